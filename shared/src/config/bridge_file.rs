@@ -1,0 +1,178 @@
+//! `bridge.toml`: who may call the ingress, and what the rules are. Rules are data: another organisation edits this file, not the code.
+//!
+//! This file owns the *format*; `worker/src/rules/` owns what a rule *does*.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::reader::{Problem, Problems};
+use crate::event::EventKind;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeFile {
+    /// Who may call `/api/webhooks/baserow/{source}`. The name `*` stands for every source that is not named.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Fields that only the bridge writes: an update that differs in nothing else is an echo of our own write.
+    #[serde(default)]
+    pub owned_fields: Vec<String>,
+    /// Fields that change by themselves (last-modified fields): a difference in them alone is no change.
+    #[serde(default)]
+    pub ignored_fields: Vec<String>,
+    /// What to do for which table.
+    #[serde(default)]
+    pub rules: Vec<Spanned<Rule>>,
+}
+
+/// How a caller proves itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProofKind {
+    /// `X-Baserow-Signature`: hex HMAC-SHA256 of the raw body. Stock Baserow cannot sign: a signing proxy does.
+    Hmac,
+    /// A fixed secret in a header: what stock Baserow can send.
+    Token,
+}
+
+/// One caller.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// How it proves itself.
+    pub proof: ProofKind,
+    /// The environment variable with its live secrets (one, or several during a rotation).
+    pub secrets: String,
+    /// The header with the proof. Default: `X-Baserow-Signature` for `hmac`, `X-Bridge-Token` for `token`.
+    #[serde(default)]
+    pub header: Option<String>,
+}
+
+/// A table by its name or its number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(untagged)]
+pub enum TableRef {
+    /// The number in Baserow's address bar.
+    Id(u64),
+    /// The name, as typed in Baserow.
+    Name(String),
+}
+
+/// One rule: a trigger and an action.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name in logs, outcomes and `trace`.
+    pub name: String,
+    /// The table that it watches.
+    pub table: TableRef,
+    /// The kinds of event that it reacts to.
+    #[serde(default = "all_kinds")]
+    pub on: Vec<EventKind>,
+    /// Linked rows that the templates need, read in full: template name → link field. The first linked row counts.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    /// Make a page equal to the row.
+    pub page: PageAction,
+}
+
+/// The action `page`: one page per row.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageAction {
+    /// The space's name or slug.
+    pub space: String,
+    /// Template of the title, e.g. `Projet {{ row.Nom }} - {{ client.Nom }}`.
+    pub title: String,
+    /// Template of the icon; no icon if absent or empty.
+    #[serde(default)]
+    pub icon: Option<Icons>,
+    /// The Markdown template's path, relative to `bridge.toml`.
+    pub body: String,
+    /// What happens to the body when the row changes later.
+    #[serde(default)]
+    pub body_updates: BodyUpdates,
+    /// Where the page's id and address are written in the row.
+    #[serde(default)]
+    pub write_back: WriteBack,
+}
+
+/// Icon by the value of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Icons {
+    /// The field, usually a single select.
+    pub field: String,
+    /// Value → emoji.
+    pub values: BTreeMap<String, String>,
+    /// For any other value.
+    #[serde(default)]
+    pub default: Option<String>,
+}
+
+/// What an update may do to a page's body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyUpdates {
+    /// The body is written once; people own it afterwards. Title and icon follow the row.
+    #[default]
+    Never,
+    /// The body follows the row; what people wrote in it is replaced.
+    Replace,
+}
+
+/// The row's fields that hold the link to the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteBack {
+    /// The text field for the page's id.
+    #[serde(default)]
+    pub page_id: Option<String>,
+    /// The URL field for the page's address; left out where the table has no such field.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+fn all_kinds() -> Vec<EventKind> {
+    vec![
+        EventKind::Created,
+        EventKind::Updated,
+        EventKind::Deleted,
+        EventKind::Forced,
+    ]
+}
+
+impl BridgeFile {
+    /// Reads the file. Problems name the file and the line.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Problems(vec![Problem {
+                place: place.clone(),
+                what: format!("cannot be read: {error}"),
+                hint: "set BRIDGE_FILE to the path of bridge.toml".to_owned(),
+            }])
+        })?;
+        Self::parse(&text, &place)
+    }
+
+    /// Parses the text of the file; `place` is its name in problems.
+    pub fn parse(text: &str, place: &str) -> Result<Self, Problems> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            Problems(vec![Problem {
+                place: format!("{place}:{line}"),
+                what: error.message().to_owned(),
+                hint: "see docs/RULES.md for the fields of this file".to_owned(),
+            }])
+        })
+    }
+}
+
+/// The one-based line of a byte position.
+pub(crate) fn line_of(text: &str, position: usize) -> usize {
+    text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
+}

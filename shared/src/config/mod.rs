@@ -1,0 +1,13 @@
+//! Settings: from the environment (per process) and from `bridge.toml` (sources and rules, read by both processes).
+//!
+//! All problems are collected and reported at once; each says where, what and how to mend it. Nothing else in the project reads the environment.
+
+mod bridge_file;
+mod reader;
+mod settings;
+
+pub use bridge_file::{BodyUpdates, BridgeFile, Icons, PageAction, ProofKind, Rule, SourceConfig, TableRef, WriteBack};
+pub use reader::{Problem, Problems, Reader};
+pub use settings::{
+    BaserowSettings, BridgeFileSettings, DocmostCredentials, DocmostSettings, RedisSettings, StoreSettings,
+};

@@ -1,0 +1,175 @@
+//! Reads settings from the environment and collects every problem instead of stopping at the first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// One thing that is wrong with the configuration, with the way to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, or `bridge.toml:12`.
+    pub place: String,
+    /// What is wrong. Never quotes a secret.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0.len() == 1 { "problem" } else { "problems" };
+        write!(f, "the configuration has {} {plural}:", self.0.len())?;
+        for problem in &self.0 {
+            write!(f, "\n  {}: {}\n      → {}", problem.place, problem.what, problem.hint)?;
+        }
+        Ok(())
+    }
+}
+
+/// The environment, and what was found wrong with it so far.
+#[derive(Debug)]
+pub struct Reader {
+    variables: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// Over the variables of this process.
+    pub fn from_process() -> Self {
+        Self::from_pairs(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    /// Over given variables, for tests.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let variables = pairs
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self {
+            variables,
+            problems: Vec::new(),
+        }
+    }
+
+    /// A text that may be absent; blank counts as absent.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        self.variables
+            .get(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A text that must be there. Returns an empty text after noting the problem.
+    pub fn required(&mut self, name: &str, hint: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problem(name, "is not set", hint);
+            String::new()
+        })
+    }
+
+    /// A text with a default.
+    pub fn text(&self, name: &str, default: &str) -> String {
+        self.optional(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// A secret that may be absent.
+    pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.optional(name).map(SecretString::from)
+    }
+
+    /// The live secrets of a variable: separated by commas or blanks, so that two can be accepted during a rotation.
+    pub fn secrets(&self, name: &str) -> Vec<SecretString> {
+        let separated = self.optional(name).unwrap_or_default();
+        separated
+            .split([',', ' ', '\t', '\n'])
+            .filter(|secret| !secret.is_empty())
+            .map(SecretString::from)
+            .collect()
+    }
+
+    /// A value of any parseable type, with a default.
+    pub fn parsed<T: FromStr + fmt::Display>(&mut self, name: &str, default: T) -> T {
+        let Some(text) = self.optional(name) else {
+            return default;
+        };
+        if let Ok(value) = text.parse() {
+            return value;
+        }
+        self.problem(
+            name,
+            &format!("{text:?} cannot be read"),
+            &format!("give a value like {default}"),
+        );
+        default
+    }
+
+    /// A duration in whole seconds, at least one. The variable's name should end in `_SECONDS`.
+    pub fn seconds(&mut self, name: &str, default: u64) -> Duration {
+        let seconds = self.parsed(name, default);
+        if seconds == 0 {
+            self.problem(name, "must not be 0", &format!("give seconds, e.g. {default}"));
+        }
+        Duration::from_secs(seconds.max(1))
+    }
+
+    /// Notes a problem.
+    pub fn problem(&mut self, place: &str, what: &str, hint: &str) {
+        self.problems.push(Problem {
+            place: place.to_owned(),
+            what: what.to_owned(),
+            hint: hint.to_owned(),
+        });
+    }
+
+    /// Notes problems that were found elsewhere, e.g. in `bridge.toml`.
+    pub fn add(&mut self, problems: Problems) {
+        self.problems.extend(problems.0);
+    }
+
+    /// The settings, if nothing was wrong; else all the problems.
+    pub fn finish<T>(self, settings: T) -> Result<T, Problems> {
+        if self.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Problems(self.problems))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_are_reported_at_once_with_a_hint_each() {
+        let mut reader = Reader::from_pairs([("PORT", "many"), ("WAIT_SECONDS", "0")]);
+        let port: u16 = reader.parsed("PORT", 8080);
+        reader.seconds("WAIT_SECONDS", 5);
+        reader.required("NAME", "set it to your name");
+        let problems = reader.finish(port).unwrap_err();
+        insta::assert_snapshot!(problems, @r#"
+        the configuration has 3 problems:
+          PORT: "many" cannot be read
+              → give a value like 8080
+          WAIT_SECONDS: must not be 0
+              → give seconds, e.g. 5
+          NAME: is not set
+              → set it to your name
+        "#);
+    }
+
+    #[test]
+    fn several_live_secrets_may_stand_in_one_variable() {
+        let reader = Reader::from_pairs([("SECRET", "old, new")]);
+        assert_eq!(reader.secrets("SECRET").len(), 2);
+    }
+}

@@ -1,0 +1,182 @@
+//! The groups of settings that more than one process needs. Each reads its own variables; a process's settings are made of such groups.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::reader::Reader;
+
+/// Where the queue lives.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// `REDIS_URL`, e.g. `redis://127.0.0.1:6379/0` or `rediss://…`.
+    pub url: SecretString,
+    /// `REDIS_KEY_PREFIX`: every key begins with it, so that several bridges can share one Redis.
+    pub prefix: String,
+    /// `REDIS_RESPONSE_SECONDS`: how long an answer may take.
+    pub response_timeout: Duration,
+}
+
+impl RedisSettings {
+    /// Reads `REDIS_*`.
+    pub fn read(reader: &mut Reader) -> Self {
+        let prefix = reader.text("REDIS_KEY_PREFIX", "bridge");
+        if !prefix
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))
+        {
+            reader.problem(
+                "REDIS_KEY_PREFIX",
+                "may only have letters, digits and - _ :",
+                "leave it out for \"bridge\"",
+            );
+        }
+        Self {
+            url: SecretString::from(reader.text("REDIS_URL", "redis://127.0.0.1:6379/0")),
+            prefix,
+            response_timeout: reader.seconds("REDIS_RESPONSE_SECONDS", 5),
+        }
+    }
+}
+
+/// Where the ledger lives.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// `DATABASE_URL`: `sqlite://path/to/file.sqlite` (default) or `postgres://…`.
+    pub url: SecretString,
+}
+
+impl StoreSettings {
+    /// Reads `DATABASE_URL`.
+    pub fn read(reader: &mut Reader) -> Self {
+        let url = reader.text("DATABASE_URL", "sqlite://data/passerelle.sqlite");
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            reader.problem(
+                "DATABASE_URL",
+                "is neither a sqlite: nor a postgres: URL",
+                "e.g. sqlite://data/passerelle.sqlite",
+            );
+        }
+        Self {
+            url: SecretString::from(url),
+        }
+    }
+}
+
+/// How to reach Baserow's row API.
+#[derive(Debug, Clone)]
+pub struct BaserowSettings {
+    /// `BASEROW_URL`, without a trailing slash.
+    pub url: String,
+    /// `BASEROW_TOKEN`: a database token with read, create and update rights.
+    pub token: SecretString,
+    /// `BASEROW_TIMEOUT_SECONDS` for one call.
+    pub timeout: Duration,
+}
+
+impl BaserowSettings {
+    /// Reads `BASEROW_URL`, `BASEROW_TOKEN`, `BASEROW_TIMEOUT_SECONDS`.
+    pub fn read(reader: &mut Reader) -> Self {
+        let url = web_url(
+            reader,
+            "BASEROW_URL",
+            "the address of Baserow, e.g. https://baserow.example.org",
+        );
+        let token = reader.required(
+            "BASEROW_TOKEN",
+            "make a database token in Baserow (Settings → Database tokens)",
+        );
+        Self {
+            url,
+            token: SecretString::from(token),
+            timeout: reader.seconds("BASEROW_TIMEOUT_SECONDS", 15),
+        }
+    }
+}
+
+/// How to reach Docmost, and as whom.
+#[derive(Debug, Clone)]
+pub struct DocmostSettings {
+    /// `DOCMOST_URL`, without a trailing slash.
+    pub url: String,
+    /// `DOCMOST_PUBLIC_URL`: the address that people use, for links. `DOCMOST_URL` if not set.
+    pub public_url: String,
+    /// How the bridge signs in.
+    pub credentials: DocmostCredentials,
+    /// `DOCMOST_TIMEOUT_SECONDS` for one call.
+    pub timeout: Duration,
+    /// `DOCMOST_CONCURRENCY`: most calls at once per worker process. More than 4 gains nothing (measured).
+    pub concurrency: usize,
+}
+
+/// How the bridge signs in to Docmost.
+#[derive(Debug, Clone)]
+pub enum DocmostCredentials {
+    /// `DOCMOST_EMAIL` and `DOCMOST_PASSWORD` of the bridge's own account.
+    Password {
+        /// The account's e-mail address.
+        email: String,
+        /// Its password.
+        password: SecretString,
+    },
+    /// `DOCMOST_TOKEN`: a fixed bearer token (Docmost's enterprise API keys).
+    Token(SecretString),
+}
+
+impl DocmostSettings {
+    /// Reads `DOCMOST_*`.
+    pub fn read(reader: &mut Reader) -> Self {
+        let url = web_url(
+            reader,
+            "DOCMOST_URL",
+            "the address of Docmost, e.g. https://wiki.example.org",
+        );
+        let public_url = reader.text("DOCMOST_PUBLIC_URL", &url).trim_end_matches('/').to_owned();
+        let credentials = match reader.secret("DOCMOST_TOKEN") {
+            Some(token) => DocmostCredentials::Token(token),
+            None => DocmostCredentials::Password {
+                email: reader.required(
+                    "DOCMOST_EMAIL",
+                    "the e-mail address of the bridge's own Docmost account",
+                ),
+                password: SecretString::from(reader.required("DOCMOST_PASSWORD", "the password of that account")),
+            },
+        };
+        let concurrency = reader.parsed("DOCMOST_CONCURRENCY", 4).max(1);
+        Self {
+            url,
+            public_url,
+            credentials,
+            timeout: reader.seconds("DOCMOST_TIMEOUT_SECONDS", 15),
+            concurrency,
+        }
+    }
+}
+
+/// Where `bridge.toml` is.
+#[derive(Debug, Clone)]
+pub struct BridgeFileSettings {
+    /// `BRIDGE_FILE`; templates are looked up beside it.
+    pub path: PathBuf,
+}
+
+impl BridgeFileSettings {
+    /// Reads `BRIDGE_FILE`.
+    pub fn read(reader: &Reader) -> Self {
+        Self {
+            path: PathBuf::from(reader.text("BRIDGE_FILE", "bridge.toml")),
+        }
+    }
+}
+
+fn web_url(reader: &mut Reader, name: &str, hint: &str) -> String {
+    let url = reader.required(name, hint);
+    if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
+        reader.problem(name, "does not begin with http:// or https://", hint);
+    }
+    url.trim_end_matches('/').to_owned()
+}

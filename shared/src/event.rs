@@ -1,0 +1,98 @@
+//! What came in: one proven delivery, and what it asks for each row that it names.
+//!
+//! A *delivery* is one HTTP call that was proven and understood. Baserow repeats calls and shares one `event_id` over webhooks and pages,
+//! so the delivery's identity is [`DeliveryKey`]; the [`EventId`] is what people search for.
+//! An *item* is one row of a delivery. Each item ends in exactly one [`Outcome`]; a delivery without rows has exactly one item.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EventId, RowId, SourceName, TableId, WebhookId};
+use crate::outcome::Outcome;
+use crate::time::Timestamp;
+
+/// What happened to the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// `rows.created`; also a restore from the trash.
+    Created,
+    /// `rows.updated`; also a change of a linked row.
+    Updated,
+    /// `rows.deleted`.
+    Deleted,
+    /// An operator or the reconciliation asked for this row.
+    Forced,
+    /// Anything else: accepted, counted, ignored.
+    Other,
+}
+
+impl EventKind {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Forced => "forced",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The identity of a delivery: the same triple again is the same delivery again. Prints as `7-<event id>-0`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DeliveryKey {
+    /// The webhook that called; `None` for test calls and for our own forced events.
+    pub webhook: Option<WebhookId>,
+    /// The sender's event id.
+    pub event: EventId,
+    /// The page of a large event; 0 where there is only one.
+    pub batch: u64,
+}
+
+impl fmt::Display for DeliveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let webhook = self.webhook.map_or(0, WebhookId::get);
+        write!(f, "{webhook}-{}-{}", self.event, self.batch)
+    }
+}
+
+/// What the ingress decided about one row of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    /// Make the page equal to the row: becomes (or joins) the row's job.
+    Sync,
+    /// Already ended, e.g. as an echo; recorded, never queued.
+    Closed(Outcome),
+}
+
+/// One row of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The row; `None` for a delivery that names none.
+    pub row: Option<RowId>,
+    /// What is to be done for it.
+    pub disposition: Disposition,
+}
+
+/// One proven and understood delivery, ready to be made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Its identity.
+    pub key: DeliveryKey,
+    /// The path it came in by (`operator` for forced events).
+    pub source: SourceName,
+    /// What happened.
+    pub kind: EventKind,
+    /// The table of the rows. `None` only where the sender named none (then no item has a row).
+    pub table: Option<TableId>,
+    /// When the request arrived.
+    pub received: Timestamp,
+    /// One per row, at least one.
+    pub items: Vec<Item>,
+    /// The raw body, as received.
+    pub payload: Vec<u8>,
+}

@@ -1,0 +1,296 @@
+//! The facts that travel through the ledger stream (Redis) into the store (SQL).
+//!
+//! The queue's scripts append them in the same atomic step as the change that they report, so the ledger can be late but never wrong.
+//! Each record is JSON, an accepted delivery's body follows compressed: a slow database never slows acceptance, and the stream stays small.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{DeliveryKey, EventKind, Item};
+use crate::id::{ProcessName, SourceName, TableId};
+use crate::job::JobKey;
+use crate::outcome::Outcome;
+use crate::time::Timestamp;
+
+/// The place of a stream entry in the one order of all facts: the stream id packed into a number (milliseconds << 22 | counter).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(i64);
+
+/// A text that is not a Redis stream id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a stream entry id")]
+pub struct InvalidStreamId(pub(crate) String);
+
+impl Seq {
+    /// Before every entry.
+    pub const ZERO: Self = Self(0);
+    const COUNTER_BITS: u32 = 22;
+
+    /// From a stream id such as `1732280000120-3`. Order is kept; a counter beyond four million (a clock set back for long) carries over.
+    pub fn from_stream_id(id: &str) -> Result<Self, InvalidStreamId> {
+        let parse = || {
+            let (millis, counter) = id.split_once('-')?;
+            let (millis, counter) = (millis.parse::<i64>().ok()?, counter.parse::<i64>().ok()?);
+            millis.checked_mul(1 << Self::COUNTER_BITS)?.checked_add(counter)
+        };
+        parse().map(Self).ok_or_else(|| InvalidStreamId(id.to_owned()))
+    }
+    /// From the stored number.
+    pub const fn from_i64(number: i64) -> Self {
+        Self(number)
+    }
+    /// The stored number.
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+    /// The stream id that it came from, where no carry took place.
+    pub fn stream_id(self) -> String {
+        format!(
+            "{}-{}",
+            self.0 >> Self::COUNTER_BITS,
+            self.0 & ((1 << Self::COUNTER_BITS) - 1)
+        )
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.stream_id())
+    }
+}
+
+/// What kind of failure it was; the table of `worker/src/failure.rs` says what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// May go away by itself: connect errors, time-outs, 5xx.
+    Transient,
+    /// The target asked us to slow down.
+    Throttled,
+    /// Our account is refused as a whole.
+    Auth,
+    /// A write was sent and its answer is unknown.
+    Ambiguous,
+    /// The row or the page is not there any more.
+    Gone,
+    /// Repeating cannot help.
+    Permanent,
+    /// The job kills its worker, or cannot be read.
+    Poison,
+}
+
+impl FailureClass {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled => "throttled",
+            Self::Auth => "auth",
+            Self::Ambiguous => "ambiguous",
+            Self::Gone => "gone",
+            Self::Permanent => "permanent",
+            Self::Poison => "poison",
+        }
+    }
+}
+
+/// A failure as it is kept: what was asked of whom, and what came back. Already redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureRecord {
+    /// Its class.
+    pub class: FailureClass,
+    /// The system that failed: `docmost`, `baserow`, `bridge`, ….
+    pub target: String,
+    /// One sentence for people.
+    pub message: String,
+    /// The HTTP status, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The start of the answer's body (≤ 4 KiB, secrets removed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// One step of an attempt, as `trace` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What was done: `read_row`, `create_page`, ….
+    pub name: String,
+    /// What was asked of whom, e.g. `POST docmost pages/create`. Never a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The HTTP status, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What came of it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How one attempt at a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[must_use]
+pub enum Verdict {
+    /// It is finished, with this outcome.
+    Done(Outcome),
+    /// It failed and will be tried again; the attempt counts.
+    Retry {
+        /// Milliseconds from now.
+        after_ms: u64,
+        /// Why.
+        failure: FailureRecord,
+    },
+    /// It cannot be done now through no fault of its own; the attempt does not count.
+    Hold {
+        /// Milliseconds from now.
+        after_ms: u64,
+        /// Why.
+        failure: FailureRecord,
+    },
+    /// It is given up and kept as a dead letter.
+    Bury {
+        /// A word for filters: `permanent`, `exhausted`, `poison`.
+        reason: String,
+        /// Why.
+        failure: FailureRecord,
+    },
+    /// The worker stops; the job goes back to the front, the attempt does not count.
+    GiveBack,
+}
+
+/// What a worker tells the queue at the end of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was done on the way.
+    pub steps: Vec<Step>,
+    /// When it began (the worker's clock).
+    pub started: Timestamp,
+}
+
+/// An accepted delivery, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedRecord {
+    /// Its identity.
+    pub key: DeliveryKey,
+    /// The path it came in by.
+    pub source: SourceName,
+    /// What happened.
+    pub kind: EventKind,
+    /// The table of the rows.
+    pub table: Option<TableId>,
+    /// When the request arrived.
+    pub received: Timestamp,
+    /// One per row, at least one.
+    pub items: Vec<Item>,
+    /// The raw body, decompressed. Not part of the JSON: it follows it.
+    #[serde(skip)]
+    pub payload: Vec<u8>,
+}
+
+/// One attempt at a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// The job.
+    pub job: JobKey,
+    /// A final verdict closes the row's open items up to this entry.
+    pub covers: Seq,
+    /// 1 for the first counted attempt.
+    pub attempt: u32,
+    /// The process that ran it.
+    pub worker: ProcessName,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it was settled.
+    pub ended: Timestamp,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was done on the way.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum LedgerRecord {
+    /// A delivery became durable.
+    Accepted(AcceptedRecord),
+    /// A delivery came again.
+    Duplicate {
+        /// Its identity.
+        key: DeliveryKey,
+        /// When it came again.
+        received: Timestamp,
+    },
+    /// A job was attempted.
+    Attempt(AttemptRecord),
+    /// A dead letter was replayed by an operator as a new forced event.
+    Replayed {
+        /// The dead letter.
+        letter: String,
+        /// The job it was.
+        job: JobKey,
+        /// The new event.
+        event: DeliveryKey,
+        /// Who did it, in the operator's words.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A dead letter was discarded by an operator.
+    Discarded {
+        /// The dead letter.
+        letter: String,
+        /// The job it was.
+        job: JobKey,
+        /// Who did it.
+        by: String,
+        /// Why.
+        why: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// One entry of the stream: the facts of one atomic step, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// The stream id, as Redis prints it.
+    pub id: String,
+    /// Its place in the order.
+    pub seq: Seq,
+    /// The facts. A record that could not be read is kept as its bytes, so that one bad record never stops the ledger.
+    pub records: Vec<Result<LedgerRecord, UnreadableRecord>>,
+}
+
+/// A stream record that is not one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRecord {
+    /// Why it could not be read.
+    pub error: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_order_of_stream_ids_is_kept(a in (0_i64..1 << 41, 0_i64..1 << 22), b in (0_i64..1 << 41, 0_i64..1 << 22)) {
+            let seq = |(millis, counter): (i64, i64)| Seq::from_stream_id(&format!("{millis}-{counter}")).unwrap();
+            prop_assert_eq!(a.cmp(&b), seq(a).cmp(&seq(b)));
+            prop_assert_eq!(seq(a).stream_id(), format!("{}-{}", a.0, a.1));
+        }
+    }
+}

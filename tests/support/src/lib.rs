@@ -1,0 +1,56 @@
+//! Real servers for tests, each test's own: started on a free port, in a folder of their own, stopped at the end.
+//!
+//! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
+
+mod postgres;
+mod redis_server;
+
+use std::fmt::Debug;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+pub use postgres::TestPostgres;
+pub use redis_server::TestRedis;
+
+/// The longest that a test waits for a fact before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A port that was free a moment ago.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")
+        .context("no free port")?
+        .local_addr()?
+        .port())
+}
+
+/// Finds a program on `PATH` or in one of the folders where Debian hides its servers.
+pub(crate) fn find_program(name: &str, hidden_in: &[PathBuf]) -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(hidden_in.iter().cloned());
+    folders
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+}
+
+/// Waits until `look` sees the fact, looking again every 10 ms; fails with what it saw last.
+///
+/// # Panics
+/// After [`PATIENCE`]: the fact did not come true.
+pub async fn eventually<T, S: Debug, F: AsyncFnMut() -> Result<T, S>>(fact: &str, mut look: F) -> T {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        ticks.tick().await;
+        match look().await {
+            Ok(value) => return value,
+            Err(seen) => assert!(
+                tokio::time::Instant::now() < deadline,
+                "waited {PATIENCE:?} for: {fact}; saw last: {seen:?}"
+            ),
+        }
+    }
+}

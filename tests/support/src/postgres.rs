@@ -1,0 +1,139 @@
+//! A PostgreSQL of the test's own.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use crate::{find_program, free_port};
+
+/// A running PostgreSQL cluster with an empty database, stopped and removed when dropped.
+///
+/// PostgreSQL refuses to run as root: then the server runs as the user `postgres` (or `nobody`).
+#[derive(Debug)]
+pub struct TestPostgres {
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+    user: Option<&'static str>,
+}
+
+impl TestPostgres {
+    /// Creates a cluster in a folder of its own and starts it on a free port.
+    pub fn start() -> anyhow::Result<Self> {
+        let initdb = find_program("initdb", &debian_folders())
+            .context("PostgreSQL was not found: run `make tools`, or install the package postgresql")?;
+        let programs = initdb.parent().context("initdb has no folder")?.to_owned();
+        let server = Self {
+            programs,
+            folder: tempfile::tempdir()?,
+            port: free_port()?,
+            user: server_user()?,
+        };
+        std::fs::set_permissions(server.folder.path(), std::fs::Permissions::from_mode(0o777))?;
+        let data = server.data();
+        let data = data.to_str().context("the temporary folder's name is not UTF-8")?;
+        server.run(
+            "initdb",
+            &[
+                "-D",
+                data,
+                "-U",
+                "passerelle",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+        )?;
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories=''",
+            server.port
+        );
+        let log = server.folder.path().join("log");
+        let log = log.to_str().context("the temporary folder's name is not UTF-8")?;
+        server.run(
+            "pg_ctl",
+            &["-D", data, "-o", &options, "-l", log, "-w", "-t", "30", "start"],
+        )?;
+        Ok(server)
+    }
+
+    /// The URL of its empty database.
+    pub fn url(&self) -> String {
+        format!("postgres://passerelle@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let path = self.programs.join(program);
+        let mut command = match self.user {
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--reuid", user, "--regid", user, "--clear-groups", "--"])
+                    .arg(&path);
+                command
+            }
+            None => Command::new(&path),
+        };
+        // Files, not pipes: the server inherits them, and a pipe would stay open for as long as it runs.
+        let transcript = self.folder.path().join(format!("{program}.out"));
+        let out = std::fs::File::create(&transcript)?;
+        let status = command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .status()
+            .with_context(|| format!("{program} could not be started"))?;
+        if !status.success() {
+            bail!(
+                "{program} failed ({status}): {}",
+                std::fs::read_to_string(&transcript).unwrap_or_default()
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TestPostgres {
+    fn drop(&mut self) {
+        if let Some(data) = self.data().to_str() {
+            let _ = self.run("pg_ctl", &["-D", data, "-m", "immediate", "-w", "stop"]);
+        }
+    }
+}
+
+/// Where Debian keeps PostgreSQL's servers, newest version first.
+fn debian_folders() -> Vec<PathBuf> {
+    let versions = std::fs::read_dir(Path::new("/usr/lib/postgresql"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    folders.reverse();
+    folders
+}
+
+/// Which user to become: none unless this is root.
+fn server_user() -> anyhow::Result<Option<&'static str>> {
+    let id = |arguments: &[&str]| -> anyhow::Result<Output> { Ok(Command::new("id").args(arguments).output()?) };
+    if id(&["-u"])?.stdout.trim_ascii() != b"0" {
+        return Ok(None);
+    }
+    Ok(Some(if id(&["-u", "postgres"])?.status.success() {
+        "postgres"
+    } else {
+        "nobody"
+    }))
+}

@@ -1,0 +1,98 @@
+//! A Redis of the test's own.
+
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use crate::{PATIENCE, find_program, free_port};
+
+/// A running `redis-server` (append-only file on, `noeviction`), killed and removed when dropped.
+#[derive(Debug)]
+pub struct TestRedis {
+    child: Option<Child>,
+    folder: TempDir,
+    port: u16,
+}
+
+impl TestRedis {
+    /// Starts one on a free port and waits until it answers.
+    pub fn start() -> anyhow::Result<Self> {
+        let mut server = Self {
+            child: None,
+            folder: tempfile::tempdir()?,
+            port: free_port()?,
+        };
+        server.boot()?;
+        Ok(server)
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Its process id, for signals (`SIGSTOP` freezes it).
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Kills it with SIGKILL, as a power cut would; the data stays.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again on the same port with the same data.
+    pub fn boot(&mut self) -> anyhow::Result<()> {
+        let program = find_program("redis-server", &[])
+            .context("redis-server was not found: run `make tools`, or install the package redis-server")?;
+        let child = Command::new(program)
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+            ])
+            .args(["--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--dir"])
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("redis-server could not be started")?;
+        self.child = Some(child);
+        self.wait_until_it_answers()
+    }
+
+    fn wait_until_it_answers(&self) -> anyhow::Result<()> {
+        let client = redis::Client::open(self.url())?;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let connects = TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+            if connects
+                && client
+                    .get_connection()
+                    .is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
+            {
+                return Ok(());
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        bail!("redis-server on port {} did not answer within {PATIENCE:?}", self.port)
+    }
+}
+
+impl Drop for TestRedis {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
