@@ -1,1 +1,23 @@
-//! Placeholder.
+//! A whole Passerelle as real processes, for end-to-end, crash and fault tests, the demo and the benches.
+//!
+//! ```text
+//! let system = System::builder().start().await?;
+//! let project = system.baserow.create("projet", json!({"Nom": "Alpha"})).await?;
+//! system.drain().await?;
+//! system.docmost.pages_of(project).await?;
+//! ```
+//!
+//! Nothing here reaches into a process: rows are written and pages are read through the products' own interfaces, and every process is
+//! the one that ships.
+
+pub mod baserow;
+pub mod docmost;
+pub mod process;
+pub mod system;
+pub mod webhook;
+
+pub use baserow::Baserow;
+pub use docmost::Docmost;
+pub use process::Process;
+pub use system::{System, SystemBuilder};
+pub use webhook::Caller;

@@ -1,0 +1,94 @@
+# `make` prints this help. Every target says in one line what it does; CI (.ci/run) calls the same ones.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Programs that `make tools` could not find as packages run from Docker through small wrappers here.
+export PATH := $(CURDIR)/.run/bin:$(PATH)
+
+# Settings come from .env where it exists (see .env.example).
+WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
+PASSERELLE := $(WITH_ENV) cargo run -q -p passerelle-ops --bin passerelle --
+
+##@ Start here
+
+help: ## print this help
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z\/-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools/redis ## the main job end to end, in a sandbox of its own; stops everything it started
+	@cargo build -q -p passerelle-sandbox -p passerelle-ingress -p passerelle-worker -p passerelle-ops -p system-tests --bins
+	@target/debug/demo
+
+test: tools/redis tools/postgres build/tests ## all tests
+	@scripts/test
+
+##@ Run
+
+run: tools/redis ## ingress and one worker against the systems in .env
+	@cargo build -q --release -p passerelle-ingress -p passerelle-worker
+	@$(WITH_ENV) scripts/run
+
+##@ Operate (see docs/RUNBOOK.md)
+
+trace: ## the story of an event or a row: make trace ID=<event id | t2/r5>
+	@$(PASSERELLE) trace $(if $(ID),"$(ID)",--help)
+
+stats: ## the queue and all outcomes in numbers
+	@$(PASSERELLE) stats
+
+dead-list: ## dead letters: make dead-list [ARGS="--table 2 --reason permanent"]
+	@$(PASSERELLE) dead list $(ARGS)
+
+dead-show: ## one dead letter: make dead-show ID=<letter>
+	@$(PASSERELLE) dead show $(if $(ID),"$(ID)",--help)
+
+dead-replay: ## replay dead letters: make dead-replay ID=<letter> (or ARGS="--all --dry-run")
+	@$(PASSERELLE) dead replay $(if $(ID),"$(ID)") $(ARGS) $(if $(ID)$(ARGS),,--help)
+
+dead-discard: ## discard a dead letter: make dead-discard ID=<letter> WHY="…"
+	@$(PASSERELLE) dead discard $(if $(ID),"$(ID)" --why "$(WHY)",--help) $(ARGS)
+
+##@ Develop
+
+check: fmt lint size ## format check, lints, sizes: quick enough for every commit
+
+fmt: ## check the formatting
+	@cargo fmt --all --check
+
+lint: ## clippy without a single warning
+	@cargo clippy -q --workspace --all-targets --all-features -- -D warnings
+
+size: ## files and functions within the sizes that keep them readable
+	@scripts/size
+
+docs: ## the API documentation, without a single warning, and every link of the hand-written pages
+	@RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps --document-private-items --all-features
+	@scripts/links
+
+deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
+	@cargo deny --all-features check bans licenses sources
+
+bench: tools/redis ## measure against the limits of this machine (release build)
+	@cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-sandbox -p passerelle-bench
+	@target/release/bench
+
+ci: check docs demo test ## what .ci/run runs
+
+build/tests:
+	@cargo build -q --workspace --all-targets --all-features
+
+##@ Tools
+
+tools: tools/redis tools/postgres ## find or install redis-server and PostgreSQL
+
+tools/redis:
+	@scripts/tools redis
+
+tools/postgres:
+	@scripts/tools postgres
+
+clean: ## remove everything that was built or run here
+	@rm -rf target .run
+
+.PHONY: help demo test run trace stats dead-list dead-show dead-replay dead-discard check fmt lint size docs deny bench ci \
+	build/tests tools tools/redis tools/postgres clean

@@ -1,0 +1,61 @@
+//! A caller of the ingress, as a signing proxy in front of it would be.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+
+/// Posts deliveries to one source of an ingress.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    http: reqwest::Client,
+    url: String,
+    secret: String,
+}
+
+/// An answer of the ingress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, `null` if it is not JSON.
+    pub body: Value,
+}
+
+impl Caller {
+    /// For an ingress at `url` (no trailing slash), a source and a secret.
+    pub fn new(http: reqwest::Client, url: &str, source: &str, secret: &str) -> Self {
+        Self {
+            http,
+            url: format!("{url}/api/webhooks/baserow/{source}"),
+            secret: secret.to_owned(),
+        }
+    }
+
+    /// The same caller with another secret: a forger.
+    #[must_use]
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self {
+            secret: secret.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Posts a body, signed.
+    pub async fn post(&self, body: impl Into<String>) -> anyhow::Result<Answer> {
+        let body = body.into();
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())?;
+        mac.update(body.as_bytes());
+        let signature = hex::encode(mac.finalize().into_bytes());
+        let request = self.http.post(&self.url).header("X-Baserow-Signature", signature);
+        let response = request
+            .header("Content-Type", "application/json")
+            .body(body)
+            .send()
+            .await?;
+        let status = response.status().as_u16();
+        Ok(Answer {
+            status,
+            body: response.json().await.unwrap_or(Value::Null),
+        })
+    }
+}
