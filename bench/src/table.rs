@@ -1,0 +1,19 @@
+//! Prints results as a table that can be pasted into a page.
+
+use std::io::Write as _;
+
+/// Prints a Markdown table with a heading.
+pub fn print(title: &str, heads: &[&str], rows: &[Vec<String>]) {
+    let mut out = std::io::stdout().lock();
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let rule = format!("|{}\n", "---|".repeat(heads.len()));
+    let body: String = rows.iter().map(|row| line(row)).collect();
+    let _ = write!(out, "\n## {title}\n\n{}{rule}{body}", line(&heads));
+}
+
+/// The middle of some figures (the lower middle of an even number of them); 0 of none.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+}
