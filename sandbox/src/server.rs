@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Extensions, Payload, ServerHandle, ServiceRequest, ServiceResponse};
-use actix_web::error::{Error, PayloadError};
+use actix_web::error::{Error, ErrorInternalServerError, PayloadError};
 use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, BytesMut, ServiceConfig};
@@ -169,22 +169,16 @@ where
         desk.calls.met(number, kind.word());
     }
     request.set_payload(once(body));
-    let parts = request.request().clone();
     // A task of its own: it goes on when the caller hangs up.
     let work = rt::spawn(async move {
         let (outcome, seen) = answer(&desk, request, next, (met, wire)).await;
-        if let (Ok(response), true) = (&outcome, seen) {
-            desk.calls.answered(number, response.status().as_u16());
+        if seen {
+            let status = outcome.as_ref().map_or_else(status_of, ServiceResponse::status);
+            desk.calls.answered(number, status.as_u16());
         }
         outcome
     });
-    match work.await {
-        Ok(outcome) => outcome,
-        Err(_) => Ok(ServiceResponse::new(
-            parts,
-            HttpResponse::InternalServerError().finish(),
-        )),
-    }
+    work.await.unwrap_or_else(|panic| Err(ErrorInternalServerError(panic)))
 }
 
 type Outcome = Result<ServiceResponse<BoxBody>, Error>;
@@ -244,13 +238,12 @@ where
     (outcome, true)
 }
 
-/// Lets the product carry the call out. A handler's error becomes the answer it stands for, so that the log knows its status.
 async fn carry_out<B: MessageBody + 'static>(request: ServiceRequest, next: &Next<B>) -> Outcome {
-    let parts = request.request().clone();
-    match next.call(request).await {
-        Ok(response) => Ok(response.map_into_boxed_body()),
-        Err(error) => Ok(ServiceResponse::from_err(error, parts)),
-    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+fn status_of(error: &Error) -> StatusCode {
+    error.as_response_error().status_code()
 }
 
 fn note(calls: &Calls, request: &ServiceRequest) -> u64 {

@@ -17,6 +17,7 @@ const MANNERS: Manners = Manners {
 
 /// How the stand-in is set up.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "baserow")]
 pub struct Options {}
 
 /// Starts it on `listener`. Must be called inside a tokio runtime.

@@ -18,6 +18,7 @@ const MANNERS: Manners = Manners {
 
 /// How the stand-in is set up.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "docmost")]
 pub struct Options {
     /// The e-mail of the bridge's account in Docmost.
     #[arg(long, default_value = "bridge@passerelle.test")]
