@@ -8,26 +8,33 @@ use anyhow::Context as _;
 const TICK: Duration = Duration::from_millis(10);
 
 /// User and system time that a process has used so far, its finished children included.
-pub fn used(pid: u32) -> anyhow::Result<Duration> {
+pub(crate) fn used(pid: u32) -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in parentheses and may itself hold blanks: count from behind it.
     let (_, fields) = stat.rsplit_once(')').context("/proc/pid/stat is not as expected")?;
     let field = |index: usize| -> anyhow::Result<u32> {
-        Ok(fields.split_whitespace().nth(index).context("/proc/pid/stat is too short")?.parse()?)
+        Ok(fields
+            .split_whitespace()
+            .nth(index)
+            .context("/proc/pid/stat is too short")?
+            .parse()?)
     };
     Ok(TICK * (field(11)? + field(12)? + field(13)? + field(14)?))
 }
 
 /// Resident memory in MiB.
-pub fn resident_mib(pid: u32) -> anyhow::Result<f64> {
+pub(crate) fn resident_mib(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }
 
 /// CPU milliseconds per 1,000 operations.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-pub fn millis_per_thousand(used: Duration, operations: u64) -> f64 {
+pub(crate) fn millis_per_thousand(used: Duration, operations: u64) -> f64 {
     used.as_secs_f64() * 1e6 / operations.max(1) as f64
 }

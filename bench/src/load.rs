@@ -12,16 +12,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The secret that the load signs with.
-pub const SECRET: &str = "a-secret-that-only-the-bench-uses";
+pub(crate) const SECRET: &str = "a-secret-that-only-the-bench-uses";
 const CONNECTIONS: u64 = 64;
 
 /// What a load saw.
 #[derive(Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Answers in all.
-    pub answers: u64,
+    pub(crate) answers: u64,
     /// From the first request to the last answer.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// Sorted latencies.
     latencies: Vec<Duration>,
 }
@@ -29,20 +29,25 @@ pub struct Seen {
 impl Seen {
     /// Answers per second.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.answers as f64 / self.elapsed.as_secs_f64()
     }
 
     /// The latency that `share` (0 to 1) of the answers did not exceed.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-    pub fn quantile(&self, share: f64) -> Duration {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index"
+    )]
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
         let index = (self.latencies.len().saturating_sub(1) as f64 * share) as usize;
         self.latencies.get(index).copied().unwrap_or_default()
     }
 }
 
 /// Sends deliveries to `path` for `duration`; `round` keeps the event ids of different runs apart. One in ten is a duplicate.
-pub async fn run(address: SocketAddr, path: &str, duration: Duration, round: u64) -> anyhow::Result<Seen> {
+pub(crate) async fn run(address: SocketAddr, path: &str, duration: Duration, round: u64) -> anyhow::Result<Seen> {
     let began = Instant::now();
     let connections = (0..CONNECTIONS).map(|connection| {
         let path = path.to_owned();
@@ -53,7 +58,11 @@ pub async fn run(address: SocketAddr, path: &str, duration: Duration, round: u64
         latencies.extend(connection.await??);
     }
     latencies.sort_unstable();
-    Ok(Seen { answers: latencies.len() as u64, elapsed: began.elapsed(), latencies })
+    Ok(Seen {
+        answers: latencies.len() as u64,
+        elapsed: began.elapsed(),
+        latencies,
+    })
 }
 
 async fn drive(address: SocketAddr, path: &str, until: Instant, id: u64) -> anyhow::Result<Vec<Duration>> {
@@ -98,9 +107,15 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Re
             bail!("the connection was closed in the middle of an answer");
         }
         filled += read;
-        let Some(end) = buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let Some(end) = buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n") else {
+            continue;
+        };
         let head = std::str::from_utf8(&buffer[..end])?;
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length:")
+                .map(str::to_owned)
+        });
         let length: usize = length.context("an answer without Content-Length")?.trim().parse()?;
         if filled < end + 4 + length {
             continue;

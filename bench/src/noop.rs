@@ -7,7 +7,7 @@ use sha2::Sha256;
 use crate::load::SECRET;
 
 /// Serves until the process ends.
-pub fn serve(port: u16) -> anyhow::Result<()> {
+pub(crate) fn serve(port: u16) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(|| {
             App::new()
@@ -20,7 +20,10 @@ pub fn serve(port: u16) -> anyhow::Result<()> {
 }
 
 async fn answer(request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    let signature = request.headers().get("X-Baserow-Signature").and_then(|value| hex::decode(value.as_bytes()).ok());
+    let signature = request
+        .headers()
+        .get("X-Baserow-Signature")
+        .and_then(|value| hex::decode(value.as_bytes()).ok());
     let proven = signature.is_some_and(|signature| {
         Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).is_ok_and(|mut mac| {
             mac.update(&body);
@@ -30,5 +33,7 @@ async fn answer(request: HttpRequest, body: web::Bytes) -> HttpResponse {
     if !proven {
         return HttpResponse::Unauthorized().finish();
     }
-    HttpResponse::Ok().content_type("application/json").body(r#"{"accepted":true,"status":"queued"}"#)
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(r#"{"accepted":true,"status":"queued"}"#)
 }

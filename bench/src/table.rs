@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 /// Prints a Markdown table with a heading.
-pub fn print(title: &str, heads: &[&str], rows: &[Vec<String>]) {
+pub(crate) fn print(title: &str, heads: &[&str], rows: &[Vec<String>]) {
     let mut out = std::io::stdout().lock();
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
@@ -13,7 +13,15 @@ pub fn print(title: &str, heads: &[&str], rows: &[Vec<String>]) {
 }
 
 /// The middle of some figures (the lower middle of an even number of them); 0 of none.
-pub fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+    figures
+        .get(figures.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or_default()
+}
+
+/// Prints one line under a table.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(std::io::stdout(), "\n{line}");
 }
