@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The ingress: proves the caller, understands the delivery, makes it durable, and only then answers 200.
+//!
+//! | file | decides |
+//! |---|---|
+//! | [`server`] | the routes, in one block, and the limits of the server |
+//! | `routes/webhook.rs` | the way of one delivery: prove, parse, accept, answer |
+//! | `routes/health.rs` | alive, ready, measured |
+//! | `proof.rs` | who may call |
+//! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
+//! | `echo.rs` | whether an update was caused by our own write |
+//! | `rejection.rs` | HTTP status and reason code of every refusal |
+//! | `metrics.rs` | names of the numbers at `/metrics` |
+//! | [`settings`] | the settings, and what is wrong with them |
+//!
+//! Not here: the queue's keys and scripts (`shared/src/queue/`), what a rule does with a row (`worker/src/rules/`).
+
+mod echo;
+mod metrics;
+mod payload;
+mod proof;
+mod rejection;
+mod routes;
+pub mod server;
+pub mod settings;

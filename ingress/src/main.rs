@@ -1,1 +1,37 @@
-fn main() {}
+//! Starts the ingress: settings from the environment, then the server until a stop signal.
+
+use std::process::ExitCode;
+
+use passerelle_ingress::server::Server;
+use passerelle_ingress::settings::Settings;
+use passerelle_shared::config::Reader;
+use passerelle_shared::telemetry;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the ingress cannot run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let mut reader = Reader::from_process();
+    telemetry::start(&reader.text("LOG_LEVEL", "info"));
+    let settings = Settings::read(&mut reader);
+    let settings = reader.finish(settings)?;
+
+    // For `rediss://`. A second installation only says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+    };
+    Server::bind(settings)?.run(stop).await
+}

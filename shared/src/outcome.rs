@@ -39,7 +39,7 @@ pub enum Outcome {
     RowNotFound,
     /// Given up, kept as a dead letter. The reason is the dead letter's.
     Dead(String),
-    /// An operator decided that it shall not be done. The reason is the operator's.
+    /// It shall not be done: an operator decided so (the reason is the operator's), or the sender named rows that nobody can read.
     Rejected(String),
 }
 

@@ -1,0 +1,96 @@
+//! The numbers at `/metrics`: every name and every label stands here. Labels only ever hold one of a fixed few words.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use passerelle_shared::event::{Disposition, Item};
+use passerelle_shared::queue::AcceptStatus;
+
+use crate::rejection::Rejection;
+
+const DELIVERIES: &str = "passerelle_ingress_deliveries_total";
+const ITEMS: &str = "passerelle_ingress_items_total";
+const REJECTIONS: &str = "passerelle_ingress_rejections_total";
+const ACCEPT_SECONDS: &str = "passerelle_ingress_accept_seconds";
+
+/// Upper bounds of the histogram of accept times. Baserow gives up after 5 s.
+const ACCEPT_SECONDS_BOUNDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0];
+
+/// How often samples are folded into the histogram, so that they do not pile up between two visits of Prometheus.
+pub(crate) const FOLDING_INTERVAL: Duration = Duration::from_secs(5);
+
+static EXPORT: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Begins to count, once per process; a second call gives the same counts.
+pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
+    if let Some(export) = EXPORT.get() {
+        return Ok(export.clone());
+    }
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&ACCEPT_SECONDS_BOUNDS)?
+        .build_recorder();
+    let export = EXPORT.get_or_init(|| recorder.handle()).clone();
+    // Refused only if another server of this process was faster; then its counts are the ones that are shown.
+    let _ = metrics::set_global_recorder(recorder);
+    describe_counter!(DELIVERIES, "Deliveries answered 200, by what became of them.");
+    describe_counter!(
+        ITEMS,
+        "Rows of accepted deliveries (duplicates left out), by what is to be done for them."
+    );
+    describe_counter!(REJECTIONS, "Requests that were refused, by reason.");
+    describe_histogram!(
+        ACCEPT_SECONDS,
+        metrics::Unit::Seconds,
+        "Time to make a delivery durable."
+    );
+    Ok(export)
+}
+
+/// The word for a status, in answers, logs and labels.
+pub(crate) fn word(status: AcceptStatus) -> &'static str {
+    match status {
+        AcceptStatus::Queued => "queued",
+        AcceptStatus::Duplicate => "duplicate",
+        AcceptStatus::Ignored => "ignored",
+    }
+}
+
+/// The items of one delivery, counted by what is to be done for them.
+#[derive(Debug, Default)]
+pub(crate) struct ItemCounts(Vec<(&'static str, u64)>);
+
+impl ItemCounts {
+    /// Counts them.
+    pub(crate) fn of(items: &[Item]) -> Self {
+        let mut counts: Vec<(&'static str, u64)> = Vec::with_capacity(1);
+        for item in items {
+            let word = match &item.disposition {
+                Disposition::Sync => "sync",
+                Disposition::Closed(outcome) => outcome.name(),
+            };
+            match counts.iter_mut().find(|(counted, _)| *counted == word) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((word, 1)),
+            }
+        }
+        Self(counts)
+    }
+}
+
+/// Counts an accepted delivery.
+pub(crate) fn accepted(status: AcceptStatus, items: &ItemCounts, took: Duration) {
+    counter!(DELIVERIES, "status" => word(status)).increment(1);
+    histogram!(ACCEPT_SECONDS).record(took);
+    if status != AcceptStatus::Duplicate {
+        for (disposition, count) in &items.0 {
+            counter!(ITEMS, "disposition" => *disposition).increment(*count);
+        }
+    }
+}
+
+/// Counts a refused request.
+pub(crate) fn rejected(rejection: &Rejection) {
+    counter!(REJECTIONS, "reason" => rejection.reason()).increment(1);
+}

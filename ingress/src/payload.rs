@@ -1,0 +1,483 @@
+//! What Baserow's JSON means. The wire format is known to this file alone: a proven body goes in, a [`NewEvent`] comes out.
+//!
+//! Decisions, and why:
+//! - The body's `event_type` counts, not the header's: for changes that begin in a linked table the two differ, and the body is right.
+//! - Unknown fields, unknown kinds of event, empty lists and test calls are accepted and recorded with the outcome that closes them.
+//! - Baserow repeats a refused delivery eight times and switches the webhook off at the ninth failure. So one row that cannot be read never
+//!   costs its neighbours: they become work, and one item records how many rows were unreadable. Only a delivery in which nothing at all
+//!   can be understood is refused.
+//! - Row values are never interpreted here: a payload is a snapshot that arrives out of order; the worker reads the row itself.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_shared::id::{EventId, InvalidId, RowId, TableId, WebhookId};
+use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_shared::time::Timestamp;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::echo::{Fields, QuietFields};
+use crate::proof::ProvenBody;
+use crate::rejection::Rejection;
+
+/// The body. Values stay raw, so that a wrong one is refused by its name, and a row is read once, where it is needed.
+#[derive(Deserialize)]
+struct WireDelivery<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    event_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    webhook_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    batch_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    table_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    items: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    old_items: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    row_ids: Option<&'a RawValue>,
+}
+
+/// Tells `null` (there, and null) from absent: only an explicit `"webhook_id": null` is a test call.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// A row's fields in the sender's order; only an object is one.
+struct WireRow<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// The rows of a delivery, by their ids as sent (0 in test calls), and how many more could not be read.
+struct Rows {
+    field: &'static str,
+    named: Vec<(u64, Disposition)>,
+    unreadable: usize,
+}
+
+/// Reads a proven body. `received` is when the request arrived.
+pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) -> Result<NewEvent, Rejection> {
+    let (source, bytes) = body.into_parts();
+    let wire = WireDelivery::read(&bytes)?;
+    let kind = wire.kind()?;
+    let key = wire.key()?;
+    let table = wire.table(kind)?;
+    let items = wire.items(kind, quiet)?;
+    Ok(NewEvent {
+        key,
+        source,
+        kind,
+        table,
+        received,
+        items,
+        payload: bytes.into(),
+    })
+}
+
+impl<'a> WireDelivery<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Rejection> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Rejection::NotJson)?;
+        if text.trim_ascii_start().starts_with('{') {
+            return serde_json::from_str(text).map_err(|error| {
+                if error.is_data() {
+                    Rejection::RepeatedField
+                } else {
+                    Rejection::NotJson
+                }
+            });
+        }
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        Err(if is_json {
+            Rejection::NotAnObject
+        } else {
+            Rejection::NotJson
+        })
+    }
+
+    fn kind(&self) -> Result<EventKind, Rejection> {
+        let event_type = text("event_type", self.event_type)?;
+        Ok(match event_type.as_ref() {
+            "rows.created" => EventKind::Created,
+            "rows.updated" => EventKind::Updated,
+            "rows.deleted" => EventKind::Deleted,
+            _ => EventKind::Other,
+        })
+    }
+
+    fn key(&self) -> Result<DeliveryKey, Rejection> {
+        let webhook = match self.webhook_id.filter(|value| !is_null(value)) {
+            Some(value) => Some(number("webhook_id", value).and_then(|id| checked("webhook_id", WebhookId::new(id)))?),
+            None => None,
+        };
+        let batch = match self.batch_id.filter(|value| !is_null(value)) {
+            Some(value) => number("batch_id", value)?,
+            None => 0,
+        };
+        let event = EventId::parse(&text("event_id", self.event_id)?);
+        Ok(DeliveryKey {
+            webhook,
+            event: checked("event_id", event)?,
+            batch,
+        })
+    }
+
+    /// The table. Events that are not about rows need none.
+    fn table(&self, kind: EventKind) -> Result<Option<TableId>, Rejection> {
+        let table = self
+            .table_id
+            .ok_or(Rejection::MissingField("table_id"))
+            .and_then(|value| number("table_id", value))
+            .and_then(|id| checked("table_id", TableId::new(id)));
+        match kind {
+            EventKind::Other => Ok(table.ok()),
+            _ => table.map(Some),
+        }
+    }
+
+    /// One item per row, or the one item that says why there is none.
+    fn items(&self, kind: EventKind, quiet: &QuietFields) -> Result<Vec<Item>, Rejection> {
+        if self.webhook_id.is_some_and(is_null) {
+            return Ok(vec![ignored(IgnoredReason::TestCall)]);
+        }
+        match kind {
+            EventKind::Created => self.present_rows(|_, _| Disposition::Sync)?.into_items(),
+            EventKind::Updated => self.updated_rows(quiet)?.into_items(),
+            EventKind::Deleted => self.deleted_rows()?.into_items(),
+            EventKind::Forced | EventKind::Other => Ok(vec![ignored(IgnoredReason::UnknownEvent)]),
+        }
+    }
+
+    fn updated_rows(&self, quiet: &QuietFields) -> Result<Rows, Rejection> {
+        let old_rows = self.old_rows();
+        self.present_rows(|id, fields| match old_rows.get(&id) {
+            Some(Some(old)) => quiet.disposition(fields, &old.0),
+            _ => Disposition::Sync,
+        })
+    }
+
+    /// The rows of `items`, judged one by one.
+    fn present_rows(&self, judge: impl Fn(u64, &Fields<'_>) -> Disposition) -> Result<Rows, Rejection> {
+        let mut rows = Rows::of("items");
+        for element in list("items", self.items)? {
+            match read_row(element) {
+                Some((id, fields)) => rows.named.push((id, judge(id, &fields.0))),
+                None => rows.unreadable += 1,
+            }
+        }
+        Ok(rows)
+    }
+
+    fn deleted_rows(&self) -> Result<Rows, Rejection> {
+        let mut rows = Rows::of("row_ids");
+        for element in list("row_ids", self.row_ids)? {
+            match element.get().parse() {
+                Ok(id) => rows.named.push((id, Disposition::Sync)),
+                Err(_) => rows.unreadable += 1,
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The rows of `old_items` by id; `None` where an id stands twice. What cannot be read is missing: its row becomes work.
+    fn old_rows(&self) -> HashMap<u64, Option<WireRow<'a>>> {
+        let mut rows = HashMap::new();
+        let elements = list("old_items", self.old_items).unwrap_or_default();
+        for (id, fields) in elements.into_iter().filter_map(read_row) {
+            rows.entry(id)
+                .and_modify(|repeated| *repeated = None)
+                .or_insert(Some(fields));
+        }
+        rows
+    }
+}
+
+impl Rows {
+    fn of(field: &'static str) -> Self {
+        Self {
+            field,
+            named: Vec::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// One item per row; a row that is named twice is work if it is so once.
+    fn into_items(mut self) -> Result<Vec<Item>, Rejection> {
+        if self.unreadable == 0 && self.named.iter().all(|(id, _)| *id == 0) {
+            let reason = if self.named.is_empty() {
+                IgnoredReason::NoRows
+            } else {
+                IgnoredReason::TestCall
+            };
+            return Ok(vec![ignored(reason)]);
+        }
+        let mut items: Vec<Item> = Vec::with_capacity(self.named.len());
+        let mut places = HashMap::with_capacity(self.named.len());
+        for (id, disposition) in self.named {
+            let Ok(row) = RowId::new(id) else {
+                self.unreadable += 1;
+                continue;
+            };
+            let place = *places.entry(row).or_insert(items.len());
+            match items.get_mut(place) {
+                Some(item) if item.disposition != disposition => item.disposition = Disposition::Sync,
+                Some(_) => {}
+                None => items.push(Item {
+                    row: Some(row),
+                    disposition,
+                }),
+            }
+        }
+        if items.is_empty() {
+            return Err(Rejection::InvalidId(self.field));
+        }
+        if self.unreadable > 0 {
+            let reason = format!("{} rows of the delivery have no readable id", self.unreadable);
+            items.push(closed(Outcome::Rejected(reason)));
+        }
+        Ok(items)
+    }
+}
+
+/// An item without a row.
+fn closed(outcome: Outcome) -> Item {
+    Item {
+        row: None,
+        disposition: Disposition::Closed(outcome),
+    }
+}
+
+fn ignored(reason: IgnoredReason) -> Item {
+    closed(Outcome::Ignored(reason))
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
+fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Cow<'a, str>, Rejection> {
+    let value = value.ok_or(Rejection::MissingField(field))?;
+    let Text(text) = serde_json::from_str(value.get()).map_err(|_| Rejection::NotAText(field))?;
+    Ok(text)
+}
+
+fn number(field: &'static str, value: &RawValue) -> Result<u64, Rejection> {
+    value.get().parse().map_err(|_| Rejection::InvalidId(field))
+}
+
+fn checked<T>(field: &'static str, id: Result<T, InvalidId>) -> Result<T, Rejection> {
+    id.map_err(|_| Rejection::InvalidId(field))
+}
+
+fn list<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, Rejection> {
+    let value = value.ok_or(Rejection::MissingField(field))?;
+    serde_json::from_str(value.get()).map_err(|_| Rejection::NotAList(field))
+}
+
+/// A row with its id; `None` if it is no object, or its first `id` is no number.
+fn read_row(element: &RawValue) -> Option<(u64, WireRow<'_>)> {
+    let row: WireRow<'_> = serde_json::from_str(element.get()).ok()?;
+    let (_, id) = row.0.iter().find(|(name, _)| name == "id")?;
+    Some((id.get().parse().ok()?, row))
+}
+
+/// A text that is borrowed where the sender wrote it without escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for WireRow<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = WireRow<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a row")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireRow<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                Ok(WireRow(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::proof::tests::proven;
+
+    fn read(body: &str) -> Result<NewEvent, &'static str> {
+        let quiet = QuietFields {
+            owned: vec!["docmost_page_id".to_owned()],
+            ignored: Vec::new(),
+        };
+        parse(proven(body.as_bytes()), &quiet, Timestamp::from_millis(7)).map_err(|rejection| rejection.reason())
+    }
+
+    /// The items as `row: disposition`.
+    fn items(body: &str) -> Vec<String> {
+        let text = |item: &Item| {
+            let row = item.row.map_or("-".to_owned(), |row| row.to_string());
+            match &item.disposition {
+                Disposition::Sync => format!("{row}: sync"),
+                Disposition::Closed(outcome) => format!("{row}: {outcome}"),
+            }
+        };
+        read(body).unwrap().items.iter().map(text).collect()
+    }
+
+    fn delivery(kind: &str, rest: &str) -> String {
+        format!(r#"{{"table_id": 2, "webhook_id": 1, "event_id": "e-1", "event_type": "{kind}", {rest}}}"#)
+    }
+
+    #[test]
+    fn a_delivery_keeps_its_identity_and_its_bytes() {
+        let body = delivery(
+            "rows.created",
+            r#""batch_id": 3, "items": [{"id": 9}], "unknown": {"a": [1]}"#,
+        );
+        let event = read(&body).unwrap();
+        assert_eq!(event.key.to_string(), "1-e-1-3");
+        assert_eq!(event.kind, EventKind::Created);
+        assert_eq!(event.table, Some(TableId::new(2).unwrap()));
+        assert_eq!(event.received, Timestamp::from_millis(7));
+        assert_eq!(event.payload, body.as_bytes());
+    }
+
+    #[rstest]
+    #[case::created("rows.created", r#""items": [{"id": 1, "Nom": "a"}, {"id": 2}]"#, &["1: sync", "2: sync"])]
+    #[case::deleted("rows.deleted", r#""row_ids": [4, 5]"#, &["4: sync", "5: sync"])]
+    #[case::repeated_ids("rows.deleted", r#""row_ids": [4, 5, 4]"#, &["4: sync", "5: sync"])]
+    #[case::of_a_linked_table("rows.updated", r#""total_count": 1, "items": [{"id": 1}]"#, &["1: sync"])]
+    #[case::of_a_linked_table_empty("rows.updated", r#""total_count": 0, "items": []"#, &["-: ignored (no_rows)"])]
+    #[case::echo("rows.updated", r#""items": [{"id": 1, "docmost_page_id": "x"}], "old_items": [{"id": 1, "docmost_page_id": null}]"#, &["1: echo"])]
+    #[case::no_change("rows.updated", r#""items": [{"id": 1, "order": "2"}], "old_items": [{"id": 1, "order": "1"}]"#, &["1: no_change"])]
+    #[case::matched_by_id("rows.updated", r#""items": [{"id": 1, "a": 1}, {"id": 2, "a": 2}], "old_items": [{"id": 2, "a": 2}, {"id": 1, "a": 0}]"#, &["1: sync", "2: no_change"])]
+    #[case::old_row_missing("rows.updated", r#""items": [{"id": 1, "a": 1}], "old_items": []"#, &["1: sync"])]
+    #[case::old_row_twice("rows.updated", r#""items": [{"id": 1, "a": 1}], "old_items": [{"id": 1, "a": 1}, {"id": 1, "a": 1}]"#, &["1: sync"])]
+    #[case::old_rows_unreadable("rows.updated", r#""items": [{"id": 1, "a": 1}], "old_items": 5"#, &["1: sync"])]
+    #[case::row_twice_echo_and_work("rows.updated", r#""items": [{"id": 1, "a": 1}, {"id": 1, "a": 2}], "old_items": [{"id": 1, "a": 1}]"#, &["1: sync"])]
+    #[case::escaped_names("rows.updated", r#""items": [{"id": 1, "docmost_page\u005fid": 1}], "old_items": [{"id": 1, "docmost_page_id": 2}]"#, &["1: echo"])]
+    #[case::sample_row("rows.created", r#""items": [{"id": 0}]"#, &["-: ignored (test_call)"])]
+    #[case::sample_id("rows.deleted", r#""row_ids": [0]"#, &["-: ignored (test_call)"])]
+    #[case::unknown_kind("field.created", r#""field": {}"#, &["-: ignored (unknown_event)"])]
+    #[case::a_kind_of_our_own("forced", r#""items": []"#, &["-: ignored (unknown_event)"])]
+    #[case::bad_neighbours("rows.created", r#""items": [{"id": 1}, {}, 7, {"id": "2"}, {"id": 3}, {"id": 0}]"#,
+        &["1: sync", "3: sync", "-: rejected (4 rows of the delivery have no readable id)"])]
+    #[case::bad_ids("rows.deleted", r#""row_ids": [1, -1, "2", 1.5, null]"#, &["1: sync", "-: rejected (4 rows of the delivery have no readable id)"])]
+    fn every_row_gets_its_item(#[case] kind: &str, #[case] rest: &str, #[case] expected: &[&str]) {
+        assert_eq!(items(&delivery(kind, rest)), expected);
+    }
+
+    #[rstest]
+    #[case::null(r#""webhook_id": null,"#, "-: ignored (test_call)")]
+    #[case::absent("", "8: sync")]
+    fn only_an_explicit_null_in_place_of_the_webhook_is_a_test_call(#[case] webhook: &str, #[case] expected: &str) {
+        let body = format!(
+            r#"{{"table_id": 2, {webhook} "event_id": "e-1", "event_type": "rows.created", "items": [{{"id": 8}}]}}"#
+        );
+        assert_eq!(items(&body), [expected]);
+        assert_eq!(read(&body).unwrap().key.webhook, None);
+    }
+
+    #[rstest]
+    #[case::nothing("", "not_json")]
+    #[case::cut_off(r#"{"event_id": "#, "not_json")]
+    #[case::more_after_it("{} {}", "not_json")]
+    #[case::a_list(" [1]", "not_an_object")]
+    #[case::null("null", "not_an_object")]
+    #[case::a_number("12", "not_an_object")]
+    #[case::words("hello", "not_json")]
+    #[case::no_event_type(r#"{"event_id": "e"}"#, "missing_field")]
+    #[case::no_event_id(r#"{"event_type": "rows.created"}"#, "missing_field")]
+    #[case::event_type_number(r#"{"event_type": 5}"#, "not_a_text")]
+    #[case::event_id_number(r#"{"event_type": "x", "event_id": 5}"#, "not_a_text")]
+    #[case::event_id_empty(r#"{"event_type": "x", "event_id": ""}"#, "invalid_id")]
+    #[case::event_id_with_newline(r#"{"event_type": "x", "event_id": "a\nb"}"#, "invalid_id")]
+    #[case::event_id_half_surrogate(r#"{"event_type": "x", "event_id": "\ud800"}"#, "not_a_text")]
+    #[case::event_id_twice(r#"{"event_type": "x", "event_id": "a", "event_id": "b"}"#, "repeated_field")]
+    #[case::webhook_zero(r#"{"event_type": "x", "event_id": "a", "webhook_id": 0}"#, "invalid_id")]
+    #[case::webhook_text(r#"{"event_type": "x", "event_id": "a", "webhook_id": "1"}"#, "invalid_id")]
+    #[case::webhook_huge(
+        r#"{"event_type": "x", "event_id": "a", "webhook_id": 99999999999999999999}"#,
+        "invalid_id"
+    )]
+    #[case::batch_negative(r#"{"event_type": "x", "event_id": "a", "batch_id": -1}"#, "invalid_id")]
+    #[case::no_table(
+        r#"{"event_type": "rows.deleted", "event_id": "a", "row_ids": [1]}"#,
+        "missing_field"
+    )]
+    #[case::table_float(
+        r#"{"event_type": "rows.deleted", "event_id": "a", "table_id": 1.0, "row_ids": [1]}"#,
+        "invalid_id"
+    )]
+    #[case::no_rows(r#"{"event_type": "rows.deleted", "event_id": "a", "table_id": 1}"#, "missing_field")]
+    #[case::rows_null(
+        r#"{"event_type": "rows.created", "event_id": "a", "table_id": 1, "items": null}"#,
+        "not_a_list"
+    )]
+    #[case::rows_object(
+        r#"{"event_type": "rows.created", "event_id": "a", "table_id": 1, "items": {"id": 1}}"#,
+        "not_a_list"
+    )]
+    #[case::no_row_readable(
+        r#"{"event_type": "rows.created", "event_id": "a", "table_id": 1, "items": [{}, 3]}"#,
+        "invalid_id"
+    )]
+    fn a_delivery_that_cannot_be_understood_is_refused_with_a_reason(#[case] body: &str, #[case] reason: &str) {
+        assert_eq!(read(body).unwrap_err(), reason);
+    }
+
+    #[test]
+    fn a_body_that_is_not_text_is_not_json() {
+        let refused = parse(
+            proven(b"{\"event_id\": \"\xff\"}"),
+            &QuietFields::default(),
+            Timestamp::from_millis(0),
+        );
+        assert_eq!(refused.unwrap_err().reason(), "not_json");
+    }
+
+    #[test]
+    fn nesting_without_end_is_no_danger_to_the_stack() {
+        let deep = delivery(
+            "rows.created",
+            &format!(r#""items": [{{"id": 1, "a": {}}}]"#, "[".repeat(1_000_000)),
+        );
+        assert_eq!(read(&deep).unwrap_err(), "not_json");
+        let closed = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+        let deep = delivery("rows.created", &format!(r#""items": [{{"id": 1, "a": {closed}}}]"#));
+        assert_eq!(items(&deep), ["1: sync"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse(proven(&body), &QuietFields::default(), Timestamp::from_millis(0));
+        }
+
+        #[test]
+        fn an_understood_delivery_has_one_item_per_row_and_at_least_one(ids in prop::collection::vec(0_u64..20, 0..30)) {
+            let list = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+            let event = read(&delivery("rows.deleted", &format!(r#""row_ids": [{list}]"#))).unwrap();
+            let mut named: Vec<u64> = event.items.iter().filter_map(|item| item.row).map(RowId::get).collect();
+            let mut sent: Vec<u64> = ids.into_iter().filter(|id| *id > 0).collect();
+            named.sort_unstable();
+            sent.sort_unstable();
+            sent.dedup();
+            prop_assert_eq!(named, sent);
+            prop_assert!(!event.items.is_empty());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Alive, ready, measured. None of it needs a proof and none of it tells a secret; keep it away from the public all the same.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+use passerelle_shared::queue::{Durability, Redis};
+use serde::Serialize;
+use tokio::time::timeout;
+
+/// How long a look at Redis may take before it counts as away. Shorter than the usual time-out of a readiness probe's caller.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What `/readyz` says.
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    warnings: Vec<String>,
+}
+
+/// The process lives and answers.
+pub(crate) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
+}
+
+/// Deliveries can be made durable: a real write to Redis. Settings of Redis that endanger what it holds are warnings, not failures:
+/// taking the ingress out of service would lose more.
+pub(crate) async fn ready(redis: web::Data<Redis>) -> HttpResponse {
+    let written = timeout(CHECK_TIMEOUT, redis.check_write()).await;
+    if let Ok(Ok(())) = written {
+        let warnings = match timeout(CHECK_TIMEOUT, redis.durability()).await {
+            Ok(Ok(durability)) => warnings(&durability),
+            _ => vec!["Redis does not tell whether it keeps its data (CONFIG and INFO are refused)".to_owned()],
+        };
+        return HttpResponse::Ok().json(Readiness {
+            ready: true,
+            reason: None,
+            warnings,
+        });
+    }
+    tracing::warn!(result = ?written, "not ready: Redis does not take a write");
+    HttpResponse::ServiceUnavailable().json(Readiness {
+        ready: false,
+        reason: Some("queue_unavailable"),
+        warnings: Vec::new(),
+    })
+}
+
+/// Prometheus' text format.
+pub(crate) async fn measured(export: web::Data<PrometheusHandle>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(export.render())
+}
+
+fn warnings(durability: &Durability) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !durability.append_only {
+        warnings.push("Redis keeps no append-only file: a crash loses accepted events; set appendonly yes".to_owned());
+    }
+    if durability.eviction_policy != "noeviction" {
+        warnings.push(format!(
+            "Redis may drop jobs when its memory is full (maxmemory-policy {}); set it to noeviction",
+            durability.eviction_policy
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_that_may_lose_what_it_holds_is_warned_about() {
+        let safe = Durability {
+            append_only: true,
+            eviction_policy: "noeviction".to_owned(),
+            max_memory: 0,
+        };
+        assert!(warnings(&safe).is_empty());
+        let unsafe_twice = Durability {
+            append_only: false,
+            eviction_policy: "allkeys-lru".to_owned(),
+            max_memory: 1,
+        };
+        assert_eq!(warnings(&unsafe_twice).len(), 2);
+    }
+}

@@ -1,0 +1,105 @@
+//! The server: all routes in one block, and the limits that keep one bad client from harming the others.
+
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::web::{self, Data, get, post};
+use actix_web::{App, HttpServer, Route};
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use passerelle_shared::queue::{Queue, QueueName, Redis};
+
+use crate::metrics;
+use crate::routes::health::{alive, measured, ready};
+use crate::routes::refused::{method_not_allowed, not_found};
+use crate::routes::webhook::{Entrance, receive};
+use crate::settings::Settings;
+
+/// Where everything is.
+fn routes(config: &mut web::ServiceConfig) {
+    let only = |path: &str, route: Route| {
+        web::resource(path)
+            .route(route)
+            .default_service(web::to(method_not_allowed))
+    };
+    config
+        .service(only("/api/webhooks/baserow/{source}", post().to(receive)))
+        .service(only("/healthz", get().to(alive)))
+        .service(only("/readyz", get().to(ready)))
+        .service(only("/metrics", get().to(measured)))
+        .default_service(web::to(not_found));
+}
+
+/// A server that holds its address already, so that port 0 can be asked for the port that it got.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    settings: Settings,
+    redis: Redis,
+    export: PrometheusHandle,
+}
+
+impl Server {
+    /// Takes the address and prepares the connection to Redis. Redis need not be there yet: the first delivery connects.
+    pub fn bind(settings: Settings) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(settings.bind)
+            .with_context(|| format!("the address {} cannot be taken (INGRESS_BIND)", settings.bind))?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            redis: Redis::open(&settings.redis)?,
+            export: metrics::start()?,
+            settings,
+        })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` ends, then finishes the requests that are under way.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let Settings { limits, bridge, .. } = self.settings;
+        let entrance = Data::new(Entrance {
+            sources: bridge.sources,
+            quiet: bridge.quiet,
+            limits,
+            queue: Queue::new(self.redis.clone(), QueueName::Sync),
+        });
+        let (redis, export) = (Data::new(self.redis), Data::new(self.export.clone()));
+        let app = move || {
+            App::new()
+                .app_data(entrance.clone())
+                .app_data(redis.clone())
+                .app_data(export.clone())
+                .configure(routes)
+        };
+        let running = HttpServer::new(app)
+            .workers(limits.threads)
+            .max_connections(limits.connections.div_ceil(limits.threads))
+            .client_request_timeout(limits.header_timeout)
+            .keep_alive(limits.keep_alive)
+            .shutdown_timeout(limits.shutdown_timeout.as_secs())
+            .disable_signals()
+            .shutdown_signal(stop)
+            .listen(self.listener)?
+            .run();
+        tracing::info!(address = %self.address, threads = limits.threads, "the ingress listens");
+        tokio::select! {
+            ended = running => ended?,
+            () = fold_samples(self.export) => {}
+        }
+        tracing::info!("the ingress has stopped");
+        Ok(())
+    }
+}
+
+/// Keeps the histogram's samples from piling up between two visits of Prometheus; never ends.
+async fn fold_samples(export: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(metrics::FOLDING_INTERVAL);
+    loop {
+        ticks.tick().await;
+        export.run_upkeep();
+    }
+}

@@ -1,0 +1,270 @@
+//! The ingress' settings. All that is wrong with them, and with the sources of `bridge.toml`, is reported at once, each with the way to mend it.
+
+use std::net::SocketAddr;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use actix_web::http::header::HeaderName;
+use passerelle_shared::config::{BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, SourceConfig};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::echo::QuietFields;
+use crate::proof::{Proof, Sources};
+
+/// A shorter secret can be guessed.
+const SHORTEST_SECRET: usize = 16;
+/// actix-web refuses more threads.
+const MOST_THREADS: usize = 512;
+
+/// What the ingress is told from outside.
+#[derive(Debug)]
+pub struct Settings {
+    /// `INGRESS_BIND`: address and port, default `127.0.0.1:8080`.
+    pub(crate) bind: SocketAddr,
+    /// What one client, and all together, may cost.
+    pub(crate) limits: Limits,
+    /// Where the queue lives.
+    pub(crate) redis: RedisSettings,
+    /// What the ingress needs of `bridge.toml`.
+    pub(crate) bridge: Bridge,
+}
+
+/// What one client, and all together, may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// `INGRESS_THREADS`: default one per core.
+    pub(crate) threads: usize,
+    /// `INGRESS_CONNECTIONS`: most connections at once, default 4096; further ones wait.
+    pub(crate) connections: usize,
+    /// `INGRESS_BODY_LIMIT_BYTES`: default 8 MiB.
+    pub(crate) body_bytes: usize,
+    /// `INGRESS_HEADER_TIMEOUT_SECONDS`: for the head of a connection's first request, default 5.
+    pub(crate) header_timeout: Duration,
+    /// `INGRESS_BODY_TIMEOUT_SECONDS`: for a whole body, default 10.
+    pub(crate) body_timeout: Duration,
+    /// `INGRESS_ACCEPT_TIMEOUT_SECONDS`: to make a delivery durable, default 3. Baserow waits 5 s in all.
+    pub(crate) accept_timeout: Duration,
+    /// `INGRESS_KEEP_ALIVE_SECONDS`: how long a connection may idle, default 60.
+    pub(crate) keep_alive: Duration,
+    /// `INGRESS_SHUTDOWN_SECONDS`: for requests under way at a stop, default 10.
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// What the ingress needs of `bridge.toml`.
+#[derive(Debug, Default)]
+pub(crate) struct Bridge {
+    pub(crate) sources: Sources,
+    pub(crate) quiet: QuietFields,
+}
+
+impl Settings {
+    /// Reads everything; problems are noted in the reader.
+    pub fn read(reader: &mut Reader) -> Self {
+        Self {
+            bind: reader.parsed("INGRESS_BIND", SocketAddr::from(([127, 0, 0, 1], 8080))),
+            limits: Limits::read(reader),
+            redis: RedisSettings::read(reader),
+            bridge: Bridge::read(reader),
+        }
+    }
+}
+
+impl Limits {
+    fn read(reader: &mut Reader) -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let threads = at_least_one(reader, "INGRESS_THREADS", cores);
+        if threads > MOST_THREADS {
+            reader.problem("INGRESS_THREADS", "is more than 512", "leave it out for one per core");
+        }
+        Self {
+            threads: threads.min(MOST_THREADS),
+            connections: at_least_one(reader, "INGRESS_CONNECTIONS", 4096),
+            body_bytes: at_least_one(reader, "INGRESS_BODY_LIMIT_BYTES", 8 * 1024 * 1024),
+            header_timeout: reader.seconds("INGRESS_HEADER_TIMEOUT_SECONDS", 5),
+            body_timeout: reader.seconds("INGRESS_BODY_TIMEOUT_SECONDS", 10),
+            accept_timeout: reader.seconds("INGRESS_ACCEPT_TIMEOUT_SECONDS", 3),
+            keep_alive: reader.seconds("INGRESS_KEEP_ALIVE_SECONDS", 60),
+            shutdown_timeout: reader.seconds("INGRESS_SHUTDOWN_SECONDS", 10),
+        }
+    }
+}
+
+fn at_least_one(reader: &mut Reader, name: &str, default: usize) -> usize {
+    let number = reader.parsed(name, default);
+    if number == 0 {
+        reader.problem(name, "must not be 0", &format!("give a number like {default}"));
+    }
+    number.max(1)
+}
+
+impl Bridge {
+    fn read(reader: &mut Reader) -> Self {
+        let path = BridgeFileSettings::read(reader).path;
+        let file = match BridgeFile::load(&path) {
+            Ok(file) => file,
+            Err(problems) => {
+                reader.add(problems);
+                return Self::default();
+            }
+        };
+        let mut bridge = Self {
+            sources: Sources::default(),
+            quiet: QuietFields {
+                owned: file.owned_fields,
+                ignored: file.ignored_fields,
+            },
+        };
+        let place = path.display().to_string();
+        if file.sources.is_empty() {
+            let hint = "e.g. \"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }";
+            reader.problem(&place, "[sources] names nobody: no call could be accepted", hint);
+        }
+        for (name, config) in &file.sources {
+            let place = format!("{place} [sources] {name:?}");
+            let Some(proof) = proof(reader, &place, config) else {
+                continue;
+            };
+            if let Err(error) = bridge.sources.add(name, proof) {
+                let hint =
+                    "use letters, digits, - _ . as in the address that Baserow calls, or \"*\" for every other source";
+                reader.problem(&place, &error.to_string(), hint);
+            }
+        }
+        bridge
+    }
+}
+
+/// The proof of a source, unless something is wrong with it.
+fn proof(reader: &mut Reader, place: &str, config: &SourceConfig) -> Option<Proof> {
+    let header = header(reader, place, config);
+    let secrets = secrets(reader, place, &config.secrets);
+    let proof = Proof::new(config.proof, header?, &secrets?);
+    if let Err(error) = &proof {
+        reader.problem(&config.secrets, &error.to_string(), "use another secret");
+    }
+    proof.ok()
+}
+
+fn header(reader: &mut Reader, place: &str, config: &SourceConfig) -> Option<HeaderName> {
+    let default = match config.proof {
+        ProofKind::Hmac => "X-Baserow-Signature",
+        ProofKind::Token => "X-Bridge-Token",
+    };
+    let name = config.header.as_deref().unwrap_or(default);
+    let header = HeaderName::try_from(name).ok();
+    if header.is_none() {
+        let hint = format!("leave `header` out for {default}");
+        reader.problem(place, &format!("{name:?} cannot be the name of a header"), &hint);
+    }
+    header
+}
+
+/// The live secrets of a variable, if there are any and all are long enough to resist guessing.
+fn secrets(reader: &mut Reader, place: &str, variable: &str) -> Option<Vec<SecretString>> {
+    let secrets = reader.secrets(variable);
+    if secrets.is_empty() {
+        let hint = format!("make one with `openssl rand -hex 32` and set {variable} to it ({place} asks for it)");
+        reader.problem(variable, "is not set", &hint);
+        return None;
+    }
+    let short = secrets
+        .iter()
+        .filter(|secret| secret.expose_secret().len() < SHORTEST_SECRET);
+    let count = short.count();
+    if count > 0 {
+        let what = format!(
+            "{count} of its {} secrets have fewer than {SHORTEST_SECRET} characters",
+            secrets.len()
+        );
+        reader.problem(variable, &what, "make a long one with `openssl rand -hex 32`");
+        return None;
+    }
+    Some(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use tempfile::NamedTempFile;
+
+    use super::*;
+
+    const SECRET: (&str, &str) = ("BASEROW_WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef");
+
+    fn bridge_file(text: &str) -> NamedTempFile {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    fn read(bridge: &NamedTempFile, variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let path = bridge.path().to_str().unwrap();
+        let variables = variables.iter().copied().chain([("BRIDGE_FILE", path)]);
+        let mut reader = Reader::from_pairs(variables);
+        let settings = Settings::read(&mut reader);
+        reader
+            .finish(settings)
+            .map_err(|problems| problems.to_string().replace(path, "bridge.toml"))
+    }
+
+    #[test]
+    fn one_secret_is_all_that_must_be_set() {
+        let shipped = bridge_file(include_str!("../../bridge.toml"));
+        let settings = read(&shipped, &[SECRET]).unwrap();
+        assert_eq!(settings.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.limits.body_bytes, 8 << 20);
+        assert!(settings.bridge.quiet.owned.contains(&"docmost_page_id".to_owned()));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_without_telling_a_secret() {
+        let bridge = bridge_file(
+            r#"
+            [sources]
+            "a source" = { proof = "hmac", secrets = "SHORT" }
+            missing = { proof = "token", secrets = "MISSING", header = "X Token" }
+            "#,
+        );
+        let problems = read(
+            &bridge,
+            &[
+                ("SHORT", "hunter2,hunter3"),
+                ("INGRESS_BIND", "8080"),
+                ("INGRESS_CONNECTIONS", "0"),
+            ],
+        );
+        let problems = problems.unwrap_err();
+        assert!(!problems.contains("hunter"));
+        insta::assert_snapshot!(problems, @r#"
+        the configuration has 5 problems:
+          INGRESS_BIND: "8080" cannot be read
+              → give a value like 127.0.0.1:8080
+          INGRESS_CONNECTIONS: must not be 0
+              → give a number like 4096
+          SHORT: 2 of its 2 secrets have fewer than 16 characters
+              → make a long one with `openssl rand -hex 32`
+          bridge.toml [sources] "missing": "X Token" cannot be the name of a header
+              → leave `header` out for X-Bridge-Token
+          MISSING: is not set
+              → make one with `openssl rand -hex 32` and set MISSING to it (bridge.toml [sources] "missing" asks for it)
+        "#);
+    }
+
+    #[test]
+    fn without_any_source_the_ingress_does_not_start() {
+        let problems = read(&bridge_file("[sources]\n"), &[]).unwrap_err();
+        assert!(problems.contains("names nobody"), "{problems}");
+    }
+
+    #[test]
+    fn a_bridge_file_that_cannot_be_read_is_a_problem_like_any_other() {
+        let mut reader = Reader::from_pairs([
+            ("BRIDGE_FILE", "nowhere/bridge.toml"),
+            ("INGRESS_KEEP_ALIVE_SECONDS", "x"),
+        ]);
+        let settings = Settings::read(&mut reader);
+        let problems = reader.finish(settings).unwrap_err();
+        assert_eq!(problems.0.len(), 2, "{problems}");
+    }
+}
