@@ -1,0 +1,163 @@
+//! Connecting to the store and bringing its schema up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
+
+use super::StoreError;
+use crate::config::StoreSettings;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// Connections per process: the ledger writer, and a few workers that save links.
+const CONNECTIONS: u32 = 8;
+/// How long a call waits for a free connection.
+const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// Programs that start at the same moment on a fresh SQLite file race for the schema; the losers look again.
+const SCHEMA_ATTEMPTS: u32 = 5;
+
+/// WAL lets readers and the one writer work at once; `synchronous` is FULL because the stream forgets what the store has taken:
+/// a committed batch must survive a power cut.
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+
+/// The store: SQLite or PostgreSQL, by URL. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(super) pool: AnyPool,
+}
+
+impl Store {
+    /// Connects and brings the schema up to date. A SQLite file is created with its folder.
+    pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let url = settings.url.expose_secret();
+        let pool = match sqlite_file(url) {
+            Some(file) => open_sqlite(url, file).await,
+            None => open_postgres(url).await,
+        }?;
+        let store = Self { pool };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Whether the database answers: the readiness check.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.pool.execute("SELECT position FROM ledger_position").await?;
+        Ok(())
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut attempt = 1;
+        loop {
+            match MIGRATIONS.run(&self.pool).await {
+                Ok(()) => return Ok(()),
+                Err(error) if attempt == SCHEMA_ATTEMPTS || !may_be_a_race(&error) => {
+                    return Err(StoreError::Schema(error));
+                }
+                Err(_) => attempt += 1,
+            }
+        }
+    }
+}
+
+/// PostgreSQL's migrations take a lock; SQLite's do not, and a second program may find a table that was not there a moment ago.
+fn may_be_a_race(error: &MigrateError) -> bool {
+    matches!(error, MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
+}
+
+async fn open_postgres(url: &str) -> Result<AnyPool, StoreError> {
+    let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)?";
+    let not_opened = |source| not_opened(url, source, hint);
+    // A pool tries a refused connection again and again until its time is up, and forgets why. The first connection says it at once.
+    AnyConnection::connect(url)
+        .await
+        .map_err(not_opened)?
+        .close()
+        .await
+        .map_err(not_opened)?;
+    AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(CONNECTION_WAIT)
+        .connect(url)
+        .await
+        .map_err(not_opened)
+}
+
+async fn open_sqlite(url: &str, file: &str) -> Result<AnyPool, StoreError> {
+    let hint = "Is its folder writable, and is DATABASE_URL right (sqlite://path/to/file.sqlite)?";
+    if let Some(folder) = Path::new(file).parent() {
+        std::fs::create_dir_all(folder).map_err(|error| not_opened(url, error.into(), hint))?;
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let created = if url.contains("mode=") {
+        url.to_owned()
+    } else {
+        format!("{url}{separator}mode=rwc")
+    };
+    AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(CONNECTION_WAIT)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SQLITE_SETTINGS).await?;
+                Ok(())
+            })
+        })
+        .connect(&created)
+        .await
+        .map_err(|source| not_opened(url, source, hint))
+}
+
+/// The path of a `sqlite:` URL.
+fn sqlite_file(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    path.split('?').next()
+}
+
+fn not_opened(url: &str, source: sqlx::Error, hint: &'static str) -> StoreError {
+    StoreError::Open {
+        place: without_credentials(url),
+        source,
+        hint,
+    }
+}
+
+/// The URL as it may be shown: neither user nor password, nor parameters (they may hold a password too).
+fn without_credentials(url: &str) -> String {
+    let shown = url.split('?').next().unwrap_or_default();
+    match (shown.split_once("://"), shown.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => shown.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_has_neither_user_nor_password() {
+        assert_eq!(
+            without_credentials("postgres://me:p@ss@db.example:5432/bridge?password=x"),
+            "postgres://db.example:5432/bridge"
+        );
+        assert_eq!(
+            without_credentials("sqlite://data/passerelle.sqlite"),
+            "sqlite://data/passerelle.sqlite"
+        );
+    }
+
+    #[test]
+    fn the_file_of_a_sqlite_url_is_found_in_every_spelling() {
+        assert_eq!(sqlite_file("sqlite://data/a.sqlite?mode=ro"), Some("data/a.sqlite"));
+        assert_eq!(sqlite_file("sqlite:///var/lib/a.sqlite"), Some("/var/lib/a.sqlite"));
+        assert_eq!(sqlite_file("sqlite:a.sqlite"), Some("a.sqlite"));
+        assert_eq!(sqlite_file("postgres://host/a"), None);
+    }
+}

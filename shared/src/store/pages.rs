@@ -1,0 +1,141 @@
+//! Which page belongs to which row, and which pages are about to be created.
+//!
+//! A create whose answer was lost may have made a page. So the intention is stored before the first create, and only the saved link
+//! removes it: whoever finds an intent that was already there looks for the page before creating one.
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::column::{self, signed, storable};
+use super::{Store, StoreError};
+use crate::id::{PageId, RowKey, Slot};
+use crate::time::Timestamp;
+
+/// The page of a row, and the state that was last written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The row.
+    pub row: RowKey,
+    /// Which of its pages.
+    pub slot: Slot,
+    /// The page.
+    pub page: PageId,
+    /// Docmost's short id, for links that people use.
+    pub slug_id: String,
+    /// The space that it is in.
+    pub space: String,
+    /// Hash of the rendered state (title, icon, body) last written.
+    pub content_hash: String,
+    /// When it was last written.
+    pub written: Timestamp,
+}
+
+/// A recorded intention to create a page: if a worker dies in between, the next one looks before it creates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The row.
+    pub row: RowKey,
+    /// Which of its pages.
+    pub slot: Slot,
+    /// When the first create was about to be sent.
+    pub started: Timestamp,
+    /// Whether it existed before this call: then a page may exist already.
+    pub existed: bool,
+}
+
+impl Store {
+    /// The link of a row's slot.
+    pub async fn link(&self, row: RowKey, slot: &Slot) -> Result<Option<Link>, StoreError> {
+        let found = sqlx::query("SELECT * FROM links WHERE table_id = $1 AND row_id = $2 AND slot = $3")
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .bind(slot.as_str().to_owned())
+            .fetch_optional(&self.pool)
+            .await?;
+        found.as_ref().map(read_link).transpose()
+    }
+
+    /// All pages of a row, by slot.
+    pub async fn links(&self, row: RowKey) -> Result<Vec<Link>, StoreError> {
+        let found = sqlx::query("SELECT * FROM links WHERE table_id = $1 AND row_id = $2 ORDER BY slot")
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(read_link).collect()
+    }
+
+    /// Saves a link (insert or replace) and closes the intent of the same slot, in one transaction.
+    pub async fn save_link(&self, link: &Link) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "INSERT INTO links (table_id, row_id, slot, page_id, slug_id, space, content_hash, written) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             ON CONFLICT (table_id, row_id, slot) DO UPDATE SET page_id = excluded.page_id, slug_id = excluded.slug_id, \
+             space = excluded.space, content_hash = excluded.content_hash, written = excluded.written",
+        )
+        .bind(signed(link.row.table.get()))
+        .bind(signed(link.row.row.get()))
+        .bind(link.slot.as_str().to_owned())
+        .bind(link.page.as_str().to_owned())
+        .bind(storable(&link.slug_id))
+        .bind(storable(&link.space))
+        .bind(storable(&link.content_hash))
+        .bind(link.written.as_millis())
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query("DELETE FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3")
+            .bind(signed(link.row.table.get()))
+            .bind(signed(link.row.row.get()))
+            .bind(link.slot.as_str().to_owned())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets a link, e.g. when its page is gone for good. An intent of the slot stays.
+    pub async fn forget_link(&self, row: RowKey, slot: &Slot) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM links WHERE table_id = $1 AND row_id = $2 AND slot = $3")
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .bind(slot.as_str().to_owned())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Records the intention to create a page, or returns the one that is already there.
+    pub async fn open_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<Intent, StoreError> {
+        let stored = sqlx::query(
+            "INSERT INTO intents (table_id, row_id, slot, started, asked) VALUES ($1, $2, $3, $4, 1) \
+             ON CONFLICT (table_id, row_id, slot) DO UPDATE SET asked = intents.asked + 1 RETURNING started, asked",
+        )
+        .bind(signed(row.table.get()))
+        .bind(signed(row.row.get()))
+        .bind(slot.as_str().to_owned())
+        .bind(now.as_millis())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Intent {
+            row,
+            slot: slot.clone(),
+            started: Timestamp::from_millis(stored.try_get("started")?),
+            existed: stored.try_get::<i64, _>("asked")? > 1,
+        })
+    }
+}
+
+fn read_link(row: &AnyRow) -> Result<Link, StoreError> {
+    let table = column::table(row.try_get("table_id")?)?;
+    let row_id = column::row(row.try_get("row_id")?)?;
+    Ok(Link {
+        row: RowKey { table, row: row_id },
+        slot: column::parsed("links.slot", row.try_get("slot")?, Slot::parse)?,
+        page: column::parsed("links.page_id", row.try_get("page_id")?, PageId::parse)?,
+        slug_id: row.try_get("slug_id")?,
+        space: row.try_get("space")?,
+        content_hash: row.try_get("content_hash")?,
+        written: Timestamp::from_millis(row.try_get("written")?),
+    })
+}

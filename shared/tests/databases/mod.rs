@@ -1,0 +1,37 @@
+//! Both databases, real and each test's own.
+
+use passerelle_shared::config::StoreSettings;
+use passerelle_shared::store::Store;
+use secrecy::SecretString;
+use tempfile::TempDir;
+use test_support::TestPostgres;
+
+/// A database of the test's own.
+pub(crate) enum Database {
+    Sqlite(TempDir),
+    Postgres(Box<TestPostgres>),
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> anyhow::Result<Self> {
+        Ok(Self::Sqlite(tempfile::tempdir()?))
+    }
+
+    pub(crate) fn postgres() -> anyhow::Result<Self> {
+        Ok(Self::Postgres(Box::new(TestPostgres::start()?)))
+    }
+
+    pub(crate) fn settings(&self) -> StoreSettings {
+        let url = match self {
+            Self::Sqlite(folder) => format!("sqlite://{}/new/store.sqlite", folder.path().display()),
+            Self::Postgres(server) => server.url(),
+        };
+        StoreSettings {
+            url: SecretString::from(url),
+        }
+    }
+
+    pub(crate) async fn open(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.settings()).await?)
+    }
+}

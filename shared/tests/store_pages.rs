@@ -1,0 +1,79 @@
+//! Links and intents, on both databases.
+
+mod databases;
+
+use databases::Database;
+use passerelle_shared::id::{PageId, RowId, RowKey, Slot, TableId};
+use passerelle_shared::store::Link;
+use passerelle_shared::time::Timestamp;
+use rstest::rstest;
+
+fn row(row: u64) -> RowKey {
+    RowKey {
+        table: TableId::new(2).unwrap(),
+        row: RowId::new(row).unwrap(),
+    }
+}
+
+fn link(row: RowKey, slot: &str, page: &str) -> Link {
+    Link {
+        row,
+        slot: Slot::parse(slot).unwrap(),
+        page: PageId::parse(page).unwrap(),
+        slug_id: "aB3x".to_owned(),
+        space: "Agence".to_owned(),
+        content_hash: "00ff".to_owned(),
+        written: Timestamp::from_millis(1_732_280_000_120),
+    }
+}
+
+#[rstest]
+#[case::sqlite(Database::sqlite())]
+#[case::postgres(Database::postgres())]
+#[tokio::test]
+async fn a_saved_link_is_read_back_replaced_and_forgotten(#[case] database: anyhow::Result<Database>) {
+    let database = database.unwrap();
+    let store = database.open().await.unwrap();
+    let first = link(row(5), "page", "page-1");
+    assert_eq!(store.link(row(5), &Slot::page()).await.unwrap(), None);
+    store.save_link(&first).await.unwrap();
+    assert_eq!(store.link(row(5), &Slot::page()).await.unwrap(), Some(first));
+
+    let second = link(row(5), "page", "page-2");
+    store.save_link(&second).await.unwrap();
+    store.save_link(&link(row(5), "bloc-17", "page-3")).await.unwrap();
+    store.save_link(&link(row(6), "page", "page-4")).await.unwrap();
+    let pages: Vec<String> = store
+        .links(row(5))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|link| link.page.into())
+        .collect();
+    assert_eq!(pages, ["page-3", "page-2"]);
+
+    store.forget_link(row(5), &Slot::page()).await.unwrap();
+    assert_eq!(store.link(row(5), &Slot::page()).await.unwrap(), None);
+    assert_eq!(store.links(row(6)).await.unwrap().len(), 1);
+}
+
+#[rstest]
+#[case::sqlite(Database::sqlite())]
+#[case::postgres(Database::postgres())]
+#[tokio::test]
+async fn an_intent_is_remembered_until_its_link_is_saved(#[case] database: anyhow::Result<Database>) {
+    let database = database.unwrap();
+    let store = database.open().await.unwrap();
+    let (earlier, later) = (Timestamp::from_millis(1000), Timestamp::from_millis(2000));
+
+    let fresh = store.open_intent(row(5), &Slot::page(), earlier).await.unwrap();
+    assert_eq!((fresh.existed, fresh.started), (false, earlier));
+    let again = store.open_intent(row(5), &Slot::page(), later).await.unwrap();
+    assert_eq!((again.existed, again.started), (true, earlier));
+    let other_slot = Slot::parse("bloc-17").unwrap();
+    assert!(!store.open_intent(row(5), &other_slot, later).await.unwrap().existed);
+
+    store.save_link(&link(row(5), "page", "page-1")).await.unwrap();
+    assert!(!store.open_intent(row(5), &Slot::page(), later).await.unwrap().existed);
+    assert!(store.open_intent(row(5), &other_slot, later).await.unwrap().existed);
+}
