@@ -8,23 +8,23 @@ use passerelle_shared::store::Link;
 use passerelle_shared::time::Timestamp;
 use rstest::rstest;
 
-fn row(row: u64) -> RowKey {
-    RowKey {
-        table: TableId::new(2).unwrap(),
-        row: RowId::new(row).unwrap(),
-    }
+fn row(row: u64) -> anyhow::Result<RowKey> {
+    Ok(RowKey {
+        table: TableId::new(2)?,
+        row: RowId::new(row)?,
+    })
 }
 
-fn link(row: RowKey, slot: &str, page: &str) -> Link {
-    Link {
+fn link(row: RowKey, slot: &str, page: &str) -> anyhow::Result<Link> {
+    Ok(Link {
         row,
-        slot: Slot::parse(slot).unwrap(),
-        page: PageId::parse(page).unwrap(),
+        slot: Slot::parse(slot)?,
+        page: PageId::parse(page)?,
         slug_id: "aB3x".to_owned(),
         space: "Agence".to_owned(),
         content_hash: "00ff".to_owned(),
         written: Timestamp::from_millis(1_732_280_000_120),
-    }
+    })
 }
 
 #[rstest]
@@ -34,17 +34,23 @@ fn link(row: RowKey, slot: &str, page: &str) -> Link {
 async fn a_saved_link_is_read_back_replaced_and_forgotten(#[case] database: anyhow::Result<Database>) {
     let database = database.unwrap();
     let store = database.open().await.unwrap();
-    let first = link(row(5), "page", "page-1");
-    assert_eq!(store.link(row(5), &Slot::page()).await.unwrap(), None);
+    let first = link(row(5).unwrap(), "page", "page-1").unwrap();
+    assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), None);
     store.save_link(&first).await.unwrap();
-    assert_eq!(store.link(row(5), &Slot::page()).await.unwrap(), Some(first));
+    assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), Some(first));
 
-    let second = link(row(5), "page", "page-2");
+    let second = link(row(5).unwrap(), "page", "page-2").unwrap();
     store.save_link(&second).await.unwrap();
-    store.save_link(&link(row(5), "bloc-17", "page-3")).await.unwrap();
-    store.save_link(&link(row(6), "page", "page-4")).await.unwrap();
+    store
+        .save_link(&link(row(5).unwrap(), "bloc-17", "page-3").unwrap())
+        .await
+        .unwrap();
+    store
+        .save_link(&link(row(6).unwrap(), "page", "page-4").unwrap())
+        .await
+        .unwrap();
     let pages: Vec<String> = store
-        .links(row(5))
+        .links(row(5).unwrap())
         .await
         .unwrap()
         .into_iter()
@@ -52,9 +58,9 @@ async fn a_saved_link_is_read_back_replaced_and_forgotten(#[case] database: anyh
         .collect();
     assert_eq!(pages, ["page-3", "page-2"]);
 
-    store.forget_link(row(5), &Slot::page()).await.unwrap();
-    assert_eq!(store.link(row(5), &Slot::page()).await.unwrap(), None);
-    assert_eq!(store.links(row(6)).await.unwrap().len(), 1);
+    store.forget_link(row(5).unwrap(), &Slot::page()).await.unwrap();
+    assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), None);
+    assert_eq!(store.links(row(6).unwrap()).await.unwrap().len(), 1);
 }
 
 #[rstest]
@@ -66,14 +72,38 @@ async fn an_intent_is_remembered_until_its_link_is_saved(#[case] database: anyho
     let store = database.open().await.unwrap();
     let (earlier, later) = (Timestamp::from_millis(1000), Timestamp::from_millis(2000));
 
-    let fresh = store.open_intent(row(5), &Slot::page(), earlier).await.unwrap();
+    let fresh = store
+        .open_intent(row(5).unwrap(), &Slot::page(), earlier)
+        .await
+        .unwrap();
     assert_eq!((fresh.existed, fresh.started), (false, earlier));
-    let again = store.open_intent(row(5), &Slot::page(), later).await.unwrap();
+    let again = store.open_intent(row(5).unwrap(), &Slot::page(), later).await.unwrap();
     assert_eq!((again.existed, again.started), (true, earlier));
     let other_slot = Slot::parse("bloc-17").unwrap();
-    assert!(!store.open_intent(row(5), &other_slot, later).await.unwrap().existed);
+    assert!(
+        !store
+            .open_intent(row(5).unwrap(), &other_slot, later)
+            .await
+            .unwrap()
+            .existed
+    );
 
-    store.save_link(&link(row(5), "page", "page-1")).await.unwrap();
-    assert!(!store.open_intent(row(5), &Slot::page(), later).await.unwrap().existed);
-    assert!(store.open_intent(row(5), &other_slot, later).await.unwrap().existed);
+    store
+        .save_link(&link(row(5).unwrap(), "page", "page-1").unwrap())
+        .await
+        .unwrap();
+    assert!(
+        !store
+            .open_intent(row(5).unwrap(), &Slot::page(), later)
+            .await
+            .unwrap()
+            .existed
+    );
+    assert!(
+        store
+            .open_intent(row(5).unwrap(), &other_slot, later)
+            .await
+            .unwrap()
+            .existed
+    );
 }
