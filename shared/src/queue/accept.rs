@@ -1,0 +1,285 @@
+//! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::group_commit::Commit;
+use super::keys::Keys;
+use super::ledger_stream;
+use super::schedule::Reconnecting;
+use super::scripts::ACCEPT;
+use super::{Queue, QueueError, Redis, short_id};
+use crate::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use crate::id::{EventId, RowKey, SourceName};
+use crate::job::{EventKinds, JobKey};
+use crate::time::Timestamp;
+
+/// How long a delivery is remembered, so that its repetition is recognised (spec A2).
+const CLAIM_SECONDS: u32 = 86_400;
+/// How long the answer of a call is kept for its repetition.
+pub(super) const ANSWER_SECONDS: u32 = 600;
+/// How long `accept` tries in all, and how long it waits for one answer: the sender waits for five seconds in all.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_PER_TRY: Duration = Duration::from_millis(1500);
+
+/// Proof that a delivery is durable: the only licence to answer 200. Only [`Queue::accept`] makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Accepted {
+    status: AcceptStatus,
+}
+
+/// What became of an accepted delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptStatus {
+    /// At least one row's job will cover it.
+    Queued,
+    /// It had been accepted before.
+    Duplicate,
+    /// Recorded; nothing to do.
+    Ignored,
+}
+
+impl Accepted {
+    /// What became of it.
+    pub fn status(&self) -> AcceptStatus {
+        self.status
+    }
+}
+
+impl Queue {
+    /// Makes a delivery durable: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
+    ///
+    /// Dropping the future does not take the delivery back. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
+    /// accepting it again is safe, and `Duplicate` then means that it is.
+    pub async fn accept(&self, event: NewEvent) -> Result<Accepted, QueueError> {
+        let prepared = Prepared::new(&event, None)?;
+        let has_work = !prepared.jobs.is_empty();
+        let status = match self.submit(prepared).await? {
+            Taken::New if has_work => AcceptStatus::Queued,
+            Taken::New => AcceptStatus::Ignored,
+            Taken::Duplicate => AcceptStatus::Duplicate,
+            Taken::Gone => return Err(QueueError::Protocol("a delivery cannot be gone".to_owned())),
+        };
+        Ok(Accepted { status })
+    }
+
+    /// Asks for a row, whatever its state: a new forced event of the source `operator`. Returns its id, by which it can be traced.
+    pub async fn force(&self, row: RowKey, by: &str) -> Result<EventId, QueueError> {
+        let id = format!("force-{}", ulid::Ulid::generate());
+        let event = forced_event(
+            row,
+            "operator",
+            &id,
+            json!({ "forced_by": by }).to_string().into_bytes(),
+        )?;
+        let id = event.key.event.clone();
+        let _durable = self.accept(event).await?;
+        Ok(id)
+    }
+
+    pub(super) async fn submit(&self, prepared: Prepared) -> Result<Taken, QueueError> {
+        let submission = Submission {
+            prepared,
+            submitted: Instant::now(),
+        };
+        let answer = self.inner.acceptor.submit(submission).await;
+        answer.unwrap_or_else(|_| Err(QueueError::Unavailable("the process is stopping".to_owned())))
+    }
+}
+
+/// An event of our own making: one row, to be synced.
+pub(super) fn forced_event(row: RowKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
+    let invalid = |error: crate::id::InvalidId| QueueError::Protocol(error.to_string());
+    Ok(NewEvent {
+        key: DeliveryKey {
+            webhook: None,
+            event: EventId::parse(id).map_err(invalid)?,
+            batch: 0,
+        },
+        source: SourceName::parse(source).map_err(invalid)?,
+        kind: EventKind::Forced,
+        table: Some(row.table),
+        received: Timestamp::now(),
+        items: vec![Item {
+            row: Some(row.row),
+            disposition: Disposition::Sync,
+        }],
+        payload,
+    })
+}
+
+/// An event as the script takes it.
+pub(super) struct Prepared {
+    delivery: String,
+    repeated: String,
+    accepted: Vec<u8>,
+    kind: u8,
+    event: EventId,
+    jobs: Vec<JobKey>,
+    origin: Option<Origin>,
+}
+
+/// What an event of our own is made from; it is removed in the same step, and if it is not there any more, nothing happens.
+pub(super) struct Origin {
+    /// `letter` or `task`.
+    pub(super) kind: &'static str,
+    /// Its id.
+    pub(super) id: String,
+    /// A further fact for the ledger; may be empty.
+    pub(super) note: Vec<u8>,
+    /// A dead letter (id, content) that takes its place.
+    pub(super) letter: Option<(String, Vec<u8>)>,
+}
+
+impl Prepared {
+    pub(super) fn new(event: &NewEvent, origin: Option<Origin>) -> Result<Self, QueueError> {
+        let row_key = |item: &Item| match (&item.disposition, event.table, item.row) {
+            (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::of_row(RowKey { table, row })),
+            _ => None,
+        };
+        Ok(Self {
+            delivery: event.key.to_string(),
+            repeated: ledger_stream::encode_duplicate(&event.key, event.received),
+            accepted: ledger_stream::encode_accepted(event)?,
+            kind: EventKinds::of(event.kind).bits(),
+            event: event.key.event.clone(),
+            jobs: event.items.iter().filter_map(row_key).collect(),
+            origin,
+        })
+    }
+}
+
+/// What became of a prepared event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    New,
+    Duplicate,
+    /// What it was to be made from was not there.
+    Gone,
+}
+
+pub(super) struct Submission {
+    prepared: Prepared,
+    submitted: Instant,
+}
+
+/// Carries groups of deliveries to the script.
+pub(super) struct AcceptCommit {
+    redis: Redis,
+    keys: Arc<Keys>,
+    caller: String,
+    calls: AtomicU64,
+}
+
+impl AcceptCommit {
+    pub(super) fn new(redis: Redis, keys: Arc<Keys>) -> Self {
+        Self {
+            redis,
+            keys,
+            caller: short_id(),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    fn call(&self, group: &[Submission]) -> super::scripts::Call {
+        let keys = &self.keys;
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut call = ACCEPT.call(8 + group.len());
+        for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.records] {
+            call.arg(key);
+        }
+        call.arg(format!("{}:{}", keys.answers, self.caller));
+        call.arg(&keys.dead).arg(&keys.letters).arg(&keys.stock_data);
+        for submission in group {
+            call.arg(keys.claim(&submission.prepared.delivery));
+        }
+        call.arg(format!("{}{number:x}", self.caller))
+            .arg(CLAIM_SECONDS)
+            .arg(ANSWER_SECONDS);
+        call.arg(&keys.wake).arg(group.len());
+        for submission in group {
+            submission.prepared.write(&mut call);
+        }
+        call
+    }
+
+    /// Sends the call until it is answered or the patience of its oldest member ends; at least once, and once only if Redis is known to be away.
+    async fn send(&self, group: &[Submission]) -> Result<Vec<Taken>, QueueError> {
+        let call = self.call(group);
+        let was_up = self.redis.is_up();
+        let mut waits = Reconnecting::new();
+        loop {
+            match call.send_within::<String>(&self.redis, PATIENCE_PER_TRY).await {
+                Ok(answers) => return parse_answers(&answers, group.len()),
+                Err(error @ QueueError::Unavailable(_)) => {
+                    let wait = waits.next();
+                    let is_over = group.iter().any(|member| member.submitted.elapsed() + wait >= PATIENCE);
+                    if !was_up || is_over {
+                        return Err(error);
+                    }
+                    sleep(wait).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Commit for AcceptCommit {
+    type Item = Submission;
+    type Answer = Result<Taken, QueueError>;
+    /// 64 deliveries of one row, or one of 250 rows.
+    const MOST: usize = 256;
+
+    fn weight(item: &Submission) -> usize {
+        item.prepared.jobs.len() + 3
+    }
+
+    async fn commit(&self, group: &[Submission]) -> Vec<Self::Answer> {
+        #[expect(clippy::cast_precision_loss, reason = "a group has at most a hundred members")]
+        metrics::histogram!("passerelle_queue_accept_group").record(group.len() as f64);
+        match self.send(group).await {
+            Ok(taken) => taken.into_iter().map(Ok).collect(),
+            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+}
+
+impl Prepared {
+    fn write(&self, call: &mut super::scripts::Call) {
+        call.arg(&self.repeated).arg(&self.accepted).arg(self.kind);
+        call.arg(self.event.as_str()).arg(self.jobs.len());
+        for job in &self.jobs {
+            call.arg(job.as_str());
+        }
+        let Some(origin) = &self.origin else {
+            call.arg("");
+            return;
+        };
+        call.arg(origin.kind).arg(&origin.id).arg(&origin.note);
+        match &origin.letter {
+            Some((id, letter)) => call.arg(id).arg(letter),
+            None => call.arg("").arg(""),
+        };
+    }
+}
+
+fn parse_answers(answers: &str, expected: usize) -> Result<Vec<Taken>, QueueError> {
+    let taken: Option<Vec<Taken>> = answers
+        .chars()
+        .map(|digit| match digit {
+            '0' => Some(Taken::Duplicate),
+            '1' => Some(Taken::New),
+            '2' => Some(Taken::Gone),
+            _ => None,
+        })
+        .collect();
+    taken
+        .filter(|taken| taken.len() == expected)
+        .ok_or_else(|| QueueError::Protocol(format!("accept answered {answers:?} for {expected} events")))
+}

@@ -1,0 +1,150 @@
+//! Dead letters: listed in pages, replayed or discarded by an operator; nothing else ever removes one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::accept::{Origin, Prepared, Taken, forced_event};
+use super::ledger_stream::encode_fact;
+use super::scripts::DISCARD;
+use super::{Queue, QueueError};
+use crate::job::JobKey;
+use crate::ledger::{FailureRecord, LedgerRecord, Seq};
+use crate::time::Timestamp;
+
+/// Most letters that one call to Redis touches, so that it never blocks others for long.
+const PAGE: usize = 500;
+/// Most letters that are replayed or discarded at once.
+const GROUP: usize = 50;
+
+/// A dead letter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: String,
+    /// The job that it was.
+    pub job: JobKey,
+    /// The word for filters: `permanent`, `exhausted`, `poison`.
+    pub reason: String,
+    /// The last failure.
+    pub failure: FailureRecord,
+    /// Counted attempts.
+    pub attempts: u32,
+    /// When it was buried.
+    pub died: Timestamp,
+    /// The last ledger entry that it answered for.
+    pub covers: Seq,
+    /// The last event that it answered for.
+    pub last_event: String,
+}
+
+pub(super) fn encode_letter(letter: &DeadLetter) -> Result<(String, Vec<u8>), QueueError> {
+    let bytes = serde_json::to_vec(letter).map_err(|error| QueueError::Protocol(error.to_string()))?;
+    Ok((letter.id.clone(), bytes))
+}
+
+impl Queue {
+    /// A page of dead letters, newest first; `after` is the last id of the page before. At most 500 at a time.
+    pub async fn dead_letters(&self, after: Option<&str>, count: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        let newest = after.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
+        let mut command = redis::cmd("ZREVRANGEBYLEX");
+        command
+            .arg(&self.inner.keys.dead)
+            .arg(newest)
+            .arg("-")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(count.min(PAGE));
+        let ids: Vec<String> = self.inner.redis.query(&command).await?;
+        self.letters(&ids).await
+    }
+
+    /// One dead letter.
+    pub async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
+        Ok(self.letters(&[id.to_owned()]).await?.into_iter().next())
+    }
+
+    /// Turns dead letters into new forced events; returns how many were there.
+    ///
+    /// The letter is removed in the step that makes the event durable, so a repetition replays nothing twice. A letter that is not a row's
+    /// cannot be replayed and stays.
+    pub async fn replay(&self, ids: &[String], by: &str) -> Result<u64, QueueError> {
+        let mut replayed = 0;
+        for group in ids.chunks(GROUP) {
+            let letters = self.letters(group).await?;
+            let prepared: Vec<Prepared> = letters
+                .iter()
+                .filter_map(|letter| replay_of(letter, by).transpose())
+                .collect::<Result<_, _>>()?;
+            for taken in futures::future::join_all(prepared.into_iter().map(|event| self.submit(event))).await {
+                replayed += u64::from(taken? == Taken::New);
+            }
+        }
+        Ok(replayed)
+    }
+
+    /// Removes dead letters; returns how many were there.
+    pub async fn discard(&self, ids: &[String], by: &str, why: &str) -> Result<u64, QueueError> {
+        let mut discarded = 0;
+        for group in ids.chunks(GROUP) {
+            let keys = &self.inner.keys;
+            let mut call = DISCARD.call(3);
+            call.arg(&keys.ledger).arg(&keys.dead).arg(&keys.letters);
+            for letter in self.letters(group).await? {
+                let fact = encode_fact(&LedgerRecord::Discarded {
+                    letter: letter.id.clone(),
+                    job: letter.job,
+                    by: by.to_owned(),
+                    why: why.to_owned(),
+                    at: Timestamp::now(),
+                })?;
+                call.arg(letter.id).arg(fact);
+            }
+            discarded += call.send::<u64>(&self.inner.redis).await?;
+        }
+        Ok(discarded)
+    }
+
+    async fn letters(&self, ids: &[String]) -> Result<Vec<DeadLetter>, QueueError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = redis::cmd("MGET");
+        for id in ids {
+            command.arg(self.inner.keys.letter(id));
+        }
+        let letters: Vec<Option<Vec<u8>>> = self.inner.redis.query(&command).await?;
+        let read = |(id, bytes): (&String, Option<Vec<u8>>)| match serde_json::from_slice(&bytes?) {
+            Ok(letter) => Some(letter),
+            Err(error) => {
+                tracing::error!(letter = id, %error, "a dead letter cannot be read; it stays where it is");
+                None
+            }
+        };
+        Ok(ids.iter().zip(letters).filter_map(read).collect())
+    }
+}
+
+fn replay_of(letter: &DeadLetter, by: &str) -> Result<Option<Prepared>, QueueError> {
+    let Some(row) = letter.job.row() else {
+        return Ok(None);
+    };
+    let payload = json!({ "replayed_by": by, "letter": letter.id })
+        .to_string()
+        .into_bytes();
+    // The letter's id is unique: so is the event's, and a repetition is the same event again.
+    let event = forced_event(row, "operator", &format!("replay-{}", letter.id), payload)?;
+    let note = encode_fact(&LedgerRecord::Replayed {
+        letter: letter.id.clone(),
+        job: letter.job.clone(),
+        event: event.key.clone(),
+        by: by.to_owned(),
+        at: Timestamp::now(),
+    })?;
+    let origin = Origin {
+        kind: "letter",
+        id: letter.id.clone(),
+        note,
+        letter: None,
+    };
+    Prepared::new(&event, Some(origin)).map(Some)
+}

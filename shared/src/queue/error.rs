@@ -1,0 +1,49 @@
+//! Why the queue could not answer.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// Why the queue could not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// Redis could not be reached, or did not answer in time: the outcome of the call is unknown; every call may be repeated.
+    #[error("Redis does not answer: {0}")]
+    Unavailable(String),
+    /// Redis answered with an error of its own.
+    #[error("Redis refused: {0}")]
+    Refused(String),
+    /// The URL is not usable.
+    #[error("REDIS_URL is not usable: {0}")]
+    Url(String),
+    /// What Redis answered is not what our scripts answer.
+    #[error("Redis answered something unexpected: {0}")]
+    Protocol(String),
+}
+
+impl From<RedisError> for QueueError {
+    fn from(error: RedisError) -> Self {
+        if may_pass_by_itself(&error) {
+            Self::Unavailable(error.to_string())
+        } else if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
+            Self::Protocol(error.to_string())
+        } else {
+            Self::Refused(error.to_string())
+        }
+    }
+}
+
+/// Loading after a restart, a failover, a full disk or memory: Redis is there, and waiting may help.
+fn may_pass_by_itself(error: &RedisError) -> bool {
+    const CODES: [&str; 6] = ["OOM", "MISCONF", "BUSY", "NOREPLICAS", "UNBLOCKED", "NOAUTH"];
+    match error.kind() {
+        ErrorKind::Io | ErrorKind::AuthenticationFailed => true,
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+        ),
+        _ => error.is_unrecoverable_error() || error.code().is_some_and(|code| CODES.contains(&code)),
+    }
+}

@@ -1,0 +1,170 @@
+//! Taking jobs, and taking back those of workers that have vanished.
+
+use redis::Value;
+
+use super::record::{self, FIELDS};
+use super::scripts::{EXPIRED, FETCH};
+use super::settle::{Ending, Holder};
+use super::{BackendSettings, Queue, QueueError, short_id};
+use crate::id::ProcessName;
+use crate::job::Job;
+use crate::ledger::Seq;
+use crate::time::Timestamp;
+
+/// Most jobs that one call takes.
+pub(super) const BATCH: usize = 64;
+/// Most expired leases that one call looks at.
+const EXPIRED_BATCH: usize = 100;
+/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?
+const HEAD: usize = 4;
+
+/// What a call took, and what it saw on the way.
+pub(super) struct Fetched {
+    pub(super) now: Timestamp,
+    /// When the next waiting job is due or the next lease expires.
+    pub(super) look_again: Option<Timestamp>,
+    pub(super) has_expired: bool,
+    pub(super) has_stock: bool,
+    pub(super) jobs: Vec<Taken>,
+}
+
+/// A leased job.
+pub(super) struct Taken {
+    pub(super) key: Vec<u8>,
+    pub(super) token: String,
+    pub(super) job: Result<Job, Unreadable>,
+}
+
+/// A record that is not one of ours.
+pub(super) struct Unreadable {
+    pub(super) key: Vec<u8>,
+    pub(super) covers: Seq,
+    pub(super) error: String,
+    pub(super) bytes: String,
+}
+
+/// A call whose answer may get lost: it keeps its name until it is answered, so that the jobs it took are found again.
+pub(super) struct FetchCall {
+    name: String,
+    is_repeated: bool,
+}
+
+impl FetchCall {
+    pub(super) fn new() -> Self {
+        Self {
+            name: short_id(),
+            is_repeated: false,
+        }
+    }
+}
+
+impl Queue {
+    /// Takes up to `most` jobs. After an error the same call should be made again.
+    pub(super) async fn fetch(
+        &self,
+        call: &mut FetchCall,
+        settings: &BackendSettings,
+        most: usize,
+    ) -> Result<Fetched, QueueError> {
+        let keys = &self.inner.keys;
+        let mut script = FETCH.call(5);
+        for key in [&keys.active, &keys.scheduled, &keys.leases, &keys.records, &keys.paused] {
+            script.arg(key);
+        }
+        script
+            .arg(most)
+            .arg(super::lease::millis(settings.lease))
+            .arg(&call.name);
+        script.arg(settings.worker.as_str()).arg(u8::from(call.is_repeated));
+        call.is_repeated = true;
+        let answer: Vec<Value> = script.send(&self.inner.redis).await?;
+        let fetched = decode_fetched(&answer)?;
+        *call = FetchCall::new();
+        Ok(fetched)
+    }
+
+    /// Sees to jobs whose leases have expired; returns how many there were.
+    pub(super) async fn reclaim(&self) -> Result<usize, QueueError> {
+        const VALUES: usize = FIELDS + 4;
+        let mut script = EXPIRED.call(2);
+        script
+            .arg(&self.inner.keys.leases)
+            .arg(&self.inner.keys.records)
+            .arg(EXPIRED_BATCH);
+        let answer: Vec<Value> = script.send(&self.inner.redis).await?;
+        let (expired, _) = answer.as_chunks::<VALUES>();
+        let mut settling = Vec::with_capacity(expired.len());
+        for [key, token, fields @ .., owner, began] in expired {
+            let fields: &[Value; FIELDS] = fields;
+            let (key, token) = (bytes(key), string(token));
+            let worker = record::text("o", owner)
+                .ok()
+                .flatten()
+                .and_then(|name| ProcessName::parse(name).ok());
+            let worker = worker.unwrap_or_else(|| ProcessName::unique("unknown"));
+            let began = string(began)
+                .parse()
+                .map_or_else(|_| Timestamp::now(), Timestamp::from_millis);
+            let why = format!("the worker {worker} vanished while it ran the job");
+            tracing::warn!(job = %key.escape_ascii(), %worker, "a lease expired: the job is taken back");
+            let job = decode_taken(key.clone(), token.clone(), fields).job;
+            let holder = Holder::Nobody { key, token, worker };
+            let ending = match &job {
+                Ok(job) => Ending::crash(job, holder, began, &why)?,
+                Err(unreadable) => Ending::unreadable(unreadable, holder)?,
+            };
+            settling.push(self.end(ending));
+        }
+        Ok(futures::future::join_all(settling).await.len())
+    }
+}
+
+fn decode_fetched(answer: &[Value]) -> Result<Fetched, QueueError> {
+    let unexpected = || QueueError::Protocol("fetch answered something else than jobs".to_owned());
+    let (head, jobs) = answer.split_at_checked(HEAD).ok_or_else(unexpected)?;
+    let [
+        Value::Int(now),
+        Value::Int(look_again),
+        Value::Int(expired),
+        Value::Int(stock),
+    ] = head
+    else {
+        return Err(unexpected());
+    };
+    let (jobs, rest) = jobs.as_chunks::<{ FIELDS + 2 }>();
+    if !rest.is_empty() {
+        return Err(unexpected());
+    }
+    let lease_of = |[key, token, fields @ ..]: &[Value; FIELDS + 2]| {
+        let fields: &[Value; FIELDS] = fields;
+        decode_taken(bytes(key), string(token), fields)
+    };
+    Ok(Fetched {
+        now: Timestamp::from_millis(*now),
+        look_again: (*look_again >= 0).then(|| Timestamp::from_millis(*look_again)),
+        has_expired: *expired == 1,
+        has_stock: *stock == 1,
+        jobs: jobs.iter().map(lease_of).collect(),
+    })
+}
+
+fn decode_taken(key: Vec<u8>, token: String, fields: &[Value; FIELDS]) -> Taken {
+    let job = record::decode(&key, fields).map_err(|error| Unreadable {
+        key: key.clone(),
+        covers: Seq::from_stream_id(&string(&fields[0])).unwrap_or(Seq::ZERO),
+        error,
+        bytes: record::describe(fields),
+    });
+    Taken { key, token, job }
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    match value {
+        Value::BulkString(bytes) => bytes.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn string(value: &Value) -> String {
+    String::from_utf8_lossy(&bytes(value)).into_owned()
+}

@@ -1,0 +1,95 @@
+//! Natural batching: while one call is in flight, what arrives gathers; the next call takes it all.
+//!
+//! No timer and no added latency when idle: a lone item is sent at once. Under load a round trip is shared by up to a hundred items.
+//! A caller that goes away (a dropped request) changes nothing: what was submitted is carried out.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+/// What is done with a group.
+pub(super) trait Commit: Send + Sync + 'static {
+    /// One thing to be done.
+    type Item: Send + Sync + 'static;
+    /// Its result.
+    type Answer: Send + 'static;
+    /// The most that one call takes, in the sum of the weights; an item that is heavier by itself travels alone.
+    const MOST: usize;
+    /// What an item counts.
+    fn weight(item: &Self::Item) -> usize;
+    /// Carries out a group: one answer per item, in order. Never called twice at once.
+    fn commit(&self, group: &[Self::Item]) -> impl Future<Output = Vec<Self::Answer>> + Send;
+}
+
+struct Waiting<C: Commit> {
+    item: C::Item,
+    answer: oneshot::Sender<C::Answer>,
+}
+
+/// The place where items gather.
+pub(super) struct GroupCommit<C: Commit> {
+    commit: Arc<C>,
+    lane: Mutex<Option<UnboundedSender<Waiting<C>>>>,
+}
+
+impl<C: Commit> GroupCommit<C> {
+    pub(super) fn new(commit: C) -> Self {
+        Self {
+            commit: Arc::new(commit),
+            lane: Mutex::new(None),
+        }
+    }
+
+    /// Submits an item. The answer never comes if the runtime that carries the lane ends first.
+    ///
+    /// The lane is carried by a task of the runtime of the first caller; should that runtime end, the next caller's takes over.
+    pub(super) fn submit(&self, item: C::Item) -> oneshot::Receiver<C::Answer> {
+        let (answer, receiver) = oneshot::channel();
+        let mut waiting = Waiting { item, answer };
+        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = lane.as_ref() {
+            match sender.send(waiting) {
+                Ok(()) => return receiver,
+                Err(refused) => waiting = refused.0,
+            }
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (sender, waiting_items) = unbounded_channel();
+            let _ = sender.send(waiting);
+            runtime.spawn(carry(Arc::clone(&self.commit), waiting_items));
+            *lane = Some(sender);
+        }
+        receiver
+    }
+}
+
+async fn carry<C: Commit>(commit: Arc<C>, mut arrivals: UnboundedReceiver<Waiting<C>>) {
+    let mut carried_over = None;
+    loop {
+        let first = match carried_over.take() {
+            Some(waiting) => waiting,
+            None => match arrivals.recv().await {
+                Some(waiting) => waiting,
+                None => return,
+            },
+        };
+        let mut weight = C::weight(&first.item);
+        let (mut items, mut callers) = (vec![first.item], vec![first.answer]);
+        while let Ok(next) = arrivals.try_recv() {
+            weight += C::weight(&next.item);
+            if weight > C::MOST {
+                carried_over = Some(next);
+                break;
+            }
+            items.push(next.item);
+            callers.push(next.answer);
+        }
+        let answers = commit.commit(&items).await;
+        for (caller, answer) in callers.into_iter().zip(answers) {
+            // A caller that has gone away needs no answer.
+            let _ = caller.send(answer);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Every Redis key of the bridge's queues. The names that apalis-redis has too come from its own [`Config`], so that its producers and tools
+//! find what they expect; the queue's name is a hash tag, so that all keys of a queue share a slot.
+
+use apalis_redis::Config;
+
+/// Which queue: one per set of targets, so that trouble with one never delays another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueName {
+    /// Rows to pages: needs Baserow and Docmost.
+    Sync,
+    /// E-mail notices.
+    Mail,
+    /// Slack notices.
+    Slack,
+}
+
+impl QueueName {
+    /// The word in its keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Mail => "mail",
+            Self::Slack => "slack",
+        }
+    }
+}
+
+/// The keys of one queue.
+#[derive(Debug)]
+pub(super) struct Keys {
+    prefix: String,
+    /// The name that a stock producer gives to `Config::queue`.
+    pub(super) queue: String,
+    /// List of the keys of jobs that are ready.
+    pub(super) active: String,
+    /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers by the second.
+    pub(super) scheduled: String,
+    /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
+    pub(super) dead: String,
+    /// Start of the key of a job's record (`<meta>:<job key>`).
+    pub(super) records: String,
+    /// Hash of the arguments of stock tasks.
+    pub(super) stock_data: String,
+    /// Sorted set of running jobs by the expiry of their leases.
+    pub(super) leases: String,
+    /// Start of the key of a dead letter (`<letter>:<id>`).
+    pub(super) letters: String,
+    /// Exists while the queue is paused.
+    pub(super) paused: String,
+    /// The channel that wakes sleeping workers.
+    pub(super) wake: String,
+    /// Start of the key under which a caller's last answer is remembered.
+    pub(super) answers: String,
+    /// The ledger stream, shared by all queues of a bridge: one order of all facts.
+    pub(super) ledger: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str, name: QueueName) -> Self {
+        let queue = format!("{{{prefix}}}:{}", name.as_str());
+        let config = Config::default().queue(&queue);
+        let own = |word: &str| format!("{queue}:{word}");
+        Self {
+            prefix: prefix.to_owned(),
+            active: config.active_jobs_list(),
+            scheduled: config.scheduled_jobs_set(),
+            dead: config.dead_jobs_set(),
+            records: config.job_meta_hash(),
+            stock_data: config.job_data_hash(),
+            leases: own("leases"),
+            letters: own("letter"),
+            paused: own("paused"),
+            wake: own("wake"),
+            answers: own("answers"),
+            ledger: format!("{{{prefix}}}:ledger"),
+            queue,
+        }
+    }
+
+    /// The claim of a delivery: who has it has accepted the delivery.
+    pub(super) fn claim(&self, delivery: &str) -> String {
+        format!("{}:webhook:event:{delivery}", self.prefix)
+    }
+
+    pub(super) fn letter(&self, id: &str) -> String {
+        format!("{}:{id}", self.letters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_names_that_stock_producers_rely_on_have_not_changed() {
+        let keys = Keys::new("bridge", QueueName::Sync);
+        assert_eq!(keys.queue, "{bridge}:sync");
+        assert_eq!(keys.active, "{bridge}:sync:active");
+        assert_eq!(keys.scheduled, "{bridge}:sync:scheduled");
+        assert_eq!(keys.dead, "{bridge}:sync:dead");
+        assert_eq!(keys.stock_data, "{bridge}:sync:data");
+        assert_eq!(keys.records, "{bridge}:sync:meta");
+        assert_eq!(keys.ledger, Keys::new("bridge", QueueName::Mail).ledger);
+        assert_eq!(keys.claim("7-abc-0"), "bridge:webhook:event:7-abc-0");
+    }
+}
