@@ -1,8 +1,7 @@
 //! Opening the store: the schema on both databases, and errors that say what to do.
 
-mod databases;
 
-use databases::Database;
+use crate::databases::Database;
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::store::Store;
 use rstest::rstest;

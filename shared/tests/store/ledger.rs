@@ -1,10 +1,8 @@
 //! The ledger rule on real databases: which fact closes which items, and exactly once.
 
-mod databases;
-mod history;
 
-use databases::Database;
-use history::{accepted, at, attempt, entry, failure, key, row};
+use crate::databases::Database;
+use crate::history::{accepted, at, attempt, entry, failure, key, row};
 use passerelle_shared::event::Disposition::{Closed, Sync};
 use passerelle_shared::id::EventId;
 use passerelle_shared::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord, Verdict};

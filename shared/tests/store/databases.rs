@@ -26,12 +26,21 @@ impl Database {
             Self::Sqlite(folder) => format!("sqlite://{}/new/store.sqlite", folder.path().display()),
             Self::Postgres(server) => server.url(),
         };
-        StoreSettings {
-            url: SecretString::from(url),
-        }
+        settings(&url)
     }
 
     pub(crate) async fn open(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.settings()).await?)
     }
+}
+
+fn settings(url: &str) -> StoreSettings {
+    StoreSettings {
+        url: SecretString::from(url),
+    }
+}
+
+/// A store by URL.
+pub(crate) async fn open_url(url: &str) -> anyhow::Result<Store> {
+    Ok(Store::open(&settings(url)).await?)
 }

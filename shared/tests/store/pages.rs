@@ -1,8 +1,7 @@
 //! Links and intents, on both databases.
 
-mod databases;
 
-use databases::Database;
+use crate::databases::Database;
 use passerelle_shared::id::{PageId, RowId, RowKey, Slot, TableId};
 use passerelle_shared::store::Link;
 use passerelle_shared::time::Timestamp;

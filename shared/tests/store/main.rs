@@ -1,0 +1,8 @@
+//! The store on real databases: SQLite and PostgreSQL, each test's own.
+
+mod conservation;
+mod databases;
+mod history;
+mod ledger;
+mod pages;
+mod schema;
