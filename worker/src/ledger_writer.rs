@@ -28,7 +28,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(1);
 /// How often the numbers of the ledger are measured for the metrics.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// A step that takes longer than this hangs: it is given up and repeated.
-const LONGEST_STEP: Duration = Duration::from_secs(60);
+const LONGEST_STEP: Duration = Duration::from_mins(1);
 /// First wait when Redis or the database is away; it doubles up to [`LONGEST_WAIT_OF_OUTAGE`].
 const FIRST_WAIT_OF_OUTAGE: Duration = Duration::from_millis(200);
 /// How long after an outage the ledger may still rest.
@@ -58,7 +58,12 @@ pub struct LedgerWriter {
 impl LedgerWriter {
     /// A writer over any of the bridge's queues (they share one ledger). `name` is this process, for the lease.
     pub fn new(queue: Queue, store: Store, redis: Redis, name: ProcessName) -> Self {
-        Self { queue, store, redis, name }
+        Self {
+            queue,
+            store,
+            redis,
+            name,
+        }
     }
 
     /// Writes until told to stop, then once more what is there. Stop it after everything that still adds facts.
@@ -66,12 +71,12 @@ impl LedgerWriter {
         let mut waits = Waits::default();
         let mut measured = None;
         while !stop.is_cancelled() {
-            let step = tokio::select! {
-                step = self.step() => step,
+            let result = tokio::select! {
+                result = self.step() => result,
                 // A step that is dropped halfway has written nothing.
                 () = stop.cancelled() => break,
             };
-            let wait = match step {
+            let wait = match result {
                 Ok(found) => waits.after(found),
                 Err(trouble) => waits.after_trouble(&trouble),
             };
@@ -138,7 +143,9 @@ impl LedgerWriter {
             .arg(self.name.as_str())
             .invoke_async(&mut connection)
             .await;
-        dropped.map(drop).map_err(|error| QueueError::Unavailable(error.to_string()))
+        dropped
+            .map(drop)
+            .map_err(|error| QueueError::Unavailable(error.to_string()))
     }
 
     fn lease_key(&self) -> String {
@@ -162,7 +169,10 @@ impl LedgerWriter {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number; below 2^53 it is exact")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a floating-point number; below 2^53 it is exact"
+)]
 fn as_gauge(number: i64) -> f64 {
     number as f64
 }

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Makes each wiki page equal to its row, once, or says visibly why not.
+
+pub mod ledger_writer;

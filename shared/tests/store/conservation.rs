@@ -1,13 +1,12 @@
 //! Laws of the ledger over random histories, on both databases at once: however the stream is cut into batches, whoever crashes in the
 //! middle of one and whoever competes, every item has at most one outcome, the one that the rule says, and nothing is lost or doubled.
 
-
 use std::pin::pin;
 use std::task::Poll;
 
 use crate::databases::Database;
-use futures::FutureExt as _;
 use crate::history::{accepted, at, attempt, entry, failure, key, row};
+use futures::FutureExt as _;
 use passerelle_shared::event::Disposition;
 use passerelle_shared::id::EventId;
 use passerelle_shared::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord, Verdict};

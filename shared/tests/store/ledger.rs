@@ -1,6 +1,5 @@
 //! The ledger rule on real databases: which fact closes which items, and exactly once.
 
-
 use crate::databases::Database;
 use crate::history::{accepted, at, attempt, entry, failure, key, row};
 use passerelle_shared::event::Disposition::{Closed, Sync};

@@ -1,6 +1,5 @@
 //! Links and intents, on both databases.
 
-
 use crate::databases::Database;
 use passerelle_shared::id::{PageId, RowId, RowKey, Slot, TableId};
 use passerelle_shared::store::Link;

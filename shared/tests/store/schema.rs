@@ -1,6 +1,5 @@
 //! Opening the store: the schema on both databases, and errors that say what to do.
 
-
 use crate::databases::Database;
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::store::Store;
