@@ -1,10 +1,15 @@
 //! The stand-ins' clock. They are foreign systems, so they do not use the bridge's.
 
 /// Milliseconds since 1970-01-01 UTC.
+pub(crate) fn now_ms() -> i64 {
+    now_us() / 1000
+}
+
+/// Microseconds since 1970-01-01 UTC.
 #[expect(
     clippy::disallowed_methods,
     reason = "the stand-ins are foreign systems with a clock of their own"
 )]
-pub(crate) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
+pub(crate) fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
 }

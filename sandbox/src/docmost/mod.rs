@@ -1,19 +1,48 @@
-//! The stand-in for Docmost.
+//! The stand-in for Docmost 0.95 (community edition).
+//!
+//! It answers as the real server was observed to, including what surprises: every answer is 200 (also creates), failures have four
+//! shapes, unknown fields are dropped, titles are written before content is refused, content can be lost behind a 200, trashed
+//! pages can be read and changed, a slugId is a 500 on some routes, nothing is idempotent. The contract tests replay captured
+//! exchanges against it, and name those that it does not imitate.
+//!
+//! [`routes`] is the table of contents: a path, and the function that answers it. Each function takes the whole [`state::World`]
+//! under one lock, so calls happen one after the other, as in the real single-threaded server. Faults come from
+//! [`crate::faults`]; the sandbox's own routes are in [`control`].
+
+mod auth;
+mod body;
+mod content;
+mod control;
+mod envelope;
+mod health;
+mod invites;
+mod labels;
+mod pages;
+mod paging;
+mod routes;
+mod search;
+mod seed;
+mod shares;
+mod spaces;
+mod state;
+mod token;
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
-use serde_json::json;
+use actix_web::web::{self, Data};
+
+pub use seed::{HUMAN_EMAIL, HUMAN_PASSWORD, OWNER_EMAIL, OWNER_PASSWORD};
 
 use crate::server::{Manners, Running, serve};
+use state::World;
 
 const MANNERS: Manners = Manners {
     name: "Docmost",
     sign_of_life: &["/api/health/live"],
     body_limit: 1024 * 1024,
-    failure,
+    failure: envelope::failure,
 };
 
 /// How the stand-in is set up.
@@ -21,27 +50,56 @@ const MANNERS: Manners = Manners {
 #[group(id = "docmost")]
 pub struct Options {
     /// The e-mail of the bridge's account in Docmost.
-    #[arg(long, default_value = "bridge@passerelle.test")]
+    #[arg(long, default_value = BRIDGE_EMAIL)]
     pub docmost_email: String,
     /// The password of the bridge's account in Docmost.
-    #[arg(long, default_value = "sandbox-bridge")]
+    #[arg(long, default_value = BRIDGE_PASSWORD)]
     pub docmost_password: String,
+    /// For how long a session token of Docmost is good, in seconds.
+    #[arg(long, default_value_t = TOKEN_LIFETIME)]
+    pub docmost_token_lifetime: i64,
+    /// For how long Docmost believes a role in a space that it has looked up, in milliseconds.
+    #[arg(long, default_value_t = ROLE_CACHE_MS)]
+    pub docmost_role_cache_ms: i64,
+}
+
+/// The e-mail of the bridge's account, unless an option says otherwise.
+pub const BRIDGE_EMAIL: &str = "bridge@passerelle.test";
+/// The password of the bridge's account, unless an option says otherwise.
+pub const BRIDGE_PASSWORD: &str = "sandbox-bridge";
+/// Thirty days, in seconds.
+const TOKEN_LIFETIME: i64 = 30 * 24 * 60 * 60;
+/// Five seconds, in milliseconds.
+const ROLE_CACHE_MS: i64 = 5_000;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            docmost_email: BRIDGE_EMAIL.to_owned(),
+            docmost_password: BRIDGE_PASSWORD.to_owned(),
+            docmost_token_lifetime: TOKEN_LIFETIME,
+            docmost_role_cache_ms: ROLE_CACHE_MS,
+        }
+    }
+}
+
+/// The server's state behind its lock.
+struct Docmost(Mutex<World>);
+
+impl Docmost {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Starts it on `listener`. Must be called inside a tokio runtime.
-pub fn start(listener: TcpListener, _options: Options) -> io::Result<Running> {
-    serve(listener, MANNERS, |routes| {
-        routes.route("/api/health/live", web::get().to(|| async { "ok" }));
+pub fn start(listener: TcpListener, options: Options) -> io::Result<Running> {
+    let docmost = Data::new(Docmost(Mutex::new(seed::world(options))));
+    serve(listener, MANNERS, move |config| {
+        config
+            .app_data(docmost)
+            .app_data(web::PayloadConfig::new(MANNERS.body_limit))
+            .configure(control::routes)
+            .default_service(web::to(routes::answer));
     })
-}
-
-/// A failure as the real one words it.
-fn failure(status: StatusCode) -> HttpResponse {
-    let message = match status {
-        StatusCode::INTERNAL_SERVER_ERROR => "Internal server error",
-        StatusCode::PAYLOAD_TOO_LARGE => "Request body is too large",
-        StatusCode::TOO_MANY_REQUESTS => "Too many requests",
-        other => other.canonical_reason().unwrap_or("Failure"),
-    };
-    HttpResponse::build(status).json(json!({"statusCode": status.as_u16(), "message": message}))
 }

@@ -1,0 +1,79 @@
+//! Control routes of this product, beside those that every stand-in has (see [`crate::faults`]):
+//!
+//! | call | effect |
+//! |---|---|
+//! | `GET /_sandbox/pages` | every page, trashed ones too, oldest first: `id, slugId, title, icon, spaceSlug, parentPageId, creatorEmail, lastUpdatedByEmail, createdAt, deletedAt, labels, markdown` |
+//! | `POST /_sandbox/tokens {email, type?, expiresInSeconds?}` | a token, of type `access` unless said otherwise; a negative life makes an expired one |
+//! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused from now on |
+//! | `DELETE /_sandbox/logins` | forgets counted logins, and lifts their refusal |
+
+use actix_web::web::{self, Data, Json, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Docmost;
+use super::content::Format;
+use super::pages::copy::shown;
+use super::state::{Page, World};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/_sandbox/pages", web::get().to(pages))
+        .route("/_sandbox/tokens", web::post().to(token))
+        .route("/_sandbox/sessions", web::delete().to(end_sessions))
+        .route("/_sandbox/logins", web::delete().to(forget_logins));
+}
+
+async fn pages(docmost: Data<Docmost>) -> impl Responder {
+    let world = docmost.world();
+    let mut pages: Vec<&Page> = world.pages.values().collect();
+    pages.sort_by_key(|page| (page.created, page.id.clone()));
+    let pages: Vec<Value> = pages.into_iter().map(|page| page_json(&world, page)).collect();
+    Json(pages)
+}
+
+fn page_json(world: &World, page: &Page) -> Value {
+    let email = |user: &str| world.users.get(user).map(|user| user.email.clone());
+    let labels = page.labels.iter().filter_map(|label| world.labels.get(label));
+    json!({
+        "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon,
+        "spaceSlug": world.spaces.get(&page.space).map(|space| &space.slug), "parentPageId": page.parent,
+        "creatorEmail": email(&page.creator), "lastUpdatedByEmail": email(&page.last_updated_by),
+        "createdAt": page.created.shown(), "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()),
+        "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": shown(page, Format::Markdown),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WantedToken {
+    email: String,
+    #[serde(rename = "type", default = "access")]
+    kind: String,
+    expires_in_seconds: Option<i64>,
+}
+
+fn access() -> String {
+    "access".to_owned()
+}
+
+async fn token(docmost: Data<Docmost>, wanted: Json<WantedToken>) -> HttpResponse {
+    let mut world = docmost.world();
+    let user = world.users.values().find(|user| user.email == wanted.email).map(|user| user.id.clone());
+    let lifetime = wanted.expires_in_seconds.unwrap_or(world.options.docmost_token_lifetime);
+    match user.and_then(|user| world.issue(&user, &wanted.kind, lifetime)) {
+        Some(token) => HttpResponse::Ok().json(json!({"token": token})),
+        None => HttpResponse::NotFound().json(json!({"message": "no account has this e-mail"})),
+    }
+}
+
+async fn end_sessions(docmost: Data<Docmost>) -> impl Responder {
+    docmost.world().sessions.clear();
+    HttpResponse::NoContent()
+}
+
+async fn forget_logins(docmost: Data<Docmost>) -> impl Responder {
+    docmost.world().logins.clear();
+    HttpResponse::NoContent()
+}

@@ -1,0 +1,155 @@
+//! Docmost's answers: the success envelope, and its four kinds of error body.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, SET_COOKIE};
+use serde_json::{Value, json};
+
+/// What a route gives.
+pub(super) type Answer = Result<Reply, Problem>;
+
+/// A success.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    data: Option<Value>,
+    /// Sent as it is, without the envelope (health, exports).
+    bare: Option<Bare>,
+    /// The `Set-Cookie` header.
+    pub(super) cookie: Option<String>,
+}
+
+#[derive(Debug)]
+enum Bare {
+    Json(Value),
+    File { name: String, kind: &'static str, text: String },
+    Page(String),
+}
+
+impl Reply {
+    /// A success that brings something.
+    pub(super) fn data(data: Value) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::default()
+        }
+    }
+
+    /// A success that brings nothing: there is no key `data` at all.
+    pub(super) fn done() -> Self {
+        Self::default()
+    }
+
+    /// JSON outside the envelope.
+    pub(super) fn bare(json: Value) -> Self {
+        Self {
+            bare: Some(Bare::Json(json)),
+            ..Self::default()
+        }
+    }
+
+    /// A file to download.
+    pub(super) fn file(name: String, kind: &'static str, text: String) -> Self {
+        Self {
+            bare: Some(Bare::File { name, kind, text }),
+            ..Self::default()
+        }
+    }
+
+    /// A page of the web application.
+    pub(super) fn html(html: String) -> Self {
+        Self {
+            bare: Some(Bare::Page(html)),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn into_response(self) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        if let Some(cookie) = self.cookie {
+            response.insert_header((SET_COOKIE, cookie));
+        }
+        match (self.bare, self.data) {
+            (Some(Bare::Json(json)), _) => response
+                .insert_header((CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
+                .json(json),
+            (Some(Bare::File { name, kind, text }), _) => response
+                .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+                .content_type(kind)
+                .body(text),
+            (Some(Bare::Page(html)), _) => response.content_type("text/html; charset=utf-8").body(html),
+            (None, Some(data)) => response.json(json!({"data": data, "success": true, "status": 200})),
+            (None, None) => response.json(json!({"success": true, "status": 200})),
+        }
+    }
+}
+
+/// A failure, in one of the four shapes that real servers send.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// With a text and the name of the status: `{"message","error","statusCode"}`.
+    Said(StatusCode, String),
+    /// Without a text: `{"message":"Unauthorized","statusCode":401}`.
+    Plain(StatusCode),
+    /// Fields that were refused: 400, and `message` is a list.
+    Invalid(Vec<String>),
+    /// From the HTTP layer, or unexpected: `{"statusCode","message"}`.
+    Raw(StatusCode, &'static str),
+    /// Too many logins; the number of seconds to wait.
+    Throttled(i64),
+}
+
+impl Problem {
+    pub(super) fn bad_request(text: &str) -> Self {
+        Self::Said(StatusCode::BAD_REQUEST, text.to_owned())
+    }
+
+    pub(super) fn not_found(text: &str) -> Self {
+        Self::Said(StatusCode::NOT_FOUND, text.to_owned())
+    }
+
+    pub(super) const fn forbidden() -> Self {
+        Self::Plain(StatusCode::FORBIDDEN)
+    }
+
+    pub(super) const fn unauthorized() -> Self {
+        Self::Plain(StatusCode::UNAUTHORIZED)
+    }
+
+    /// What every unexpected error of the real server looks like.
+    pub(super) const fn internal() -> Self {
+        Self::Raw(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+
+    pub(super) fn into_response(self) -> HttpResponse {
+        match self {
+            Self::Said(status, text) => HttpResponse::build(status)
+                .json(json!({"message": text, "error": name(status), "statusCode": status.as_u16()})),
+            Self::Plain(status) => {
+                HttpResponse::build(status).json(json!({"message": name(status), "statusCode": status.as_u16()}))
+            }
+            Self::Invalid(messages) => HttpResponse::BadRequest()
+                .json(json!({"message": messages, "error": "Bad Request", "statusCode": 400})),
+            Self::Raw(status, text) => {
+                HttpResponse::build(status).json(json!({"statusCode": status.as_u16(), "message": text}))
+            }
+            Self::Throttled(seconds) => HttpResponse::TooManyRequests()
+                .insert_header(("retry-after-auth", seconds.to_string()))
+                .json(json!({"statusCode": 429, "message": "Too many requests"})),
+        }
+    }
+}
+
+fn name(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("Error")
+}
+
+/// A failure with this status, worded as an unexpected error is: what a fault switch answers.
+pub(super) fn failure(status: StatusCode) -> HttpResponse {
+    let text = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => "Internal server error",
+        StatusCode::PAYLOAD_TOO_LARGE => "Request body is too large",
+        StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+        other => name(other),
+    };
+    Problem::Raw(status, text).into_response()
+}

@@ -1,0 +1,94 @@
+//! Copies of pages: duplicates in the wiki, exports out of it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Value, json};
+
+use super::super::body::Check;
+use super::super::content::{Format, html, markdown};
+use super::super::envelope::{Answer, Problem, Reply};
+use super::super::paging::{Order, Paging};
+use super::super::state::{Call, Moment, Page, Role, World, new_id, new_slug};
+use super::position;
+
+/// `pages/duplicate`: the page and everything below, with content but without labels; the top one becomes "Copy of …".
+pub(in super::super) fn duplicate(world: &mut World, call: &Call) -> Answer {
+    let mut check = Check::of(&call.fields);
+    let id = check.filled("pageId");
+    check.done()?;
+    let id = world.open_page(&call.user, &id, Role::Writer)?;
+    let family: Vec<Page> = world.family(&id).iter().filter_map(|id| world.pages.get(id).cloned()).collect();
+    let family: Vec<Page> = family.into_iter().filter(|page| page.deleted.is_none()).collect();
+    let ids: HashMap<String, String> = family.iter().map(|page| (page.id.clone(), new_id())).collect();
+    let moment = Moment::now();
+    let mut copies = Vec::new();
+    for page in family {
+        let is_top = page.id == id;
+        let parent = page.parent.as_ref().map(|parent| ids.get(parent).unwrap_or(parent).clone());
+        let last = world.last_position(&page.space, parent.as_deref());
+        let copy = Page {
+            id: ids.get(&page.id).cloned().unwrap_or_else(new_id),
+            slug_id: new_slug(),
+            title: if is_top { page.title.map(|title| format!("Copy of {title}")) } else { page.title },
+            position: if is_top { position::after(last.as_deref()) } else { page.position },
+            parent,
+            creator: call.user.clone(),
+            last_updated_by: call.user.clone(),
+            created: moment,
+            updated: moment,
+            deleted: None,
+            contributors: BTreeSet::new(),
+            labels: Vec::new(),
+            ..page
+        };
+        copies.push(copy.id.clone());
+        world.pages.insert(copy.id.clone(), copy);
+    }
+    let (top, children) = copies.split_first().ok_or_else(|| Problem::not_found("Page not found"))?;
+    let page = world.page(top)?;
+    let mut data = world.brief(page);
+    data["space"] = world.space_brief(&page.space);
+    data["hasChildren"] = json!(world.has_children(top));
+    data["childPageIds"] = json!(children);
+    Ok(Reply::data(data))
+}
+
+/// `pages/export`: a file with the title as its first heading.
+pub(in super::super) fn export(world: &mut World, call: &Call) -> Answer {
+    let mut check = Check::of(&call.fields);
+    let id = check.filled("pageId");
+    let format = check.given("format").and_then(Value::as_str).map(str::to_owned);
+    let is_known = matches!(format.as_deref(), Some("markdown" | "html"));
+    check.claim(is_known, "format must be one of the following values: html, markdown");
+    check.done()?;
+    let id = world.open_page(&call.user, &id, Role::Reader)?;
+    let page = world.page(&id)?;
+    let title = page.title.clone().unwrap_or_else(|| "Untitled".to_owned());
+    let content = page.content.clone().unwrap_or_else(|| json!({"type": "doc", "content": []}));
+    let name = title.replace(' ', "%20").replace('"', "%22");
+    Ok(if format.as_deref() == Some("markdown") {
+        let text = format!("# {title}\n\n{}", markdown::exported(&content));
+        Reply::file(format!("{name}.md"), "text/markdown", text.trim_end().to_owned())
+    } else {
+        Reply::file(format!("{name}.html"), "text/html", html::document(&title, &content))
+    })
+}
+
+/// `pages/history`: snapshots are made minutes after an edit, longer than this server lives; so there are none.
+pub(in super::super) fn history(world: &mut World, call: &Call) -> Answer {
+    let paging = Paging::of(&call.fields)?;
+    let mut check = Check::of(&call.fields);
+    let id = check.filled("pageId");
+    check.done()?;
+    world.open_page(&call.user, &id, Role::Reader)?;
+    let order = Order {
+        field: "createdAt",
+        descending: true,
+    };
+    Ok(Reply::data(paging.page(Vec::new(), order)?))
+}
+
+/// Shows a page's content in a format; used by the control routes.
+pub(in super::super) fn shown(page: &Page, format: Format) -> Value {
+    page.content.as_ref().map_or(Value::Null, |content| format.show(content))
+}

@@ -1,0 +1,69 @@
+//! `pages/create`.
+
+use std::collections::BTreeSet;
+
+use super::super::body::Check;
+use super::super::content;
+use super::super::envelope::{Answer, Problem, Reply};
+use super::super::search;
+use super::super::state::{Call, Moment, Page, Role, World, new_id, new_slug};
+use super::{permissions, position};
+
+/// Makes a page, as the last among its siblings. Nothing keeps two pages from having the same title.
+pub(in super::super) fn create(world: &mut World, call: &Call) -> Answer {
+    let mut check = Check::of(&call.fields);
+    let title = check.text("title");
+    let icon = check.text("icon");
+    let parent = check.text("parentPageId");
+    let space = check.uuid("spaceId");
+    let given = content::given(&mut check);
+    check.done()?;
+    let role = world.require(&call.user, &space, Role::Writer)?;
+    let parent = parent.map(|parent| parent_in(world, &parent, &space)).transpose()?;
+    let has_nul = [&title, &icon].into_iter().flatten().any(|text| text.contains('\0'));
+    if has_nul || given.content.is_some_and(content::has_nul) {
+        return Err(Problem::internal());
+    }
+    let content = given.document()?;
+    if content.as_ref().is_some_and(search::is_too_rich) {
+        return Err(Problem::internal());
+    }
+    let moment = Moment::now();
+    let page = Page {
+        id: new_id(),
+        slug_id: new_slug(),
+        title,
+        icon,
+        position: position::after(world.last_position(&space, parent.as_deref()).as_deref()),
+        parent,
+        creator: call.user.clone(),
+        last_updated_by: call.user.clone(),
+        space,
+        created: moment,
+        updated: moment,
+        deleted: None,
+        contributors: BTreeSet::new(),
+        content: content.filter(|_| !call.lose_content),
+        labels: Vec::new(),
+    };
+    let mut data = world.brief(&page);
+    data["permissions"] = permissions(Some(role));
+    world.pages.insert(page.id.clone(), page);
+    Ok(Reply::data(data))
+}
+
+fn parent_in(world: &World, parent: &str, space: &str) -> Result<String, Problem> {
+    let found = world.find_page(parent).ok();
+    let usable = found.filter(|page| page.space == space && page.deleted.is_none());
+    let parent = usable.ok_or_else(|| Problem::not_found("Parent page not found"))?;
+    Ok(parent.id.clone())
+}
+
+impl World {
+    /// The position of the last page below `parent` in a space.
+    pub(super) fn last_position(&self, space: &str, parent: Option<&str>) -> Option<String> {
+        let siblings = self.pages.values();
+        let siblings = siblings.filter(|page| page.space == space && page.parent.as_deref() == parent);
+        siblings.map(|page| &page.position).max().cloned()
+    }
+}

@@ -1,0 +1,176 @@
+//! Which function answers which path, and what happens before it: the limit on logins, the body, the token.
+
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+
+use super::envelope::{Answer, Problem, Reply};
+use super::pages::{self, copy, create, trash, tree, update};
+use super::state::{Call, World};
+use super::{Docmost, auth, body, health, invites, labels, search, shares, spaces};
+use crate::clock;
+use crate::faults::LoseContent;
+
+/// A route for everybody.
+type Open = fn(&mut World, &Map<String, Value>) -> Answer;
+/// A route for who is logged in.
+type Closed = fn(&mut World, &Call) -> Answer;
+
+enum Route {
+    Open(Open),
+    Closed(Closed),
+}
+
+/// What a path of the API leads to.
+fn route(path: &str) -> Option<Route> {
+    let open: Option<Open> = match path {
+        "/api/auth/login" => Some(auth::login),
+        "/api/auth/setup" => Some(auth::setup),
+        "/api/shares/info" => Some(shares::info),
+        "/api/shares/page-info" => Some(shares::page_info),
+        "/api/workspace/invites/accept" => Some(invites::accept),
+        _ => None,
+    };
+    open.map(Route::Open).or_else(|| closed(path).map(Route::Closed))
+}
+
+fn closed(path: &str) -> Option<Closed> {
+    Some(match path {
+        "/api/auth/logout" => auth::logout,
+        "/api/labels" => labels::list,
+        "/api/labels/pages" => labels::pages,
+        "/api/pages/breadcrumbs" => tree::breadcrumbs,
+        "/api/pages/create" => create::create,
+        "/api/pages/created-by-user" => tree::created_by_user,
+        "/api/pages/delete" => trash::delete,
+        "/api/pages/duplicate" => copy::duplicate,
+        "/api/pages/export" => copy::export,
+        "/api/pages/history" => copy::history,
+        "/api/pages/info" => pages::info,
+        "/api/pages/labels" => labels::of_page,
+        "/api/pages/labels/add" => labels::add,
+        "/api/pages/labels/remove" => labels::remove,
+        "/api/pages/move" => tree::r#move,
+        "/api/pages/move-to-space" => tree::move_to_space,
+        "/api/pages/recent" => tree::recent,
+        "/api/pages/restore" => trash::restore,
+        "/api/pages/sidebar-pages" => tree::sidebar,
+        "/api/pages/trash" => trash::list,
+        "/api/pages/update" => update::update,
+        "/api/search" => search::search,
+        "/api/search/suggest" => search::suggest,
+        "/api/sessions" => auth::sessions,
+        "/api/shares" => shares::list,
+        "/api/shares/create" => shares::create,
+        "/api/shares/delete" => shares::delete,
+        "/api/shares/for-page" => shares::for_page,
+        "/api/spaces" => spaces::list,
+        "/api/spaces/create" => spaces::create,
+        "/api/spaces/info" => spaces::info,
+        "/api/spaces/members/add" => spaces::add_members,
+        "/api/spaces/members/change-role" => spaces::change_role,
+        "/api/spaces/members/remove" => spaces::remove_member,
+        "/api/users/me" => auth::me,
+        "/api/version" => health::version,
+        "/api/workspace/invites" => invites::list,
+        "/api/workspace/invites/create" => invites::create,
+        "/api/workspace/invites/link" => invites::link,
+        _ => return None,
+    })
+}
+
+/// Answers every call to the product.
+pub(super) async fn answer(request: HttpRequest, bytes: Bytes, docmost: Data<Docmost>) -> HttpResponse {
+    let mut throttle = None;
+    let outcome = handle(&request, &bytes, &docmost, &mut throttle);
+    let mut response = outcome.map_or_else(Problem::into_response, Reply::into_response);
+    if let Some((left, reset)) = throttle {
+        let headers = response.headers_mut();
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-limit-auth"),
+            HeaderValue::from(auth::LOGINS),
+        );
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-remaining-auth"),
+            HeaderValue::from(left),
+        );
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-reset-auth"),
+            HeaderValue::from(reset),
+        );
+    }
+    response
+}
+
+fn handle(
+    request: &HttpRequest,
+    bytes: &Bytes,
+    docmost: &Docmost,
+    throttle: &mut Option<(usize, i64)>,
+) -> Answer {
+    let path = request.path().trim_end_matches('/');
+    if request.method() == Method::GET {
+        let page = !path.starts_with("/api");
+        let answer = if page { Some(Ok(index())) } else { health::route(path) };
+        return answer.unwrap_or_else(|| Err(unknown(request)));
+    }
+    let route = Some(request.method()).filter(|method| **method == Method::POST).and_then(|_| route(path));
+    let route = route.ok_or_else(|| unknown(request))?;
+    let content_type = header(request.headers(), CONTENT_TYPE);
+    let fields = body::parse(content_type, bytes)?;
+    let mut world = docmost.world();
+    if auth::is_throttled(path) {
+        let key = (path.to_owned(), client(request));
+        *throttle = Some(world.logins.entry(key).or_default().count(clock::now_ms())?);
+    }
+    match route {
+        Route::Open(route) => route(&mut world, &fields),
+        Route::Closed(route) => {
+            let (user, session) = world.authenticate(&token(request).ok_or_else(Problem::unauthorized)?)?;
+            let lose_content = request.extensions().contains::<LoseContent>();
+            let call = Call {
+                user,
+                session,
+                fields,
+                lose_content,
+            };
+            route(&mut world, &call)
+        }
+    }
+}
+
+/// The web application, which the real server gives for every path outside the API, whether there is such a page or not.
+fn index() -> Reply {
+    let html = "<!DOCTYPE html><html><head><title>Docmost</title></head><body><div id=\"root\"></div></body></html>";
+    Reply::html(html.to_owned())
+}
+
+fn unknown(request: &HttpRequest) -> Problem {
+    let text = format!("Cannot {} {}", request.method(), request.path());
+    Problem::Said(StatusCode::NOT_FOUND, text)
+}
+
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The token of a call: from the cookie, and only without one from the `Authorization` header.
+fn token(request: &HttpRequest) -> Option<String> {
+    if let Some(cookie) = request.headers().get("cookie").and_then(|cookie| cookie.to_str().ok()) {
+        let mut pairs = cookie.split(';').filter_map(|pair| pair.trim().split_once('='));
+        if let Some((_, token)) = pairs.find(|(name, _)| *name == "authToken") {
+            return Some(token.to_owned());
+        }
+    }
+    let bearer = header(request.headers(), AUTHORIZATION)?.strip_prefix("Bearer ")?;
+    Some(bearer.to_owned())
+}
+
+/// The address that logins are counted for: the first one that proxies tell, else the peer's.
+fn client(request: &HttpRequest) -> String {
+    let told = request.headers().get("x-forwarded-for").and_then(|told| told.to_str().ok());
+    let first = told.and_then(|told| told.split(',').next()).map(|first| first.trim().to_owned());
+    first.unwrap_or_else(|| request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default())
+}

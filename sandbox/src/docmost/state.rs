@@ -1,0 +1,251 @@
+//! What the stand-in knows: accounts, spaces, pages, labels and shares, all in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rand::distr::{Alphanumeric, SampleString as _};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::Options;
+use super::auth::Throttle;
+use super::envelope::Problem;
+use super::invites::Invitation;
+use crate::clock;
+
+/// The whole state of one server.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) options: Options,
+    pub(super) workspace: String,
+    pub(super) born: Moment,
+    pub(super) users: BTreeMap<String, User>,
+    pub(super) sessions: BTreeMap<String, Session>,
+    pub(super) spaces: BTreeMap<String, Space>,
+    pub(super) pages: BTreeMap<String, Page>,
+    pub(super) labels: BTreeMap<String, Label>,
+    pub(super) shares: BTreeMap<String, Share>,
+    pub(super) invitations: BTreeMap<String, Invitation>,
+    /// Logins counted, per route and client address.
+    pub(super) logins: HashMap<(String, String), Throttle>,
+    /// Roles looked up lately, with the time in milliseconds until which they are believed.
+    roles: HashMap<(String, String), (Option<Role>, i64)>,
+}
+
+/// One call of a logged-in user.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) user: String,
+    pub(super) session: String,
+    pub(super) fields: Map<String, Value>,
+    /// A fault: the content that this call brings shall not be kept.
+    pub(super) lose_content: bool,
+}
+
+/// Microseconds since the epoch, as in the real database; answers show milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(i64);
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self(clock::now_us())
+    }
+
+    pub(super) fn shown(self) -> String {
+        jiff::Timestamp::from_microsecond(self.0).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+    }
+
+    /// A text that sorts as the moment does.
+    pub(super) fn sortable(self) -> String {
+        jiff::Timestamp::from_microsecond(self.0).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) password: String,
+    pub(super) is_owner: bool,
+    pub(super) created: Moment,
+    pub(super) last_login: Option<Moment>,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) user: String,
+    pub(super) created: Moment,
+    pub(super) last_active: Moment,
+}
+
+/// What a member may do in a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    Reader,
+    Writer,
+    Admin,
+}
+
+impl Role {
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "reader" => Some(Self::Reader),
+            "writer" => Some(Self::Writer),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Space {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) slug: String,
+    pub(super) description: String,
+    pub(super) creator: String,
+    pub(super) created: Moment,
+    pub(super) members: BTreeMap<String, Role>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    pub(super) id: String,
+    pub(super) slug_id: String,
+    pub(super) title: Option<String>,
+    pub(super) icon: Option<String>,
+    pub(super) position: String,
+    pub(super) parent: Option<String>,
+    pub(super) creator: String,
+    pub(super) last_updated_by: String,
+    pub(super) space: String,
+    pub(super) created: Moment,
+    pub(super) updated: Moment,
+    /// When it went to the trash, and by whom.
+    pub(super) deleted: Option<(Moment, String)>,
+    pub(super) contributors: BTreeSet<String>,
+    /// The ProseMirror document; none for a page that was never filled.
+    pub(super) content: Option<Value>,
+    /// The ids of its labels, in the order in which they were put on.
+    pub(super) labels: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) created: Moment,
+}
+
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) id: String,
+    pub(super) key: String,
+    pub(super) page: String,
+    pub(super) include_sub_pages: bool,
+    pub(super) search_indexing: bool,
+    pub(super) creator: String,
+    pub(super) created: Moment,
+}
+
+impl World {
+    /// An empty workspace with nobody in it; [`super::seed`] fills it.
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            workspace: new_id(),
+            born: Moment::now(),
+            users: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            spaces: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            logins: HashMap::new(),
+            roles: HashMap::new(),
+        }
+    }
+
+    /// A user as other answers show him.
+    pub(super) fn person(&self, user: &str) -> Value {
+        let name = self.users.get(user).map(|user| user.name.as_str());
+        json!({"id": user, "name": name, "avatarUrl": null})
+    }
+
+    /// The role of a user in a space, believed for five seconds after a look-up, also when there is none.
+    pub(super) fn role(&mut self, user: &str, space: &str) -> Option<Role> {
+        let now = clock::now_ms();
+        let key = (user.to_owned(), space.to_owned());
+        if let Some((role, until)) = self.roles.get(&key)
+            && *until > now
+        {
+            return *role;
+        }
+        let role = self.spaces.get(space).and_then(|space| space.members.get(user).copied());
+        self.roles.insert(key, (role, now + self.options.docmost_role_cache_ms));
+        role
+    }
+
+    /// Refuses who is no member of the space, or may do too little in it.
+    pub(super) fn require(&mut self, user: &str, space: &str, least: Role) -> Result<Role, Problem> {
+        match self.role(user, space) {
+            None => Err(Problem::not_found("Space permissions not found")),
+            Some(role) if role < least => Err(Problem::forbidden()),
+            Some(role) => Ok(role),
+        }
+    }
+
+    /// Finds a page by its UUID or its slugId; trashed ones too.
+    pub(super) fn find_page(&self, id: &str) -> Result<&Page, Problem> {
+        self.pages
+            .get(id)
+            .or_else(|| self.pages.values().find(|page| page.slug_id == id))
+            .ok_or_else(|| Problem::not_found("Page not found"))
+    }
+
+    /// The id of a page that this user may see (or change, if `least` says so).
+    pub(super) fn open_page(&mut self, user: &str, id: &str, least: Role) -> Result<String, Problem> {
+        let page = self.find_page(id)?;
+        let (id, space) = (page.id.clone(), page.space.clone());
+        self.require(user, &space, least)?;
+        Ok(id)
+    }
+
+    /// The ids of a page and of everything below it. A cycle ends where it began.
+    pub(super) fn family(&self, id: &str) -> Vec<String> {
+        let mut family = vec![id.to_owned()];
+        let mut next = 0;
+        while let Some(parent) = family.get(next).cloned() {
+            let children = self.pages.values().filter(|page| page.parent.as_ref() == Some(&parent));
+            let new: Vec<String> = children.map(|page| page.id.clone()).filter(|id| !family.contains(id)).collect();
+            family.extend(new);
+            next += 1;
+        }
+        family
+    }
+
+    /// Whether a page has children outside the trash.
+    pub(super) fn has_children(&self, id: &str) -> bool {
+        let mut pages = self.pages.values();
+        pages.any(|page| page.parent.as_deref() == Some(id) && page.deleted.is_none())
+    }
+}
+
+/// A UUID of version 7.
+pub(super) fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Ten letters and digits.
+pub(super) fn new_slug() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), 10)
+}
