@@ -54,6 +54,27 @@ fn escaped_unit(text: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
+/// What a request asks of a text that is stored.
+#[derive(Debug)]
+pub(super) enum Change {
+    Keep,
+    /// Cleared, or set.
+    To(Option<String>),
+}
+
+impl Change {
+    /// Whether it brings a NUL, which the database refuses.
+    pub(super) fn has_nul(&self) -> bool {
+        matches!(self, Self::To(Some(text)) if text.contains('\0'))
+    }
+
+    pub(super) fn apply(self, stored: &mut Option<String>) {
+        if let Self::To(text) = self {
+            *stored = text;
+        }
+    }
+}
+
 /// Reads fields one by one and collects what is wrong with them, in order.
 #[derive(Debug)]
 pub(super) struct Check<'a> {
@@ -122,11 +143,11 @@ impl<'a> Check<'a> {
         value.as_str().map(str::to_owned)
     }
 
-    /// An optional text that null clears: absent, cleared or set.
-    pub(super) fn clearable(&mut self, name: &str) -> Option<Option<String>> {
-        match self.fields.get(name)? {
-            Value::Null => Some(None),
-            _ => self.text(name).map(Some),
+    /// An optional text that null clears.
+    pub(super) fn change(&mut self, name: &str) -> Change {
+        match self.raw(name) {
+            None => Change::Keep,
+            Some(_) => Change::To(self.text(name)),
         }
     }
 
@@ -161,7 +182,10 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_becomes_the_replacement_character_and_a_whole_one_stays() {
-        let fields = parse(Some("application/json"), br#"{"a":"x \ud800 y","b":"\ud83d\ude00","c":"\\ud800"}"#);
+        let fields = parse(
+            Some("application/json"),
+            br#"{"a":"x \ud800 y","b":"\ud83d\ude00","c":"\\ud800"}"#,
+        );
         let fields = fields.unwrap();
         assert_eq!(fields["a"], "x \u{fffd} y");
         assert_eq!(fields["b"], "\u{1f600}");

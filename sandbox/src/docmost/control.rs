@@ -60,8 +60,14 @@ fn access() -> String {
 
 async fn token(docmost: Data<Docmost>, wanted: Json<WantedToken>) -> HttpResponse {
     let mut world = docmost.world();
-    let user = world.users.values().find(|user| user.email == wanted.email).map(|user| user.id.clone());
-    let lifetime = wanted.expires_in_seconds.unwrap_or(world.options.docmost_token_lifetime);
+    let user = world
+        .users
+        .values()
+        .find(|user| user.email == wanted.email)
+        .map(|user| user.id.clone());
+    let lifetime = wanted
+        .expires_in_seconds
+        .unwrap_or(world.options.docmost_token_lifetime);
     match user.and_then(|user| world.issue(&user, &wanted.kind, lifetime)) {
         Some(token) => HttpResponse::Ok().json(json!({"token": token})),
         None => HttpResponse::NotFound().json(json!({"message": "no account has this e-mail"})),

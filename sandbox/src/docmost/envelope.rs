@@ -15,13 +15,17 @@ pub(super) struct Reply {
     /// Sent as it is, without the envelope (health, exports).
     bare: Option<Bare>,
     /// The `Set-Cookie` header.
-    pub(super) cookie: Option<String>,
+    cookie: Option<String>,
 }
 
 #[derive(Debug)]
 enum Bare {
     Json(Value),
-    File { name: String, kind: &'static str, text: String },
+    File {
+        name: String,
+        kind: &'static str,
+        text: String,
+    },
     Page(String),
 }
 
@@ -37,6 +41,14 @@ impl Reply {
     /// A success that brings nothing: there is no key `data` at all.
     pub(super) fn done() -> Self {
         Self::default()
+    }
+
+    /// The same with a `Set-Cookie` header.
+    pub(super) fn with_cookie(self, cookie: String) -> Self {
+        Self {
+            cookie: Some(cookie),
+            ..self
+        }
     }
 
     /// JSON outside the envelope.
@@ -127,8 +139,9 @@ impl Problem {
             Self::Plain(status) => {
                 HttpResponse::build(status).json(json!({"message": name(status), "statusCode": status.as_u16()}))
             }
-            Self::Invalid(messages) => HttpResponse::BadRequest()
-                .json(json!({"message": messages, "error": "Bad Request", "statusCode": 400})),
+            Self::Invalid(messages) => {
+                HttpResponse::BadRequest().json(json!({"message": messages, "error": "Bad Request", "statusCode": 400}))
+            }
             Self::Raw(status, text) => {
                 HttpResponse::build(status).json(json!({"statusCode": status.as_u16(), "message": text}))
             }

@@ -27,9 +27,16 @@ fn require_owner(world: &World, call: &Call) -> Result<(), Problem> {
 pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     let check = Check::of(&call.fields);
     let emails = check.given("emails").and_then(Value::as_array);
-    let emails: Vec<String> = emails.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let emails: Vec<String> = emails
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     if emails.is_empty() || !emails.iter().all(|email| auth::is_email(email)) {
-        return Err(Problem::Invalid(vec!["each value in emails must be an email".to_owned()]));
+        return Err(Problem::Invalid(vec![
+            "each value in emails must be an email".to_owned(),
+        ]));
     }
     require_owner(world, call)?;
     for email in emails {
@@ -80,9 +87,15 @@ pub(super) fn accept(world: &mut World, fields: &Map<String, Value>) -> Answer {
     let name = check.filled("name");
     let password = check.sized("password", (8, 70));
     check.done()?;
-    let invitation = world.invitations.get(&id).filter(|invitation| invitation.token == token);
+    let invitation = world
+        .invitations
+        .get(&id)
+        .filter(|invitation| invitation.token == token);
     let Some(email) = invitation.map(|invitation| invitation.email.clone()) else {
-        return Err(Problem::Said(StatusCode::BAD_REQUEST, "Invitation not found".to_owned()));
+        return Err(Problem::Said(
+            StatusCode::BAD_REQUEST,
+            "Invitation not found".to_owned(),
+        ));
     };
     world.invitations.remove(&id);
     let user = world.add_user(&name, &email, &password);

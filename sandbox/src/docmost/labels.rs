@@ -41,7 +41,10 @@ fn names(check: &mut Check<'_>) -> Vec<String> {
     check.claim(!names.is_empty(), "names must contain at least 1 elements");
     check.claim(names.len() <= 25, "names must contain no more than 25 elements");
     let fit = names.iter().all(|name| name.chars().count() <= 100);
-    check.claim(fit, "each value in names must be shorter than or equal to 100 characters");
+    check.claim(
+        fit,
+        "each value in names must be shorter than or equal to 100 characters",
+    );
     let rule = "Label names can only contain letters, numbers, hyphens, underscores, and tildes, \
                 and cannot start with a tilde";
     check.claim(names.iter().all(|name| is_name(name)), rule);
@@ -65,7 +68,11 @@ pub(super) fn of_page(world: &mut World, call: &Call) -> Answer {
     let id = check.filled("pageId");
     check.done()?;
     let id = live_page(world, call, &id, Role::Reader)?;
-    let labels = world.pages.get(&id).map(|page| page.labels.as_slice()).unwrap_or_default();
+    let labels = world
+        .pages
+        .get(&id)
+        .map(|page| page.labels.as_slice())
+        .unwrap_or_default();
     let rows = labels.iter().enumerate().map(|(place, label)| {
         let item = label_json(world, label);
         Row::new(format!("{place:03}"), label.clone(), item)

@@ -86,7 +86,9 @@ impl Paging {
             (None, None) => (0, total.min(self.limit)),
         };
         let page: Vec<Row> = rows.drain(start..end).collect();
-        let next = (end < total).then(|| page.last().map(|row| row.cursor(order))).flatten();
+        let next = (end < total)
+            .then(|| page.last().map(|row| row.cursor(order)))
+            .flatten();
         let previous = (start > 0).then(|| page.first().map(|row| row.cursor(order))).flatten();
         let items: Vec<Value> = page.into_iter().map(|row| row.item).collect();
         Ok(json!({"items": items, "meta": {
@@ -153,7 +155,10 @@ mod tests {
 
     fn rows() -> Vec<Row> {
         let names = ["Agence", "Été à Paris", "a&b=c", "general"];
-        names.iter().map(|name| Row::new((*name).to_owned(), format!("id-{name}"), json!(name))).collect()
+        names
+            .iter()
+            .map(|name| Row::new((*name).to_owned(), format!("id-{name}"), json!(name)))
+            .collect()
     }
 
     fn paging(fields: &Value) -> Paging {
@@ -165,7 +170,9 @@ mod tests {
         let mut seen = Vec::new();
         let mut cursor = Value::Null;
         loop {
-            let page = paging(&json!({"limit": 1, "cursor": cursor})).page(rows(), BY_NAME).unwrap();
+            let page = paging(&json!({"limit": 1, "cursor": cursor}))
+                .page(rows(), BY_NAME)
+                .unwrap();
             seen.extend(page["items"].as_array().unwrap().iter().cloned());
             cursor = page["meta"]["nextCursor"].clone();
             if cursor.is_null() {

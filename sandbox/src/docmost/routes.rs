@@ -104,19 +104,16 @@ pub(super) async fn answer(request: HttpRequest, bytes: Bytes, docmost: Data<Doc
     response
 }
 
-fn handle(
-    request: &HttpRequest,
-    bytes: &Bytes,
-    docmost: &Docmost,
-    throttle: &mut Option<(usize, i64)>,
-) -> Answer {
+fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, throttle: &mut Option<(usize, i64)>) -> Answer {
     let path = request.path().trim_end_matches('/');
     if request.method() == Method::GET {
         let page = !path.starts_with("/api");
         let answer = if page { Some(Ok(index())) } else { health::route(path) };
         return answer.unwrap_or_else(|| Err(unknown(request)));
     }
-    let route = Some(request.method()).filter(|method| **method == Method::POST).and_then(|_| route(path));
+    let route = Some(request.method())
+        .filter(|method| **method == Method::POST)
+        .and_then(|_| route(path));
     let route = route.ok_or_else(|| unknown(request))?;
     let content_type = header(request.headers(), CONTENT_TYPE);
     let fields = body::parse(content_type, bytes)?;
@@ -170,7 +167,17 @@ fn token(request: &HttpRequest) -> Option<String> {
 
 /// The address that logins are counted for: the first one that proxies tell, else the peer's.
 fn client(request: &HttpRequest) -> String {
-    let told = request.headers().get("x-forwarded-for").and_then(|told| told.to_str().ok());
-    let first = told.and_then(|told| told.split(',').next()).map(|first| first.trim().to_owned());
-    first.unwrap_or_else(|| request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default())
+    let told = request
+        .headers()
+        .get("x-forwarded-for")
+        .and_then(|told| told.to_str().ok());
+    let first = told
+        .and_then(|told| told.split(',').next())
+        .map(|first| first.trim().to_owned());
+    first.unwrap_or_else(|| {
+        request
+            .peer_addr()
+            .map(|peer| peer.ip().to_string())
+            .unwrap_or_default()
+    })
 }

@@ -27,7 +27,9 @@ pub(super) fn world(options: Options) -> World {
     for (name, slug) in [("General", "general"), ("Agence", "agence")] {
         let id = world.add_space(name, slug, &owner);
         if let Some(space) = world.spaces.get_mut(&id) {
-            space.members.extend(writers.iter().map(|user| (user.clone(), Role::Writer)));
+            space
+                .members
+                .extend(writers.iter().map(|user| (user.clone(), Role::Writer)));
         }
     }
     world

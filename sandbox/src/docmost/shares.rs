@@ -19,22 +19,21 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
         return Err(Problem::not_found("Page not found"));
     }
     let known = world.shares.values().find(|share| share.page == page);
-    let id = known.map(|share| share.id.clone()).unwrap_or_else(|| {
-        let share = Share {
-            id: new_id(),
-            key: new_slug().to_lowercase(),
-            page,
-            include_sub_pages,
-            search_indexing,
-            creator: call.user.clone(),
-            created: Moment::now(),
-        };
-        let id = share.id.clone();
-        world.shares.insert(id.clone(), share);
-        id
-    });
-    let share = world.shares.get(&id).ok_or_else(Problem::internal)?;
-    Ok(Reply::data(share_json(world, share)))
+    if let Some(share) = known {
+        return Ok(Reply::data(share_json(world, share)));
+    }
+    let share = Share {
+        id: new_id(),
+        key: new_slug().to_lowercase(),
+        page,
+        include_sub_pages,
+        search_indexing,
+        creator: call.user.clone(),
+        created: Moment::now(),
+    };
+    let data = share_json(world, &share);
+    world.shares.insert(share.id.clone(), share);
+    Ok(Reply::data(data))
 }
 
 /// `shares`: those of the caller's spaces, latest first.
@@ -86,7 +85,10 @@ pub(super) fn info(world: &mut World, fields: &Map<String, Value>) -> Answer {
     let mut check = Check::of(fields);
     let wanted = check.filled("shareId");
     check.done()?;
-    let share = world.shares.values().find(|share| share.id == wanted || share.key == wanted);
+    let share = world
+        .shares
+        .values()
+        .find(|share| share.id == wanted || share.key == wanted);
     let share = share.ok_or_else(|| Problem::not_found("Share not found"))?;
     let mut data = share_json(world, share);
     data["sharedPage"] = shared_page(world, &share.page);
@@ -105,7 +107,10 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let wanted = check.filled("shareId");
     check.done()?;
-    let share = world.shares.values().find(|share| share.id == wanted || share.key == wanted);
+    let share = world
+        .shares
+        .values()
+        .find(|share| share.id == wanted || share.key == wanted);
     let share = share.ok_or_else(|| Problem::not_found("Share not found"))?;
     let (id, page) = (share.id.clone(), share.page.clone());
     world.open_page(&call.user, &page, Role::Writer)?;
@@ -114,9 +119,10 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
 }
 
 fn shared_page(world: &World, page: &str) -> Value {
-    world.pages.get(page).map_or(Value::Null, |page| {
-        json!({"id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon})
-    })
+    world.pages.get(page).map_or(
+        Value::Null,
+        |page| json!({"id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon}),
+    )
 }
 
 fn share_json(world: &World, share: &Share) -> Value {

@@ -15,7 +15,12 @@ const BY_NAME: Order = Order {
 /// `spaces`: those of which the caller is a member, by name.
 pub(super) fn list(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
-    let query = call.fields.get("query").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+    let query = call
+        .fields
+        .get("query")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_lowercase();
     let mine = world.spaces.values().filter_map(|space| {
         let role = *space.members.get(&call.user)?;
         let mut item = space_json(world, space);
@@ -51,14 +56,23 @@ fn permissions(role: Role) -> Value {
         Role::Writer => ("read", "manage"),
         Role::Reader => ("read", "read"),
     };
-    json!([able(own, "settings"), able(own, "member"), able(pages, "page"), able(pages, "share")])
+    json!([
+        able(own, "settings"),
+        able(own, "member"),
+        able(pages, "page"),
+        able(pages, "share")
+    ])
 }
 
 /// `spaces/create`: by the owner of the workspace only; the slug is unique, whatever its case.
 pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let name = check.sized("name", (2, 100));
-    let slug = check.given("slug").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let slug = check
+        .given("slug")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let length = slug.chars().count();
     check.claim(length >= 2, "slug must be longer than or equal to 2 characters");
     check.claim(length <= 100, "slug must be shorter than or equal to 100 characters");
@@ -69,7 +83,11 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     if !world.users.get(&call.user).is_some_and(|user| user.is_owner) {
         return Err(Problem::forbidden());
     }
-    if world.spaces.values().any(|space| space.slug.eq_ignore_ascii_case(&slug)) {
+    if world
+        .spaces
+        .values()
+        .any(|space| space.slug.eq_ignore_ascii_case(&slug))
+    {
         let text = "Space slug exists. Please use a unique space slug";
         return Err(Problem::bad_request(text));
     }
@@ -96,7 +114,10 @@ pub(super) fn add_members(world: &mut World, call: &Call) -> Answer {
     world.require(&call.user, &id, Role::Admin)?;
     let users = call.fields.get("userIds").and_then(Value::as_array);
     let users = users.into_iter().flatten().filter_map(Value::as_str);
-    let known: Vec<String> = users.filter(|user| world.users.contains_key(*user)).map(str::to_owned).collect();
+    let known: Vec<String> = users
+        .filter(|user| world.users.contains_key(*user))
+        .map(str::to_owned)
+        .collect();
     if let Some(space) = world.spaces.get_mut(&id) {
         for user in known {
             space.members.entry(user).or_insert(role);
@@ -132,7 +153,10 @@ pub(super) fn remove_member(world: &mut World, call: &Call) -> Answer {
 
 fn role_of(check: &mut Check<'_>) -> Role {
     let role = check.given("role").and_then(Value::as_str).and_then(Role::parse);
-    check.claim(role.is_some(), "role must be one of the following values: admin, writer, reader");
+    check.claim(
+        role.is_some(),
+        "role must be one of the following values: admin, writer, reader",
+    );
     role.unwrap_or(Role::Reader)
 }
 

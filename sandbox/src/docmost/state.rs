@@ -190,7 +190,10 @@ impl World {
         {
             return *role;
         }
-        let role = self.spaces.get(space).and_then(|space| space.members.get(user).copied());
+        let role = self
+            .spaces
+            .get(space)
+            .and_then(|space| space.members.get(user).copied());
         self.roles.insert(key, (role, now + self.options.docmost_role_cache_ms));
         role
     }
@@ -226,7 +229,10 @@ impl World {
         let mut next = 0;
         while let Some(parent) = family.get(next).cloned() {
             let children = self.pages.values().filter(|page| page.parent.as_ref() == Some(&parent));
-            let new: Vec<String> = children.map(|page| page.id.clone()).filter(|id| !family.contains(id)).collect();
+            let new: Vec<String> = children
+                .map(|page| page.id.clone())
+                .filter(|id| !family.contains(id))
+                .collect();
             family.extend(new);
             next += 1;
         }

@@ -23,7 +23,12 @@ pub(in super::super) fn document(title: &str, document: &Value) -> String {
 
 /// One node; `space` is the namespace that outermost elements carry.
 fn element(node: &Value, space: &str) -> String {
-    let inner = || children(node).iter().map(|child| element(child, "")).collect::<String>();
+    let inner = || {
+        children(node)
+            .iter()
+            .map(|child| element(child, ""))
+            .collect::<String>()
+    };
     let wrap = |tag: &str, rest: &str| format!("<{tag}{space} dir=\"auto\"{rest}>{}</{tag}>", inner());
     let attrs = &node["attrs"];
     match node["type"].as_str().unwrap_or_default() {
@@ -49,7 +54,11 @@ fn element(node: &Value, space: &str) -> String {
         "codeBlock" => {
             let language = attrs["language"].as_str();
             let class = language.map(|language| format!(" class=\"language-{}\"", escape(language)));
-            format!("<pre{space} dir=\"auto\"><code{}>{}</code></pre>", class.unwrap_or_default(), inner())
+            format!(
+                "<pre{space} dir=\"auto\"><code{}>{}</code></pre>",
+                class.unwrap_or_default(),
+                inner()
+            )
         }
         _ => wrap("div", ""),
     }

@@ -52,9 +52,15 @@ impl Builder {
         if let Some(comment) = html.strip_prefix("<!--") {
             return comment.split_once("-->").map_or("", |(_, rest)| rest);
         }
-        let is_tag = html.strip_prefix('<').is_some_and(|rest| rest.starts_with(|char: char| char.is_ascii_alphabetic() || "/!?".contains(char)));
+        let is_tag = html
+            .strip_prefix('<')
+            .is_some_and(|rest| rest.starts_with(|char: char| char.is_ascii_alphabetic() || "/!?".contains(char)));
         if !is_tag {
-            let end = html.char_indices().skip(1).find(|(_, char)| *char == '<').map_or(html.len(), |(end, _)| end);
+            let end = html
+                .char_indices()
+                .skip(1)
+                .find(|(_, char)| *char == '<')
+                .map_or(html.len(), |(end, _)| end);
             let (text, rest) = html.split_at(end);
             self.text(&unescape(text));
             return rest;
@@ -68,7 +74,9 @@ impl Builder {
         } else if matches!(name.as_str(), "script" | "style" | "head" | "title" | "noscript") {
             let end = format!("</{name}");
             let after = rest.to_ascii_lowercase().find(&end).and_then(|start| rest.get(start..));
-            return after.and_then(|after| after.split_once('>')).map_or("", |(_, rest)| rest);
+            return after
+                .and_then(|after| after.split_once('>'))
+                .map_or("", |(_, rest)| rest);
         } else {
             self.start(&name, attributes);
         }
@@ -162,7 +170,11 @@ impl Builder {
     }
 
     fn text(&mut self, text: &str) {
-        let marks = self.open.iter().rev().take_while(|open| !matches!(open.kind, Kind::Node(..)));
+        let marks = self
+            .open
+            .iter()
+            .rev()
+            .take_while(|open| !matches!(open.kind, Kind::Node(..)));
         let marks = marks.filter_map(|open| match &open.kind {
             Kind::Mark(mark) => Some(mark.clone()),
             Kind::Node(..) | Kind::Nothing => None,
@@ -330,7 +342,16 @@ fn attribute(attributes: &str, name: &str) -> Option<String> {
 }
 
 fn unescape(text: &str) -> String {
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&nbsp;", " ")];
-    let text = entities.iter().fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char));
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&nbsp;", " "),
+    ];
+    let text = entities
+        .iter()
+        .fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char));
     text.replace("&amp;", "&")
 }

@@ -37,14 +37,20 @@ fn blocks(node: &Value, headers: Headers) -> String {
 fn block(node: &Value, headers: Headers) -> String {
     match node["type"].as_str().unwrap_or_default() {
         "heading" => {
-            let level = node["attrs"]["level"].as_u64().and_then(|level| usize::try_from(level).ok());
+            let level = node["attrs"]["level"]
+                .as_u64()
+                .and_then(|level| usize::try_from(level).ok());
             format!("{} {}", "#".repeat(level.unwrap_or(1)), inline(node))
         }
         "bulletList" => items(node, headers, |_, _| "- ".to_owned()),
         "orderedList" => items(node, headers, |place, _| format!("{}. ", place + 1)),
         "taskList" => items(node, headers, |_, item| {
             let checked = item["attrs"]["checked"].as_bool().unwrap_or(false);
-            if checked { "- [x] ".to_owned() } else { "- [ ] ".to_owned() }
+            if checked {
+                "- [x] ".to_owned()
+            } else {
+                "- [ ] ".to_owned()
+            }
         }),
         "table" => table(node, headers),
         "codeBlock" => {
@@ -89,7 +95,16 @@ fn table(node: &Value, headers: Headers) -> String {
         rows.insert(0, vec![String::new(); width]);
     }
     rows.insert(1.min(rows.len()), vec!["---".to_owned(); width]);
-    let line = |cells: &Vec<String>| format!("| {} |", cells.iter().map(|cell| format!("{cell:<3}")).collect::<Vec<_>>().join(" | "));
+    let line = |cells: &Vec<String>| {
+        format!(
+            "| {} |",
+            cells
+                .iter()
+                .map(|cell| format!("{cell:<3}"))
+                .collect::<Vec<_>>()
+                .join(" | ")
+        )
+    };
     rows.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 

@@ -24,18 +24,74 @@ const FORMATS: &str = "format must be one of the following values: json, markdow
 
 /// The kinds of node that the schema knows.
 const NODES: [&str; 40] = [
-    "doc", "paragraph", "text", "heading", "bulletList", "orderedList", "listItem", "taskList", "taskItem", "table",
-    "tableRow", "tableHeader", "tableCell", "codeBlock", "blockquote", "horizontalRule", "hardBreak", "image", "video",
-    "callout", "details", "detailsSummary", "detailsContent", "mathInline", "mathBlock", "mention", "attachment",
-    "drawio", "excalidraw", "embed", "youtube", "subpages", "columns", "column", "audio", "pdf", "footnote", "status",
-    "date", "transclusion",
+    "doc",
+    "paragraph",
+    "text",
+    "heading",
+    "bulletList",
+    "orderedList",
+    "listItem",
+    "taskList",
+    "taskItem",
+    "table",
+    "tableRow",
+    "tableHeader",
+    "tableCell",
+    "codeBlock",
+    "blockquote",
+    "horizontalRule",
+    "hardBreak",
+    "image",
+    "video",
+    "callout",
+    "details",
+    "detailsSummary",
+    "detailsContent",
+    "mathInline",
+    "mathBlock",
+    "mention",
+    "attachment",
+    "drawio",
+    "excalidraw",
+    "embed",
+    "youtube",
+    "subpages",
+    "columns",
+    "column",
+    "audio",
+    "pdf",
+    "footnote",
+    "status",
+    "date",
+    "transclusion",
 ];
 
 /// The attributes that survive the collaborative layer when they have a value.
 const ATTRIBUTES: [&str; 24] = [
-    "id", "dir", "indent", "level", "textAlign", "language", "checked", "colspan", "rowspan", "colwidth", "align",
-    "backgroundColor", "backgroundColorName", "href", "src", "alt", "title", "target", "rel", "internal", "start",
-    "type", "width", "height",
+    "id",
+    "dir",
+    "indent",
+    "level",
+    "textAlign",
+    "language",
+    "checked",
+    "colspan",
+    "rowspan",
+    "colwidth",
+    "align",
+    "backgroundColor",
+    "backgroundColorName",
+    "href",
+    "src",
+    "alt",
+    "title",
+    "target",
+    "rel",
+    "internal",
+    "start",
+    "type",
+    "width",
+    "height",
 ];
 
 impl Format {
@@ -204,8 +260,13 @@ mod tests {
 
     #[test]
     fn comments_and_scripts_are_dropped_and_marker_links_are_kept() {
-        assert_eq!(markdown::shown(&markdown("hello\n\n<!-- secret -->\n\nbye")), "hello\n\nbye");
-        let document = Format::Html.read(&json!("<p>a &amp; b</p><script>alert('<p>')</script>")).unwrap();
+        assert_eq!(
+            markdown::shown(&markdown("hello\n\n<!-- secret -->\n\nbye")),
+            "hello\n\nbye"
+        );
+        let document = Format::Html
+            .read(&json!("<p>a &amp; b</p><script>alert('<p>')</script>"))
+            .unwrap();
         assert_eq!(markdown::shown(&document), "a & b");
         let marked = markdown("Baserow: [brwt12r345x](https://baserow.test/row/345)");
         assert_eq!(text(&marked), "Baserow: brwt12r345x");
@@ -214,7 +275,11 @@ mod tests {
     #[test]
     fn a_document_of_unknown_nodes_or_in_the_wrong_type_is_refused() {
         assert!(Format::Json.read(&json!({"type": "nope"})).is_err());
-        assert!(Format::Json.read(&json!({"type": "doc", "content": [{"type": "nope"}]})).is_err());
+        assert!(
+            Format::Json
+                .read(&json!({"type": "doc", "content": [{"type": "nope"}]}))
+                .is_err()
+        );
         assert!(Format::Json.read(&json!("{}")).is_err());
         assert!(Format::Markdown.read(&json!({"type": "doc"})).is_err());
     }

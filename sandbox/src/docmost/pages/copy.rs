@@ -17,20 +17,35 @@ pub(in super::super) fn duplicate(world: &mut World, call: &Call) -> Answer {
     let id = check.filled("pageId");
     check.done()?;
     let id = world.open_page(&call.user, &id, Role::Writer)?;
-    let family: Vec<Page> = world.family(&id).iter().filter_map(|id| world.pages.get(id).cloned()).collect();
+    let family: Vec<Page> = world
+        .family(&id)
+        .iter()
+        .filter_map(|id| world.pages.get(id).cloned())
+        .collect();
     let family: Vec<Page> = family.into_iter().filter(|page| page.deleted.is_none()).collect();
     let ids: HashMap<String, String> = family.iter().map(|page| (page.id.clone(), new_id())).collect();
     let moment = Moment::now();
     let mut copies = Vec::new();
     for page in family {
         let is_top = page.id == id;
-        let parent = page.parent.as_ref().map(|parent| ids.get(parent).unwrap_or(parent).clone());
+        let parent = page
+            .parent
+            .as_ref()
+            .map(|parent| ids.get(parent).unwrap_or(parent).clone());
         let last = world.last_position(&page.space, parent.as_deref());
         let copy = Page {
             id: ids.get(&page.id).cloned().unwrap_or_else(new_id),
             slug_id: new_slug(),
-            title: if is_top { page.title.map(|title| format!("Copy of {title}")) } else { page.title },
-            position: if is_top { position::after(last.as_deref()) } else { page.position },
+            title: if is_top {
+                page.title.map(|title| format!("Copy of {title}"))
+            } else {
+                page.title
+            },
+            position: if is_top {
+                position::after(last.as_deref())
+            } else {
+                page.position
+            },
             parent,
             creator: call.user.clone(),
             last_updated_by: call.user.clone(),
@@ -44,7 +59,9 @@ pub(in super::super) fn duplicate(world: &mut World, call: &Call) -> Answer {
         copies.push(copy.id.clone());
         world.pages.insert(copy.id.clone(), copy);
     }
-    let (top, children) = copies.split_first().ok_or_else(|| Problem::not_found("Page not found"))?;
+    let (top, children) = copies
+        .split_first()
+        .ok_or_else(|| Problem::not_found("Page not found"))?;
     let page = world.page(top)?;
     let mut data = world.brief(page);
     data["space"] = world.space_brief(&page.space);
@@ -64,7 +81,10 @@ pub(in super::super) fn export(world: &mut World, call: &Call) -> Answer {
     let id = world.open_page(&call.user, &id, Role::Reader)?;
     let page = world.page(&id)?;
     let title = page.title.clone().unwrap_or_else(|| "Untitled".to_owned());
-    let content = page.content.clone().unwrap_or_else(|| json!({"type": "doc", "content": []}));
+    let content = page
+        .content
+        .clone()
+        .unwrap_or_else(|| json!({"type": "doc", "content": []}));
     let name = title.replace(' ', "%20").replace('"', "%22");
     Ok(if format.as_deref() == Some("markdown") {
         let text = format!("# {title}\n\n{}", markdown::exported(&content));
@@ -90,5 +110,7 @@ pub(in super::super) fn history(world: &mut World, call: &Call) -> Answer {
 
 /// Shows a page's content in a format; used by the control routes.
 pub(in super::super) fn shown(page: &Page, format: Format) -> Value {
-    page.content.as_ref().map_or(Value::Null, |content| format.show(content))
+    page.content
+        .as_ref()
+        .map_or(Value::Null, |content| format.show(content))
 }

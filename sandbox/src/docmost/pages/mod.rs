@@ -33,7 +33,9 @@ impl World {
     }
 
     fn page_mut(&mut self, id: &str) -> Result<&mut Page, Problem> {
-        self.pages.get_mut(id).ok_or_else(|| Problem::not_found("Page not found"))
+        self.pages
+            .get_mut(id)
+            .ok_or_else(|| Problem::not_found("Page not found"))
     }
 
     /// The space of a page, or an id that no space has.
@@ -56,7 +58,10 @@ impl World {
     fn full(&self, id: &str, format: Format, role: Option<Role>) -> Result<Value, Problem> {
         let page = self.page(id)?;
         let mut data = self.brief(page);
-        data["content"] = page.content.as_ref().map_or(Value::Null, |content| format.show(content));
+        data["content"] = page
+            .content
+            .as_ref()
+            .map_or(Value::Null, |content| format.show(content));
         data["creator"] = self.person(&page.creator);
         data["lastUpdatedBy"] = self.person(&page.last_updated_by);
         data["contributors"] = page.contributors.iter().map(|user| self.person(user)).collect();

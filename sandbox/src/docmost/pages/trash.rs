@@ -53,7 +53,8 @@ pub(in super::super) fn restore(world: &mut World, call: &Call) -> Answer {
         world.page_mut(&member)?.deleted = None;
     }
     let parent = world.page(&id)?.parent.clone();
-    let has_lost_parent = parent.is_some_and(|parent| world.pages.get(&parent).is_none_or(|page| page.deleted.is_some()));
+    let has_lost_parent =
+        parent.is_some_and(|parent| world.pages.get(&parent).is_none_or(|page| page.deleted.is_some()));
     if has_lost_parent {
         world.page_mut(&id)?.parent = None;
     }
@@ -69,22 +70,29 @@ pub(in super::super) fn list(world: &mut World, call: &Call) -> Answer {
     let space = check.uuid("spaceId");
     check.done()?;
     world.require(&call.user, &space, Role::Reader)?;
-    let rows = world.pages.values().filter(|page| page.space == space).filter_map(|page| {
-        let (at, by) = page.deleted.as_ref()?;
-        let parent = page.parent.as_ref().and_then(|parent| world.pages.get(parent));
-        if parent.is_some_and(|parent| parent.deleted.is_some()) {
-            return None;
-        }
-        let mut item = world.brief(page);
-        item["content"] = page.content.as_ref().map_or(Value::Null, |content| Format::Json.show(content));
-        item["space"] = world.space_brief(&page.space);
-        item["deletedBy"] = world.person(by);
-        Some(Row {
-            sort: at.sortable(),
-            shown: at.shown(),
-            id: page.id.clone(),
-            item,
-        })
-    });
+    let rows = world
+        .pages
+        .values()
+        .filter(|page| page.space == space)
+        .filter_map(|page| {
+            let (at, by) = page.deleted.as_ref()?;
+            let parent = page.parent.as_ref().and_then(|parent| world.pages.get(parent));
+            if parent.is_some_and(|parent| parent.deleted.is_some()) {
+                return None;
+            }
+            let mut item = world.brief(page);
+            item["content"] = page
+                .content
+                .as_ref()
+                .map_or(Value::Null, |content| Format::Json.show(content));
+            item["space"] = world.space_brief(&page.space);
+            item["deletedBy"] = world.person(by);
+            Some(Row {
+                sort: at.sortable(),
+                shown: at.shown(),
+                id: page.id.clone(),
+                item,
+            })
+        });
     Ok(Reply::data(paging.page(rows.collect(), BY_DELETION)?))
 }

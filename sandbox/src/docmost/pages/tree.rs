@@ -133,10 +133,10 @@ pub(in super::super) fn created_by_user(world: &mut World, call: &Call) -> Answe
     let mut check = Check::of(&call.fields);
     let creator = check.optional_uuid("userId");
     check.done()?;
-    latest(world, call, Some(creator.unwrap_or_else(|| call.user.clone())))
+    latest(world, call, Some(&creator.unwrap_or_else(|| call.user.clone())))
 }
 
-fn latest(world: &mut World, call: &Call, creator: Option<String>) -> Answer {
+fn latest(world: &mut World, call: &Call, creator: Option<&str>) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let mut check = Check::of(&call.fields);
     let space = check.optional_uuid("spaceId");
@@ -144,11 +144,16 @@ fn latest(world: &mut World, call: &Call, creator: Option<String>) -> Answer {
     if let Some(space) = &space {
         world.require(&call.user, space, Role::Reader)?;
     }
-    let mine = world.spaces.values().filter(|space| space.members.contains_key(&call.user));
+    let mine = world
+        .spaces
+        .values()
+        .filter(|space| space.members.contains_key(&call.user));
     let mine: Vec<&str> = mine.map(|space| space.id.as_str()).collect();
     let rows = world.pages.values().filter_map(|page| {
-        let in_space = space.as_ref().map_or_else(|| mine.contains(&page.space.as_str()), |space| *space == page.space);
-        let by_creator = creator.as_ref().is_none_or(|creator| *creator == page.creator);
+        let in_space = space
+            .as_ref()
+            .map_or_else(|| mine.contains(&page.space.as_str()), |space| *space == page.space);
+        let by_creator = creator.is_none_or(|creator| creator == page.creator);
         let wanted = in_space && by_creator && page.deleted.is_none();
         wanted.then(|| {
             let mut item = world.brief(page);

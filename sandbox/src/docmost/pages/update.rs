@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::super::body::Check;
 use super::super::content::{self, Format};
 use super::super::envelope::{Answer, Problem, Reply};
-use super::super::state::{Call, Role, World};
 use super::super::search;
+use super::super::state::{Call, Role, World};
 
 /// How new content meets the old.
 #[derive(Debug, Clone, Copy)]
@@ -22,30 +22,33 @@ enum Operation {
 /// Changes title, icon and content; works on trashed pages too. `parentPageId` and `spaceId` are ignored.
 pub(in super::super) fn update(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
-    let title = check.clearable("title");
-    let icon = check.clearable("icon");
+    let title = check.change("title");
+    let icon = check.change("icon");
     let id = check.filled("pageId");
     let given = content::given(&mut check);
     let operation = given.is_present.then(|| operation(&mut check));
     check.done()?;
     let id = world.open_page(&call.user, &id, Role::Writer)?;
-    let has_nul = |text: &Option<Option<String>>| text.iter().flatten().any(|text| text.contains('\0'));
-    if has_nul(&title) || has_nul(&icon) {
+    if title.has_nul() || icon.has_nul() {
         return Err(Problem::internal());
     }
     let page = world.page_mut(&id)?;
-    page.title = title.unwrap_or_else(|| page.title.take());
-    page.icon = icon.unwrap_or_else(|| page.icon.take());
+    title.apply(&mut page.title);
+    icon.apply(&mut page.icon);
     world.touch(&id, &call.user)?;
     if let (Some(new), Some(operation)) = (given.document()?, operation) {
         let is_lost = call.lose_content || given.content.is_some_and(content::has_nul) || search::is_too_rich(&new);
         if !is_lost {
             let page = world.page_mut(&id)?;
-            page.content = Some(merged(page.content.take(), &new, operation));
+            page.content = Some(merged(page.content.as_ref(), &new, operation));
         }
     }
     let role = world.role(&call.user, &world.space_of(&id));
-    Ok(Reply::data(world.full(&id, given.format.unwrap_or(Format::Json), role)?))
+    Ok(Reply::data(world.full(
+        &id,
+        given.format.unwrap_or(Format::Json),
+        role,
+    )?))
 }
 
 fn operation(check: &mut Check<'_>) -> Operation {
@@ -62,8 +65,8 @@ fn operation(check: &mut Check<'_>) -> Operation {
 }
 
 /// The document after a change, as it comes out of the collaborative layer: unknown and empty attributes are gone.
-fn merged(old: Option<Value>, new: &Value, operation: Operation) -> Value {
-    let old = old.as_ref().map(content::blocks).unwrap_or_default();
+fn merged(old: Option<&Value>, new: &Value, operation: Operation) -> Value {
+    let old = old.map(content::blocks).unwrap_or_default();
     let new = content::blocks(new);
     let blocks = match operation {
         Operation::Append => [old, new].concat(),
