@@ -1,12 +1,50 @@
-//! The stand-in for Baserow.
+//! The stand-in for Baserow: the training agency's tables, the row API, and its webhooks, as observed on release 1.35.3.
+//!
+//! What it shows is what real servers showed, the traps included: unknown fields and links are ignored with 200, a webhook may be
+//! empty, doubled, late or out of order, and nine failed attempts in a row switch it off. `tests/contract/baserow.rs` replays the
+//! recorded exchanges against it.
+//!
+//! | part | what it holds |
+//! |---|---|
+//! | [`schema`], [`store`], [`snapshot`], [`values`], [`changes`] | tables, rows, links and what a write changes |
+//! | [`api`], [`tokens`] | the REST API |
+//! | [`events`], [`webhooks`] | who is called, with what and when |
+//! | [`control`] | what a test or a demo sets and sees, under `/_sandbox/baserow/` |
 
+mod api;
+mod changes;
+mod control;
+mod events;
+mod field_json;
+mod schema;
+mod settings;
+mod snapshot;
+mod store;
+mod tempo;
+mod tokens;
+mod values;
+mod webhooks;
+mod wire;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::web::{self, Data};
+use serde_json::Value;
+use tokio::runtime::Handle;
 
 use crate::server::{Manners, Running, serve};
+use settings::Settings;
+pub use settings::{Options, WebhookAtStart};
+use store::Store;
+use tempo::Tempo;
+use tokens::{Doors, Token};
+use webhooks::delivery::Deliveries;
+use webhooks::hook::Hook;
 
 const MANNERS: Manners = Manners {
     name: "Baserow",
@@ -15,21 +53,123 @@ const MANNERS: Manners = Manners {
     failure,
 };
 
-/// How the stand-in is set up.
-#[derive(Debug, Clone, Default, clap::Args)]
-#[group(id = "baserow")]
-pub struct Options {}
-
 /// Starts it on `listener`. Must be called inside a tokio runtime.
-pub fn start(listener: TcpListener, _options: Options) -> io::Result<Running> {
-    serve(listener, MANNERS, |routes| {
-        routes.route("/api/_health/", web::get().to(|| async { "OK" }));
+///
+/// # Errors
+/// If a webhook of the options names no table of the stand-in, or the listener is unusable.
+pub fn start(listener: TcpListener, options: Options) -> io::Result<Running> {
+    let baserow = Baserow::new(options)?;
+    serve(listener, MANNERS, move |routes| {
+        routes
+            .app_data(Data::new(baserow.clone()))
+            .app_data(web::PayloadConfig::new(MANNERS.body_limit))
+            .configure(control::routes)
+            .default_service(web::to(api::answer));
     })
 }
 
-/// A failure as the real one words it.
+/// A failure as the real one words it: a page of HTML, except that a throttled call gets a sentence.
 fn failure(status: StatusCode) -> HttpResponse {
-    HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .body(format!("<h1>Server Error ({})</h1>", status.as_u16()))
+    let answer = match status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            api::Answer::sentence(429, "Request was throttled. Expected available in 29 seconds.")
+        }
+        StatusCode::INTERNAL_SERVER_ERROR => api::Answer::page(500, "Server Error"),
+        other => api::Answer::page(other.as_u16(), other.canonical_reason().unwrap_or("Error")),
+    };
+    answer.response(None)
+}
+
+/// The stand-in. Clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Baserow(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    state: Mutex<State>,
+    tempo: Tempo,
+    runtime: Handle,
+}
+
+/// Everything that it remembers.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) doors: Doors,
+    pub(crate) hooks: BTreeMap<u64, Hook>,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) notifications: Vec<Value>,
+    pub(crate) settings: Settings,
+    /// Counts resets, so that what was begun before one is not finished after it.
+    pub(crate) epoch: u64,
+    next_hook: u64,
+}
+
+impl Baserow {
+    fn new(options: Options) -> io::Result<Self> {
+        let inner = Inner {
+            state: Mutex::new(State::new(&options, 0)?),
+            tempo: Tempo::new(options.time_scale),
+            runtime: Handle::current(),
+            options,
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tempo(&self) -> &Tempo {
+        &self.0.tempo
+    }
+
+    fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// Makes it new again, with the webhooks of its options; calls that are under way are forgotten.
+    fn reset(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        *state = State::new(&self.0.options, state.epoch + 1)?;
+        self.0.tempo.set(self.0.options.time_scale);
+        Ok(())
+    }
+}
+
+impl State {
+    fn new(options: &Options, epoch: u64) -> io::Result<Self> {
+        let mut doors = Doors::default();
+        doors.tokens.push(Token::of_administrator(&options.baserow_token));
+        let mut state = Self {
+            store: Store::new(),
+            doors,
+            hooks: BTreeMap::new(),
+            deliveries: Deliveries::default(),
+            notifications: Vec::new(),
+            settings: Settings::of(options),
+            epoch,
+            next_hook: 1,
+        };
+        for webhook in &options.webhook {
+            let table = state
+                .store
+                .table_named(&webhook.table)
+                .map(|table| table.id)
+                .ok_or_else(|| io::Error::other(format!("--webhook: the sandbox has no table {:?}", webhook.table)))?;
+            let mut hook = Hook::new(state.new_hook_id(), table);
+            hook.name.clone_from(&webhook.table);
+            hook.url.clone_from(&webhook.url);
+            hook.sign_with.clone_from(&options.webhook_secret);
+            state.hooks.insert(hook.id, hook);
+        }
+        Ok(state)
+    }
+
+    /// A new id for a webhook.
+    pub(crate) fn new_hook_id(&mut self) -> u64 {
+        self.next_hook += 1;
+        self.next_hook - 1
+    }
 }

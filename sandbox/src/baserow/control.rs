@@ -1,0 +1,234 @@
+//! What a test or a demo sets and sees, as JSON. None of it exists on a real server.
+//!
+//! | call, below `/_sandbox/baserow` | effect |
+//! |---|---|
+//! | `GET /state` | what waits, what is under way, the settings, the counts of rows |
+//! | `PATCH /settings` | changes habits ([`Settings`]); unknown keys are refused |
+//! | `PUT /time-scale` `{"scale":100}` | how many times faster than real it waits between retries |
+//! | `GET /tables/{table}/rows` | the rows of a table (by id or name), with field names |
+//! | `POST /tables/{table}/rows` | adds rows: a JSON array of rows by field names, with a new `id` if one is wanted. No webhook tells of them, as with a file import |
+//! | `GET /webhooks` | all webhooks as the API shows them, with `table_id` and `sign_with` |
+//! | `POST /webhooks` | adds one: `table`, `url`, and optionally `name`, `events`, `event_config`, `headers`, `use_user_field_names`, `sign_with` |
+//! | `PATCH /webhooks/{id}` `{"sign_with":…}` | signs its deliveries from now on; null ends it |
+//! | `GET /attempts`, `DELETE /attempts` | every attempt of every delivery, oldest first; forgets them |
+//! | `POST /tokens` | adds a database token: `key`, and optionally `user`, `may` (`create`, `read`, `update`, `delete`), `tables` |
+//! | `DELETE /sessions` | ends every user's session, as time does |
+//! | `POST /reset` | makes the stand-in new again |
+
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::api::{add_hook, parse_row};
+use super::store::{Store, Table};
+use super::tokens::Token;
+use super::{Baserow, State};
+
+/// Adds the routes.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("/_sandbox/baserow")
+            .route("/state", web::get().to(state))
+            .route("/settings", web::patch().to(change_settings))
+            .route("/time-scale", web::put().to(set_time_scale))
+            .route("/tables/{table}/rows", web::get().to(list_rows))
+            .route("/tables/{table}/rows", web::post().to(add_rows))
+            .route("/webhooks", web::get().to(list_webhooks))
+            .route("/webhooks", web::post().to(add_webhook))
+            .route("/webhooks/{webhook}", web::patch().to(change_webhook))
+            .route("/attempts", web::get().to(list_attempts))
+            .route("/attempts", web::delete().to(forget_attempts))
+            .route("/tokens", web::post().to(add_token))
+            .route("/sessions", web::delete().to(end_sessions))
+            .route("/reset", web::post().to(reset)),
+    );
+}
+
+fn refused(why: impl Into<String>) -> HttpResponse {
+    HttpResponse::BadRequest().json(json!({"error": why.into()}))
+}
+
+async fn state(baserow: Data<Baserow>) -> impl Responder {
+    let state = baserow.lock();
+    let (queued, running, resting) = state.deliveries.counts();
+    let rows = state
+        .store
+        .tables
+        .values()
+        .map(|table| (table.name.clone(), json!(table.alive().len())));
+    Json(json!({
+        "idle": queued + running + resting == 0,
+        "deliveries": {"queued": queued, "running": running, "resting": resting},
+        "rows": Value::Object(rows.collect()),
+        "settings": state.settings,
+        "time_scale": baserow.tempo().scale(),
+    }))
+}
+
+async fn change_settings(baserow: Data<Baserow>, changes: Json<Map<String, Value>>) -> HttpResponse {
+    let mut state = baserow.lock();
+    let Ok(Value::Object(mut settings)) = serde_json::to_value(&state.settings) else {
+        return refused("the settings cannot be shown");
+    };
+    for (key, value) in changes.into_inner() {
+        if !settings.contains_key(&key) {
+            return refused(format!("there is no setting {key:?}"));
+        }
+        settings.insert(key, value);
+    }
+    match serde_json::from_value(Value::Object(settings)) {
+        Ok(settings) => {
+            state.settings = settings;
+            HttpResponse::Ok().json(&state.settings)
+        }
+        Err(error) => refused(format!("a setting has a value of the wrong kind: {error}")),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct TimeScale {
+    scale: f64,
+}
+
+async fn set_time_scale(baserow: Data<Baserow>, wanted: Json<TimeScale>) -> impl Responder {
+    baserow.tempo().set(wanted.scale);
+    Json(json!({"scale": baserow.tempo().scale()}))
+}
+
+/// A table by its id or name.
+fn find<'a>(store: &'a Store, table: &str) -> Result<&'a Table, String> {
+    let by_id = table.parse().ok().and_then(|id| store.table(id));
+    by_id
+        .or_else(|| store.table_named(table))
+        .ok_or_else(|| format!("there is no table {table:?}"))
+}
+
+async fn list_rows(baserow: Data<Baserow>, table: Path<String>) -> HttpResponse {
+    let state = baserow.lock();
+    let table = match find(&state.store, &table) {
+        Ok(table) => table,
+        Err(why) => return refused(why),
+    };
+    let rows = table
+        .alive()
+        .into_iter()
+        .filter_map(|row| state.store.snapshot(table.id, row));
+    let rows: Vec<Value> = rows.map(|row| row.json(table, true)).collect();
+    HttpResponse::Ok().json(rows)
+}
+
+async fn add_rows(baserow: Data<Baserow>, table: Path<String>, rows: Json<Vec<Map<String, Value>>>) -> HttpResponse {
+    let mut state = baserow.lock();
+    match seed(&mut state, &table, &rows) {
+        Ok(ids) => HttpResponse::Ok().json(json!({"ids": ids})),
+        Err(why) => refused(why),
+    }
+}
+
+/// Adds all of the rows, or none of them.
+fn seed(state: &mut State, table: &str, rows: &[Map<String, Value>]) -> Result<Vec<u64>, String> {
+    let table = find(&state.store, table)?;
+    let mut values = Vec::with_capacity(rows.len());
+    for row in rows {
+        let unknown = |key: &&String| *key != "id" && table.fields.iter().all(|field| field.name != **key);
+        if let Some(key) = row.keys().find(unknown) {
+            return Err(format!("the table {} has no field {key:?}", table.name));
+        }
+        let id = row.get("id").and_then(Value::as_u64);
+        if let Some(id) = id.filter(|id| table.rows.contains_key(id)) {
+            return Err(format!(
+                "the table {} has a row {id} already, perhaps in the trash",
+                table.name
+            ));
+        }
+        let parsed = parse_row(table, row, true).map_err(|bad| format!("a row is refused: {bad:?}"))?;
+        values.push((id, parsed));
+    }
+    let table = table.id;
+    let add = |(id, values)| state.store.seed(table, id, values);
+    Ok(values.into_iter().flat_map(add).collect())
+}
+
+async fn list_webhooks(baserow: Data<Baserow>) -> impl Responder {
+    let state = baserow.lock();
+    let shown = state.hooks.values().map(|hook| {
+        let mut json = hook.json();
+        json["table_id"] = json!(hook.table);
+        json["sign_with"] = json!(hook.sign_with);
+        json
+    });
+    Json(Value::Array(shown.collect()))
+}
+
+async fn add_webhook(baserow: Data<Baserow>, body: Json<Map<String, Value>>) -> HttpResponse {
+    let mut state = baserow.lock();
+    let table = match body.get("table") {
+        Some(Value::String(name)) => name.clone(),
+        Some(id) => id.to_string(),
+        None => return refused("name the table: {\"table\":\"projet\",\"url\":…}"),
+    };
+    let table = match find(&state.store, &table) {
+        Ok(table) => table.id,
+        Err(why) => return refused(why),
+    };
+    let mut wanted = body.into_inner();
+    wanted.entry("name").or_insert_with(|| json!("sandbox"));
+    if wanted.contains_key("events") {
+        wanted.entry("include_all_events").or_insert(json!(false));
+    }
+    let secret = wanted.get("sign_with").and_then(Value::as_str).map(str::to_owned);
+    match add_hook(&mut state, table, &wanted) {
+        Ok(id) => {
+            let hook = state.hooks.get_mut(&id);
+            if let Some(hook) = hook {
+                hook.sign_with = secret;
+            }
+            HttpResponse::Ok().json(json!({"id": id}))
+        }
+        Err(refusal) => refusal.response(None),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signing {
+    sign_with: Option<String>,
+}
+
+async fn change_webhook(baserow: Data<Baserow>, webhook: Path<u64>, signing: Json<Signing>) -> HttpResponse {
+    match baserow.lock().hooks.get_mut(&webhook) {
+        Some(hook) => {
+            hook.sign_with = signing.into_inner().sign_with;
+            HttpResponse::NoContent().finish()
+        }
+        None => refused(format!("there is no webhook {webhook}")),
+    }
+}
+
+async fn list_attempts(baserow: Data<Baserow>) -> impl Responder {
+    let attempts: Vec<_> = baserow.lock().deliveries.attempts.iter().cloned().collect();
+    Json(attempts)
+}
+
+async fn forget_attempts(baserow: Data<Baserow>) -> impl Responder {
+    baserow.lock().deliveries.attempts.clear();
+    HttpResponse::NoContent()
+}
+
+async fn add_token(baserow: Data<Baserow>, token: Json<Token>) -> impl Responder {
+    baserow.lock().doors.tokens.push(token.into_inner());
+    HttpResponse::NoContent()
+}
+
+async fn end_sessions(baserow: Data<Baserow>) -> impl Responder {
+    baserow.lock().doors.end_sessions();
+    HttpResponse::NoContent()
+}
+
+async fn reset(baserow: Data<Baserow>) -> HttpResponse {
+    match baserow.reset() {
+        Ok(()) => HttpResponse::NoContent().finish(),
+        Err(error) => refused(error.to_string()),
+    }
+}

@@ -1,0 +1,140 @@
+//! From a write to the calls of webhooks: who is told, and what.
+//!
+//! The oddities that are kept, because a receiver must live with them:
+//! - one `event_id` for all webhooks that a write notifies;
+//! - a table that the rows link to is told too, under the *origin's* event in the header but `rows.updated` in the body, without
+//!   `old_items`, and with no items at all unless links were gained or lost;
+//! - a webhook that watches fields is called once per watched field that the write touches.
+
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::State;
+use super::changes::{Change, Happened};
+use super::snapshot::Snapshot;
+use super::store::{DATABASE, Store, Table, WORKSPACE};
+use super::webhooks::call::{Call, Content, Pages};
+use super::webhooks::hook::Hook;
+use super::wire;
+
+/// What webhooks may be told.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Rows(Change),
+    Thing(Thing),
+}
+
+/// A field or a view that was made, changed or deleted.
+#[derive(Debug, Clone)]
+pub(crate) struct Thing {
+    pub(crate) event: &'static str,
+    pub(crate) table: u64,
+    pub(crate) key: &'static str,
+    pub(crate) value: Value,
+}
+
+/// Tells when every call of a write was attempted once.
+#[derive(Debug)]
+pub(crate) struct Echoes(mpsc::Receiver<()>);
+
+impl Echoes {
+    pub(crate) async fn sent(mut self) {
+        // Nothing is ever sent: the channel closes when the last call has been attempted.
+        while self.0.recv().await.is_some() {}
+    }
+}
+
+/// The head that every payload has.
+pub(crate) fn head(table: u64, webhook: Option<u64>, event_id: &str, event: &str) -> Map<String, Value> {
+    let mut head = Map::new();
+    for (key, value) in [
+        ("table_id", json!(table)),
+        ("database_id", json!(DATABASE)),
+        ("workspace_id", json!(WORKSPACE)),
+        ("webhook_id", json!(webhook)),
+        ("event_id", json!(event_id)),
+        ("event_type", json!(event)),
+    ] {
+        head.insert(key.to_owned(), value);
+    }
+    head
+}
+
+impl State {
+    /// Queues the calls of an event for every webhook that wants to hear of it.
+    pub(crate) fn tell(&mut self, event: &Event) -> Echoes {
+        let event_id = Uuid::new_v4().to_string();
+        let (sender, receiver) = mpsc::channel(1);
+        let calls: Vec<Call> = self
+            .hooks
+            .values()
+            .flat_map(|hook| match event {
+                Event::Rows(change) => calls_of_rows(&self.store, hook, change, &event_id),
+                Event::Thing(thing) => call_of_thing(hook, thing, &event_id),
+            })
+            .map(|call| call.reporting_to(sender.clone()))
+            .collect();
+        self.deliveries.add(calls);
+        Echoes(receiver)
+    }
+}
+
+fn call_of_thing(hook: &Hook, thing: &Thing, event_id: &str) -> Vec<Call> {
+    if hook.table != thing.table || !hook.wants(thing.event) {
+        return Vec::new();
+    }
+    let mut payload = head(hook.table, Some(hook.id), event_id, thing.event);
+    payload.insert(thing.key.to_owned(), thing.value.clone());
+    let content = Content::Ready(wire::python(&Value::Object(payload)));
+    vec![Call::new(hook, thing.event, event_id, content)]
+}
+
+fn calls_of_rows(store: &Store, hook: &Hook, change: &Change, event_id: &str) -> Vec<Call> {
+    if hook.table == change.table {
+        return calls_of_own_rows(store, hook, change, event_id);
+    }
+    if !hook.wants("rows.updated") {
+        return Vec::new();
+    }
+    let of_this_table = change.linked.iter().filter(|(table, _)| *table == hook.table);
+    of_this_table
+        .map(|(table, rows)| {
+            let pages = Pages::new(*table, rows.iter().copied().collect(), hook.names);
+            Call::new(hook, change.happened.event(), event_id, Content::Linked(pages))
+        })
+        .collect()
+}
+
+fn calls_of_own_rows(store: &Store, hook: &Hook, change: &Change, event_id: &str) -> Vec<Call> {
+    let event = change.happened.event();
+    let Some(table) = store.table(hook.table).filter(|_| hook.wants(event)) else {
+        return Vec::new();
+    };
+    let times = match hook.watched(event) {
+        [] => 1,
+        watched => watched.iter().filter(|field| change.touched.contains(field)).count(),
+    };
+    let payload = own_rows(table, hook, change, event_id);
+    let content = Content::Ready(wire::python(&Value::Object(payload)));
+    let call = Call::new(hook, event, event_id, content);
+    vec![call; times]
+}
+
+fn own_rows(table: &Table, hook: &Hook, change: &Change, event_id: &str) -> Map<String, Value> {
+    let mut payload = head(table.id, Some(hook.id), event_id, change.happened.event());
+    let items = |rows: &[Snapshot]| rows.iter().map(|row| row.json(table, hook.names)).collect();
+    match change.happened {
+        Happened::Deleted => {
+            payload.insert("row_ids".to_owned(), json!(change.rows));
+        }
+        Happened::Created => {
+            payload.insert("items".to_owned(), items(&change.after));
+        }
+        Happened::Updated => {
+            payload.insert("items".to_owned(), items(&change.after));
+            payload.insert("old_items".to_owned(), items(&change.before));
+        }
+    }
+    payload
+}

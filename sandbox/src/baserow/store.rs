@@ -1,0 +1,208 @@
+//! The tables and their rows, in memory.
+//!
+//! Links are kept once per field and side, so that both sides always tell the same. A deleted row stays in the trash with its links,
+//! out of sight of everything, until it is restored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::schema::{self, Field, Kind};
+use super::values::LinkTo;
+
+/// The only database.
+pub(crate) const DATABASE: u64 = 1;
+/// The only workspace.
+pub(crate) const WORKSPACE: u64 = 1;
+
+/// One unit of a row's order; orders between two rows are fractions.
+pub(crate) const ORDER_UNIT: u128 = 100_000_000_000_000_000_000;
+
+/// All tables.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) tables: BTreeMap<u64, Table>,
+    links: HashMap<u64, BTreeMap<u64, BTreeSet<u64>>>,
+    next_field: u64,
+    next_option: u64,
+    next_view: u64,
+}
+
+/// A table with its rows, also those in the trash.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) rows: BTreeMap<u64, Row>,
+    pub(crate) next_row: u64,
+    pub(crate) views: BTreeMap<u64, Value>,
+}
+
+/// A row. What is computed (links, formulas, dates of change) is not in `cells`.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) order: u128,
+    pub(crate) cells: HashMap<u64, Value>,
+    pub(crate) trashed: bool,
+    pub(crate) created_by: u64,
+    pub(crate) modified_by: u64,
+    pub(crate) modified_on: Timestamp,
+}
+
+impl Table {
+    pub(crate) fn field(&self, id: u64) -> Option<&Field> {
+        self.fields.iter().find(|field| field.id == id)
+    }
+
+    pub(crate) fn position(&self, field: u64) -> Option<usize> {
+        self.fields.iter().position(|other| other.id == field)
+    }
+
+    /// The key of a field in JSON: its name exactly as typed, or `field_<id>`.
+    pub(crate) fn key(field: &Field, names: bool) -> String {
+        if names {
+            field.name.clone()
+        } else {
+            format!("field_{}", field.id)
+        }
+    }
+
+    /// The rows that are not in the trash, in their order.
+    pub(crate) fn alive(&self) -> Vec<u64> {
+        let mut rows: Vec<(u128, u64)> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| !row.trashed)
+            .map(|(id, row)| (row.order, *id))
+            .collect();
+        rows.sort_unstable();
+        rows.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub(crate) fn has(&self, row: u64) -> bool {
+        self.rows.get(&row).is_some_and(|row| !row.trashed)
+    }
+
+    /// The order behind the last row.
+    pub(crate) fn last_order(&self) -> u128 {
+        let last = self.rows.values().filter(|row| !row.trashed).map(|row| row.order).max();
+        (last.unwrap_or(0) / ORDER_UNIT + 1) * ORDER_UNIT
+    }
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let table = |(id, name, fields): (u64, &str, Vec<Field>)| {
+            let table = Table {
+                id,
+                name: name.to_owned(),
+                fields,
+                rows: BTreeMap::new(),
+                next_row: 1,
+                views: BTreeMap::new(),
+            };
+            (id, table)
+        };
+        Self {
+            tables: schema::tables().into_iter().map(table).collect(),
+            links: HashMap::new(),
+            next_field: schema::NEXT_FIELD_ID,
+            next_option: schema::NEXT_OPTION_ID,
+            next_view: schema::NEXT_VIEW_ID,
+        }
+    }
+
+    pub(crate) fn table(&self, id: u64) -> Option<&Table> {
+        self.tables.get(&id)
+    }
+
+    /// The table with this name.
+    pub(crate) fn table_named(&self, name: &str) -> Option<&Table> {
+        self.tables.values().find(|table| table.name == name)
+    }
+
+    /// A new id for a field.
+    pub(crate) fn new_field_id(&mut self) -> u64 {
+        let used = |id: u64| self.tables.values().any(|table| table.field(id).is_some());
+        let mut id = self.next_field;
+        while used(id) {
+            id += 1;
+        }
+        self.next_field = id + 1;
+        id
+    }
+
+    /// A new id for a select option.
+    pub(crate) fn new_option_id(&mut self) -> u64 {
+        self.next_option += 1;
+        self.next_option - 1
+    }
+
+    /// A new id for a view.
+    pub(crate) fn new_view_id(&mut self) -> u64 {
+        self.next_view += 1;
+        self.next_view - 1
+    }
+
+    /// The rows that `row` is linked to by `field` and that are not in the trash.
+    pub(crate) fn linked(&self, field: u64, table: u64, row: u64) -> BTreeSet<u64> {
+        let Some(table) = self.table(table) else {
+            return BTreeSet::new();
+        };
+        self.links
+            .get(&field)
+            .and_then(|rows| rows.get(&row))
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|linked| table.has(*linked))
+            .collect()
+    }
+
+    /// Makes `row` link to exactly these rows; the other side follows. Unknown rows are dropped without a word.
+    pub(crate) fn link(&mut self, field: &Field, row: u64, to: &[LinkTo]) {
+        let Kind::Link { table, related } = field.kind else {
+            return;
+        };
+        let wanted: BTreeSet<u64> = to.iter().filter_map(|end| self.find(table, end)).collect();
+        let before = self
+            .links
+            .entry(field.id)
+            .or_default()
+            .insert(row, wanted.clone())
+            .unwrap_or_default();
+        let Some(related) = related else { return };
+        let other_side = self.links.entry(related).or_default();
+        for gone in before.difference(&wanted) {
+            other_side.entry(*gone).or_default().remove(&row);
+        }
+        for gained in &wanted {
+            other_side.entry(*gained).or_default().insert(row);
+        }
+    }
+
+    fn find(&self, table: u64, end: &LinkTo) -> Option<u64> {
+        let rows = self.table(table)?;
+        match end {
+            LinkTo::Id(id) => rows.has(*id).then_some(*id),
+            LinkTo::Text(text) => rows
+                .alive()
+                .into_iter()
+                .find(|row| self.primary_text(table, *row) == *text),
+        }
+    }
+
+    /// The text by which other rows show this one.
+    pub(crate) fn primary_text(&self, table: u64, row: u64) -> String {
+        let cell = self.table(table).and_then(|table| {
+            let primary = table.fields.first()?;
+            table.rows.get(&row)?.cells.get(&primary.id)?.as_str()
+        });
+        match cell {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            _ => format!("unnamed row {row}"),
+        }
+    }
+}

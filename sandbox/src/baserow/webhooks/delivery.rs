@@ -1,0 +1,240 @@
+//! When calls are made: the export workers, the queue of each webhook, retries, and the end of a webhook that keeps failing.
+//!
+//! A call waits in one queue for a worker. A worker that takes a call of a webhook that is being called right now puts it aside, and
+//! when that call is over, the oldest call put aside goes to the *end* of the queue. With one worker this keeps the order; with several
+//! it does not, and real servers have several.
+//!
+//! A failed call is tried again after 1, 2, 4 … 128 s, behind whatever waits by then. It holds no worker while it waits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::super::store::DATABASE;
+use super::super::{Baserow, State, tempo};
+use super::call::{Call, Next};
+use super::exchange::{NoAnswer, Outgoing, Received};
+use super::hook::LoggedCall;
+
+/// A call is repeated so many times.
+const MOST_RETRIES: u32 = 8;
+/// The log of attempts keeps so many.
+const KEPT: usize = 20_000;
+
+/// The calls to be made.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    queue: VecDeque<Call>,
+    /// The webhooks that are being called.
+    busy: BTreeSet<u64>,
+    /// Calls put aside because their webhook was busy.
+    aside: BTreeMap<u64, VecDeque<Call>>,
+    /// How many calls wait for their next attempt.
+    resting: usize,
+    next_log_id: u64,
+    pub(crate) attempts: VecDeque<Attempt>,
+}
+
+/// One attempt of a delivery, for whoever watches the sandbox.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Attempt {
+    webhook_id: u64,
+    event_id: String,
+    event_type: &'static str,
+    batch_id: Option<u64>,
+    /// 1 for the first.
+    #[serde(rename = "attempt")]
+    number: u32,
+    at_ms: i64,
+    url: String,
+    /// The status of the answer, if one came.
+    status: Option<u16>,
+    error: String,
+    body: String,
+}
+
+impl Deliveries {
+    pub(crate) fn add(&mut self, calls: Vec<Call>) {
+        self.queue.extend(calls);
+    }
+
+    /// How many calls wait for a worker, are being made, and wait for their next attempt.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let aside: usize = self.aside.values().map(VecDeque::len).sum();
+        (self.queue.len() + aside, self.busy.len(), self.resting)
+    }
+
+    /// The next call that a worker can make.
+    fn take(&mut self, workers: usize) -> Option<Call> {
+        while self.busy.len() < workers {
+            let call = self.queue.pop_front()?;
+            if self.busy.insert(call.webhook) {
+                return Some(call);
+            }
+            self.aside.entry(call.webhook).or_default().push_back(call);
+        }
+        None
+    }
+
+    /// Frees a webhook after a call.
+    fn free(&mut self, webhook: u64) {
+        self.busy.remove(&webhook);
+        if let Some(call) = self.aside.get_mut(&webhook).and_then(VecDeque::pop_front) {
+            self.queue.push_back(call);
+        }
+    }
+
+    /// Drops what waits for a webhook that was switched off. Calls that rest between attempts are not in reach: they come back, and
+    /// are made if the webhook is on again by then.
+    fn forget(&mut self, webhook: u64) {
+        self.aside.remove(&webhook);
+        self.queue.retain(|call| call.webhook != webhook);
+    }
+}
+
+impl Baserow {
+    /// Starts as many waiting calls as there are workers.
+    pub(crate) fn deliver(&self) {
+        let mut state = self.lock();
+        let workers = state.settings.export_workers;
+        while let Some(call) = state.deliveries.take(workers) {
+            let baserow = self.clone();
+            self.runtime().spawn(async move { baserow.make(call).await });
+        }
+    }
+
+    /// Makes one attempt and settles what follows from it.
+    async fn make(self, mut call: Call) {
+        let prepared = {
+            let state = self.lock();
+            let is_on = state.hooks.get(&call.webhook).is_some_and(|hook| hook.active);
+            is_on.then(|| (call.body(&state.store), state.settings.request_timeout()))
+        };
+        if let Some((body, patience)) = prepared {
+            let outgoing = call.outgoing(&body);
+            let result = outgoing.clone().send(patience).await;
+            call.report();
+            let again = self.lock().settle(&call, (&outgoing, body), result);
+            if again {
+                self.rest(call.clone());
+            }
+        }
+        self.lock().deliveries.free(call.webhook);
+        self.deliver();
+    }
+
+    /// Brings a failed call back after its pause.
+    fn rest(&self, mut call: Call) {
+        let baserow = self.clone();
+        let pause = Duration::from_secs(1 << call.failures);
+        call.failures += 1;
+        let epoch = {
+            let mut state = self.lock();
+            state.deliveries.resting += 1;
+            state.epoch
+        };
+        self.runtime().spawn(async move {
+            baserow.tempo().wait(pause).await;
+            {
+                let mut state = baserow.lock();
+                // A call from before a reset belongs to a world that is gone.
+                if state.epoch != epoch {
+                    return;
+                }
+                state.deliveries.resting -= 1;
+                state.deliveries.add(vec![call]);
+            }
+            baserow.deliver();
+        });
+    }
+}
+
+impl State {
+    /// Notes an attempt. Says whether the call shall be repeated.
+    fn settle(&mut self, call: &Call, sent: (&Outgoing, String), result: Result<Received, NoAnswer>) -> bool {
+        let (response, status, error) = match &result {
+            Ok(received) => (received.logged(), Some(received.status), String::new()),
+            Err(NoAnswer::Failed(words)) => (String::new(), None, words.clone()),
+            Err(NoAnswer::Crashed) => return false,
+        };
+        let (outgoing, body) = sent;
+        self.note(call, body, status, &error);
+        let succeeded = result.is_ok_and(|received| received.is_success());
+        let log_id = self.deliveries.next_log_id + 1;
+        self.deliveries.next_log_id = log_id;
+        let Some(hook) = self.hooks.get_mut(&call.webhook) else {
+            return false;
+        };
+        hook.log(LoggedCall {
+            id: log_id,
+            event_id: call.event_id.clone(),
+            batch: call.batch(),
+            event: call.event,
+            called_on: tempo::now(),
+            url: call.url.clone(),
+            request: outgoing.logged(),
+            response,
+            status,
+            error,
+        });
+        if hook.count(succeeded) {
+            self.deliveries.forget(call.webhook);
+            self.announce(call, "webhook_deactivated");
+        }
+        if succeeded {
+            match call.next() {
+                Next::Nothing => {}
+                Next::Page(page) => self.deliveries.add(vec![*page]),
+                Next::TooMuch => self.announce(call, "webhook_payload_too_large"),
+            }
+        }
+        !succeeded && call.failures < MOST_RETRIES
+    }
+
+    fn note(&mut self, call: &Call, body: String, status: Option<u16>, error: &str) {
+        let attempts = &mut self.deliveries.attempts;
+        if attempts.len() == KEPT {
+            attempts.pop_front();
+        }
+        attempts.push_back(Attempt {
+            webhook_id: call.webhook,
+            event_id: call.event_id.clone(),
+            event_type: call.event,
+            batch_id: call.batch(),
+            number: call.failures + 1,
+            at_ms: tempo::now().as_millisecond(),
+            url: call.url.clone(),
+            status,
+            error: error.to_owned(),
+            body,
+        });
+    }
+
+    /// Tells the administrators of the workspace.
+    fn announce(&mut self, call: &Call, what: &str) {
+        let Some(hook) = self.hooks.get(&call.webhook) else {
+            return;
+        };
+        let mut data = json!({
+            "table_id": hook.table,
+            "webhook_id": hook.id,
+            "database_id": DATABASE,
+            "webhook_name": hook.name,
+        });
+        if what == "webhook_payload_too_large" {
+            data["event_id"] = json!(call.event_id);
+            data["batch_limit"] = json!(5);
+        }
+        self.notifications.push(json!({
+            "id": self.notifications.len() + 1,
+            "type": what,
+            "sender": null,
+            "workspace": {"id": 1},
+            "created_on": tempo::printed(tempo::now()),
+            "read": false,
+            "data": data,
+        }));
+    }
+}
