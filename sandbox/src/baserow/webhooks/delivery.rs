@@ -1,8 +1,8 @@
 //! When calls are made: the export workers, the queue of each webhook, retries, and the end of a webhook that keeps failing.
 //!
 //! A call waits in one queue for a worker. A worker that takes a call of a webhook that is being called right now puts it aside, and
-//! when that call is over, the oldest call put aside goes to the *end* of the queue. With one worker this keeps the order; with several
-//! it does not, and real servers have several.
+//! when that call is over, a call put aside goes to the end of the queue. With one worker nothing is ever put aside and the order is
+//! kept. With several, which is the rule on real servers, the workers race for what lies aside: here a die is thrown.
 //!
 //! A failed call is tried again after 1, 2, 4 … 128 s, behind whatever waits by then. It holds no worker while it waits.
 
@@ -79,10 +79,12 @@ impl Deliveries {
     }
 
     /// Frees a webhook after a call.
-    fn free(&mut self, webhook: u64) {
+    fn free(&mut self, webhook: u64, workers: usize) {
         self.busy.remove(&webhook);
-        if let Some(call) = self.aside.get_mut(&webhook).and_then(VecDeque::pop_front) {
-            self.queue.push_back(call);
+        let aside = self.aside.entry(webhook).or_default();
+        if !aside.is_empty() {
+            let first = rand::random_range(0..workers.clamp(1, aside.len()));
+            self.queue.extend(aside.remove(first));
         }
     }
 
@@ -121,7 +123,11 @@ impl Baserow {
                 self.rest(call.clone());
             }
         }
-        self.lock().deliveries.free(call.webhook);
+        {
+            let mut state = self.lock();
+            let workers = state.settings.export_workers;
+            state.deliveries.free(call.webhook, workers);
+        }
         self.deliver();
     }
 
