@@ -1,25 +1,14 @@
 //! Starts the ingress: settings from the environment, then the server until a stop signal.
 
-use std::process::ExitCode;
-
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings;
 use passerelle_shared::config::Reader;
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
+// What is wrong with the settings is for a person at a terminal: it is returned, hence printed as plain text, and not logged as JSON.
 #[tokio::main]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("the ingress cannot run: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let mut reader = Reader::from_process();
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
     let settings = Settings::read(&mut reader);
@@ -33,5 +22,5 @@ async fn run() -> anyhow::Result<()> {
     let stop = async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
     };
-    Server::bind(settings)?.run(stop).await
+    Ok(Server::bind(settings)?.run(stop).await?)
 }

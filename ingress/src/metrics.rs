@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 
 const DELIVERIES: &str = "passerelle_ingress_deliveries_total";
 const ITEMS: &str = "passerelle_ingress_items_total";
-const REJECTIONS: &str = "passerelle_ingress_rejections_total";
+const REFUSED: &str = "passerelle_ingress_refused_total";
 const ACCEPT_SECONDS: &str = "passerelle_ingress_accept_seconds";
 
 /// Upper bounds of the histogram of accept times. Baserow gives up after 5 s.
@@ -39,7 +39,7 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
         ITEMS,
         "Rows of accepted deliveries (duplicates left out), by what is to be done for them."
     );
-    describe_counter!(REJECTIONS, "Requests that were refused, by reason.");
+    describe_counter!(REFUSED, "Requests that were refused, by reason.");
     describe_histogram!(
         ACCEPT_SECONDS,
         metrics::Unit::Seconds,
@@ -91,6 +91,6 @@ pub(crate) fn accepted(status: AcceptStatus, items: &ItemCounts, took: Duration)
 }
 
 /// Counts a refused request.
-pub(crate) fn rejected(rejection: &Rejection) {
-    counter!(REJECTIONS, "reason" => rejection.reason()).increment(1);
+pub(crate) fn refused(rejection: &Rejection) {
+    counter!(REFUSED, "reason" => rejection.reason()).increment(1);
 }

@@ -1,12 +1,12 @@
 //! The server: all routes in one block, and the limits that keep one bad client from harming the others.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Route};
-use anyhow::Context as _;
-use metrics_exporter_prometheus::PrometheusHandle;
-use passerelle_shared::queue::{Queue, QueueName, Redis};
+use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
+use passerelle_shared::queue::{Queue, QueueError, QueueName, Redis};
 
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
@@ -29,6 +29,20 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(not_found));
 }
 
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address belongs to somebody else, or not to this machine.
+    #[error("the address {0} cannot be taken (INGRESS_BIND): {1}")]
+    Address(SocketAddr, #[source] io::Error),
+    /// The URL of Redis is not usable.
+    #[error(transparent)]
+    Redis(#[from] QueueError),
+    /// The numbers at `/metrics` cannot be prepared.
+    #[error("the metrics cannot be prepared: {0}")]
+    Metrics(#[from] BuildError),
+}
+
 /// A server that holds its address already, so that port 0 can be asked for the port that it got.
 #[derive(Debug)]
 pub struct Server {
@@ -41,11 +55,13 @@ pub struct Server {
 
 impl Server {
     /// Takes the address and prepares the connection to Redis. Redis need not be there yet: the first delivery connects.
-    pub fn bind(settings: Settings) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(settings.bind)
-            .with_context(|| format!("the address {} cannot be taken (INGRESS_BIND)", settings.bind))?;
+    pub fn bind(settings: Settings) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(settings.bind);
+        let listener = listener.map_err(|error| StartError::Address(settings.bind, error))?;
         Ok(Self {
-            address: listener.local_addr()?,
+            address: listener
+                .local_addr()
+                .map_err(|error| StartError::Address(settings.bind, error))?,
             listener,
             redis: Redis::open(&settings.redis)?,
             export: metrics::start()?,
@@ -59,7 +75,7 @@ impl Server {
     }
 
     /// Serves until `stop` ends, then finishes the requests that are under way.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Settings { limits, bridge, .. } = self.settings;
         let entrance = Data::new(Entrance {
             sources: bridge.sources,

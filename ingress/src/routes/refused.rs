@@ -16,6 +16,6 @@ pub(crate) async fn method_not_allowed() -> HttpResponse {
 }
 
 fn refuse(rejection: &Rejection) -> HttpResponse {
-    metrics::rejected(rejection);
+    metrics::refused(rejection);
     rejection.response()
 }

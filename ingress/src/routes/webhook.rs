@@ -1,11 +1,12 @@
 //! The way of one delivery: prove, parse, accept, answer.
 //!
-//! Nothing is answered 200 without an [`Accepted`], and only the queue makes one. An accepted delivery is logged at `debug` alone: the ledger
-//! keeps every one of them with its outcome, and a line per delivery would cost a tenth of the ingress' throughput. Refusals are logged once,
-//! here, with the path segment that was called but never with the proof or the body.
+//! Nothing is answered 200 without an [`Accepted`], and only the queue makes one. Every delivery is logged once, here: accepted at `info`, refused
+//! at `warn`, not made durable at `error`; with the path segment that was called, never with the proof or the body. (The ledger keeps every
+//! accepted delivery anyway: under a heavy load `LOG_LEVEL=warn` saves the writing of the lines.)
 
 use std::time::Instant;
 
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use passerelle_shared::event::NewEvent;
@@ -48,7 +49,7 @@ pub(crate) async fn receive(
     match entrance.admit(&source, &request, body).await {
         Ok(answer) => answer,
         Err(rejection) => {
-            metrics::rejected(&rejection);
+            metrics::refused(&rejection);
             log_refusal(&rejection, &source, &request);
             rejection.response()
         }
@@ -59,13 +60,13 @@ impl Entrance {
     async fn admit(&self, source: &str, request: &HttpRequest, body: Payload) -> Result<HttpResponse, Rejection> {
         let received = Timestamp::now();
         let claim = self.sources.claim(source, request.headers())?;
-        let proven = claim.prove(self.read(body).await?)?;
+        let proven = claim.prove(self.read(request, body).await?)?;
         let event = payload::parse(proven, &self.quiet, received)?;
         let event_id = event.key.event.clone();
         let accepted = self.make_durable(event).await?;
 
         let status = metrics::word(accepted.status());
-        tracing::debug!(event.id = event_id.as_str(), source, status, "accepted");
+        tracing::info!(event.id = event_id.as_str(), source, status, "accepted");
         Ok(HttpResponse::Ok().json(Answer {
             accepted: true,
             event_id: event_id.as_str(),
@@ -74,12 +75,15 @@ impl Entrance {
     }
 
     /// The whole body, within its limits of size and time.
-    async fn read(&self, body: Payload) -> Result<Bytes, Rejection> {
+    async fn read(&self, request: &HttpRequest, body: Payload) -> Result<Bytes, Rejection> {
         let Limits {
             body_bytes,
             body_timeout,
             ..
         } = self.limits;
+        if announced_length(request).is_some_and(|length| length > body_bytes) {
+            return Err(Rejection::BodyTooLarge { limit: body_bytes });
+        }
         match timeout(body_timeout, body.to_bytes_limited(body_bytes)).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(_))) => Err(Rejection::BodyIncomplete),
@@ -100,6 +104,11 @@ impl Entrance {
         metrics::accepted(accepted.status(), &items, began.elapsed());
         Ok(accepted)
     }
+}
+
+/// What the request says of its body's length; a body in chunks says nothing.
+fn announced_length(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn log_refusal(rejection: &Rejection, source: &str, request: &HttpRequest) {

@@ -1,0 +1,109 @@
+//! Bad clients: slow, endless, too many. None of them may harm another.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{Ingress, SECRET, SIGNATURE, signature};
+
+/// Far above the one second that these tests allow a client, far below the patience of the test runner.
+const CUT_WITHIN: Duration = Duration::from_secs(15);
+
+/// Sends some bytes and nothing more, and returns all that comes back until the server hangs up.
+async fn stall(ingress: &Ingress, bytes: &[u8]) -> anyhow::Result<String> {
+    let mut connection = TcpStream::connect(ingress.address).await?;
+    connection.write_all(bytes).await?;
+    let mut answer = Vec::new();
+    tokio::time::timeout(CUT_WITHIN, connection.read_to_end(&mut answer)).await??;
+    Ok(String::from_utf8(answer)?)
+}
+
+/// The head of a delivery of `length` bytes with a plausible proof.
+fn head(length: &str) -> anyhow::Result<String> {
+    let proof = signature(SECRET, b"")?;
+    Ok(format!(
+        "POST /api/webhooks/baserow/projet-changed HTTP/1.1\r\nHost: ingress\r\n{SIGNATURE}: {proof}\r\n{length}\r\n\r\n"
+    ))
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_head_is_cut() {
+    let ingress = Ingress::start_with(&[("INGRESS_HEADER_TIMEOUT_SECONDS", "1")]).unwrap();
+    let answer = stall(&ingress, b"POST /api/webhooks/baserow/x HTTP/1.1\r\nHost: ing")
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_body_is_cut() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_TIMEOUT_SECONDS", "1")]).unwrap();
+    let stalled = format!("{}{{\"event_id\"", head("Content-Length: 100").unwrap());
+    let answer = stall(&ingress, stalled.as_bytes()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(
+        answer.ends_with(r#"{"accepted":false,"reason":"body_too_slow"}"#),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_without_a_plausible_proof_is_answered_before_it_has_sent_its_body() {
+    let ingress = Ingress::start().unwrap();
+    let head =
+        "POST /api/webhooks/baserow/x HTTP/1.1\r\nHost: ingress\r\nConnection: close\r\nContent-Length: 100\r\n\r\n";
+    let answer = stall(&ingress, head.as_bytes()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[tokio::test]
+async fn stalled_clients_block_nobody() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_TIMEOUT_SECONDS", "60")]).unwrap();
+    let mut stalled = Vec::new();
+    for _ in 0..200 {
+        let mut connection = TcpStream::connect(ingress.address).await.unwrap();
+        connection
+            .write_all(head("Content-Length: 100").unwrap().as_bytes())
+            .await
+            .unwrap();
+        stalled.push(connection);
+    }
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(ingress.send(&[], "{}").await.unwrap().status, 401);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_as_soon_as_it_is_announced() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
+    let mut connection = TcpStream::connect(ingress.address).await.unwrap();
+    connection
+        .write_all(head("Content-Length: 1001").unwrap().as_bytes())
+        .await
+        .unwrap();
+    let mut start = [0; 12];
+    connection.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_refused_as_soon_as_it_passes_the_limit() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
+    let chunk = format!("3e9\r\n{}\r\n", "x".repeat(1001));
+    let mut connection = TcpStream::connect(ingress.address).await.unwrap();
+    let sent = format!("{}{chunk}", head("Transfer-Encoding: chunked").unwrap());
+    connection.write_all(sent.as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    connection.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn a_whole_body_over_the_limit_gets_its_answer_too() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
+    let answer = ingress.deliver(vec![b' '; 200_000]).await.unwrap();
+    assert_eq!((answer.status, answer.word()), (413, "body_too_large"));
+}

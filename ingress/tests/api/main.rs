@@ -1,0 +1,8 @@
+//! The ingress through its public edge: a real server on a free port, a real Redis of the test's own.
+
+mod captures;
+mod clients;
+mod deliveries;
+mod harness;
+mod health;
+mod mutations;
