@@ -4,7 +4,7 @@
 //! - The body's `event_type` counts, not the header's: for changes that begin in a linked table the two differ, and the body is right.
 //! - Unknown fields, unknown kinds of event, empty lists and test calls are accepted and recorded with the outcome that closes them.
 //! - Baserow repeats a refused delivery eight times and switches the webhook off at the ninth failure. So one row that cannot be read never
-//!   costs its neighbours: they become work, and one item records how many rows were unreadable. Only a delivery in which nothing at all
+//!   costs its neighbours: they become work, and one item records that some were unreadable. Only a delivery in which nothing at all
 //!   can be understood is refused.
 //! - Row values are never interpreted here: a payload is a snapshot that arrives out of order; the worker reads the row itself.
 
@@ -13,14 +13,15 @@ use std::collections::HashMap;
 use std::fmt;
 
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, InvalidId, RowId, TableId, WebhookId};
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_shared::id::{EventId, InvalidId, TableId, WebhookId};
+use passerelle_shared::outcome::IgnoredReason;
 use passerelle_shared::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::echo::{Fields, QuietFields};
+use crate::items::{Rows, ignored};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
 
@@ -52,13 +53,6 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 /// A row's fields in the sender's order; only an object is one.
 struct WireRow<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-/// The rows of a delivery, by their ids as sent (0 in test calls), and how many more could not be read.
-struct Rows {
-    field: &'static str,
-    named: Vec<(u64, Disposition)>,
-    unreadable: usize,
-}
 
 /// Reads a proven body. `received` is when the request arrived.
 pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) -> Result<NewEvent, Rejection> {
@@ -162,22 +156,22 @@ impl<'a> WireDelivery<'a> {
 
     /// The rows of `items`, judged one by one.
     fn present_rows(&self, judge: impl Fn(u64, &Fields<'_>) -> Disposition) -> Result<Rows, Rejection> {
-        let mut rows = Rows::of("items");
+        let mut rows = Rows::named_in("items");
         for element in list("items", self.items)? {
             match read_row(element) {
-                Some((id, fields)) => rows.named.push((id, judge(id, &fields.0))),
-                None => rows.unreadable += 1,
+                Some((id, fields)) => rows.add(id, judge(id, &fields.0)),
+                None => rows.add_unreadable(),
             }
         }
         Ok(rows)
     }
 
     fn deleted_rows(&self) -> Result<Rows, Rejection> {
-        let mut rows = Rows::of("row_ids");
+        let mut rows = Rows::named_in("row_ids");
         for element in list("row_ids", self.row_ids)? {
             match element.get().parse() {
-                Ok(id) => rows.named.push((id, Disposition::Sync)),
-                Err(_) => rows.unreadable += 1,
+                Ok(id) => rows.add(id, Disposition::Sync),
+                Err(_) => rows.add_unreadable(),
             }
         }
         Ok(rows)
@@ -194,65 +188,6 @@ impl<'a> WireDelivery<'a> {
         }
         rows
     }
-}
-
-impl Rows {
-    fn of(field: &'static str) -> Self {
-        Self {
-            field,
-            named: Vec::new(),
-            unreadable: 0,
-        }
-    }
-
-    /// One item per row; a row that is named twice is work if it is so once.
-    fn into_items(mut self) -> Result<Vec<Item>, Rejection> {
-        if self.unreadable == 0 && self.named.iter().all(|(id, _)| *id == 0) {
-            let reason = if self.named.is_empty() {
-                IgnoredReason::NoRows
-            } else {
-                IgnoredReason::TestCall
-            };
-            return Ok(vec![ignored(reason)]);
-        }
-        let mut items: Vec<Item> = Vec::with_capacity(self.named.len());
-        let mut places = HashMap::with_capacity(self.named.len());
-        for (id, disposition) in self.named {
-            let Ok(row) = RowId::new(id) else {
-                self.unreadable += 1;
-                continue;
-            };
-            let place = *places.entry(row).or_insert(items.len());
-            match items.get_mut(place) {
-                Some(item) if item.disposition != disposition => item.disposition = Disposition::Sync,
-                Some(_) => {}
-                None => items.push(Item {
-                    row: Some(row),
-                    disposition,
-                }),
-            }
-        }
-        if items.is_empty() {
-            return Err(Rejection::InvalidId(self.field));
-        }
-        if self.unreadable > 0 {
-            let reason = format!("{} rows of the delivery have no readable id", self.unreadable);
-            items.push(closed(Outcome::Rejected(reason)));
-        }
-        Ok(items)
-    }
-}
-
-/// An item without a row.
-fn closed(outcome: Outcome) -> Item {
-    Item {
-        row: None,
-        disposition: Disposition::Closed(outcome),
-    }
-}
-
-fn ignored(reason: IgnoredReason) -> Item {
-    closed(Outcome::Ignored(reason))
 }
 
 fn is_null(value: &RawValue) -> bool {
@@ -311,6 +246,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for WireRow<'a> {
 
 #[cfg(test)]
 mod tests {
+    use passerelle_shared::id::RowId;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -374,8 +310,8 @@ mod tests {
     #[case::unknown_kind("field.created", r#""field": {}"#, &["-: ignored (unknown_event)"])]
     #[case::a_kind_of_our_own("forced", r#""items": []"#, &["-: ignored (unknown_event)"])]
     #[case::bad_neighbours("rows.created", r#""items": [{"id": 1}, {}, 7, {"id": "2"}, {"id": 3}, {"id": 0}]"#,
-        &["1: sync", "3: sync", "-: rejected (4 rows of the delivery have no readable id)"])]
-    #[case::bad_ids("rows.deleted", r#""row_ids": [1, -1, "2", 1.5, null]"#, &["1: sync", "-: rejected (4 rows of the delivery have no readable id)"])]
+        &["1: sync", "3: sync", "-: rejected (unreadable_rows)"])]
+    #[case::bad_ids("rows.deleted", r#""row_ids": [1, -1, "2", 1.5, null]"#, &["1: sync", "-: rejected (unreadable_rows)"])]
     fn every_row_gets_its_item(#[case] kind: &str, #[case] rest: &str, #[case] expected: &[&str]) {
         assert_eq!(items(&delivery(kind, rest)), expected);
     }

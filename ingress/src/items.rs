@@ -1,0 +1,92 @@
+//! The rows of a delivery become its items: one per row, and never none.
+//!
+//! One row that cannot be read never costs its neighbours: they become items, and one item more records that some could not be read (which ones, the kept body tells).
+//! Only a delivery in which no row at all can be read is refused.
+
+use std::collections::HashMap;
+
+use passerelle_shared::event::{Disposition, Item};
+use passerelle_shared::id::RowId;
+use passerelle_shared::outcome::{IgnoredReason, Outcome};
+
+use crate::rejection::Rejection;
+
+/// The reason of the item that stands for rows without a readable id.
+const UNREADABLE_ROWS: &str = "unreadable_rows";
+
+/// The rows of a delivery as they are read.
+pub(crate) struct Rows {
+    field: &'static str,
+    named: Vec<(u64, Disposition)>,
+    unreadable: usize,
+}
+
+impl Rows {
+    /// No rows yet; `field` is where the body names them.
+    pub(crate) fn named_in(field: &'static str) -> Self {
+        Self {
+            field,
+            named: Vec::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// Adds a row by its id as sent: 0 in test calls.
+    pub(crate) fn add(&mut self, id: u64, disposition: Disposition) {
+        self.named.push((id, disposition));
+    }
+
+    /// Adds a row whose id cannot be read.
+    pub(crate) fn add_unreadable(&mut self) {
+        self.unreadable += 1;
+    }
+
+    /// One item per row; a row that is named twice is work if it is so once.
+    pub(crate) fn into_items(mut self) -> Result<Vec<Item>, Rejection> {
+        if self.unreadable == 0 && self.named.iter().all(|(id, _)| *id == 0) {
+            let reason = if self.named.is_empty() {
+                IgnoredReason::NoRows
+            } else {
+                IgnoredReason::TestCall
+            };
+            return Ok(vec![ignored(reason)]);
+        }
+        let mut items: Vec<Item> = Vec::with_capacity(self.named.len());
+        let mut places = HashMap::with_capacity(self.named.len());
+        for (id, disposition) in self.named {
+            let Ok(row) = RowId::new(id) else {
+                self.unreadable += 1;
+                continue;
+            };
+            let place = *places.entry(row).or_insert(items.len());
+            match items.get_mut(place) {
+                Some(item) if item.disposition != disposition => item.disposition = Disposition::Sync,
+                Some(_) => {}
+                None => items.push(Item {
+                    row: Some(row),
+                    disposition,
+                }),
+            }
+        }
+        if items.is_empty() {
+            return Err(Rejection::InvalidId(self.field));
+        }
+        if self.unreadable > 0 {
+            items.push(closed(Outcome::Rejected(UNREADABLE_ROWS.to_owned())));
+        }
+        Ok(items)
+    }
+}
+
+/// An item without a row: a delivery has at most one.
+fn closed(outcome: Outcome) -> Item {
+    Item {
+        row: None,
+        disposition: Disposition::Closed(outcome),
+    }
+}
+
+/// The item of a delivery of which nothing is to be done.
+pub(crate) fn ignored(reason: IgnoredReason) -> Item {
+    closed(Outcome::Ignored(reason))
+}
