@@ -1,12 +1,11 @@
 //! Accepting deliveries through HTTP, against a handler that checks the signature and stores nothing. Alternated in one run.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use test_support::{TestRedis, eventually, free_port};
 
+use crate::server::Server;
 use crate::{cpu, load, table};
 
 const PATH: &str = "/api/webhooks/baserow/projet-changed";
@@ -109,32 +108,4 @@ fn row(name: &str, runs: &[Run]) -> Vec<String> {
         format!("{:.1}", median(runs, |run| run.redis_cpu)),
         format!("{:.1}", median(runs, |run| run.memory)),
     ]
-}
-
-/// A server process; killed when dropped.
-struct Server(Child);
-
-impl Server {
-    fn start(program: &std::path::Path, arguments: &[&str], environment: &[(&str, String)]) -> anyhow::Result<Self> {
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(environment.iter().map(|(name, value)| (name, value)));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        child
-            .map(Self)
-            .with_context(|| format!("{} could not be started", program.display()))
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

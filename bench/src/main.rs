@@ -1,9 +1,14 @@
 //! `make bench`: what the product costs, against the limits of the same machine in the same run.
 
 mod accept;
+mod backlog;
 mod cpu;
+mod drain;
+mod jobs;
 mod load;
 mod noop;
+mod pickup;
+mod server;
 mod table;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +28,12 @@ enum Scenario {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Jobs without work, drained by one worker process.
+    Drain,
+    /// From the accepted event to the start of its job, by an idle worker.
+    Pickup,
+    /// The cost of each operation with 1 k, 100 k and 1 M waiting jobs.
+    Backlog,
     /// The no-op handler itself; started by `accept`.
     #[command(hide = true)]
     NoopServer {
@@ -30,20 +41,46 @@ enum Scenario {
         #[arg(long)]
         port: u16,
     },
+    /// The worker without work; started by `drain`, `pickup` and `backlog`.
+    #[command(hide = true)]
+    NoopWorker {
+        /// The queue's Redis.
+        #[arg(long)]
+        redis: String,
+        /// Ends after so many jobs.
+        #[arg(long)]
+        jobs: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Options::parse().scenario {
         Some(Scenario::NoopServer { port }) => noop::serve(port),
         Some(scenario) => runtime()?.block_on(run(scenario)),
-        None => runtime()?.block_on(async { run(Scenario::Accept { seconds: 5 }).await }),
+        None => runtime()?.block_on(async {
+            for scenario in [
+                Scenario::Accept { seconds: 5 },
+                Scenario::Drain,
+                Scenario::Pickup,
+                Scenario::Backlog,
+            ] {
+                run(scenario).await?;
+            }
+            Ok(())
+        }),
     }
 }
 
 async fn run(scenario: Scenario) -> anyhow::Result<()> {
     match scenario {
         Scenario::Accept { seconds } => accept::bench(seconds).await,
+        Scenario::Drain => drain::bench().await,
+        Scenario::Pickup => pickup::bench().await,
+        Scenario::Backlog => backlog::bench().await,
         Scenario::NoopServer { port } => noop::serve(port),
+        Scenario::NoopWorker { redis, jobs } => {
+            jobs::work(&jobs::queue(&redis)?, jobs, tokio::sync::mpsc::unbounded_channel().0).await
+        }
     }
 }
 

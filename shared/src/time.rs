@@ -29,6 +29,7 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
     /// This moment plus a duration.
+    #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(
             self.0
