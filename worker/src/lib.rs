@@ -1,3 +1,29 @@
 //! Makes each wiki page equal to its row, once, or says visibly why not.
+//!
+//! Read [`process`] first: the life of one job is on its one screen. From there the way leads forward only:
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`runner`] | takes jobs from the queue and tells it how they ended; knows no rule |
+//! | [`process`] | the order of the steps of one job |
+//! | [`rules`] | pure: which pages should exist for a row, with which title, icon and body |
+//! | [`apply`] | carries out a plan so that repeating it changes nothing more |
+//! | [`clients`] | one foreign system each; the only places where an HTTP status becomes a failure |
+//! | [`failure`] | whether and when a failed job is tried again |
+//! | [`cache`] | look-ups that may be five minutes old |
+//! | [`crash`] | where a test may kill the process |
 
-pub mod ledger_writer;
+pub mod apply;
+pub mod bridge;
+pub mod cache;
+pub mod clients;
+pub mod crash;
+pub mod failure;
+pub mod health;
+pub mod journal;
+pub mod process;
+pub mod row;
+pub mod rules;
+pub mod runner;
+pub mod settings;
+pub mod tables;

@@ -95,6 +95,9 @@ pub struct PageAction {
     /// What happens to the body when the row changes later.
     #[serde(default)]
     pub body_updates: BodyUpdates,
+    /// What happens to the page when the row is deleted.
+    #[serde(default)]
+    pub row_deleted: RowDeleted,
     /// Where the page's id and address are written in the row.
     #[serde(default)]
     pub write_back: WriteBack,
@@ -122,6 +125,17 @@ pub enum BodyUpdates {
     Never,
     /// The body follows the row; what people wrote in it is replaced.
     Replace,
+}
+
+/// What happens to the page of a deleted row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowDeleted {
+    /// It goes to the wiki's trash, and comes back with the row.
+    #[default]
+    Trash,
+    /// It stays as it is.
+    Keep,
 }
 
 /// The row's fields that hold the link to the page.
@@ -173,6 +187,6 @@ impl BridgeFile {
 }
 
 /// The one-based line of a byte position.
-pub(crate) fn line_of(text: &str, position: usize) -> usize {
+pub fn line_of(text: &str, position: usize) -> usize {
     text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
 }

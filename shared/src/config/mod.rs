@@ -6,7 +6,9 @@ mod bridge_file;
 mod reader;
 mod settings;
 
-pub use bridge_file::{BodyUpdates, BridgeFile, Icons, PageAction, ProofKind, Rule, SourceConfig, TableRef, WriteBack};
+pub use bridge_file::{
+    BodyUpdates, BridgeFile, Icons, PageAction, ProofKind, RowDeleted, Rule, SourceConfig, TableRef, WriteBack, line_of,
+};
 pub use reader::{Problem, Problems, Reader};
 pub use settings::{
     BaserowSettings, BridgeFileSettings, DocmostCredentials, DocmostSettings, RedisSettings, StoreSettings,

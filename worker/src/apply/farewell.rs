@@ -1,0 +1,57 @@
+//! The row is gone: its page follows it into the trash, where the wiki keeps it for a month.
+
+use passerelle_shared::config::{Rule, RowDeleted};
+use passerelle_shared::id::{RowKey, Slot};
+use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::outcome::Outcome;
+use passerelle_shared::store::Link;
+use passerelle_shared::time::Timestamp;
+
+use super::TRASHED;
+use crate::bridge::Bridge;
+use crate::crash::CrashPoint;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::Marker;
+
+/// Trashes the page of a row that does not exist any more. The link stays, so that a restored row restores its page.
+pub async fn farewell(bridge: &Bridge, rule: &Rule, row: RowKey, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let slot = Slot::page();
+    let Some(link) = bridge.store.link(row, &slot).await? else {
+        return unlinked(bridge, row, &slot, journal).await;
+    };
+    if link.content_hash == TRASHED || rule.page.row_deleted == RowDeleted::Keep {
+        return Ok(Outcome::NoChange);
+    }
+    match bridge.docmost.trash(journal, &link.page).await {
+        Ok(()) => {}
+        Err(failure) if failure.class == FailureClass::Gone => {
+            bridge.store.forget_link(row, &slot).await?;
+            return Ok(Outcome::NoChange);
+        }
+        Err(failure) => return Err(failure),
+    }
+    CrashPoint::AfterTrash.pass();
+    let trashed = Link {
+        content_hash: TRASHED.to_owned(),
+        written: Timestamp::now(),
+        ..link
+    };
+    bridge.store.save_link(&trashed).await?;
+    Ok(Outcome::Synced)
+}
+
+/// No link is known, but an attempt may have died between page and link: no page shall outlive its row unseen.
+async fn unlinked(bridge: &Bridge, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let label = Marker::of(row, slot).label;
+    let orphans = bridge.docmost.pages_with_label(journal, &label).await?;
+    for page in &orphans {
+        bridge.docmost.trash(journal, &page.id).await?;
+        journal.note("orphan", format!("{} had no link: it is in the trash now", page.id));
+    }
+    Ok(if orphans.is_empty() {
+        Outcome::RowNotFound
+    } else {
+        Outcome::Synced
+    })
+}

@@ -1,0 +1,102 @@
+//! Looks for a page of this row that an earlier attempt has made, or lost sight of.
+
+use passerelle_shared::id::PageId;
+use passerelle_shared::store::Link;
+
+use super::Application;
+use crate::clients::docmost::Page;
+use crate::failure::Failure;
+use crate::rules::Marker;
+
+impl Application<'_, '_> {
+    /// The row's page, if one exists. `after_unknown_outcome` looks in every place; else the label and the row's own word are enough.
+    ///
+    /// The oldest page wins; later ones go to the trash. A page in the trash is only taken where none lives.
+    pub(super) async fn earlier_page(&mut self, after_unknown_outcome: bool) -> Result<Option<Page>, Failure> {
+        let mut pages: Vec<Page> = self.page_named_by_row().await?.into_iter().collect();
+        pages.extend(self.bridge.docmost.pages_with_label(self.journal, &self.page.marker.label).await?);
+        if after_unknown_outcome {
+            pages.extend(self.pages_by_token().await?);
+        }
+        let (living, mut trashed): (Vec<Page>, Vec<Page>) = pages.into_iter().partition(|page| page.deleted_at.is_none());
+        if let Some(page) = self.oldest_of(living).await? {
+            return Ok(Some(page));
+        }
+        if after_unknown_outcome {
+            trashed.extend(self.trashed_pages().await?);
+        }
+        Ok(trashed.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
+    }
+
+    /// Looks for pages that an abandoned call made beside the linked one, and puts them into the trash.
+    pub(super) async fn sweep(&mut self, link: &Link) -> Result<(), Failure> {
+        let mut pages = self.bridge.docmost.pages_with_label(self.journal, &self.page.marker.label).await?;
+        pages.extend(self.pages_by_token().await?);
+        pages.retain(|page| page.id != link.page);
+        self.trash_extra(pages).await
+    }
+
+    /// The page that the row itself names, if it carries our marks: a copied row brings the id of the other row's page along.
+    async fn page_named_by_row(&mut self) -> Result<Option<Page>, Failure> {
+        let field = self.rule.page.write_back.page_id.as_deref();
+        let named = field.and_then(|field| self.subject.row.text(field));
+        let Some(id) = named.and_then(|text| PageId::parse(text).ok()) else {
+            return Ok(None);
+        };
+        let Some(page) = self.bridge.docmost.page(self.journal, &id).await? else {
+            return Ok(None);
+        };
+        let marker = &self.page.marker;
+        let is_ours = match self.bridge.docmost.labels(self.journal, &page.id).await? {
+            Some(labels) if labels.contains(&marker.label) => true,
+            labels => page.contains(&marker.token) && !labels.unwrap_or_default().iter().any(|label| is_foreign(label, marker)),
+        };
+        if !is_ours {
+            self.journal.note("page_not_ours", format!("the row names {id}, which does not carry this row's marks"));
+        }
+        Ok(is_ours.then_some(page))
+    }
+
+    /// Found by the word in the text. A page with another row's label only quotes our word.
+    async fn pages_by_token(&mut self) -> Result<Vec<Page>, Failure> {
+        let marker = &self.page.marker;
+        let mut ours = Vec::new();
+        for page in self.bridge.docmost.pages_with_token(self.journal, &marker.token).await? {
+            let labels = self.bridge.docmost.labels(self.journal, &page.id).await?;
+            if labels.is_some_and(|labels| !labels.iter().any(|label| is_foreign(label, marker))) {
+                ours.push(page);
+            }
+        }
+        Ok(ours)
+    }
+
+    async fn trashed_pages(&mut self) -> Result<Vec<Page>, Failure> {
+        let space = self.bridge.space(self.journal, &self.page.space).await?;
+        let mut pages = self.bridge.docmost.trash_of(self.journal, &space.id).await?;
+        pages.retain(|page| page.contains(&self.page.marker.token));
+        Ok(pages)
+    }
+
+    async fn oldest_of(&mut self, mut pages: Vec<Page>) -> Result<Option<Page>, Failure> {
+        pages.sort_by(|a, b| a.id.cmp(&b.id));
+        pages.dedup_by(|a, b| a.id == b.id);
+        let mut pages = pages.into_iter();
+        let oldest = pages.next();
+        self.trash_extra(pages.collect()).await?;
+        Ok(oldest)
+    }
+
+    async fn trash_extra(&mut self, mut pages: Vec<Page>) -> Result<(), Failure> {
+        pages.dedup_by(|a, b| a.id == b.id);
+        for page in pages {
+            self.bridge.docmost.trash(self.journal, &page.id).await?;
+            self.journal.note("second_page", format!("{} was a second page of this row: it is in the trash now", page.id));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a label is the bridge's, but of another row or slot.
+fn is_foreign(label: &str, marker: &Marker) -> bool {
+    label.starts_with(Marker::LABEL_PREFIX) && label != marker.label
+}

@@ -1,0 +1,81 @@
+//! Makes one page equal to what the rules want, so that doing it twice, or half and then again, ends in the same wiki.
+//!
+//! **Needs.** At most one page per row and slot, ever (E1–E4 of the specification): across crashes at any line of this module, answers that
+//! were lost after the page existed, and creates that Docmost carries out long after we gave up on them ("zombie writes").
+//!
+//! **What is there to build on.** Docmost has no idempotency: the same create twice is two pages. The queue runs one row never twice at once
+//! (a lease with a fencing token guards the end of a job, not its middle, so two runs may overlap for a moment after a lost lease).
+//!
+//! **The order of a first sync**, and what a crash after each step leaves:
+//!
+//! | step | a crash after it leaves | the next attempt |
+//! |---|---|---|
+//! | intent stored | nothing in the wiki | looks, finds nothing, waits out the window, creates |
+//! | page created, token in its text | a page without label | finds it by token, labels it |
+//! | label set | a page without link | finds it by label |
+//! | link stored | a row that does not know its page | sees the equal hash, writes back |
+//! | row written back | nothing to do | sees no difference |
+//!
+//! **Decisions.**
+//! - The look-up by label before the *first* create costs one call per new page and makes a lost store survivable: the wiki itself knows.
+//! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over; the job is *held* until then,
+//!   which spends no attempt. A page created after that is looked after once more a window later (`UNSWEPT`), because abandoned calls were seen
+//!   to run later still; the oldest page wins, the others go to the trash, and the steps say so.
+//! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
+//! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
+
+mod farewell;
+mod find;
+mod page;
+mod write_back;
+
+use passerelle_shared::config::Rule;
+use passerelle_shared::outcome::Outcome;
+
+pub use farewell::farewell;
+
+use crate::bridge::Bridge;
+use crate::crash::CrashPoint;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::{DesiredPage, Subject};
+
+/// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
+const TRASHED: &str = "trashed";
+/// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
+const UNSWEPT: &str = "unswept";
+
+/// One plan being carried out.
+struct Application<'a, 'j> {
+    bridge: &'a Bridge,
+    rule: &'a Rule,
+    subject: &'a Subject<'a>,
+    page: &'a DesiredPage,
+    journal: &'j mut Journal,
+}
+
+/// Makes the page exist as desired, and the row know it.
+pub async fn apply(
+    bridge: &Bridge,
+    rule: &Rule,
+    subject: &Subject<'_>,
+    page: &DesiredPage,
+    journal: &mut Journal,
+) -> Result<Outcome, Failure> {
+    let mut application = Application {
+        bridge,
+        rule,
+        subject,
+        page,
+        journal,
+    };
+    let (link, page_changed) = application.ensure_page().await?;
+    let row_changed = application.write_back(&link).await?;
+    CrashPoint::AfterWriteBack.pass();
+    application.sweep_later(&link)?;
+    Ok(if page_changed || row_changed {
+        Outcome::Synced
+    } else {
+        Outcome::NoChange
+    })
+}

@@ -1,0 +1,33 @@
+//! Tells the row which page is its own.
+
+use std::collections::BTreeMap;
+
+use passerelle_shared::store::Link;
+
+use super::Application;
+use crate::failure::Failure;
+
+impl Application<'_, '_> {
+    /// Writes the page's id and address into the row where they are missing or wrong; says whether it had to.
+    pub(super) async fn write_back(&mut self, link: &Link) -> Result<bool, Failure> {
+        let (row, rule) = (self.subject.row, &self.rule.page.write_back);
+        let mut wanted = BTreeMap::new();
+        if let Some(field) = &rule.page_id {
+            if row.cell(field).is_none() {
+                return Err(Failure::unmappable(format!(
+                    "field {field:?} does not exist in the table: create it (single line text), or change write_back in bridge.toml"
+                )));
+            }
+            wanted.insert(field.as_str(), link.page.to_string());
+        }
+        if let Some(field) = rule.url.as_ref().filter(|field| row.cell(field).is_some()) {
+            wanted.insert(field.as_str(), self.bridge.docmost.page_address(&link.slug_id));
+        }
+        wanted.retain(|field, value| row.text(field) != Some(value));
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        self.bridge.baserow.write(self.journal, self.subject.key, &wanted).await?;
+        Ok(true)
+    }
+}

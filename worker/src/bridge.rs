@@ -1,0 +1,130 @@
+//! Everything that a job may touch, in one place; and the two look-ups that need more than one of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use passerelle_shared::config::Rule;
+use passerelle_shared::id::{RowId, RowKey};
+use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::store::Store;
+
+use crate::cache::Cache;
+use crate::clients::baserow::{Baserow, Table};
+use crate::clients::docmost::{Docmost, Space};
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+use crate::row::{LinkedRow, Row};
+use crate::rules::Rules;
+use crate::tables::Tables;
+
+/// The worker's surroundings.
+#[derive(Debug)]
+pub struct Bridge {
+    /// The source of the rows.
+    pub baserow: Baserow,
+    /// The wiki.
+    pub docmost: Docmost,
+    /// Links and intents.
+    pub store: Store,
+    /// Look-ups.
+    pub cache: Cache,
+    /// What to do for which table.
+    pub rules: Rules,
+    /// Which table a number means.
+    pub tables: Tables,
+    /// How long after an unknown outcome a page may still come to exist.
+    pub zombie_window: Duration,
+}
+
+impl Bridge {
+    /// The rows that the rule's templates need, in full: the first linked row of each link.
+    pub async fn linked_rows(
+        &self,
+        journal: &mut Journal,
+        rule: &Rule,
+        key: RowKey,
+        row: &Row,
+    ) -> Result<BTreeMap<String, Option<Row>>, Failure> {
+        let mut rows = BTreeMap::new();
+        for (name, field) in &rule.links {
+            if row.cell(field).is_none() {
+                return Err(Failure::unmappable(format!(
+                    "the link field {field:?} does not exist in the table: mend links.{name} of rule {:?} in bridge.toml",
+                    rule.name
+                )));
+            }
+            let linked = match row.links(field).first() {
+                Some(link) => self.linked_row(journal, key, field, link).await?,
+                None => None,
+            };
+            rows.insert(name.clone(), linked);
+        }
+        Ok(rows)
+    }
+
+    async fn linked_row(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        field: &str,
+        link: &LinkedRow,
+    ) -> Result<Option<Row>, Failure> {
+        let table = self.linked_table(journal, key, field).await?;
+        if let Some(row) = self.cache.row(&table.name, link.id).await {
+            return Ok(Some(row));
+        }
+        let other = RowKey {
+            table: table.id,
+            row: link.id,
+        };
+        let row = self.baserow.row(journal, other).await?;
+        if let Some(row) = &row {
+            self.cache.keep_row(&table.name, row).await;
+        }
+        Ok(row)
+    }
+
+    /// All rows that this row links to by the rule's links, with the names of their tables.
+    pub async fn linked_ids(
+        &self,
+        journal: &mut Journal,
+        rule: &Rule,
+        key: RowKey,
+        row: &Row,
+    ) -> Result<Vec<(String, RowId)>, Failure> {
+        let mut ids = Vec::new();
+        for field in rule.links.values().filter(|field| !row.links(field).is_empty()) {
+            let table = self.linked_table(journal, key, field).await?;
+            ids.extend(row.links(field).iter().map(|link| (table.name.clone(), link.id)));
+        }
+        Ok(ids)
+    }
+
+    /// The table that a link field of a row leads to.
+    async fn linked_table(&self, journal: &mut Journal, key: RowKey, field: &str) -> Result<Arc<Table>, Failure> {
+        let id = self.tables.linked_table(&self.baserow, journal, key.table, field).await?;
+        let table = match id {
+            Some(id) => self.tables.get(&self.baserow, journal, id).await?,
+            None => None,
+        };
+        table.ok_or_else(|| {
+            Failure::unmappable(format!(
+                "the field {field:?} leads to no table that BASEROW_TOKEN may read: it must be a link field, and the token needs rights there"
+            ))
+        })
+    }
+
+    /// The space with this name or slug.
+    pub async fn space(&self, journal: &mut Journal, name: &str) -> Result<Space, Failure> {
+        if let Some(space) = self.cache.space(name).await {
+            return Ok(space);
+        }
+        let Some(space) = self.docmost.space(journal, name).await? else {
+            let message = format!("the bridge's account sees no space {name:?}: add it to the space, or mend the rule");
+            return Err(Failure::new(FailureClass::Transient, Target::Docmost, message));
+        };
+        self.cache.keep_space(name, &space).await;
+        Ok(space)
+    }
+}

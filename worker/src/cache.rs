@@ -1,0 +1,117 @@
+//! Look-ups that may be five minutes old: linked rows and spaces, shared by all workers through Redis.
+//!
+//! A cache is a help, never a need: whatever Redis does here is at most a warning, and the time to live covers a lost invalidation.
+//! Keys are named one by one; nothing is ever searched for. The row that a job is about is never taken from here.
+
+use std::time::Duration;
+
+use passerelle_shared::id::RowId;
+use passerelle_shared::queue::Redis;
+use redis::AsyncCommands as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clients::docmost::Space;
+use crate::row::Row;
+
+const TIME_TO_LIVE: Duration = Duration::from_mins(5);
+
+/// The cache.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    redis: Redis,
+}
+
+impl Cache {
+    /// On this Redis.
+    pub fn new(redis: Redis) -> Self {
+        Self { redis }
+    }
+
+    /// A row of a table, if it was read lately.
+    pub async fn row(&self, table: &str, row: RowId) -> Option<Row> {
+        self.get(&self.row_key(table, row)).await
+    }
+
+    /// Remembers a row.
+    pub async fn keep_row(&self, table: &str, row: &Row) {
+        self.put(&self.row_key(table, row.id()), row).await;
+    }
+
+    /// Forgets a row that has changed, and the lists that linked rows keep of it.
+    pub async fn forget_row(&self, table: &str, row: RowId, linked: &[(String, RowId)]) {
+        let lists = linked
+            .iter()
+            .map(|(other, id)| format!("{}:{other}:{id}:{table}s", self.redis.prefix()));
+        self.forget(std::iter::once(self.row_key(table, row)).chain(lists).collect()).await;
+    }
+
+    /// A space by its name, if it was looked up lately.
+    pub async fn space(&self, name: &str) -> Option<Space> {
+        self.get(&self.space_key(name)).await
+    }
+
+    /// Remembers a space under the name that it was looked up by.
+    pub async fn keep_space(&self, name: &str, space: &Space) {
+        self.put(&self.space_key(name), space).await;
+    }
+
+    /// Forgets a space that Docmost does not know any more.
+    pub async fn forget_space(&self, name: &str) {
+        self.forget(vec![self.space_key(name)]).await;
+    }
+
+    fn row_key(&self, table: &str, row: RowId) -> String {
+        format!("{}:{table}:{row}", self.redis.prefix())
+    }
+
+    fn space_key(&self, name: &str) -> String {
+        format!("{}:space:{name}", self.redis.prefix())
+    }
+
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let text: Option<String> = match self.connection().await?.get(key).await {
+            Ok(text) => text,
+            Err(error) => {
+                warn("read", &error);
+                None
+            }
+        };
+        serde_json::from_str(&text?).ok()
+    }
+
+    async fn put<T: Serialize>(&self, key: &str, value: &T) {
+        let (Some(mut connection), Ok(text)) = (self.connection().await, serde_json::to_string(value)) else {
+            return;
+        };
+        let result: Result<(), _> = connection.set_ex(key, text, TIME_TO_LIVE.as_secs()).await;
+        if let Err(error) = result {
+            warn("write", &error);
+        }
+    }
+
+    async fn forget(&self, keys: Vec<String>) {
+        let Some(mut connection) = self.connection().await else {
+            return;
+        };
+        let result: Result<(), _> = connection.del(keys).await;
+        if let Err(error) = result {
+            warn("invalidate", &error);
+        }
+    }
+
+    async fn connection(&self) -> Option<redis::aio::ConnectionManager> {
+        match self.redis.connection().await {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                tracing::warn!(%error, "the cache is not reachable");
+                None
+            }
+        }
+    }
+}
+
+fn warn(action: &'static str, error: &redis::RedisError) {
+    metrics::counter!("passerelle_cache_failures_total", "action" => action).increment(1);
+    tracing::warn!(action, %error, "the cache failed; its entries expire by themselves");
+}

@@ -1,0 +1,231 @@
+//! Baserow's row API: what the bridge asks of it, and what its answers mean.
+//!
+//! Two habits of Baserow shape this file: it ignores unknown fields with a friendly 200, so a write compares the echoed row with what was sent;
+//! and it answers 404 for a row in the trash, for a table that is gone and for a wrong path alike, so the error code is read, not the status.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use passerelle_shared::config::BaserowSettings;
+use passerelle_shared::id::{RowKey, TableId};
+use passerelle_shared::ledger::FailureClass;
+use reqwest::{Client, Method, RequestBuilder};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::answer::{Answer, Effect, exchange, http};
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+use crate::row::Row;
+
+/// The row API with our token.
+#[derive(Debug, Clone)]
+pub struct Baserow {
+    http: Client,
+    url: String,
+    token: SecretString,
+}
+
+/// A table as `all-tables` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Table {
+    /// Its number.
+    pub id: TableId,
+    /// Its name.
+    pub name: String,
+    /// The database that it is in; part of a row's address for people.
+    pub database_id: u64,
+}
+
+/// A field of a table, as far as the bridge cares.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// For a link: the other table.
+    #[serde(default)]
+    pub link_row_table_id: Option<TableId>,
+}
+
+impl Baserow {
+    /// Prepares the client; nothing is sent.
+    pub fn new(settings: &BaserowSettings) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: http(settings.timeout)?,
+            url: settings.url.clone(),
+            token: settings.token.clone(),
+        })
+    }
+
+    /// The address of a row for people.
+    pub fn row_address(&self, table: &Table, row: RowKey) -> String {
+        format!("{}/database/{}/table/{}/row/{}", self.url, table.database_id, row.table, row.row)
+    }
+
+    /// The tables that our token may see.
+    pub async fn tables(&self, journal: &mut Journal) -> Result<Vec<Table>, Failure> {
+        self.ask(journal, "list_tables", "tables/all-tables/").await
+    }
+
+    /// The fields of a table.
+    pub async fn fields(&self, journal: &mut Journal, table: TableId) -> Result<Vec<Field>, Failure> {
+        self.ask(journal, "list_fields", &format!("fields/table/{table}/")).await
+    }
+
+    /// A row; `None` if it does not exist or is in the trash.
+    pub async fn row(&self, journal: &mut Journal, key: RowKey) -> Result<Option<Row>, Failure> {
+        let path = format!("rows/table/{}/{}/?user_field_names=true", key.table, key.row);
+        let began = Instant::now();
+        let result = self.send(self.request(Method::GET, &path)).await;
+        journal.call("read_row", format!("GET baserow {path}"), began, &result);
+        match result {
+            Ok(answer) => row_in(&answer).map(Some),
+            Err(failure) if failure.class == FailureClass::Gone => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Writes fields of a row without telling anybody's webhook, and checks that Baserow really took them.
+    pub async fn write(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        fields: &BTreeMap<&str, String>,
+    ) -> Result<(), Failure> {
+        let path = format!(
+            "rows/table/{}/{}/?user_field_names=true&send_webhook_events=false",
+            key.table, key.row
+        );
+        let began = Instant::now();
+        let result = self.send(self.request(Method::PATCH, &path).json(fields)).await;
+        let result = result.and_then(|answer| check_echo(&answer, fields));
+        journal.call("write_back", format!("PATCH baserow {path}"), began, &result);
+        result
+    }
+
+    async fn ask<T: for<'de> Deserialize<'de>>(&self, journal: &mut Journal, step: &str, path: &str) -> Result<T, Failure> {
+        let began = Instant::now();
+        let result = self.send(self.request(Method::GET, path)).await.and_then(|answer| {
+            serde_json::from_str(&answer.body)
+                .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, format!("unreadable answer: {error}")))
+        });
+        journal.call(step, format!("GET baserow {path}"), began, &result);
+        result
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}/api/database/{path}", self.url))
+            .header("Authorization", format!("Token {}", self.token.expose_secret()))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let answer = exchange(Target::Baserow, Effect::Repeatable, request).await?;
+        match classify(&answer) {
+            None => Ok(answer),
+            Some(failure) => Err(failure),
+        }
+    }
+}
+
+fn row_in(answer: &Answer) -> Result<Row, Failure> {
+    Row::from_json(&answer.body)
+        .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, error.to_string()))
+}
+
+/// Baserow answers 200 and writes nothing if it does not know a field: the echoed row tells.
+fn check_echo(answer: &Answer, sent: &BTreeMap<&str, String>) -> Result<(), Failure> {
+    let row = row_in(answer)?;
+    for (field, value) in sent {
+        if row.cell(field).is_none() {
+            let message = format!("field {field:?} does not exist in the table: create it, or change write_back in bridge.toml");
+            return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
+        }
+        if row.text(field).unwrap_or_default() != value {
+            let message = format!("field {field:?} does not keep what was written: it must be an editable text or URL field");
+            return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
+        }
+    }
+    Ok(())
+}
+
+/// What an answer means; `None` for success. The only place where a status of Baserow becomes a failure.
+fn classify(answer: &Answer) -> Option<Failure> {
+    if answer.is_success() {
+        return None;
+    }
+    let json = answer.json();
+    let text = |key: &str| json.as_ref().and_then(|json| json.get(key)?.as_str().map(str::to_owned));
+    let code = text("error").unwrap_or_default();
+    let (class, message) = match (answer.status, code.as_str()) {
+        (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
+        (404, "ERROR_TABLE_DOES_NOT_EXIST") => (FailureClass::Permanent, "the table does not exist".to_owned()),
+        (401 | 403, "ERROR_NO_PERMISSION_TO_TABLE") => (
+            FailureClass::Auth,
+            "BASEROW_TOKEN may not do this on the table: give it read, create and update rights".to_owned(),
+        ),
+        (401 | 403, _) => (FailureClass::Auth, "BASEROW_TOKEN is not accepted".to_owned()),
+        (429, _) => (FailureClass::Throttled, "Baserow asks us to slow down".to_owned()),
+        // A status without Baserow's own JSON is a proxy's or a wrong host name's: the row is innocent.
+        (400 | 405 | 413 | 415, _) if json.is_some() => (FailureClass::Permanent, format!("refused: {code}")),
+        (status, _) => (FailureClass::Transient, format!("answered {status} {code}").trim_end().to_owned()),
+    };
+    let mut failure = answer.failure(class, Target::Baserow, message);
+    failure.retry_after = answer.seconds_in(&["retry-after"]).filter(|_| class == FailureClass::Throttled);
+    Some(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::{HeaderMap, HeaderValue};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.to_owned(),
+        }
+    }
+
+    #[rstest]
+    #[case(404, r#"{"error":"ERROR_ROW_DOES_NOT_EXIST","detail":"The rows ['9'] do not exist."}"#, FailureClass::Gone)]
+    #[case(404, r#"{"error":"ERROR_TABLE_DOES_NOT_EXIST"}"#, FailureClass::Permanent)]
+    #[case(404, r#"{"error":"URL_NOT_FOUND"}"#, FailureClass::Transient)]
+    #[case(401, r#"{"error":"ERROR_TOKEN_DOES_NOT_EXIST"}"#, FailureClass::Auth)]
+    #[case(401, r#"{"error":"ERROR_NO_PERMISSION_TO_TABLE"}"#, FailureClass::Auth)]
+    #[case(401, r#"{"detail":"Authentication credentials were not provided."}"#, FailureClass::Auth)]
+    #[case(400, r#"{"error":"ERROR_REQUEST_BODY_VALIDATION","detail":"x"}"#, FailureClass::Permanent)]
+    #[case(400, "<h1>Bad Request (400)</h1>", FailureClass::Transient)]
+    #[case(413, r#"{"error":"x"}"#, FailureClass::Permanent)]
+    #[case(409, r#"{"error":"ERROR_FAILED_TO_LOCK_FIELD_DUE_TO_CONFLICT"}"#, FailureClass::Transient)]
+    #[case(429, r#"{"detail":"Request was throttled. Expected available in 29 seconds."}"#, FailureClass::Throttled)]
+    #[case(500, "<h1>Server Error (500)</h1>", FailureClass::Transient)]
+    #[case(502, "", FailureClass::Transient)]
+    #[case(301, "", FailureClass::Transient)]
+    fn each_answer_has_its_class(#[case] status: u16, #[case] body: &str, #[case] class: FailureClass) {
+        assert_eq!(classify(&answer(status, body)).unwrap().class, class);
+    }
+
+    #[test]
+    fn a_throttled_answer_says_when_to_come_back() {
+        let mut throttled = answer(429, "{}");
+        throttled.headers.insert("retry-after", HeaderValue::from_static("29"));
+        assert_eq!(classify(&throttled).unwrap().retry_after, Some(Duration::from_secs(29)));
+    }
+
+    #[test]
+    fn a_field_that_baserow_ignored_is_a_named_permanent_failure() {
+        let echo = answer(200, r#"{"id":1,"Nom":"x","docmost_page_id":"p1"}"#);
+        let sent = |field, value: &str| BTreeMap::from([(field, value.to_owned())]);
+        assert_eq!(check_echo(&echo, &sent("docmost_page_id", "p1")), Ok(()));
+        let ignored = check_echo(&echo, &sent("inconnu", "p1")).unwrap_err();
+        assert_eq!(ignored.class, FailureClass::Permanent);
+        assert!(ignored.message.contains("\"inconnu\" does not exist"));
+        assert!(check_echo(&echo, &sent("docmost_page_id", "p2")).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! One call to Docmost: POST, JSON in, envelope out, with our session, few at a time. The only place where its status becomes a failure.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use passerelle_shared::config::{DocmostCredentials, DocmostSettings};
+use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::queue::Redis;
+use passerelle_shared::time::Timestamp;
+use reqwest::{Client, RequestBuilder};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::answer::{Answer, Effect, exchange, http};
+use super::docmost_session::{Session, SharedSession};
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+
+/// Docmost with our account.
+#[derive(Debug)]
+pub struct Docmost {
+    http: Client,
+    settings: DocmostSettings,
+    session: SharedSession,
+    /// More than a few calls at once gain nothing and make a restart of its database worse (measured).
+    permits: Arc<Semaphore>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<T> {
+    data: T,
+}
+
+impl Docmost {
+    /// Prepares the client; nothing is sent.
+    pub fn new(settings: &DocmostSettings, redis: Redis) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: http(settings.timeout)?,
+            settings: settings.clone(),
+            session: SharedSession::new(redis),
+            permits: Arc::new(Semaphore::new(settings.concurrency)),
+        })
+    }
+
+    /// The address that people use.
+    pub(super) fn public_url(&self) -> &str {
+        &self.settings.public_url
+    }
+
+    /// How long one call may take; a create that was given up on may still be running then.
+    pub fn timeout(&self) -> std::time::Duration {
+        self.settings.timeout
+    }
+
+    /// The user id of our account.
+    pub(super) async fn user(&self) -> Result<String, Failure> {
+        Ok(self.session(None).await?.user)
+    }
+
+    /// A call whose answer has data.
+    pub(super) async fn ask<T: for<'de> Deserialize<'de>>(
+        &self,
+        journal: &mut Journal,
+        step: &str,
+        path: &str,
+        effect: Effect,
+        body: Value,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let result = self.call(path, effect, &body).await.and_then(|answer| data_of(&answer, effect));
+        journal.call(step, format!("POST docmost {path}"), began, &result);
+        result
+    }
+
+    /// A call whose answer is just yes.
+    pub(super) async fn tell(&self, journal: &mut Journal, step: &str, path: &str, body: Value) -> Result<(), Failure> {
+        let began = Instant::now();
+        let result = self.call(path, Effect::Repeatable, &body).await.map(|_| ());
+        journal.call(step, format!("POST docmost {path}"), began, &result);
+        result
+    }
+
+    /// Sends with the session; a refused token is renewed once, since a 401 was not carried out.
+    async fn call(&self, path: &str, effect: Effect, body: &Value) -> Result<Answer, Failure> {
+        let session = self.session(None).await?;
+        let result = self.send_as(&session, path, effect, body).await;
+        match result {
+            Err(failure) if failure.class == FailureClass::Auth && failure.status == Some(401) => {
+                let renewed = self.session(Some(&session)).await?;
+                self.send_as(&renewed, path, effect, body).await
+            }
+            result => result,
+        }
+    }
+
+    async fn send_as(&self, session: &Session, path: &str, effect: Effect, body: &Value) -> Result<Answer, Failure> {
+        let request = self.post(path).bearer_auth(session.token()).json(body);
+        self.send(effect, request).await
+    }
+
+    async fn send(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
+        let _permit = self.permits.acquire().await;
+        let answer = exchange(Target::Docmost, effect, request).await?;
+        match classify(&answer, effect) {
+            None => Ok(answer),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(format!("{}/api/{path}", self.settings.url))
+    }
+
+    async fn session(&self, refused: Option<&Session>) -> Result<Session, Failure> {
+        self.session.get(refused, async || self.log_in().await).await
+    }
+
+    /// Signs in. The token comes in a cookie only; a fixed token needs no login, only the account's id.
+    async fn log_in(&self) -> Result<Session, Failure> {
+        let token = match &self.settings.credentials {
+            DocmostCredentials::Token(token) => token.expose_secret().to_owned(),
+            DocmostCredentials::Password { email, password } => {
+                let body = json!({"email": email, "password": password.expose_secret()});
+                let answer = self.send(Effect::Repeatable, self.post("auth/login").json(&body)).await?;
+                tracing::info!("signed in to Docmost");
+                token_in(&answer)?
+            }
+        };
+        let request = self.post("users/me").bearer_auth(&token).json(&json!({}));
+        let me: Value = data_of(&self.send(Effect::Repeatable, request).await?, Effect::Repeatable)?;
+        let user = me.pointer("/user/id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(Session::new(token, user, Timestamp::now()))
+    }
+}
+
+fn token_in(answer: &Answer) -> Result<String, Failure> {
+    let cookies = answer.headers.get_all("set-cookie");
+    let token = cookies.iter().find_map(|cookie| {
+        let value = cookie.to_str().ok()?.strip_prefix("authToken=")?;
+        value.split(';').next().map(str::to_owned)
+    });
+    token.ok_or_else(|| answer.failure(FailureClass::Transient, Target::Docmost, "the login answer has no authToken cookie"))
+}
+
+fn data_of<T: for<'de> Deserialize<'de>>(answer: &Answer, effect: Effect) -> Result<T, Failure> {
+    serde_json::from_str::<Envelope<T>>(&answer.body)
+        .map(|envelope| envelope.data)
+        .map_err(|error| answer.failure(effect.unknown_outcome(), Target::Docmost, format!("unreadable answer: {error}")))
+}
+
+/// What an answer means; `None` for success.
+fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
+    if answer.is_success() {
+        return None;
+    }
+    let json = answer.json();
+    let message = json.as_ref().and_then(|json| json.get("message")).map(|message| match message {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    let own_word = message.is_some();
+    let message = message.unwrap_or_else(|| format!("answered {}", answer.status));
+    let class = match (answer.status, message.as_str()) {
+        (401, _) => FailureClass::Auth,
+        (429, _) => FailureClass::Throttled,
+        (404, "Page not found") => FailureClass::Gone,
+        (404, "Parent page not found") => FailureClass::Permanent,
+        // Our account was not (yet) added to the space, or the answer is up to 5 s old: slow retry, then a person.
+        (404, "Space permissions not found" | "Workspace not found") => FailureClass::Transient,
+        // A status without Docmost's own JSON is a proxy's: the page is innocent.
+        (400 | 403 | 413 | 422, _) if own_word => FailureClass::Permanent,
+        (500..=599, _) => effect.unknown_outcome(),
+        _ => FailureClass::Transient,
+    };
+    let hint = match (answer.status, message.as_str()) {
+        (401, "Email or password does not match") => " (check DOCMOST_EMAIL and DOCMOST_PASSWORD)",
+        (403, _) => " (the bridge's account needs the role writer in the space)",
+        (404, "Space permissions not found") => " (add the bridge's account to the space)",
+        _ => "",
+    };
+    let mut failure = answer.failure(class, Target::Docmost, format!("{message}{hint}"));
+    if class == FailureClass::Throttled {
+        failure.retry_after = answer.seconds_in(&["retry-after-auth", "retry-after"]);
+    }
+    Some(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::{HeaderMap, HeaderValue};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.to_owned(),
+        }
+    }
+
+    #[rstest]
+    #[case(401, r#"{"message":"Unauthorized","statusCode":401}"#, FailureClass::Auth)]
+    #[case(401, r#"{"message":"Email or password does not match","statusCode":401}"#, FailureClass::Auth)]
+    #[case(404, r#"{"message":"Page not found","statusCode":404}"#, FailureClass::Gone)]
+    #[case(404, r#"{"message":"Parent page not found","statusCode":404}"#, FailureClass::Permanent)]
+    #[case(404, r#"{"message":"Space permissions not found","statusCode":404}"#, FailureClass::Transient)]
+    #[case(404, r#"{"message":"Workspace not found","statusCode":404}"#, FailureClass::Transient)]
+    #[case(404, r#"{"message":"Cannot PUT /api/pages/update","statusCode":404}"#, FailureClass::Transient)]
+    #[case(404, "<html>", FailureClass::Transient)]
+    #[case(400, r#"{"message":["title must be a string"],"statusCode":400}"#, FailureClass::Permanent)]
+    #[case(400, "<html>", FailureClass::Transient)]
+    #[case(403, r#"{"message":"Forbidden","statusCode":403}"#, FailureClass::Permanent)]
+    #[case(413, r#"{"statusCode":413,"message":"Request body is too large"}"#, FailureClass::Permanent)]
+    #[case(429, r#"{"statusCode":429,"message":"Too many requests"}"#, FailureClass::Throttled)]
+    #[case(302, "", FailureClass::Transient)]
+    #[case(500, r#"{"statusCode":500,"message":"Internal server error"}"#, FailureClass::Transient)]
+    #[case(503, "", FailureClass::Transient)]
+    fn each_answer_has_its_class(#[case] status: u16, #[case] body: &str, #[case] class: FailureClass) {
+        let failure = classify(&answer(status, body), Effect::Repeatable).unwrap();
+        assert_eq!(failure.class, class);
+        // Only where nobody knows whether it was carried out does it matter that it was a create.
+        let of_create = classify(&answer(status, body), Effect::Creates).unwrap().class;
+        let expected = if status >= 500 { FailureClass::Ambiguous } else { class };
+        assert_eq!(of_create, expected);
+    }
+
+    #[test]
+    fn docmost_names_its_waiting_time_in_a_header_of_its_own() {
+        let mut throttled = answer(429, "{}");
+        throttled.headers.insert("retry-after-auth", HeaderValue::from_static("42"));
+        let failure = classify(&throttled, Effect::Repeatable).unwrap();
+        assert_eq!(failure.retry_after, Some(Duration::from_secs(42)));
+    }
+
+    #[test]
+    fn the_token_is_taken_from_the_cookie_alone() {
+        let mut login = answer(200, r#"{"success":true,"status":200}"#);
+        login.headers.append("set-cookie", HeaderValue::from_static("other=1; Path=/"));
+        login.headers.append("set-cookie", HeaderValue::from_static("authToken=abc.def; Path=/; HttpOnly"));
+        assert_eq!(token_in(&login).unwrap(), "abc.def");
+    }
+}

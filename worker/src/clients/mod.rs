@@ -1,0 +1,7 @@
+//! The foreign systems, one each. Only here does an HTTP status become a [`Failure`](crate::failure::Failure).
+
+mod answer;
+pub mod baserow;
+pub mod docmost;
+mod docmost_call;
+mod docmost_session;

@@ -1,0 +1,96 @@
+//! Places where a test may kill the worker: one between any two steps of a sync, so that "what if the power fails here?" has an answer for every *here*.
+//!
+//! Without the feature `crash-points` all of this is compiled to nothing. With it, the process ends at once, without any clean-up, when the
+//! variable `PASSERELLE_CRASH_AT` names the point; `passerelle-worker --list-crash-points` prints them all, so that no point stays without a test.
+
+/// One place between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "crash-points"),
+    expect(clippy::enum_variant_names, reason = "each name says after which step it is")
+)]
+pub enum CrashPoint {
+    /// The job is leased, nothing was done.
+    AfterFetch,
+    /// The row was read.
+    AfterRowRead,
+    /// The plan is made.
+    AfterPlan,
+    /// The intent to create is stored.
+    AfterIntent,
+    /// The wiki was searched for an earlier page.
+    AfterLookup,
+    /// The page exists, without its label.
+    AfterCreate,
+    /// The page has its label, the link is not stored.
+    AfterLabel,
+    /// An existing page was changed.
+    AfterUpdate,
+    /// The link is stored, the row does not know the page.
+    AfterLinkSaved,
+    /// The row knows the page.
+    AfterWriteBack,
+    /// The caches were emptied.
+    AfterInvalidate,
+    /// The page of a deleted row is in the trash.
+    AfterTrash,
+    /// The page of a restored row is back.
+    AfterRestore,
+    /// All is done, the queue does not know.
+    BeforeSettle,
+    /// The queue knows.
+    AfterSettle,
+}
+
+impl CrashPoint {
+    /// Every point, in the order of a sync.
+    pub const ALL: [Self; 15] = [
+        Self::AfterFetch,
+        Self::AfterRowRead,
+        Self::AfterPlan,
+        Self::AfterIntent,
+        Self::AfterLookup,
+        Self::AfterCreate,
+        Self::AfterLabel,
+        Self::AfterUpdate,
+        Self::AfterLinkSaved,
+        Self::AfterWriteBack,
+        Self::AfterInvalidate,
+        Self::AfterTrash,
+        Self::AfterRestore,
+        Self::BeforeSettle,
+        Self::AfterSettle,
+    ];
+
+    /// Its name, as `PASSERELLE_CRASH_AT` takes it.
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Ends the process here if the test asked for it.
+    #[cfg(feature = "crash-points")]
+    pub fn pass(self) {
+        #[expect(clippy::disallowed_methods, reason = "a switch for tests, not a setting of the product")]
+        let wanted = std::env::var("PASSERELLE_CRASH_AT").unwrap_or_default();
+        if wanted == self.name() {
+            std::process::abort();
+        }
+    }
+
+    /// Nothing: this build has no crash points.
+    #[cfg(not(feature = "crash-points"))]
+    #[expect(clippy::unused_self, reason = "the build with crash points uses it")]
+    pub fn pass(self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_point_is_listed_once() {
+        let names: std::collections::BTreeSet<String> = CrashPoint::ALL.iter().map(|point| point.name()).collect();
+        assert_eq!(names.len(), CrashPoint::ALL.len());
+        assert_eq!(CrashPoint::AfterSettle as usize + 1, CrashPoint::ALL.len());
+    }
+}

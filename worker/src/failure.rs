@@ -1,0 +1,339 @@
+//! What may go wrong, and what follows from it. **The only place where it is decided whether and when a job is tried again.**
+//!
+//! *Classified once*: the client that knows the protocol says what kind of failure an answer is (`clients/*::classify`).
+//! *Decided once*: the failure climbs unchanged to the runner, which asks [`verdict`]; nothing in between retries.
+//!
+//! | class | what follows | attempt counted |
+//! |---|---|---|
+//! | transient, ambiguous, gone | retry: full jitter under 2 s, 4 s, 8 s … 10 min; dead after 12 attempts or 24 h | yes |
+//! | throttled | hold until the target asks for us again | no |
+//! | auth | hold: our account is refused, the job is innocent | no |
+//! | permanent | dead at once | – |
+//! | poison | dead at once | – |
+//!
+//! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
+//! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
+//! The schedule comes from the crate `backoff`; its own jitter is switched off, because chance comes into [`verdict`] as a value.
+
+use std::time::Duration;
+
+use backoff::backoff::Backoff as _;
+use backoff::exponential::ExponentialBackoff;
+use passerelle_shared::job::Job;
+use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_shared::store::StoreError;
+use passerelle_shared::time::Timestamp;
+
+/// Counted attempts before a job is given up.
+pub const MOST_ATTEMPTS: u32 = 12;
+/// How long a job may fail without interruption before it is given up.
+pub const LONGEST_FAILING: Duration = Duration::from_hours(24);
+/// The first ceiling of the wait.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The last ceiling of the wait.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// No wait is shorter: a retry in the same millisecond sees the same world.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// The longest body that is kept.
+const MOST_BODY_BYTES: usize = 4096;
+
+/// Which system failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The source of the rows.
+    Baserow,
+    /// The wiki.
+    Docmost,
+    /// The SQL store.
+    Store,
+    /// Redis, where the worker itself uses it (sessions).
+    Redis,
+    /// Ourselves: the row does not fit the rule.
+    Bridge,
+}
+
+impl Target {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Baserow => "baserow",
+            Self::Docmost => "docmost",
+            Self::Store => "store",
+            Self::Redis => "redis",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+/// Why an attempt ended without an outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", target.as_str())]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub class: FailureClass,
+    /// Who failed.
+    pub target: Target,
+    /// One sentence for people, with the way to mend it where there is one.
+    pub message: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// The answer's body, redacted by the client.
+    pub body: Option<String>,
+    /// When to come back, where that is known.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure without an answer.
+    pub fn new(class: FailureClass, target: Target, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            target,
+            message: message.into(),
+            status: None,
+            body: None,
+            retry_after: None,
+        }
+    }
+
+    /// The row and the rule do not go together; repeating cannot help.
+    pub fn unmappable(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Permanent, Target::Bridge, message)
+    }
+
+    /// The same failure, knowing when to come back.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// As it is kept in the ledger.
+    pub fn record(&self) -> FailureRecord {
+        FailureRecord {
+            class: self.class,
+            target: self.target.as_str().to_owned(),
+            message: self.message.clone(),
+            status: self.status,
+            body: self.body.as_deref().map(|body| bounded(body).to_owned()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let class = match error {
+            StoreError::Unreadable(_) => FailureClass::Permanent,
+            StoreError::Database(_) | StoreError::LedgerMoved => FailureClass::Transient,
+        };
+        Self::new(class, Target::Store, error.to_string())
+    }
+}
+
+/// What the decision needs to know of the job's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Counted attempts, this one included.
+    pub attempts: u32,
+    /// How long the job has been failing without interruption.
+    pub failing_for: Duration,
+}
+
+impl History {
+    /// The past of a job whose attempt has just failed.
+    pub fn of(job: &Job, now: Timestamp) -> Self {
+        Self {
+            attempts: job.attempts.saturating_add(1),
+            failing_for: job.failing_since.map_or(Duration::ZERO, |since| now.since(since)),
+        }
+    }
+}
+
+/// Decides what becomes of a failed attempt. `chance` is a number from 0 to 1 that spreads the retries of many jobs.
+pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
+    let record = failure.record();
+    match failure.class {
+        FailureClass::Permanent => bury("permanent", record),
+        FailureClass::Poison => bury("poison", record),
+        FailureClass::Throttled | FailureClass::Auth => hold(failure, history, chance),
+        FailureClass::Transient | FailureClass::Ambiguous if failure.retry_after.is_some() => hold(failure, history, chance),
+        FailureClass::Transient | FailureClass::Ambiguous | FailureClass::Gone => {
+            if history.attempts >= MOST_ATTEMPTS || history.failing_for >= LONGEST_FAILING {
+                return bury("exhausted", record);
+            }
+            let wait = ceiling(history.attempts).mul_f64(chance.clamp(0.0, 1.0)).max(SHORTEST_WAIT);
+            Verdict::Retry {
+                after_ms: millis(wait),
+                failure: record,
+            }
+        }
+    }
+}
+
+fn bury(reason: &str, failure: FailureRecord) -> Verdict {
+    Verdict::Bury {
+        reason: reason.to_owned(),
+        failure,
+    }
+}
+
+/// Waits for what the target asked for, or longer the longer it has been failing; chance is added, never taken away.
+fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
+    let patience = (history.failing_for / 4).clamp(FIRST_WAIT, LONGEST_WAIT);
+    let wait = failure.retry_after.unwrap_or(patience);
+    let spread = (wait / 4).max(SHORTEST_WAIT).mul_f64(chance.clamp(0.0, 1.0));
+    Verdict::Hold {
+        after_ms: millis(wait.saturating_add(spread)),
+        failure: failure.record(),
+    }
+}
+
+/// The longest wait after the n-th attempt (1 = the first).
+fn ceiling(attempt: u32) -> Duration {
+    let mut schedule: ExponentialBackoff<backoff::SystemClock> = ExponentialBackoff {
+        current_interval: FIRST_WAIT,
+        initial_interval: FIRST_WAIT,
+        randomization_factor: 0.0,
+        multiplier: 2.0,
+        max_interval: LONGEST_WAIT,
+        max_elapsed_time: None,
+        ..ExponentialBackoff::default()
+    };
+    let mut wait = FIRST_WAIT;
+    for _ in 0..attempt.clamp(1, MOST_ATTEMPTS) {
+        wait = schedule.next_backoff().unwrap_or(LONGEST_WAIT);
+    }
+    wait.min(LONGEST_WAIT)
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The start of a text, cut between characters.
+fn bounded(text: &str) -> &str {
+    let end = (0..=text.len().min(MOST_BODY_BYTES))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn failure(class: FailureClass) -> Failure {
+        Failure::new(class, Target::Docmost, "test")
+    }
+
+    fn history(attempts: u32, failing_seconds: u64) -> History {
+        History {
+            attempts,
+            failing_for: Duration::from_secs(failing_seconds),
+        }
+    }
+
+    fn any_class() -> impl Strategy<Value = FailureClass> {
+        prop::sample::select(vec![
+            FailureClass::Transient,
+            FailureClass::Throttled,
+            FailureClass::Auth,
+            FailureClass::Ambiguous,
+            FailureClass::Gone,
+            FailureClass::Permanent,
+            FailureClass::Poison,
+        ])
+    }
+
+    #[test]
+    fn each_class_has_its_verdict() {
+        let word = |class, attempts| match verdict(&failure(class), history(attempts, 10), 0.5) {
+            Verdict::Done(_) => "done".to_owned(),
+            Verdict::Retry { .. } => "retry".to_owned(),
+            Verdict::Hold { .. } => "hold".to_owned(),
+            Verdict::Bury { reason, .. } => format!("bury {reason}"),
+            Verdict::GiveBack => "give back".to_owned(),
+        };
+        for class in [FailureClass::Transient, FailureClass::Ambiguous, FailureClass::Gone] {
+            assert_eq!(word(class, 1), "retry");
+            assert_eq!(word(class, MOST_ATTEMPTS - 1), "retry");
+            assert_eq!(word(class, MOST_ATTEMPTS), "bury exhausted");
+        }
+        for class in [FailureClass::Throttled, FailureClass::Auth] {
+            assert_eq!(word(class, MOST_ATTEMPTS * 100), "hold");
+        }
+        assert_eq!(word(FailureClass::Permanent, 1), "bury permanent");
+        assert_eq!(word(FailureClass::Poison, 1), "bury poison");
+    }
+
+    #[test]
+    fn the_ceilings_double_from_two_seconds_to_ten_minutes() {
+        let seconds: Vec<u64> = (1..=11).map(|attempt| ceiling(attempt).as_secs()).collect();
+        assert_eq!(seconds, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+    }
+
+    #[test]
+    fn a_day_of_failing_is_enough_whatever_the_attempts() {
+        let verdict = verdict(&failure(FailureClass::Transient), history(2, 24 * 3600), 0.0);
+        assert!(matches!(verdict, Verdict::Bury { .. }));
+    }
+
+    #[test]
+    fn a_failure_that_knows_when_to_come_back_spends_no_attempt() {
+        let waiting = failure(FailureClass::Ambiguous).after(Duration::from_secs(9));
+        let Verdict::Hold { after_ms, .. } = verdict(&waiting, history(50, 0), 0.0) else {
+            panic!("not held");
+        };
+        assert_eq!(after_ms, 9_000);
+    }
+
+    #[test]
+    fn a_long_body_is_cut_between_characters() {
+        let long = "é".repeat(5000);
+        assert_eq!(bounded(&long).len(), MOST_BODY_BYTES);
+        assert_eq!(bounded("x"), "x");
+        let odd = format!("x{long}");
+        assert_eq!(bounded(&odd).len(), MOST_BODY_BYTES - 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_failure_is_ever_a_success(class in any_class(), attempts in any::<u32>(), seconds in 0_u64..1 << 40, chance in 0.0..1.0) {
+            let verdict = verdict(&failure(class), history(attempts, seconds), chance);
+            prop_assert!(!matches!(verdict, Verdict::Done(_) | Verdict::GiveBack));
+        }
+
+        #[test]
+        fn a_retry_waits_within_its_bounds(attempts in 1_u32..MOST_ATTEMPTS, chance in -1.0..2.0) {
+            let Verdict::Retry { after_ms, .. } = verdict(&failure(FailureClass::Transient), history(attempts, 0), chance) else {
+                return Err(TestCaseError::fail("not a retry"));
+            };
+            prop_assert!(after_ms >= millis(SHORTEST_WAIT) && after_ms <= millis(ceiling(attempts)));
+        }
+
+        #[test]
+        fn ceilings_never_fall_and_are_capped(attempts in 1_u32..10_000) {
+            prop_assert!(ceiling(attempts) <= ceiling(attempts + 1));
+            prop_assert!(ceiling(attempts) <= LONGEST_WAIT);
+        }
+
+        #[test]
+        fn a_hold_never_ends_before_the_target_allows(asked in 0_u64..100_000, seconds in 0_u64..1 << 30, chance in 0.0..1.0) {
+            let throttled = failure(FailureClass::Throttled).after(Duration::from_secs(asked));
+            let Verdict::Hold { after_ms, .. } = verdict(&throttled, history(1, seconds), chance) else {
+                return Err(TestCaseError::fail("not held"));
+            };
+            prop_assert!(after_ms >= asked * 1000);
+        }
+
+        #[test]
+        fn more_attempts_never_bring_a_dead_job_back(class in any_class(), attempts in 1_u32..30, seconds in 0_u64..200_000) {
+            let dead = |attempts, seconds| matches!(verdict(&failure(class), history(attempts, seconds), 0.5), Verdict::Bury { .. });
+            if dead(attempts, seconds) {
+                prop_assert!(dead(attempts + 1, seconds) && dead(attempts, seconds + 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The life of one job, on one screen. **Read this file first.**
+//!
+//! **What a job is.** "Make the page equal to the row": level-triggered, keyed by (table, row). A job answers every event of its row that was
+//! accepted before it began; what those events said is irrelevant, because the row is read anew. So order, staleness and repetition of events
+//! do not matter, and an old dead letter that is replayed cannot overwrite newer data.
+//!
+//! **Properties.** (1) Every way out is a named [`Outcome`] or a [`Failure`]; there is no third, and nothing is dropped as a success.
+//! (2) Every step may be repeated: the queue promises *at least once*, [`apply`](crate::apply) makes of it *one effect*.
+//! (3) Nothing here decides about retries: a failure climbs unchanged, and [`failure::verdict`] is asked once, at the end.
+//! (4) Every call is in the journal, so that `trace` can tell the story.
+//!
+//! **Races.** The row changes while we work: its event marks the running job dirty, and it runs again. The row is deleted while we work: the write
+//! back finds no row, the next attempt takes the way of a deleted row. The worker dies: the lease expires and another one starts from the top.
+//!
+//! **Where is the echo check?** Our own writes are sent without webhooks, the ingress closes what differs in nothing but our own fields,
+//! and what still gets here ends as `no_change` by its hash, without a call to Docmost.
+
+use passerelle_shared::config::Rule;
+use passerelle_shared::event::EventKind;
+use passerelle_shared::id::RowKey;
+use passerelle_shared::job::{EventKinds, Job};
+use passerelle_shared::ledger::{Settlement, Verdict};
+use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_shared::time::Timestamp;
+
+use crate::apply::{apply, farewell};
+use crate::bridge::Bridge;
+use crate::clients::baserow::Table;
+use crate::crash::CrashPoint;
+use crate::failure::{self, Failure, History};
+use crate::journal::Journal;
+use crate::row::Row;
+use crate::rules::{Subject, reacts};
+use crate::tables::is_table;
+
+/// Reads of a row that is not there: a webhook may arrive a moment before the row can be read (C2).
+const READS: usize = 3;
+/// The time between them.
+const READ_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Attempts a job and says how it ended.
+pub async fn process(bridge: &Bridge, job: &Job, chance: f64) -> Settlement {
+    let started = Timestamp::now();
+    let mut journal = Journal::default();
+    let verdict = match attempt(bridge, job, &mut journal).await {
+        Ok(outcome) => Verdict::Done(outcome),
+        Err(failure) => failure::verdict(&failure, History::of(job, Timestamp::now()), chance),
+    };
+    Settlement {
+        verdict,
+        steps: journal.into_steps(),
+        started,
+    }
+}
+
+/// What a job is about, once its table is known.
+struct Assignment<'a> {
+    table: &'a Table,
+    rule: &'a Rule,
+    key: RowKey,
+}
+
+async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let key = job.key.row().ok_or_else(|| Failure::unmappable("this job is not about a row"))?;
+    let Some(table) = bridge.tables.get(&bridge.baserow, journal, key.table).await? else {
+        return Ok(Outcome::Ignored(IgnoredReason::NoRule));
+    };
+    // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
+    bridge.cache.forget_row(&table.name, key.row, &[]).await;
+    let rule = bridge.rules.find(|reference| is_table(reference, &table));
+    let Some(rule) = rule.filter(|rule| reacts(rule, job.kinds)) else {
+        return Ok(Outcome::Ignored(IgnoredReason::NoRule));
+    };
+    let assignment = Assignment { table: &table, rule, key };
+    match read_row(bridge, key, journal).await? {
+        Some(row) => sync(bridge, &assignment, &row, journal).await,
+        None if reacts(rule, EventKinds::of(EventKind::Deleted)) => farewell(bridge, rule, key, journal).await,
+        None => Ok(Outcome::RowNotFound),
+    }
+}
+
+/// Plan, apply, and let the look-ups of others know.
+async fn sync(bridge: &Bridge, assignment: &Assignment<'_>, row: &Row, journal: &mut Journal) -> Result<Outcome, Failure> {
+    CrashPoint::AfterRowRead.pass();
+    let Assignment { table, rule, key } = *assignment;
+    let links = bridge.linked_rows(journal, rule, key, row).await?;
+    let address = bridge.baserow.row_address(table, key);
+    let subject = Subject {
+        key,
+        row,
+        links: &links,
+        address: &address,
+    };
+    let page = bridge.rules.plan(rule, &subject)?;
+    CrashPoint::AfterPlan.pass();
+    let outcome = apply(bridge, rule, &subject, &page, journal).await?;
+    let linked = bridge.linked_ids(journal, rule, key, row).await?;
+    bridge.cache.forget_row(&table.name, key.row, &linked).await;
+    CrashPoint::AfterInvalidate.pass();
+    Ok(outcome)
+}
+
+async fn read_row(bridge: &Bridge, key: RowKey, journal: &mut Journal) -> Result<Option<Row>, Failure> {
+    for read in 1..=READS {
+        if let Some(row) = bridge.baserow.row(journal, key).await? {
+            return Ok(Some(row));
+        }
+        if read < READS {
+            tokio::time::sleep(READ_AGAIN_AFTER).await;
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,177 @@
+//! The page that should exist for a row.
+
+use std::collections::BTreeMap;
+
+use minijinja::Value;
+use passerelle_shared::config::{BodyUpdates, Icons, Rule};
+use passerelle_shared::id::{RowKey, Slot};
+use sha2::{Digest as _, Sha256};
+
+use super::{Marker, Rules, escape, template};
+use crate::failure::Failure;
+use crate::row::{Cell, Row};
+
+/// Docmost takes requests up to 1 MiB; JSON may need more bytes than the text.
+const MOST_BODY_BYTES: usize = 900 * 1024;
+
+/// Everything that a plan is made from.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Which row.
+    pub key: RowKey,
+    /// Its values.
+    pub row: &'a Row,
+    /// The linked rows by their template names; `None` where nothing is linked.
+    pub links: &'a BTreeMap<String, Option<Row>>,
+    /// The row's address for people.
+    pub address: &'a str,
+}
+
+/// One page as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredPage {
+    /// Which of the row's pages.
+    pub slot: Slot,
+    /// How it is recognised.
+    pub marker: Marker,
+    /// The space's name or slug.
+    pub space: String,
+    /// Its title.
+    pub title: String,
+    /// Its icon.
+    pub icon: DesiredIcon,
+    /// Its body.
+    pub body: Body,
+    /// Hash of all that the bridge keeps equal: the same hash means that there is nothing to write.
+    pub hash: String,
+}
+
+/// What the icon should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DesiredIcon {
+    /// The rule says nothing about icons: people may choose one.
+    Anything,
+    /// This one, or none.
+    Is(Option<String>),
+}
+
+/// What the body should be. Its last line holds the marker's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Written at creation; people own it afterwards.
+    Once {
+        /// Markdown.
+        text: String,
+    },
+    /// Follows the row.
+    Follows {
+        /// Markdown.
+        text: String,
+        /// A word in the text that only this version of it has: if the wiki has it, it has stored the text.
+        proof: String,
+    },
+}
+
+impl Body {
+    /// The Markdown.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Once { text } | Self::Follows { text, .. } => text,
+        }
+    }
+}
+
+impl Rules {
+    /// The page that this rule wants for this row.
+    pub fn plan(&self, rule: &Rule, subject: &Subject<'_>) -> Result<DesiredPage, Failure> {
+        let slot = Slot::page();
+        let marker = Marker::of(subject.key, &slot);
+        let variables = variables(subject);
+        let title = escape::title(&self.render(&format!("{}{}", template::TITLE_PREFIX, rule.name), &variables)?);
+        let written = escape::without_controls(&self.render(&rule.page.body, &variables)?);
+        let body = signed_body(rule.page.body_updates, &written, &marker, subject.address);
+        if body.text().len() > MOST_BODY_BYTES {
+            return Err(Failure::unmappable(format!(
+                "the page would have {} bytes, Docmost takes at most {MOST_BODY_BYTES}: shorten the row's texts or the template {}",
+                body.text().len(),
+                rule.page.body
+            )));
+        }
+        let icon = rule.page.icon.as_ref().map_or(DesiredIcon::Anything, |icons| icon_of(icons, subject.row));
+        let space = rule.page.space.clone();
+        let hash = hash(&[&space, slot.as_str(), &title, &icon_text(&icon), followed_text(&body)]);
+        Ok(DesiredPage {
+            slot,
+            marker,
+            space,
+            title,
+            icon,
+            body,
+            hash,
+        })
+    }
+
+    fn render(&self, name: &str, variables: &Value) -> Result<String, Failure> {
+        let rendered = self.templates.get_template(name).and_then(|template| template.render(variables));
+        rendered.map_err(|error| {
+            let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
+            Failure::unmappable(format!("template {name:?}{line}: {error}"))
+        })
+    }
+}
+
+fn variables(subject: &Subject<'_>) -> Value {
+    let links = subject
+        .links
+        .iter()
+        .map(|(name, row)| (name.clone(), template::linked_value(row.as_ref())));
+    links.chain([("row".to_owned(), template::row_value(subject.row))]).collect()
+}
+
+/// The body with its last line, by which the page is found again after a lost answer.
+fn signed_body(updates: BodyUpdates, written: &str, marker: &Marker, address: &str) -> Body {
+    let text = format!("{}\n\nBaserow: [{}]({address})", written.trim_end(), marker.token);
+    match updates {
+        BodyUpdates::Never => Body::Once { text },
+        BodyUpdates::Replace => {
+            let proof = format!("rev{}", hash(&[&text]).get(..10).unwrap_or_default());
+            Body::Follows {
+                text: format!("{text} {proof}"),
+                proof,
+            }
+        }
+    }
+}
+
+fn icon_of(icons: &Icons, row: &Row) -> DesiredIcon {
+    let value = match row.cell(&icons.field) {
+        Some(Cell::Flag(flag)) => flag.to_string(),
+        _ => row.text(&icons.field).unwrap_or_default().to_owned(),
+    };
+    let icon = icons.values.get(&value).or(icons.default.as_ref());
+    DesiredIcon::Is(icon.filter(|icon| !icon.is_empty()).cloned())
+}
+
+fn icon_text(icon: &DesiredIcon) -> String {
+    match icon {
+        DesiredIcon::Anything => "anything".to_owned(),
+        DesiredIcon::Is(icon) => format!("is {}", icon.as_deref().unwrap_or_default()),
+    }
+}
+
+fn followed_text(body: &Body) -> &str {
+    match body {
+        Body::Once { .. } => "",
+        Body::Follows { text, .. } => text,
+    }
+}
+
+/// A hash over texts, each with its length, so that no two lists give the same bytes.
+fn hash(texts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update(text.len().to_le_bytes());
+        hasher.update(text);
+    }
+    hex::encode(hasher.finalize())
+}

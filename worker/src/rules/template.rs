@@ -1,0 +1,94 @@
+//! The template engine, set up so that a mistake is an error and a row's value is only text.
+//!
+//! - A field that the table does not have is an error (strict), an empty field is nothing: `{{ row.Statut or "–" }}`.
+//! - In a body every value is escaped for Markdown. `| paragraphs` keeps the paragraphs of a long text;
+//!   `| safe` is for fields whose text *is* Markdown, written by people who may write pages anyway.
+//! - Several values are joined by commas.
+
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
+
+use super::escape;
+use crate::row::{Cell, Row};
+
+/// What a template may cost; a page needs a few thousand.
+const FUEL: u64 = 1_000_000;
+/// Titles are plain text: their templates have names that begin so.
+pub(super) const TITLE_PREFIX: &str = "title of ";
+
+pub(super) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_keep_trailing_newline(false);
+    environment.set_auto_escape_callback(|name| {
+        if name.starts_with(TITLE_PREFIX) {
+            AutoEscape::None
+        } else {
+            AutoEscape::Custom("markdown".into())
+        }
+    });
+    environment.set_formatter(print);
+    environment.add_filter("paragraphs", |value: Value| Value::from_safe_string(escape::paragraphs(&text_of(&value))));
+    environment
+}
+
+fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let text = text_of(value);
+    let is_text_already = value.is_safe() || matches!(state.auto_escape(), AutoEscape::None);
+    let printed = if is_text_already { text } else { escape::inline(&text) };
+    out.write_str(&printed).map_err(Error::from)
+}
+
+fn text_of(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::None | ValueKind::Undefined => String::new(),
+        ValueKind::Seq => match value.try_iter() {
+            Ok(items) => items.map(|item| text_of(&item)).collect::<Vec<_>>().join(", "),
+            Err(_) => String::new(),
+        },
+        _ => value.to_string(),
+    }
+}
+
+/// A row as templates see it.
+pub(super) fn row_value(row: &Row) -> Value {
+    let cells = row.cells().map(|(name, cell)| (name.to_owned(), cell_value(cell)));
+    cells.chain([("id".to_owned(), Value::from(row.id().get()))]).collect()
+}
+
+fn cell_value(cell: &Cell) -> Value {
+    match cell {
+        Cell::Empty => Value::from(()),
+        Cell::Flag(flag) => Value::from(*flag),
+        Cell::Text(text) => Value::from(text.as_str()),
+        Cell::Links(links) => links.iter().map(|link| Value::from(link.text.as_str())).collect(),
+        Cell::Texts(texts) => texts.iter().map(|text| Value::from(text.as_str())).collect(),
+    }
+}
+
+/// A linked row that is not there: every field of it is empty, and the whole is false.
+#[derive(Debug)]
+struct NoRow;
+
+impl Object for NoRow {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+    fn get_value(self: &Arc<Self>, _key: &Value) -> Option<Value> {
+        Some(Value::from(()))
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Empty
+    }
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+}
+
+/// The linked row as templates see it.
+pub(super) fn linked_value(row: Option<&Row>) -> Value {
+    row.map_or_else(|| Value::from_object(NoRow), row_value)
+}

@@ -1,0 +1,94 @@
+//! The worker's settings: its own group and those that it shares with other processes. All problems are reported at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use passerelle_shared::config::{
+    BaserowSettings, BridgeFile, BridgeFileSettings, DocmostSettings, Problem, Problems, Reader, RedisSettings, StoreSettings,
+};
+
+use crate::rules::{RuleSources, Rules};
+
+/// Everything that a worker needs to start.
+#[derive(Debug)]
+pub struct Settings {
+    /// `WORKER_CONCURRENCY`: most jobs at once.
+    pub concurrency: usize,
+    /// `WORKER_GRACE_SECONDS`: how long running jobs may take to end after SIGTERM.
+    pub grace: Duration,
+    /// `WORKER_LEASE_SECONDS`: how long a job stays with a worker that says nothing.
+    pub lease: Duration,
+    /// `WORKER_HEALTH_BIND`: where `/healthz`, `/readyz` and `/metrics` answer.
+    pub health_bind: SocketAddr,
+    /// `WORKER_ZOMBIE_WINDOW_SECONDS`: how long after an unknown outcome a page may still come to exist.
+    pub zombie_window: Duration,
+    /// `LOG_LEVEL`.
+    pub log_level: String,
+    /// The queue.
+    pub redis: RedisSettings,
+    /// The ledger, links and intents.
+    pub store: StoreSettings,
+    /// The source of the rows.
+    pub baserow: BaserowSettings,
+    /// The wiki.
+    pub docmost: DocmostSettings,
+    /// What to do for which table.
+    pub rules: Rules,
+}
+
+impl Settings {
+    /// Reads everything, or reports everything that is wrong.
+    pub fn read(mut reader: Reader) -> Result<Self, Problems> {
+        let path = BridgeFileSettings::read(&reader).path;
+        let rules = match read_rule_sources(&path).and_then(|sources| Rules::compile(&sources)) {
+            Ok(rules) => Some(rules),
+            Err(problems) => {
+                reader.add(problems);
+                None
+            }
+        };
+        let settings = rules.map(|rules| Self {
+            concurrency: reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024),
+            grace: reader.seconds("WORKER_GRACE_SECONDS", 20),
+            lease: reader.seconds("WORKER_LEASE_SECONDS", 30),
+            health_bind: reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081))),
+            zombie_window: reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15),
+            log_level: reader.text("LOG_LEVEL", "info"),
+            redis: RedisSettings::read(&mut reader),
+            store: StoreSettings::read(&mut reader),
+            baserow: BaserowSettings::read(&mut reader),
+            docmost: DocmostSettings::read(&mut reader),
+            rules,
+        });
+        reader.finish(settings)?.ok_or_else(|| Problems(Vec::new()))
+    }
+}
+
+/// Reads `bridge.toml` and the templates that its rules name. A template that cannot be read is a problem of its rule, reported with the others.
+pub fn read_rule_sources(path: &Path) -> Result<RuleSources, Problems> {
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Problems(vec![Problem {
+            place: place.clone(),
+            what: format!("cannot be read: {error}"),
+            hint: "set BRIDGE_FILE to the path of bridge.toml".to_owned(),
+        }])
+    })?;
+    let file = BridgeFile::parse(&text, &place)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let paths = file.rules.iter().map(|rule| rule.get_ref().page.body.clone());
+    let templates: BTreeMap<_, _> = paths
+        .map(|template| {
+            let text = std::fs::read_to_string(folder.join(&template)).map_err(|error| error.to_string());
+            (template, text)
+        })
+        .collect();
+    Ok(RuleSources {
+        place,
+        text,
+        file,
+        templates,
+    })
+}

@@ -1,0 +1,81 @@
+//! Which table a number means, and where its links lead. Asked of Baserow when first needed, kept in memory, asked again for an unknown number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use passerelle_shared::config::TableRef;
+use passerelle_shared::id::TableId;
+use tokio::sync::Mutex;
+
+use crate::clients::baserow::{Baserow, Field, Table};
+use crate::failure::Failure;
+use crate::journal::Journal;
+
+/// Fields and names change rarely; a renamed table or a new link is seen after this time at the latest.
+const KEPT_FOR: Duration = Duration::from_mins(5);
+/// Events of a table that our token cannot see must not ask Baserow each time.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// What is known of the tables.
+#[derive(Debug, Default)]
+pub struct Tables {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    asked: Option<Instant>,
+    tables: HashMap<TableId, Arc<Table>>,
+    fields: HashMap<TableId, (Instant, Arc<Vec<Field>>)>,
+}
+
+impl Tables {
+    /// The table with this number; `None` if our token sees no such table.
+    pub async fn get(&self, baserow: &Baserow, journal: &mut Journal, id: TableId) -> Result<Option<Arc<Table>>, Failure> {
+        let mut known = self.known.lock().await;
+        let age = known.asked.map(|asked| asked.elapsed());
+        let limit = if known.tables.contains_key(&id) { KEPT_FOR } else { ASK_AGAIN_AFTER };
+        if age.is_none_or(|age| age > limit) {
+            match baserow.tables(journal).await {
+                Ok(listed) => {
+                    known.tables = listed.into_iter().map(|table| (table.id, Arc::new(table))).collect();
+                    known.asked = Some(Instant::now());
+                }
+                // What was known a moment ago is good enough while Baserow is away.
+                Err(_) if known.tables.contains_key(&id) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(known.tables.get(&id).cloned())
+    }
+
+    /// The table that a link field leads to; `None` if the field is no link.
+    pub async fn linked_table(
+        &self,
+        baserow: &Baserow,
+        journal: &mut Journal,
+        table: TableId,
+        field: &str,
+    ) -> Result<Option<TableId>, Failure> {
+        let mut known = self.known.lock().await;
+        let fresh = known.fields.get(&table).filter(|(asked, _)| asked.elapsed() < KEPT_FOR);
+        let fields = match fresh {
+            Some((_, fields)) => Arc::clone(fields),
+            None => {
+                let fields = Arc::new(baserow.fields(journal, table).await?);
+                known.fields.insert(table, (Instant::now(), Arc::clone(&fields)));
+                fields
+            }
+        };
+        Ok(fields.iter().find(|known| known.name == field).and_then(|field| field.link_row_table_id))
+    }
+}
+
+/// Whether a rule's table is this one.
+pub fn is_table(reference: &TableRef, table: &Table) -> bool {
+    match reference {
+        TableRef::Id(id) => table.id.get() == *id,
+        TableRef::Name(name) => table.name == *name,
+    }
+}
