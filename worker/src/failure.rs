@@ -124,7 +124,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let class = match error {
             StoreError::Unreadable(_) => FailureClass::Permanent,
-            StoreError::Database(_) | StoreError::LedgerMoved => FailureClass::Transient,
+            StoreError::Open { .. } | StoreError::Schema(_) | StoreError::Database(_) | StoreError::LedgerMoved => {
+                FailureClass::Transient
+            }
         };
         Self::new(class, Target::Store, error.to_string())
     }

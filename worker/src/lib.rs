@@ -11,6 +11,7 @@
 //! | [`clients`] | one foreign system each; the only places where an HTTP status becomes a failure |
 //! | [`failure`] | whether and when a failed job is tried again |
 //! | [`cache`] | look-ups that may be five minutes old |
+//! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`crash`] | where a test may kill the process |
 
 pub mod apply;
@@ -26,4 +27,5 @@ pub mod row;
 pub mod rules;
 pub mod runner;
 pub mod settings;
+pub mod start;
 pub mod tables;

@@ -1,1 +1,158 @@
-//! placeholder
+//! Takes jobs from the queue, lets [`process`](crate::process) attempt them, and tells the queue how they ended. Knows no rule.
+//!
+//! apalis drives the handlers over our queue's backend. Each job runs in a task of its own, so that a panic costs one job and not its neighbours.
+//! At a stop no new job is taken; running ones get the grace time, then they are given back: what they did so far is what a crash would have
+//! left, and the next attempt begins from the top. The attempt is not counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::*;
+use passerelle_shared::id::ProcessName;
+use passerelle_shared::job::Job;
+use passerelle_shared::ledger::{FailureRecord, Settlement, Verdict};
+use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Redis, Settled};
+use passerelle_shared::time::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::bridge::Bridge;
+use crate::crash::CrashPoint;
+use crate::process::process;
+
+/// How a worker runs.
+#[derive(Debug, Clone, Copy)]
+pub struct RunnerSettings {
+    /// Most jobs at once.
+    pub concurrency: usize,
+    /// How long running jobs may take to end after a stop signal.
+    pub grace: Duration,
+    /// How long a job stays with a worker that says nothing.
+    pub lease: Duration,
+}
+
+/// What every handler needs.
+#[derive(Debug, Clone)]
+struct Hands {
+    bridge: Arc<Bridge>,
+    /// The grace time is over.
+    hurry: CancellationToken,
+}
+
+/// Runs jobs until told to stop, and then until the running ones have ended or were given back.
+pub async fn run(settings: RunnerSettings, redis: Redis, bridge: Arc<Bridge>, stop: CancellationToken) -> anyhow::Result<()> {
+    let name = ProcessName::unique("worker");
+    let backend = Queue::new(redis, QueueName::Sync).backend(BackendSettings {
+        worker: name.clone(),
+        concurrency: settings.concurrency,
+        lease: settings.lease,
+    });
+    let hurry = CancellationToken::new();
+    let hands = Hands {
+        bridge,
+        hurry: hurry.clone(),
+    };
+    tracing::info!(worker = %name, concurrency = settings.concurrency, "the worker takes jobs");
+    let worker = WorkerBuilder::new(name.as_str())
+        .backend(backend)
+        .data(hands)
+        .concurrency(settings.concurrency)
+        .build(attempt);
+    let told = async move {
+        stop.cancelled().await;
+        tokio::spawn(async move {
+            tokio::time::sleep(settings.grace).await;
+            hurry.cancel();
+        });
+        Ok::<(), WorkerError>(())
+    };
+    worker.run_until(told).await?;
+    tracing::info!(worker = %name, "the worker has stopped");
+    Ok(())
+}
+
+async fn attempt(leased: Leased, hands: Data<Hands>) {
+    let hands = Hands::clone(&hands);
+    let job = leased.job();
+    let span = tracing::info_span!(
+        "job",
+        job = %job.key,
+        event.id = %job.last_event,
+        row.table = job.key.row().map(|row| row.table.get()),
+        row.id = job.key.row().map(|row| row.row.get()),
+        attempt = job.attempts + 1
+    );
+    // A panic has been recorded by then: the lease counts it as a crash of the job.
+    let _ = tokio::spawn(attempt_and_settle(leased, hands).instrument(span)).await;
+}
+
+async fn attempt_and_settle(leased: Leased, hands: Hands) {
+    CrashPoint::AfterFetch.pass();
+    let started = Timestamp::now();
+    let given_back = || Settlement {
+        verdict: Verdict::GiveBack,
+        steps: Vec::new(),
+        started,
+    };
+    let settlement = tokio::select! {
+        settlement = process(&hands.bridge, leased.job(), rand::random()) => settlement,
+        () = hands.hurry.cancelled() => given_back(),
+        () = leased.lost() => given_back(),
+    };
+    log(leased.job(), &settlement);
+    CrashPoint::BeforeSettle.pass();
+    if leased.settle(settlement).await == Settled::LeaseLost {
+        tracing::warn!("the lease was lost: this attempt does not count, another worker has the job");
+    }
+    CrashPoint::AfterSettle.pass();
+}
+
+/// The one place where the end of an attempt is logged and counted.
+fn log(job: &Job, settlement: &Settlement) {
+    let duration = Timestamp::now().since(settlement.started);
+    let duration_ms = duration.as_millis();
+    let word = match &settlement.verdict {
+        Verdict::Done(outcome) => {
+            let waited_ms = Timestamp::now().since(job.waiting_since).as_millis();
+            tracing::info!(%outcome, duration_ms, waited_ms, "done");
+            outcome.name()
+        }
+        Verdict::Retry { after_ms, failure } => {
+            warn(failure, *after_ms, duration_ms, "failed; will be tried again");
+            "retry"
+        }
+        Verdict::Hold { after_ms, failure } => {
+            warn(failure, *after_ms, duration_ms, "cannot be done now; held, the attempt does not count");
+            "held"
+        }
+        Verdict::Bury { reason, failure } => {
+            tracing::error!(
+                reason,
+                target_system = failure.target,
+                status = failure.status,
+                duration_ms,
+                "given up, kept as a dead letter: {}",
+                failure.message
+            );
+            "dead"
+        }
+        Verdict::GiveBack => {
+            tracing::info!(duration_ms, "given back to the queue");
+            "given_back"
+        }
+    };
+    metrics::counter!("passerelle_worker_attempts_total", "result" => word).increment(1);
+    metrics::histogram!("passerelle_worker_attempt_seconds").record(duration.as_secs_f64());
+}
+
+fn warn(failure: &FailureRecord, after_ms: u64, duration_ms: u128, what: &str) {
+    tracing::warn!(
+        reason = failure.class.as_str(),
+        target_system = failure.target,
+        status = failure.status,
+        after_ms,
+        duration_ms,
+        "{what}: {}",
+        failure.message
+    );
+}

@@ -10,6 +10,7 @@ use passerelle_shared::config::{
 };
 
 use crate::rules::{RuleSources, Rules};
+use crate::runner::RunnerSettings;
 
 /// Everything that a worker needs to start.
 #[derive(Debug)]
@@ -42,27 +43,45 @@ impl Settings {
     /// Reads everything, or reports everything that is wrong.
     pub fn read(mut reader: Reader) -> Result<Self, Problems> {
         let path = BridgeFileSettings::read(&reader).path;
-        let rules = match read_rule_sources(&path).and_then(|sources| Rules::compile(&sources)) {
-            Ok(rules) => Some(rules),
-            Err(problems) => {
-                reader.add(problems);
-                None
-            }
-        };
-        let settings = rules.map(|rules| Self {
-            concurrency: reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024),
-            grace: reader.seconds("WORKER_GRACE_SECONDS", 20),
-            lease: reader.seconds("WORKER_LEASE_SECONDS", 30),
-            health_bind: reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081))),
-            zombie_window: reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15),
-            log_level: reader.text("LOG_LEVEL", "info"),
-            redis: RedisSettings::read(&mut reader),
-            store: StoreSettings::read(&mut reader),
-            baserow: BaserowSettings::read(&mut reader),
-            docmost: DocmostSettings::read(&mut reader),
-            rules,
-        });
-        reader.finish(settings)?.ok_or_else(|| Problems(Vec::new()))
+        let rules = read_rule_sources(&path).and_then(|sources| Rules::compile(&sources));
+        if let Err(problems) = &rules {
+            reader.add(problems.clone());
+        }
+        let concurrency = reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024);
+        let grace = reader.seconds("WORKER_GRACE_SECONDS", 20);
+        let lease = reader.seconds("WORKER_LEASE_SECONDS", 30);
+        let health_bind = reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081)));
+        let zombie_window = reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15);
+        let log_level = reader.text("LOG_LEVEL", "info");
+        let redis = RedisSettings::read(&mut reader);
+        let store = StoreSettings::read(&mut reader);
+        let baserow = BaserowSettings::read(&mut reader);
+        let docmost = DocmostSettings::read(&mut reader);
+        reader.finish(())?;
+        Ok(Self {
+            concurrency,
+            grace,
+            lease,
+            health_bind,
+            zombie_window,
+            log_level,
+            redis,
+            store,
+            baserow,
+            docmost,
+            rules: rules?,
+        })
+    }
+}
+
+impl Settings {
+    /// The group of the runner.
+    pub fn runner(&self) -> RunnerSettings {
+        RunnerSettings {
+            concurrency: self.concurrency,
+            grace: self.grace,
+            lease: self.lease,
+        }
     }
 }
 

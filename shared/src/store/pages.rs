@@ -37,7 +37,7 @@ pub struct Intent {
     pub row: RowKey,
     /// Which of its pages.
     pub slot: Slot,
-    /// When the first create was about to be sent.
+    /// When the last create was about to be sent.
     pub started: Timestamp,
     /// Whether it existed before this call: then a page may exist already.
     pub existed: bool,
@@ -123,6 +123,29 @@ impl Store {
             started: Timestamp::from_millis(stored.try_get("started")?),
             existed: stored.try_get::<i64, _>("asked")? > 1,
         })
+    }
+
+    /// Moves an intent to the present: another create is about to be sent, and its answer may be lost too.
+    pub async fn renew_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE intents SET started = $4 WHERE table_id = $1 AND row_id = $2 AND slot = $3")
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .bind(slot.as_str().to_owned())
+            .bind(now.as_millis())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes an intent whose create was refused: no page can come of it.
+    pub async fn close_intent(&self, row: RowKey, slot: &Slot) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3")
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .bind(slot.as_str().to_owned())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 }
 

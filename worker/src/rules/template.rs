@@ -22,7 +22,6 @@ pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    environment.set_keep_trailing_newline(false);
     environment.set_auto_escape_callback(|name| {
         if name.starts_with(TITLE_PREFIX) {
             AutoEscape::None

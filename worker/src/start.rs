@@ -1,0 +1,117 @@
+//! From settings to a running worker. Only unusable settings end a start; whatever is merely away is waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use passerelle_shared::config::{Reader, StoreSettings};
+use passerelle_shared::queue::Redis;
+use passerelle_shared::store::{Store, StoreError};
+use passerelle_shared::telemetry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::bridge::Bridge;
+use crate::cache::Cache;
+use crate::clients::baserow::Baserow;
+use crate::clients::docmost::Docmost;
+use crate::settings::Settings;
+use crate::tables::Tables;
+use crate::{health, runner};
+
+/// How often to look for a store that was away at the start.
+const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
+
+/// Makes each wiki page equal to its row. All settings come from the environment; see .env.example.
+#[derive(Debug, clap::Parser)]
+#[command(name = "passerelle-worker", version)]
+pub struct Options {
+    /// Print the places where a test may kill this process, and stop.
+    #[cfg(feature = "crash-points")]
+    #[arg(long)]
+    pub list_crash_points: bool,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(options: &Options) -> anyhow::Result<()> {
+    if answered(options) {
+        return Ok(());
+    }
+    let reader = Reader::from_process();
+    telemetry::start(&reader.text("LOG_LEVEL", "info"));
+    let settings = Settings::read(reader)?;
+    // For https. A second installation only says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let stop = stop_signal()?;
+
+    let redis = Redis::open(&settings.redis)?;
+    let address = health::start(settings.health_bind, redis.clone())?;
+    tracing::info!(%address, "health and metrics");
+    let Some(store) = open_store(&settings.store, &stop).await? else {
+        return Ok(());
+    };
+    let runner = settings.runner();
+    let bridge = Arc::new(bridge(settings, redis.clone(), store)?);
+    runner::run(runner, redis, bridge, stop).await
+}
+
+/// Puts the surroundings of jobs together; nothing is sent yet.
+pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Bridge> {
+    Ok(Bridge {
+        baserow: Baserow::new(&settings.baserow).context("the HTTP client for Baserow")?,
+        docmost: Docmost::new(&settings.docmost, redis.clone()).context("the HTTP client for Docmost")?,
+        store,
+        cache: Cache::new(redis),
+        rules: settings.rules,
+        tables: Tables::default(),
+        zombie_window: settings.zombie_window,
+    })
+}
+
+/// Waits for a store that is away; `None` if told to stop meanwhile. A store that cannot be used ends the start.
+async fn open_store(settings: &StoreSettings, stop: &CancellationToken) -> Result<Option<Store>, StoreError> {
+    let mut looks = tokio::time::interval(LOOK_FOR_STORE_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = stop.cancelled() => return Ok(None),
+        }
+        match Store::open(settings).await {
+            Ok(store) => return Ok(Some(store)),
+            Err(error @ (StoreError::Open { .. } | StoreError::Database(_))) => tracing::warn!(%error, "waiting for the store"),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn stop_signal() -> std::io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("told to stop: no new jobs; running ones may finish");
+        told.cancel();
+    });
+    Ok(stop)
+}
+
+/// Questions that need no worker.
+#[cfg(feature = "crash-points")]
+#[expect(clippy::print_stdout, reason = "the answer to a question on the command line")]
+fn answered(options: &Options) -> bool {
+    if options.list_crash_points {
+        for point in crate::crash::CrashPoint::ALL {
+            println!("{}", point.name());
+        }
+    }
+    options.list_crash_points
+}
+
+#[cfg(not(feature = "crash-points"))]
+fn answered(_options: &Options) -> bool {
+    false
+}
