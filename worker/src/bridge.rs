@@ -103,7 +103,10 @@ impl Bridge {
 
     /// The table that a link field of a row leads to.
     async fn linked_table(&self, journal: &mut Journal, key: RowKey, field: &str) -> Result<Arc<Table>, Failure> {
-        let id = self.tables.linked_table(&self.baserow, journal, key.table, field).await?;
+        let id = self
+            .tables
+            .linked_table(&self.baserow, journal, key.table, field)
+            .await?;
         let table = match id {
             Some(id) => self.tables.get(&self.baserow, journal, id).await?,
             None => None,

@@ -43,7 +43,8 @@ impl Cache {
         let lists = linked
             .iter()
             .map(|(other, id)| format!("{}:{other}:{id}:{table}s", self.redis.prefix()));
-        self.forget(std::iter::once(self.row_key(table, row)).chain(lists).collect()).await;
+        self.forget(std::iter::once(self.row_key(table, row)).chain(lists).collect())
+            .await;
     }
 
     /// A space by its name, if it was looked up lately.

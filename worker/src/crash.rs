@@ -70,7 +70,10 @@ impl CrashPoint {
     /// Ends the process here if the test asked for it.
     #[cfg(feature = "crash-points")]
     pub fn pass(self) {
-        #[expect(clippy::disallowed_methods, reason = "a switch for tests, not a setting of the product")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a switch for tests, not a setting of the product"
+        )]
         let wanted = std::env::var("PASSERELLE_CRASH_AT").unwrap_or_default();
         if wanted == self.name() {
             std::process::abort();

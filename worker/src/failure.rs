@@ -158,12 +158,16 @@ pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
         FailureClass::Permanent => bury("permanent", record),
         FailureClass::Poison => bury("poison", record),
         FailureClass::Throttled | FailureClass::Auth => hold(failure, history, chance),
-        FailureClass::Transient | FailureClass::Ambiguous if failure.retry_after.is_some() => hold(failure, history, chance),
+        FailureClass::Transient | FailureClass::Ambiguous if failure.retry_after.is_some() => {
+            hold(failure, history, chance)
+        }
         FailureClass::Transient | FailureClass::Ambiguous | FailureClass::Gone => {
             if history.attempts >= MOST_ATTEMPTS || history.failing_for >= LONGEST_FAILING {
                 return bury("exhausted", record);
             }
-            let wait = ceiling(history.attempts).mul_f64(chance.clamp(0.0, 1.0)).max(SHORTEST_WAIT);
+            let wait = ceiling(history.attempts)
+                .mul_f64(chance.clamp(0.0, 1.0))
+                .max(SHORTEST_WAIT);
             Verdict::Retry {
                 after_ms: millis(wait),
                 failure: record,

@@ -49,7 +49,13 @@ impl Journal {
     }
 
     fn push(&mut self, step: Step) {
-        tracing::debug!(step = step.name, status = step.status, duration_ms = step.duration_ms, note = step.note, "step");
+        tracing::debug!(
+            step = step.name,
+            status = step.status,
+            duration_ms = step.duration_ms,
+            note = step.note,
+            "step"
+        );
         if self.steps.len() < MOST_STEPS {
             self.steps.push(step);
         }

@@ -12,6 +12,7 @@
 //! | [`failure`] | whether and when a failed job is tried again |
 //! | [`cache`] | look-ups that may be five minutes old |
 //! | [`journal`] | what `trace` will tell of an attempt |
+//! | [`ledger_writer`] | carries the ledger from Redis into the store |
 //! | [`crash`] | where a test may kill the process |
 
 pub mod apply;
@@ -22,6 +23,7 @@ pub mod crash;
 pub mod failure;
 pub mod health;
 pub mod journal;
+pub mod ledger_writer;
 pub mod process;
 pub mod row;
 pub mod rules;

@@ -61,7 +61,10 @@ struct Assignment<'a> {
 }
 
 async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let key = job.key.row().ok_or_else(|| Failure::unmappable("this job is not about a row"))?;
+    let key = job
+        .key
+        .row()
+        .ok_or_else(|| Failure::unmappable("this job is not about a row"))?;
     let Some(table) = bridge.tables.get(&bridge.baserow, journal, key.table).await? else {
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     };
@@ -71,7 +74,11 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
     let Some(rule) = rule.filter(|rule| reacts(rule, job.kinds)) else {
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     };
-    let assignment = Assignment { table: &table, rule, key };
+    let assignment = Assignment {
+        table: &table,
+        rule,
+        key,
+    };
     match read_row(bridge, key, journal).await? {
         Some(row) => sync(bridge, &assignment, &row, journal).await,
         None if reacts(rule, EventKinds::of(EventKind::Deleted)) => farewell(bridge, rule, key, journal).await,
@@ -80,7 +87,12 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
 }
 
 /// Plan, apply, and let the look-ups of others know.
-async fn sync(bridge: &Bridge, assignment: &Assignment<'_>, row: &Row, journal: &mut Journal) -> Result<Outcome, Failure> {
+async fn sync(
+    bridge: &Bridge,
+    assignment: &Assignment<'_>,
+    row: &Row,
+    journal: &mut Journal,
+) -> Result<Outcome, Failure> {
     CrashPoint::AfterRowRead.pass();
     let Assignment { table, rule, key } = *assignment;
     let links = bridge.linked_rows(journal, rule, key, row).await?;

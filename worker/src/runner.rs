@@ -40,7 +40,12 @@ struct Hands {
 }
 
 /// Runs jobs until told to stop, and then until the running ones have ended or were given back.
-pub async fn run(settings: RunnerSettings, redis: Redis, bridge: Arc<Bridge>, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    settings: RunnerSettings,
+    redis: Redis,
+    bridge: Arc<Bridge>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let name = ProcessName::unique("worker");
     let backend = Queue::new(redis, QueueName::Sync).backend(BackendSettings {
         worker: name.clone(),
@@ -122,7 +127,12 @@ fn log(job: &Job, settlement: &Settlement) {
             "retry"
         }
         Verdict::Hold { after_ms, failure } => {
-            warn(failure, *after_ms, duration_ms, "cannot be done now; held, the attempt does not count");
+            warn(
+                failure,
+                *after_ms,
+                duration_ms,
+                "cannot be done now; held, the attempt does not count",
+            );
             "held"
         }
         Verdict::Bury { reason, failure } => {

@@ -32,10 +32,19 @@ struct Known {
 
 impl Tables {
     /// The table with this number; `None` if our token sees no such table.
-    pub async fn get(&self, baserow: &Baserow, journal: &mut Journal, id: TableId) -> Result<Option<Arc<Table>>, Failure> {
+    pub async fn get(
+        &self,
+        baserow: &Baserow,
+        journal: &mut Journal,
+        id: TableId,
+    ) -> Result<Option<Arc<Table>>, Failure> {
         let mut known = self.known.lock().await;
         let age = known.asked.map(|asked| asked.elapsed());
-        let limit = if known.tables.contains_key(&id) { KEPT_FOR } else { ASK_AGAIN_AFTER };
+        let limit = if known.tables.contains_key(&id) {
+            KEPT_FOR
+        } else {
+            ASK_AGAIN_AFTER
+        };
         if age.is_none_or(|age| age > limit) {
             match baserow.tables(journal).await {
                 Ok(listed) => {
@@ -68,7 +77,10 @@ impl Tables {
                 fields
             }
         };
-        Ok(fields.iter().find(|known| known.name == field).and_then(|field| field.link_row_table_id))
+        Ok(fields
+            .iter()
+            .find(|known| known.name == field)
+            .and_then(|field| field.link_row_table_id))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The row is gone: its page follows it into the trash, where the wiki keeps it for a month.
 
-use passerelle_shared::config::{Rule, RowDeleted};
+use passerelle_shared::config::{RowDeleted, Rule};
 use passerelle_shared::id::{RowKey, Slot};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::outcome::Outcome;

@@ -14,11 +14,17 @@ impl Application<'_, '_> {
     /// The oldest page wins; later ones go to the trash. A page in the trash is only taken where none lives.
     pub(super) async fn earlier_page(&mut self, after_unknown_outcome: bool) -> Result<Option<Page>, Failure> {
         let mut pages: Vec<Page> = self.page_named_by_row().await?.into_iter().collect();
-        pages.extend(self.bridge.docmost.pages_with_label(self.journal, &self.page.marker.label).await?);
+        pages.extend(
+            self.bridge
+                .docmost
+                .pages_with_label(self.journal, &self.page.marker.label)
+                .await?,
+        );
         if after_unknown_outcome {
             pages.extend(self.pages_by_token().await?);
         }
-        let (living, mut trashed): (Vec<Page>, Vec<Page>) = pages.into_iter().partition(|page| page.deleted_at.is_none());
+        let (living, mut trashed): (Vec<Page>, Vec<Page>) =
+            pages.into_iter().partition(|page| page.deleted_at.is_none());
         if let Some(page) = self.oldest_of(living).await? {
             return Ok(Some(page));
         }
@@ -30,7 +36,11 @@ impl Application<'_, '_> {
 
     /// Looks for pages that an abandoned call made beside the linked one, and puts them into the trash.
     pub(super) async fn sweep(&mut self, link: &Link) -> Result<(), Failure> {
-        let mut pages = self.bridge.docmost.pages_with_label(self.journal, &self.page.marker.label).await?;
+        let mut pages = self
+            .bridge
+            .docmost
+            .pages_with_label(self.journal, &self.page.marker.label)
+            .await?;
         pages.extend(self.pages_by_token().await?);
         pages.retain(|page| page.id != link.page);
         self.trash_extra(pages).await
@@ -49,10 +59,16 @@ impl Application<'_, '_> {
         let marker = &self.page.marker;
         let is_ours = match self.bridge.docmost.labels(self.journal, &page.id).await? {
             Some(labels) if labels.contains(&marker.label) => true,
-            labels => page.contains(&marker.token) && !labels.unwrap_or_default().iter().any(|label| is_foreign(label, marker)),
+            labels => {
+                page.contains(&marker.token)
+                    && !labels.unwrap_or_default().iter().any(|label| is_foreign(label, marker))
+            }
         };
         if !is_ours {
-            self.journal.note("page_not_ours", format!("the row names {id}, which does not carry this row's marks"));
+            self.journal.note(
+                "page_not_ours",
+                format!("the row names {id}, which does not carry this row's marks"),
+            );
         }
         Ok(is_ours.then_some(page))
     }
@@ -61,7 +77,12 @@ impl Application<'_, '_> {
     async fn pages_by_token(&mut self) -> Result<Vec<Page>, Failure> {
         let marker = &self.page.marker;
         let mut ours = Vec::new();
-        for page in self.bridge.docmost.pages_with_token(self.journal, &marker.token).await? {
+        for page in self
+            .bridge
+            .docmost
+            .pages_with_token(self.journal, &marker.token)
+            .await?
+        {
             let labels = self.bridge.docmost.labels(self.journal, &page.id).await?;
             if labels.is_some_and(|labels| !labels.iter().any(|label| is_foreign(label, marker))) {
                 ours.push(page);
@@ -90,7 +111,10 @@ impl Application<'_, '_> {
         pages.dedup_by(|a, b| a.id == b.id);
         for page in pages {
             self.bridge.docmost.trash(self.journal, &page.id).await?;
-            self.journal.note("second_page", format!("{} was a second page of this row: it is in the trash now", page.id));
+            self.journal.note(
+                "second_page",
+                format!("{} was a second page of this row: it is in the trash now", page.id),
+            );
         }
         Ok(())
     }

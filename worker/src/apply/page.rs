@@ -26,7 +26,8 @@ impl Application<'_, '_> {
         match self.update(&link.page).await? {
             Some(page) => Ok((self.save(page, Some(&link)).await?, true)),
             None => {
-                self.journal.note("page_gone", format!("{} was deleted for good in the wiki", link.page));
+                self.journal
+                    .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
                 self.bridge.store.forget_link(row, slot).await?;
                 Ok((self.find_or_create().await?, true))
             }
@@ -49,9 +50,14 @@ impl Application<'_, '_> {
     }
 
     async fn adopt(&mut self, found: &Page) -> Result<Link, Failure> {
-        self.journal.note("adopt_page", format!("{} is this row's page already", found.id));
+        self.journal
+            .note("adopt_page", format!("{} is this row's page already", found.id));
         let Some(page) = self.update(&found.id).await? else {
-            return Err(Failure::new(FailureClass::Gone, Target::Docmost, "the page vanished while it was adopted"));
+            return Err(Failure::new(
+                FailureClass::Gone,
+                Target::Docmost,
+                "the page vanished while it was adopted",
+            ));
         };
         self.label(&page.id).await?;
         self.save(page, None).await
@@ -62,7 +68,9 @@ impl Application<'_, '_> {
         let store = &self.bridge.store;
         let space = self.space().await?;
         if intent.existed {
-            store.renew_intent(self.subject.key, &self.page.slot, Timestamp::now()).await?;
+            store
+                .renew_intent(self.subject.key, &self.page.slot, Timestamp::now())
+                .await?;
         }
         let created = self.bridge.docmost.create(self.journal, &space.id, self.page).await;
         if let Err(failure) = &created {
@@ -80,7 +88,10 @@ impl Application<'_, '_> {
         if !intent.existed {
             return Ok(());
         }
-        let safe = intent.started.plus(self.bridge.docmost.timeout()).plus(self.bridge.zombie_window);
+        let safe = intent
+            .started
+            .plus(self.bridge.docmost.timeout())
+            .plus(self.bridge.zombie_window);
         let wait = safe.since(Timestamp::now());
         if wait.is_zero() {
             return Ok(());
@@ -95,7 +106,10 @@ impl Application<'_, '_> {
             self.bridge.cache.forget_space(&self.page.space).await;
         }
         if failure.class != FailureClass::Ambiguous && !intent.existed {
-            self.bridge.store.close_intent(self.subject.key, &self.page.slot).await?;
+            self.bridge
+                .store
+                .close_intent(self.subject.key, &self.page.slot)
+                .await?;
         }
         Ok(())
     }
@@ -121,7 +135,10 @@ impl Application<'_, '_> {
     }
 
     async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
-        self.bridge.docmost.add_label(self.journal, id, &self.page.marker.label).await?;
+        self.bridge
+            .docmost
+            .add_label(self.journal, id, &self.page.marker.label)
+            .await?;
         CrashPoint::AfterLabel.pass();
         Ok(())
     }
@@ -158,7 +175,10 @@ impl Application<'_, '_> {
 
     /// The page is right, but a second one may still appear: come back when that can no longer be.
     pub(super) fn sweep_later(&self, link: &Link) -> Result<(), Failure> {
-        debug_assert_ne!(link.content_hash, TRASHED, "a trashed page is never the result of applying a plan");
+        debug_assert_ne!(
+            link.content_hash, TRASHED,
+            "a trashed page is never the result of applying a plan"
+        );
         if link.content_hash != UNSWEPT {
             return Ok(());
         }

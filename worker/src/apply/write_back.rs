@@ -27,7 +27,10 @@ impl Application<'_, '_> {
         if wanted.is_empty() {
             return Ok(false);
         }
-        self.bridge.baserow.write(self.journal, self.subject.key, &wanted).await?;
+        self.bridge
+            .baserow
+            .write(self.journal, self.subject.key, &wanted)
+            .await?;
         Ok(true)
     }
 }

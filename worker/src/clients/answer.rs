@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What it would mean to send a request twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub(super) enum Effect {
     /// Nothing: it reads, or sets a state that may be set again.
     Repeatable,
     /// A second thing would exist. A lost answer is therefore *ambiguous*, never just transient.
@@ -25,7 +25,7 @@ pub enum Effect {
 
 impl Effect {
     /// The class of a failure after which nobody knows whether the request was carried out.
-    pub fn unknown_outcome(self) -> FailureClass {
+    pub(super) fn unknown_outcome(self) -> FailureClass {
         match self {
             Self::Repeatable => FailureClass::Transient,
             Self::Creates => FailureClass::Ambiguous,
@@ -35,34 +35,34 @@ impl Effect {
 
 /// A complete answer, of any status.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The HTTP status.
-    pub status: u16,
+    pub(super) status: u16,
     /// The headers.
-    pub headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// The body.
-    pub body: String,
+    pub(super) body: String,
 }
 
 impl Answer {
     /// Whether the status is 2xx.
-    pub(crate) fn is_success(&self) -> bool {
+    pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// The body as JSON, if it is JSON: a proxy's HTML page is not the target's own word.
-    pub(crate) fn json(&self) -> Option<Value> {
+    pub(super) fn json(&self) -> Option<Value> {
         serde_json::from_str(&self.body).ok()
     }
 
     /// Whole seconds in the first of these headers that is there.
-    pub(crate) fn seconds_in(&self, headers: &[&str]) -> Option<Duration> {
+    pub(super) fn seconds_in(&self, headers: &[&str]) -> Option<Duration> {
         let text = headers.iter().find_map(|name| self.headers.get(*name))?.to_str().ok()?;
         text.trim().parse().ok().map(Duration::from_secs)
     }
 
     /// A failure with this answer as its evidence.
-    pub(crate) fn failure(&self, class: FailureClass, target: Target, message: impl Into<String>) -> Failure {
+    pub(super) fn failure(&self, class: FailureClass, target: Target, message: impl Into<String>) -> Failure {
         Failure {
             status: Some(self.status),
             body: Some(redacted(&self.body)),
@@ -72,7 +72,7 @@ impl Answer {
 }
 
 /// The HTTP client for one target: no cookies (Docmost would prefer a stale cookie to our token), no redirects (they lose the body).
-pub(crate) fn http(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+pub(super) fn http(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     let headers = HeaderMap::from_iter([(
         reqwest::header::HeaderName::from_static("x-bridge-origin"),
         HeaderValue::from_static("bridge"),
@@ -87,7 +87,7 @@ pub(crate) fn http(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
 }
 
 /// Sends a request and reads the whole answer.
-pub(crate) async fn exchange(target: Target, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
+pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
     let lost = |error: reqwest::Error| {
         // A connection that was never made carried nothing; everything later may have.
         let class = if error.is_connect() {

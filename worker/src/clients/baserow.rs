@@ -59,7 +59,10 @@ impl Baserow {
 
     /// The address of a row for people.
     pub fn row_address(&self, table: &Table, row: RowKey) -> String {
-        format!("{}/database/{}/table/{}/row/{}", self.url, table.database_id, row.table, row.row)
+        format!(
+            "{}/database/{}/table/{}/row/{}",
+            self.url, table.database_id, row.table, row.row
+        )
     }
 
     /// The tables that our token may see.
@@ -69,7 +72,8 @@ impl Baserow {
 
     /// The fields of a table.
     pub async fn fields(&self, journal: &mut Journal, table: TableId) -> Result<Vec<Field>, Failure> {
-        self.ask(journal, "list_fields", &format!("fields/table/{table}/")).await
+        self.ask(journal, "list_fields", &format!("fields/table/{table}/"))
+            .await
     }
 
     /// A row; `None` if it does not exist or is in the trash.
@@ -103,11 +107,21 @@ impl Baserow {
         result
     }
 
-    async fn ask<T: for<'de> Deserialize<'de>>(&self, journal: &mut Journal, step: &str, path: &str) -> Result<T, Failure> {
+    async fn ask<T: for<'de> Deserialize<'de>>(
+        &self,
+        journal: &mut Journal,
+        step: &str,
+        path: &str,
+    ) -> Result<T, Failure> {
         let began = Instant::now();
         let result = self.send(self.request(Method::GET, path)).await.and_then(|answer| {
-            serde_json::from_str(&answer.body)
-                .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, format!("unreadable answer: {error}")))
+            serde_json::from_str(&answer.body).map_err(|error| {
+                answer.failure(
+                    FailureClass::Transient,
+                    Target::Baserow,
+                    format!("unreadable answer: {error}"),
+                )
+            })
         });
         journal.call(step, format!("GET baserow {path}"), began, &result);
         result
@@ -138,11 +152,13 @@ fn check_echo(answer: &Answer, sent: &BTreeMap<&str, String>) -> Result<(), Fail
     let row = row_in(answer)?;
     for (field, value) in sent {
         if row.cell(field).is_none() {
-            let message = format!("field {field:?} does not exist in the table: create it, or change write_back in bridge.toml");
+            let message =
+                format!("field {field:?} does not exist in the table: create it, or change write_back in bridge.toml");
             return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
         }
         if row.text(field).unwrap_or_default() != value {
-            let message = format!("field {field:?} does not keep what was written: it must be an editable text or URL field");
+            let message =
+                format!("field {field:?} does not keep what was written: it must be an editable text or URL field");
             return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
         }
     }
@@ -155,7 +171,10 @@ fn classify(answer: &Answer) -> Option<Failure> {
         return None;
     }
     let json = answer.json();
-    let text = |key: &str| json.as_ref().and_then(|json| json.get(key)?.as_str().map(str::to_owned));
+    let text = |key: &str| {
+        json.as_ref()
+            .and_then(|json| json.get(key)?.as_str().map(str::to_owned))
+    };
     let code = text("error").unwrap_or_default();
     let (class, message) = match (answer.status, code.as_str()) {
         (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
@@ -168,10 +187,15 @@ fn classify(answer: &Answer) -> Option<Failure> {
         (429, _) => (FailureClass::Throttled, "Baserow asks us to slow down".to_owned()),
         // A status without Baserow's own JSON is a proxy's or a wrong host name's: the row is innocent.
         (400 | 405 | 413 | 415, _) if json.is_some() => (FailureClass::Permanent, format!("refused: {code}")),
-        (status, _) => (FailureClass::Transient, format!("answered {status} {code}").trim_end().to_owned()),
+        (status, _) => (
+            FailureClass::Transient,
+            format!("answered {status} {code}").trim_end().to_owned(),
+        ),
     };
     let mut failure = answer.failure(class, Target::Baserow, message);
-    failure.retry_after = answer.seconds_in(&["retry-after"]).filter(|_| class == FailureClass::Throttled);
+    failure.retry_after = answer
+        .seconds_in(&["retry-after"])
+        .filter(|_| class == FailureClass::Throttled);
     Some(failure)
 }
 
@@ -193,17 +217,37 @@ mod tests {
     }
 
     #[rstest]
-    #[case(404, r#"{"error":"ERROR_ROW_DOES_NOT_EXIST","detail":"The rows ['9'] do not exist."}"#, FailureClass::Gone)]
+    #[case(
+        404,
+        r#"{"error":"ERROR_ROW_DOES_NOT_EXIST","detail":"The rows ['9'] do not exist."}"#,
+        FailureClass::Gone
+    )]
     #[case(404, r#"{"error":"ERROR_TABLE_DOES_NOT_EXIST"}"#, FailureClass::Permanent)]
     #[case(404, r#"{"error":"URL_NOT_FOUND"}"#, FailureClass::Transient)]
     #[case(401, r#"{"error":"ERROR_TOKEN_DOES_NOT_EXIST"}"#, FailureClass::Auth)]
     #[case(401, r#"{"error":"ERROR_NO_PERMISSION_TO_TABLE"}"#, FailureClass::Auth)]
-    #[case(401, r#"{"detail":"Authentication credentials were not provided."}"#, FailureClass::Auth)]
-    #[case(400, r#"{"error":"ERROR_REQUEST_BODY_VALIDATION","detail":"x"}"#, FailureClass::Permanent)]
+    #[case(
+        401,
+        r#"{"detail":"Authentication credentials were not provided."}"#,
+        FailureClass::Auth
+    )]
+    #[case(
+        400,
+        r#"{"error":"ERROR_REQUEST_BODY_VALIDATION","detail":"x"}"#,
+        FailureClass::Permanent
+    )]
     #[case(400, "<h1>Bad Request (400)</h1>", FailureClass::Transient)]
     #[case(413, r#"{"error":"x"}"#, FailureClass::Permanent)]
-    #[case(409, r#"{"error":"ERROR_FAILED_TO_LOCK_FIELD_DUE_TO_CONFLICT"}"#, FailureClass::Transient)]
-    #[case(429, r#"{"detail":"Request was throttled. Expected available in 29 seconds."}"#, FailureClass::Throttled)]
+    #[case(
+        409,
+        r#"{"error":"ERROR_FAILED_TO_LOCK_FIELD_DUE_TO_CONFLICT"}"#,
+        FailureClass::Transient
+    )]
+    #[case(
+        429,
+        r#"{"detail":"Request was throttled. Expected available in 29 seconds."}"#,
+        FailureClass::Throttled
+    )]
     #[case(500, "<h1>Server Error (500)</h1>", FailureClass::Transient)]
     #[case(502, "", FailureClass::Transient)]
     #[case(301, "", FailureClass::Transient)]

@@ -40,7 +40,9 @@ pub struct Page {
 impl Page {
     /// Whether a text stands somewhere in the page.
     pub fn contains(&self, text: &str) -> bool {
-        self.content.as_ref().is_some_and(|content| content.to_string().contains(text))
+        self.content
+            .as_ref()
+            .is_some_and(|content| content.to_string().contains(text))
     }
 }
 
@@ -79,11 +81,13 @@ impl Docmost {
 
     /// Creates a page. A lost answer is ambiguous: the page may exist, or come to exist later.
     pub async fn create(&self, journal: &mut Journal, space: &str, page: &DesiredPage) -> Result<Page, Failure> {
-        let mut body = json!({"spaceId": space, "title": page.title, "format": "markdown", "content": page.body.text()});
+        let mut body =
+            json!({"spaceId": space, "title": page.title, "format": "markdown", "content": page.body.text()});
         if let DesiredIcon::Is(Some(icon)) = &page.icon {
             body["icon"] = json!(icon);
         }
-        self.ask(journal, "create_page", "pages/create", Effect::Creates, body).await
+        self.ask(journal, "create_page", "pages/create", Effect::Creates, body)
+            .await
     }
 
     /// Makes title, icon and (where the rule says so) body of a page equal to the desired ones, and checks the answer.
@@ -106,7 +110,13 @@ impl Docmost {
     /// A page, also if it is in the trash; `None` if it is gone for good.
     pub async fn page(&self, journal: &mut Journal, id: &PageId) -> Result<Option<Page>, Failure> {
         let result = self
-            .ask(journal, "read_page", "pages/info", Effect::Repeatable, json!({"pageId": id}))
+            .ask(
+                journal,
+                "read_page",
+                "pages/info",
+                Effect::Repeatable,
+                json!({"pageId": id}),
+            )
             .await;
         gone_is_none(result)
     }
@@ -128,7 +138,8 @@ impl Docmost {
 
     /// The pages with a label, trashed ones left out.
     pub async fn pages_with_label(&self, journal: &mut Journal, label: &str) -> Result<Vec<Page>, Failure> {
-        self.list(journal, "find_by_label", "labels/pages", json!({"name": label})).await
+        self.list(journal, "find_by_label", "labels/pages", json!({"name": label}))
+            .await
     }
 
     /// Our own pages with this one-word token in their text, trashed ones left out. Copies that people made are not our own.
@@ -147,17 +158,20 @@ impl Docmost {
 
     /// The pages in the trash of a space.
     pub async fn trash_of(&self, journal: &mut Journal, space: &str) -> Result<Vec<Page>, Failure> {
-        self.list(journal, "look_in_trash", "pages/trash", json!({"spaceId": space})).await
+        self.list(journal, "look_in_trash", "pages/trash", json!({"spaceId": space}))
+            .await
     }
 
     /// Puts a page into the trash; again is no harm.
     pub async fn trash(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
-        self.tell(journal, "trash_page", "pages/delete", json!({"pageId": id})).await
+        self.tell(journal, "trash_page", "pages/delete", json!({"pageId": id}))
+            .await
     }
 
     /// Takes a page out of the trash; a page that is not there stays where it is.
     pub async fn restore(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
-        self.tell(journal, "restore_page", "pages/restore", json!({"pageId": id})).await
+        self.tell(journal, "restore_page", "pages/restore", json!({"pageId": id}))
+            .await
     }
 
     /// Moves a page to another space; id and labels stay.

@@ -69,7 +69,10 @@ impl Docmost {
         body: Value,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let result = self.call(path, effect, &body).await.and_then(|answer| data_of(&answer, effect));
+        let result = self
+            .call(path, effect, &body)
+            .await
+            .and_then(|answer| data_of(&answer, effect));
         journal.call(step, format!("POST docmost {path}"), began, &result);
         result
     }
@@ -123,14 +126,20 @@ impl Docmost {
             DocmostCredentials::Token(token) => token.expose_secret().to_owned(),
             DocmostCredentials::Password { email, password } => {
                 let body = json!({"email": email, "password": password.expose_secret()});
-                let answer = self.send(Effect::Repeatable, self.post("auth/login").json(&body)).await?;
+                let answer = self
+                    .send(Effect::Repeatable, self.post("auth/login").json(&body))
+                    .await?;
                 tracing::info!("signed in to Docmost");
                 token_in(&answer)?
             }
         };
         let request = self.post("users/me").bearer_auth(&token).json(&json!({}));
         let me: Value = data_of(&self.send(Effect::Repeatable, request).await?, Effect::Repeatable)?;
-        let user = me.pointer("/user/id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let user = me
+            .pointer("/user/id")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         Ok(Session::new(token, user, Timestamp::now()))
     }
 }
@@ -141,13 +150,25 @@ fn token_in(answer: &Answer) -> Result<String, Failure> {
         let value = cookie.to_str().ok()?.strip_prefix("authToken=")?;
         value.split(';').next().map(str::to_owned)
     });
-    token.ok_or_else(|| answer.failure(FailureClass::Transient, Target::Docmost, "the login answer has no authToken cookie"))
+    token.ok_or_else(|| {
+        answer.failure(
+            FailureClass::Transient,
+            Target::Docmost,
+            "the login answer has no authToken cookie",
+        )
+    })
 }
 
 fn data_of<T: for<'de> Deserialize<'de>>(answer: &Answer, effect: Effect) -> Result<T, Failure> {
     serde_json::from_str::<Envelope<T>>(&answer.body)
         .map(|envelope| envelope.data)
-        .map_err(|error| answer.failure(effect.unknown_outcome(), Target::Docmost, format!("unreadable answer: {error}")))
+        .map_err(|error| {
+            answer.failure(
+                effect.unknown_outcome(),
+                Target::Docmost,
+                format!("unreadable answer: {error}"),
+            )
+        })
 }
 
 /// What an answer means; `None` for success.
@@ -156,10 +177,13 @@ fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         return None;
     }
     let json = answer.json();
-    let message = json.as_ref().and_then(|json| json.get("message")).map(|message| match message {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
+    let message = json
+        .as_ref()
+        .and_then(|json| json.get("message"))
+        .map(|message| match message {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
     let own_word = message.is_some();
     let message = message.unwrap_or_else(|| format!("answered {}", answer.status));
     let class = match (answer.status, message.as_str()) {
@@ -206,20 +230,52 @@ mod tests {
 
     #[rstest]
     #[case(401, r#"{"message":"Unauthorized","statusCode":401}"#, FailureClass::Auth)]
-    #[case(401, r#"{"message":"Email or password does not match","statusCode":401}"#, FailureClass::Auth)]
+    #[case(
+        401,
+        r#"{"message":"Email or password does not match","statusCode":401}"#,
+        FailureClass::Auth
+    )]
     #[case(404, r#"{"message":"Page not found","statusCode":404}"#, FailureClass::Gone)]
-    #[case(404, r#"{"message":"Parent page not found","statusCode":404}"#, FailureClass::Permanent)]
-    #[case(404, r#"{"message":"Space permissions not found","statusCode":404}"#, FailureClass::Transient)]
-    #[case(404, r#"{"message":"Workspace not found","statusCode":404}"#, FailureClass::Transient)]
-    #[case(404, r#"{"message":"Cannot PUT /api/pages/update","statusCode":404}"#, FailureClass::Transient)]
+    #[case(
+        404,
+        r#"{"message":"Parent page not found","statusCode":404}"#,
+        FailureClass::Permanent
+    )]
+    #[case(
+        404,
+        r#"{"message":"Space permissions not found","statusCode":404}"#,
+        FailureClass::Transient
+    )]
+    #[case(
+        404,
+        r#"{"message":"Workspace not found","statusCode":404}"#,
+        FailureClass::Transient
+    )]
+    #[case(
+        404,
+        r#"{"message":"Cannot PUT /api/pages/update","statusCode":404}"#,
+        FailureClass::Transient
+    )]
     #[case(404, "<html>", FailureClass::Transient)]
-    #[case(400, r#"{"message":["title must be a string"],"statusCode":400}"#, FailureClass::Permanent)]
+    #[case(
+        400,
+        r#"{"message":["title must be a string"],"statusCode":400}"#,
+        FailureClass::Permanent
+    )]
     #[case(400, "<html>", FailureClass::Transient)]
     #[case(403, r#"{"message":"Forbidden","statusCode":403}"#, FailureClass::Permanent)]
-    #[case(413, r#"{"statusCode":413,"message":"Request body is too large"}"#, FailureClass::Permanent)]
+    #[case(
+        413,
+        r#"{"statusCode":413,"message":"Request body is too large"}"#,
+        FailureClass::Permanent
+    )]
     #[case(429, r#"{"statusCode":429,"message":"Too many requests"}"#, FailureClass::Throttled)]
     #[case(302, "", FailureClass::Transient)]
-    #[case(500, r#"{"statusCode":500,"message":"Internal server error"}"#, FailureClass::Transient)]
+    #[case(
+        500,
+        r#"{"statusCode":500,"message":"Internal server error"}"#,
+        FailureClass::Transient
+    )]
     #[case(503, "", FailureClass::Transient)]
     fn each_answer_has_its_class(#[case] status: u16, #[case] body: &str, #[case] class: FailureClass) {
         let failure = classify(&answer(status, body), Effect::Repeatable).unwrap();
@@ -233,7 +289,9 @@ mod tests {
     #[test]
     fn docmost_names_its_waiting_time_in_a_header_of_its_own() {
         let mut throttled = answer(429, "{}");
-        throttled.headers.insert("retry-after-auth", HeaderValue::from_static("42"));
+        throttled
+            .headers
+            .insert("retry-after-auth", HeaderValue::from_static("42"));
         let failure = classify(&throttled, Effect::Repeatable).unwrap();
         assert_eq!(failure.retry_after, Some(Duration::from_secs(42)));
     }
@@ -241,8 +299,13 @@ mod tests {
     #[test]
     fn the_token_is_taken_from_the_cookie_alone() {
         let mut login = answer(200, r#"{"success":true,"status":200}"#);
-        login.headers.append("set-cookie", HeaderValue::from_static("other=1; Path=/"));
-        login.headers.append("set-cookie", HeaderValue::from_static("authToken=abc.def; Path=/; HttpOnly"));
+        login
+            .headers
+            .append("set-cookie", HeaderValue::from_static("other=1; Path=/"));
+        login.headers.append(
+            "set-cookie",
+            HeaderValue::from_static("authToken=abc.def; Path=/; HttpOnly"),
+        );
         assert_eq!(token_in(&login).unwrap(), "abc.def");
     }
 }

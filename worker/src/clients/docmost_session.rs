@@ -32,28 +32,30 @@ const UNKNOWN_LIFE: Duration = Duration::from_hours(24);
 
 /// A signed-in account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub(super) struct Session {
     token: String,
     /// The account's user id: what it created is recognised by it.
-    pub user: String,
+    pub(super) user: String,
     renew_at: Timestamp,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
 impl Session {
     /// A session with a fresh token.
-    pub fn new(token: String, user: String, now: Timestamp) -> Self {
+    pub(super) fn new(token: String, user: String, now: Timestamp) -> Self {
         let renew_at = now.plus(life_of(&token, now).mul_f64(0.8));
         Self { token, user, renew_at }
     }
 
     /// The bearer token.
-    pub(crate) fn token(&self) -> &str {
+    pub(super) fn token(&self) -> &str {
         &self.token
     }
 
@@ -64,14 +66,14 @@ impl Session {
 
 /// The place where the replicas share their session.
 #[derive(Debug)]
-pub struct SharedSession {
+pub(super) struct SharedSession {
     redis: Redis,
     copy: Mutex<Option<Session>>,
 }
 
 impl SharedSession {
     /// Over this Redis.
-    pub fn new(redis: Redis) -> Self {
+    pub(super) fn new(redis: Redis) -> Self {
         Self {
             redis,
             copy: Mutex::new(None),
@@ -79,7 +81,7 @@ impl SharedSession {
     }
 
     /// A session to use. `refused` is the one that Docmost has just refused, if any; `login` signs in.
-    pub async fn get<L>(&self, refused: Option<&Session>, login: L) -> Result<Session, Failure>
+    pub(super) async fn get<L>(&self, refused: Option<&Session>, login: L) -> Result<Session, Failure>
     where
         L: AsyncFnOnce() -> Result<Session, Failure>,
     {
@@ -114,7 +116,12 @@ impl SharedSession {
                 return Ok(session);
             }
         }
-        Err(Failure::new(FailureClass::Auth, Target::Docmost, "another worker is signing in to Docmost").after(LOOK_EVERY))
+        Err(Failure::new(
+            FailureClass::Auth,
+            Target::Docmost,
+            "another worker is signing in to Docmost",
+        )
+        .after(LOOK_EVERY))
     }
 
     /// Under the lock: somebody may have been faster; else one login, if the minute allows one more.
@@ -141,7 +148,11 @@ impl SharedSession {
         let mut redis = self.connection().await?;
         let life = session.renew_at.since(Timestamp::now()).as_secs().max(1);
         let text = serde_json::to_string(session).map_err(|error| {
-            Failure::new(FailureClass::Transient, Target::Redis, format!("the session cannot be stored: {error}"))
+            Failure::new(
+                FailureClass::Transient,
+                Target::Redis,
+                format!("the session cannot be stored: {error}"),
+            )
         })?;
         redis.set_ex(self.key("session"), text, life).await.map_err(unavailable)
     }

@@ -58,7 +58,11 @@ impl Check<'_> {
         for rule in &self.sources.file.rules {
             let spec = rule.get_ref();
             if names.insert(spec.name.as_str(), ()).is_some() {
-                self.problem(rule, "another rule has the same name".to_owned(), "give each rule its own name");
+                self.problem(
+                    rule,
+                    "another rule has the same name".to_owned(),
+                    "give each rule its own name",
+                );
             }
             if let Some(other) = tables.insert(&spec.table, &spec.name) {
                 let what = format!("the rule {other:?} already makes the page of this table's rows");
@@ -70,10 +74,15 @@ impl Check<'_> {
     fn triggers(&mut self, rule: &Spanned<Rule>) {
         let spec = rule.get_ref();
         if spec.on.is_empty() {
-            self.problem(rule, "`on` is empty: it would never do anything".to_owned(), "leave `on` out for all kinds of event");
+            self.problem(
+                rule,
+                "`on` is empty: it would never do anything".to_owned(),
+                "leave `on` out for all kinds of event",
+            );
         }
         for name in spec.links.keys() {
-            let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+            let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !name.starts_with(|c: char| c.is_ascii_digit());
             if !is_word || name.is_empty() || name == "row" {
                 let what = format!("{name:?} cannot be the name of a link in templates");
                 self.problem(rule, what, "use letters, digits and _, and not the word `row`");
@@ -85,11 +94,22 @@ impl Check<'_> {
         let spec = rule.get_ref();
         let name = format!("{}{}", template::TITLE_PREFIX, spec.name);
         if spec.page.title.trim().is_empty() {
-            self.problem(rule, "the title is empty".to_owned(), "e.g. title = \"Projet {{ row.Nom }}\"");
+            self.problem(
+                rule,
+                "the title is empty".to_owned(),
+                "e.g. title = \"Projet {{ row.Nom }}\"",
+            );
         }
-        match self.environment.add_template_owned(name.clone(), spec.page.title.clone()) {
+        match self
+            .environment
+            .add_template_owned(name.clone(), spec.page.title.clone())
+        {
             Ok(()) => self.variables(rule, &name),
-            Err(error) => self.problem(rule, format!("the title is no template: {error}"), "see docs/RULES.md, Templates"),
+            Err(error) => self.problem(
+                rule,
+                format!("the title is no template: {error}"),
+                "see docs/RULES.md, Templates",
+            ),
         }
     }
 
@@ -111,7 +131,11 @@ impl Check<'_> {
                 let what = format!("the template {path:?} cannot be read: {error}");
                 self.problem(rule, what, "give its path relative to bridge.toml");
             }
-            None => self.problem(rule, format!("the template {path:?} was not read"), "give its path relative to bridge.toml"),
+            None => self.problem(
+                rule,
+                format!("the template {path:?} was not read"),
+                "give its path relative to bridge.toml",
+            ),
         }
     }
 

@@ -54,7 +54,8 @@ fn line(text: &str) -> String {
     let mut escaped = String::with_capacity(cleaned.len() + 8);
     for (position, c) in cleaned.char_indices() {
         // At its beginning a line could be a list, a heading's underline, or one of Docmost's ":::" blocks.
-        let begins_block = (position == 0 && "-+=:".contains(c)) || (position == digits && digits > 0 && ".)".contains(c));
+        let begins_block =
+            (position == 0 && "-+=:".contains(c)) || (position == digits && digits > 0 && ".)".contains(c));
         if begins_block || SPECIAL.contains(c) {
             escaped.push('\\');
         }

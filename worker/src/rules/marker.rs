@@ -44,9 +44,15 @@ mod tests {
     #[test]
     fn the_marks_are_what_people_will_look_for() {
         let page = Marker::of(key(12, 345), &Slot::page());
-        assert_eq!((page.label.as_str(), page.token.as_str()), ("baserow-t12-r345", "brwt12r345x"));
+        assert_eq!(
+            (page.label.as_str(), page.token.as_str()),
+            ("baserow-t12-r345", "brwt12r345x")
+        );
         let bloc = Marker::of(key(12, 345), &Slot::parse("bloc-17").unwrap());
-        assert_eq!((bloc.label.as_str(), bloc.token.as_str()), ("baserow-t12-r345-bloc-17", "brwt12r345sbloc17x"));
+        assert_eq!(
+            (bloc.label.as_str(), bloc.token.as_str()),
+            ("baserow-t12-r345-bloc-17", "brwt12r345sbloc17x")
+        );
     }
 
     proptest! {

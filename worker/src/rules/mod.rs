@@ -40,3 +40,172 @@ impl Rules {
 pub fn reacts(rule: &Rule, kinds: EventKinds) -> bool {
     kinds.contains(EventKind::Forced) || rule.on.iter().any(|kind| kinds.contains(*kind))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use passerelle_shared::config::{BridgeFile, Problems};
+    use passerelle_shared::ledger::FailureClass;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::failure::Failure;
+    use crate::row::Row;
+
+    const RULE: &str = r#"[sources]
+"*" = { proof = "hmac", secrets = "S" }
+
+[[rules]]
+name = "projet-page"
+table = "projet"
+links = { client = "Client" }
+
+[rules.page]
+space = "Agence"
+title = "Projet {{ row.Nom }} - {{ client.Nom }}"
+body = "projet.md"
+icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, default = "📁" }
+"#;
+    const BODY: &str = "| Client | {{ client.Nom }} |\n|---|---|\n| Statut | {{ row.Statut or \"–\" }} |\n\n{{ row.Description | paragraphs }}\n";
+
+    fn sources(text: &str, body: &str) -> RuleSources {
+        RuleSources {
+            place: "bridge.toml".to_owned(),
+            text: text.to_owned(),
+            file: BridgeFile::parse(text, "bridge.toml").unwrap(),
+            templates: BTreeMap::from([("projet.md".to_owned(), Ok(body.to_owned()))]),
+        }
+    }
+
+    fn problems(text: &str, body: &str) -> Problems {
+        Rules::compile(&sources(text, body)).unwrap_err()
+    }
+
+    fn row(fields: &serde_json::Value) -> Row {
+        Row::from_json(&fields.to_string()).unwrap()
+    }
+
+    fn projet(name: &str, status: &str) -> Row {
+        row(
+            &serde_json::json!({"id": 345, "Nom": name, "Statut": {"id": 1, "value": status, "color": "red"}, "Description": null, "Client": []}),
+        )
+    }
+
+    fn plan(rules: &Rules, row: &Row, client: Option<Row>) -> Result<DesiredPage, Failure> {
+        let links = BTreeMap::from([("client".to_owned(), client)]);
+        let subject = Subject {
+            key: "t12/r345".parse().unwrap(),
+            row,
+            links: &links,
+            address: "https://baserow.example.org/database/1/table/12/row/345",
+        };
+        rules.plan(rules.iter().next().unwrap(), &subject)
+    }
+
+    fn shipped() -> Rules {
+        Rules::compile(&sources(RULE, BODY)).unwrap()
+    }
+
+    #[test]
+    fn a_row_and_its_client_become_the_page_of_the_specification() {
+        let client = row(&serde_json::json!({"id": 7, "Nom": "Ville | Lyon"}));
+        let page = plan(&shipped(), &projet("Éole", "En cours"), Some(client)).unwrap();
+        insta::assert_snapshot!(
+            format!("{:?} {} {}\n{}", page.icon, page.title, page.marker.label, page.body.text()),
+            @r#"
+        Is(Some("🚧")) Projet Éole - Ville | Lyon baserow-t12-r345
+        | Client | Ville \| Lyon |
+        |---|---|
+        | Statut | En cours |
+
+        Baserow: [brwt12r345x](https://baserow.example.org/database/1/table/12/row/345)
+        "#
+        );
+    }
+
+    #[test]
+    fn a_row_without_a_client_still_has_a_page() {
+        let page = plan(&shipped(), &projet("Éole", "Autre"), None).unwrap();
+        assert_eq!(page.title, "Projet Éole -");
+        assert_eq!(page.icon, DesiredIcon::Is(Some("📁".to_owned())));
+        let closed = plan(&shipped(), &projet("Éole", "Clos"), None).unwrap();
+        assert_eq!(closed.icon, DesiredIcon::Is(None), "an empty icon takes the icon away");
+    }
+
+    #[test]
+    fn a_field_that_the_table_does_not_have_is_a_permanent_failure_that_names_the_place() {
+        let rules = Rules::compile(&sources(RULE, "line\n{{ row.Nmo }}")).unwrap();
+        let failure = plan(&rules, &projet("x", "y"), None).unwrap_err();
+        assert_eq!(failure.class, FailureClass::Permanent);
+        assert!(
+            failure.message.contains("projet.md") && failure.message.contains("line 2"),
+            "{}",
+            failure.message
+        );
+    }
+
+    #[test]
+    fn a_body_that_people_own_does_not_make_a_difference_and_a_followed_one_does() {
+        let with_body = |text: &str, body: &str| {
+            let rules = Rules::compile(&sources(text, body)).unwrap();
+            plan(&rules, &projet("x", "y"), None).unwrap()
+        };
+        assert_eq!(with_body(RULE, "one").hash, with_body(RULE, "two").hash);
+        let following = format!("{RULE}body_updates = \"replace\"\n");
+        let (one, two) = (with_body(&following, "one"), with_body(&following, "two"));
+        assert_ne!(one.hash, two.hash);
+        let Body::Follows { text, proof } = &one.body else {
+            panic!("the body should follow the row");
+        };
+        assert!(text.contains(proof) && !two.body.text().contains(proof));
+    }
+
+    #[test]
+    fn a_page_that_docmost_would_refuse_is_refused_here_with_its_size() {
+        let rules = Rules::compile(&sources(RULE, &"x".repeat(1024 * 1024))).unwrap();
+        let failure = plan(&rules, &projet("x", "y"), None).unwrap_err();
+        assert_eq!(failure.class, FailureClass::Permanent);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_the_rules_is_reported_at_once_with_its_line() {
+        let second = RULE[RULE.find("[[rules]]").unwrap()..]
+            .replace("client.Nom", "clinet.Nom")
+            .replace("\"projet.md\"", "\"missing.md\"")
+            .replace("{ client =", "{ row =");
+        let problems = problems(&format!("{RULE}\n{second}"), "{% if %}");
+        insta::assert_snapshot!(problems, @r#"
+        the configuration has 6 problems:
+          bridge.toml:15 (rule projet-page): another rule has the same name
+              → give each rule its own name
+          bridge.toml:15 (rule projet-page): the rule "projet-page" already makes the page of this table's rows
+              → make one rule of the two
+          projet.md:1: it is no template: syntax error: unexpected end of block (in projet.md:1)
+              → see docs/RULES.md, Templates
+          bridge.toml:15 (rule projet-page): "row" cannot be the name of a link in templates
+              → use letters, digits and _, and not the word `row`
+          bridge.toml:15 (rule projet-page): "title of projet-page" uses "clinet", which is neither `row` nor one of the rule's links
+              → mend the name, or add it: links = { clinet = "<link field>" }
+          bridge.toml:15 (rule projet-page): the template "missing.md" was not read
+              → give its path relative to bridge.toml
+        "#);
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_row_always_gives_the_same_plan(name in "\\PC*", status in "\\PC*") {
+            let row = projet(&name, &status);
+            prop_assert_eq!(plan(&shipped(), &row, None), plan(&shipped(), &row, None));
+        }
+
+        #[test]
+        fn no_value_breaks_the_table_or_reaches_docmost_with_nul(name in "[\\PC\0\n|]*") {
+            let client = row(&serde_json::json!({"id": 7, "Nom": name}));
+            let page = plan(&shipped(), &projet(&name, "y"), Some(client)).map_err(|failure| TestCaseError::fail(failure.message))?;
+            prop_assert!(!page.body.text().contains('\0') && !page.title.contains(['\0', '\n']));
+            let first = page.body.text().lines().next().unwrap();
+            prop_assert!(first.starts_with("| Client | ") && first.ends_with(" |"));
+        }
+    }
+}

@@ -97,7 +97,11 @@ impl Rules {
                 rule.page.body
             )));
         }
-        let icon = rule.page.icon.as_ref().map_or(DesiredIcon::Anything, |icons| icon_of(icons, subject.row));
+        let icon = rule
+            .page
+            .icon
+            .as_ref()
+            .map_or(DesiredIcon::Anything, |icons| icon_of(icons, subject.row));
         let space = rule.page.space.clone();
         let hash = hash(&[&space, slot.as_str(), &title, &icon_text(&icon), followed_text(&body)]);
         Ok(DesiredPage {
@@ -112,7 +116,10 @@ impl Rules {
     }
 
     fn render(&self, name: &str, variables: &Value) -> Result<String, Failure> {
-        let rendered = self.templates.get_template(name).and_then(|template| template.render(variables));
+        let rendered = self
+            .templates
+            .get_template(name)
+            .and_then(|template| template.render(variables));
         rendered.map_err(|error| {
             let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
             Failure::unmappable(format!("template {name:?}{line}: {error}"))
@@ -125,7 +132,9 @@ fn variables(subject: &Subject<'_>) -> Value {
         .links
         .iter()
         .map(|(name, row)| (name.clone(), template::linked_value(row.as_ref())));
-    links.chain([("row".to_owned(), template::row_value(subject.row))]).collect()
+    links
+        .chain([("row".to_owned(), template::row_value(subject.row))])
+        .collect()
 }
 
 /// The body with its last line, by which the page is found again after a lost answer.

@@ -30,7 +30,9 @@ pub(super) fn environment() -> Environment<'static> {
         }
     });
     environment.set_formatter(print);
-    environment.add_filter("paragraphs", |value: Value| Value::from_safe_string(escape::paragraphs(&text_of(&value))));
+    environment.add_filter("paragraphs", |value: Value| {
+        Value::from_safe_string(escape::paragraphs(&text_of(&value)))
+    });
     environment
 }
 
