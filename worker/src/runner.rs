@@ -11,7 +11,7 @@ use apalis::prelude::*;
 use passerelle_shared::id::ProcessName;
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureRecord, Settlement, Verdict};
-use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Redis, Settled};
+use passerelle_shared::queue::{BackendSettings, Leased, Queue, Settled};
 use passerelle_shared::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -42,12 +42,12 @@ struct Hands {
 /// Runs jobs until told to stop, and then until the running ones have ended or were given back.
 pub async fn run(
     settings: RunnerSettings,
-    redis: Redis,
+    name: &ProcessName,
+    queue: &Queue,
     bridge: Arc<Bridge>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let name = ProcessName::unique("worker");
-    let backend = Queue::new(redis, QueueName::Sync).backend(BackendSettings {
+    let backend = queue.backend(BackendSettings {
         worker: name.clone(),
         concurrency: settings.concurrency,
         lease: settings.lease,

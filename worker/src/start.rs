@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use passerelle_shared::config::{Reader, StoreSettings};
-use passerelle_shared::queue::Redis;
+use passerelle_shared::id::ProcessName;
+use passerelle_shared::queue::{Queue, QueueName, Redis};
 use passerelle_shared::store::{Store, StoreError};
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,7 @@ use crate::bridge::Bridge;
 use crate::cache::Cache;
 use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
+use crate::ledger_writer::LedgerWriter;
 use crate::settings::Settings;
 use crate::tables::Tables;
 use crate::{health, runner};
@@ -51,9 +53,19 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let Some(store) = open_store(&settings.store, &stop).await? else {
         return Ok(());
     };
+    let name = ProcessName::unique("worker");
+    let queue = Queue::new(redis.clone(), QueueName::Sync);
     let runner = settings.runner();
-    let bridge = Arc::new(bridge(settings, redis.clone(), store)?);
-    runner::run(runner, redis, bridge, stop).await
+    let writer = LedgerWriter::new(queue.clone(), store.clone(), redis.clone(), name.clone());
+    let bridge = Arc::new(bridge(settings, redis, store)?);
+
+    // The writer stops after the runner: the last settlements are facts too.
+    let written = CancellationToken::new();
+    let writer = tokio::spawn(writer.run(written.clone()));
+    let result = runner::run(runner, &name, &queue, bridge, stop).await;
+    written.cancel();
+    writer.await?;
+    result
 }
 
 /// Puts the surroundings of jobs together; nothing is sent yet.

@@ -132,9 +132,7 @@ fn variables(subject: &Subject<'_>) -> Value {
         .links
         .iter()
         .map(|(name, row)| (name.clone(), template::linked_value(row.as_ref())));
-    links
-        .chain([("row".to_owned(), template::row_value(subject.row))])
-        .collect()
+    Value::from_pairs(links.chain([("row".to_owned(), template::row_value(subject.row))]))
 }
 
 /// The body with its last line, by which the page is found again after a lost answer.

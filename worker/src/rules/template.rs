@@ -57,7 +57,7 @@ fn text_of(value: &Value) -> String {
 /// A row as templates see it.
 pub(super) fn row_value(row: &Row) -> Value {
     let cells = row.cells().map(|(name, cell)| (name.to_owned(), cell_value(cell)));
-    cells.chain([("id".to_owned(), Value::from(row.id().get()))]).collect()
+    Value::from_pairs(cells.chain([("id".to_owned(), Value::from(row.id().get()))]))
 }
 
 fn cell_value(cell: &Cell) -> Value {
