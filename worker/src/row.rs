@@ -105,12 +105,12 @@ impl Cell {
         match value {
             Value::Null => Self::Empty,
             Value::Bool(flag) => Self::Flag(flag),
-            Value::Array(items) => Self::of_list(items),
+            Value::Array(items) => Self::of_list(&items),
             other => text_of(&other).map_or(Self::Empty, Self::Text),
         }
     }
 
-    fn of_list(items: Vec<Value>) -> Self {
+    fn of_list(items: &[Value]) -> Self {
         // Only links have an id, a value and an order; choices have a colour in its place, look-ups have neither.
         if items.iter().all(|item| item.get("order").is_some()) {
             return Self::Links(items.iter().filter_map(linked_row).collect());

@@ -93,7 +93,7 @@ async fn open_store(settings: &StoreSettings, stop: &CancellationToken) -> Resul
         match Store::open(settings).await {
             Ok(store) => return Ok(Some(store)),
             Err(error @ (StoreError::Open { .. } | StoreError::Database(_))) => {
-                tracing::warn!(%error, "waiting for the store")
+                tracing::warn!(%error, "waiting for the store");
             }
             Err(error) => return Err(error),
         }

@@ -69,13 +69,12 @@ impl Tables {
     ) -> Result<Option<TableId>, Failure> {
         let mut known = self.known.lock().await;
         let fresh = known.fields.get(&table).filter(|(asked, _)| asked.elapsed() < KEPT_FOR);
-        let fields = match fresh {
-            Some((_, fields)) => Arc::clone(fields),
-            None => {
-                let fields = Arc::new(baserow.fields(journal, table).await?);
-                known.fields.insert(table, (Instant::now(), Arc::clone(&fields)));
-                fields
-            }
+        let fields = if let Some((_, fields)) = fresh {
+            Arc::clone(fields)
+        } else {
+            let fields = Arc::new(baserow.fields(journal, table).await?);
+            known.fields.insert(table, (Instant::now(), Arc::clone(&fields)));
+            fields
         };
         Ok(fields
             .iter()

@@ -23,15 +23,13 @@ impl Application<'_, '_> {
         if link.content_hash == UNSWEPT {
             self.sweep(&link).await?;
         }
-        match self.update(&link.page).await? {
-            Some(page) => Ok((self.save(page, Some(&link)).await?, true)),
-            None => {
-                self.journal
-                    .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
-                self.bridge.store.forget_link(row, slot).await?;
-                Ok((self.find_or_create().await?, true))
-            }
+        if let Some(page) = self.update(&link.page).await? {
+            return Ok((self.save(page, Some(&link)).await?, true));
         }
+        self.journal
+            .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
+        self.bridge.store.forget_link(row, slot).await?;
+        Ok((self.find_or_create().await?, true))
     }
 
     async fn find_or_create(&mut self) -> Result<Link, Failure> {

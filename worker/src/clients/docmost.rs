@@ -9,8 +9,8 @@ use passerelle_shared::ledger::FailureClass;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::answer::Effect;
 pub use super::docmost_call::Docmost;
+use super::docmost_call::Route;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::rules::{Body, DesiredIcon, DesiredPage};
@@ -73,7 +73,9 @@ impl Docmost {
 
     /// The space with this name or slug; the slug wins if both exist.
     pub async fn space(&self, journal: &mut Journal, name: &str) -> Result<Option<Space>, Failure> {
-        let spaces: Vec<Space> = self.list(journal, "find_space", "spaces", json!({})).await?;
+        let spaces: Vec<Space> = self
+            .list(journal, &Route::repeatable("find_space", "spaces"), json!({}))
+            .await?;
         let by_slug = spaces.iter().position(|space| space.slug.eq_ignore_ascii_case(name));
         let found = by_slug.or_else(|| spaces.iter().position(|space| space.name == name));
         Ok(found.and_then(|index| spaces.into_iter().nth(index)))
@@ -86,7 +88,7 @@ impl Docmost {
         if let DesiredIcon::Is(Some(icon)) = &page.icon {
             body["icon"] = json!(icon);
         }
-        self.ask(journal, "create_page", "pages/create", Effect::Creates, body)
+        self.ask(journal, &Route::creating("create_page", "pages/create"), body)
             .await
     }
 
@@ -102,7 +104,7 @@ impl Docmost {
             body["format"] = json!("markdown");
         }
         let answer: Page = self
-            .ask(journal, "update_page", "pages/update", Effect::Repeatable, body)
+            .ask(journal, &Route::repeatable("update_page", "pages/update"), body)
             .await?;
         check_update(&answer, page).map(|()| answer)
     }
@@ -112,9 +114,7 @@ impl Docmost {
         let result = self
             .ask(
                 journal,
-                "read_page",
-                "pages/info",
-                Effect::Repeatable,
+                &Route::repeatable("read_page", "pages/info"),
                 json!({"pageId": id}),
             )
             .await;
@@ -124,7 +124,11 @@ impl Docmost {
     /// The names of a page's labels; `None` if the page is gone.
     pub async fn labels(&self, journal: &mut Journal, id: &PageId) -> Result<Option<Vec<String>>, Failure> {
         let result = self
-            .list(journal, "read_labels", "pages/labels", json!({"pageId": id}))
+            .list(
+                journal,
+                &Route::repeatable("read_labels", "pages/labels"),
+                json!({"pageId": id}),
+            )
             .await
             .map(|labels: Vec<Label>| labels.into_iter().map(|label| label.name).collect());
         gone_is_none(result)
@@ -133,13 +137,18 @@ impl Docmost {
     /// Puts a label on a page; again is no harm.
     pub async fn add_label(&self, journal: &mut Journal, id: &PageId, label: &str) -> Result<(), Failure> {
         let body = json!({"pageId": id, "names": [label]});
-        self.tell(journal, "label_page", "pages/labels/add", body).await
+        self.tell(journal, &Route::repeatable("label_page", "pages/labels/add"), body)
+            .await
     }
 
     /// The pages with a label, trashed ones left out.
     pub async fn pages_with_label(&self, journal: &mut Journal, label: &str) -> Result<Vec<Page>, Failure> {
-        self.list(journal, "find_by_label", "labels/pages", json!({"name": label}))
-            .await
+        self.list(
+            journal,
+            &Route::repeatable("find_by_label", "labels/pages"),
+            json!({"name": label}),
+        )
+        .await
     }
 
     /// Our own pages with this one-word token in their text, trashed ones left out. Copies that people made are not our own.
@@ -151,41 +160,53 @@ impl Docmost {
         let user = self.user().await?;
         let body = json!({"query": token, "creatorId": user, "limit": 50});
         let hits: Hits = self
-            .ask(journal, "find_by_token", "search", Effect::Repeatable, body)
+            .ask(journal, &Route::repeatable("find_by_token", "search"), body)
             .await?;
         Ok(hits.items)
     }
 
     /// The pages in the trash of a space.
     pub async fn trash_of(&self, journal: &mut Journal, space: &str) -> Result<Vec<Page>, Failure> {
-        self.list(journal, "look_in_trash", "pages/trash", json!({"spaceId": space}))
-            .await
+        self.list(
+            journal,
+            &Route::repeatable("look_in_trash", "pages/trash"),
+            json!({"spaceId": space}),
+        )
+        .await
     }
 
     /// Puts a page into the trash; again is no harm.
     pub async fn trash(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
-        self.tell(journal, "trash_page", "pages/delete", json!({"pageId": id}))
-            .await
+        self.tell(
+            journal,
+            &Route::repeatable("trash_page", "pages/delete"),
+            json!({"pageId": id}),
+        )
+        .await
     }
 
     /// Takes a page out of the trash; a page that is not there stays where it is.
     pub async fn restore(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
-        self.tell(journal, "restore_page", "pages/restore", json!({"pageId": id}))
-            .await
+        self.tell(
+            journal,
+            &Route::repeatable("restore_page", "pages/restore"),
+            json!({"pageId": id}),
+        )
+        .await
     }
 
     /// Moves a page to another space; id and labels stay.
     pub async fn move_to_space(&self, journal: &mut Journal, id: &PageId, space: &str) -> Result<(), Failure> {
         let body = json!({"pageId": id, "spaceId": space});
-        self.tell(journal, "move_page", "pages/move-to-space", body).await
+        self.tell(journal, &Route::repeatable("move_page", "pages/move-to-space"), body)
+            .await
     }
 
     /// Reads a whole listing, a hundred items at a time.
     async fn list<T: for<'de> Deserialize<'de>>(
         &self,
         journal: &mut Journal,
-        step: &str,
-        path: &str,
+        route: &Route,
         filter: Value,
     ) -> Result<Vec<T>, Failure> {
         #[derive(Deserialize)]
@@ -202,14 +223,14 @@ impl Docmost {
         body["limit"] = json!(100);
         let mut items = Vec::new();
         for _ in 0..MOST_LISTING_PAGES {
-            let listing: Listing<T> = self.ask(journal, step, path, Effect::Repeatable, body.clone()).await?;
+            let listing: Listing<T> = self.ask(journal, route, body.clone()).await?;
             items.extend(listing.items);
             match listing.meta.and_then(|meta| meta.next_cursor) {
                 Some(cursor) => body["cursor"] = json!(cursor),
                 None => return Ok(items),
             }
         }
-        journal.note(step, format!("only the first {} were read", items.len()));
+        journal.note(route.step, format!("only the first {} were read", items.len()));
         Ok(items)
     }
 }

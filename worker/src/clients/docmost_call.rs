@@ -28,6 +28,32 @@ pub struct Docmost {
     permits: Arc<Semaphore>,
 }
 
+/// A call that Docmost offers: its name in `trace`, its path, and what it would mean to send it twice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) step: &'static str,
+    path: &'static str,
+    effect: Effect,
+}
+
+impl Route {
+    /// Reads, or sets a state that may be set again.
+    pub(super) const fn repeatable(step: &'static str, path: &'static str) -> Self {
+        let effect = Effect::Repeatable;
+        Self { step, path, effect }
+    }
+
+    /// Makes something new each time.
+    pub(super) const fn creating(step: &'static str, path: &'static str) -> Self {
+        let effect = Effect::Creates;
+        Self { step, path, effect }
+    }
+
+    fn request(&self) -> String {
+        format!("POST docmost {}", self.path)
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<T> {
     data: T,
@@ -63,44 +89,42 @@ impl Docmost {
     pub(super) async fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         journal: &mut Journal,
-        step: &str,
-        path: &str,
-        effect: Effect,
+        route: &Route,
         body: Value,
     ) -> Result<T, Failure> {
         let began = Instant::now();
         let result = self
-            .call(path, effect, &body)
+            .call(route, &body)
             .await
-            .and_then(|answer| data_of(&answer, effect));
-        journal.call(step, format!("POST docmost {path}"), began, &result);
+            .and_then(|answer| data_of(&answer, route.effect));
+        journal.call(route.step, route.request(), began, &result);
         result
     }
 
     /// A call whose answer is just yes.
-    pub(super) async fn tell(&self, journal: &mut Journal, step: &str, path: &str, body: Value) -> Result<(), Failure> {
+    pub(super) async fn tell(&self, journal: &mut Journal, route: &Route, body: Value) -> Result<(), Failure> {
         let began = Instant::now();
-        let result = self.call(path, Effect::Repeatable, &body).await.map(|_| ());
-        journal.call(step, format!("POST docmost {path}"), began, &result);
+        let result = self.call(route, &body).await.map(|_| ());
+        journal.call(route.step, route.request(), began, &result);
         result
     }
 
     /// Sends with the session; a refused token is renewed once, since a 401 was not carried out.
-    async fn call(&self, path: &str, effect: Effect, body: &Value) -> Result<Answer, Failure> {
+    async fn call(&self, route: &Route, body: &Value) -> Result<Answer, Failure> {
         let session = self.session(None).await?;
-        let result = self.send_as(&session, path, effect, body).await;
+        let result = self.send_as(&session, route, body).await;
         match result {
             Err(failure) if failure.class == FailureClass::Auth && failure.status == Some(401) => {
                 let renewed = self.session(Some(&session)).await?;
-                self.send_as(&renewed, path, effect, body).await
+                self.send_as(&renewed, route, body).await
             }
             result => result,
         }
     }
 
-    async fn send_as(&self, session: &Session, path: &str, effect: Effect, body: &Value) -> Result<Answer, Failure> {
-        let request = self.post(path).bearer_auth(session.token()).json(body);
-        self.send(effect, request).await
+    async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
+        let request = self.post(route.path).bearer_auth(session.token()).json(body);
+        self.send(route.effect, request).await
     }
 
     async fn send(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
@@ -191,11 +215,10 @@ fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         (429, _) => FailureClass::Throttled,
         (404, "Page not found") => FailureClass::Gone,
         (404, "Parent page not found") => FailureClass::Permanent,
-        // Our account was not (yet) added to the space, or the answer is up to 5 s old: slow retry, then a person.
-        (404, "Space permissions not found" | "Workspace not found") => FailureClass::Transient,
         // A status without Docmost's own JSON is a proxy's: the page is innocent.
         (400 | 403 | 413 | 422, _) if own_word => FailureClass::Permanent,
         (500..=599, _) => effect.unknown_outcome(),
+        // Among them "Space permissions not found": our account was not (yet) added to the space, or the answer is up to 5 s old.
         _ => FailureClass::Transient,
     };
     let hint = match (answer.status, message.as_str()) {

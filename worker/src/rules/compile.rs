@@ -53,11 +53,11 @@ struct Check<'a> {
 impl Check<'_> {
     /// Two rules of one name cannot be told apart in `trace`; two rules of one table would fight over the row's page.
     fn names_and_tables(&mut self) {
-        let mut names = HashMap::new();
+        let mut names = HashSet::new();
         let mut tables: HashMap<&TableRef, &str> = HashMap::new();
         for rule in &self.sources.file.rules {
             let spec = rule.get_ref();
-            if names.insert(spec.name.as_str(), ()).is_some() {
+            if !names.insert(spec.name.as_str()) {
                 self.problem(
                     rule,
                     "another rule has the same name".to_owned(),

@@ -11,24 +11,10 @@ pub(super) fn inline(text: &str) -> String {
 
 /// A long text with its paragraphs; only for places where blank lines are allowed.
 pub(super) fn paragraphs(text: &str) -> String {
-    let mut paragraphs = vec![String::new()];
-    for line in text.lines().map(line) {
-        match paragraphs.last_mut() {
-            Some(paragraph) if line.is_empty() => {
-                if !paragraph.is_empty() {
-                    paragraphs.push(String::new());
-                }
-            }
-            Some(paragraph) => {
-                if !paragraph.is_empty() {
-                    paragraph.push_str("<br>");
-                }
-                paragraph.push_str(&line);
-            }
-            None => {}
-        }
-    }
-    paragraphs.join("\n\n").trim_end().to_owned()
+    let lines: Vec<String> = text.lines().map(line).collect();
+    let paragraphs = lines.split(String::is_empty).filter(|lines| !lines.is_empty());
+    let paragraphs: Vec<String> = paragraphs.map(|lines| lines.join("<br>")).collect();
+    paragraphs.join("\n\n")
 }
 
 /// A text as a page's title: one line, no control characters, bounded.
