@@ -10,4 +10,7 @@ mod clock;
 mod control;
 pub mod docmost;
 pub mod faults;
+pub mod notices;
 pub mod server;
+pub mod slack;
+pub mod smtp;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, TcpListener};
 
 use anyhow::Context as _;
 use clap::Parser;
-use passerelle_sandbox::{baserow, docmost, server::Running};
+use passerelle_sandbox::{baserow, docmost, notices, server::Running};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Stand-ins for Baserow and Docmost, with fault switches under /_sandbox/faults on each port.
@@ -25,6 +25,8 @@ struct Options {
     baserow: baserow::Options,
     #[command(flatten)]
     docmost: docmost::Options,
+    #[command(flatten)]
+    notices: notices::Options,
 }
 
 #[tokio::main]
@@ -37,6 +39,10 @@ async fn main() -> anyhow::Result<()> {
     announce(&baserow)?;
     let docmost = docmost::start(listen(options.host, options.docmost_port)?, options.docmost)?;
     announce(&docmost)?;
+    let notices = notices::start(options.host, options.notices)?;
+    for line in notices.announcements() {
+        writeln!(std::io::stdout(), "{line}")?;
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -44,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let (first, second) = tokio::join!(baserow.stop(), docmost.stop());
     first?;
     second?;
+    notices.stop().await?;
     Ok(())
 }
 

@@ -1,0 +1,80 @@
+//! Where notices end: the SMTP server and Slack's webhook, each started only if it is given a port.
+
+use std::io;
+use std::net::{IpAddr, TcpListener};
+
+use crate::{slack, smtp};
+
+/// Which ends of notices are started, and how they are set up.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "notices")]
+pub struct Options {
+    /// The port of the SMTP server; 0 takes a free one. Absent: there is none.
+    #[arg(long)]
+    pub smtp_port: Option<u16>,
+    /// The port of its control routes; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub smtp_control_port: u16,
+    /// The port of Slack; 0 takes a free one. Absent: there is none.
+    #[arg(long)]
+    pub slack_port: Option<u16>,
+    /// How the SMTP server is set up.
+    #[command(flatten)]
+    pub smtp: smtp::Options,
+    /// How Slack is set up.
+    #[command(flatten)]
+    pub slack: slack::Options,
+}
+
+/// The ends that were started.
+#[derive(Debug)]
+pub struct Ends {
+    /// The SMTP server.
+    pub smtp: Option<smtp::Server>,
+    /// Slack.
+    pub slack: Option<slack::Server>,
+}
+
+/// Starts what has a port. Must be called inside a tokio runtime.
+pub fn start(host: IpAddr, options: Options) -> io::Result<Ends> {
+    let listen = |port| TcpListener::bind((host, port));
+    let smtp = match options.smtp_port {
+        Some(port) => Some(smtp::start(
+            listen(port)?,
+            listen(options.smtp_control_port)?,
+            options.smtp,
+        )?),
+        None => None,
+    };
+    let slack = match options.slack_port {
+        Some(port) => Some(slack::start(listen(port)?, options.slack)?),
+        None => None,
+    };
+    Ok(Ends { smtp, slack })
+}
+
+impl Ends {
+    /// One line for each port, as the other stand-ins announce theirs.
+    pub fn announcements(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(server) = &self.smtp {
+            lines.push(format!("SMTP listens on {}", server.url()));
+            lines.push(format!("{} listens on {}", server.control.name, server.control.url()));
+        }
+        if let Some(server) = &self.slack {
+            lines.push(format!("{} listens on {}", server.running.name, server.running.url()));
+        }
+        lines
+    }
+
+    /// Stops what was started.
+    pub async fn stop(self) -> io::Result<()> {
+        if let Some(server) = self.smtp {
+            server.stop().await?;
+        }
+        if let Some(server) = self.slack {
+            server.running.stop().await?;
+        }
+        Ok(())
+    }
+}

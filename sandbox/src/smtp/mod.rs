@@ -1,0 +1,196 @@
+//! A real SMTP server that keeps the mails it is given instead of passing them on.
+//!
+//! It speaks SMTP on one port and has the control routes of every stand-in, and its own, on a second port over HTTP:
+//!
+//! | call | effect |
+//! |---|---|
+//! | `GET /_sandbox/mails`, `DELETE /_sandbox/mails` | the mails that were accepted ([`Mail`]), oldest first; forgets them |
+//! | `GET /_sandbox/certificate` | the certificate for `localhost` and `127.0.0.1`, made at start, as PEM |
+//! | `/_sandbox/faults`, `/_sandbox/log` | as for every stand-in ([`crate::faults`]) |
+//!
+//! The fault switches meet SMTP commands as if they were HTTP calls: the method is the verb, the path is the verb in small letters
+//! behind a slash, the body is the line. Two verbs are no commands: `CONNECT` (`/connect`, before the greeting) and `MESSAGE`
+//! (`/message`, the content after `DATA`). So `{"path":"/rcpt","body_contains":"amina@","kind":"status","status":550}` refuses one
+//! recipient, `{"path":"/connect","kind":"reset"}` every connection, and `{"path":"/message","kind":"lost_answer"}` keeps the mail and
+//! cuts the connection before the answer. The status is the SMTP code; a body that is a string is the text after it.
+
+mod fate;
+mod mails;
+mod session;
+mod sign_in;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, Json};
+use actix_web::{HttpResponse, Responder};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+pub use mails::{Envelope, Mail, Mails};
+
+use crate::faults::Switches;
+use crate::server::{Manners, Running, serve};
+use fate::Desk;
+
+const MANNERS: Manners = Manners {
+    name: "SMTP control",
+    sign_of_life: &[],
+    body_limit: 1024 * 1024,
+    failure: HttpResponse::new,
+};
+
+/// How connections are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Encryption {
+    /// Never; `STARTTLS` is not offered.
+    None,
+    /// After `STARTTLS`, for those who ask for it.
+    Starttls,
+    /// From the first byte.
+    Tls,
+}
+
+/// How the stand-in is set up.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "smtp")]
+pub struct Options {
+    /// Who must sign in before sending mail. Absent: nobody must.
+    #[arg(long, requires = "smtp_password")]
+    pub smtp_username: Option<String>,
+    /// The password for it.
+    #[arg(long, requires = "smtp_username")]
+    pub smtp_password: Option<String>,
+    /// How connections are encrypted.
+    #[arg(long, value_enum, default_value = "starttls")]
+    pub smtp_tls: Encryption,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            smtp_username: None,
+            smtp_password: None,
+            smtp_tls: Encryption::Starttls,
+        }
+    }
+}
+
+/// A server that listens. Dropping it does not stop it; [`Server::stop`] does.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it speaks SMTP.
+    pub address: SocketAddr,
+    /// The mails that were accepted.
+    pub mails: Mails,
+    /// Its certificate, as PEM.
+    pub certificate: String,
+    /// Its control routes, fault switches and log of commands.
+    pub control: Running,
+    implicit_tls: bool,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Its URL, as clients are told it.
+    pub fn url(&self) -> String {
+        let scheme = if self.implicit_tls { "smtps" } else { "smtp" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Its fault switches.
+    pub fn faults(&self) -> &Switches {
+        &self.control.faults
+    }
+
+    /// Stops it: both ports are closed, open sessions are cut.
+    pub async fn stop(self) -> io::Result<()> {
+        self.task.abort();
+        // It ends by being aborted, which is what is wanted.
+        let _ = self.task.await;
+        self.control.stop().await
+    }
+}
+
+/// Starts it: SMTP on `listener`, its control routes on `control`. Must be called inside a tokio runtime.
+pub fn start(listener: TcpListener, control: TcpListener, options: Options) -> io::Result<Server> {
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (acceptor, certificate) = encryption().map_err(io::Error::other)?;
+    let mails = Mails::default();
+    let control = serve(control, MANNERS, routes(mails.clone(), certificate.clone()))?;
+    let implicit_tls = options.smtp_tls == Encryption::Tls;
+    let desk = Arc::new(Desk {
+        options,
+        mails: mails.clone(),
+        faults: control.faults.clone(),
+        calls: control.calls.clone(),
+        acceptor,
+    });
+    Ok(Server {
+        address,
+        mails,
+        certificate,
+        control,
+        implicit_tls,
+        task: tokio::spawn(accept(listener, desk)),
+    })
+}
+
+/// Serves every connection as a task of its own. Dropping this cuts them all.
+async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((socket, _)) = accepted {
+                    sessions.spawn(session::serve(Arc::clone(&desk), socket));
+                }
+            }
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}
+
+fn encryption() -> anyhow::Result<(TlsAcceptor, String)> {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names)?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())?;
+    Ok((TlsAcceptor::from(Arc::new(config)), made.cert.pem()))
+}
+
+fn routes(mails: Mails, certificate: String) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + 'static {
+    move |config| {
+        config
+            .app_data(Data::new(mails))
+            .service(
+                web::resource("/_sandbox/mails")
+                    .route(web::get().to(list_mails))
+                    .route(web::delete().to(clear_mails)),
+            )
+            .route(
+                "/_sandbox/certificate",
+                web::get().to(move || std::future::ready(certificate.clone())),
+            )
+            .default_service(web::to(|| async { HttpResponse::new(StatusCode::NOT_FOUND) }));
+    }
+}
+
+async fn list_mails(mails: Data<Mails>) -> impl Responder {
+    Json(mails.list())
+}
+
+async fn clear_mails(mails: Data<Mails>) -> impl Responder {
+    mails.clear();
+    HttpResponse::NoContent()
+}
