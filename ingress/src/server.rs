@@ -7,11 +7,12 @@ use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use passerelle_shared::queue::{Queue, QueueError, QueueName, Redis};
+use tokio::sync::Semaphore;
 
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
-use crate::routes::webhook::{Entrance, receive};
+use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive};
 use crate::settings::Settings;
 
 /// Where everything is.
@@ -82,6 +83,7 @@ impl Server {
             quiet: bridge.quiet,
             limits,
             queue: Queue::new(self.redis.clone(), QueueName::Sync),
+            large_bodies: Semaphore::new(LARGE_BODIES_AT_ONCE),
         });
         let (redis, export) = (Data::new(self.redis), Data::new(self.export.clone()));
         let app = move || {

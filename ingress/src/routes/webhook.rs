@@ -13,6 +13,7 @@ use passerelle_shared::event::NewEvent;
 use passerelle_shared::queue::{Accepted, Queue};
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::echo::QuietFields;
@@ -22,6 +23,12 @@ use crate::proof::Sources;
 use crate::rejection::Rejection;
 use crate::settings::Limits;
 
+/// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a third of it.
+const SMALL_BODY_BYTES: usize = 256 * 1024;
+/// Larger bodies, and bodies of unannounced length, that are read at once: nobody has proven anything while they are read, so their memory
+/// must be bounded for all callers together.
+pub(crate) const LARGE_BODIES_AT_ONCE: usize = 16;
+
 /// What the way of a delivery needs.
 #[derive(Debug)]
 pub(crate) struct Entrance {
@@ -29,6 +36,7 @@ pub(crate) struct Entrance {
     pub(crate) quiet: QuietFields,
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
+    pub(crate) large_bodies: Semaphore,
 }
 
 /// The answer to an accepted delivery.
@@ -81,10 +89,20 @@ impl Entrance {
             body_timeout,
             ..
         } = self.limits;
-        if announced_length(request).is_some_and(|length| length > body_bytes) {
+        let announced = announced_length(request);
+        if announced.is_some_and(|length| length > body_bytes) {
             return Err(Rejection::BodyTooLarge { limit: body_bytes });
         }
-        match timeout(body_timeout, body.to_bytes_limited(body_bytes)).await {
+        let is_small = announced.is_some_and(|length| length <= SMALL_BODY_BYTES);
+        let read = async {
+            let _place = if is_small {
+                None
+            } else {
+                self.large_bodies.acquire().await.ok()
+            };
+            body.to_bytes_limited(body_bytes).await
+        };
+        match timeout(body_timeout, read).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(_))) => Err(Rejection::BodyIncomplete),
             Ok(Err(_)) => Err(Rejection::BodyTooLarge { limit: body_bytes }),

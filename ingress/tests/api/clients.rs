@@ -77,6 +77,30 @@ async fn stalled_clients_block_nobody() {
 }
 
 #[tokio::test]
+async fn large_bodies_that_stall_do_not_keep_small_ones_waiting() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_TIMEOUT_SECONDS", "60")]).unwrap();
+    let mut stalled = Vec::new();
+    for _ in 0..50 {
+        let mut connection = TcpStream::connect(ingress.address).await.unwrap();
+        let head = head("Content-Length: 1000000").unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        stalled.push(connection);
+    }
+    assert_eq!(ingress.deliver("{}").await.unwrap().status, 400);
+}
+
+#[tokio::test]
+async fn a_body_of_several_megabytes_is_read() {
+    let ingress = Ingress::start().unwrap();
+    let body = format!(
+        "{{\"event_type\": \"x\", \"event_id\": \"e\", \"text\": \"{}\"}}",
+        "x".repeat(5_000_000)
+    );
+    let answer = ingress.deliver(body).await.unwrap();
+    assert_eq!((answer.status, answer.word()), (200, "ignored"));
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused_as_soon_as_it_is_announced() {
     let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
     let mut connection = TcpStream::connect(ingress.address).await.unwrap();
