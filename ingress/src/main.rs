@@ -1,14 +1,27 @@
 //! Starts the ingress: settings from the environment, then the server until a stop signal.
 
+use std::io::Write as _;
+use std::process::ExitCode;
+
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings;
 use passerelle_shared::config::Reader;
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
-// What is wrong with the settings is for a person at a terminal: it is returned, hence printed as plain text, and not logged as JSON.
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Plain text, not a line of JSON: what is wrong with the settings is for a person at a terminal.
+            let _ = writeln!(std::io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     let mut reader = Reader::from_process();
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
     let settings = Settings::read(&mut reader);
