@@ -5,6 +5,7 @@
 //! | `GET /_sandbox/pages` | every page, trashed ones too, oldest first: `id, slugId, title, icon, spaceSlug, parentPageId, creatorEmail, lastUpdatedByEmail, createdAt, deletedAt, labels, markdown` |
 //! | `POST /_sandbox/tokens {email, type?, expiresInSeconds?}` | a token, of type `access` unless said otherwise; a negative life makes an expired one |
 //! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused from now on |
+//! | `DELETE /_sandbox/roles` | forgets the roles that were looked up, as if five seconds had passed |
 //! | `DELETE /_sandbox/logins` | forgets counted logins, and lifts their refusal |
 
 use actix_web::web::{self, Data, Json, ServiceConfig};
@@ -22,6 +23,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/_sandbox/pages", web::get().to(pages))
         .route("/_sandbox/tokens", web::post().to(token))
         .route("/_sandbox/sessions", web::delete().to(end_sessions))
+        .route("/_sandbox/roles", web::delete().to(forget_roles))
         .route("/_sandbox/logins", web::delete().to(forget_logins));
 }
 
@@ -76,6 +78,11 @@ async fn token(docmost: Data<Docmost>, wanted: Json<WantedToken>) -> HttpRespons
 
 async fn end_sessions(docmost: Data<Docmost>) -> impl Responder {
     docmost.world().sessions.clear();
+    HttpResponse::NoContent()
+}
+
+async fn forget_roles(docmost: Data<Docmost>) -> impl Responder {
+    docmost.world().forget_roles();
     HttpResponse::NoContent()
 }
 

@@ -5,6 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, SET_COOKIE};
 use serde_json::{Value, json};
 
+const JSON: &str = "application/json; charset=utf-8";
+
 /// What a route gives.
 pub(super) type Answer = Result<Reply, Problem>;
 
@@ -21,11 +23,7 @@ pub(super) struct Reply {
 #[derive(Debug)]
 enum Bare {
     Json(Value),
-    File {
-        name: String,
-        kind: &'static str,
-        text: String,
-    },
+    File(String, String),
     Page(String),
 }
 
@@ -60,9 +58,9 @@ impl Reply {
     }
 
     /// A file to download.
-    pub(super) fn file(name: String, kind: &'static str, text: String) -> Self {
+    pub(super) fn file(name: String, text: String) -> Self {
         Self {
-            bare: Some(Bare::File { name, kind, text }),
+            bare: Some(Bare::File(name, text)),
             ..Self::default()
         }
     }
@@ -83,14 +81,19 @@ impl Reply {
         match (self.bare, self.data) {
             (Some(Bare::Json(json)), _) => response
                 .insert_header((CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
+                .content_type(JSON)
                 .json(json),
-            (Some(Bare::File { name, kind, text }), _) => response
+            (Some(Bare::File(name, text)), _) => response
                 .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
-                .content_type(kind)
+                .content_type("application/octet-stream")
                 .body(text),
             (Some(Bare::Page(html)), _) => response.content_type("text/html; charset=utf-8").body(html),
-            (None, Some(data)) => response.json(json!({"data": data, "success": true, "status": 200})),
-            (None, None) => response.json(json!({"success": true, "status": 200})),
+            (None, Some(data)) => response
+                .content_type(JSON)
+                .json(json!({"data": data, "success": true, "status": 200})),
+            (None, None) => response
+                .content_type(JSON)
+                .json(json!({"success": true, "status": 200})),
         }
     }
 }
@@ -135,18 +138,20 @@ impl Problem {
     pub(super) fn into_response(self) -> HttpResponse {
         match self {
             Self::Said(status, text) => HttpResponse::build(status)
+                .content_type(JSON)
                 .json(json!({"message": text, "error": name(status), "statusCode": status.as_u16()})),
-            Self::Plain(status) => {
-                HttpResponse::build(status).json(json!({"message": name(status), "statusCode": status.as_u16()}))
-            }
-            Self::Invalid(messages) => {
-                HttpResponse::BadRequest().json(json!({"message": messages, "error": "Bad Request", "statusCode": 400}))
-            }
-            Self::Raw(status, text) => {
-                HttpResponse::build(status).json(json!({"statusCode": status.as_u16(), "message": text}))
-            }
+            Self::Plain(status) => HttpResponse::build(status)
+                .content_type(JSON)
+                .json(json!({"message": name(status), "statusCode": status.as_u16()})),
+            Self::Invalid(messages) => HttpResponse::BadRequest()
+                .content_type(JSON)
+                .json(json!({"message": messages, "error": "Bad Request", "statusCode": 400})),
+            Self::Raw(status, text) => HttpResponse::build(status)
+                .content_type(JSON)
+                .json(json!({"statusCode": status.as_u16(), "message": text})),
             Self::Throttled(seconds) => HttpResponse::TooManyRequests()
                 .insert_header(("retry-after-auth", seconds.to_string()))
+                .content_type(JSON)
                 .json(json!({"statusCode": 429, "message": "Too many requests"})),
         }
     }

@@ -55,6 +55,9 @@ pub struct Options {
     /// The password of the bridge's account in Docmost.
     #[arg(long, default_value = BRIDGE_PASSWORD)]
     pub docmost_password: String,
+    /// The names of the spaces of Docmost; the first one is the default space.
+    #[arg(long, value_delimiter = ',', default_values_t = default_spaces())]
+    pub docmost_spaces: Vec<String>,
     /// For how long a session token of Docmost is good, in seconds.
     #[arg(long, default_value_t = TOKEN_LIFETIME)]
     pub docmost_token_lifetime: i64,
@@ -77,10 +80,15 @@ impl Default for Options {
         Self {
             docmost_email: BRIDGE_EMAIL.to_owned(),
             docmost_password: BRIDGE_PASSWORD.to_owned(),
+            docmost_spaces: default_spaces(),
             docmost_token_lifetime: TOKEN_LIFETIME,
             docmost_role_cache_ms: ROLE_CACHE_MS,
         }
     }
+}
+
+fn default_spaces() -> Vec<String> {
+    ["General", "Agence"].map(str::to_owned).to_vec()
 }
 
 /// The server's state behind its lock.

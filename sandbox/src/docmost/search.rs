@@ -47,7 +47,7 @@ pub(super) fn search(world: &mut World, call: &Call) -> Answer {
     let pages = pages.filter(|page| space.as_ref().is_none_or(|space| *space == page.space));
     let pages = pages.filter(|page| creator.as_ref().is_none_or(|creator| *creator == page.creator));
     let mut hits: Vec<(f64, &Page)> = pages.filter_map(|page| Some((rank(page, &wanted)?, page))).collect();
-    hits.sort_by(|(a, first), (b, second)| b.total_cmp(a).then_with(|| first.id.cmp(&second.id)));
+    hits.sort_by(|(a, first), (b, second)| b.total_cmp(a).then_with(|| second.id.cmp(&first.id)));
     let hits = hits.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX));
     let hits = hits.take(usize::try_from(limit).unwrap_or(usize::MAX));
     let items: Vec<Value> = hits.map(|(rank, page)| hit(world, page, rank, &wanted)).collect();

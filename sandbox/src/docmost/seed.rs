@@ -1,13 +1,13 @@
-//! The workspace that a new server has: an owner, the bridge's account, a human, and two spaces.
+//! The workspace that a new server has: an owner, the bridge's account, a human, and some spaces.
 
 use super::Options;
 use super::state::{Moment, Role, User, World, new_id};
 
-/// The owner of the workspace, admin of both spaces.
+/// The owner of the workspace, admin of all spaces.
 pub const OWNER_EMAIL: &str = "owner@passerelle.test";
 /// The owner's password.
 pub const OWNER_PASSWORD: &str = "sandbox-owner";
-/// A human who writes in both spaces beside the bridge.
+/// A human who writes in all spaces beside the bridge.
 pub const HUMAN_EMAIL: &str = "human@passerelle.test";
 /// The human's password.
 pub const HUMAN_PASSWORD: &str = "sandbox-human";
@@ -15,6 +15,7 @@ pub const HUMAN_PASSWORD: &str = "sandbox-human";
 /// A new world with all that in it.
 pub(super) fn world(options: Options) -> World {
     let (email, password) = (options.docmost_email.clone(), options.docmost_password.clone());
+    let spaces = options.docmost_spaces.clone();
     let mut world = World::new(options);
     let owner = world.add_user("Owner", OWNER_EMAIL, OWNER_PASSWORD);
     if let Some(owner) = world.users.get_mut(&owner) {
@@ -24,8 +25,9 @@ pub(super) fn world(options: Options) -> World {
         world.add_user("Bridge", &email, &password),
         world.add_user("Human", HUMAN_EMAIL, HUMAN_PASSWORD),
     ];
-    for (name, slug) in [("General", "general"), ("Agence", "agence")] {
-        let id = world.add_space(name, slug, &owner);
+    for name in spaces {
+        let slug = name.to_lowercase().replace(' ', "-");
+        let id = world.add_space(&name, &slug, &owner);
         if let Some(space) = world.spaces.get_mut(&id) {
             space
                 .members

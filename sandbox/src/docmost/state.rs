@@ -198,6 +198,11 @@ impl World {
         role
     }
 
+    /// Makes the next look-up of every role a fresh one.
+    pub(super) fn forget_roles(&mut self) {
+        self.roles.clear();
+    }
+
     /// Refuses who is no member of the space, or may do too little in it.
     pub(super) fn require(&mut self, user: &str, space: &str, least: Role) -> Result<Role, Problem> {
         match self.role(user, space) {

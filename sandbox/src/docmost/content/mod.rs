@@ -6,6 +6,7 @@
 pub(super) mod html;
 mod html_read;
 pub(super) mod markdown;
+mod tags;
 
 use serde_json::{Map, Value, json};
 

@@ -88,9 +88,9 @@ pub(in super::super) fn export(world: &mut World, call: &Call) -> Answer {
     let name = title.replace(' ', "%20").replace('"', "%22");
     Ok(if format.as_deref() == Some("markdown") {
         let text = format!("# {title}\n\n{}", markdown::exported(&content));
-        Reply::file(format!("{name}.md"), "text/markdown", text.trim_end().to_owned())
+        Reply::file(format!("{name}.md"), text.trim_end().to_owned())
     } else {
-        Reply::file(format!("{name}.html"), "text/html", html::document(&title, &content))
+        Reply::file(format!("{name}.html"), html::document(&title, &content))
     })
 }
 
