@@ -1,1 +1,82 @@
-//! Placeholder.
+//! The operator's program. Every verb is a function over the open [`bridge::Bridge`] that returns what it found; only then is it
+//! told, as text for people or as JSON for programs. A web console can use the same verbs.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`cli`] | the words of the command line |
+//! | [`bridge`] | opening Redis and the store, and bringing the store up to date before looking |
+//! | [`trace`] | the story of an event or a row, and why it ended so |
+//! | [`stats`] | the queue and the ledger in numbers |
+//! | [`dead`] | dead letters: list, show, replay, discard |
+//! | [`trouble`] | what can go wrong, and the exit code of it |
+
+pub mod bridge;
+pub mod cli;
+pub mod dead;
+pub mod stats;
+pub mod trace;
+pub mod trouble;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::Parser as _;
+use passerelle_shared::config::Reader;
+use serde::Serialize;
+
+use bridge::Bridge;
+use cli::{Cli, Verb};
+use trouble::Trouble;
+
+/// Where a verb's answer and its complaints go.
+pub struct Console {
+    /// The answer.
+    pub out: Box<dyn Write + Send>,
+    /// Complaints and progress.
+    pub err: Box<dyn Write + Send>,
+}
+
+impl Console {
+    /// Tells an answer: as JSON, or in words.
+    fn tell<T: Serialize>(&mut self, json: bool, answer: &T, words: impl FnOnce(&T) -> String) -> Result<(), Trouble> {
+        let text = if json {
+            serde_json::to_string_pretty(answer).map_err(|error| Trouble::Output(error.to_string()))?
+        } else {
+            words(answer)
+        };
+        writeln!(self.out, "{}", text.trim_end()).map_err(|error| Trouble::Output(error.to_string()))
+    }
+}
+
+/// Runs one verb and returns its exit code: 0 done, 1 not found or failed, 2 wrong usage or settings.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, console: &mut Console) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let to = if usage.use_stderr() {
+                &mut console.err
+            } else {
+                &mut console.out
+            };
+            let _ = write!(to, "{}", usage.render());
+            return u8::try_from(usage.exit_code()).unwrap_or(2);
+        }
+    };
+    match carry_out(cli, reader, console).await {
+        Ok(()) => 0,
+        Err(trouble) => {
+            let _ = writeln!(console.err, "{trouble}");
+            trouble.exit_code()
+        }
+    }
+}
+
+async fn carry_out(cli: Cli, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let user = reader.optional("USER");
+    let bridge = Bridge::open(Bridge::settings(&mut reader), reader).await?;
+    match cli.verb {
+        Verb::Trace(verb) => trace::run(&bridge, &verb, cli.json, console).await,
+        Verb::Stats => stats::run(&bridge, cli.json, console).await,
+        Verb::Dead(verb) => dead::run(&bridge, verb, user, cli.json, console).await,
+    }
+}

@@ -1,1 +1,17 @@
-fn main() {}
+//! The operator's program: hands its arguments, environment and outputs to the library.
+
+use std::io::{stderr, stdout};
+use std::process::ExitCode;
+
+use passerelle_shared::config::Reader;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Fails only if a provider is installed already, which then serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut console = passerelle_ops::Console {
+        out: Box::new(stdout()),
+        err: Box::new(stderr()),
+    };
+    ExitCode::from(passerelle_ops::run(std::env::args_os(), Reader::from_process(), &mut console).await)
+}

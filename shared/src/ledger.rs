@@ -45,6 +45,10 @@ impl Seq {
     pub const fn as_i64(self) -> i64 {
         self.0
     }
+    /// When the entry was made, by the clock of Redis.
+    pub const fn moment(self) -> Timestamp {
+        Timestamp::from_millis(self.0 >> Self::COUNTER_BITS)
+    }
     /// The stream id that it came from, where no carry took place.
     pub fn stream_id(self) -> String {
         format!(

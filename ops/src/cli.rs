@@ -1,0 +1,196 @@
+//! The words of the command line. What they mean is in the module of each verb.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use passerelle_shared::id::{EventId, RowId, RowKey, TableId};
+
+/// Operates the Passerelle bridge: what happened, what is waiting, what was given up.
+///
+/// Settings come from the environment: REDIS_URL, DATABASE_URL (see .env.example). Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings.
+#[derive(Debug, Parser)]
+#[command(name = "passerelle", version, max_term_width = 110)]
+pub struct Cli {
+    /// Answer as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The whole story of an event or of a row, and why it ended so.
+    Trace(Trace),
+    /// The queue and the ledger in numbers, and whether they add up.
+    Stats,
+    /// Dead letters: jobs that were given up.
+    #[command(subcommand)]
+    Dead(Dead),
+}
+
+/// `trace`.
+#[derive(Debug, Args)]
+pub struct Trace {
+    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (table and row number, from Baserow's address bar).
+    #[arg(value_parser = subject)]
+    pub subject: Subject,
+    /// For a row: how many of its latest events to show.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}
+
+/// What to trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// All deliveries with this event id.
+    Event(EventId),
+    /// The latest events of this row.
+    Row(RowKey),
+}
+
+/// `dead …`.
+#[derive(Debug, Subcommand)]
+pub enum Dead {
+    /// The dead letters, newest first.
+    List {
+        /// Which of them.
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// One dead letter: what failed, and the story of its row.
+    Show {
+        /// Its id, from `dead list`.
+        id: String,
+    },
+    /// Tries again: each letter becomes a new event of its row, which is read anew, so that an old letter never overwrites newer data.
+    Replay {
+        /// Which of them.
+        #[command(flatten)]
+        which: Which,
+        /// Who acts.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Gives up for good: the letters are removed, and the ledger keeps who decided it and why.
+    Discard {
+        /// Which of them.
+        #[command(flatten)]
+        which: Which,
+        /// Why it shall never be done; kept in the ledger.
+        #[arg(long)]
+        why: String,
+        /// Who acts.
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Filter {
+    /// Only those of this table (number).
+    #[arg(long)]
+    pub table: Option<TableId>,
+    /// Only those with this reason: permanent, exhausted, poison, ….
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Only those that were given up longer ago than this: 30m, 12h, 3d.
+    #[arg(long, value_parser = age)]
+    pub older_than: Option<Duration>,
+    /// At most so many, the newest first.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+/// Which dead letters to act on.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Their ids, from `dead list`.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub ids: Vec<String>,
+    /// All that match the filters.
+    #[arg(long)]
+    pub all: bool,
+    /// Narrows the choice.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Who acts.
+#[derive(Debug, Args)]
+pub struct By {
+    /// Who does it; kept in the ledger. The user of this session if not given.
+    #[arg(long)]
+    pub by: Option<String>,
+}
+
+/// A row in any of its spellings, or else an event id.
+fn subject(text: &str) -> Result<Subject, String> {
+    if let Some((table, row)) = text.split_once('/')
+        && let (Ok(table), Ok(row)) = (
+            table.strip_prefix('t').unwrap_or(table).parse::<TableId>(),
+            row.strip_prefix('r').unwrap_or(row).parse::<RowId>(),
+        )
+    {
+        return Ok(Subject::Row(RowKey { table, row }));
+    }
+    let event = EventId::parse(text).map_err(|error| format!("{error}; give an event id or a row such as t2/r5"))?;
+    Ok(Subject::Event(event))
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no age; give one such as 30m, 12h or 3d");
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let duration = span.to_duration(days).map_err(|_| wrong())?;
+    Duration::try_from(duration).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("t2/r5")]
+    #[case("2/5")]
+    #[case("t2/5")]
+    fn a_row_may_be_spelled_as_people_write_it(#[case] text: &str) {
+        let row: RowKey = "t2/r5".parse().unwrap();
+        assert_eq!(subject(text), Ok(Subject::Row(row)));
+    }
+
+    #[test]
+    fn anything_else_is_an_event_id_if_it_can_be_one() {
+        let id = "3e0c9d1a-0000-4000-8000-000000000001";
+        assert_eq!(subject(id), Ok(Subject::Event(EventId::parse(id).unwrap())));
+        assert!(subject("a b").unwrap_err().contains("t2/r5"));
+    }
+
+    #[rstest]
+    #[case("30m", 1800)]
+    #[case("12h", 43_200)]
+    #[case("3d", 259_200)]
+    fn an_age_is_read_as_people_write_it(#[case] text: &str, #[case] seconds: u64) {
+        assert_eq!(age(text), Ok(Duration::from_secs(seconds)));
+    }
+
+    #[test]
+    fn a_wrong_age_is_explained() {
+        assert!(age("soon").unwrap_err().contains("12h"));
+        assert!(age("-3d").is_err());
+    }
+
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

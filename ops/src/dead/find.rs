@@ -1,0 +1,104 @@
+//! Which dead letters are meant.
+
+use passerelle_shared::queue::DeadLetter;
+use passerelle_shared::time::Timestamp;
+
+use crate::bridge::Bridge;
+use crate::cli::{Filter, Which};
+use crate::trouble::Trouble;
+
+/// Letters per call to Redis.
+const PAGE: usize = 200;
+
+/// The letters that match, newest first; at most `--limit`.
+pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -> Result<Vec<DeadLetter>, Trouble> {
+    let limit = filter
+        .limit
+        .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut found: Vec<DeadLetter> = Vec::new();
+    let mut after: Option<String> = None;
+    while found.len() < limit {
+        let page = bridge.queue.dead_letters(after.as_deref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        found.extend(page.into_iter().filter(|letter| matches(filter, letter, now)));
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// The letters that a verb shall act on, and those ids that name none.
+pub(super) async fn chosen(
+    bridge: &Bridge,
+    which: &Which,
+    now: Timestamp,
+) -> Result<(Vec<DeadLetter>, Vec<String>), Trouble> {
+    if which.all {
+        return Ok((matching(bridge, &which.filter, now).await?, Vec::new()));
+    }
+    let (mut letters, mut unknown) = (Vec::new(), Vec::new());
+    for id in &which.ids {
+        match bridge.queue.dead_letter(id).await? {
+            Some(letter) if matches(&which.filter, &letter, now) => letters.push(letter),
+            _ => unknown.push(id.clone()),
+        }
+    }
+    Ok((letters, unknown))
+}
+
+fn matches(filter: &Filter, letter: &DeadLetter, now: Timestamp) -> bool {
+    let of_table = |table| letter.job.row().is_some_and(|row| row.table == table);
+    filter.table.is_none_or(of_table)
+        && filter.reason.as_ref().is_none_or(|reason| letter.reason == *reason)
+        && filter.older_than.is_none_or(|age| now.since(letter.died) > age)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use passerelle_shared::id::TableId;
+    use passerelle_shared::job::JobKey;
+    use passerelle_shared::ledger::{FailureClass, FailureRecord, Seq};
+
+    use super::*;
+
+    #[test]
+    fn a_letter_must_match_every_filter_that_is_given() {
+        let died = Timestamp::from_millis(1_000_000);
+        let now = died.plus(Duration::from_mins(90));
+        let letter = DeadLetter {
+            id: "1".to_owned(),
+            job: JobKey::parse("t2/r5").unwrap(),
+            reason: "permanent".to_owned(),
+            failure: FailureRecord {
+                class: FailureClass::Permanent,
+                target: "docmost".to_owned(),
+                message: "no".to_owned(),
+                status: None,
+                body: None,
+            },
+            attempts: 1,
+            died,
+            covers: Seq::ZERO,
+            last_event: "e".to_owned(),
+        };
+        let all = Filter::default();
+        let table = |table| Filter {
+            table: TableId::new(table).ok(),
+            ..all.clone()
+        };
+        let older_than = |minutes| Filter {
+            older_than: Some(Duration::from_mins(minutes)),
+            ..table(2)
+        };
+        assert!(matches(&all, &letter, now));
+        assert!(matches(&table(2), &letter, now) && !matches(&table(3), &letter, now));
+        assert!(matches(&older_than(60), &letter, now) && !matches(&older_than(120), &letter, now));
+        let other_reason = Filter {
+            reason: Some("poison".to_owned()),
+            ..all
+        };
+        assert!(!matches(&other_reason, &letter, now));
+    }
+}

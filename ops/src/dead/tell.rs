@@ -1,0 +1,109 @@
+//! Dead letters as text.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use passerelle_shared::queue::DeadLetter;
+use passerelle_shared::store::EventStory;
+use passerelle_shared::time::Timestamp;
+
+use super::act::Acted;
+use crate::trace::story_in_words;
+
+/// The answer of `list`; `all` is how many letters there are in all.
+pub(super) fn list(letters: &[DeadLetter], all: u64, now: Timestamp) -> String {
+    if letters.is_empty() {
+        return match all {
+            0 => "No dead letters.".to_owned(),
+            _ => format!("None of the {all} dead letters matches."),
+        };
+    }
+    let mut text = table(letters, now);
+    let _ = writeln!(
+        text,
+        "{} of {all} dead letters. `passerelle dead show <id>` tells the story of one.",
+        letters.len()
+    );
+    text
+}
+
+fn table(letters: &[DeadLetter], now: Timestamp) -> String {
+    let mut text = format!("{:<27} {:<14} {:<11} {:>5}  cause\n", "id", "job", "reason", "age");
+    for letter in letters {
+        let (id, job, reason) = (&letter.id, letter.job.as_str(), &letter.reason);
+        let age = age(now.since(letter.died));
+        let _ = writeln!(
+            text,
+            "{id:<27} {job:<14} {reason:<11} {age:>5}  {}: {}",
+            letter.failure.target, letter.failure.message
+        );
+    }
+    text
+}
+
+/// The answer of `show`.
+pub(super) fn shown(letter: &DeadLetter, events: &[EventStory], now: Timestamp) -> String {
+    let mut text = format!("Dead letter {}\n", letter.id);
+    let _ = writeln!(text, "  job        {}", letter.job);
+    let _ = writeln!(
+        text,
+        "  given up   {} ({} ago), reason {}",
+        letter.died,
+        age(now.since(letter.died)),
+        letter.reason
+    );
+    let _ = writeln!(text, "  attempts   {}", letter.attempts);
+    let _ = writeln!(text, "  last event {}", letter.last_event);
+    let failure = &letter.failure;
+    let status = failure
+        .status
+        .map_or_else(String::new, |status| format!(", status {status}"));
+    let _ = writeln!(
+        text,
+        "  failure    {} ({}{status}): {}",
+        failure.target,
+        failure.class.as_str(),
+        failure.message
+    );
+    if let Some(body) = &failure.body {
+        let _ = writeln!(text, "  answer     {body}");
+    }
+    if !events.is_empty() {
+        text.push_str("\nThe latest events of its row:\n");
+    }
+    for event in events {
+        let _ = write!(text, "\n{}", story_in_words(event));
+    }
+    let _ = writeln!(
+        text,
+        "\nWhen the cause is mended: passerelle dead replay {id}\nIf it shall never be done: passerelle dead discard {id} --why \"…\"",
+        id = letter.id
+    );
+    text
+}
+
+/// The answer of `replay` and `discard`.
+pub(super) fn acted(acted: &Acted) -> String {
+    let Acted { done, letters, .. } = acted;
+    if !acted.dry_run {
+        return format!("{} of {} dead letters {done}.", acted.count, letters.len());
+    }
+    let mut text = format!(
+        "Dry run: {} dead letters would be {done}; nothing was changed.\n",
+        letters.len()
+    );
+    for letter in letters {
+        let _ = writeln!(text, "  {} {} ({})", letter.id, letter.job, letter.reason);
+    }
+    text
+}
+
+/// An age in its largest unit.
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}

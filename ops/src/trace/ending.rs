@@ -1,0 +1,122 @@
+//! Why an item ended as it did, or what it waits for, in words for people who have never seen the code.
+
+use std::time::Duration;
+
+use passerelle_shared::ledger::{AttemptRecord, FailureClass, FailureRecord, Verdict};
+use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
+
+/// The closing sentence.
+pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
+    let Some(outcome) = &item.outcome else {
+        return waiting(item);
+    };
+    let after = item
+        .closed
+        .map(|closed| closed.since(story.received))
+        .unwrap_or_default();
+    match outcome {
+        Outcome::Synced => format!(
+            "The page was made equal to the row, {} after the event arrived.",
+            span(after)
+        ),
+        Outcome::NoChange => "The page already equalled the row, so nothing was written.".to_owned(),
+        Outcome::Echo => {
+            "The bridge itself had caused this event by writing into the row, so there was nothing to do.".to_owned()
+        }
+        Outcome::Duplicate => "The same delivery had been accepted before, so nothing was done twice.".to_owned(),
+        Outcome::Superseded => {
+            "A later event of the same row was carried out in its place: the page has the newer state.".to_owned()
+        }
+        Outcome::Ignored(reason) => ignored(*reason).to_owned(),
+        Outcome::RowNotFound => {
+            "The row was not in Baserow any more, and no page of it is known: there was nothing to do.".to_owned()
+        }
+        Outcome::Dead(reason) => dead(reason, item),
+        Outcome::Rejected(reason) => format!("It was refused: {reason}."),
+    }
+}
+
+fn ignored(reason: IgnoredReason) -> &'static str {
+    match reason {
+        IgnoredReason::NoRule => "No rule in bridge.toml watches this table and kind of event.",
+        IgnoredReason::TestCall => {
+            "It was Baserow's test call: it proves that the webhook works, and asks for nothing."
+        }
+        IgnoredReason::UnknownEvent => "The bridge has no use for this kind of event.",
+        IgnoredReason::NoRows => "It names no rows: Baserow sends such a notice when a linked table is edited.",
+    }
+}
+
+fn waiting(item: &ItemStory) -> String {
+    match item.attempts.last() {
+        None => "It is waiting for a worker, or a worker has it in hand right now.".to_owned(),
+        Some(AttemptRecord { verdict, ended, .. }) => match verdict {
+            Verdict::Retry { after_ms, failure } => format!(
+                "It will be tried again at {}, because {}.",
+                ended.plus(Duration::from_millis(*after_ms)),
+                cause(failure)
+            ),
+            Verdict::Hold { after_ms, failure } => format!(
+                "It waits until {} through no fault of its own, because {}. Waiting costs it no attempt.",
+                ended.plus(Duration::from_millis(*after_ms)),
+                cause(failure)
+            ),
+            Verdict::GiveBack => "Its worker was stopped; the next free worker takes it.".to_owned(),
+            Verdict::Done(_) | Verdict::Bury { .. } => "It came in again and waits for a worker.".to_owned(),
+        },
+    }
+}
+
+fn dead(reason: &str, item: &ItemStory) -> String {
+    let gave_up = match item.attempts.last().map(|attempt| (&attempt.verdict, attempt.attempt)) {
+        Some((Verdict::Bury { failure, .. }, attempts)) => {
+            let attempts = if attempts > 1 {
+                format!(" after {attempts} attempts")
+            } else {
+                String::new()
+            };
+            format!("It was given up{attempts} ({reason}), because {}.", cause(failure))
+        }
+        _ => format!("It was given up ({reason})."),
+    };
+    let then = match item.acts.last() {
+        Some(OperatorAct {
+            act,
+            by,
+            event: Some(event),
+            ..
+        }) if act == "replayed" => {
+            format!("{by} had it tried again as event {event}: trace the row to see how that went.")
+        }
+        Some(OperatorAct { by, why, .. }) => {
+            format!("{by} discarded it: {}.", why.as_deref().unwrap_or("no reason given"))
+        }
+        None => "It is kept as a dead letter: mend the cause, then replay it (passerelle dead list).".to_owned(),
+    };
+    format!("{gave_up} {then}")
+}
+
+/// The failure as the second half of a sentence.
+fn cause(failure: &FailureRecord) -> String {
+    let FailureRecord { target, message, .. } = failure;
+    let message = message.trim_end_matches('.');
+    match failure.class {
+        FailureClass::Transient => format!("{target} was not working: {message}"),
+        FailureClass::Throttled => format!("{target} asked the bridge to slow down: {message}"),
+        FailureClass::Auth => format!("{target} refused the bridge's account: {message}"),
+        FailureClass::Ambiguous => format!("it is unknown whether {target} did what it was asked: {message}"),
+        FailureClass::Gone => format!("something is not there any more in {target}: {message}"),
+        FailureClass::Permanent => format!("{target} will never accept it as it is: {message}"),
+        FailureClass::Poison => format!("the job itself breaks the workers: {message}"),
+    }
+}
+
+/// A duration for people.
+pub(super) fn span(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        1000..120_000 => format!("{:.1} s", duration.as_secs_f64()),
+        _ => format!("{} min", duration.as_secs() / 60),
+    }
+}

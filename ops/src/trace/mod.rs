@@ -1,0 +1,87 @@
+//! `trace`: the whole story of an event or of a row, and why it ended so.
+
+mod ending;
+mod tell;
+
+use passerelle_shared::id::EventId;
+use passerelle_shared::store::EventStory;
+use serde::Serialize;
+
+use crate::Console;
+use crate::bridge::{Bridge, Freshness};
+use crate::cli::{Subject, Trace};
+use crate::trouble::Trouble;
+
+pub(crate) use tell::story_in_words;
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Told {
+    events: Vec<ToldEvent>,
+    #[serde(flatten)]
+    freshness: Freshness,
+}
+
+#[derive(Debug, Serialize)]
+struct ToldEvent {
+    #[serde(flatten)]
+    story: EventStory,
+    /// For each item: why it ended so, or what it waits for.
+    why: Vec<String>,
+}
+
+/// Tells the story; fails if there is none.
+pub async fn run(bridge: &Bridge, verb: &Trace, json: bool, console: &mut Console) -> Result<(), Trouble> {
+    let freshness = bridge.catch_up().await;
+    let stories = match &verb.subject {
+        Subject::Event(event) => find_event(bridge, event).await?,
+        Subject::Row(row) => bridge.store.trace_row(*row, verb.limit).await?,
+    };
+    if stories.is_empty() {
+        return Err(Trouble::NotFound(unknown(&verb.subject, &freshness)));
+    }
+    let events = stories
+        .into_iter()
+        .map(|story| ToldEvent {
+            why: story.items.iter().map(|item| ending::why(&story, item)).collect(),
+            story,
+        })
+        .collect();
+    console.tell(json, &Told { events, freshness }, |told| {
+        let mut text: Vec<String> = told.events.iter().map(|event| story_in_words(&event.story)).collect();
+        text.extend(told.freshness.warning());
+        text.join("\n")
+    })
+}
+
+/// By the event id; or by a delivery key (`7-<event id>-0`), as logs show it.
+async fn find_event(bridge: &Bridge, event: &EventId) -> Result<Vec<EventStory>, Trouble> {
+    let stories = bridge.store.trace_event(event).await?;
+    if !stories.is_empty() {
+        return Ok(stories);
+    }
+    let inner = event
+        .as_str()
+        .split_once('-')
+        .and_then(|(_, rest)| rest.rsplit_once('-'));
+    match inner.map(|(inner, _)| EventId::parse(inner)) {
+        Some(Ok(inner)) => {
+            let mut stories = bridge.store.trace_event(&inner).await?;
+            stories.retain(|story| story.key.to_string() == event.as_str());
+            Ok(stories)
+        }
+        _ => Ok(stories),
+    }
+}
+
+fn unknown(subject: &Subject, freshness: &Freshness) -> String {
+    let what = match subject {
+        Subject::Event(event) => format!("no event {event} was ever accepted"),
+        Subject::Row(row) => format!("no event of row {row} was ever accepted"),
+    };
+    let advice = "Look at the webhook in Baserow: is it active, and what did its last calls answer?";
+    match freshness.warning() {
+        Some(warning) => format!("{what}. {advice}\n{warning}"),
+        None => format!("{what}. {advice}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! The story of one event as text: what came in, what was done, how it ended, and why.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use passerelle_shared::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
+use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
+
+use super::ending;
+
+/// The whole story.
+pub(crate) fn story_in_words(story: &EventStory) -> String {
+    let mut text = format!("Event {}\n", story.key.event);
+    let from = match story.key.webhook {
+        Some(webhook) => format!("{} (webhook {webhook}, page {})", story.source, story.key.batch),
+        None => story.source.to_string(),
+    };
+    let table = story
+        .table
+        .map_or_else(String::new, |table| format!(" in table {table}"));
+    let _ = writeln!(text, "  from       {from}: rows {}{table}", story.kind.as_str());
+    let _ = writeln!(text, "  received   {}", story.received);
+    let _ = writeln!(
+        text,
+        "  recorded   {}   durable from here on (entry {})",
+        story.seq.moment(),
+        story.seq
+    );
+    if let Some(last) = story.last_duplicate {
+        let times = if story.duplicates == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", story.duplicates)
+        };
+        let _ = writeln!(text, "  came again {times}, last at {last}; nothing was done twice");
+    }
+    for item in &story.items {
+        tell_item(&mut text, story, item);
+    }
+    text
+}
+
+fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
+    match item.row {
+        Some(row) => {
+            let _ = writeln!(text, "\n  Row {row}");
+        }
+        None => text.push_str("\n  No row\n"),
+    }
+    for attempt in &item.attempts {
+        tell_attempt(text, attempt);
+    }
+    for act in &item.acts {
+        tell_act(text, act);
+    }
+    match (&item.outcome, item.closed) {
+        (Some(outcome), Some(closed)) => {
+            let _ = writeln!(text, "    {closed}  outcome: {outcome}");
+        }
+        (Some(outcome), None) => {
+            let _ = writeln!(text, "    outcome: {outcome}");
+        }
+        (None, _) => text.push_str("    no outcome yet\n"),
+    }
+    let _ = writeln!(text, "    Why: {}", ending::why(story, item));
+}
+
+fn tell_attempt(text: &mut String, attempt: &AttemptRecord) {
+    let took = ending::span(attempt.ended.since(attempt.started));
+    let number = if attempt.attempt == 0 {
+        String::new()
+    } else {
+        format!(" {}", attempt.attempt)
+    };
+    let _ = writeln!(
+        text,
+        "    {}  attempt{number} by {}, {took}: {}",
+        attempt.started,
+        attempt.worker,
+        ended(&attempt.verdict)
+    );
+    for step in &attempt.steps {
+        tell_step(text, step);
+    }
+    if let Some(failure) = failure_of(&attempt.verdict) {
+        tell_failure(text, failure);
+    }
+}
+
+fn ended(verdict: &Verdict) -> String {
+    let wait = |millis: &u64| ending::span(Duration::from_millis(*millis));
+    match verdict {
+        Verdict::Done(outcome) => outcome.to_string(),
+        Verdict::Retry { after_ms, .. } => format!("failed, to be tried again after {}", wait(after_ms)),
+        Verdict::Hold { after_ms, .. } => format!("held for {}, not counted", wait(after_ms)),
+        Verdict::Bury { reason, .. } => format!("given up ({reason})"),
+        Verdict::GiveBack => "given back by a worker that was stopped, not counted".to_owned(),
+    }
+}
+
+fn tell_step(text: &mut String, step: &Step) {
+    let request = step.request.as_deref().unwrap_or_default();
+    let status = step.status.map_or_else(String::new, |status| status.to_string());
+    let line = format!(
+        "        {:<16} {:<34} {status:>3} {:>6} ms",
+        step.name, request, step.duration_ms
+    );
+    let note = step.note.as_ref().map_or_else(String::new, |note| format!("  {note}"));
+    let _ = writeln!(text, "{line}{note}");
+}
+
+fn failure_of(verdict: &Verdict) -> Option<&FailureRecord> {
+    match verdict {
+        Verdict::Retry { failure, .. } | Verdict::Hold { failure, .. } | Verdict::Bury { failure, .. } => Some(failure),
+        Verdict::Done(_) | Verdict::GiveBack => None,
+    }
+}
+
+fn tell_failure(text: &mut String, failure: &FailureRecord) {
+    let status = failure
+        .status
+        .map_or_else(String::new, |status| format!(", status {status}"));
+    let (target, class) = (&failure.target, failure.class.as_str());
+    let _ = writeln!(text, "        ! {target} ({class}{status}): {}", failure.message);
+    if let Some(body) = &failure.body {
+        let _ = writeln!(text, "          it answered: {}", first_line(body));
+    }
+}
+
+/// Enough of an answer to recognise it; all of it is in the JSON form.
+fn first_line(body: &str) -> String {
+    const ENOUGH: usize = 200;
+    let line = body.lines().next().unwrap_or_default();
+    if line.chars().count() > ENOUGH {
+        format!("{}…", line.chars().take(ENOUGH).collect::<String>())
+    } else {
+        line.to_owned()
+    }
+}
+
+fn tell_act(text: &mut String, act: &OperatorAct) {
+    let OperatorAct {
+        act: what,
+        letter,
+        by,
+        at,
+        ..
+    } = act;
+    let detail = match (&act.event, &act.why) {
+        (Some(event), _) => format!(" as event {event}"),
+        (None, Some(why)) => format!(": {why}"),
+        (None, None) => String::new(),
+    };
+    let _ = writeln!(text, "    {at}  {what} by {by}{detail} (letter {letter})");
+}

@@ -1,0 +1,41 @@
+//! What can go wrong with a verb. Each message says what to do; the exit code tells scripts which kind it is.
+
+use passerelle_shared::config::Problems;
+use passerelle_shared::queue::QueueError;
+use passerelle_shared::store::StoreError;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] Problems),
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The verb found that something is wrong with the bridge, and has told it.
+    #[error("{0}")]
+    Failed(String),
+    /// Redis failed.
+    #[error("{0}. Is Redis running, and is REDIS_URL right?")]
+    Queue(#[from] QueueError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The answer could not be written.
+    #[error("the answer could not be written: {0}")]
+    Output(String),
+}
+
+impl Trouble {
+    /// 2 for wrong usage or settings, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::Usage(_) => 2,
+            Self::NotFound(_) | Self::Failed(_) | Self::Queue(_) | Self::Store(_) | Self::Output(_) => 1,
+        }
+    }
+}
