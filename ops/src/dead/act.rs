@@ -36,7 +36,7 @@ pub(super) struct Acted {
 /// Acts on the chosen letters; fails if an id names none, after having acted on the others.
 pub(super) async fn run(bridge: &Bridge, which: &Which, deed: &Deed, by: &str) -> Result<Acted, Trouble> {
     let (letters, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
-    let acted = if which.dry_run {
+    let count = if which.dry_run {
         0
     } else {
         act(bridge, &letters, deed, by).await?

@@ -76,10 +76,11 @@ async fn find_event(bridge: &Bridge, event: &EventId) -> Result<Vec<EventStory>,
 
 fn unknown(subject: &Subject, freshness: &Freshness) -> String {
     let what = match subject {
-        Subject::Event(event) => format!("no event {event} was ever accepted"),
-        Subject::Row(row) => format!("no event of row {row} was ever accepted"),
+        Subject::Event(event) => format!("no event {event} is recorded"),
+        Subject::Row(row) => format!("no event of row {row} is recorded"),
     };
-    let advice = "Look at the webhook in Baserow: is it active, and what did its last calls answer?";
+    let advice =
+        "Was it ever accepted? Look at the webhook in Baserow: is it active, and what did its last calls answer?";
     match freshness.warning() {
         Some(warning) => format!("{what}. {advice}\n{warning}"),
         None => format!("{what}. {advice}"),
