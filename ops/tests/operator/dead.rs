@@ -1,0 +1,120 @@
+//! `dead`: real letters of a real queue.
+
+use apalis::prelude::*;
+use passerelle_shared::event::Disposition::Sync;
+use passerelle_shared::id::ProcessName;
+use passerelle_shared::ledger::{FailureClass, Settlement, Verdict};
+use passerelle_shared::queue::{BackendSettings, DeadLetter, Leased, Queue};
+use passerelle_shared::time::Timestamp;
+use test_support::eventually;
+
+use crate::desk::{Desk, at, delivery, failure};
+
+async fn give_up(job: Leased) {
+    let verdict = Verdict::Bury {
+        reason: "permanent".to_owned(),
+        failure: failure(FailureClass::Permanent),
+    };
+    let started = Timestamp::now();
+    job.settle(Settlement {
+        verdict,
+        steps: Vec::new(),
+        started,
+    })
+    .await;
+}
+
+/// A desk with three dead letters, of rows 1 to 3.
+async fn with_letters() -> anyhow::Result<(Desk, Queue, Vec<DeadLetter>)> {
+    let desk = Desk::new()?;
+    let queue = desk.queue()?;
+    let _ = queue
+        .accept(delivery("e1", at(0), &[(1, Sync), (2, Sync), (3, Sync)])?)
+        .await?;
+    let name = ProcessName::unique("worker");
+    let worker = WorkerBuilder::new(name.as_str())
+        .backend(queue.backend(BackendSettings::new(name.clone(), 1)))
+        .concurrency(1)
+        .build(give_up);
+    let running = tokio::spawn(worker.run());
+    eventually("three jobs are given up", async || match queue.stats().await {
+        Ok(stats) if stats.dead == 3 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    running.abort();
+    let letters = queue.dead_letters(None, 10).await?;
+    Ok((desk, queue, letters))
+}
+
+#[tokio::test]
+async fn a_letter_is_listed_shown_and_replayed_once() {
+    let (desk, queue, letters) = with_letters().await.unwrap();
+    let id = letters[0].id.as_str();
+    let listed = desk
+        .passerelle(&["dead", "list", "--table", "2", "--reason", "permanent"])
+        .await;
+    assert!(
+        listed.out.contains("3 of 3 dead letters") && listed.out.contains(id),
+        "{}",
+        listed.out
+    );
+    let shown = desk.passerelle(&["dead", "show", id]).await;
+    assert!(
+        shown.out.contains("Docmost answered 503") && shown.out.contains("Event e1"),
+        "{}",
+        shown.out
+    );
+
+    let replayed = desk.passerelle(&["dead", "replay", id]).await;
+    assert_eq!(
+        (replayed.code, replayed.out.trim()),
+        (0, "1 of 1 dead letters replayed.")
+    );
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.dead, stats.active), (2, 1));
+    let again = desk.passerelle(&["dead", "replay", id]).await;
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains(id), "{}", again.err);
+
+    let row = letters[0].job.as_str();
+    let traced = desk.passerelle(&["trace", row]).await;
+    assert!(
+        traced.out.contains("camille had it tried again as event"),
+        "{}",
+        traced.out
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let (desk, queue, _) = with_letters().await.unwrap();
+    let said = desk
+        .passerelle(&["dead", "replay", "--all", "--limit", "2", "--dry-run"])
+        .await;
+    assert!(said.out.contains("2 dead letters would be replayed"), "{}", said.out);
+    assert_eq!(queue.stats().await.unwrap().dead, 3);
+}
+
+#[tokio::test]
+async fn a_discard_needs_a_reason_and_is_kept_with_it() {
+    let (desk, queue, letters) = with_letters().await.unwrap();
+    assert_eq!(desk.passerelle(&["dead", "discard", "--all"]).await.code, 2);
+    assert_eq!(
+        desk.passerelle(&["dead", "discard", "--all", "--why", " "]).await.code,
+        2
+    );
+    let said = desk
+        .passerelle(&["dead", "discard", "--all", "--why", "the customer left", "--by", "noor"])
+        .await;
+    assert_eq!(said.out.trim(), "3 of 3 dead letters discarded.");
+    assert_eq!(queue.stats().await.unwrap().dead, 0);
+    let traced = desk.passerelle(&["trace", letters[2].job.as_str()]).await;
+    assert!(
+        traced.out.contains("noor discarded it: the customer left."),
+        "{}",
+        traced.out
+    );
+    let empty = desk.passerelle(&["dead", "list"]).await;
+    assert_eq!(empty.out.trim(), "No dead letters.");
+}

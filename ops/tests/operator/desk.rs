@@ -1,0 +1,211 @@
+//! An operator's desk: a Redis and a store of the test's own, and the program on top.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use passerelle_ops::Console;
+use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_shared::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
+use passerelle_shared::job::JobKey;
+use passerelle_shared::ledger::{
+    AcceptedRecord, AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Step, Verdict,
+};
+use passerelle_shared::queue::{Queue, QueueName, Redis};
+use passerelle_shared::store::Store;
+use passerelle_shared::time::Timestamp;
+use tempfile::TempDir;
+use test_support::TestRedis;
+
+/// The stream's clock at its first entry: 2024-11-22T12:53:20Z.
+const START: i64 = 1_732_280_000_000;
+
+/// What the program said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Redis, store and program.
+pub(crate) struct Desk {
+    pub(crate) redis: TestRedis,
+    folder: TempDir,
+}
+
+impl Desk {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            redis: TestRedis::start()?,
+            folder: tempfile::tempdir()?,
+        })
+    }
+
+    fn environment(&self) -> Reader {
+        Reader::from_pairs([
+            ("REDIS_URL", self.redis.url()),
+            (
+                "DATABASE_URL",
+                format!("sqlite://{}/store.sqlite", self.folder.path().display()),
+            ),
+            ("USER", "camille".to_owned()),
+        ])
+    }
+
+    /// Runs the program.
+    pub(crate) async fn passerelle(&self, arguments: &[&str]) -> Said {
+        let (out, err) = (Paper::default(), Paper::default());
+        let mut console = Console {
+            out: Box::new(out.clone()),
+            err: Box::new(err.clone()),
+        };
+        let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
+        let code = passerelle_ops::run(arguments, self.environment(), &mut console).await;
+        Said {
+            code,
+            out: out.text(),
+            err: err.text(),
+        }
+    }
+
+    pub(crate) fn queue(&self) -> anyhow::Result<Queue> {
+        let redis = Redis::open(&RedisSettings::read(&mut self.environment()))?;
+        Ok(Queue::new(redis, QueueName::Sync))
+    }
+
+    /// Writes a history straight into the store: the n-th entry is stamped n seconds after the start.
+    pub(crate) async fn remember(&self, records: Vec<LedgerRecord>) -> anyhow::Result<Store> {
+        let store = Store::open(&StoreSettings::read(&mut self.environment())).await?;
+        let entries: Vec<LedgerEntry> = (1_i64..)
+            .zip(records)
+            .map(|(n, record)| LedgerEntry {
+                id: seq(n).stream_id(),
+                seq: seq(n),
+                records: vec![Ok(record)],
+            })
+            .collect();
+        store.record(&entries, None).await?;
+        Ok(store)
+    }
+}
+
+/// Keeps what is written to it.
+#[derive(Debug, Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The n-th entry's place.
+pub(crate) fn seq(n: i64) -> Seq {
+    Seq::from_stream_id(&format!("{}-0", START + n * 1000)).unwrap_or(Seq::ZERO)
+}
+
+/// So many milliseconds after the start.
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(START + millis)
+}
+
+pub(crate) fn row(number: u64) -> anyhow::Result<RowKey> {
+    Ok(RowKey {
+        table: TableId::new(2)?,
+        row: RowId::new(number)?,
+    })
+}
+
+/// A delivery about rows of table 2, as the ingress makes it durable.
+pub(crate) fn delivery(event: &str, received: Timestamp, items: &[(u64, Disposition)]) -> anyhow::Result<NewEvent> {
+    let items = items.iter().map(|(number, disposition)| {
+        Ok(Item {
+            row: Some(RowId::new(*number)?),
+            disposition: disposition.clone(),
+        })
+    });
+    Ok(NewEvent {
+        key: DeliveryKey {
+            webhook: Some(WebhookId::new(7)?),
+            event: EventId::parse(event)?,
+            batch: 0,
+        },
+        source: SourceName::parse("projet-changed")?,
+        kind: EventKind::Updated,
+        table: Some(TableId::new(2)?),
+        received,
+        items: items.collect::<anyhow::Result<_>>()?,
+        payload: b"{}".to_vec(),
+    })
+}
+
+/// The same as a fact of the ledger; entry `n`.
+pub(crate) fn accepted(n: i64, event: &str, items: &[(u64, Disposition)]) -> anyhow::Result<LedgerRecord> {
+    let NewEvent {
+        key,
+        source,
+        kind,
+        table,
+        received,
+        items,
+        payload,
+    } = delivery(event, at(n * 1000 - 4), items)?;
+    Ok(LedgerRecord::Accepted(AcceptedRecord {
+        key,
+        source,
+        kind,
+        table,
+        received,
+        items,
+        payload,
+    }))
+}
+
+/// An attempt at row 5's job that covers entry `covers`.
+pub(crate) fn attempt(n: i64, covers: i64, number: u32, verdict: Verdict) -> anyhow::Result<LedgerRecord> {
+    let step = |name: &str, request: &str, status: u16, duration_ms: u64| Step {
+        name: name.to_owned(),
+        request: Some(request.to_owned()),
+        status: Some(status),
+        duration_ms,
+        note: None,
+    };
+    let status = if matches!(verdict, Verdict::Done(_)) { 200 } else { 503 };
+    Ok(LedgerRecord::Attempt(AttemptRecord {
+        job: JobKey::of_row(row(5)?),
+        covers: seq(covers),
+        attempt: number,
+        worker: ProcessName::parse("worker-1")?,
+        started: at(n * 1000 - 130),
+        ended: at(n * 1000),
+        verdict,
+        steps: vec![
+            step("read_row", "GET baserow rows/table/2/5", 200, 12),
+            step("update_page", "POST docmost pages/update", status, 101),
+        ],
+    }))
+}
+
+pub(crate) fn failure(class: FailureClass) -> FailureRecord {
+    FailureRecord {
+        class,
+        target: "docmost".to_owned(),
+        message: "Docmost answered 503".to_owned(),
+        status: Some(503),
+        body: Some("upstream is starting".to_owned()),
+    }
+}

@@ -1,0 +1,6 @@
+//! The operator's program as it is used: arguments in, text and exit code out, over a real Redis and a real store.
+
+mod dead;
+mod desk;
+mod stats;
+mod trace;

@@ -1,0 +1,38 @@
+//! `stats`: the conservation line.
+
+use passerelle_shared::event::Disposition::{Closed, Sync};
+use passerelle_shared::ledger::Verdict;
+use passerelle_shared::outcome::Outcome;
+
+use crate::desk::{Desk, accepted, attempt};
+
+#[tokio::test]
+async fn the_numbers_add_up_and_say_so() {
+    let desk = Desk::new().unwrap();
+    let history = vec![
+        accepted(1, "e1", &[(5, Sync), (6, Sync), (7, Closed(Outcome::Echo))]).unwrap(),
+        attempt(2, 1, 1, Verdict::Done(Outcome::Synced)).unwrap(),
+    ];
+    desk.remember(history).await.unwrap();
+    let said = desk.passerelle(&["stats"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(said.out);
+
+    let said = desk.passerelle(&["--json", "stats"]).await;
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&told["items"], &told["open"], &told["missing"]),
+        (&3.into(), &1.into(), &0.into())
+    );
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named_with_exit_code_two() {
+    let mut console = passerelle_ops::Console {
+        out: Box::new(std::io::sink()),
+        err: Box::new(std::io::sink()),
+    };
+    let reader = passerelle_shared::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
+    let arguments = ["passerelle", "stats"].map(Into::into);
+    assert_eq!(passerelle_ops::run(arguments, reader, &mut console).await, 2);
+}
