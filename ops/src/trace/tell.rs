@@ -50,9 +50,6 @@ fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
     for attempt in &item.attempts {
         tell_attempt(text, attempt);
     }
-    for act in &item.acts {
-        tell_act(text, act);
-    }
     match (&item.outcome, item.closed) {
         (Some(outcome), Some(closed)) => {
             let _ = writeln!(text, "    {closed}  outcome: {outcome}");
@@ -61,6 +58,9 @@ fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
             let _ = writeln!(text, "    outcome: {outcome}");
         }
         (None, _) => text.push_str("    no outcome yet\n"),
+    }
+    for act in &item.acts {
+        tell_act(text, act);
     }
     let _ = writeln!(text, "    Why: {}", ending::why(story, item));
 }
