@@ -126,11 +126,11 @@ impl Answer {
         Self::with(status, Body::Html(html))
     }
 
-    /// The answer as it goes out. `allow` lists the methods of the route, if it is one.
+    /// The answer as it goes out. `allow` lists the methods of the route, if it is one; pages of HTML do not say it.
     pub(crate) fn response(self, allow: Option<&'static str>) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
-        if let Some(allow) = allow {
+        if let Some(allow) = allow.filter(|_| !matches!(self.body, Body::Html(_))) {
             response.insert_header((header::ALLOW, allow));
         }
         if self.asks_for_session {

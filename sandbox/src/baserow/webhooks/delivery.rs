@@ -109,24 +109,32 @@ impl Baserow {
 
     /// Makes one attempt and settles what follows from it.
     async fn make(self, mut call: Call) {
-        let prepared = {
+        let (epoch, prepared) = {
             let state = self.lock();
             let is_on = state.hooks.get(&call.webhook).is_some_and(|hook| hook.active);
-            is_on.then(|| (call.body(&state.store), state.settings.request_timeout()))
+            let prepared = is_on.then(|| (call.body(&state.store), state.settings.request_timeout()));
+            (state.epoch, prepared)
         };
+        let mut again = false;
         if let Some((body, patience)) = prepared {
             let outgoing = call.outgoing(&body);
             let result = outgoing.clone().send(patience).await;
             call.report();
-            let again = self.lock().settle(&call, (&outgoing, body), result);
-            if again {
-                self.rest(call.clone());
+            let mut state = self.lock();
+            // A call from before a reset belongs to a world that is gone.
+            if state.epoch != epoch {
+                return;
             }
+            again = state.settle(&call, (&outgoing, body), result);
+        }
+        let webhook = call.webhook;
+        if again {
+            self.rest(call);
         }
         {
             let mut state = self.lock();
             let workers = state.settings.export_workers;
-            state.deliveries.free(call.webhook, workers);
+            state.deliveries.free(webhook, workers);
         }
         self.deliver();
     }
@@ -145,7 +153,6 @@ impl Baserow {
             baserow.tempo().wait(pause).await;
             {
                 let mut state = baserow.lock();
-                // A call from before a reset belongs to a world that is gone.
                 if state.epoch != epoch {
                     return;
                 }
