@@ -83,11 +83,7 @@ impl Queue {
     }
 
     pub(super) async fn submit(&self, prepared: Prepared) -> Result<Taken, QueueError> {
-        let submission = Submission {
-            prepared,
-            submitted: Instant::now(),
-        };
-        let answer = self.inner.acceptor.submit(submission).await;
+        let answer = self.inner.acceptor.submit(Submission::new(prepared)).await;
         answer.unwrap_or_else(|_| Err(QueueError::Unavailable("the process is stopping".to_owned())))
     }
 }
@@ -163,9 +159,19 @@ pub(super) enum Taken {
     Gone,
 }
 
+/// A prepared event on its way.
 pub(super) struct Submission {
     prepared: Prepared,
     submitted: Instant,
+}
+
+impl Submission {
+    pub(super) fn new(prepared: Prepared) -> Self {
+        Self {
+            prepared,
+            submitted: Instant::now(),
+        }
+    }
 }
 
 /// Carries groups of deliveries to the script.
@@ -186,7 +192,8 @@ impl AcceptCommit {
         }
     }
 
-    fn call(&self, group: &[Submission]) -> super::scripts::Call {
+    /// The script call for a group; each has a name of its own, under which Redis keeps its answer.
+    pub(super) fn call(&self, group: &[Submission]) -> super::scripts::Call {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let mut call = ACCEPT.call(8 + group.len());

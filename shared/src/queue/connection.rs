@@ -12,7 +12,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnecti
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _};
 use secrecy::ExposeSecret as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::QueueError;
 use crate::config::RedisSettings;
@@ -152,7 +152,7 @@ impl Redis {
         self.query_within(command, self.inner.response_timeout).await
     }
 
-    /// One command, within the given time for the answer. A connection that kept somebody waiting is not used again.
+    /// One command, within the given time, that for connecting included. A connection that kept somebody waiting is not used again.
     pub(super) async fn query_within<T: FromRedisValue>(
         &self,
         command: &Cmd,
@@ -173,8 +173,11 @@ impl Redis {
     }
 
     async fn attempt<T: FromRedisValue>(&self, command: &Cmd, patience: Duration) -> Result<T, QueueError> {
-        let Live { number, mut connection } = self.live().await?;
-        match timeout(patience, command.query_async(&mut connection)).await {
+        let deadline = Instant::now() + patience;
+        let too_late = || QueueError::Unavailable(format!("no answer within {patience:?}"));
+        let live = timeout_at(deadline, self.live()).await;
+        let Live { number, mut connection } = live.map_err(|_elapsed| too_late())??;
+        match timeout_at(deadline, command.query_async(&mut connection)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 let is_no_script = error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript);
@@ -189,7 +192,7 @@ impl Redis {
             }
             Err(_elapsed) => {
                 self.abandon(number);
-                Err(QueueError::Unavailable(format!("no answer within {patience:?}")))
+                Err(too_late())
             }
         }
     }

@@ -44,6 +44,7 @@ pub(super) struct Unreadable {
 }
 
 /// A call whose answer may get lost: it keeps its name until it is answered, so that the jobs it took are found again.
+#[derive(Clone)]
 pub(super) struct FetchCall {
     name: String,
     is_repeated: bool,
@@ -55,6 +56,11 @@ impl FetchCall {
             name: short_id(),
             is_repeated: false,
         }
+    }
+
+    /// Its answer may have been lost.
+    pub(super) fn mark_repeated(&mut self) {
+        self.is_repeated = true;
     }
 }
 
@@ -76,7 +82,7 @@ impl Queue {
             .arg(super::lease::millis(settings.lease))
             .arg(&call.name);
         script.arg(settings.worker.as_str()).arg(u8::from(call.is_repeated));
-        call.is_repeated = true;
+        call.mark_repeated();
         let answer: Vec<Value> = script.send(&self.inner.redis).await?;
         let fetched = decode_fetched(&answer)?;
         *call = FetchCall::new();

@@ -10,6 +10,8 @@ mod error;
 mod fetch;
 mod group_commit;
 mod keys;
+#[cfg(test)]
+mod laws;
 mod lease;
 mod ledger_stream;
 mod record;

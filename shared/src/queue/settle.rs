@@ -259,7 +259,8 @@ impl SettleCommit {
         }
     }
 
-    fn call(&self, group: &[Ending]) -> Call {
+    /// The script call for a group; each has a name of its own, under which Redis keeps its answer.
+    pub(super) fn call(&self, group: &[Ending]) -> Call {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let mut call = SETTLE.call(8);

@@ -1,5 +1,8 @@
 //! The queue through its public edge, on a real Redis that each test starts for itself.
 
 mod accepting;
+mod adopting;
+mod faults;
+mod operating;
 mod working;
 mod world;

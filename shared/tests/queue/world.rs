@@ -8,7 +8,7 @@ use apalis::prelude::*;
 use passerelle_shared::config::RedisSettings;
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, ProcessName, RowId, SourceName, TableId, WebhookId};
-use passerelle_shared::ledger::{FailureClass, FailureRecord, LedgerRecord, Settlement, Verdict};
+use passerelle_shared::ledger::{FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Verdict};
 use passerelle_shared::outcome::Outcome;
 use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, QueueStats, Redis};
 use passerelle_shared::time::Timestamp;
@@ -58,7 +58,7 @@ impl World {
         concurrency: usize,
         handler: impl FnMut(Leased) -> F + Send + 'static,
     ) -> Worker {
-        Worker::start(self.queue.clone(), concurrency, handler)
+        Worker::start(&self.queue, concurrency, handler)
     }
 
     /// A raw connection, to look behind the scenes.
@@ -67,13 +67,101 @@ impl World {
         Ok(command.query_async(&mut connection).await?)
     }
 
+    /// The whole ledger so far, in pages.
+    async fn ledger(&self) -> anyhow::Result<Vec<LedgerEntry>> {
+        let mut entries: Vec<LedgerEntry> = Vec::new();
+        loop {
+            let last = entries.last().map(|entry| entry.id.clone());
+            let page = self.queue.read_ledger(last.as_deref(), 100).await?;
+            if page.is_empty() {
+                return Ok(entries);
+            }
+            entries.extend(page);
+        }
+    }
+
     /// All facts of the ledger so far. Unreadable ones fail the test.
     pub(crate) async fn facts(&self) -> anyhow::Result<Vec<LedgerRecord>> {
-        let entries = self.queue.read_ledger(None, 1_000_000).await?;
-        let records = entries.into_iter().flat_map(|entry| entry.records);
+        let records = self.ledger().await?.into_iter().flat_map(|entry| entry.records);
         records
             .map(|record| record.map_err(|unreadable| anyhow::anyhow!("{unreadable:?}")))
             .collect()
+    }
+
+    /// Whether there are that many facts.
+    pub(crate) async fn facts_of(&self, count: usize) -> Result<(), String> {
+        let facts = self.facts().await.map_err(|error| error.to_string())?;
+        if facts.len() == count {
+            Ok(())
+        } else {
+            Err(format!("{facts:?}"))
+        }
+    }
+
+    /// Whether that many jobs are in workers' hands.
+    pub(crate) async fn running(&self, count: u64) -> Result<(), String> {
+        let stats = self.queue.stats().await.map_err(|error| error.to_string())?;
+        if stats.running == count {
+            Ok(())
+        } else {
+            Err(format!("{stats:?}"))
+        }
+    }
+
+    /// How often a worker or a handler vanished and the job was tried again.
+    pub(crate) async fn crashes(&self) -> anyhow::Result<usize> {
+        let is_crash = |fact: &LedgerRecord| {
+            matches!(fact, LedgerRecord::Attempt(attempt)
+                if matches!(&attempt.verdict, Verdict::Retry { failure, .. } if failure.class == FailureClass::Poison))
+        };
+        Ok(self.facts().await?.iter().filter(|fact| is_crash(fact)).count())
+    }
+
+    /// Time passes: everything that waits for its time is due.
+    pub(crate) async fn make_all_due(&self) -> anyhow::Result<()> {
+        let due = "for _, job in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], 100000000000, job) end
+            redis.call('PUBLISH', ARGV[1], '')";
+        self.ask(
+            redis::cmd("EVAL")
+                .arg(due)
+                .arg(1)
+                .arg("{bridge}:sync:scheduled")
+                .arg("{bridge}:sync:wake"),
+        )
+        .await
+    }
+
+    /// By the ledger alone: how many items were accepted, provided that each ended exactly once.
+    pub(crate) async fn each_item_ended_once(&self) -> anyhow::Result<usize> {
+        let mut open: Vec<(String, Seq)> = Vec::new();
+        let mut accepted = 0;
+        for entry in self.ledger().await? {
+            for record in entry.records {
+                match record.map_err(|unreadable| anyhow::anyhow!("{unreadable:?}"))? {
+                    LedgerRecord::Accepted(event) => {
+                        accepted += event.items.len();
+                        for row in event
+                            .items
+                            .iter()
+                            .filter(|item| item.disposition == Disposition::Sync)
+                            .filter_map(|item| item.row)
+                        {
+                            open.push((format!("t12/r{row}"), entry.seq));
+                        }
+                    }
+                    LedgerRecord::Attempt(attempt)
+                        if matches!(attempt.verdict, Verdict::Done(_) | Verdict::Bury { .. }) =>
+                    {
+                        let before = open.len();
+                        open.retain(|(row, seq)| row != attempt.job.as_str() || *seq > attempt.covers);
+                        anyhow::ensure!(open.len() < before, "{} ended although nothing was open", attempt.job);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        anyhow::ensure!(open.is_empty(), "never ended: {open:?}");
+        Ok(accepted)
     }
 
     /// Waits until nothing is left to do.
@@ -151,7 +239,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start<F: Future<Output = ()> + Send + 'static>(
-        queue: Queue,
+        queue: &Queue,
         concurrency: usize,
         handler: impl FnMut(Leased) -> F + Send + 'static,
     ) -> Self {
@@ -189,7 +277,6 @@ impl Worker {
         Ok(self.ended.await??)
     }
 
-    /// Ends it as SIGKILL would: nothing is settled by it any more. The queue must be one that nobody else uses.
     pub(crate) fn is_running(&self) -> bool {
         !self.ended.is_finished()
     }
