@@ -1,8 +1,12 @@
 //! The laws of the queue, as properties: random histories on a real Redis beside a small model of what ought to be.
 //!
-//! 1. An accepted event ends exactly once, as long as workers run. 2. A key never runs twice at once. 3. A key that changed while it ran
-//! runs again. 4. Nothing but replay or discard removes a dead letter. 6. A script repeated after a lost answer changes nothing more.
-//! (5, the flat cost, is measured by the bench.)
+//! - Law 1: an accepted event ends exactly once, as long as workers run.
+//! - Law 2: a key never runs twice at once.
+//! - Law 3: a key that changed while it ran runs again.
+//! - Law 4: nothing but replay or discard removes a dead letter.
+//! - Law 6: a script repeated after a lost answer changes nothing more.
+//!
+//! Law 5, the flat cost, is measured by the bench.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
