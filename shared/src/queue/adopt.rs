@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::accept::{Origin, Prepared, forced_event};
 use super::dead::{DeadLetter, encode_letter};
-use super::settle::{POISON, poison};
+use super::ending::{POISON, poison};
 use super::{Queue, QueueError};
 use crate::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use crate::id::{EventId, RowId, RowKey, SourceName, TableId};

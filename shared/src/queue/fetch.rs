@@ -2,9 +2,9 @@
 
 use redis::Value;
 
+use super::ending::{Ending, Holder};
 use super::record::{self, FIELDS};
 use super::scripts::{EXPIRED, FETCH};
-use super::settle::{Ending, Holder};
 use super::{BackendSettings, Queue, QueueError, short_id};
 use crate::id::ProcessName;
 use crate::job::Job;

@@ -19,10 +19,11 @@ use test_support::TestRedis;
 use tokio::sync::Semaphore;
 
 use super::accept::{AcceptCommit, Prepared, Submission, forced_event};
+use super::ending::Ending;
 use super::fetch::FetchCall;
 use super::keys::Keys;
 use super::lease::{HeldLease, Leases};
-use super::settle::{Ending, SettleCommit};
+use super::settle::SettleCommit;
 use super::{BackendSettings, Queue, QueueName, Redis};
 use crate::config::RedisSettings;
 use crate::id::{ProcessName, RowId, RowKey, TableId};

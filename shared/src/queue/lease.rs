@@ -8,9 +8,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::ending::Ending;
 use super::schedule::Reconnecting;
 use super::scripts::RENEW;
-use super::settle::Ending;
 use super::{Queue, QueueError, Settled};
 use crate::id::ProcessName;
 use crate::job::Job;

@@ -26,10 +26,10 @@
 //! |---|---|
 //! | `accept.rs` | claim, ledger entry and jobs of a delivery in one step; the only maker of [`Accepted`] |
 //! | `group_commit.rs` | while one call is in flight the next group gathers: a round trip is shared |
-//! | `backend.rs` | the source of jobs for an apalis worker: buffer, back-pressure, stopping |
+//! | `backend.rs`, `feeder.rs` | the source of jobs for an apalis worker: buffer, back-pressure, stopping |
 //! | `fetch.rs` | taking jobs, and taking back those of vanished workers |
 //! | `lease.rs` | a job in a worker's hands: [`Leased`], prolonging, noticing a loss |
-//! | `settle.rs` | how attempts end |
+//! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
 //! | `dead.rs`, `control.rs` | what operators do: list, replay, discard, numbers, pause |
 //! | `adopt.rs` | tasks of stock apalis-redis producers become jobs |
 //! | `ledger_stream.rs` | the facts, on their way to the store |
@@ -95,7 +95,9 @@ mod backend;
 mod connection;
 mod control;
 mod dead;
+mod ending;
 mod error;
+mod feeder;
 mod fetch;
 mod group_commit;
 mod keys;
