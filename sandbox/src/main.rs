@@ -62,3 +62,13 @@ fn listen(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
 fn announce(product: &Running) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{} listens on {}", product.name, product.url())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_options_of_all_products_fit_one_command() {
+        super::Options::command().debug_assert();
+    }
+}

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the stand-in is set up.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "baserow")]
 pub struct Options {
     /// The database token that callers of Baserow's row API must show.
     #[arg(long, default_value = "sandbox-token")]
