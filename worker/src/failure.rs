@@ -50,6 +50,10 @@ pub enum Target {
     Redis,
     /// Ourselves: the row does not fit the rule.
     Bridge,
+    /// The mail server.
+    Smtp,
+    /// Slack's incoming webhook.
+    Slack,
 }
 
 impl Target {
@@ -61,6 +65,8 @@ impl Target {
             Self::Store => "store",
             Self::Redis => "redis",
             Self::Bridge => "bridge",
+            Self::Smtp => "smtp",
+            Self::Slack => "slack",
         }
     }
 }

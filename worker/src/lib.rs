@@ -13,6 +13,7 @@
 //! | [`cache`] | look-ups that may be five minutes old |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
+//! | [`notice`] | what a notice says: its envelope, and its subject, text and HTML from templates |
 //! | [`crash`] | where a test may kill the process |
 
 pub mod apply;
@@ -24,6 +25,7 @@ pub mod failure;
 pub mod health;
 pub mod journal;
 pub mod ledger_writer;
+pub mod notice;
 pub mod process;
 pub mod row;
 pub mod rules;

@@ -3,12 +3,14 @@
 //! All problems are collected and reported at once; each says where, what and how to mend it. Nothing else in the project reads the environment.
 
 mod bridge_file;
+mod notices;
 mod reader;
 mod settings;
 
 pub use bridge_file::{
     BodyUpdates, BridgeFile, Icons, PageAction, ProofKind, RowDeleted, Rule, SourceConfig, TableRef, WriteBack, line_of,
 };
+pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use reader::{Problem, Problems, Reader};
 pub use settings::{
     BaserowSettings, BridgeFileSettings, DocmostCredentials, DocmostSettings, RedisSettings, StoreSettings,

@@ -5,3 +5,5 @@ pub mod baserow;
 pub mod docmost;
 mod docmost_call;
 mod docmost_session;
+pub mod mail;
+pub mod slack;

@@ -1,0 +1,153 @@
+//! A notice as an e-mail message: headers that cannot be injected into, plain text, and the same as HTML.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::Message;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use passerelle_shared::job::JobKey;
+use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::is_plain;
+use crate::failure::{Failure, Target};
+use crate::notice::{Recipient, Rendered, Subject};
+
+/// Most people that one notice is sent to: a list would be a mistake in a rule.
+const MOST_RECIPIENTS: usize = 50;
+
+/// The addresses of these people. One that is no address is a permanent failure: it would be none next time.
+pub(super) fn mailboxes(people: &[Recipient]) -> Result<Vec<Mailbox>, Failure> {
+    if people.is_empty() || people.len() > MOST_RECIPIENTS {
+        let what = format!(
+            "a notice goes to 1 to {MOST_RECIPIENTS} people, this one to {}",
+            people.len()
+        );
+        return Err(Failure::unmappable(what));
+    }
+    people.iter().map(mailbox).collect()
+}
+
+fn mailbox(person: &Recipient) -> Result<Mailbox, Failure> {
+    let address = person.address.trim();
+    let parsed = address.parse().ok().filter(is_plain);
+    let Some(email) = parsed else {
+        let hint = if address.is_ascii() {
+            "correct it in the row"
+        } else {
+            "an address with accents cannot be sent to; write its domain in the form xn--…"
+        };
+        return Err(Failure::unmappable(format!("{address:?} is no e-mail address: {hint}")));
+    };
+    // A name is one line, like a subject; an empty one is none.
+    let name = person
+        .name
+        .as_deref()
+        .map(|name| Subject::new(name).as_str().to_owned());
+    Ok(Mailbox::new(name.filter(|name| !name.is_empty()), email))
+}
+
+/// Puts the message together. The same key gives the same `Message-ID`.
+pub(super) fn compose(
+    (from, to): (&Mailbox, &[Mailbox]),
+    key: &JobKey,
+    words: &Rendered,
+    now: Timestamp,
+) -> Result<Message, Failure> {
+    let mut message = Message::builder()
+        .from(from.clone())
+        .subject(words.subject.as_str())
+        .date(clock_time(now))
+        .message_id(Some(message_id(key, from)))
+        .raw_header(header("Auto-Submitted", "auto-generated"))
+        .raw_header(header("X-Bridge-Origin", "bridge"));
+    for mailbox in to {
+        message = message.to(mailbox.clone());
+    }
+    message
+        .multipart(MultiPart::alternative_plain_html(
+            words.text.clone(),
+            words.html.clone(),
+        ))
+        .map_err(|error| {
+            Failure::new(
+                FailureClass::Permanent,
+                Target::Bridge,
+                format!("the mail cannot be composed: {error}"),
+            )
+        })
+}
+
+fn message_id(key: &JobKey, from: &Mailbox) -> String {
+    let digest = hex::encode(Sha256::digest(key.as_str()));
+    let short = digest.get(..32).unwrap_or(&digest);
+    format!("<{short}@{}>", from.email.domain())
+}
+
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+fn clock_time(now: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(name: Option<&str>, address: &str) -> Recipient {
+        Recipient {
+            name: name.map(str::to_owned),
+            address: address.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_a_reason() {
+        for address in [
+            "",
+            "zoe",
+            "zoe@",
+            "a b@example.org",
+            "zoe@example.org\r\nBcc: x@evil.test",
+            "\"a>\"@example.org",
+            "zoé@example.org",
+        ] {
+            let failure = mailboxes(&[person(None, address)]).unwrap_err();
+            assert_eq!(failure.class, FailureClass::Permanent, "{address}");
+            assert!(failure.message.contains("is no e-mail address"), "{failure}");
+        }
+        assert!(mailboxes(&[]).is_err());
+    }
+
+    #[test]
+    fn a_name_cannot_bring_a_header_with_it() {
+        let people = [person(Some("Zoé\r\nBcc: x@evil.test"), " zoe@example.org ")];
+        let to = mailboxes(&people).unwrap();
+        assert_eq!(to[0].name.as_deref(), Some("Zoé Bcc: x@evil.test"));
+        let words = Rendered {
+            subject: Subject::new("Salut"),
+            text: "x".to_owned(),
+            html: "x".to_owned(),
+        };
+        let from = "Passerelle <p@example.org>".parse().unwrap();
+        let key = JobKey::parse("notice/1/mail").unwrap();
+        let message = compose((&from, &to), &key, &words, Timestamp::from_millis(0)).unwrap();
+        let raw = String::from_utf8(message.formatted()).unwrap();
+        assert!(
+            !raw.lines().any(|line| line.to_ascii_lowercase().starts_with("bcc")),
+            "{raw}"
+        );
+    }
+
+    #[test]
+    fn the_same_notice_has_the_same_message_id_and_another_has_another() {
+        let from = "p@example.org".parse().unwrap();
+        let id = |key| message_id(&JobKey::parse(key).unwrap(), &from);
+        assert_eq!(id("notice/1/mail"), id("notice/1/mail"));
+        assert_ne!(id("notice/1/mail"), id("notice/2/mail"));
+        assert!(id("notice/1/mail").ends_with("@example.org>"));
+    }
+}

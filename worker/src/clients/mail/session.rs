@@ -1,0 +1,206 @@
+//! One SMTP session, each step within its time, and what each failure means at its step.
+//!
+//! | step | 4xx | 5xx | time-out, cut or unreadable |
+//! |---|---|---|---|
+//! | opening: connect, greet, encrypt, sign in, name the sender | transient | auth: we are refused, the notice is innocent | transient |
+//! | recipient, and the command `DATA` | transient | permanent | transient |
+//! | after the message's last line | transient | permanent | ambiguous |
+//!
+//! A server that lacks what the settings ask for (`STARTTLS`, a way to sign in) is `auth` too: the settings must be mended, not the notice.
+
+use std::future::Future;
+use std::time::Duration;
+
+use lettre::Message;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+use passerelle_shared::ledger::FailureClass;
+use tokio::time::timeout;
+
+use crate::failure::{Failure, Target};
+
+/// How long the farewell may take; the message is delivered by then.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How the connection is encrypted.
+#[derive(Clone)]
+pub(super) enum Encryption {
+    None,
+    Starttls(TlsParameters),
+    Tls(TlsParameters),
+}
+
+impl std::fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Starttls(_) => "Starttls",
+            Self::Tls(_) => "Tls",
+        })
+    }
+}
+
+/// Where mail is handed over.
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) encryption: Encryption,
+    pub(super) login: Option<Credentials>,
+    /// For one step.
+    pub(super) timeout: Duration,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the login: lettre's credentials are hidden, and shall stay so.
+        write!(f, "{}:{} ({:?})", self.host, self.port, self.encryption)
+    }
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Recipient,
+    Content,
+    Delivery,
+}
+
+impl Stage {
+    fn doing(self) -> &'static str {
+        match self {
+            Self::Opening => "opening the session",
+            Self::Recipient => "naming a recipient",
+            Self::Content => "announcing the message",
+            Self::Delivery => "delivering the message",
+        }
+    }
+
+    /// The class of a failure without an answer.
+    fn unanswered(self) -> FailureClass {
+        match self {
+            Self::Opening | Self::Recipient | Self::Content => FailureClass::Transient,
+            Self::Delivery => FailureClass::Ambiguous,
+        }
+    }
+}
+
+impl Server {
+    /// Hands the message over. Gives the recipients that were refused for good, if others were not.
+    pub(super) async fn hand_over(&self, letter: &Message) -> Result<Vec<Failure>, Failure> {
+        let mut session = self.open().await?;
+        let sender = Mail::new(letter.envelope().from().cloned(), Vec::new());
+        self.step(Stage::Opening, session.command(sender)).await?;
+        let mut refused = Vec::new();
+        for recipient in letter.envelope().to() {
+            let command = Rcpt::new(recipient.clone(), Vec::new());
+            match self.step(Stage::Recipient, session.command(command)).await {
+                Ok(_) => {}
+                Err(mut failure) => {
+                    failure.message = format!("{recipient}: {}", failure.message);
+                    // One that may be taken later is worth waiting for; nobody has got anything yet.
+                    if failure.class != FailureClass::Permanent {
+                        return Err(failure);
+                    }
+                    refused.push(failure);
+                }
+            }
+        }
+        if refused.len() == letter.envelope().to().len() {
+            return Err(refused.swap_remove(0));
+        }
+        self.step(Stage::Content, session.command(Data)).await?;
+        self.step(Stage::Delivery, session.message(&letter.formatted())).await?;
+        farewell(session).await;
+        Ok(refused)
+    }
+
+    /// Opens a session and ends it.
+    pub(super) async fn check(&self) -> Result<(), Failure> {
+        farewell(self.open().await?).await;
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<AsyncSmtpConnection, Failure> {
+        let hello = ClientId::default();
+        let at_once = match &self.encryption {
+            Encryption::Tls(parameters) => Some(parameters.clone()),
+            Encryption::None | Encryption::Starttls(_) => None,
+        };
+        let address = (self.host.as_str(), self.port);
+        let connect = AsyncSmtpConnection::connect_tokio1(address, None, &hello, at_once, None);
+        let mut session = self.step(Stage::Opening, connect).await?;
+        if let Encryption::Starttls(parameters) = &self.encryption {
+            self.step(Stage::Opening, session.starttls(parameters.clone(), &hello))
+                .await?;
+        }
+        if let Some(login) = &self.login {
+            self.step(Stage::Opening, session.auth(DEFAULT_MECHANISMS, login))
+                .await?;
+        }
+        Ok(session)
+    }
+
+    async fn step<T>(&self, stage: Stage, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        match timeout(self.timeout, work).await {
+            Ok(result) => result.map_err(|error| classify(stage, &error)),
+            Err(_) => Err(Failure::new(
+                stage.unanswered(),
+                Target::Smtp,
+                format!("no answer in time while {}", stage.doing()),
+            )),
+        }
+    }
+}
+
+/// Ends a session politely; whatever comes of it changes nothing.
+async fn farewell(mut session: AsyncSmtpConnection) {
+    let _ = timeout(FAREWELL, session.quit()).await;
+}
+
+fn classify(stage: Stage, error: &Error) -> Failure {
+    let code: Option<u16> = error.status().and_then(|code| code.to_string().parse().ok());
+    let class = match code {
+        Some(code) => refusal(stage, code),
+        None if error.is_client() && stage == Stage::Opening => FailureClass::Auth,
+        None => stage.unanswered(),
+    };
+    Failure {
+        status: code,
+        ..Failure::new(class, Target::Smtp, format!("while {}: {error}", stage.doing()))
+    }
+}
+
+/// What a 4xx or 5xx means at this stage.
+fn refusal(stage: Stage, code: u16) -> FailureClass {
+    match stage {
+        _ if code < 500 => FailureClass::Transient,
+        Stage::Opening => FailureClass::Auth,
+        Stage::Recipient | Stage::Content | Stage::Delivery => FailureClass::Permanent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_means_what_its_stage_says() {
+        for stage in [Stage::Opening, Stage::Recipient, Stage::Content, Stage::Delivery] {
+            assert_eq!(refusal(stage, 421), FailureClass::Transient);
+            assert_eq!(refusal(stage, 451), FailureClass::Transient);
+        }
+        assert_eq!(refusal(Stage::Opening, 535), FailureClass::Auth);
+        assert_eq!(refusal(Stage::Recipient, 550), FailureClass::Permanent);
+        assert_eq!(refusal(Stage::Delivery, 554), FailureClass::Permanent);
+    }
+
+    #[test]
+    fn only_a_lost_answer_to_the_message_is_ambiguous() {
+        assert_eq!(Stage::Content.unanswered(), FailureClass::Transient);
+        assert_eq!(Stage::Delivery.unanswered(), FailureClass::Ambiguous);
+    }
+}

@@ -1,0 +1,128 @@
+//! The Slack client against a webhook that answers as Slack does.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_sandbox::slack::{self, Options, Server};
+use passerelle_shared::config::SlackSettings;
+use passerelle_shared::job::JobKey;
+use passerelle_shared::ledger::FailureClass;
+use passerelle_worker::clients::slack::Slack;
+use passerelle_worker::failure::Failure;
+use passerelle_worker::journal::Journal;
+use passerelle_worker::notice::{Audience, Notice, NoticeKind, Rendered, Templates};
+use serde_json::json;
+
+fn start() -> anyhow::Result<Server> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = Options {
+        slack_webhook: "T1/B1/s3cret".to_owned(),
+    };
+    Ok(slack::start(TcpListener::bind("127.0.0.1:0")?, options)?)
+}
+
+fn words() -> anyhow::Result<Rendered> {
+    let context = json!({"page": "Tarifs <2026> & été 🚀", "space": "<!channel>"});
+    let notice = Notice::new(
+        JobKey::parse("notice/1/share")?,
+        NoticeKind::ShareCreated,
+        Audience::Admin,
+        context.as_object().cloned().unwrap_or_default(),
+    );
+    Ok(Templates::load("no-such-folder".as_ref())?.render(&notice)?)
+}
+
+async fn post(webhook: String) -> anyhow::Result<Result<(), Failure>> {
+    let slack = Slack::new(&SlackSettings {
+        webhook: webhook.into(),
+        timeout: Duration::from_millis(500),
+    })?;
+    Ok(slack.post(&mut Journal::default(), &words()?).await)
+}
+
+#[tokio::test]
+async fn a_notice_is_posted_and_its_marks_are_harmless() {
+    let server = start().unwrap();
+    post(server.webhook_url()).await.unwrap().unwrap();
+    let messages = server.messages.list();
+    let text = messages[0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("*Page rendue publique : Tarifs &lt;2026&gt; &amp; été 🚀*\n"),
+        "{text}"
+    );
+    assert!(text.contains("&lt;!channel&gt;") && !text.contains('<'), "{text}");
+    assert_eq!(server.running.calls.list()[0].origin.as_deref(), Some("bridge"));
+    server.running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_answer_of_slack_has_its_class() {
+    use FailureClass::{Ambiguous, Auth, Permanent, Throttled};
+    let server = start().unwrap();
+    for (fault, class, wait) in [
+        (json!({"status": 400, "body": "invalid_payload"}), Permanent, None),
+        (json!({"status": 403}), Auth, None),
+        (json!({"status": 404}), Auth, None),
+        (json!({"status": 410}), Auth, None),
+        (
+            json!({"status": 429, "headers": {"retry-after": "30"}}),
+            Throttled,
+            Some(30),
+        ),
+        (json!({"status": 429}), Throttled, None),
+        (
+            json!({"status": 503, "headers": {"retry-after": "5"}}),
+            Throttled,
+            Some(5),
+        ),
+        (json!({"status": 500}), Ambiguous, None),
+        (json!({"status": 200, "body": "<html>proxy</html>"}), Ambiguous, None),
+    ] {
+        let mut described = fault.clone();
+        described["kind"] = "status".into();
+        server
+            .running
+            .faults
+            .set(vec![serde_json::from_value(described).unwrap()]);
+        let failure = post(server.webhook_url()).await.unwrap().unwrap_err();
+        assert_eq!(
+            (failure.class, failure.retry_after.map(|wait| wait.as_secs())),
+            (class, wait),
+            "{fault}"
+        );
+        assert!(!failure.to_string().contains("s3cret"), "{failure}");
+    }
+    assert!(server.messages.list().is_empty());
+    server.running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_ambiguous_and_a_refused_connection_is_not() {
+    let server = start().unwrap();
+    for (kind, kept) in [(FaultKind::LostAnswer, 1), (FaultKind::Hang, 1), (FaultKind::Reset, 1)] {
+        server.running.faults.set(vec![Fault::on("/services", kind.clone())]);
+        let failure = post(server.webhook_url()).await.unwrap().unwrap_err();
+        assert_eq!(
+            (failure.class, server.messages.list().len()),
+            (FailureClass::Ambiguous, kept),
+            "{kind:?}"
+        );
+        assert!(!failure.to_string().contains("s3cret"), "{failure}");
+    }
+    let webhook = server.webhook_url();
+    server.running.stop().await.unwrap();
+    let failure = post(webhook).await.unwrap().unwrap_err();
+    assert_eq!(failure.class, FailureClass::Transient);
+    assert!(!failure.to_string().contains("s3cret"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_wrong_webhook_is_a_matter_of_the_settings() {
+    let server = start().unwrap();
+    let wrong = server.webhook_url().replace("s3cret", "guess");
+    let failure = post(wrong).await.unwrap().unwrap_err();
+    assert_eq!((failure.class, failure.status), (FailureClass::Auth, Some(403)));
+    assert!(failure.message.contains("invalid_token"), "{failure}");
+    server.running.stop().await.unwrap();
+}
