@@ -16,10 +16,10 @@ pub enum CrashPoint {
     AfterRowRead,
     /// The plan is made.
     AfterPlan,
-    /// The intent to create is stored.
-    AfterIntent,
     /// The wiki was searched for an earlier page.
     AfterLookup,
+    /// The intent to create is stored.
+    AfterIntent,
     /// The page exists, without its label.
     AfterCreate,
     /// The page has its label, the link is not stored.
@@ -48,8 +48,8 @@ impl CrashPoint {
         Self::AfterFetch,
         Self::AfterRowRead,
         Self::AfterPlan,
-        Self::AfterIntent,
         Self::AfterLookup,
+        Self::AfterIntent,
         Self::AfterCreate,
         Self::AfterLabel,
         Self::AfterUpdate,

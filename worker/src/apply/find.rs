@@ -4,33 +4,29 @@ use passerelle_shared::id::PageId;
 use passerelle_shared::store::Link;
 
 use super::Application;
-use crate::clients::docmost::Page;
+use crate::clients::docmost::{Page, Space};
 use crate::failure::Failure;
 use crate::rules::Marker;
 
 impl Application<'_, '_> {
-    /// The row's page, if one exists. `after_unknown_outcome` looks in every place; else the label and the row's own word are enough.
-    ///
-    /// The oldest page wins; later ones go to the trash. A page in the trash is only taken where none lives.
-    pub(super) async fn earlier_page(&mut self, after_unknown_outcome: bool) -> Result<Option<Page>, Failure> {
+    /// The row's page by its label, or by the row's own word. Enough before a first create; one in the trash is taken if none lives.
+    pub(super) async fn marked_page(&mut self) -> Result<Option<Page>, Failure> {
         let mut pages: Vec<Page> = self.page_named_by_row().await?.into_iter().collect();
-        pages.extend(
-            self.bridge
-                .docmost
-                .pages_with_label(self.journal, &self.page.marker.label)
-                .await?,
-        );
-        if after_unknown_outcome {
-            pages.extend(self.pages_by_token().await?);
-        }
-        let (living, mut trashed): (Vec<Page>, Vec<Page>) =
-            pages.into_iter().partition(|page| page.deleted_at.is_none());
+        let label = &self.page.marker.label;
+        pages.extend(self.bridge.docmost.pages_with_label(self.journal, label).await?);
+        let (living, trashed): (Vec<Page>, Vec<Page>) = pages.into_iter().partition(|page| page.deleted_at.is_none());
+        let oldest = self.oldest_of(living).await?;
+        Ok(oldest.or_else(|| trashed.into_iter().next()))
+    }
+
+    /// The page of an earlier create with an unknown outcome: without a label yet, or already put into the trash by somebody.
+    pub(super) async fn abandoned_page(&mut self, space: &Space) -> Result<Option<Page>, Failure> {
+        let living = self.pages_by_token().await?;
         if let Some(page) = self.oldest_of(living).await? {
             return Ok(Some(page));
         }
-        if after_unknown_outcome {
-            trashed.extend(self.trashed_pages().await?);
-        }
+        let mut trashed = self.bridge.docmost.trash_of(self.journal, &space.id).await?;
+        trashed.retain(|page| page.contains(&self.page.marker.token));
         Ok(trashed.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
     }
 
@@ -91,13 +87,7 @@ impl Application<'_, '_> {
         Ok(ours)
     }
 
-    async fn trashed_pages(&mut self) -> Result<Vec<Page>, Failure> {
-        let space = self.bridge.space(self.journal, &self.page.space).await?;
-        let mut pages = self.bridge.docmost.trash_of(self.journal, &space.id).await?;
-        pages.retain(|page| page.contains(&self.page.marker.token));
-        Ok(pages)
-    }
-
+    /// The oldest page wins; later ones go to the trash.
     async fn oldest_of(&mut self, mut pages: Vec<Page>) -> Result<Option<Page>, Failure> {
         pages.sort_by(|a, b| a.id.cmp(&b.id));
         pages.dedup_by(|a, b| a.id == b.id);
@@ -108,6 +98,7 @@ impl Application<'_, '_> {
     }
 
     async fn trash_extra(&mut self, mut pages: Vec<Page>) -> Result<(), Failure> {
+        pages.sort_by(|a, b| a.id.cmp(&b.id));
         pages.dedup_by(|a, b| a.id == b.id);
         for page in pages {
             self.bridge.docmost.trash(self.journal, &page.id).await?;

@@ -10,7 +10,8 @@
 //!
 //! | step | a crash after it leaves | the next attempt |
 //! |---|---|---|
-//! | intent stored | nothing in the wiki | looks, finds nothing, waits out the window, creates |
+//! | looked for an earlier page | nothing | starts over |
+//! | intent stored | nothing in the wiki | looks everywhere, finds nothing, waits out the window, creates |
 //! | page created, token in its text | a page without label | finds it by token, labels it |
 //! | label set | a page without link | finds it by label |
 //! | link stored | a row that does not know its page | sees the equal hash, writes back |

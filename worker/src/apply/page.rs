@@ -32,19 +32,25 @@ impl Application<'_, '_> {
         Ok((self.find_or_create().await?, true))
     }
 
+    /// The intent is stored right before the create, so that trouble during the look-ups leaves nothing to wait for.
     async fn find_or_create(&mut self) -> Result<Link, Failure> {
-        let intent = self
-            .bridge
-            .store
-            .open_intent(self.subject.key, &self.page.slot, Timestamp::now())
-            .await?;
-        CrashPoint::AfterIntent.pass();
-        let found = self.earlier_page(intent.existed).await?;
+        let found = self.marked_page().await?;
         CrashPoint::AfterLookup.pass();
-        match found {
-            Some(page) => self.adopt(&page).await,
-            None => self.create(&intent).await,
+        if let Some(page) = found {
+            return self.adopt(&page).await;
         }
+        let space = self.space().await?;
+        let (row, slot) = (self.subject.key, &self.page.slot);
+        let intent = self.bridge.store.open_intent(row, slot, Timestamp::now()).await?;
+        CrashPoint::AfterIntent.pass();
+        if intent.existed {
+            if let Some(page) = self.abandoned_page(&space).await? {
+                return self.adopt(&page).await;
+            }
+            self.wait_out_zombies(&intent)?;
+            self.bridge.store.renew_intent(row, slot, Timestamp::now()).await?;
+        }
+        self.create(&space, &intent).await
     }
 
     async fn adopt(&mut self, found: &Page) -> Result<Link, Failure> {
@@ -61,15 +67,7 @@ impl Application<'_, '_> {
         self.save(page, None).await
     }
 
-    async fn create(&mut self, intent: &Intent) -> Result<Link, Failure> {
-        self.wait_out_zombies(intent)?;
-        let store = &self.bridge.store;
-        let space = self.space().await?;
-        if intent.existed {
-            store
-                .renew_intent(self.subject.key, &self.page.slot, Timestamp::now())
-                .await?;
-        }
+    async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
         let created = self.bridge.docmost.create(self.journal, &space.id, self.page).await;
         if let Err(failure) = &created {
             self.create_failed(failure, intent).await?;
@@ -83,9 +81,6 @@ impl Application<'_, '_> {
 
     /// "Not found" proves nothing while an abandoned create may still be carried out.
     fn wait_out_zombies(&self, intent: &Intent) -> Result<(), Failure> {
-        if !intent.existed {
-            return Ok(());
-        }
         let safe = intent
             .started
             .plus(self.bridge.docmost.timeout())

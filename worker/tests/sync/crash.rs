@@ -1,0 +1,133 @@
+//! What if the power fails here? For every *here* there is: a worker process dies at the point, another one carries on, and the wiki ends as if
+//! nothing had happened. A new crash point without a way to reach it fails this test.
+
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_shared::id::RowKey;
+use passerelle_shared::queue::Queue;
+use passerelle_worker::crash::CrashPoint;
+use serde_json::json;
+use test_support::eventually;
+
+use crate::world::World;
+
+/// A worker process; killed when dropped.
+struct Worker(Child);
+
+impl Worker {
+    fn start(world: &World, crash_at: Option<CrashPoint>) -> anyhow::Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passerelle-worker"));
+        command.env_clear().envs(world.environment());
+        if let Some(point) = crash_at {
+            command.env("PASSERELLE_CRASH_AT", point.name());
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Ok(Self(child.context("the worker could not be started")?))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn drained(queue: &Queue) {
+    eventually("the queue is empty", async || match queue.stats().await {
+        Ok(stats) if stats.active + stats.running + stats.scheduled == 0 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+}
+
+/// Brings the world to where the point will be reached, and says how many pages shall live in the end.
+async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Result<(RowKey, usize)> {
+    let row = world.project("Refonte").await?;
+    let is_of_first_sync = !matches!(
+        point,
+        CrashPoint::AfterUpdate | CrashPoint::AfterTrash | CrashPoint::AfterRestore
+    );
+    if !is_of_first_sync {
+        world.synced(row).await?;
+    }
+    let pages = match point {
+        CrashPoint::AfterTrash => {
+            world.delete(row).await?;
+            0
+        }
+        CrashPoint::AfterRestore => {
+            world.baserow.faults.set(vec![deleted(row)]);
+            world.synced(row).await?;
+            world.baserow.faults.clear();
+            1
+        }
+        CrashPoint::AfterUpdate => {
+            world.change(row, json!({"Nom": "Refonte 2"})).await?;
+            1
+        }
+        _ => 1,
+    };
+    world.event(queue, row, "the-event").await?;
+    Ok((row, pages))
+}
+
+fn deleted(row: RowKey) -> Fault {
+    let kind = FaultKind::Status {
+        status: 404,
+        headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
+        body: Some(json!({"error": "ERROR_ROW_DOES_NOT_EXIST"})),
+    };
+    Fault::on(&format!("/api/database/rows/table/{}/{}/", row.table, row.row), kind)
+}
+
+async fn crash_and_carry_on(point: CrashPoint) -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let queue = world.queue()?;
+    let (row, pages) = prepare(&world, &queue, point).await?;
+    let mut dying = Worker::start(&world, Some(point))?;
+    eventually(&format!("a worker dies {point:?}"), async || match dying.0.try_wait() {
+        Ok(Some(_)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+
+    let _worker = Worker::start(&world, None)?;
+    drained(&queue).await;
+    let living = world.pages().await?;
+    anyhow::ensure!(living.len() == pages, "{point:?}: {living:?}");
+    anyhow::ensure!(queue.stats().await?.dead == 0, "{point:?}: a dead letter");
+    if let Some(page) = living.first() {
+        let fields = world.row(row).await?;
+        anyhow::ensure!(fields["docmost_page_id"] == page["id"], "{point:?}: {fields}");
+        let title = format!("Projet {} - Atelier Nord", fields["Nom"].as_str().unwrap_or_default());
+        anyhow::ensure!(page["title"] == title, "{point:?}: {page}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_dies_at_any_point_leaves_one_page_and_no_lost_event() {
+    let stories = futures::stream::iter(CrashPoint::ALL.map(crash_and_carry_on));
+    let results: Vec<anyhow::Result<()>> = stories.buffer_unordered(4).collect().await;
+    let failures: Vec<String> = results
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| format!("{error:#}"))
+        .collect();
+    assert_eq!(failures, Vec::<String>::new());
+}
+
+#[test]
+fn the_program_lists_its_crash_points() {
+    let output = Command::new(env!("CARGO_BIN_EXE_passerelle-worker"))
+        .arg("--list-crash-points")
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let expected: Vec<String> = CrashPoint::ALL.iter().map(|point| point.name()).collect();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+}

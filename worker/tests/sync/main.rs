@@ -1,0 +1,9 @@
+//! One job after the other against the stand-ins of Baserow and Docmost, a real Redis and a real store.
+
+#[cfg(feature = "crash-points")]
+mod crash;
+mod one_page;
+mod row_to_page;
+mod running;
+mod session;
+mod world;
