@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{IpAddr, TcpListener};
 
+use anyhow::Context as _;
+
 use crate::{slack, smtp};
 
 /// Which ends of notices are started, and how they are set up.
@@ -36,8 +38,10 @@ pub struct Ends {
 }
 
 /// Starts what has a port. Must be called inside a tokio runtime.
-pub fn start(host: IpAddr, options: Options) -> io::Result<Ends> {
-    let listen = |port| TcpListener::bind((host, port));
+pub fn start(host: IpAddr, options: Options) -> anyhow::Result<Ends> {
+    let listen = |port| {
+        TcpListener::bind((host, port)).with_context(|| format!("cannot listen on {host}:{port}: choose another port"))
+    };
     let smtp = match options.smtp_port {
         Some(port) => Some(smtp::start(
             listen(port)?,
