@@ -111,7 +111,7 @@ async fn nothing_accepted_is_lost_when_redis_is_killed_and_started_again() {
 }
 
 async fn create_project(system: &System, name: &str, client: &str) -> RowKey {
-    let client = system.baserow.create("client", json!({"Nom": client})).await.unwrap();
+    let client = system.baserow.create("client", json!({"Name": client})).await.unwrap();
     let project = json!({"Nom": name, "Statut": "En cours", "Client": [client.row.get()]});
     system.baserow.create("projet", project).await.unwrap()
 }

@@ -85,7 +85,7 @@ pub struct Rule {
 pub struct PageAction {
     /// The space's name or slug.
     pub space: String,
-    /// Template of the title, e.g. `Projet {{ row.Nom }} - {{ client.Nom }}`.
+    /// Template of the title, e.g. `Projet {{ row.Nom }} - {{ client.Name }}`.
     pub title: String,
     /// Template of the icon; no icon if absent or empty.
     #[serde(default)]

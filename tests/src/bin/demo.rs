@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn create_a_project(system: &System) -> anyhow::Result<RowKey> {
     say("1. Somebody creates a client and a project in Baserow.");
-    let client = system.baserow.create("client", json!({"Nom": "Atelier Nord"})).await?;
+    let client = system.baserow.create("client", json!({"Name": "Atelier Nord"})).await?;
     let project = json!({"Nom": "Refonte du site", "Statut": "En cours", "Client": [client.row.get()]});
     let row = system.baserow.create("projet", project).await?;
     let created = Instant::now();
