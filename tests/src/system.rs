@@ -1,7 +1,7 @@
 //! Starts and stops a whole bridge with its own Redis, its own store and the sandbox.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -112,8 +112,19 @@ impl System {
         Ok(printed)
     }
 
-    /// Waits until no job is queued, running or scheduled and every fact of the ledger is in the store.
+    /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and every fact of the ledger is in the store.
     pub async fn drain(&self) -> QueueStats {
+        eventually("Baserow has delivered every webhook", async || {
+            let state = self
+                .baserow
+                .control(reqwest::Method::GET, "/_sandbox/baserow/state", None)
+                .await;
+            match state {
+                Ok(state) if state["idle"] == true => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
         eventually("the queue is drained", async || match self.queue.stats().await {
             Ok(stats) if stats.active + stats.running + stats.scheduled + stats.ledger_backlog == 0 => Ok(stats),
             other => Err(format!("{other:?}\n{}", self.logs())),
@@ -190,7 +201,7 @@ impl SystemBuilder {
             docmost: free_port()?,
             ingress: free_port()?,
         };
-        let environment = self.environment(&redis, &ports, folder.path().join("store.sqlite"))?;
+        let environment = self.environment(&redis, &ports, &folder.path().join("store.sqlite"))?;
 
         let baserow_url = format!("http://127.0.0.1:{}", ports.baserow);
         let docmost_url = format!("http://127.0.0.1:{}", ports.docmost);
@@ -232,12 +243,7 @@ impl SystemBuilder {
         Ok(system)
     }
 
-    fn environment(
-        &self,
-        redis: &TestRedis,
-        ports: &Ports,
-        sqlite: PathBuf,
-    ) -> anyhow::Result<BTreeMap<String, String>> {
+    fn environment(&self, redis: &TestRedis, ports: &Ports, sqlite: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         let sqlite = format!(
             "sqlite://{}",
             sqlite.to_str().context("the temporary folder's name is not UTF-8")?

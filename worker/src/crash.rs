@@ -76,7 +76,7 @@ impl CrashPoint {
         )]
         let wanted = std::env::var("PASSERELLE_CRASH_AT").unwrap_or_default();
         if wanted == self.name() {
-            std::process::abort();
+            kill_this_process();
         }
     }
 
@@ -84,6 +84,14 @@ impl CrashPoint {
     #[cfg(not(feature = "crash-points"))]
     #[expect(clippy::unused_self, reason = "the build with crash points uses it")]
     pub fn pass(self) {}
+}
+
+/// SIGKILL, as `kill -9` sends it: nothing is cleaned up, nothing is flushed.
+#[cfg(feature = "crash-points")]
+fn kill_this_process() -> ! {
+    let pid = std::process::id().to_string();
+    let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+    std::process::abort()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What operators see and switch: numbers, pause, resume.
 
+use super::scripts::STATS;
 use super::{Queue, QueueError};
 
 /// The state of the queue, in numbers.
@@ -20,16 +21,28 @@ pub struct QueueStats {
 }
 
 impl Queue {
-    /// The queue in numbers. Its cost does not depend on them.
+    /// The queue in numbers, all of one moment. Its cost does not depend on them.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let mut call = STATS.call(6);
+        for key in [
+            &keys.active,
+            &keys.leases,
+            &keys.scheduled,
+            &keys.dead,
+            &keys.ledger,
+            &keys.paused,
+        ] {
+            call.arg(key);
+        }
+        let [active, running, scheduled, dead, ledger_backlog, paused]: [u64; 6] = call.send(redis).await?;
         Ok(QueueStats {
-            active: redis.query(redis::cmd("LLEN").arg(&keys.active)).await?,
-            running: redis.query(redis::cmd("ZCARD").arg(&keys.leases)).await?,
-            scheduled: redis.query(redis::cmd("ZCARD").arg(&keys.scheduled)).await?,
-            dead: redis.query(redis::cmd("ZCARD").arg(&keys.dead)).await?,
-            ledger_backlog: redis.query(redis::cmd("XLEN").arg(&keys.ledger)).await?,
-            paused: redis.query(redis::cmd("EXISTS").arg(&keys.paused)).await?,
+            active,
+            running,
+            scheduled,
+            dead,
+            ledger_backlog,
+            paused: paused == 1,
         })
     }
 

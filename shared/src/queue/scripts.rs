@@ -36,6 +36,7 @@ script!(EXPIRED, "expired.lua");
 script!(FETCH, "fetch.lua");
 script!(RENEW, "renew.lua");
 script!(SETTLE, "settle.lua");
+script!(STATS, "stats.lua");
 
 /// A call of a script: all keys first, then the arguments. It can be sent again as it is.
 pub(super) struct Call {

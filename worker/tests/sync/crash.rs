@@ -54,6 +54,13 @@ async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> 
         stats.active + stats.running + stats.scheduled + stats.dead == 0,
         "{stats:?}"
     );
+    // The ledger tells the same: every item has exactly one outcome.
+    let counts = world.bridge.store.counts().await?;
+    anyhow::ensure!(
+        counts.items > 0 && counts.open == 0 && counts.missing() == 0,
+        "{counts:?}"
+    );
+    anyhow::ensure!(counts == world.bridge.store.recount().await?, "{counts:?}");
     Ok(())
 }
 
