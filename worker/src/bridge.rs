@@ -7,6 +7,7 @@ use std::time::Duration;
 use passerelle_shared::config::Rule;
 use passerelle_shared::id::{RowId, RowKey};
 use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::queue::Queue;
 use passerelle_shared::store::Store;
 
 use crate::cache::Cache;
@@ -25,6 +26,8 @@ pub struct Bridge {
     pub baserow: Baserow,
     /// The wiki.
     pub docmost: Docmost,
+    /// Where the jobs of rows are woken that use a changed row.
+    pub queue: Queue,
     /// Links and intents.
     pub store: Store,
     /// Look-ups.

@@ -8,6 +8,7 @@
 //! | [`process`] | the order of the steps of one job |
 //! | [`rules`] | pure: which pages should exist for a row, with which title, icon and body |
 //! | [`apply`] | carries out a plan so that repeating it changes nothing more |
+//! | [`dependents`] | which other rows' pages show a row, and wakes their jobs |
 //! | [`clients`] | one foreign system each; the only places where an HTTP status becomes a failure |
 //! | [`failure`] | whether and when a failed job is tried again |
 //! | [`cache`] | look-ups that may be five minutes old |
@@ -21,6 +22,7 @@ pub mod bridge;
 pub mod cache;
 pub mod clients;
 pub mod crash;
+pub mod dependents;
 pub mod failure;
 pub mod health;
 pub mod journal;

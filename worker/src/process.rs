@@ -27,6 +27,7 @@ use crate::apply::{apply, farewell};
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::crash::CrashPoint;
+use crate::dependents;
 use crate::failure::{self, Failure, History};
 use crate::journal::Journal;
 use crate::row::Row;
@@ -70,9 +71,10 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
     };
     // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
     bridge.cache.forget_row(&table.name, key.row, &[]).await;
+    let woken = dependents::wake(bridge, &table, key, job, journal).await?;
     let rule = bridge.rules.find(|reference| is_table(reference, &table));
     let Some(rule) = rule.filter(|rule| reacts(rule, job.kinds)) else {
-        return Ok(Outcome::Ignored(IgnoredReason::NoRule));
+        return Ok(without_a_page(woken));
     };
     let assignment = Assignment {
         table: &table,
@@ -83,6 +85,15 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
         Some(row) => sync(bridge, &assignment, &row, journal).await,
         None if reacts(rule, EventKinds::of(EventKind::Deleted)) => farewell(bridge, rule, key, journal).await,
         None => Ok(Outcome::RowNotFound),
+    }
+}
+
+/// How the event of a row ends that has no page of its own, but may be shown on the pages of others.
+fn without_a_page(woken: Option<usize>) -> Outcome {
+    match woken {
+        None => Outcome::Ignored(IgnoredReason::NoRule),
+        Some(0) => Outcome::NoChange,
+        Some(_) => Outcome::Synced,
     }
 }
 

@@ -73,6 +73,7 @@ pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<
     Ok(Bridge {
         baserow: Baserow::new(&settings.baserow).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone()).context("the HTTP client for Docmost")?,
+        queue: Queue::new(redis.clone(), QueueName::Sync),
         store,
         cache: Cache::new(redis),
         rules: settings.rules,

@@ -59,6 +59,12 @@ impl Tables {
         Ok(known.tables.get(&id).cloned())
     }
 
+    /// The table that a rule means, of those seen when [`Tables::get`] last asked; `None` if our token sees no such table.
+    pub async fn known(&self, reference: &TableRef) -> Option<Arc<Table>> {
+        let known = self.known.lock().await;
+        known.tables.values().find(|table| is_table(reference, table)).cloned()
+    }
+
     /// The table that a link field leads to; `None` if the field is no link.
     pub async fn linked_table(
         &self,

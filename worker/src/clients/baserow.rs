@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use passerelle_shared::config::BaserowSettings;
-use passerelle_shared::id::{RowKey, TableId};
+use passerelle_shared::id::{RowId, RowKey, TableId};
 use passerelle_shared::ledger::FailureClass;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::answer::{Answer, Effect, exchange, http};
 use crate::failure::{Failure, Target};
@@ -46,6 +47,18 @@ pub struct Field {
     #[serde(default)]
     pub link_row_table_id: Option<TableId>,
 }
+
+/// One page of the rows that link to a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkingRows {
+    /// Their ids.
+    pub rows: Vec<RowId>,
+    /// Whether there is another page.
+    pub has_more: bool,
+}
+
+/// Most rows that Baserow gives at once.
+const PAGE_SIZE: u32 = 200;
 
 impl Baserow {
     /// Prepares the client; nothing is sent.
@@ -87,6 +100,39 @@ impl Baserow {
             Err(failure) if failure.class == FailureClass::Gone => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// One page (from 1) of the rows of a table whose link field has this row. Rows that Baserow listed for another reason are left out:
+    /// it ignores a filter on a field that was renamed a moment ago, and lists everything.
+    pub async fn rows_linking(
+        &self,
+        journal: &mut Journal,
+        (table, field): (TableId, &str),
+        to: RowId,
+        page: u32,
+    ) -> Result<LinkingRows, Failure> {
+        #[derive(Deserialize)]
+        struct Listing {
+            next: Option<String>,
+            results: Vec<Value>,
+        }
+        let filter = format!("filter__{field}__link_row_has");
+        let (page, size, to_text) = (page.to_string(), PAGE_SIZE.to_string(), to.to_string());
+        let query = [
+            ("user_field_names", "true"),
+            ("size", &size),
+            ("page", &page),
+            (&filter, &to_text),
+        ];
+        let path = format!("rows/table/{table}/?{}", query_text(&query));
+        let listing: Listing = self.ask(journal, "find_linking_rows", &path).await?;
+        let rows = listing.results.iter();
+        let rows = rows.filter_map(|row| Row::from_json(&row.to_string()).ok());
+        let rows = rows.filter(|row| row.links(field).iter().any(|link| link.id == to));
+        Ok(LinkingRows {
+            rows: rows.map(|row| row.id()).collect(),
+            has_more: listing.next.is_some(),
+        })
     }
 
     /// Writes fields of a row without telling anybody's webhook, and checks that Baserow really took them.
@@ -140,6 +186,14 @@ impl Baserow {
             Some(failure) => Err(failure),
         }
     }
+}
+
+/// Parameters as they stand behind the `?` of an address; names of fields may have any character.
+fn query_text(pairs: &[(&str, &str)]) -> String {
+    let url = Url::parse_with_params("http://baserow/", pairs);
+    url.ok()
+        .and_then(|url| url.query().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn row_in(answer: &Answer) -> Result<Row, Failure> {

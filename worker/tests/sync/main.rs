@@ -2,6 +2,7 @@
 
 #[cfg(feature = "crash-points")]
 mod crash;
+mod linked_rows;
 mod one_page;
 mod row_to_page;
 mod running;

@@ -11,7 +11,7 @@ use passerelle_shared::config::{Reader, RedisSettings};
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, RowKey, SourceName};
 use passerelle_shared::job::{EventKinds, Job, JobKey};
-use passerelle_shared::ledger::{Seq, Settlement, Verdict};
+use passerelle_shared::ledger::{AcceptedRecord, LedgerRecord, Seq, Settlement, Verdict};
 use passerelle_shared::outcome::Outcome;
 use passerelle_shared::queue::{AcceptStatus, Queue, QueueName, Redis};
 use passerelle_shared::store::Store;
@@ -133,7 +133,17 @@ impl World {
 
     /// A client and a project of it, as a person enters them.
     pub(crate) async fn project(&self, name: &str) -> anyhow::Result<RowKey> {
+        Ok(self.project_of_client(name).await?.0)
+    }
+
+    /// A project and its client.
+    pub(crate) async fn project_of_client(&self, name: &str) -> anyhow::Result<(RowKey, RowKey)> {
         let client = self.create(CLIENT, json!({"Name": "Atelier Nord"})).await?;
+        Ok((self.project_for(name, client).await?, client))
+    }
+
+    /// Another project of a client.
+    pub(crate) async fn project_for(&self, name: &str, client: RowKey) -> anyhow::Result<RowKey> {
         let fields = json!({"Nom": name, "Statut": "En cours", "Client": [client.row.get()]});
         self.create(PROJET, fields).await
     }
@@ -204,13 +214,56 @@ impl World {
 
     /// One attempt that must end with an outcome.
     pub(crate) async fn sync(&self, row: RowKey) -> anyhow::Result<Outcome> {
-        match self.attempt(row).await {
-            Settlement {
-                verdict: Verdict::Done(outcome),
-                ..
-            } => Ok(outcome),
-            other => anyhow::bail!("not done: {other:#?}"),
+        outcome_of(self.attempt(row).await)
+    }
+
+    /// The same for an event of another kind and name.
+    pub(crate) async fn sync_as(&self, row: RowKey, kind: EventKind, event: &str) -> anyhow::Result<Outcome> {
+        let job = Job {
+            kinds: EventKinds::of(kind),
+            last_event: EventId::parse(event)?,
+            ..job(row)
+        };
+        outcome_of(process(&self.bridge, &job, 0.5).await)
+    }
+
+    /// The rows whose jobs were woken, in order.
+    pub(crate) async fn woken(&self) -> anyhow::Result<Vec<RowKey>> {
+        let mut woken = Vec::new();
+        for record in self.accepted().await? {
+            let table = record.table.context("an event without a table")?;
+            woken.extend(
+                record
+                    .items
+                    .iter()
+                    .filter_map(|item| item.row)
+                    .map(|row| RowKey { table, row }),
+            );
         }
+        Ok(woken)
+    }
+
+    /// How many events the queue has accepted.
+    pub(crate) async fn events_accepted(&self) -> anyhow::Result<usize> {
+        Ok(self.accepted().await?.len())
+    }
+
+    async fn accepted(&self) -> anyhow::Result<Vec<AcceptedRecord>> {
+        let entries = self.queue()?.read_ledger(None, 1000).await?;
+        let records = entries.into_iter().flat_map(|entry| entry.records);
+        Ok(records
+            .filter_map(|record| match record {
+                Ok(LedgerRecord::Accepted(record)) => Some(record),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The titles of the pages that are not in the trash, oldest first.
+    pub(crate) async fn titles(&self) -> anyhow::Result<Vec<String>> {
+        let pages = self.pages().await?;
+        let titles = pages.iter().map(|page| page["title"].as_str().unwrap_or_default());
+        Ok(titles.map(str::to_owned).collect())
     }
 
     /// One attempt that must write something.
@@ -238,6 +291,16 @@ impl World {
 /// One attempt by the given process.
 pub(crate) async fn attempt(bridge: &Bridge, row: RowKey) -> Settlement {
     process(bridge, &job(row), 0.5).await
+}
+
+fn outcome_of(settlement: Settlement) -> anyhow::Result<Outcome> {
+    match settlement {
+        Settlement {
+            verdict: Verdict::Done(outcome),
+            ..
+        } => Ok(outcome),
+        other => anyhow::bail!("not done: {other:#?}"),
+    }
 }
 
 #[expect(clippy::unwrap_used, reason = "the text is an event id")]

@@ -1,0 +1,64 @@
+//! A row changes that the pages of other rows show.
+
+use passerelle_shared::event::EventKind;
+use passerelle_shared::outcome::Outcome;
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_renamed_client_renames_the_pages_of_its_projects() {
+    let world = World::start().await.unwrap();
+    let (row, client) = world.project_of_client("Refonte").await.unwrap();
+    let other = world.project("Autre").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.synced(other).await.unwrap();
+    world.change(client, json!({"Name": "Atelier Sud"})).await.unwrap();
+
+    assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
+    assert_eq!(world.woken().await.unwrap(), [row], "only its own project");
+    world.synced(row).await.unwrap();
+    let titles: Vec<_> = world.titles().await.unwrap();
+    assert_eq!(titles, ["Projet Refonte - Atelier Sud", "Projet Autre - Atelier Nord"]);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_repeated_wakes_nobody_twice() {
+    let world = World::start().await.unwrap();
+    let (row, client) = world.project_of_client("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
+    }
+    assert_eq!(world.events_accepted().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_woken_row_wakes_nobody_and_an_operator_may_wake() {
+    let world = World::start().await.unwrap();
+    let (_, client) = world.project_of_client("Refonte").await.unwrap();
+    let woken = world.sync_as(client, EventKind::Forced, "linked-00ff").await.unwrap();
+    assert_eq!(woken, Outcome::NoChange);
+    assert_eq!(world.events_accepted().await.unwrap(), 0);
+    let forced = world.sync_as(client, EventKind::Forced, "force-1").await.unwrap();
+    assert_eq!(forced, Outcome::Synced);
+    assert_eq!(world.events_accepted().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn more_linking_rows_than_baserow_lists_at_once_are_all_woken() {
+    let world = World::start().await.unwrap();
+    let (_, client) = world.project_of_client("Refonte").await.unwrap();
+    for _ in 0..205 {
+        world.project_for("Autre", client).await.unwrap();
+    }
+    assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
+    assert_eq!(world.woken().await.unwrap().len(), 206);
+}
+
+#[tokio::test]
+async fn a_client_without_projects_changes_nothing() {
+    let world = World::start().await.unwrap();
+    let client = world.create(1, json!({"Name": "Atelier Nord"})).await.unwrap();
+    assert_eq!(world.sync(client).await.unwrap(), Outcome::NoChange);
+}
