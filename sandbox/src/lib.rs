@@ -11,6 +11,7 @@ mod control;
 pub mod docmost;
 pub mod faults;
 pub mod notices;
+pub mod program;
 pub mod server;
 pub mod slack;
 pub mod smtp;

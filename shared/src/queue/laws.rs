@@ -8,6 +8,8 @@
 //!
 //! Law 5, the flat cost, is measured by the bench.
 
+#![cfg(test)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

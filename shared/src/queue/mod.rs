@@ -101,7 +101,6 @@ mod feeder;
 mod fetch;
 mod group_commit;
 mod keys;
-#[cfg(test)]
 mod laws;
 mod lease;
 mod ledger_stream;

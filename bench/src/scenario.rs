@@ -1,0 +1,64 @@
+//! What can be measured, and what the measured processes are told.
+
+use clap::{Parser, Subcommand};
+
+use crate::{accept, backlog, drain, jobs, noop, pickup};
+
+/// Measures Passerelle. Without a scenario: all of them.
+#[derive(Debug, Parser)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) scenario: Option<Scenario>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Scenario {
+    /// Accepts through HTTP, against a no-op handler.
+    Accept {
+        /// How long each of the runs takes.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    /// Jobs without work, drained by one worker process.
+    Drain,
+    /// From the accepted event to the start of its job, by an idle worker.
+    Pickup,
+    /// The cost of each operation with 1 k, 100 k and 1 M waiting jobs.
+    Backlog,
+    /// The no-op handler itself; started by `accept`.
+    #[command(hide = true)]
+    NoopServer {
+        /// Where to listen.
+        #[arg(long)]
+        port: u16,
+    },
+    /// The worker without work; started by `drain`, `pickup` and `backlog`.
+    #[command(hide = true)]
+    NoopWorker {
+        /// The queue's Redis.
+        #[arg(long)]
+        redis: String,
+        /// Ends after so many jobs.
+        #[arg(long)]
+        jobs: u64,
+    },
+}
+
+impl Scenario {
+    /// Everything that is measured without being asked for by name.
+    pub(crate) const ALL: [Self; 4] = [Self::Accept { seconds: 5 }, Self::Drain, Self::Pickup, Self::Backlog];
+
+    /// Measures it, or is the measured process.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Scenario::Accept { seconds } => accept::bench(seconds).await,
+            Scenario::Drain => drain::bench().await,
+            Scenario::Pickup => pickup::bench().await,
+            Scenario::Backlog => backlog::bench().await,
+            Scenario::NoopServer { port } => noop::serve(port),
+            Scenario::NoopWorker { redis, jobs } => {
+                jobs::work(&jobs::queue(&redis)?, jobs, tokio::sync::mpsc::unbounded_channel().0).await
+            }
+        }
+    }
+}
