@@ -8,6 +8,7 @@
 //! | [`job`] | what shall be done: make one page equal to one row |
 //! | [`outcome`] | how an event may end |
 //! | [`ledger`] | the facts that travel through the ledger stream into the store |
+//! | [`gate`] | outage mode: whether a target is spared, probed or ramped up |
 //! | [`queue`] | the durable work queue: Redis keys and scripts live there alone |
 //! | [`store`] | the SQL store: events, outcomes, links, intents |
 //! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
@@ -15,6 +16,7 @@
 
 pub mod config;
 pub mod event;
+pub mod gate;
 pub mod id;
 pub mod job;
 pub mod ledger;

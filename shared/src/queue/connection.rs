@@ -148,7 +148,7 @@ impl Redis {
     }
 
     /// One command, within the usual time.
-    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
         self.query_within(command, self.inner.response_timeout).await
     }
 

@@ -125,10 +125,11 @@ impl Feeder {
 
     async fn fill_buffer(&self, fetched: Fetched, slots: Vec<OwnedSemaphorePermit>) {
         let mut leased = VecDeque::with_capacity(fetched.jobs.len());
+        let is_probe = fetched.is_probe;
         for (taken, slot) in fetched.jobs.into_iter().zip(slots) {
             let held = self.leases.hold(taken.key, taken.token, slot);
             match taken.job {
-                Ok(job) => leased.push_back(Leased::new(self.queue.clone(), job, held)),
+                Ok(job) => leased.push_back(Leased::new(self.queue.clone(), job, held).mark_probe(is_probe)),
                 Err(unreadable) => match Ending::unreadable(&unreadable, held.into()) {
                     Ok(ending) => {
                         let _ = self.queue.end(ending).await;

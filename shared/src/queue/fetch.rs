@@ -6,6 +6,7 @@ use super::ending::{Ending, Holder};
 use super::record::{self, FIELDS};
 use super::scripts::{EXPIRED, FETCH};
 use super::{BackendSettings, Queue, QueueError, short_id};
+use crate::gate::GateName;
 use crate::id::ProcessName;
 use crate::job::Job;
 use crate::ledger::Seq;
@@ -15,8 +16,8 @@ use crate::time::Timestamp;
 pub(super) const BATCH: usize = 64;
 /// Most expired leases that one call looks at.
 const EXPIRED_BATCH: usize = 100;
-/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?
-const HEAD: usize = 4;
+/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?, is the job a probe?
+const HEAD: usize = 5;
 
 /// What a call took, and what it saw on the way.
 pub(super) struct Fetched {
@@ -25,6 +26,8 @@ pub(super) struct Fetched {
     pub(super) look_again: Option<Timestamp>,
     pub(super) has_expired: bool,
     pub(super) has_stock: bool,
+    /// Its one job was let through to see whether a target works again.
+    pub(super) is_probe: bool,
     pub(super) jobs: Vec<Taken>,
 }
 
@@ -73,15 +76,19 @@ impl Queue {
         most: usize,
     ) -> Result<Fetched, QueueError> {
         let keys = &self.inner.keys;
-        let mut script = FETCH.call(5);
+        let mut script = FETCH.call(6);
         for key in [&keys.active, &keys.scheduled, &keys.leases, &keys.records, &keys.paused] {
             script.arg(key);
         }
+        script.arg(&keys.gates);
         script
             .arg(most)
             .arg(super::lease::millis(settings.lease))
             .arg(&call.name);
         script.arg(settings.worker.as_str()).arg(u8::from(call.is_repeated));
+        for gate in GateName::passed_by(keys.name) {
+            script.arg(gate.as_str());
+        }
         call.mark_repeated();
         let answer: Vec<Value> = script.send(&self.inner.redis).await?;
         let fetched = decode_fetched(&answer)?;
@@ -133,6 +140,7 @@ fn decode_fetched(answer: &[Value]) -> Result<Fetched, QueueError> {
         Value::Int(look_again),
         Value::Int(expired),
         Value::Int(stock),
+        Value::Int(probe),
     ] = head
     else {
         return Err(unexpected());
@@ -150,6 +158,7 @@ fn decode_fetched(answer: &[Value]) -> Result<Fetched, QueueError> {
         look_again: (*look_again >= 0).then(|| Timestamp::from_millis(*look_again)),
         has_expired: *expired == 1,
         has_stock: *stock == 1,
+        is_probe: *probe == 1,
         jobs: jobs.iter().map(lease_of).collect(),
     })
 }

@@ -4,7 +4,7 @@
 use apalis_redis::Config;
 
 /// Which queue: one per set of targets, so that trouble with one never delays another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum QueueName {
     /// Rows to pages: needs Baserow and Docmost.
     Sync,
@@ -27,16 +27,17 @@ impl QueueName {
 
 /// The keys of one queue.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
+    pub(super) name: QueueName,
     prefix: String,
     /// The name that a stock producer gives to `Config::queue`.
     pub(super) queue: String,
     /// List of the keys of jobs that are ready.
-    pub(super) active: String,
+    pub(crate) active: String,
     /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers by the second.
-    pub(super) scheduled: String,
+    pub(crate) scheduled: String,
     /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
-    pub(super) dead: String,
+    pub(crate) dead: String,
     /// Start of the key of a job's record (`<meta>:<job key>`).
     pub(super) records: String,
     /// Hash of the arguments of stock tasks.
@@ -48,19 +49,22 @@ pub(super) struct Keys {
     /// Exists while the queue is paused.
     pub(super) paused: String,
     /// The channel that wakes sleeping workers.
-    pub(super) wake: String,
+    pub(crate) wake: String,
     /// Start of the key under which a caller's last answer is remembered.
     pub(super) answers: String,
+    /// Where the keys of the gates begin; all queues of a bridge have the same.
+    pub(crate) gates: String,
     /// The ledger stream, shared by all queues of a bridge: one order of all facts.
     pub(super) ledger: String,
 }
 
 impl Keys {
-    pub(super) fn new(prefix: &str, name: QueueName) -> Self {
+    pub(crate) fn new(prefix: &str, name: QueueName) -> Self {
         let queue = format!("{{{prefix}}}:{}", name.as_str());
         let config = Config::default().queue(&queue);
         let own = |word: &str| format!("{queue}:{word}");
         Self {
+            name,
             prefix: prefix.to_owned(),
             active: config.active_jobs_list(),
             scheduled: config.scheduled_jobs_set(),
@@ -72,6 +76,7 @@ impl Keys {
             paused: own("paused"),
             wake: own("wake"),
             answers: own("answers"),
+            gates: format!("{{{prefix}}}:gate"),
             ledger: format!("{{{prefix}}}:ledger"),
             queue,
         }

@@ -24,6 +24,7 @@ pub struct Leased {
     queue: Queue,
     held: Option<HeldLease>,
     began: Option<Timestamp>,
+    is_probe: bool,
 }
 
 impl Leased {
@@ -33,7 +34,19 @@ impl Leased {
             queue,
             held: Some(held),
             began: None,
+            is_probe: false,
         }
+    }
+
+    /// Marks the job as the one that a closed gate let through.
+    pub(super) fn mark_probe(mut self, is_probe: bool) -> Self {
+        self.is_probe = is_probe;
+        self
+    }
+
+    /// Whether a closed gate let this one job through, to see whether its target works again.
+    pub fn is_probe(&self) -> bool {
+        self.is_probe
     }
 
     /// The job.

@@ -100,13 +100,13 @@ mod error;
 mod feeder;
 mod fetch;
 mod group_commit;
-mod keys;
+pub(crate) mod keys;
 mod laws;
 mod lease;
 mod ledger_stream;
 mod record;
 mod schedule;
-mod scripts;
+pub(crate) mod scripts;
 mod settle;
 mod wake;
 

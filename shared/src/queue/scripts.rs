@@ -1,4 +1,4 @@
-//! The scripts by name, and how to call one.
+//! The scripts by name, and how to call one. The gates' scripts are called in the same way.
 //!
 //! A call is sent by the script's hash. After a restart Redis has forgotten all scripts: then it is loaded and called again, which is safe
 //! because a script that Redis does not know has not run.
@@ -6,47 +6,49 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, Script, ToRedisArgs};
+use redis::{Cmd, FromRedisValue, ToRedisArgs};
 
 use super::connection::NO_SCRIPT;
 use super::{QueueError, Redis};
 
 /// One of our scripts.
-pub(super) struct LuaScript {
-    code: &'static str,
-    hash: LazyLock<String>,
+pub(crate) struct LuaScript {
+    pub(crate) code: &'static str,
+    pub(crate) hash: LazyLock<String>,
 }
 
+/// Makes a script of one or more files, one after the other. Their paths are relative to the file that says so.
 macro_rules! script {
-    ($name:ident, $file:literal) => {
-        pub(super) static $name: LuaScript = LuaScript {
-            code: include_str!(concat!("scripts/", $file)),
-            hash: LazyLock::new(|| {
-                Script::new(include_str!(concat!("scripts/", $file)))
+    ($name:ident, $($file:literal),+) => {
+        pub(crate) static $name: $crate::queue::scripts::LuaScript = $crate::queue::scripts::LuaScript {
+            code: concat!($(include_str!($file)),+),
+            hash: std::sync::LazyLock::new(|| {
+                redis::Script::new(concat!($(include_str!($file)),+))
                     .get_hash()
                     .to_owned()
             }),
         };
     };
 }
+pub(crate) use script;
 
-script!(ACCEPT, "accept.lua");
-script!(DISCARD, "discard.lua");
-script!(EXPIRED, "expired.lua");
-script!(FETCH, "fetch.lua");
-script!(RENEW, "renew.lua");
-script!(SETTLE, "settle.lua");
-script!(STATS, "stats.lua");
+script!(ACCEPT, "scripts/accept.lua");
+script!(DISCARD, "scripts/discard.lua");
+script!(EXPIRED, "scripts/expired.lua");
+script!(FETCH, "../gate/scripts/admit.lua", "scripts/fetch.lua");
+script!(RENEW, "scripts/renew.lua");
+script!(SETTLE, "scripts/settle.lua");
+script!(STATS, "scripts/stats.lua");
 
 /// A call of a script: all keys first, then the arguments. It can be sent again as it is.
-pub(super) struct Call {
+pub(crate) struct Call {
     script: &'static LuaScript,
     command: Cmd,
 }
 
 impl LuaScript {
     /// Begins a call with this many keys.
-    pub(super) fn call(&'static self, keys: usize) -> Call {
+    pub(crate) fn call(&'static self, keys: usize) -> Call {
         let mut command = redis::cmd("EVALSHA");
         command.arg(self.hash.as_str()).arg(keys);
         Call { script: self, command }
@@ -55,13 +57,13 @@ impl LuaScript {
 
 impl Call {
     /// Adds a key, or, after the keys, an argument.
-    pub(super) fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+    pub(crate) fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
         self.command.arg(argument);
         self
     }
 
     /// Sends it.
-    pub(super) async fn send<T: FromRedisValue>(&self, redis: &Redis) -> Result<T, QueueError> {
+    pub(crate) async fn send<T: FromRedisValue>(&self, redis: &Redis) -> Result<T, QueueError> {
         match redis.query(&self.command).await {
             Err(error) if is_unknown(&error) => {
                 self.load(redis).await?;

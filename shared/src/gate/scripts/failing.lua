@@ -1,0 +1,6 @@
+-- failing: a job has failed for the third time although no gate stopped: people should know, once per incident.
+--
+-- ARGV 4 target · 5 why
+trouble(ARGV[4], ARGV[5])
+redis.call('HSET', key('incident:' .. ARGV[4]), 'failing', ms(now))
+return answer()

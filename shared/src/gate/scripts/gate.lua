@@ -1,0 +1,162 @@
+-- gate: the states of gates and every transition between them. This text stands before each script of this folder that changes a gate.
+--
+-- Keys, all under KEYS[1] (the base):
+--   <base>:closed            set of the gates that are not open; without it nothing is checked and nothing costs
+--   <base>:<gate>            hash, exists only while the gate is not open
+--   <base>:<gate>:calls      hash, counts of calls by slots of time, and failures in a row
+--   <base>:<gate>:hours      hash, milliseconds that the gate was closed, by the hour
+--   <base>:incident:<target> hash, exists while an incident lasts
+--   <base>:incidents         list of what happened, newest first
+-- KEYS 2… for each queue (sync, mail, slack): active · scheduled · dead · wake channel
+-- ARGV 1 policy (JSON, milliseconds) · 2 process · 3 chance from 0 to 1, then the script's own
+--
+-- Fields of a gate: state (stopped, probing, ramping) · since · why · by (rule, or who) · down (when the trouble began) ·
+--   closed_from · next, wait (when the next probe may begin; the wait that led to it) · asked ('1': the target named the time) ·
+--   manual ('1': no probing) · holder, lease, phase (health, job), phase_since, job, job_since ·
+--   began, length, rate, tokens, filled, given (the ramp: see admit.lua)
+local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local KEPT_INCIDENTS, KEPT_HOURS, HOUR, SLOTS = 1000, 800, 3600000, 6
+local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2 }
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local happened = {}
+
+local function key(name) return base .. ':' .. name end
+local function target_of(name) return string.match(name, '^[^:]+') end
+local function queue_key(target, part) return KEYS[1 + QUEUES[target] * 4 + part] end
+local function ms(number) return string.format('%.0f', number) end
+
+local function hash(name)
+  local flat, fields = redis.call('HGETALL', key(name)), {}
+  for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  return fields
+end
+
+local function is_quiet()
+  local incidents = {}
+  for target, _ in pairs(QUEUES) do incidents[#incidents + 1] = key('incident:' .. target) end
+  return redis.call('EXISTS', key('closed'), unpack(incidents)) == 0
+end
+
+local function closed_gates(target)
+  local gates = {}
+  local names = redis.call('SMEMBERS', key('closed'))
+  table.sort(names)
+  for _, name in ipairs(names) do
+    if not target or target_of(name) == target then gates[#gates + 1] = name end
+  end
+  return gates
+end
+
+local function wake(target) redis.call('PUBLISH', queue_key(target, 4), '') end
+
+-- Writes down what people should know: exactly once, because it is part of the change itself.
+local function tell(fact)
+  fact.at = now
+  local text = cjson.encode(fact)
+  redis.call('LPUSH', key('incidents'), text)
+  redis.call('LTRIM', key('incidents'), 0, KEPT_INCIDENTS - 1)
+  happened[#happened + 1] = text
+end
+
+local function backlog(target)
+  return redis.call('LLEN', queue_key(target, 1)) + redis.call('ZCARD', queue_key(target, 2))
+end
+
+-- Opens an incident of a target, unless one lasts already.
+local function trouble(target, why, gate)
+  local incident = 'incident:' .. target
+  if redis.call('HSETNX', key(incident), 'since', ms(now)) == 1 then
+    redis.call('HSET', key(incident), 'why', why, 'digest', ms(now), 'dead', redis.call('ZCARD', queue_key(target, 3)))
+    tell({ kind = 'opened', target = target, gate = gate, why = why, held = backlog(target) })
+  end
+end
+
+-- Adds a closed stretch to the hours that it touches.
+local function account(name, from, to)
+  local hours = key(name .. ':hours')
+  local first = math.max(math.floor(from / HOUR), math.floor(to / HOUR) - KEPT_HOURS)
+  for hour = first, math.floor(to / HOUR) do
+    local begin, finish = math.max(from, hour * HOUR), math.min(to, (hour + 1) * HOUR)
+    if finish > begin then redis.call('HINCRBY', hours, ms(hour), ms(finish - begin)) end
+  end
+  for _, hour in ipairs(redis.call('HKEYS', hours)) do
+    if tonumber(hour) < math.floor(now / HOUR) - KEPT_HOURS then redis.call('HDEL', hours, hour) end
+  end
+end
+
+local function clear_probe(name) redis.call('HDEL', key(name), 'holder', 'lease', 'phase', 'phase_since', 'job', 'job_since') end
+
+-- Chance is added to a wait, never taken away.
+local function later(wait) return math.floor(now + wait * (1 + 0.1 * chance)) end
+
+-- Stops traffic from open or ramping. `asked` is the wait that the target named, if it did.
+local function stop(name, why, asked)
+  local gate, target = hash(name), target_of(name)
+  local wait = tonumber(gate.wait) or policy.first
+  local due = later(asked or wait)
+  for _, other in ipairs(closed_gates(target)) do
+    local sibling = hash(other)
+    -- One probe answers for all gates of a target.
+    if not asked and other ~= name and sibling.next and sibling.asked ~= '1' and sibling.manual ~= '1' then
+      wait, due = math.max(wait, tonumber(sibling.wait)), math.max(due, tonumber(sibling.next))
+    end
+  end
+  if gate.state == 'ramping' then
+    redis.call('HSET', key(name), 'length', ms(math.min(tonumber(gate.length) * 2, policy.longest_ramp)))
+  end
+  redis.call('HSET', key(name), 'state', 'stopped', 'since', ms(now), 'why', why, 'by', 'rule', 'down', gate.down or ms(now),
+    'closed_from', ms(now), 'next', ms(due), 'wait', ms(wait), 'asked', asked and '1' or '0')
+  redis.call('SADD', key('closed'), name)
+  redis.call('DEL', key(name .. ':calls'))
+  tell({ kind = 'stopped', target = target, gate = name, why = why, next = due })
+  trouble(target, why, name)
+end
+
+-- A probe failed: the next one comes later.
+local function stop_again(name, gate, why)
+  local wait, due = math.min(tonumber(gate.wait) * 2, policy.longest), tonumber(gate.next)
+  if gate.asked ~= '1' or due <= now then due = later(wait) end
+  redis.call('HSET', key(name), 'state', 'stopped', 'why', why, 'next', ms(due), 'wait', ms(wait), 'asked', due > later(wait) and '1' or '0')
+  clear_probe(name)
+end
+
+local function start_ramp(name, gate, by, why)
+  if gate.closed_from then account(name, tonumber(gate.closed_from), now) end
+  clear_probe(name)
+  redis.call('HDEL', key(name), 'closed_from', 'next', 'asked', 'manual')
+  redis.call('HSET', key(name), 'state', 'ramping', 'since', ms(now), 'why', why, 'by', by, 'down', gate.down or ms(now), 'began', ms(now),
+    'length', gate.length or ms(policy.ramp), 'rate', tostring(policy.rate / 1000), 'tokens', '0', 'filled', ms(now), 'given', '0',
+    'wait', gate.wait or ms(policy.first))
+  redis.call('SADD', key('closed'), name)
+  redis.call('DEL', key(name .. ':calls'))
+  local incident = key('incident:' .. target_of(name))
+  if redis.call('HEXISTS', incident, 'since') == 1 then redis.call('HSET', incident, 'recovered', ms(now)) end
+  tell({ kind = 'ramping', target = target_of(name), gate = name, why = why })
+  wake(target_of(name))
+end
+
+local function open(name, gate, why)
+  if gate.closed_from then account(name, tonumber(gate.closed_from), now) end
+  redis.call('DEL', key(name), key(name .. ':calls'))
+  redis.call('SREM', key('closed'), name)
+  tell({ kind = 'open', target = target_of(name), gate = name, why = why, down_ms = now - tonumber(gate.down or now), given = tonumber(gate.given) or 0 })
+  wake(target_of(name))
+end
+
+-- A throttled answer while ramping: nothing for the named wait, then on with half the rate (the rate grows with the square of time).
+local function slow_down(name, gate, asked)
+  local elapsed = math.max(0, math.min(now - tonumber(gate.began), tonumber(gate.length)))
+  local resume = now + (asked or 0)
+  redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0')
+end
+
+-- What every script answers: the gates that are not open, as JSON, then what happened.
+local function answer()
+  local gates = {}
+  for _, name in ipairs(closed_gates()) do gates[name] = hash(name) end
+  local lines = { ms(now), cjson.encode(gates) }
+  for _, fact in ipairs(happened) do lines[#lines + 1] = fact end
+  return lines
+end

@@ -1,0 +1,70 @@
+-- report: what the calls of one process to the targets gave, gathered over a moment; stops the gates whose rules are met.
+--
+-- ARGV 4… for each gate: gate · answered · failed · failures in a row at the end · of these without a connection · refused in a row at the end ·
+--         throttled wait (-1 none) · why (of the last failure)
+-- Failures in a row go on with those of other processes, unless something was answered in between.
+local slot_length = math.floor(policy.window / SLOTS)
+
+local function in_a_row(calls, field, tail, was_answered)
+  if was_answered then
+    redis.call('HSET', calls, field, tail)
+    return tail
+  end
+  if tail == 0 then return tonumber(redis.call('HGET', calls, field)) or 0 end
+  return redis.call('HINCRBY', calls, field, tail)
+end
+
+local function count(name, at)
+  local calls = key(name .. ':calls')
+  local answered, failed = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local slot = math.floor(now / slot_length)
+  if answered > 0 then redis.call('HINCRBY', calls, slot .. ':a', answered) end
+  if failed > 0 then redis.call('HINCRBY', calls, slot .. ':f', failed) end
+  local seen = { answered = 0, failed = 0 }
+  for field, number in pairs(hash(name .. ':calls')) do
+    local of, what = string.match(field, '^(%d+):(%a)$')
+    if of and tonumber(of) <= slot - SLOTS then
+      redis.call('HDEL', calls, field)
+    elseif what == 'a' then
+      seen.answered = seen.answered + tonumber(number)
+    elseif what == 'f' then
+      seen.failed = seen.failed + tonumber(number)
+    end
+  end
+  seen.row = in_a_row(calls, 'row', tonumber(ARGV[at + 3]), answered > 0)
+  seen.connects = in_a_row(calls, 'connects', tonumber(ARGV[at + 4]), answered > 0)
+  seen.refused = in_a_row(calls, 'refused', tonumber(ARGV[at + 5]), answered > 0)
+  seen.total = seen.answered + seen.failed
+  redis.call('PEXPIRE', calls, math.max(policy.window * 2, 24 * HOUR))
+  return seen
+end
+
+local function why_stop(seen, calls, share)
+  if seen.connects >= policy.connects then return seen.connects .. ' calls in a row found no connection' end
+  if seen.row >= policy.row then return seen.row .. ' calls in a row failed' end
+  if seen.refused >= policy.refused then return 'our account was refused ' .. seen.refused .. ' times in a row' end
+  if calls and seen.failed > 0 and seen.failed >= seen.total * share then return seen.failed .. ' of ' .. seen.total .. ' calls failed' end
+end
+
+for at = 4, #ARGV, 8 do
+  local name, throttled, why = ARGV[at], tonumber(ARGV[at + 6]), ARGV[at + 7]
+  local gate = hash(name)
+  if not gate.state or gate.state == 'ramping' then
+    local seen = count(name, at)
+    local reason
+    if gate.state then
+      reason = why_stop(seen, seen.failed >= policy.ramp_failures, policy.ramp_share)
+      if throttled >= 0 then slow_down(name, gate, throttled) end
+    else
+      reason = why_stop(seen, seen.total >= policy.calls, policy.share)
+    end
+    if reason then
+      stop(name, reason .. ': ' .. why)
+    elseif throttled >= 0 and not gate.state then
+      stop(name, 'it asked us to wait: ' .. why, throttled)
+    end
+  elseif throttled >= 0 and gate.manual ~= '1' and now + throttled > (tonumber(gate.next) or 0) then
+    redis.call('HSET', key(name), 'next', ms(later(throttled)), 'asked', '1')
+  end
+end
+return answer()

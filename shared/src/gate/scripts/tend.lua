@@ -1,0 +1,66 @@
+-- tend: what every process asks again and again: takes and keeps the lease of a probe, ends ramps and incidents, writes the hourly digest.
+-- One probe per target: its holder answers for all gates of the target. A holder that vanishes is followed by whoever asks after its lease.
+if is_quiet() then return answer() end
+
+local function may_probe(gate) return gate.state == 'stopped' and gate.manual ~= '1' end
+
+local function take(name)
+  redis.call('HSET', key(name), 'state', 'probing', 'holder', process, 'lease', ms(now + policy.lease), 'phase', 'health', 'phase_since', ms(now))
+  redis.call('HDEL', key(name), 'job', 'job_since')
+end
+
+local function keep(name, gate)
+  if gate.job and tonumber(gate.job_since) + policy.job_patience <= now then
+    return stop_again(name, gate, 'the job that probed it did not end in time')
+  end
+  -- Healthy, and no job to be had: the ramp itself will be careful enough with the next ones.
+  local is_idle = gate.phase == 'job' and not gate.job and redis.call('LLEN', queue_key(target_of(name), 1)) == 0
+  if is_idle and now - tonumber(gate.phase_since) >= policy.idle then
+    return start_ramp(name, gate, 'rule', 'healthy, and no job was waiting')
+  end
+  redis.call('HSET', key(name), 'lease', ms(now + policy.lease))
+end
+
+local due = {}
+for _, name in ipairs(closed_gates()) do
+  local gate = hash(name)
+  if gate.state == 'ramping' then
+    if now - tonumber(gate.began) >= tonumber(gate.length) then open(name, gate, 'the ramp is over') end
+  elseif gate.state == 'probing' and gate.holder == process then
+    keep(name, gate)
+  elseif gate.state == 'probing' and tonumber(gate.lease) <= now then
+    take(name)
+  elseif may_probe(gate) and tonumber(gate.next) <= now then
+    due[target_of(name)] = true
+  end
+end
+-- Gates of a target are probed together, but none before a time that the target itself named.
+for target, _ in pairs(due) do
+  for _, name in ipairs(closed_gates(target)) do
+    local gate = hash(name)
+    if may_probe(gate) and (gate.asked ~= '1' or tonumber(gate.next) <= now) then take(name) end
+  end
+end
+
+local function over(target, incident)
+  local quiet = incident.failing and now - tonumber(incident.failing) < policy.quiet
+  if #closed_gates(target) > 0 or quiet then return end
+  redis.call('DEL', key('incident:' .. target))
+  local finish = tonumber(incident.recovered) or now
+  tell({
+    kind = 'over', target = target, why = incident.why, lasted_ms = finish - tonumber(incident.since),
+    drained = tonumber(incident.drained) or 0, dead = redis.call('ZCARD', queue_key(target, 3)) - tonumber(incident.dead or 0),
+  })
+end
+
+for target, _ in pairs(QUEUES) do
+  local incident = hash('incident:' .. target)
+  if incident.since then
+    if now - tonumber(incident.digest) >= policy.digest then
+      redis.call('HSET', key('incident:' .. target), 'digest', ms(now))
+      tell({ kind = 'lasting', target = target, why = incident.why, lasted_ms = now - tonumber(incident.since), held = backlog(target) })
+    end
+    over(target, incident)
+  end
+end
+return answer()
