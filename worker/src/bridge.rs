@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use passerelle_shared::config::Rule;
+use passerelle_shared::gate::Gates;
 use passerelle_shared::id::{RowId, RowKey};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::Queue;
@@ -28,6 +29,8 @@ pub struct Bridge {
     pub docmost: Docmost,
     /// Where the jobs of rows are woken that use a changed row.
     pub queue: Queue,
+    /// Outage mode.
+    pub gates: Gates,
     /// Links and intents.
     pub store: Store,
     /// Look-ups.

@@ -11,6 +11,7 @@
 //! | permanent | dead at once | – |
 //! | poison | dead at once | – |
 //!
+//! A transient or ambiguous failure of a target whose gate is not open is a hold: the outage is to blame, not the job.
 //! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
 //! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
 //! The schedule comes from the crate `backoff`; its own jitter is switched off, because chance comes into [`verdict`] as a value.
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use backoff::backoff::Backoff as _;
 use backoff::exponential::ExponentialBackoff;
+use passerelle_shared::gate::{CallResult, GateTarget};
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
 use passerelle_shared::store::StoreError;
@@ -57,6 +59,17 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whose gates a failure of it concerns; none for what is our own.
+    pub fn gate(self) -> Option<GateTarget> {
+        match self {
+            Self::Baserow => Some(GateTarget::Baserow),
+            Self::Docmost => Some(GateTarget::Docmost),
+            Self::Smtp => Some(GateTarget::Smtp),
+            Self::Slack => Some(GateTarget::Slack),
+            Self::Store | Self::Redis | Self::Bridge => None,
+        }
+    }
+
     /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,6 +100,8 @@ pub struct Failure {
     pub body: Option<String>,
     /// When to come back, where that is known.
     pub retry_after: Option<Duration>,
+    /// There was no connection to be had: nothing was sent.
+    pub is_unconnected: bool,
 }
 
 impl Failure {
@@ -99,6 +114,7 @@ impl Failure {
             status: None,
             body: None,
             retry_after: None,
+            is_unconnected: false,
         }
     }
 
@@ -112,6 +128,26 @@ impl Failure {
     pub fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// What it says of the health of the target: a refusal of one row or page is an answer like any other.
+    pub fn as_call_result(&self) -> CallResult {
+        let is_own_answer = self.status.is_some_and(|status| (300..500).contains(&status));
+        match self.class {
+            FailureClass::Throttled => CallResult::Throttled(self.retry_after),
+            FailureClass::Auth => CallResult::Refused(self.message.clone()),
+            FailureClass::Transient | FailureClass::Ambiguous if self.is_unconnected => {
+                CallResult::NoConnection(self.message.clone())
+            }
+            FailureClass::Transient | FailureClass::Ambiguous if !is_own_answer => {
+                CallResult::Failed(self.message.clone())
+            }
+            FailureClass::Transient
+            | FailureClass::Ambiguous
+            | FailureClass::Gone
+            | FailureClass::Permanent
+            | FailureClass::Poison => CallResult::Answered,
+        }
     }
 
     /// As it is kept in the ledger.
@@ -145,6 +181,8 @@ pub struct History {
     pub attempts: u32,
     /// How long the job has been failing without interruption.
     pub failing_for: Duration,
+    /// How long to keep away from the target that failed, if its gate is not open.
+    pub trouble: Option<Duration>,
 }
 
 impl History {
@@ -153,6 +191,7 @@ impl History {
         Self {
             attempts: job.attempts.saturating_add(1),
             failing_for: job.failing_since.map_or(Duration::ZERO, |since| now.since(since)),
+            trouble: None,
         }
     }
 }
@@ -164,7 +203,9 @@ pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
         FailureClass::Permanent => bury("permanent", record),
         FailureClass::Poison => bury("poison", record),
         FailureClass::Throttled | FailureClass::Auth => hold(failure, history, chance),
-        FailureClass::Transient | FailureClass::Ambiguous if failure.retry_after.is_some() => {
+        FailureClass::Transient | FailureClass::Ambiguous
+            if failure.retry_after.is_some() || history.trouble.is_some() =>
+        {
             hold(failure, history, chance)
         }
         FailureClass::Transient | FailureClass::Ambiguous | FailureClass::Gone => {
@@ -192,7 +233,7 @@ fn bury(reason: &str, failure: FailureRecord) -> Verdict {
 /// Waits for what the target asked for, or longer the longer it has been failing; chance is added, never taken away.
 fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
     let patience = (history.failing_for / 4).clamp(FIRST_WAIT, LONGEST_WAIT);
-    let wait = failure.retry_after.unwrap_or(patience);
+    let wait = failure.retry_after.max(history.trouble).unwrap_or(patience);
     let spread = (wait / 4).max(SHORTEST_WAIT).mul_f64(chance.clamp(0.0, 1.0));
     Verdict::Hold {
         after_ms: millis(wait.saturating_add(spread)),
@@ -244,6 +285,7 @@ mod tests {
         History {
             attempts,
             failing_for: Duration::from_secs(failing_seconds),
+            trouble: None,
         }
     }
 
@@ -299,6 +341,44 @@ mod tests {
             panic!("not held");
         };
         assert_eq!(after_ms, 9_000);
+    }
+
+    #[test]
+    fn an_outage_burns_no_attempt_of_any_job() {
+        let outage = History {
+            trouble: Some(Duration::from_secs(40)),
+            ..history(MOST_ATTEMPTS * 2, 30 * 3600)
+        };
+        for class in [FailureClass::Transient, FailureClass::Ambiguous] {
+            let Verdict::Hold { after_ms, .. } = verdict(&failure(class), outage, 0.0) else {
+                panic!("not held");
+            };
+            assert_eq!(after_ms, 40_000);
+        }
+        assert!(matches!(
+            verdict(&failure(FailureClass::Permanent), outage, 0.0),
+            Verdict::Bury { .. }
+        ));
+    }
+
+    #[test]
+    fn a_refusal_of_one_page_says_nothing_against_its_target() {
+        let of = |class, status| {
+            Failure {
+                status,
+                ..failure(class)
+            }
+            .as_call_result()
+        };
+        for (class, status) in [
+            (FailureClass::Permanent, Some(400)),
+            (FailureClass::Gone, Some(404)),
+            (FailureClass::Transient, Some(404)),
+        ] {
+            assert_eq!(of(class, status), CallResult::Answered);
+        }
+        assert!(matches!(of(FailureClass::Ambiguous, Some(500)), CallResult::Failed(_)));
+        assert!(matches!(of(FailureClass::Transient, None), CallResult::Failed(_)));
     }
 
     #[test]

@@ -12,6 +12,8 @@
 //! | [`clients`] | one foreign system each; the only places where an HTTP status becomes a failure |
 //! | [`failure`] | whether and when a failed job is tried again |
 //! | [`cache`] | look-ups that may be five minutes old |
+//! | [`outage`] | what the gates know that a verdict needs, and what a verdict tells the gates |
+//! | [`probe`] | keeps the gates: leases, health checks, reports |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
 //! | [`notice`] | what a notice says: its envelope, and its subject, text and HTML from templates |
@@ -28,6 +30,8 @@ pub mod health;
 pub mod journal;
 pub mod ledger_writer;
 pub mod notice;
+pub mod outage;
+pub mod probe;
 pub mod process;
 pub mod row;
 pub mod rules;

@@ -28,8 +28,9 @@ use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::crash::CrashPoint;
 use crate::dependents;
-use crate::failure::{self, Failure, History};
+use crate::failure::{self, Failure};
 use crate::journal::Journal;
+use crate::outage;
 use crate::row::Row;
 use crate::rules::{Subject, reacts};
 use crate::tables::is_table;
@@ -45,7 +46,7 @@ pub async fn process(bridge: &Bridge, job: &Job, chance: f64) -> Settlement {
     let mut journal = Journal::default();
     let verdict = match attempt(bridge, job, &mut journal).await {
         Ok(outcome) => Verdict::Done(outcome),
-        Err(failure) => failure::verdict(&failure, History::of(job, Timestamp::now()), chance),
+        Err(failure) => failure::verdict(&failure, outage::history(&bridge.gates, job, &failure).await, chance),
     };
     Settlement {
         verdict,

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::*;
-use passerelle_shared::id::ProcessName;
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureRecord, Settlement, Verdict};
 use passerelle_shared::queue::{BackendSettings, Leased, Queue, Settled};
@@ -17,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::bridge::Bridge;
+use crate::clients::guard::let_through;
 use crate::crash::CrashPoint;
+use crate::outage::{self, Attempted};
 use crate::process::process;
 
 /// How a worker runs.
@@ -42,11 +43,12 @@ struct Hands {
 /// Runs jobs until told to stop, and then until the running ones have ended or were given back.
 pub async fn run(
     settings: RunnerSettings,
-    name: &ProcessName,
     queue: &Queue,
     bridge: Arc<Bridge>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // The gates know this process by the same name.
+    let name = bridge.gates.process().clone();
     let backend = queue.backend(BackendSettings {
         worker: name.clone(),
         concurrency: settings.concurrency,
@@ -78,6 +80,7 @@ pub async fn run(
 
 async fn attempt(leased: Leased, hands: Data<Hands>) {
     let hands = Hands::clone(&hands);
+    let (bridge, is_probe) = (Arc::clone(&hands.bridge), leased.is_probe());
     let job = leased.job();
     let span = tracing::info_span!(
         "job",
@@ -88,10 +91,11 @@ async fn attempt(leased: Leased, hands: Data<Hands>) {
         attempt = job.attempts + 1
     );
     // A panic has been recorded by then: the lease counts it as a crash of the job.
-    let _ = tokio::spawn(attempt_and_settle(leased, hands).instrument(span)).await;
+    let ended = tokio::spawn(attempt_and_settle(leased, hands).instrument(span)).await;
+    outage::tell(&bridge.gates, is_probe, ended.ok().as_ref()).await;
 }
 
-async fn attempt_and_settle(leased: Leased, hands: Hands) {
+async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
     CrashPoint::AfterFetch.pass();
     let started = Timestamp::now();
     let given_back = || Settlement {
@@ -100,16 +104,30 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) {
         started,
     };
     let settlement = tokio::select! {
-        settlement = process(&hands.bridge, leased.job(), rand::random()) => settlement,
+        settlement = process_job(&hands.bridge, &leased) => settlement,
         () = hands.hurry.cancelled() => given_back(),
         () = leased.lost() => given_back(),
     };
     log(leased.job(), &settlement);
+    let attempted = Attempted {
+        attempts: leased.job().attempts + 1,
+        verdict: settlement.verdict.clone(),
+    };
     CrashPoint::BeforeSettle.pass();
     if leased.settle(settlement).await == Settled::LeaseLost {
         tracing::warn!("the lease was lost: this attempt does not count, another worker has the job");
     }
     CrashPoint::AfterSettle.pass();
+    attempted
+}
+
+async fn process_job(bridge: &Bridge, leased: &Leased) -> Settlement {
+    let work = process(bridge, leased.job(), rand::random());
+    if leased.is_probe() {
+        let_through(work).await
+    } else {
+        work.await
+    }
 }
 
 /// The one place where the end of an attempt is logged and counted.

@@ -10,6 +10,8 @@ use passerelle_shared::config::{
     StoreSettings,
 };
 
+use passerelle_shared::gate::GatePolicy;
+
 use crate::rules::{RuleSources, Rules};
 use crate::runner::RunnerSettings;
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub baserow: BaserowSettings,
     /// The wiki.
     pub docmost: DocmostSettings,
+    /// `GATE_…`: when to spare a target that is down.
+    pub gates: GatePolicy,
     /// What to do for which table.
     pub rules: Rules,
 }
@@ -58,6 +62,7 @@ impl Settings {
         let store = StoreSettings::read(&mut reader);
         let baserow = BaserowSettings::read(&mut reader);
         let docmost = DocmostSettings::read(&mut reader);
+        let gates = GatePolicy::read(&mut reader);
         reader.finish(())?;
         Ok(Self {
             concurrency,
@@ -70,6 +75,7 @@ impl Settings {
             store,
             baserow,
             docmost,
+            gates,
             rules: rules?,
         })
     }

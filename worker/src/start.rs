@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use passerelle_shared::config::{Reader, StoreSettings};
+use passerelle_shared::gate::Gates;
 use passerelle_shared::id::ProcessName;
 use passerelle_shared::queue::{Queue, QueueName, Redis};
 use passerelle_shared::store::{Store, StoreError};
@@ -20,7 +21,7 @@ use crate::clients::docmost::Docmost;
 use crate::ledger_writer::LedgerWriter;
 use crate::settings::Settings;
 use crate::tables::Tables;
-use crate::{health, runner};
+use crate::{health, probe, runner};
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
@@ -53,26 +54,30 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let Some(store) = open_store(&settings.store, &stop).await? else {
         return Ok(());
     };
-    let name = ProcessName::unique("worker");
     let queue = Queue::new(redis.clone(), QueueName::Sync);
     let runner = settings.runner();
-    let writer = LedgerWriter::new(queue.clone(), store.clone(), redis.clone(), name.clone());
-    let bridge = Arc::new(bridge(settings, redis, store)?);
+    let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
+    let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone());
+    let gates = tokio::spawn(probe::run(Arc::clone(&bridge)));
 
     // The writer stops after the runner: the last settlements are facts too.
     let written = CancellationToken::new();
     let writer = tokio::spawn(writer.run(written.clone()));
-    let result = runner::run(runner, &name, &queue, bridge, stop).await;
+    let result = runner::run(runner, &queue, bridge, stop).await;
     written.cancel();
     writer.await?;
+    gates.abort();
     result
 }
 
 /// Puts the surroundings of jobs together; nothing is sent yet.
 pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Bridge> {
+    let gates = Gates::new(redis.clone(), ProcessName::unique("worker"), settings.gates);
     Ok(Bridge {
-        baserow: Baserow::new(&settings.baserow).context("the HTTP client for Baserow")?,
-        docmost: Docmost::new(&settings.docmost, redis.clone()).context("the HTTP client for Docmost")?,
+        baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
+        docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())
+            .context("the HTTP client for Docmost")?,
+        gates,
         queue: Queue::new(redis.clone(), QueueName::Sync),
         store,
         cache: Cache::new(redis),

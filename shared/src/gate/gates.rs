@@ -60,6 +60,11 @@ impl Gates {
         }
     }
 
+    /// The name of this process.
+    pub fn process(&self) -> &ProcessName {
+        &self.inner.process
+    }
+
     /// The numbers that it goes by.
     pub fn policy(&self) -> &GatePolicy {
         &self.inner.policy
@@ -90,7 +95,10 @@ impl Gates {
             }
             let mut changes = self.inner.view.subscribe();
             let decided = changes.wait_for(|view| view.wait_for(target).is_some());
-            if timeout(ASK_EVERY, decided).await.is_err() {
+            if timeout(ASK_EVERY.min(self.inner.policy.decision), decided)
+                .await
+                .is_err()
+            {
                 self.flush().await;
             }
         }

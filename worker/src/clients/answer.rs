@@ -95,7 +95,10 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
         } else {
             effect.unknown_outcome()
         };
-        Failure::new(class, target, sentence(&error))
+        Failure {
+            is_unconnected: error.is_connect(),
+            ..Failure::new(class, target, sentence(&error))
+        }
     };
     let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

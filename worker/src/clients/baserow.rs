@@ -4,9 +4,10 @@
 //! and it answers 404 for a row in the trash, for a table that is gone and for a wrong path alike, so the error code is read, not the status.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use passerelle_shared::config::BaserowSettings;
+use passerelle_shared::gate::{GateName, Gates};
 use passerelle_shared::id::{RowId, RowKey, TableId};
 use passerelle_shared::ledger::FailureClass;
 use reqwest::{Client, Method, RequestBuilder, Url};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{Answer, Effect, exchange, http};
+use super::guard::Guard;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::row::Row;
@@ -25,6 +27,7 @@ pub struct Baserow {
     http: Client,
     url: String,
     token: SecretString,
+    guard: Guard,
 }
 
 /// A table as `all-tables` lists it.
@@ -62,11 +65,12 @@ const PAGE_SIZE: u32 = 200;
 
 impl Baserow {
     /// Prepares the client; nothing is sent.
-    pub fn new(settings: &BaserowSettings) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: &BaserowSettings, gates: Gates) -> Result<Self, reqwest::Error> {
         Ok(Self {
             http: http(settings.timeout)?,
             url: settings.url.clone(),
             token: settings.token.clone(),
+            guard: Guard::new(gates, Target::Baserow),
         })
     }
 
@@ -93,7 +97,7 @@ impl Baserow {
     pub async fn row(&self, journal: &mut Journal, key: RowKey) -> Result<Option<Row>, Failure> {
         let path = format!("rows/table/{}/{}/?user_field_names=true", key.table, key.row);
         let began = Instant::now();
-        let result = self.send(self.request(Method::GET, &path)).await;
+        let result = self.send(GateName::BaserowRead, self.request(Method::GET, &path)).await;
         journal.call("read_row", format!("GET baserow {path}"), began, &result);
         match result {
             Ok(answer) => row_in(&answer).map(Some),
@@ -147,7 +151,9 @@ impl Baserow {
             key.table, key.row
         );
         let began = Instant::now();
-        let result = self.send(self.request(Method::PATCH, &path).json(fields)).await;
+        let result = self
+            .send(GateName::BaserowWrite, self.request(Method::PATCH, &path).json(fields))
+            .await;
         let result = result.and_then(|answer| check_echo(&answer, fields));
         journal.call("write_back", format!("PATCH baserow {path}"), began, &result);
         result
@@ -160,15 +166,18 @@ impl Baserow {
         path: &str,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let result = self.send(self.request(Method::GET, path)).await.and_then(|answer| {
-            serde_json::from_str(&answer.body).map_err(|error| {
-                answer.failure(
-                    FailureClass::Transient,
-                    Target::Baserow,
-                    format!("unreadable answer: {error}"),
-                )
-            })
-        });
+        let result = self
+            .send(GateName::BaserowRead, self.request(Method::GET, path))
+            .await
+            .and_then(|answer| {
+                serde_json::from_str(&answer.body).map_err(|error| {
+                    answer.failure(
+                        FailureClass::Transient,
+                        Target::Baserow,
+                        format!("unreadable answer: {error}"),
+                    )
+                })
+            });
         journal.call(step, format!("GET baserow {path}"), began, &result);
         result
     }
@@ -179,7 +188,21 @@ impl Baserow {
             .header("Authorization", format!("Token {}", self.token.expose_secret()))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+    /// Whether it works and takes our token.
+    pub async fn health(&self, patience: Duration) -> Result<(), Failure> {
+        self.exchange(self.request(Method::GET, "tokens/check/").timeout(patience))
+            .await
+            .map(|_| ())
+    }
+
+    async fn send(&self, gate: GateName, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.guard.admit(gate).await?;
+        let result = self.exchange(request).await;
+        self.guard.report(gate, &result);
+        result
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let answer = exchange(Target::Baserow, Effect::Repeatable, request).await?;
         match classify(&answer) {
             None => Ok(answer),
@@ -239,6 +262,10 @@ fn classify(answer: &Answer) -> Option<Failure> {
         ),
         (401 | 403, _) => (FailureClass::Auth, "BASEROW_TOKEN is not accepted".to_owned()),
         (429, _) => (FailureClass::Throttled, "Baserow asks us to slow down".to_owned()),
+        (503, _) if answer.seconds_in(&["retry-after"]).is_some() => (
+            FailureClass::Throttled,
+            "Baserow is away and says for how long".to_owned(),
+        ),
         // A status without Baserow's own JSON is a proxy's or a wrong host name's: the row is innocent.
         (400 | 405 | 413 | 415, _) if json.is_some() => (FailureClass::Permanent, format!("refused: {code}")),
         (status, _) => (
@@ -255,8 +282,6 @@ fn classify(answer: &Answer) -> Option<Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use reqwest::header::{HeaderMap, HeaderValue};
     use rstest::rstest;
 

@@ -1,9 +1,10 @@
 //! One call to Docmost: POST, JSON in, envelope out, with our session, few at a time. The only place where its status becomes a failure.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use passerelle_shared::config::{DocmostCredentials, DocmostSettings};
+use passerelle_shared::gate::{GateName, Gates};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::Redis;
 use passerelle_shared::time::Timestamp;
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Effect, exchange, http};
 use super::docmost_session::{Session, SharedSession};
+use super::guard::Guard;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 
@@ -24,6 +26,7 @@ pub struct Docmost {
     http: Client,
     settings: DocmostSettings,
     session: SharedSession,
+    guard: Guard,
     /// More than a few calls at once gain nothing and make a restart of its database worse (measured).
     permits: Arc<Semaphore>,
 }
@@ -49,6 +52,16 @@ impl Route {
         Self { step, path, effect }
     }
 
+    /// Which gate it passes: what changes pages may be down while reading works, and the other way round.
+    fn gate(&self) -> GateName {
+        let is_write = ["/create", "/update", "/delete", "/restore", "/move", "/add", "/remove"];
+        if is_write.iter().any(|end| self.path.ends_with(end)) {
+            GateName::DocmostWrite
+        } else {
+            GateName::DocmostRead
+        }
+    }
+
     fn request(&self) -> String {
         format!("POST docmost {}", self.path)
     }
@@ -61,11 +74,12 @@ struct Envelope<T> {
 
 impl Docmost {
     /// Prepares the client; nothing is sent.
-    pub fn new(settings: &DocmostSettings, redis: Redis) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: &DocmostSettings, redis: Redis, gates: Gates) -> Result<Self, reqwest::Error> {
         Ok(Self {
             http: http(settings.timeout)?,
             settings: settings.clone(),
             session: SharedSession::new(redis),
+            guard: Guard::new(gates, Target::Docmost),
             permits: Arc::new(Semaphore::new(settings.concurrency)),
         })
     }
@@ -76,7 +90,7 @@ impl Docmost {
     }
 
     /// How long one call may take; a create that was given up on may still be running then.
-    pub fn timeout(&self) -> std::time::Duration {
+    pub fn timeout(&self) -> Duration {
         self.settings.timeout
     }
 
@@ -111,15 +125,18 @@ impl Docmost {
 
     /// Sends with the session; a refused token is renewed once, since a 401 was not carried out.
     async fn call(&self, route: &Route, body: &Value) -> Result<Answer, Failure> {
+        self.guard.admit(route.gate()).await?;
         let session = self.session(None).await?;
-        let result = self.send_as(&session, route, body).await;
-        match result {
-            Err(failure) if failure.class == FailureClass::Auth && failure.status == Some(401) => {
-                let renewed = self.session(Some(&session)).await?;
-                self.send_as(&renewed, route, body).await
-            }
-            result => result,
+        let mut result = self.send_as(&session, route, body).await;
+        if result
+            .as_ref()
+            .is_err_and(|failure| failure.class == FailureClass::Auth && failure.status == Some(401))
+        {
+            let renewed = self.session(Some(&session)).await?;
+            result = self.send_as(&renewed, route, body).await;
         }
+        self.guard.report(route.gate(), &result);
+        result
     }
 
     async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
@@ -136,12 +153,28 @@ impl Docmost {
         }
     }
 
+    /// Whether it works as a whole, by its own word. `health/live` is not asked: it answers also where nothing else does.
+    pub async fn health(&self, patience: Duration) -> Result<(), Failure> {
+        let request = self
+            .http
+            .get(format!("{}/api/health", self.settings.url))
+            .timeout(patience);
+        let answer = exchange(Target::Docmost, Effect::Repeatable, request).await?;
+        classify(&answer, Effect::Repeatable).map_or(Ok(()), Err)
+    }
+
     fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(format!("{}/api/{path}", self.settings.url))
     }
 
     async fn session(&self, refused: Option<&Session>) -> Result<Session, Failure> {
-        self.session.get(refused, async || self.log_in().await).await
+        let log_in = async || {
+            self.guard.admit(GateName::DocmostLogin).await?;
+            let result = self.log_in().await;
+            self.guard.report(GateName::DocmostLogin, &result);
+            result
+        };
+        self.session.get(refused, log_in).await
     }
 
     /// Signs in. The token comes in a cookie only; a fixed token needs no login, only the account's id.
@@ -213,6 +246,8 @@ fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     let class = match (answer.status, message.as_str()) {
         (401, _) => FailureClass::Auth,
         (429, _) => FailureClass::Throttled,
+        // Refused before it was carried out, by somebody who knows when to come back.
+        (503, _) if answer.seconds_in(&["retry-after"]).is_some() => FailureClass::Throttled,
         (404, "Page not found") => FailureClass::Gone,
         (404, "Parent page not found") => FailureClass::Permanent,
         // A status without Docmost's own JSON is a proxy's: the page is innocent.
@@ -236,8 +271,6 @@ fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use reqwest::header::{HeaderMap, HeaderValue};
     use rstest::rstest;
 
@@ -317,6 +350,28 @@ mod tests {
             .insert("retry-after-auth", HeaderValue::from_static("42"));
         let failure = classify(&throttled, Effect::Repeatable).unwrap();
         assert_eq!(failure.retry_after, Some(Duration::from_secs(42)));
+    }
+
+    #[test]
+    fn an_unavailable_docmost_that_names_a_time_is_throttled_and_one_that_does_not_is_down() {
+        let mut unavailable = answer(503, "");
+        unavailable
+            .headers
+            .insert("retry-after", HeaderValue::from_static("600"));
+        let failure = classify(&unavailable, Effect::Creates).unwrap();
+        assert_eq!(
+            (failure.class, failure.retry_after),
+            (FailureClass::Throttled, Some(Duration::from_mins(10)))
+        );
+    }
+
+    #[rstest]
+    #[case("pages/create", GateName::DocmostWrite)]
+    #[case("pages/labels/add", GateName::DocmostWrite)]
+    #[case("pages/info", GateName::DocmostRead)]
+    #[case("labels/pages", GateName::DocmostRead)]
+    fn each_route_has_its_gate(#[case] path: &'static str, #[case] gate: GateName) {
+        assert_eq!(Route::repeatable("step", path).gate(), gate);
     }
 
     #[test]

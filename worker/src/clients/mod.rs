@@ -5,5 +5,6 @@ pub mod baserow;
 pub mod docmost;
 mod docmost_call;
 mod docmost_session;
+pub mod guard;
 pub mod mail;
 pub mod slack;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::id::ProcessName;
 use passerelle_shared::queue::Queue;
 use passerelle_worker::runner::{self, RunnerSettings};
 use test_support::eventually;
@@ -25,8 +24,7 @@ async fn run(world: &World, queue: &Queue) -> anyhow::Result<(CancellationToken,
         CancellationToken::new(),
     );
     let told = stop.clone();
-    let running =
-        tokio::spawn(async move { runner::run(settings, &ProcessName::unique("worker"), &queue, bridge, told).await });
+    let running = tokio::spawn(async move { runner::run(settings, &queue, bridge, told).await });
     Ok((stop, running))
 }
 

@@ -1,0 +1,58 @@
+//! The one place where the clients meet the gates: asked before each call, told after it.
+
+use std::future::Future;
+
+use passerelle_shared::gate::{CallResult, GateName, Gates};
+use passerelle_shared::ledger::FailureClass;
+
+use crate::failure::{Failure, Target};
+
+tokio::task_local! {
+    /// Exists in the task of the one job that closed gates let through.
+    static LET_THROUGH: ();
+}
+
+/// Runs a job that closed gates let through: its calls are not kept back.
+pub async fn let_through<T>(job: impl Future<Output = T>) -> T {
+    LET_THROUGH.scope((), job).await
+}
+
+/// The gates, as a client uses them.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    gates: Gates,
+    target: Target,
+}
+
+impl Guard {
+    /// For the client of this target.
+    pub(super) fn new(gates: Gates, target: Target) -> Self {
+        Self { gates, target }
+    }
+
+    /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here, held, without troubling the target.
+    pub(super) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
+        let is_let_through = LET_THROUGH.try_with(|()| ()).is_ok();
+        if is_let_through || self.gates.closed_for(gate).is_none() {
+            return Ok(());
+        }
+        // What this process knows may be a second old: the gate may have begun to ramp.
+        self.gates.flush().await;
+        match self.gates.closed_for(gate) {
+            Some(wait) => {
+                let message = format!("the gate {gate} is closed; nothing was sent");
+                Err(Failure::new(FailureClass::Transient, self.target, message).after(wait))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the gate how the call ended.
+    pub(super) fn report<T>(&self, gate: GateName, result: &Result<T, Failure>) {
+        let seen = match result {
+            Ok(_) => CallResult::Answered,
+            Err(failure) => failure.as_call_result(),
+        };
+        self.gates.report(gate, seen);
+    }
+}

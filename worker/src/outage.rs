@@ -1,0 +1,107 @@
+//! Between the life of a job and the gates: what a verdict needs to know of an outage, and what a verdict tells.
+
+use passerelle_shared::gate::{CallResult, GateTarget, Gates, ProbeFinding};
+use passerelle_shared::job::Job;
+use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_shared::time::Timestamp;
+
+use crate::failure::{Failure, History, LONGEST_FAILING};
+
+/// After so many counted attempts of one job people are told, once per incident (C6).
+const ATTEMPTS_TO_TELL: u32 = 3;
+
+/// What the decision about a failure needs to know: the job's past, and whether the target is down for everybody.
+pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
+    let now = Timestamp::now();
+    let mut history = History::of(job, now);
+    let Some(target) = failure.target.gate() else {
+        return history;
+    };
+    if matches!(
+        failure.as_call_result(),
+        CallResult::Failed(_) | CallResult::NoConnection(_)
+    ) && failure.retry_after.is_none()
+    {
+        history.trouble = gates.trouble_of(target).await;
+    }
+    // Only the time in which the target could have been reached makes a job old.
+    if let Some(since) = job.failing_since.filter(|_| history.failing_for >= LONGEST_FAILING) {
+        match gates.closed_since(target, since).await {
+            Ok(closed) => history.failing_for = history.failing_for.saturating_sub(closed),
+            Err(error) => tracing::warn!(%error, "the length of outages could not be looked up"),
+        }
+    }
+    history
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Attempted {
+    /// Counted attempts, this one included.
+    pub attempts: u32,
+    /// What was decided.
+    pub verdict: Verdict,
+}
+
+/// Tells the gates what they should know of an attempt; `None` if the handler panicked.
+pub async fn tell(gates: &Gates, is_probe: bool, attempted: Option<&Attempted>) {
+    let mut told = Ok(());
+    if is_probe {
+        let finding = attempted.map_or(ProbeFinding::Undecided, |attempted| finding(&attempted.verdict));
+        told = gates.job_ended(finding).await;
+    }
+    if let Some(Attempted {
+        attempts: ATTEMPTS_TO_TELL,
+        verdict: Verdict::Retry { failure, .. },
+    }) = attempted
+        && let Some(target) = GateTarget::parse(&failure.target)
+    {
+        told = told.and(gates.third_failure(target, &failure.message).await);
+    }
+    if let Err(error) = told {
+        // A probe whose end is not told is given up by the gates themselves after a while.
+        tracing::warn!(%error, "the gates could not be told how an attempt ended");
+    }
+}
+
+fn finding(verdict: &Verdict) -> ProbeFinding {
+    match verdict {
+        Verdict::Done(_) => ProbeFinding::Done,
+        Verdict::Retry { failure, .. } | Verdict::Hold { failure, .. } => blamed(failure),
+        Verdict::Bury { .. } | Verdict::GiveBack => ProbeFinding::Undecided,
+    }
+}
+
+fn blamed(failure: &FailureRecord) -> ProbeFinding {
+    let is_outage = matches!(
+        failure.class,
+        FailureClass::Transient | FailureClass::Throttled | FailureClass::Auth | FailureClass::Ambiguous
+    );
+    match GateTarget::parse(&failure.target) {
+        Some(target) if is_outage => ProbeFinding::Failed(target, failure.message.clone()),
+        _ => ProbeFinding::Undecided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Target;
+
+    fn hold(class: FailureClass, target: Target) -> Verdict {
+        let failure = Failure::new(class, target, "x").record();
+        Verdict::Hold { after_ms: 1, failure }
+    }
+
+    #[test]
+    fn a_probe_job_blames_only_a_target_that_may_be_down() {
+        let blamed = |class, target| finding(&hold(class, target));
+        assert_eq!(
+            blamed(FailureClass::Transient, Target::Docmost),
+            ProbeFinding::Failed(GateTarget::Docmost, "x".to_owned())
+        );
+        assert_eq!(blamed(FailureClass::Gone, Target::Docmost), ProbeFinding::Undecided);
+        assert_eq!(blamed(FailureClass::Transient, Target::Store), ProbeFinding::Undecided);
+        assert_eq!(finding(&Verdict::GiveBack), ProbeFinding::Undecided);
+    }
+}
