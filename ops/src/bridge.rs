@@ -18,6 +18,8 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 /// The open bridge.
 #[derive(Debug)]
 pub struct Bridge {
+    /// Redis, for what is not of one queue.
+    pub redis: Redis,
     /// The sync queue.
     pub queue: Queue,
     /// The ledger.
@@ -46,8 +48,10 @@ impl Bridge {
     /// Opens both, if nothing was wrong with any setting.
     pub async fn open((redis, store): (RedisSettings, StoreSettings), reader: Reader) -> Result<Self, Trouble> {
         reader.finish(())?;
+        let redis = Redis::open(&redis)?;
         Ok(Self {
-            queue: Queue::new(Redis::open(&redis)?, QueueName::Sync),
+            queue: Queue::new(redis.clone(), QueueName::Sync),
+            redis,
             store: Store::open(&store).await?,
         })
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use passerelle_shared::gate::GateName;
 use passerelle_shared::id::{EventId, RowId, RowKey, TableId};
 
 /// Operates the Passerelle bridge: what happened, what is waiting, what was given up.
@@ -29,6 +30,37 @@ pub enum Verb {
     /// Dead letters: jobs that were given up.
     #[command(subcommand)]
     Dead(Dead),
+    /// Outage mode: which targets are spared at present, since when and why.
+    Gates {
+        /// Changes a gate by hand; without it the gates are only shown.
+        #[command(subcommand)]
+        verb: Option<GatesVerb>,
+    },
+}
+
+/// `gates …`.
+#[derive(Debug, Subcommand)]
+pub enum GatesVerb {
+    /// Stops all jobs that need it, until somebody opens or ramps it.
+    Close(ByHand),
+    /// Opens it at once, without a ramp: everything that waits may be sent as fast as the workers can.
+    Open(ByHand),
+    /// Opens it slowly, as after a recovery.
+    Ramp(ByHand),
+}
+
+/// Which gate, who and why.
+#[derive(Debug, Args)]
+pub struct ByHand {
+    /// docmost:write, docmost:read, docmost:login, baserow:read, baserow:write, smtp or slack.
+    #[arg(value_parser = crate::gates::parse)]
+    pub gate: GateName,
+    /// Why; kept in the list of incidents.
+    #[arg(long)]
+    pub why: String,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
 }
 
 /// `trace`.

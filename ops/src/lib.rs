@@ -8,11 +8,13 @@
 //! | [`trace`] | the story of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
 //! | [`dead`] | dead letters: list, show, replay, discard |
+//! | [`gates`] | outage mode: show, close, open, ramp |
 //! | [`trouble`] | what can go wrong, and the exit code of it |
 
 pub mod bridge;
 pub mod cli;
 pub mod dead;
+pub mod gates;
 pub mod stats;
 pub mod trace;
 pub mod trouble;
@@ -22,6 +24,7 @@ use std::io::Write;
 
 use clap::Parser as _;
 use passerelle_shared::config::Reader;
+use passerelle_shared::gate::GatePolicy;
 use serde::Serialize;
 
 use bridge::Bridge;
@@ -73,10 +76,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
 
 async fn carry_out(cli: Cli, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let user = reader.optional("USER");
+    let policy = GatePolicy::read(&mut reader);
     let bridge = Bridge::open(Bridge::settings(&mut reader), reader).await?;
     match cli.verb {
         Verb::Trace(verb) => trace::run(&bridge, &verb, cli.json, console).await,
         Verb::Stats => stats::run(&bridge, cli.json, console).await,
+        Verb::Gates { verb } => gates::run(&bridge, (verb, policy), user, cli.json, console).await,
         Verb::Dead(verb) => dead::run(&bridge, verb, user, cli.json, console).await,
     }
 }
