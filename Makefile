@@ -16,7 +16,7 @@ help: ## print this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z\/-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools/redis ## the main job end to end, in a sandbox of its own; stops everything it started
-	@cargo build -q -p passerelle-sandbox -p passerelle-ingress -p passerelle-worker -p passerelle-ops -p system-tests --bins
+	@cargo build -q --workspace --bins
 	@target/debug/demo
 
 test: tools/redis tools/postgres build/tests ## all tests
