@@ -17,7 +17,7 @@ use crate::clients::docmost::{Docmost, Space};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::row::{LinkedRow, Row};
-use crate::rules::Rules;
+use crate::rules::{MOST_PARTS, Part, Rules};
 use crate::tables::Tables;
 
 /// The worker's surroundings.
@@ -67,6 +67,50 @@ impl Bridge {
             rows.insert(name.clone(), linked);
         }
         Ok(rows)
+    }
+
+    /// The linked rows that get sub-pages, each read anew, in the order of the links; none for a rule without a collection.
+    pub async fn parts(
+        &self,
+        journal: &mut Journal,
+        rule: &Rule,
+        key: RowKey,
+        row: &Row,
+    ) -> Result<Vec<Part>, Failure> {
+        let Some(collection) = &rule.collection else {
+            return Ok(Vec::new());
+        };
+        if row.cell(&collection.of).is_none() {
+            return Err(Failure::unmappable(format!(
+                "the link field {:?} does not exist in the table: mend collection.of of rule {:?} in bridge.toml",
+                collection.of, rule.name
+            )));
+        }
+        let links = row.links(&collection.of);
+        if links.len() > MOST_PARTS {
+            return Err(Failure::unmappable(format!(
+                "{} rows are linked, a page may have at most {MOST_PARTS} sub-pages",
+                links.len()
+            )));
+        }
+        let mut parts = Vec::new();
+        for link in links {
+            let table = self.linked_table(journal, key, &collection.of).await?;
+            let part = RowKey {
+                table: table.id,
+                row: link.id,
+            };
+            // A row that was deleted a moment ago: its own event takes its page away.
+            if let Some(row) = self.baserow.row(journal, part).await? {
+                let address = self.baserow.row_address(&table, part);
+                parts.push(Part {
+                    key: part,
+                    row,
+                    address,
+                });
+            }
+        }
+        Ok(parts)
     }
 
     async fn linked_row(

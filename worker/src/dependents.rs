@@ -8,8 +8,10 @@
 //!
 //! **It cannot go in circles.** A woken row wakes nobody, unless somebody else changed it too: what its own pages show comes from rows at most one
 //! link away, and nothing of the row itself has changed.
+//!
+//! **Rows that get sub-pages** (B2) wake the row whose collection they are in, also when they come, go, or are linked no more.
 
-use passerelle_shared::config::Rule;
+use passerelle_shared::config::{CollectionAction, Rule};
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, RowId, RowKey, SourceName, TableId};
 use passerelle_shared::job::{EventKinds, Job};
@@ -22,12 +24,14 @@ use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
-use crate::rules::reacts;
+use crate::rules::{part_slot, reacts};
 
 /// The source of the events that wake rows, and the beginning of their ids.
 const SOURCE: &str = "linked";
 /// Most pages of linking rows that are read, 200 rows each; the reconciliation finds the others.
 const MOST_PAGES: u32 = 25;
+/// Most rows in one event, as in Baserow's own.
+const LARGEST_EVENT: usize = 200;
 
 /// Wakes the jobs of all rows whose pages use this row. Says how many; `None` where no rule uses rows of this table.
 pub async fn wake(
@@ -42,17 +46,13 @@ pub async fn wake(
         let Some(dependent) = bridge.tables.known(&rule.table).await else {
             continue;
         };
-        for field in rule.links.values() {
-            let target = bridge
-                .tables
-                .linked_table(&bridge.baserow, journal, dependent.id, field)
-                .await?;
-            if target != Some(table.id) {
+        for (field, collection) in fields_of(rule) {
+            if target_of(bridge, journal, dependent.id, field).await? != Some(table.id) {
                 continue;
             }
             let before = woken.unwrap_or_default();
             woken = Some(before);
-            if concerns(rule, job) {
+            if concerns(rule, collection.is_some(), job) {
                 let waking = Waking {
                     bridge,
                     rule,
@@ -61,18 +61,40 @@ pub async fn wake(
                     by: key,
                     because_of: &job.last_event,
                 };
-                woken = Some(before + waking.rows(journal).await?);
+                woken = Some(before + waking.rows(collection, journal).await?);
             }
         }
     }
     Ok(woken)
 }
 
+/// The table that a link field leads to. A table that our token may not read must not stop the rows of another one.
+async fn target_of(
+    bridge: &Bridge,
+    journal: &mut Journal,
+    table: TableId,
+    field: &str,
+) -> Result<Option<TableId>, Failure> {
+    let target = bridge.tables.linked_table(&bridge.baserow, journal, table, field).await;
+    match target {
+        Err(failure) if matches!(failure.class, FailureClass::Auth | FailureClass::Permanent) => Ok(None),
+        target => target,
+    }
+}
+
+/// The link fields by which the pages of a rule use other rows; with the collection where these get pages of their own.
+fn fields_of(rule: &Rule) -> impl Iterator<Item = (&str, Option<&CollectionAction>)> {
+    let links = rule.links.values().map(|field| (field.as_str(), None));
+    let collection = rule.collection.iter();
+    links.chain(collection.map(|collection| (collection.of.as_str(), Some(collection))))
+}
+
 /// Whether the rows that link to a job's row have to look at it again.
-fn concerns(rule: &Rule, job: &Job) -> bool {
+fn concerns(rule: &Rule, is_part: bool, job: &Job) -> bool {
     let is_asked_for = job.kinds.contains(EventKind::Forced) && !was_woken(&job.last_event);
+    let has_come_or_gone = job.kinds.contains(EventKind::Created) || job.kinds.contains(EventKind::Deleted);
     let updated = EventKinds::of(EventKind::Updated);
-    reacts(rule, updated) && (job.kinds.contains(EventKind::Updated) || is_asked_for)
+    reacts(rule, updated) && (job.kinds.contains(EventKind::Updated) || is_asked_for || (is_part && has_come_or_gone))
 }
 
 fn was_woken(event: &EventId) -> bool {
@@ -93,33 +115,46 @@ struct Waking<'a> {
 }
 
 impl Waking<'_> {
-    async fn rows(&self, journal: &mut Journal) -> Result<usize, Failure> {
+    async fn rows(&self, collection: Option<&CollectionAction>, journal: &mut Journal) -> Result<usize, Failure> {
+        let mut rows = self.linking(journal).await?;
+        if let Some(collection) = collection {
+            // A row that was deleted or unlinked cannot tell any more where it was; its page can.
+            let slot = part_slot(collection, self.by.row)?;
+            rows.extend(self.bridge.store.rows_with_slot(self.table, &slot).await?);
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        for (number, rows) in rows.chunks(LARGEST_EVENT).enumerate() {
+            self.accept(number, rows).await?;
+        }
+        if !rows.is_empty() {
+            journal.note("wake_rows", format!("{} of rule {:?}", rows.len(), self.rule.name));
+        }
+        Ok(rows.len())
+    }
+
+    async fn linking(&self, journal: &mut Journal) -> Result<Vec<RowId>, Failure> {
         let baserow = &self.bridge.baserow;
-        let mut woken = 0;
+        let mut rows = Vec::new();
         for page in 1..=MOST_PAGES {
             let linking = baserow
                 .rows_linking(journal, (self.table, self.field), self.by.row, page)
                 .await?;
-            if !linking.rows.is_empty() {
-                woken += linking.rows.len();
-                self.accept(page, &linking.rows).await?;
-            }
+            rows.extend(linking.rows);
             if !linking.has_more {
-                break;
-            }
-            if page == MOST_PAGES {
-                journal.note("wake_rows", format!("only the first {woken} linking rows were woken"));
+                return Ok(rows);
             }
         }
-        if woken > 0 {
-            journal.note("wake_rows", format!("{woken} of rule {:?}", self.rule.name));
-        }
-        Ok(woken)
+        journal.note(
+            "find_linking_rows",
+            format!("only the first {} rows are woken", rows.len()),
+        );
+        Ok(rows)
     }
 
-    async fn accept(&self, page: u32, rows: &[RowId]) -> Result<(), Failure> {
+    async fn accept(&self, number: usize, rows: &[RowId]) -> Result<(), Failure> {
         let event = self
-            .event(page, rows)
+            .event(number, rows)
             .map_err(|error| Failure::unmappable(error.to_string()))?;
         let accepted = self.bridge.queue.accept(event).await;
         accepted
@@ -127,15 +162,15 @@ impl Waking<'_> {
             .map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))
     }
 
-    fn event(&self, page: u32, rows: &[RowId]) -> Result<NewEvent, InvalidId> {
+    fn event(&self, number: usize, rows: &[RowId]) -> Result<NewEvent, InvalidId> {
         let payload = json!({"because_of": self.because_of, "row": self.by.to_string(), "rule": self.rule.name});
-        let cause = Sha256::digest(format!("{payload} {}", self.field));
+        let cause = Sha256::digest(format!("{payload} {} {number}", self.field));
         let name = hex::encode(cause.get(..16).unwrap_or_default());
         Ok(NewEvent {
             key: DeliveryKey {
                 webhook: None,
                 event: EventId::parse(&format!("{SOURCE}-{name}"))?,
-                batch: u64::from(page),
+                batch: 0,
             },
             source: SourceName::parse(SOURCE)?,
             kind: EventKind::Forced,

@@ -23,7 +23,7 @@ use passerelle_shared::ledger::{Settlement, Verdict};
 use passerelle_shared::outcome::{IgnoredReason, Outcome};
 use passerelle_shared::time::Timestamp;
 
-use crate::apply::{apply, farewell};
+use crate::apply::{Plan, apply, farewell};
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::crash::CrashPoint;
@@ -116,8 +116,14 @@ async fn sync(
         address: &address,
     };
     let page = bridge.rules.plan(rule, &subject)?;
+    let parts = bridge.parts(journal, rule, key, row).await?;
+    let part_pages = bridge.rules.plan_parts(rule, &subject, &parts)?;
+    let plan = Plan {
+        page,
+        parts: parts.iter().zip(part_pages).collect(),
+    };
     CrashPoint::AfterPlan.pass();
-    let outcome = apply(bridge, rule, &subject, &page, journal).await?;
+    let outcome = apply(bridge, rule, &subject, &plan, journal).await?;
     let linked = bridge.linked_ids(journal, rule, key, row).await?;
     bridge.cache.forget_row(&table.name, key.row, &linked).await;
     CrashPoint::AfterInvalidate.pass();

@@ -104,7 +104,10 @@ pub fn read_rule_sources(path: &Path) -> Result<RuleSources, Problems> {
     })?;
     let file = BridgeFile::parse(&text, &place)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let paths = file.rules.iter().map(|rule| rule.get_ref().page.body.clone());
+    let paths = file
+        .rules
+        .iter()
+        .flat_map(|rule| rule.get_ref().bodies().map(str::to_owned));
     let templates: BTreeMap<_, _> = paths
         .map(|template| {
             let text = std::fs::read_to_string(folder.join(&template)).map_err(|error| error.to_string());

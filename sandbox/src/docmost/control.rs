@@ -2,7 +2,7 @@
 //!
 //! | call | effect |
 //! |---|---|
-//! | `GET /_sandbox/pages` | every page, trashed ones too, oldest first: `id, slugId, title, icon, spaceSlug, parentPageId, creatorEmail, lastUpdatedByEmail, createdAt, deletedAt, labels, markdown` |
+//! | `GET /_sandbox/pages` | every page, trashed ones too, oldest first: `id, slugId, title, icon, spaceSlug, parentPageId, position, creatorEmail, lastUpdatedByEmail, createdAt, deletedAt, labels, markdown` |
 //! | `POST /_sandbox/tokens {email, type?, expiresInSeconds?}` | a token, of type `access` unless said otherwise; a negative life makes an expired one |
 //! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused from now on |
 //! | `DELETE /_sandbox/roles` | forgets the roles that were looked up, as if five seconds had passed |
@@ -40,7 +40,7 @@ fn page_json(world: &World, page: &Page) -> Value {
     let labels = page.labels.iter().filter_map(|label| world.labels.get(label));
     json!({
         "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon,
-        "spaceSlug": world.spaces.get(&page.space).map(|space| &space.slug), "parentPageId": page.parent,
+        "spaceSlug": world.spaces.get(&page.space).map(|space| &space.slug), "parentPageId": page.parent, "position": page.position,
         "creatorEmail": email(&page.creator), "lastUpdatedByEmail": email(&page.last_updated_by),
         "createdAt": page.created.shown(), "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()),
         "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": shown(page, Format::Markdown),

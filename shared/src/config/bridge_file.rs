@@ -77,6 +77,35 @@ pub struct Rule {
     pub links: BTreeMap<String, String>,
     /// Make a page equal to the row.
     pub page: PageAction,
+    /// Below that page, make one page equal to each row of a link field.
+    #[serde(default)]
+    pub collection: Option<CollectionAction>,
+}
+
+/// The action `collection`: sub-pages of the row's page, one per linked row, in the order of the links.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectionAction {
+    /// The link field whose rows get sub-pages.
+    pub of: String,
+    /// The word that the sub-pages are known by, e.g. `bloc`: part of their labels, so it must not change later.
+    pub slot: String,
+    /// Template of a sub-page's title: `row` is the linked row, `parent` the row of the rule.
+    pub title: String,
+    /// The Markdown template's path, relative to `bridge.toml`; same names as in the title.
+    pub body: String,
+    /// Icon by a field of the linked row; people may choose one if absent.
+    #[serde(default)]
+    pub icon: Option<Icons>,
+    /// What happens to the body when the linked row changes later.
+    #[serde(default)]
+    pub body_updates: BodyUpdates,
+    /// What happens to the page of a row that is linked no more.
+    #[serde(default)]
+    pub removed: RowDeleted,
+    /// Where the sub-page's id and address are written in the linked row.
+    #[serde(default)]
+    pub write_back: WriteBack,
 }
 
 /// The action `page`: one page per row.
@@ -157,6 +186,14 @@ fn all_kinds() -> Vec<EventKind> {
         EventKind::Deleted,
         EventKind::Forced,
     ]
+}
+
+impl Rule {
+    /// The paths of all Markdown templates that it uses.
+    pub fn bodies(&self) -> impl Iterator<Item = &str> {
+        let sub_pages = self.collection.as_ref().map(|collection| collection.body.as_str());
+        std::iter::once(self.page.body.as_str()).chain(sub_pages)
+    }
 }
 
 impl BridgeFile {

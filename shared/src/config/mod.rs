@@ -8,7 +8,8 @@ mod reader;
 mod settings;
 
 pub use bridge_file::{
-    BodyUpdates, BridgeFile, Icons, PageAction, ProofKind, RowDeleted, Rule, SourceConfig, TableRef, WriteBack, line_of,
+    BodyUpdates, BridgeFile, CollectionAction, Icons, PageAction, ProofKind, RowDeleted, Rule, SourceConfig, TableRef,
+    WriteBack, line_of,
 };
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use reader::{Problem, Problems, Reader};

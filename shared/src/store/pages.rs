@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::column::{self, signed, storable};
 use super::{Store, StoreError};
-use crate::id::{PageId, RowKey, Slot};
+use crate::id::{PageId, RowId, RowKey, Slot, TableId};
 use crate::time::Timestamp;
 
 /// The page of a row, and the state that was last written to it.
@@ -63,6 +63,17 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         found.iter().map(read_link).collect()
+    }
+
+    /// The rows of a table that have, or had, a page in a slot: whose collection a linked row is in, when the row itself tells it no more.
+    pub async fn rows_with_slot(&self, table: TableId, slot: &Slot) -> Result<Vec<RowId>, StoreError> {
+        let found = sqlx::query("SELECT row_id FROM links WHERE table_id = $1 AND slot = $2 ORDER BY row_id")
+            .bind(signed(table.get()))
+            .bind(slot.as_str().to_owned())
+            .fetch_all(&self.pool)
+            .await?;
+        let rows = found.iter();
+        rows.map(|found| column::row(found.try_get("row_id")?)).collect()
     }
 
     /// Saves a link (insert or replace) and closes the intent of the same slot, in one transaction.

@@ -56,6 +56,11 @@ async fn a_saved_link_is_read_back_replaced_and_forgotten(#[case] database: anyh
         .collect();
     assert_eq!(pages, ["page-3", "page-2"]);
 
+    let holders = |slot| store.rows_with_slot(TableId::new(2).unwrap(), slot);
+    let bloc = Slot::parse("bloc-17").unwrap();
+    assert_eq!(holders(&bloc).await.unwrap(), [RowId::new(5).unwrap()]);
+    assert_eq!(holders(&Slot::page()).await.unwrap().len(), 2);
+
     store.forget_link(row(5).unwrap(), &Slot::page()).await.unwrap();
     assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), None);
     assert_eq!(store.links(row(6).unwrap()).await.unwrap().len(), 1);

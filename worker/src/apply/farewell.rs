@@ -14,20 +14,36 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::Marker;
 
-/// Trashes the page of a row that does not exist any more. The link stays, so that a restored row restores its page.
+/// Trashes the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
 pub async fn farewell(bridge: &Bridge, rule: &Rule, row: RowKey, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let slot = Slot::page();
-    let Some(link) = bridge.store.link(row, &slot).await? else {
-        return unlinked(bridge, row, &slot, journal).await;
-    };
-    if link.content_hash == TRASHED || rule.page.row_deleted == RowDeleted::Keep {
+    let links = bridge.store.links(row).await?;
+    if links.is_empty() {
+        return unlinked(bridge, row, &Slot::page(), journal).await;
+    }
+    if rule.page.row_deleted == RowDeleted::Keep {
         return Ok(Outcome::NoChange);
+    }
+    let mut has_changed = false;
+    for link in &links {
+        has_changed |= trash_linked(bridge, link, journal).await?;
+    }
+    Ok(if has_changed {
+        Outcome::Synced
+    } else {
+        Outcome::NoChange
+    })
+}
+
+/// Puts a page into the trash and remembers it there; says whether it had to.
+pub(super) async fn trash_linked(bridge: &Bridge, link: &Link, journal: &mut Journal) -> Result<bool, Failure> {
+    if link.content_hash == TRASHED {
+        return Ok(false);
     }
     match bridge.docmost.trash(journal, &link.page).await {
         Ok(()) => {}
         Err(failure) if failure.class == FailureClass::Gone => {
-            bridge.store.forget_link(row, &slot).await?;
-            return Ok(Outcome::NoChange);
+            bridge.store.forget_link(link.row, &link.slot).await?;
+            return Ok(false);
         }
         Err(failure) => return Err(failure),
     }
@@ -35,10 +51,10 @@ pub async fn farewell(bridge: &Bridge, rule: &Rule, row: RowKey, journal: &mut J
     let trashed = Link {
         content_hash: TRASHED.to_owned(),
         written: Timestamp::now(),
-        ..link
+        ..link.clone()
     };
     bridge.store.save_link(&trashed).await?;
-    Ok(Outcome::Synced)
+    Ok(true)
 }
 
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its row unseen.

@@ -44,8 +44,8 @@ impl Application<'_, '_> {
 
     /// The page that the row itself names, if it carries our marks: a copied row brings the id of the other row's page along.
     async fn page_named_by_row(&mut self) -> Result<Option<Page>, Failure> {
-        let field = self.rule.page.write_back.page_id.as_deref();
-        let named = field.and_then(|field| self.subject.row.text(field));
+        let field = self.told.fields.page_id.as_deref();
+        let named = field.and_then(|field| self.told.row.text(field));
         let Some(id) = named.and_then(|text| PageId::parse(text).ok()) else {
             return Ok(None);
         };

@@ -25,13 +25,16 @@
 //! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
 
+mod collection;
 mod farewell;
 mod find;
 mod page;
 mod write_back;
 
-use passerelle_shared::config::Rule;
+use passerelle_shared::config::{Rule, WriteBack};
+use passerelle_shared::id::RowKey;
 use passerelle_shared::outcome::Outcome;
+use passerelle_shared::store::Link;
 
 pub use farewell::farewell;
 
@@ -39,44 +42,80 @@ use crate::bridge::Bridge;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::{DesiredPage, Subject};
+use crate::row::Row;
+use crate::rules::{DesiredPage, Part, Subject};
+use page::sweep_later;
 
 /// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
 const TRASHED: &str = "trashed";
 /// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
 const UNSWEPT: &str = "unswept";
 
-/// One plan being carried out.
+/// What should exist for one row.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Its own page.
+    pub page: DesiredPage,
+    /// The pages below it, in order, each with the linked row that it is about.
+    pub parts: Vec<(&'a Part, DesiredPage)>,
+}
+
+/// The row that is told which page is its own, and in which fields.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    key: RowKey,
+    row: &'a Row,
+    fields: &'a WriteBack,
+}
+
+/// One page of a plan being carried out.
 struct Application<'a, 'j> {
     bridge: &'a Bridge,
-    rule: &'a Rule,
-    subject: &'a Subject<'a>,
+    /// The row whose job this is: its marks and its links are the page's.
+    owner: RowKey,
+    told: Told<'a>,
     page: &'a DesiredPage,
     journal: &'j mut Journal,
 }
 
-/// Makes the page exist as desired, and the row know it.
+/// Makes the pages exist as desired, parents before children, and the rows know them.
 pub async fn apply(
     bridge: &Bridge,
     rule: &Rule,
     subject: &Subject<'_>,
-    page: &DesiredPage,
+    plan: &Plan<'_>,
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {
+    collection::expect_restored(bridge, rule, subject.key, plan).await?;
+    let told = Told {
+        key: subject.key,
+        row: subject.row,
+        fields: &rule.page.write_back,
+    };
     let mut application = Application {
         bridge,
-        rule,
-        subject,
-        page,
+        owner: subject.key,
+        told,
+        page: &plan.page,
         journal,
     };
-    let (link, page_changed) = application.ensure_page().await?;
-    let row_changed = application.write_back(&link).await?;
+    let (link, mut has_changed) = application.ensure().await?;
     CrashPoint::AfterWriteBack.pass();
-    application.sweep_later(&link)?;
-    Ok(if page_changed || row_changed {
+    let swept = sweep_later(bridge, &link);
+    has_changed |= collection::apply_parts(bridge, rule, &link, plan, journal).await?;
+    swept?;
+    Ok(if has_changed {
         Outcome::Synced
     } else {
         Outcome::NoChange
     })
+}
+
+impl Application<'_, '_> {
+    /// The page as desired and the row knowing it; and whether anything was written.
+    async fn ensure(&mut self) -> Result<(Link, bool), Failure> {
+        let (link, page_changed) = self.ensure_page().await?;
+        let row_changed = self.write_back(&link).await?;
+        Ok((link, page_changed || row_changed))
+    }
 }

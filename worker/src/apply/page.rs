@@ -6,6 +6,7 @@ use passerelle_shared::store::{Intent, Link};
 use passerelle_shared::time::Timestamp;
 
 use super::{Application, TRASHED, UNSWEPT};
+use crate::bridge::Bridge;
 use crate::clients::docmost::{Page, Space};
 use crate::crash::CrashPoint;
 use crate::failure::{Failure, Target};
@@ -13,7 +14,7 @@ use crate::failure::{Failure, Target};
 impl Application<'_, '_> {
     /// The link of the page, which now equals the desired one; and whether anything was written.
     pub(super) async fn ensure_page(&mut self) -> Result<(Link, bool), Failure> {
-        let (row, slot) = (self.subject.key, &self.page.slot);
+        let (row, slot) = (self.owner, &self.page.slot);
         let Some(link) = self.bridge.store.link(row, slot).await? else {
             return Ok((self.find_or_create().await?, true));
         };
@@ -40,7 +41,7 @@ impl Application<'_, '_> {
             return self.adopt(&page).await;
         }
         let space = self.space().await?;
-        let (row, slot) = (self.subject.key, &self.page.slot);
+        let (row, slot) = (self.owner, &self.page.slot);
         let intent = self.bridge.store.open_intent(row, slot, Timestamp::now()).await?;
         CrashPoint::AfterIntent.pass();
         if intent.existed {
@@ -74,6 +75,7 @@ impl Application<'_, '_> {
         }
         let page = created?;
         CrashPoint::AfterCreate.pass();
+        self.place(&page).await?;
         self.label(&page.id).await?;
         let hash = if intent.existed { UNSWEPT } else { &self.page.hash };
         self.save_as(page, hash, Timestamp::now()).await
@@ -99,10 +101,7 @@ impl Application<'_, '_> {
             self.bridge.cache.forget_space(&self.page.space).await;
         }
         if failure.class != FailureClass::Ambiguous && !intent.existed {
-            self.bridge
-                .store
-                .close_intent(self.subject.key, &self.page.slot)
-                .await?;
+            self.bridge.store.close_intent(self.owner, &self.page.slot).await?;
         }
         Ok(())
     }
@@ -116,15 +115,33 @@ impl Application<'_, '_> {
             Err(failure) => return Err(failure),
         };
         CrashPoint::AfterUpdate.pass();
-        if page.deleted_at.is_some() {
+        let is_trashed = page.deleted_at.is_some();
+        if is_trashed {
             docmost.restore(self.journal, id).await?;
             CrashPoint::AfterRestore.pass();
         }
         let space = self.space().await?;
-        if page.space_id.as_ref().is_some_and(|current| *current != space.id) {
+        let is_elsewhere = page.space_id.as_ref().is_some_and(|current| *current != space.id);
+        if is_elsewhere {
             docmost.move_to_space(self.journal, id, &space.id).await?;
         }
+        // Both may have taken it from below its parent.
+        let is_below_parent = page.parent_page_id == self.page.parent && page.position == self.page.position;
+        if is_trashed || is_elsewhere || !is_below_parent {
+            self.place(&page).await?;
+        }
         Ok(Some(page))
+    }
+
+    /// Puts a sub-page where it belongs; a row's own page stays where people put it.
+    async fn place(&mut self, page: &Page) -> Result<(), Failure> {
+        let (Some(parent), Some(position)) = (&self.page.parent, &self.page.position) else {
+            return Ok(());
+        };
+        self.bridge
+            .docmost
+            .place(self.journal, &page.id, parent, position)
+            .await
     }
 
     async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
@@ -153,7 +170,7 @@ impl Application<'_, '_> {
 
     async fn save_as(&mut self, page: Page, hash: &str, written: Timestamp) -> Result<Link, Failure> {
         let link = Link {
-            row: self.subject.key,
+            row: self.owner,
             slot: self.page.slot.clone(),
             page: page.id,
             slug_id: page.slug_id,
@@ -165,18 +182,18 @@ impl Application<'_, '_> {
         CrashPoint::AfterLinkSaved.pass();
         Ok(link)
     }
+}
 
-    /// The page is right, but a second one may still appear: come back when that can no longer be.
-    pub(super) fn sweep_later(&self, link: &Link) -> Result<(), Failure> {
-        debug_assert_ne!(
-            link.content_hash, TRASHED,
-            "a trashed page is never the result of applying a plan"
-        );
-        if link.content_hash != UNSWEPT {
-            return Ok(());
-        }
-        let wait = link.written.plus(self.bridge.zombie_window).since(Timestamp::now());
-        let message = "the page exists; looking once more for a second one made by an abandoned call";
-        Err(Failure::new(FailureClass::Ambiguous, Target::Docmost, message).after(wait))
+/// The page is right, but a second one may still appear: come back when that can no longer be.
+pub(super) fn sweep_later(bridge: &Bridge, link: &Link) -> Result<(), Failure> {
+    debug_assert_ne!(
+        link.content_hash, TRASHED,
+        "a trashed page is never the result of applying a plan"
+    );
+    if link.content_hash != UNSWEPT {
+        return Ok(());
     }
+    let wait = link.written.plus(bridge.zombie_window).since(Timestamp::now());
+    let message = "the page exists; looking once more for a second one made by an abandoned call";
+    Err(Failure::new(FailureClass::Ambiguous, Target::Docmost, message).after(wait))
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 impl Application<'_, '_> {
     /// Writes the page's id and address into the row where they are missing or wrong; says whether it had to.
     pub(super) async fn write_back(&mut self, link: &Link) -> Result<bool, Failure> {
-        let (row, rule) = (self.subject.row, &self.rule.page.write_back);
+        let (row, rule) = (self.told.row, self.told.fields);
         let mut wanted = BTreeMap::new();
         if let Some(field) = &rule.page_id {
             if row.cell(field).is_none() {
@@ -27,10 +27,7 @@ impl Application<'_, '_> {
         if wanted.is_empty() {
             return Ok(false);
         }
-        self.bridge
-            .baserow
-            .write(self.journal, self.subject.key, &wanted)
-            .await?;
+        self.bridge.baserow.write(self.journal, self.told.key, &wanted).await?;
         Ok(true)
     }
 }

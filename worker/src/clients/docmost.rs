@@ -29,6 +29,12 @@ pub struct Page {
     /// The space that it is in; a search answers with the space itself instead.
     #[serde(default)]
     pub space_id: Option<String>,
+    /// The page that it stands below.
+    #[serde(default)]
+    pub parent_page_id: Option<PageId>,
+    /// Its place among its siblings: a text that sorts.
+    #[serde(default)]
+    pub position: Option<String>,
     /// When it was put into the trash.
     #[serde(default)]
     pub deleted_at: Option<String>,
@@ -87,6 +93,9 @@ impl Docmost {
             json!({"spaceId": space, "title": page.title, "format": "markdown", "content": page.body.text()});
         if let DesiredIcon::Is(Some(icon)) = &page.icon {
             body["icon"] = json!(icon);
+        }
+        if let Some(parent) = &page.parent {
+            body["parentPageId"] = json!(parent);
         }
         self.ask(journal, &Route::creating("create_page", "pages/create"), body)
             .await
@@ -199,6 +208,19 @@ impl Docmost {
     pub async fn move_to_space(&self, journal: &mut Journal, id: &PageId, space: &str) -> Result<(), Failure> {
         let body = json!({"pageId": id, "spaceId": space});
         self.tell(journal, &Route::repeatable("move_page", "pages/move-to-space"), body)
+            .await
+    }
+
+    /// Puts a page below another one, at a place among its siblings; again is no harm.
+    pub async fn place(
+        &self,
+        journal: &mut Journal,
+        id: &PageId,
+        parent: &PageId,
+        position: &str,
+    ) -> Result<(), Failure> {
+        let body = json!({"pageId": id, "parentPageId": parent, "position": position});
+        self.tell(journal, &Route::repeatable("place_page", "pages/move"), body)
             .await
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use passerelle_shared::config::{BridgeFile, Problem, Problems, Rule, TableRef, line_of};
+use passerelle_shared::event::EventKind;
 use toml::Spanned;
 
 use super::{Rules, template};
@@ -31,8 +32,8 @@ impl Rules {
         check.names_and_tables();
         for rule in &sources.file.rules {
             check.triggers(rule);
-            check.title(rule);
-            check.body(rule);
+            check.page(rule);
+            check.collection(rule);
         }
         if !check.problems.is_empty() {
             return Err(Problems(check.problems));
@@ -42,6 +43,12 @@ impl Rules {
             templates: check.environment,
         })
     }
+}
+
+/// Whose templates are checked, and the rows that these may name besides the rule's links.
+struct PageTexts<'a> {
+    rule: &'a Spanned<Rule>,
+    own_names: &'a [&'a str],
 }
 
 struct Check<'a> {
@@ -90,34 +97,80 @@ impl Check<'_> {
         }
     }
 
-    fn title(&mut self, rule: &Spanned<Rule>) {
+    fn page(&mut self, rule: &Spanned<Rule>) {
         let spec = rule.get_ref();
-        let name = format!("{}{}", template::TITLE_PREFIX, spec.name);
-        if spec.page.title.trim().is_empty() {
+        let texts = PageTexts {
+            rule,
+            own_names: &["row"],
+        };
+        self.title(&texts, &template::title_of(&spec.name), &spec.page.title);
+        self.body(&texts, &spec.page.body);
+    }
+
+    fn collection(&mut self, rule: &Spanned<Rule>) {
+        let spec = rule.get_ref();
+        let Some(collection) = &spec.collection else {
+            return;
+        };
+        if collection.of.trim().is_empty() {
+            let what = "the collection has no link field".to_owned();
             self.problem(
                 rule,
+                what,
+                "name the link field whose rows get sub-pages, e.g. of = \"bloc\"",
+            );
+        }
+        let is_word = collection.slot.bytes().all(|byte| byte.is_ascii_lowercase());
+        if !is_word || !(1..=20).contains(&collection.slot.len()) || collection.slot == "page" {
+            let what = format!("{:?} cannot be the slot of a collection", collection.slot);
+            self.problem(
+                rule,
+                what,
+                "use 1 to 20 letters a–z, and not the word `page`, e.g. slot = \"bloc\"",
+            );
+        }
+        if spec.links.contains_key("parent") {
+            let what = "\"parent\" cannot be the name of a link beside a collection".to_owned();
+            self.problem(
+                rule,
+                what,
+                "give the link another name: sub-pages know the rule's own row as `parent`",
+            );
+        }
+        if !spec.on.contains(&EventKind::Updated) {
+            let what = "a collection can only follow its rows if the rule reacts to `updated`".to_owned();
+            self.problem(rule, what, "add \"updated\" to `on`, or leave `on` out");
+        }
+        let texts = PageTexts {
+            rule,
+            own_names: &["row", "parent"],
+        };
+        self.title(&texts, &template::part_title_of(&spec.name), &collection.title);
+        self.body(&texts, &collection.body);
+    }
+
+    fn title(&mut self, texts: &PageTexts<'_>, name: &str, title: &str) {
+        if title.trim().is_empty() {
+            self.problem(
+                texts.rule,
                 "the title is empty".to_owned(),
                 "e.g. title = \"Projet {{ row.Nom }}\"",
             );
         }
-        match self
-            .environment
-            .add_template_owned(name.clone(), spec.page.title.clone())
-        {
-            Ok(()) => self.variables(rule, &name),
+        match self.environment.add_template_owned(name.to_owned(), title.to_owned()) {
+            Ok(()) => self.variables(texts, name),
             Err(error) => self.problem(
-                rule,
+                texts.rule,
                 format!("the title is no template: {error}"),
                 "see docs/RULES.md, Templates",
             ),
         }
     }
 
-    fn body(&mut self, rule: &Spanned<Rule>) {
-        let path = rule.get_ref().page.body.clone();
-        match self.sources.templates.get(&path) {
-            Some(Ok(text)) => match self.environment.add_template_owned(path.clone(), text.clone()) {
-                Ok(()) => self.variables(rule, &path),
+    fn body(&mut self, texts: &PageTexts<'_>, path: &str) {
+        match self.sources.templates.get(path) {
+            Some(Ok(text)) => match self.environment.add_template_owned(path.to_owned(), text.clone()) {
+                Ok(()) => self.variables(texts, path),
                 Err(error) => {
                     let place = format!("{path}:{}", error.line().unwrap_or(1));
                     self.problems.push(Problem {
@@ -129,33 +182,34 @@ impl Check<'_> {
             },
             Some(Err(error)) => {
                 let what = format!("the template {path:?} cannot be read: {error}");
-                self.problem(rule, what, "give its path relative to bridge.toml");
+                self.problem(texts.rule, what, "give its path relative to bridge.toml");
             }
             None => self.problem(
-                rule,
+                texts.rule,
                 format!("the template {path:?} was not read"),
                 "give its path relative to bridge.toml",
             ),
         }
     }
 
-    /// A template may only use `row`, the rule's links, and what the engine offers.
-    fn variables(&mut self, rule: &Spanned<Rule>, template: &str) {
-        let links = &rule.get_ref().links;
+    /// A template may only use the rows that its page has, the rule's links, and what the engine offers.
+    fn variables(&mut self, texts: &PageTexts<'_>, template: &str) {
+        let links = &texts.rule.get_ref().links;
         let offered: HashSet<String> = self.environment.globals().map(|(name, _)| name.to_owned()).collect();
         let used = match self.environment.get_template(template) {
             Ok(template) => template.undeclared_variables(false),
             Err(_) => return,
         };
-        let mut unknown: Vec<String> = used
-            .into_iter()
-            .filter(|name| name != "row" && !links.contains_key(name) && !offered.contains(name))
-            .collect();
+        let is_known = |name: &String| {
+            texts.own_names.contains(&name.as_str()) || links.contains_key(name) || offered.contains(name)
+        };
+        let mut unknown: Vec<String> = used.into_iter().filter(|name| !is_known(name)).collect();
         unknown.sort();
         for name in unknown {
-            let what = format!("{template:?} uses {name:?}, which is neither `row` nor one of the rule's links");
+            let own = texts.own_names.join("`, `");
+            let what = format!("{template:?} uses {name:?}, which is neither `{own}` nor one of the rule's links");
             let hint = format!("mend the name, or add it: links = {{ {name} = \"<link field>\" }}");
-            self.problem(rule, what, &hint);
+            self.problem(texts.rule, what, &hint);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Rules are data (`bridge.toml` and Markdown templates). [`Rules::compile`] checks all of it at start and reports every problem at once;
 //! after that, only a row can be at fault, and [`Rules::plan`] says so with a permanent failure that names the template and the line.
 
+mod collection;
 mod compile;
 mod escape;
 mod marker;
@@ -13,6 +14,7 @@ use passerelle_shared::config::{Rule, TableRef};
 use passerelle_shared::event::EventKind;
 use passerelle_shared::job::EventKinds;
 
+pub use collection::{MOST_PARTS, Part, part_slot};
 pub use compile::RuleSources;
 pub use marker::Marker;
 pub use plan::{Body, DesiredIcon, DesiredPage, Subject};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 use passerelle_shared::config::{BodyUpdates, Icons, Rule};
-use passerelle_shared::id::{RowKey, Slot};
+use passerelle_shared::id::{PageId, RowKey, Slot};
 use sha2::{Digest as _, Sha256};
 
 use super::{Marker, Rules, escape, template};
@@ -42,6 +42,10 @@ pub struct DesiredPage {
     pub icon: DesiredIcon,
     /// Its body.
     pub body: Body,
+    /// Where it stands among the sub-pages of its parent; `None` for a row's own page, which people may put anywhere.
+    pub position: Option<String>,
+    /// The page that it stands below, once that page exists.
+    pub parent: Option<PageId>,
     /// Hash of all that the bridge keeps equal: the same hash means that there is nothing to write.
     pub hash: String,
 }
@@ -81,36 +85,80 @@ impl Body {
     }
 }
 
+impl DesiredPage {
+    /// The same page below another one. Below a different page it is a different state.
+    #[must_use]
+    pub fn below(&self, parent: &PageId) -> Self {
+        Self {
+            parent: Some(parent.clone()),
+            hash: hash(&[&self.hash, parent.as_str()]),
+            ..self.clone()
+        }
+    }
+}
+
+/// A page before its templates are rendered.
+pub(super) struct Draft<'a> {
+    pub(super) slot: Slot,
+    pub(super) marker: Marker,
+    /// The name of the title's template.
+    pub(super) title: String,
+    /// The name of the body's template.
+    pub(super) body: &'a str,
+    pub(super) body_updates: BodyUpdates,
+    pub(super) icons: Option<&'a Icons>,
+    /// The row that the page is about.
+    pub(super) row: &'a Row,
+    pub(super) address: &'a str,
+    pub(super) position: Option<String>,
+}
+
 impl Rules {
     /// The page that this rule wants for this row.
     pub fn plan(&self, rule: &Rule, subject: &Subject<'_>) -> Result<DesiredPage, Failure> {
         let slot = Slot::page();
-        let marker = Marker::of(subject.key, &slot);
-        let variables = variables(subject);
-        let title = escape::title(&self.render(&format!("{}{}", template::TITLE_PREFIX, rule.name), &variables)?);
-        let written = escape::without_controls(&self.render(&rule.page.body, &variables)?);
-        let body = signed_body(rule.page.body_updates, &written, &marker, subject.address);
+        let draft = Draft {
+            marker: Marker::of(subject.key, &slot),
+            slot,
+            title: template::title_of(&rule.name),
+            body: &rule.page.body,
+            body_updates: rule.page.body_updates,
+            icons: rule.page.icon.as_ref(),
+            row: subject.row,
+            address: subject.address,
+            position: None,
+        };
+        self.page(&rule.page.space, draft, &variables(subject))
+    }
+
+    /// Renders a page.
+    pub(super) fn page(&self, space: &str, draft: Draft<'_>, variables: &Value) -> Result<DesiredPage, Failure> {
+        let title = escape::title(&self.render(&draft.title, variables)?);
+        let written = escape::without_controls(&self.render(draft.body, variables)?);
+        let body = signed_body(draft.body_updates, &written, &draft.marker, draft.address);
         if body.text().len() > MOST_BODY_BYTES {
             return Err(Failure::unmappable(format!(
                 "the page would have {} bytes, Docmost takes at most {MOST_BODY_BYTES}: shorten the row's texts or the template {}",
                 body.text().len(),
-                rule.page.body
+                draft.body
             )));
         }
-        let icon = rule
-            .page
-            .icon
-            .as_ref()
-            .map_or(DesiredIcon::Anything, |icons| icon_of(icons, subject.row));
-        let space = rule.page.space.clone();
-        let hash = hash(&[&space, slot.as_str(), &title, &icon_text(&icon), followed_text(&body)]);
+        let icon = draft
+            .icons
+            .map_or(DesiredIcon::Anything, |icons| icon_of(icons, draft.row));
+        let icon_text = icon_text(&icon);
+        let mut hashed = vec![space, draft.slot.as_str(), &title, &icon_text, followed_text(&body)];
+        hashed.extend(draft.position.as_deref());
+        let hash = hash(&hashed);
         Ok(DesiredPage {
-            slot,
-            marker,
-            space,
+            slot: draft.slot,
+            marker: draft.marker,
+            space: space.to_owned(),
             title,
             icon,
             body,
+            position: draft.position,
+            parent: None,
             hash,
         })
     }
@@ -128,11 +176,13 @@ impl Rules {
 }
 
 fn variables(subject: &Subject<'_>) -> Value {
-    let links = subject
-        .links
-        .iter()
-        .map(|(name, row)| (name.clone(), template::linked_value(row.as_ref())));
-    Value::from_pairs(links.chain([("row".to_owned(), template::row_value(subject.row))]))
+    Value::from_pairs(linked_values(subject).chain([("row".to_owned(), template::row_value(subject.row))]))
+}
+
+/// The rows of the rule's links, by their template names.
+pub(super) fn linked_values(subject: &Subject<'_>) -> impl Iterator<Item = (String, Value)> {
+    let links = subject.links.iter();
+    links.map(|(name, row)| (name.clone(), template::linked_value(row.as_ref())))
 }
 
 /// The body with its last line, by which the page is found again after a lost answer.

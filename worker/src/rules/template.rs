@@ -16,7 +16,17 @@ use crate::row::{Cell, Row};
 /// What a template may cost; a page needs a few thousand.
 const FUEL: u64 = 1_000_000;
 /// Titles are plain text: their templates have names that begin so.
-pub(super) const TITLE_PREFIX: &str = "title of ";
+const TITLE_PREFIX: &str = "title of ";
+
+/// The name of the template of a rule's titles.
+pub(super) fn title_of(rule: &str) -> String {
+    format!("{TITLE_PREFIX}{rule}")
+}
+
+/// The name of the template of the titles of a rule's sub-pages.
+pub(super) fn part_title_of(rule: &str) -> String {
+    format!("{TITLE_PREFIX}{rule}/collection")
+}
 
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();

@@ -1,5 +1,6 @@
 //! One job after the other against the stand-ins of Baserow and Docmost, a real Redis and a real store.
 
+mod collection;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod linked_rows;

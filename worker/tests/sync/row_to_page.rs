@@ -186,6 +186,7 @@ async fn every_step_of_a_first_sync_is_in_the_story() {
     let expected = [
         "list_tables",
         "list_fields",
+        "list_fields",
         "read_row",
         "read_row",
         "find_by_label",

@@ -358,7 +358,12 @@ fn bridge_file_copy(world: &World) -> anyhow::Result<String> {
     let to = world.folder.path().join("bridge.toml");
     std::fs::copy(from, &to)?;
     let folder = from.parent().context("no folder")?;
-    for name in ["page.md", "templates/projet.md"] {
+    for name in [
+        "page.md",
+        "templates/projet.md",
+        "templates/formation.md",
+        "templates/bloc.md",
+    ] {
         if folder.join(name).is_file() {
             std::fs::create_dir_all(world.folder.path().join("templates"))?;
             std::fs::copy(folder.join(name), world.folder.path().join(name))?;
