@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use passerelle_shared::gate::GateName;
-use passerelle_shared::id::{EventId, RowId, RowKey, TableId};
+use passerelle_shared::id::{EventId, TableId};
+use passerelle_shared::queue::QueueName;
+
+use crate::rows::RowName;
+use crate::trouble::Trouble;
 
 /// Operates the Passerelle bridge: what happened, what is waiting, what was given up.
 ///
-/// Settings come from the environment: REDIS_URL, DATABASE_URL (see .env.example). Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings.
+/// Settings come from the environment: REDIS_URL, DATABASE_URL (see .env.example). Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 stopped by Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "passerelle", version, max_term_width = 110)]
 pub struct Cli {
@@ -26,7 +30,15 @@ pub enum Verb {
     /// The whole story of an event or of a row, and why it ended so.
     Trace(Trace),
     /// The queue and the ledger in numbers, and whether they add up.
-    Stats,
+    Stats(Stats),
+    /// Makes the page of a row equal to the row now, whatever the webhooks did.
+    Sync(SyncRow),
+    /// Stops taking jobs. What runs is finished, what arrives is accepted and waits.
+    Pause(Switch),
+    /// Takes jobs again.
+    Resume(Switch),
+    /// Which worker processes are alive, and what they have in hand.
+    Workers,
     /// Dead letters: jobs that were given up.
     #[command(subcommand)]
     Dead(Dead),
@@ -63,15 +75,79 @@ pub struct ByHand {
     pub by: By,
 }
 
+impl Verb {
+    /// Whether it stops by itself when told to, having said what was done; the others are simply dropped.
+    pub fn ends_itself(&self) -> bool {
+        matches!(self, Self::Stats(_) | Self::Sync(_) | Self::Dead(Dead::Replay { .. }))
+    }
+}
+
 /// `trace`.
 #[derive(Debug, Args)]
 pub struct Trace {
-    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (table and row number, from Baserow's address bar).
+    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (numbers from Baserow's address bar), or projet/5.
     #[arg(value_parser = subject)]
     pub subject: Subject,
     /// For a row: how many of its latest events to show.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
+}
+
+/// `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Show it anew each second, until Ctrl-C.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncRow {
+    /// The row: projet/42, t2/r42 or 2/42 (a table's name needs BASEROW_URL and BASEROW_TOKEN).
+    #[arg(value_parser = RowName::parse)]
+    pub row: RowName,
+    /// Wait until it has ended, and tell how; Ctrl-C ends the waiting, not the sync.
+    #[arg(long)]
+    pub wait: bool,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// `pause` and `resume`.
+#[derive(Debug, Args)]
+pub struct Switch {
+    /// Which queue.
+    #[arg(long, value_enum, default_value_t = OfQueue::Sync)]
+    pub queue: OfQueue,
+    /// Why; kept in the ledger.
+    #[arg(long)]
+    pub why: String,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// A queue, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OfQueue {
+    /// Rows to pages.
+    Sync,
+    /// E-mail notices.
+    Mail,
+    /// Slack notices.
+    Slack,
+}
+
+impl From<OfQueue> for QueueName {
+    fn from(queue: OfQueue) -> Self {
+        match queue {
+            OfQueue::Sync => Self::Sync,
+            OfQueue::Mail => Self::Mail,
+            OfQueue::Slack => Self::Slack,
+        }
+    }
 }
 
 /// What to trace.
@@ -80,7 +156,7 @@ pub enum Subject {
     /// All deliveries with this event id.
     Event(EventId),
     /// The latest events of this row.
-    Row(RowKey),
+    Row(RowName),
 }
 
 /// `dead …`.
@@ -162,15 +238,23 @@ pub struct By {
     pub by: Option<String>,
 }
 
+impl By {
+    /// The name that is kept; `user` is that of the session.
+    pub fn who(self, user: Option<String>) -> Result<String, Trouble> {
+        let name = self.by.or(user).map(|name| name.trim().to_owned()).unwrap_or_default();
+        if name.is_empty() {
+            return Err(Trouble::Usage(
+                "say with --by who does this: it is kept in the ledger".to_owned(),
+            ));
+        }
+        Ok(name)
+    }
+}
+
 /// A row in any of its spellings, or else an event id.
 fn subject(text: &str) -> Result<Subject, String> {
-    if let Some((table, row)) = text.split_once('/')
-        && let (Ok(table), Ok(row)) = (
-            table.strip_prefix('t').unwrap_or(table).parse::<TableId>(),
-            row.strip_prefix('r').unwrap_or(row).parse::<RowId>(),
-        )
-    {
-        return Ok(Subject::Row(RowKey { table, row }));
+    if let Ok(row) = RowName::parse(text) {
+        return Ok(Subject::Row(row));
     }
     let event = EventId::parse(text).map_err(|error| format!("{error}; give an event id or a row such as t2/r5"))?;
     Ok(Subject::Event(event))
@@ -190,13 +274,12 @@ mod tests {
 
     use super::*;
 
-    #[rstest]
-    #[case("t2/r5")]
-    #[case("2/5")]
-    #[case("t2/5")]
-    fn a_row_may_be_spelled_as_people_write_it(#[case] text: &str) {
-        let row: RowKey = "t2/r5".parse().unwrap();
-        assert_eq!(subject(text), Ok(Subject::Row(row)));
+    #[test]
+    fn a_row_is_known_by_its_stroke() {
+        assert_eq!(
+            subject("projet/5"),
+            Ok(Subject::Row(RowName::parse("projet/5").unwrap()))
+        );
     }
 
     #[test]

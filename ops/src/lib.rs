@@ -7,17 +7,26 @@
 //! | [`bridge`] | opening Redis and the store, and bringing the store up to date before looking |
 //! | [`trace`] | the story of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
+//! | [`sync`] | a forced sync of one row |
+//! | [`switch`] | pause and resume |
+//! | [`workers`] | who is alive |
+//! | [`rows`] | which row is meant |
 //! | [`dead`] | dead letters: list, show, replay, discard |
 //! | [`gates`] | outage mode: show, close, open, ramp |
 //! | [`trouble`] | what can go wrong, and the exit code of it |
 
+pub mod age;
 pub mod bridge;
 pub mod cli;
 pub mod dead;
 pub mod gates;
+pub mod rows;
 pub mod stats;
+pub mod switch;
+pub mod sync;
 pub mod trace;
 pub mod trouble;
+pub mod workers;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,9 +35,11 @@ use clap::Parser as _;
 use passerelle_shared::config::Reader;
 use passerelle_shared::gate::GatePolicy;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use bridge::Bridge;
 use cli::{Cli, Verb};
+use rows::Source;
 use trouble::Trouble;
 
 /// Where a verb's answer and its complaints go.
@@ -37,9 +48,27 @@ pub struct Console {
     pub out: Box<dyn Write + Send>,
     /// Complaints and progress.
     pub err: Box<dyn Write + Send>,
+    /// Whether a person watches the answer: then it may be redrawn.
+    pub is_terminal: bool,
+    /// Cancelled when the operator wants to stop (Ctrl-C).
+    pub stop: CancellationToken,
 }
 
 impl Console {
+    /// A line for the person at the desk, beside the answer.
+    fn complain(&mut self, line: &str) {
+        let _ = writeln!(self.err, "{line}");
+    }
+
+    /// Clears a terminal before an answer that replaces the last one.
+    fn redraw(&mut self, json: bool) -> Result<(), Trouble> {
+        if json || !self.is_terminal {
+            return Ok(());
+        }
+        let cleared = write!(self.out, "\x1b[H\x1b[2J");
+        cleared.map_err(|error| Trouble::Output(error.to_string()))
+    }
+
     /// Tells an answer: as JSON, or in words.
     fn tell<T: Serialize>(&mut self, json: bool, answer: &T, words: impl FnOnce(&T) -> String) -> Result<(), Trouble> {
         let text = if json {
@@ -51,7 +80,7 @@ impl Console {
     }
 }
 
-/// Runs one verb and returns its exit code: 0 done, 1 not found or failed, 2 wrong usage or settings.
+/// Runs one verb and returns its exit code: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 told to stop.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, console: &mut Console) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -65,7 +94,19 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
             return u8::try_from(usage.exit_code()).unwrap_or(2);
         }
     };
-    match carry_out(cli, reader, console).await {
+    let stop = console.stop.clone();
+    let ends_itself = cli.verb.ends_itself();
+    let interrupted = async {
+        stop.cancelled().await;
+        if ends_itself {
+            std::future::pending::<()>().await;
+        }
+    };
+    let result = tokio::select! {
+        result = carry_out(cli, reader, console) => result,
+        () = interrupted => Err(Trouble::Interrupted("stopped".to_owned())),
+    };
+    match result {
         Ok(()) => 0,
         Err(trouble) => {
             let _ = writeln!(console.err, "{trouble}");
@@ -77,11 +118,16 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
 async fn carry_out(cli: Cli, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let user = reader.optional("USER");
     let policy = GatePolicy::read(&mut reader);
+    let source = Source::read(&mut reader);
     let bridge = Bridge::open(Bridge::settings(&mut reader), reader).await?;
     match cli.verb {
-        Verb::Trace(verb) => trace::run(&bridge, &verb, cli.json, console).await,
-        Verb::Stats => stats::run(&bridge, cli.json, console).await,
+        Verb::Trace(verb) => trace::run(&bridge, (&verb, &source), cli.json, console).await,
+        Verb::Stats(verb) => stats::run(&bridge, &verb, cli.json, console).await,
+        Verb::Sync(verb) => sync::run(&bridge, (verb, &source), user, cli.json, console).await,
+        Verb::Pause(verb) => switch::run(&bridge, (true, verb), user, cli.json, console).await,
+        Verb::Resume(verb) => switch::run(&bridge, (false, verb), user, cli.json, console).await,
         Verb::Gates { verb } => gates::run(&bridge, (verb, policy), user, cli.json, console).await,
+        Verb::Workers => workers::run(&bridge, cli.json, console).await,
         Verb::Dead(verb) => dead::run(&bridge, verb, user, cli.json, console).await,
     }
 }

@@ -1,13 +1,20 @@
 //! `stats`: the queue and the ledger in numbers, and whether they add up.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use passerelle_shared::queue::Pause;
 use passerelle_shared::store::Counts;
 use serde::Serialize;
+use tokio::time::MissedTickBehavior;
 
 use crate::Console;
 use crate::bridge::{Bridge, Freshness};
+use crate::cli;
 use crate::trouble::Trouble;
+
+/// How often `--watch` looks.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -29,15 +36,41 @@ struct QueueNumbers {
     scheduled: u64,
     dead: u64,
     ledger_backlog: u64,
-    paused: bool,
+    /// `null` while it is not.
+    paused: Option<Pause>,
 }
 
-/// Shows the numbers; fails if items are missing.
-pub async fn run(bridge: &Bridge, json: bool, console: &mut Console) -> Result<(), Trouble> {
+/// Shows the numbers once, or each second until told to stop; fails if items are missing.
+pub async fn run(bridge: &Bridge, verb: &cli::Stats, json: bool, console: &mut Console) -> Result<(), Trouble> {
+    if !verb.watch {
+        let stats = look(bridge).await?;
+        console.tell(json, &stats, in_words)?;
+        return verdict(&stats);
+    }
+    let stop = console.stop.clone();
+    let mut looks = tokio::time::interval(WATCH_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+        // A moment without Redis is worth seeing, and no reason to stop watching.
+        match look(bridge).await {
+            Ok(stats) => {
+                console.redraw(json)?;
+                console.tell(json, &stats, in_words)?;
+            }
+            Err(trouble) => console.complain(&trouble.to_string()),
+        }
+    }
+}
+
+async fn look(bridge: &Bridge) -> Result<Stats, Trouble> {
     let freshness = bridge.catch_up().await;
     let queue = bridge.queue.stats().await?;
     let counts = bridge.store.counts().await?;
-    let stats = Stats {
+    Ok(Stats {
         queue: QueueNumbers {
             active: queue.active,
             running: queue.running,
@@ -50,15 +83,15 @@ pub async fn run(bridge: &Bridge, json: bool, console: &mut Console) -> Result<(
         unreadable_records: bridge.store.unreadable_records().await?,
         counts,
         freshness,
-    };
-    console.tell(json, &stats, in_words)?;
+    })
+}
+
+fn verdict(stats: &Stats) -> Result<(), Trouble> {
     if stats.missing == 0 {
-        Ok(())
-    } else {
-        Err(Trouble::Failed(
-            "the ledger does not add up: keep the store's file as it is, and report it".to_owned(),
-        ))
+        return Ok(());
     }
+    let advice = "the ledger does not add up: keep the store's file as it is, and report it";
+    Err(Trouble::Failed(advice.to_owned()))
 }
 
 fn in_words(stats: &Stats) -> String {
@@ -67,8 +100,11 @@ fn in_words(stats: &Stats) -> String {
         "Queue\n  ready      {:>8}\n  running    {:>8}\n  waiting    {:>8}   for the time of their next attempt\n  dead       {:>8}   passerelle dead list\n",
         queue.active, queue.running, queue.scheduled, queue.dead
     );
-    if queue.paused {
-        text.push_str("  The queue is paused: nothing is taken until it is resumed.\n");
+    if let Some(Pause { since, by, why }) = &queue.paused {
+        let _ = writeln!(
+            text,
+            "  Paused since {since} by {by} ({why}): nothing is taken until `passerelle resume`."
+        );
     }
     let counts = &stats.counts;
     let _ = write!(

@@ -261,6 +261,19 @@ pub enum LedgerRecord {
         /// When.
         at: Timestamp,
     },
+    /// A queue was paused or resumed by an operator.
+    Switched {
+        /// `queue/<name of the queue>`.
+        queue: JobKey,
+        /// `paused` or `resumed`.
+        act: String,
+        /// Who did it.
+        by: String,
+        /// Why.
+        why: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// One entry of the stream: the facts of one atomic step, in order.

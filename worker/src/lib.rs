@@ -16,6 +16,7 @@
 //! | [`probe`] | keeps the gates: leases, health checks, reports |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
+//! | [`heartbeat`] | says who is alive |
 //! | [`notice`] | what a notice says: its envelope, and its subject, text and HTML from templates |
 //! | [`crash`] | where a test may kill the process |
 
@@ -27,6 +28,7 @@ pub mod crash;
 pub mod dependents;
 pub mod failure;
 pub mod health;
+pub mod heartbeat;
 pub mod journal;
 pub mod ledger_writer;
 pub mod notice;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use passerelle_shared::config::{Reader, StoreSettings};
 use passerelle_shared::gate::Gates;
 use passerelle_shared::id::ProcessName;
-use passerelle_shared::queue::{Queue, QueueName, Redis};
+use passerelle_shared::queue::{Queue, QueueName, Redis, WorkerInfo};
 use passerelle_shared::store::{Store, StoreError};
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +21,7 @@ use crate::clients::docmost::Docmost;
 use crate::ledger_writer::LedgerWriter;
 use crate::settings::Settings;
 use crate::tables::Tables;
-use crate::{health, probe, runner};
+use crate::{health, heartbeat, probe, runner};
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
@@ -62,10 +62,13 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 
     // The writer stops after the runner: the last settlements are facts too.
     let written = CancellationToken::new();
+    let me = WorkerInfo::of_this_process(bridge.gates.process().clone(), runner.concurrency);
+    let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
     let writer = tokio::spawn(writer.run(written.clone()));
     let result = runner::run(runner, &queue, bridge, stop).await;
     written.cancel();
     writer.await?;
+    alive.await?;
     gates.abort();
     result
 }

@@ -13,7 +13,7 @@ use act::{Acted, Deed};
 
 use crate::Console;
 use crate::bridge::Bridge;
-use crate::cli::{By, Dead, Filter};
+use crate::cli::{Dead, Filter};
 use crate::trouble::Trouble;
 
 /// How many letters `list` shows without `--limit`.
@@ -41,7 +41,7 @@ pub async fn run(
         Dead::List { filter } => list(bridge, filter, json, console).await,
         Dead::Show { id } => show(bridge, &id, json, console).await,
         Dead::Replay { which, by } => {
-            let acted = act::run(bridge, &which, &Deed::Replay, &who(by, user)?).await?;
+            let acted = act::run(bridge, &which, &Deed::Replay, &by.who(user)?).await?;
             finish(&acted, json, console)
         }
         Dead::Discard { which, why, by } => {
@@ -49,7 +49,7 @@ pub async fn run(
                 let advice = "say with --why why these letters shall never be carried out";
                 return Err(Trouble::Usage(advice.to_owned()));
             }
-            let acted = act::run(bridge, &which, &Deed::Discard { why }, &who(by, user)?).await?;
+            let acted = act::run(bridge, &which, &Deed::Discard { why }, &by.who(user)?).await?;
             finish(&acted, json, console)
         }
     }
@@ -92,14 +92,4 @@ fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Troubl
     Err(Trouble::NotFound(format!(
         "no such dead letter (or the filters exclude it): {unknown}"
     )))
-}
-
-fn who(by: By, user: Option<String>) -> Result<String, Trouble> {
-    let name = by.by.or(user).map(|name| name.trim().to_owned()).unwrap_or_default();
-    if name.is_empty() {
-        return Err(Trouble::Usage(
-            "say with --by who does this: it is kept in the ledger".to_owned(),
-        ));
-    }
-    Ok(name)
 }

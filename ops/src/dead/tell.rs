@@ -1,13 +1,13 @@
 //! Dead letters as text.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use passerelle_shared::queue::DeadLetter;
 use passerelle_shared::store::EventStory;
 use passerelle_shared::time::Timestamp;
 
 use super::act::Acted;
+use crate::age::in_largest_unit as age;
 use crate::trace::story_in_words;
 
 /// The answer of `list`; `all` is how many letters there are in all.
@@ -31,10 +31,10 @@ fn table(letters: &[DeadLetter], now: Timestamp) -> String {
     let mut text = format!("{:<27} {:<14} {:<11} {:>5}  cause\n", "id", "job", "reason", "age");
     for letter in letters {
         let (id, job, reason) = (&letter.id, letter.job.as_str(), &letter.reason);
-        let age = age(now.since(letter.died));
+        let ago = age(now.since(letter.died));
         let _ = writeln!(
             text,
-            "{id:<27} {job:<14} {reason:<11} {age:>5}  {}: {}",
+            "{id:<27} {job:<14} {reason:<11} {ago:>5}  {}: {}",
             letter.failure.target, letter.failure.message
         );
     }
@@ -96,14 +96,4 @@ pub(super) fn acted(acted: &Acted) -> String {
         let _ = writeln!(text, "  {} {} ({})", letter.id, letter.job, letter.reason);
     }
     text
-}
-
-/// An age in its largest unit.
-fn age(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds @ 60..3600 => format!("{}m", seconds / 60),
-        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::Console;
 use crate::bridge::{Bridge, Freshness};
 use crate::cli::{Subject, Trace};
+use crate::rows::Source;
 use crate::trouble::Trouble;
 
 pub(crate) use tell::story_in_words;
@@ -31,14 +32,23 @@ struct ToldEvent {
 }
 
 /// Tells the story; fails if there is none.
-pub async fn run(bridge: &Bridge, verb: &Trace, json: bool, console: &mut Console) -> Result<(), Trouble> {
+pub async fn run(
+    bridge: &Bridge,
+    (verb, source): (&Trace, &Source),
+    json: bool,
+    console: &mut Console,
+) -> Result<(), Trouble> {
     let freshness = bridge.catch_up().await;
-    let stories = match &verb.subject {
-        Subject::Event(event) => find_event(bridge, event).await?,
-        Subject::Row(row) => bridge.store.trace_row(*row, verb.limit).await?,
+    let (stories, what) = match &verb.subject {
+        Subject::Event(event) => (find_event(bridge, event).await?, format!("no event {event}")),
+        Subject::Row(row) => {
+            let row = row.resolve(source, &bridge.redis).await?;
+            let stories = bridge.store.trace_row(row, verb.limit).await?;
+            (stories, format!("no event of row {row}"))
+        }
     };
     if stories.is_empty() {
-        return Err(Trouble::NotFound(unknown(&verb.subject, &freshness)));
+        return Err(Trouble::NotFound(unknown(&what, &freshness)));
     }
     let events = stories
         .into_iter()
@@ -74,15 +84,11 @@ async fn find_event(bridge: &Bridge, event: &EventId) -> Result<Vec<EventStory>,
     }
 }
 
-fn unknown(subject: &Subject, freshness: &Freshness) -> String {
-    let what = match subject {
-        Subject::Event(event) => format!("no event {event} is recorded"),
-        Subject::Row(row) => format!("no event of row {row} is recorded"),
-    };
+fn unknown(what: &str, freshness: &Freshness) -> String {
     let advice =
         "Was it ever accepted? Look at the webhook in Baserow: is it active, and what did its last calls answer?";
     match freshness.warning() {
-        Some(warning) => format!("{what}. {advice}\n{warning}"),
-        None => format!("{what}. {advice}"),
+        Some(warning) => format!("{what} is recorded. {advice}\n{warning}"),
+        None => format!("{what} is recorded. {advice}"),
     }
 }

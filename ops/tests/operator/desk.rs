@@ -3,19 +3,23 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use apalis::prelude::*;
 use passerelle_ops::Console;
 use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
-use passerelle_shared::job::JobKey;
+use passerelle_shared::job::{Job, JobKey};
 use passerelle_shared::ledger::{
-    AcceptedRecord, AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Step, Verdict,
+    AcceptedRecord, AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Step,
+    Verdict,
 };
-use passerelle_shared::queue::{Queue, QueueName, Redis};
+use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Redis};
 use passerelle_shared::store::Store;
 use passerelle_shared::time::Timestamp;
 use tempfile::TempDir;
 use test_support::TestRedis;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// The stream's clock at its first entry: 2024-11-22T12:53:20Z.
 const START: i64 = 1_732_280_000_000;
@@ -31,6 +35,8 @@ pub(crate) struct Said {
 /// Redis, store and program.
 pub(crate) struct Desk {
     pub(crate) redis: TestRedis,
+    /// Ctrl-C.
+    pub(crate) stop: CancellationToken,
     folder: TempDir,
 }
 
@@ -38,6 +44,7 @@ impl Desk {
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             redis: TestRedis::start()?,
+            stop: CancellationToken::new(),
             folder: tempfile::tempdir()?,
         })
     }
@@ -59,6 +66,8 @@ impl Desk {
         let mut console = Console {
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
+            is_terminal: false,
+            stop: self.stop.clone(),
         };
         let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
         let code = passerelle_ops::run(arguments, self.environment(), &mut console).await;
@@ -72,6 +81,24 @@ impl Desk {
     pub(crate) fn queue(&self) -> anyhow::Result<Queue> {
         let redis = Redis::open(&RedisSettings::read(&mut self.environment()))?;
         Ok(Queue::new(redis, QueueName::Sync))
+    }
+
+    /// A worker of the real queue whose attempts end as `verdict` says, until it is aborted.
+    pub(crate) fn worker(
+        &self,
+        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        let queue = self.queue()?;
+        let decide = Decide(Arc::new(verdict));
+        let name = ProcessName::unique("worker");
+        let worker = WorkerBuilder::new(name.as_str())
+            .backend(queue.backend(BackendSettings::new(name.clone(), 1)))
+            .data(decide)
+            .concurrency(1)
+            .build(attempt_once);
+        Ok(tokio::spawn(async move {
+            let _ = worker.run().await;
+        }))
     }
 
     /// Writes a history straight into the store: the n-th entry is stamped n seconds after the start.
@@ -88,6 +115,23 @@ impl Desk {
         store.record(&entries, None).await?;
         Ok(store)
     }
+}
+
+#[derive(Clone)]
+struct Decide(Arc<dyn Fn(&Job) -> Verdict + Send + Sync>);
+
+async fn attempt_once(leased: Leased, decide: Data<Decide>) {
+    let started = Timestamp::now();
+    let (job, Decide(decide)) = (leased.job().clone(), Decide::clone(&decide));
+    let verdict = tokio::task::spawn_blocking(move || decide(&job)).await;
+    let Ok(verdict) = verdict else { return };
+    leased
+        .settle(Settlement {
+            verdict,
+            steps: Vec::new(),
+            started,
+        })
+        .await;
 }
 
 /// Keeps what is written to it.

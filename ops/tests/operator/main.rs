@@ -2,5 +2,6 @@
 
 mod dead;
 mod desk;
+mod operate;
 mod stats;
 mod trace;

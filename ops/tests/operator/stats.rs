@@ -3,6 +3,7 @@
 use passerelle_shared::event::Disposition::{Closed, Sync};
 use passerelle_shared::ledger::Verdict;
 use passerelle_shared::outcome::Outcome;
+use tokio_util::sync::CancellationToken;
 
 use crate::desk::{Desk, accepted, attempt};
 
@@ -31,6 +32,8 @@ async fn wrong_settings_are_named_with_exit_code_two() {
     let mut console = passerelle_ops::Console {
         out: Box::new(std::io::sink()),
         err: Box::new(std::io::sink()),
+        is_terminal: false,
+        stop: CancellationToken::new(),
     };
     let reader = passerelle_shared::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
     let arguments = ["passerelle", "stats"].map(Into::into);

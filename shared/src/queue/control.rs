@@ -1,7 +1,13 @@
 //! What operators see and switch: numbers, pause, resume.
 
-use super::scripts::STATS;
+use serde::{Deserialize, Serialize};
+
+use super::ledger_stream::encode_fact;
+use super::scripts::{STATS, SWITCH};
 use super::{Queue, QueueError};
+use crate::job::JobKey;
+use crate::ledger::LedgerRecord;
+use crate::time::Timestamp;
 
 /// The state of the queue, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,8 +22,30 @@ pub struct QueueStats {
     pub dead: u64,
     /// Ledger entries that the store has not taken yet.
     pub ledger_backlog: u64,
-    /// Whether fetching is paused.
-    pub paused: bool,
+    /// Since when, by whom and why fetching is paused, if it is.
+    pub paused: Option<Pause>,
+}
+
+/// Why a queue stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who paused it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Pause {
+    /// Whatever stands in the key, the queue is paused: one that somebody set by hand too.
+    fn read(stored: &[u8]) -> Self {
+        serde_json::from_slice(stored).unwrap_or_else(|_| Self {
+            since: Timestamp::from_millis(0),
+            by: "somebody".to_owned(),
+            why: "the key was set by hand".to_owned(),
+        })
+    }
 }
 
 impl Queue {
@@ -35,29 +63,58 @@ impl Queue {
         ] {
             call.arg(key);
         }
-        let [active, running, scheduled, dead, ledger_backlog, paused]: [u64; 6] = call.send(redis).await?;
+        let (active, running, scheduled, dead, ledger_backlog, paused): (u64, u64, u64, u64, u64, Option<Vec<u8>>) =
+            call.send(redis).await?;
         Ok(QueueStats {
             active,
             running,
             scheduled,
             dead,
             ledger_backlog,
-            paused: paused == 1,
+            paused: paused.as_deref().map(Pause::read),
         })
     }
 
-    /// Stops fetching by all workers until resumed. What runs is finished; what arrives is accepted.
-    pub async fn pause(&self) -> Result<(), QueueError> {
-        self.inner
-            .redis
-            .query(redis::cmd("SET").arg(&self.inner.keys.paused).arg(1))
-            .await
+    /// Stops fetching by all workers until resumed. What runs is finished; what arrives is accepted. Kept in the ledger.
+    ///
+    /// Pausing a paused queue replaces who and why. Returns whether it was paused before.
+    pub async fn pause(&self, by: &str, why: &str) -> Result<bool, QueueError> {
+        let pause = Pause {
+            since: Timestamp::now(),
+            by: by.to_owned(),
+            why: why.to_owned(),
+        };
+        let stored = serde_json::to_vec(&pause).map_err(|error| QueueError::Protocol(error.to_string()))?;
+        self.switch("paused", stored, pause).await
     }
 
-    /// Ends a pause.
-    pub async fn resume(&self) -> Result<(), QueueError> {
-        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
-        redis.query::<()>(redis::cmd("DEL").arg(&keys.paused)).await?;
-        redis.query(redis::cmd("PUBLISH").arg(&keys.wake).arg("")).await
+    /// Ends a pause. Kept in the ledger. Returns whether there was one.
+    pub async fn resume(&self, by: &str, why: &str) -> Result<bool, QueueError> {
+        let end = Pause {
+            since: Timestamp::now(),
+            by: by.to_owned(),
+            why: why.to_owned(),
+        };
+        self.switch("resumed", Vec::new(), end).await
+    }
+
+    async fn switch(&self, act: &str, stored: Vec<u8>, Pause { since, by, why }: Pause) -> Result<bool, QueueError> {
+        let keys = &self.inner.keys;
+        let queue = JobKey::parse(&format!("queue/{}", self.inner.name.as_str()))
+            .map_err(|error| QueueError::Protocol(error.to_string()))?;
+        let fact = encode_fact(&LedgerRecord::Switched {
+            queue,
+            act: act.to_owned(),
+            by,
+            why,
+            at: since,
+        })?;
+        let mut call = SWITCH.call(2);
+        call.arg(&keys.paused)
+            .arg(&keys.ledger)
+            .arg(stored)
+            .arg(fact)
+            .arg(&keys.wake);
+        call.send(&self.inner.redis).await
     }
 }

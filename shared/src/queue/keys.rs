@@ -46,8 +46,10 @@ pub(crate) struct Keys {
     pub(super) leases: String,
     /// Start of the key of a dead letter (`<letter>:<id>`).
     pub(super) letters: String,
-    /// Exists while the queue is paused.
+    /// Exists while the queue is paused, and says since when, by whom and why.
     pub(super) paused: String,
+    /// Sorted set of the worker processes by their last sign of life.
+    pub(super) workers: String,
     /// The channel that wakes sleeping workers.
     pub(crate) wake: String,
     /// Start of the key under which a caller's last answer is remembered.
@@ -74,6 +76,7 @@ impl Keys {
             leases: own("leases"),
             letters: own("letter"),
             paused: own("paused"),
+            workers: own("workers"),
             wake: own("wake"),
             answers: own("answers"),
             gates: format!("{{{prefix}}}:gate"),
@@ -85,6 +88,11 @@ impl Keys {
     /// The claim of a delivery: who has it has accepted the delivery.
     pub(super) fn claim(&self, delivery: &str) -> String {
         format!("{}:webhook:event:{delivery}", self.prefix)
+    }
+
+    /// What is known of a worker; expires when it gives no sign of life.
+    pub(super) fn worker(&self, name: &str) -> String {
+        format!("{}:{name}", self.workers)
     }
 
     pub(super) fn letter(&self, id: &str) -> String {

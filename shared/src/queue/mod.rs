@@ -30,7 +30,7 @@
 //! | `fetch.rs` | taking jobs, and taking back those of vanished workers |
 //! | `lease.rs` | a job in a worker's hands: [`Leased`], prolonging, noticing a loss |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
-//! | `dead.rs`, `control.rs` | what operators do: list, replay, discard, numbers, pause |
+//! | `dead.rs`, `control.rs`, `workers.rs` | what operators see and do: list, replay, discard, numbers, pause, who is alive |
 //! | `adopt.rs` | tasks of stock apalis-redis producers become jobs |
 //! | `ledger_stream.rs` | the facts, on their way to the store |
 //! | `connection.rs`, `scripts.rs`, `keys.rs`, `wake.rs`, `schedule.rs` | Redis itself |
@@ -109,6 +109,7 @@ mod schedule;
 pub(crate) mod scripts;
 mod settle;
 mod wake;
+mod workers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -117,7 +118,7 @@ use accept::AcceptCommit;
 pub use accept::{AcceptStatus, Accepted};
 pub use backend::{BackendSettings, WorkerBackend};
 pub use connection::{Durability, Redis};
-pub use control::QueueStats;
+pub use control::{Pause, QueueStats};
 pub use dead::DeadLetter;
 pub use error::QueueError;
 use group_commit::GroupCommit;
@@ -126,6 +127,7 @@ pub use keys::QueueName;
 pub use lease::Leased;
 use settle::SettleCommit;
 pub use settle::Settled;
+pub use workers::{Running, WorkerInfo};
 
 /// The queue. Cheap to clone; clones share their groups.
 #[derive(Clone)]
@@ -135,6 +137,7 @@ pub struct Queue {
 
 struct Inner {
     redis: Redis,
+    name: QueueName,
     keys: Arc<Keys>,
     acceptor: GroupCommit<AcceptCommit>,
     settler: GroupCommit<SettleCommit>,
@@ -155,6 +158,7 @@ impl Queue {
                 acceptor: GroupCommit::new(AcceptCommit::new(redis.clone(), Arc::clone(&keys))),
                 settler: GroupCommit::new(SettleCommit::new(redis.clone(), Arc::clone(&keys))),
                 redis,
+                name,
                 keys,
             }),
         }

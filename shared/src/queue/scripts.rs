@@ -39,6 +39,7 @@ script!(FETCH, "../gate/scripts/admit.lua", "scripts/fetch.lua");
 script!(RENEW, "scripts/renew.lua");
 script!(SETTLE, "scripts/settle.lua");
 script!(STATS, "scripts/stats.lua");
+script!(SWITCH, "scripts/switch.lua");
 
 /// A call of a script: all keys first, then the arguments. It can be sent again as it is.
 pub(crate) struct Call {

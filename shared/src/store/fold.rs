@@ -72,7 +72,7 @@ pub(super) struct Changes<'f> {
     /// Repetitions of deliveries of earlier batches, by delivery key.
     pub(super) again: BTreeMap<String, Again>,
     pub(super) attempts: Vec<(Place, &'f AttemptRecord)>,
-    /// Replays and discards.
+    /// What operators did: replays, discards, pauses.
     pub(super) acts: Vec<(Place, &'f LedgerRecord)>,
     pub(super) unreadable: Vec<(Place, &'f UnreadableRecord)>,
 }
@@ -139,7 +139,9 @@ impl<'f> Fold<'f> {
                     self.close(place, attempt, row, &outcome);
                 }
             }
-            LedgerRecord::Replayed { .. } | LedgerRecord::Discarded { .. } => self.changes.acts.push((place, record)),
+            LedgerRecord::Replayed { .. } | LedgerRecord::Discarded { .. } | LedgerRecord::Switched { .. } => {
+                self.changes.acts.push((place, record));
+            }
         }
     }
 

@@ -182,7 +182,16 @@ async fn insert_acts(connection: &mut AnyConnection, acts: &[(Place, &LedgerReco
                 by,
                 at,
             } => {
-                rows.push((place, "replayed", letter, job, Some(event.to_string()), by, None, at));
+                rows.push((
+                    place,
+                    "replayed",
+                    letter.as_str(),
+                    job,
+                    Some(event.to_string()),
+                    by,
+                    None,
+                    at,
+                ));
             }
             LedgerRecord::Discarded {
                 letter,
@@ -191,7 +200,25 @@ async fn insert_acts(connection: &mut AnyConnection, acts: &[(Place, &LedgerReco
                 why,
                 at,
             } => {
-                rows.push((place, "discarded", letter, job, None, by, Some(storable(why)), at));
+                rows.push((
+                    place,
+                    "discarded",
+                    letter.as_str(),
+                    job,
+                    None,
+                    by,
+                    Some(storable(why)),
+                    at,
+                ));
+            }
+            LedgerRecord::Switched {
+                queue,
+                act,
+                by,
+                why,
+                at,
+            } => {
+                rows.push((place, act.as_str(), "", queue, None, by, Some(storable(why)), at));
             }
             LedgerRecord::Accepted(_) | LedgerRecord::Duplicate { .. } | LedgerRecord::Attempt(_) => {}
         }

@@ -151,7 +151,7 @@ async fn a_hundred_thousand_letters_are_listed_without_blocking_redis() {
 async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
     let world = World::start().unwrap();
     let (told, mut runs) = mpsc::unbounded_channel();
-    world.queue.pause().await.unwrap();
+    world.queue.pause("Ada", "a move").await.unwrap();
     let worker = world.worker(1, move |leased| {
         let _ = told.send(());
         async move {
@@ -160,7 +160,11 @@ async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
     });
     world.accept(&[1]).await.unwrap();
     let paused = world.queue.stats().await.unwrap();
-    assert!(paused.paused);
+    assert!(
+        paused
+            .paused
+            .is_some_and(|pause| pause.by == "Ada" && pause.why == "a move")
+    );
     assert_eq!(paused.active, 1);
     assert!(
         tokio::time::timeout(Duration::from_millis(300), runs.recv())
@@ -168,7 +172,7 @@ async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
             .is_err()
     );
     let resumed = Instant::now();
-    world.queue.resume().await.unwrap();
+    world.queue.resume("Ada", "moved").await.unwrap();
     runs.recv().await.unwrap();
     assert!(
         resumed.elapsed() < Duration::from_millis(900),

@@ -4,5 +4,5 @@
 -- Answer: active · running · scheduled · dead · entries of the ledger · 1 if paused
 return {
   redis.call('LLEN', KEYS[1]), redis.call('ZCARD', KEYS[2]), redis.call('ZCARD', KEYS[3]),
-  redis.call('ZCARD', KEYS[4]), redis.call('XLEN', KEYS[5]), redis.call('EXISTS', KEYS[6]),
+  redis.call('ZCARD', KEYS[4]), redis.call('XLEN', KEYS[5]), redis.call('GET', KEYS[6]),
 }

@@ -1,0 +1,83 @@
+//! `workers`: which worker processes are alive, and what they have in hand.
+
+use std::fmt::Write as _;
+
+use passerelle_shared::queue::{Running, WorkerInfo};
+use passerelle_shared::time::Timestamp;
+use serde::Serialize;
+
+use crate::Console;
+use crate::age::in_largest_unit;
+use crate::bridge::Bridge;
+use crate::trouble::Trouble;
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Alive {
+    workers: Vec<Worker>,
+    /// Jobs in the hands of processes that give no sign of life: they are taken back when their leases expire.
+    orphaned: Vec<Running>,
+}
+
+#[derive(Debug, Serialize)]
+struct Worker {
+    #[serde(flatten)]
+    info: WorkerInfo,
+    running: Vec<Running>,
+}
+
+/// Shows the workers; fails if there is none.
+pub async fn run(bridge: &Bridge, json: bool, console: &mut Console) -> Result<(), Trouble> {
+    let mut orphaned = bridge.queue.running().await?;
+    let workers = bridge.queue.workers().await?.into_iter().map(|info| {
+        let (running, others) = std::mem::take(&mut orphaned)
+            .into_iter()
+            .partition(|job| job.worker == info.name.as_str());
+        orphaned = others;
+        Worker { info, running }
+    });
+    let workers = workers.collect();
+    let alive = Alive { workers, orphaned };
+    console.tell(json, &alive, |alive| in_words(alive, Timestamp::now()))?;
+    if alive.workers.is_empty() {
+        let advice = "nothing is being synced. Start passerelle-worker, or read its log";
+        return Err(Trouble::Failed(format!("no worker is alive: {advice}")));
+    }
+    Ok(())
+}
+
+fn in_words(alive: &Alive, now: Timestamp) -> String {
+    let mut text = format!(
+        "{} alive, {} jobs in hand\n",
+        alive.workers.len(),
+        alive.workers.iter().map(|worker| worker.running.len()).sum::<usize>()
+    );
+    for Worker { info, running } in &alive.workers {
+        let age = in_largest_unit(now.since(info.started));
+        let (host, pid) = (&info.host, info.pid);
+        let _ = writeln!(
+            text,
+            "\n{}\n  on {host}, process {pid}, up {age}, {} of at most {} jobs in hand",
+            info.name,
+            running.len(),
+            info.concurrency
+        );
+        list(&mut text, running, now);
+    }
+    if !alive.orphaned.is_empty() {
+        text.push_str("\nIn the hands of processes that give no sign of life (taken back when their leases expire)\n");
+        list(&mut text, &alive.orphaned, now);
+    }
+    text
+}
+
+fn list(text: &mut String, running: &[Running], now: Timestamp) {
+    for job in running {
+        let _ = writeln!(
+            text,
+            "  {:<14} for {}",
+            job.job.as_str(),
+            in_largest_unit(now.since(job.since))
+        );
+    }
+}
