@@ -33,8 +33,20 @@ run: tools/redis ## ingress and one worker against the systems in .env
 trace: ## the story of an event or a row: make trace ID=<event id | t2/r5>
 	@$(PASSERELLE) trace $(if $(ID),"$(ID)",--help)
 
-stats: ## the queue and all outcomes in numbers
-	@$(PASSERELLE) stats
+stats: ## the queue and all outcomes in numbers [ARGS=--watch]
+	@$(PASSERELLE) stats $(ARGS)
+
+workers: ## which workers are alive, and what they have in hand
+	@$(PASSERELLE) workers $(ARGS)
+
+sync: ## sync one row now: make sync ROW=projet/42 [ARGS=--wait]
+	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(ARGS)
+
+pause: ## stop taking jobs: make pause WHY="…" [ARGS="--queue mail"]
+	@$(PASSERELLE) pause $(if $(WHY),--why "$(WHY)",--help) $(ARGS)
+
+resume: ## take jobs again: make resume WHY="…"
+	@$(PASSERELLE) resume $(if $(WHY),--why "$(WHY)",--help) $(ARGS)
 
 dead-list: ## dead letters: make dead-list [ARGS="--table 2 --reason permanent"]
 	@$(PASSERELLE) dead list $(ARGS)
@@ -90,5 +102,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run trace stats dead-list dead-show dead-replay dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run trace stats workers sync pause resume dead-list dead-show dead-replay dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean
