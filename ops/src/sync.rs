@@ -108,14 +108,12 @@ fn in_words(forced: &Forced) -> String {
         notes,
         story,
     } = forced;
-    match story {
-        Some(story) => story_in_words(story),
-        None => {
-            let mut lines = vec![format!(
-                "Row {row} will be synced. See how it goes: passerelle trace {event}"
-            )];
-            lines.extend(notes.iter().cloned());
-            lines.join("\n")
-        }
+    if let Some(story) = story {
+        return story_in_words(story);
     }
+    let mut lines = vec![format!(
+        "Row {row} will be synced. See how it goes: passerelle trace {event}"
+    )];
+    lines.extend(notes.iter().cloned());
+    lines.join("\n")
 }

@@ -6,6 +6,7 @@ use super::bulk::{AnyQuery, Bulk};
 use super::column::{signed, storable, unreadable};
 use super::fold::{Changes, Closing, ItemId, NewEventRow, Place};
 use super::{StoreError, counts};
+use crate::job::JobKey;
 use crate::ledger::{AttemptRecord, LedgerRecord, Verdict};
 use crate::time::Timestamp;
 
@@ -171,74 +172,61 @@ const ACTS: Bulk = Bulk {
     columns: 9,
 };
 
+/// What an operator did, as a row.
+struct ActRow<'a> {
+    act: &'a str,
+    letter: &'a str,
+    job: &'a JobKey,
+    event: Option<String>,
+    by: &'a str,
+    why: Option<&'a str>,
+    at: Timestamp,
+}
+
+fn act_row(record: &LedgerRecord) -> Option<ActRow<'_>> {
+    let (act, letter, job, by, at) = match record {
+        LedgerRecord::Replayed {
+            letter, job, by, at, ..
+        } => ("replayed", letter.as_str(), job, by, at),
+        LedgerRecord::Discarded {
+            letter, job, by, at, ..
+        } => ("discarded", letter.as_str(), job, by, at),
+        LedgerRecord::Switched { queue, act, by, at, .. } => (act.as_str(), "", queue, by, at),
+        LedgerRecord::Accepted(_) | LedgerRecord::Duplicate { .. } | LedgerRecord::Attempt(_) => return None,
+    };
+    let (event, why) = match record {
+        LedgerRecord::Replayed { event, .. } => (Some(event.to_string()), None),
+        LedgerRecord::Discarded { why, .. } | LedgerRecord::Switched { why, .. } => (None, Some(why.as_str())),
+        _ => (None, None),
+    };
+    Some(ActRow {
+        act,
+        letter,
+        job,
+        event,
+        by,
+        why,
+        at: *at,
+    })
+}
+
 async fn insert_acts(connection: &mut AnyConnection, acts: &[(Place, &LedgerRecord)]) -> Result<(), StoreError> {
-    let mut rows = Vec::with_capacity(acts.len());
-    for (place, record) in acts {
-        match record {
-            LedgerRecord::Replayed {
-                letter,
-                job,
-                event,
-                by,
-                at,
-            } => {
-                rows.push((
-                    place,
-                    "replayed",
-                    letter.as_str(),
-                    job,
-                    Some(event.to_string()),
-                    by,
-                    None,
-                    at,
-                ));
-            }
-            LedgerRecord::Discarded {
-                letter,
-                job,
-                by,
-                why,
-                at,
-            } => {
-                rows.push((
-                    place,
-                    "discarded",
-                    letter.as_str(),
-                    job,
-                    None,
-                    by,
-                    Some(storable(why)),
-                    at,
-                ));
-            }
-            LedgerRecord::Switched {
-                queue,
-                act,
-                by,
-                why,
-                at,
-            } => {
-                rows.push((place, act.as_str(), "", queue, None, by, Some(storable(why)), at));
-            }
-            LedgerRecord::Accepted(_) | LedgerRecord::Duplicate { .. } | LedgerRecord::Attempt(_) => {}
-        }
-    }
-    ACTS.run(
-        connection,
-        &rows,
-        |query, (place, act, letter, job, event, by, why, at)| {
-            query
-                .bind(place.seq.as_i64())
-                .bind(place.number)
-                .bind((*act).to_owned())
-                .bind(storable(letter))
-                .bind(job.as_str().to_owned())
-                .bind(event.clone())
-                .bind(storable(by))
-                .bind(why.clone())
-                .bind(at.as_millis())
-        },
-    )
+    let rows: Vec<(Place, ActRow<'_>)> = acts
+        .iter()
+        .filter_map(|(place, record)| Some((*place, act_row(record)?)))
+        .collect();
+    ACTS.run(connection, &rows, |query, (place, row)| {
+        query
+            .bind(place.seq.as_i64())
+            .bind(place.number)
+            .bind(row.act.to_owned())
+            .bind(storable(row.letter))
+            .bind(row.job.as_str().to_owned())
+            .bind(row.event.clone())
+            .bind(storable(row.by))
+            .bind(row.why.map(storable))
+            .bind(row.at.as_millis())
+    })
     .await?;
     Ok(())
 }

@@ -147,7 +147,7 @@ fn expected(stream: &[LedgerEntry]) -> Expected {
                         }
                     }
                 }
-                LedgerRecord::Replayed { .. } | LedgerRecord::Discarded { .. } => {}
+                LedgerRecord::Replayed { .. } | LedgerRecord::Discarded { .. } | LedgerRecord::Switched { .. } => {}
             }
         }
     }
