@@ -54,8 +54,12 @@ dead-list: ## dead letters: make dead-list [ARGS="--table 2 --reason permanent"]
 dead-show: ## one dead letter: make dead-show ID=<letter>
 	@$(PASSERELLE) dead show $(if $(ID),"$(ID)",--help)
 
-dead-replay: ## replay dead letters: make dead-replay ID=<letter> (or ARGS="--all --dry-run")
-	@$(PASSERELLE) dead replay $(if $(ID),"$(ID)") $(ARGS) $(if $(ID)$(ARGS),,--help)
+dead-replay: ## replay dead letters: make dead-replay ID=<letter>, or TABLE=2 REASON=permanent [ARGS=--dry-run]
+	@$(PASSERELLE) dead replay $(if $(ID),"$(ID)") $(if $(TABLE)$(REASON),--all $(if $(TABLE),--table "$(TABLE)") $(if $(REASON),--reason "$(REASON)")) \
+		$(ARGS) $(if $(ID)$(TABLE)$(REASON)$(ARGS),,--help)
+
+dead-export: ## write dead letters out as JSON lines [ARGS="--to letters.jsonl"]
+	@$(PASSERELLE) dead export $(ARGS)
 
 dead-discard: ## discard a dead letter: make dead-discard ID=<letter> WHY="…"
 	@$(PASSERELLE) dead discard $(if $(ID),"$(ID)" --why "$(WHY)",--help) $(ARGS)
@@ -102,5 +106,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run trace stats workers sync pause resume dead-list dead-show dead-replay dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run trace stats workers sync pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -1,5 +1,6 @@
 //! The words of the command line. What they mean is in the module of each verb.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -7,7 +8,7 @@ use passerelle_shared::gate::GateName;
 use passerelle_shared::id::{EventId, TableId};
 use passerelle_shared::queue::QueueName;
 
-use crate::rows::RowName;
+use crate::rows::{RowName, table_number};
 use crate::trouble::Trouble;
 
 /// Operates the Passerelle bridge: what happened, what is waiting, what was given up.
@@ -167,6 +168,9 @@ pub enum Dead {
         /// Which of them.
         #[command(flatten)]
         filter: Filter,
+        /// In which order.
+        #[arg(long, value_enum, default_value_t = Order::Newest)]
+        sort: Order,
     },
     /// One dead letter: what failed, and the story of its row.
     Show {
@@ -178,9 +182,21 @@ pub enum Dead {
         /// Which of them.
         #[command(flatten)]
         which: Which,
+        /// How fast.
+        #[command(flatten)]
+        pace: Pace,
         /// Who acts.
         #[command(flatten)]
         by: By,
+    },
+    /// Writes the letters out, newest first, one JSON object per line. Nothing is changed.
+    Export {
+        /// Which of them.
+        #[command(flatten)]
+        filter: Filter,
+        /// Into this file, which must not exist yet; else to the output.
+        #[arg(long)]
+        to: Option<PathBuf>,
     },
     /// Gives up for good: the letters are removed, and the ledger keeps who decided it and why.
     Discard {
@@ -199,8 +215,8 @@ pub enum Dead {
 /// Which dead letters.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Filter {
-    /// Only those of this table (number).
-    #[arg(long)]
+    /// Only those of this table: 2 or t2 (from Baserow's address bar).
+    #[arg(long, value_parser = table)]
     pub table: Option<TableId>,
     /// Only those with this reason: permanent, exhausted, poison, ….
     #[arg(long)]
@@ -208,6 +224,12 @@ pub struct Filter {
     /// Only those that were given up longer ago than this: 30m, 12h, 3d.
     #[arg(long, value_parser = age)]
     pub older_than: Option<Duration>,
+    /// Only those that were given up within this time: 30m, 12h, 3d.
+    #[arg(long, value_parser = age)]
+    pub newer_than: Option<Duration>,
+    /// Only those with this text in the job, the cause, the target's answer or the last event; case does not matter.
+    #[arg(long)]
+    pub text: Option<String>,
     /// At most so many, the newest first.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
@@ -228,6 +250,30 @@ pub struct Which {
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Order {
+    /// The latest given up first.
+    Newest,
+    /// The earliest given up first.
+    Oldest,
+    /// By table and row.
+    Job,
+    /// By reason, then newest first.
+    Reason,
+}
+
+/// How fast to replay.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Pace {
+    /// Letters per second.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// Replay all of them at once. Otherwise the first three go ahead, and the others follow only if these end well.
+    #[arg(long)]
+    pub no_canary: bool,
 }
 
 /// Who acts.
@@ -258,6 +304,10 @@ fn subject(text: &str) -> Result<Subject, String> {
     }
     let event = EventId::parse(text).map_err(|error| format!("{error}; give an event id or a row such as t2/r5"))?;
     Ok(Subject::Event(event))
+}
+
+fn table(text: &str) -> Result<TableId, String> {
+    table_number(text).ok_or_else(|| format!("{text:?} is no table number; give one such as 2 or t2"))
 }
 
 fn age(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@
 //! | [`switch`] | pause and resume |
 //! | [`workers`] | who is alive |
 //! | [`rows`] | which row is meant |
-//! | [`dead`] | dead letters: list, show, replay, discard |
+//! | [`dead`] | dead letters: list, show, replay, discard, export |
 //! | [`gates`] | outage mode: show, close, open, ramp |
 //! | [`trouble`] | what can go wrong, and the exit code of it |
 

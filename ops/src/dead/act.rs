@@ -1,4 +1,4 @@
-//! Replaying and discarding: choose, then act in groups, then tell.
+//! What acting on letters comes to; and discarding: choose, then act in groups, then tell.
 
 use indicatif::ProgressBar;
 use passerelle_shared::queue::DeadLetter;
@@ -13,12 +13,6 @@ use crate::trouble::Trouble;
 /// Letters per call: an interrupted run stops between two groups.
 const GROUP: usize = 50;
 
-/// What to do with the letters.
-pub(super) enum Deed {
-    Replay,
-    Discard { why: String },
-}
-
 /// The answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Acted {
@@ -31,39 +25,47 @@ pub(super) struct Acted {
     pub(super) count: u64,
     /// Ids that name no letter.
     pub(super) unknown: Vec<String>,
+    /// Letters that cannot be replayed because they are not a row's; they stay.
+    pub(super) not_rows: Vec<DeadLetter>,
+    /// Why it ended before the last letter, if it did.
+    pub(super) stopped: Option<Stopped>,
 }
 
-/// Acts on the chosen letters; fails if an id names none, after having acted on the others.
-pub(super) async fn run(bridge: &Bridge, which: &Which, deed: &Deed, by: &str) -> Result<Acted, Trouble> {
+/// Why acting ended early; what was not done is untouched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub(super) enum Stopped {
+    /// Ctrl-C.
+    Operator,
+    /// One of the first letters died again.
+    Canary {
+        /// The row's job.
+        job: String,
+        /// How it ended.
+        outcome: String,
+    },
+}
+
+/// Discards the chosen letters.
+pub(super) async fn discard(bridge: &Bridge, which: &Which, (by, why): (&str, &str)) -> Result<Acted, Trouble> {
     let (letters, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
-    let count = if which.dry_run {
-        0
-    } else {
-        act(bridge, &letters, deed, by).await?
-    };
+    let mut count = 0;
+    if !which.dry_run {
+        let progress = ProgressBar::new(u64::try_from(letters.len()).unwrap_or(u64::MAX));
+        for group in letters.chunks(GROUP) {
+            let ids: Vec<String> = group.iter().map(|letter| letter.id.clone()).collect();
+            count += bridge.queue.discard(&ids, by, why).await?;
+            progress.inc(u64::try_from(group.len()).unwrap_or(u64::MAX));
+        }
+        progress.finish_and_clear();
+    }
     Ok(Acted {
-        done: match deed {
-            Deed::Replay => "replayed",
-            Deed::Discard { .. } => "discarded",
-        },
+        done: "discarded",
         dry_run: which.dry_run,
         letters,
         count,
         unknown,
+        not_rows: Vec::new(),
+        stopped: None,
     })
-}
-
-async fn act(bridge: &Bridge, letters: &[DeadLetter], deed: &Deed, by: &str) -> Result<u64, Trouble> {
-    let progress = ProgressBar::new(u64::try_from(letters.len()).unwrap_or(u64::MAX));
-    let mut acted = 0;
-    for group in letters.chunks(GROUP) {
-        let ids: Vec<String> = group.iter().map(|letter| letter.id.clone()).collect();
-        acted += match deed {
-            Deed::Replay => bridge.queue.replay(&ids, by).await?,
-            Deed::Discard { why } => bridge.queue.discard(&ids, by, why).await?,
-        };
-        progress.inc(u64::try_from(group.len()).unwrap_or(u64::MAX));
-    }
-    progress.finish_and_clear();
-    Ok(acted)
 }

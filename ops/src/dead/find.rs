@@ -4,11 +4,11 @@ use passerelle_shared::queue::DeadLetter;
 use passerelle_shared::time::Timestamp;
 
 use crate::bridge::Bridge;
-use crate::cli::{Filter, Which};
+use crate::cli::{Filter, Order, Which};
 use crate::trouble::Trouble;
 
 /// Letters per call to Redis.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 
 /// The letters that match, newest first; at most `--limit`.
 pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -> Result<Vec<DeadLetter>, Trouble> {
@@ -46,11 +46,39 @@ pub(super) async fn chosen(
     Ok((letters, unknown))
 }
 
-fn matches(filter: &Filter, letter: &DeadLetter, now: Timestamp) -> bool {
+pub(super) fn matches(filter: &Filter, letter: &DeadLetter, now: Timestamp) -> bool {
     let of_table = |table| letter.job.row().is_some_and(|row| row.table == table);
     filter.table.is_none_or(of_table)
         && filter.reason.as_ref().is_none_or(|reason| letter.reason == *reason)
         && filter.older_than.is_none_or(|age| now.since(letter.died) > age)
+        && filter.newer_than.is_none_or(|age| now.since(letter.died) <= age)
+        && filter
+            .text
+            .as_ref()
+            .is_none_or(|text| mentions(letter, &text.to_lowercase()))
+}
+
+fn mentions(letter: &DeadLetter, lower: &str) -> bool {
+    let failure = &letter.failure;
+    let places = [
+        letter.id.as_str(),
+        letter.job.as_str(),
+        letter.last_event.as_str(),
+        failure.target.as_str(),
+        failure.message.as_str(),
+        failure.body.as_deref().unwrap_or_default(),
+    ];
+    places.iter().any(|place| place.to_lowercase().contains(lower))
+}
+
+/// Puts letters that are newest first into another order.
+pub(super) fn sort(letters: &mut [DeadLetter], order: Order) {
+    match order {
+        Order::Newest => {}
+        Order::Oldest => letters.reverse(),
+        Order::Job => letters.sort_by_key(|letter| letter.job.row().map(|row| (row.table.get(), row.row.get()))),
+        Order::Reason => letters.sort_by(|a, b| a.reason.cmp(&b.reason)),
+    }
 }
 
 #[cfg(test)]
@@ -97,8 +125,18 @@ mod tests {
         assert!(matches(&older_than(60), &letter, now) && !matches(&older_than(120), &letter, now));
         let other_reason = Filter {
             reason: Some("poison".to_owned()),
-            ..all
+            ..all.clone()
         };
         assert!(!matches(&other_reason, &letter, now));
+        let text = |text: &str| Filter {
+            text: Some(text.to_owned()),
+            ..Filter::default()
+        };
+        assert!(matches(&text("DOCMOST"), &letter, now) && !matches(&text("baserow"), &letter, now));
+        let newer_than = |minutes| Filter {
+            newer_than: Some(Duration::from_mins(minutes)),
+            ..Filter::default()
+        };
+        assert!(matches(&newer_than(120), &letter, now) && !matches(&newer_than(60), &letter, now));
     }
 }

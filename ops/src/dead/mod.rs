@@ -1,7 +1,9 @@
 //! `dead`: jobs that were given up. Listing and showing change nothing; replaying and discarding are kept in the ledger with who and why.
 
 mod act;
+mod export;
 mod find;
+mod replay;
 mod tell;
 
 use passerelle_shared::queue::DeadLetter;
@@ -9,11 +11,11 @@ use passerelle_shared::store::EventStory;
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
 
-use act::{Acted, Deed};
+use act::{Acted, Stopped};
 
 use crate::Console;
 use crate::bridge::Bridge;
-use crate::cli::{Dead, Filter};
+use crate::cli::{Dead, Filter, Order};
 use crate::trouble::Trouble;
 
 /// How many letters `list` shows without `--limit`.
@@ -21,10 +23,24 @@ const SHOWN: u32 = 50;
 /// How many events of its row `show` tells.
 const EVENTS_SHOWN: u32 = 3;
 
+/// How many letters of a list are looked up in the ledger.
+const MOST_MARKED: usize = 1000;
+
+/// A letter of the answer of `list`.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    letter: DeadLetter,
+    /// Whether its row has been carried out since; `null` beyond the first thousand.
+    superseded: Option<bool>,
+}
+
 /// The answer of `show`.
 #[derive(Debug, Serialize)]
 struct Shown {
     letter: DeadLetter,
+    /// Whether its row has been carried out since.
+    superseded: bool,
     /// The latest events of its row.
     events: Vec<EventStory>,
 }
@@ -38,10 +54,13 @@ pub async fn run(
     console: &mut Console,
 ) -> Result<(), Trouble> {
     match verb {
-        Dead::List { filter } => list(bridge, filter, json, console).await,
+        Dead::List { filter, sort } => list(bridge, (filter, sort), json, console).await,
         Dead::Show { id } => show(bridge, &id, json, console).await,
-        Dead::Replay { which, by } => {
-            let acted = act::run(bridge, &which, &Deed::Replay, &by.who(user)?).await?;
+        Dead::Export { filter, to } => export::run(bridge, &filter, to.as_deref(), console).await,
+        Dead::Replay { which, pace, by } => {
+            let by = by.who(user)?;
+            let stop = console.stop.clone();
+            let acted = replay::replay(bridge, (&which, pace), &by, &stop).await?;
             finish(&acted, json, console)
         }
         Dead::Discard { which, why, by } => {
@@ -49,21 +68,46 @@ pub async fn run(
                 let advice = "say with --why why these letters shall never be carried out";
                 return Err(Trouble::Usage(advice.to_owned()));
             }
-            let acted = act::run(bridge, &which, &Deed::Discard { why }, &by.who(user)?).await?;
+            let by = by.who(user)?;
+            let acted = act::discard(bridge, &which, (&by, why.trim())).await?;
             finish(&acted, json, console)
         }
     }
 }
 
-async fn list(bridge: &Bridge, filter: Filter, json: bool, console: &mut Console) -> Result<(), Trouble> {
+async fn list(
+    bridge: &Bridge,
+    (filter, order): (Filter, Order),
+    json: bool,
+    console: &mut Console,
+) -> Result<(), Trouble> {
+    let limit = filter.limit.unwrap_or(SHOWN);
+    let now = Timestamp::now();
+    // Another order than that of the pages is known only when all are there.
     let filter = Filter {
-        limit: filter.limit.or(Some(SHOWN)),
+        limit: (order == Order::Newest).then_some(limit),
         ..filter
     };
-    let now = Timestamp::now();
-    let letters = find::matching(bridge, &filter, now).await?;
+    let mut letters = find::matching(bridge, &filter, now).await?;
+    find::sort(&mut letters, order);
+    letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    bridge.catch_up().await;
+    let mut listed = Vec::with_capacity(letters.len());
+    for (number, letter) in letters.into_iter().enumerate() {
+        let superseded = if number < MOST_MARKED {
+            Some(is_superseded(bridge, &letter).await?)
+        } else {
+            None
+        };
+        listed.push(Listed { letter, superseded });
+    }
     let all = bridge.queue.stats().await?.dead;
-    console.tell(json, &letters, |letters| tell::list(letters, all, now))
+    console.tell(json, &listed, |listed| tell::list(listed, all, now))
+}
+
+/// Whether the row has been carried out since by another event: then there is nothing left to replay.
+async fn is_superseded(bridge: &Bridge, letter: &DeadLetter) -> Result<bool, Trouble> {
+    Ok(bridge.store.was_done_after(&letter.job, letter.covers).await?)
 }
 
 async fn show(bridge: &Bridge, id: &str, json: bool, console: &mut Console) -> Result<(), Trouble> {
@@ -73,18 +117,42 @@ async fn show(bridge: &Bridge, id: &str, json: bool, console: &mut Console) -> R
     };
     let letter = bridge.queue.dead_letter(id).await?.ok_or_else(unknown)?;
     bridge.catch_up().await;
+    let superseded = is_superseded(bridge, &letter).await?;
     let events = match letter.job.row() {
         Some(row) => bridge.store.trace_row(row, EVENTS_SHOWN).await?,
         None => Vec::new(),
     };
     let now = Timestamp::now();
-    console.tell(json, &Shown { letter, events }, |shown| {
-        tell::shown(&shown.letter, &shown.events, now)
-    })
+    let shown = Shown {
+        letter,
+        superseded,
+        events,
+    };
+    console.tell(json, &shown, |shown| tell::shown(shown, now))
 }
 
 fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Trouble> {
     console.tell(json, acted, tell::acted)?;
+    let rest = "the others are untouched";
+    match &acted.stopped {
+        None => {}
+        Some(Stopped::Operator) => {
+            let (count, all) = (acted.count, acted.letters.len());
+            return Err(Trouble::Interrupted(format!("stopped after {count} of {all}; {rest}")));
+        }
+        Some(Stopped::Canary { job, outcome }) => {
+            return Err(Trouble::Failed(format!(
+                "{job} went ahead and ended as {outcome} again; {rest}. Mend the cause (passerelle trace {job}), then replay again"
+            )));
+        }
+    }
+    if !acted.not_rows.is_empty() {
+        let ids: Vec<&str> = acted.not_rows.iter().map(|letter| letter.id.as_str()).collect();
+        let ids = ids.join(", ");
+        return Err(Trouble::Failed(format!(
+            "only the letters of rows can be replayed; these are not and stay: {ids}. Discard them if they are of no use"
+        )));
+    }
     if acted.unknown.is_empty() {
         return Ok(());
     }

@@ -2,16 +2,15 @@
 
 use std::fmt::Write as _;
 
-use passerelle_shared::queue::DeadLetter;
-use passerelle_shared::store::EventStory;
 use passerelle_shared::time::Timestamp;
 
 use super::act::Acted;
+use super::{Listed, Shown};
 use crate::age::in_largest_unit as age;
 use crate::trace::story_in_words;
 
 /// The answer of `list`; `all` is how many letters there are in all.
-pub(super) fn list(letters: &[DeadLetter], all: u64, now: Timestamp) -> String {
+pub(super) fn list(letters: &[Listed], all: u64, now: Timestamp) -> String {
     if letters.is_empty() {
         return match all {
             0 => "No dead letters.".to_owned(),
@@ -27,22 +26,29 @@ pub(super) fn list(letters: &[DeadLetter], all: u64, now: Timestamp) -> String {
     text
 }
 
-fn table(letters: &[DeadLetter], now: Timestamp) -> String {
+fn table(letters: &[Listed], now: Timestamp) -> String {
     let mut text = format!("{:<27} {:<14} {:<11} {:>5}  cause\n", "id", "job", "reason", "age");
-    for letter in letters {
+    for Listed { letter, superseded } in letters {
         let (id, job, reason) = (&letter.id, letter.job.as_str(), &letter.reason);
         let ago = age(now.since(letter.died));
         let _ = writeln!(
             text,
-            "{id:<27} {job:<14} {reason:<11} {ago:>5}  {}: {}",
-            letter.failure.target, letter.failure.message
+            "{id:<27} {job:<14} {reason:<11} {ago:>5}  {}{}: {}",
+            if *superseded == Some(true) { "superseded; " } else { "" },
+            letter.failure.target,
+            letter.failure.message
         );
     }
     text
 }
 
 /// The answer of `show`.
-pub(super) fn shown(letter: &DeadLetter, events: &[EventStory], now: Timestamp) -> String {
+pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
+    let Shown {
+        letter,
+        superseded,
+        events,
+    } = shown;
     let mut text = format!("Dead letter {}\n", letter.id);
     let _ = writeln!(text, "  job        {}", letter.job);
     let _ = writeln!(
@@ -68,6 +74,9 @@ pub(super) fn shown(letter: &DeadLetter, events: &[EventStory], now: Timestamp) 
     if let Some(body) = &failure.body {
         let _ = writeln!(text, "  answer     {body}");
     }
+    if *superseded {
+        text.push_str("  superseded its row has been carried out since by a newer event: nothing is left to replay\n");
+    }
     if !events.is_empty() {
         text.push_str("\nThe latest events of its row:\n");
     }
@@ -88,8 +97,12 @@ pub(super) fn acted(acted: &Acted) -> String {
     if !acted.dry_run {
         return format!("{} of {} dead letters {done}.", acted.count, letters.len());
     }
+    let written = match *done {
+        "replayed" => ", each as one new event of its row, and removed",
+        _ => "",
+    };
     let mut text = format!(
-        "Dry run: {} dead letters would be {done}; nothing was changed.\n",
+        "Dry run: {} dead letters would be {done}{written}; nothing was changed.\n",
         letters.len()
     );
     for letter in letters {

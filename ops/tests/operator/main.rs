@@ -3,5 +3,6 @@
 mod dead;
 mod desk;
 mod operate;
+mod replay;
 mod stats;
 mod trace;

@@ -99,6 +99,17 @@ impl Store {
         self.stories(found, Some(row)).await
     }
 
+    /// Whether a job was carried out with a later entry covered than this one.
+    pub async fn was_done_after(&self, job: &JobKey, covered: Seq) -> Result<bool, StoreError> {
+        let statement = "SELECT count(*) FROM attempts WHERE job = $1 AND covers > $2 AND ending = 'done'";
+        let found: i64 = sqlx::query_scalar(statement)
+            .bind(job.as_str().to_owned())
+            .bind(covered.as_i64())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(found > 0)
+    }
+
     /// The raw body of a delivery, as received.
     pub async fn payload(&self, seq: Seq, place: i64) -> Result<Option<Vec<u8>>, StoreError> {
         let stored: Option<Vec<u8>> = sqlx::query_scalar("SELECT payload FROM events WHERE seq = $1 AND place = $2")

@@ -1,0 +1,51 @@
+//! `dead export`: one JSON object per line, page by page, so that any number fits.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use passerelle_shared::time::Timestamp;
+
+use super::find;
+use crate::Console;
+use crate::bridge::Bridge;
+use crate::cli::Filter;
+use crate::trouble::Trouble;
+
+/// Writes the letters to a new file, or to the output.
+pub(super) async fn run(
+    bridge: &Bridge,
+    filter: &Filter,
+    to: Option<&Path>,
+    console: &mut Console,
+) -> Result<(), Trouble> {
+    let Some(path) = to else {
+        write_all(bridge, filter, &mut console.out).await?;
+        return Ok(());
+    };
+    let not_written = |error: std::io::Error| Trouble::Output(format!("{}: {error}", path.display()));
+    let mut file = BufWriter::new(File::create_new(path).map_err(not_written)?);
+    let written = write_all(bridge, filter, &mut file).await?;
+    file.flush().map_err(not_written)?;
+    console.complain(&format!("{written} dead letters written to {}.", path.display()));
+    Ok(())
+}
+
+async fn write_all(bridge: &Bridge, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<u64, Trouble> {
+    let now = Timestamp::now();
+    let most = filter.limit.map_or(u64::MAX, u64::from);
+    let (mut written, mut after) = (0, None::<String>);
+    loop {
+        let page = bridge.queue.dead_letters(after.as_deref(), find::PAGE).await?;
+        let Some(last) = page.last() else { return Ok(written) };
+        after = Some(last.id.clone());
+        for letter in page.iter().filter(|letter| find::matches(filter, letter, now)) {
+            if written == most {
+                return Ok(written);
+            }
+            let line = serde_json::to_string(letter).map_err(|error| Trouble::Output(error.to_string()))?;
+            writeln!(out, "{line}").map_err(|error| Trouble::Output(error.to_string()))?;
+            written += 1;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Replaying: the first three go ahead; only if they end well do the others follow, at a steady rate. Ctrl-C stops between two letters.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use passerelle_shared::id::EventId;
+use passerelle_shared::outcome::Outcome;
+use passerelle_shared::queue::DeadLetter;
+use passerelle_shared::time::Timestamp;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::act::{Acted, Stopped};
+use super::find;
+use crate::bridge::Bridge;
+use crate::cli::{Pace, Which};
+use crate::sync::{ended, outcome};
+use crate::trouble::Trouble;
+
+/// How many letters go ahead.
+const CANARY: usize = 3;
+
+/// Replays the chosen letters; what happened until a stop is in the answer.
+pub(super) async fn replay(
+    bridge: &Bridge,
+    (which, pace): (&Which, Pace),
+    by: &str,
+    stop: &CancellationToken,
+) -> Result<Acted, Trouble> {
+    let (chosen, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
+    let (letters, not_rows): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|letter| letter.job.row().is_some());
+    let mut run = Run {
+        bridge,
+        by,
+        stop,
+        progress: progress(letters.len()),
+        count: 0,
+    };
+    let stopped = if which.dry_run {
+        None
+    } else {
+        let result = run.all(&letters, pace).await;
+        run.progress.finish_and_clear();
+        result.map_err(|trouble| run.explain(&trouble, letters.len()))?
+    };
+    Ok(Acted {
+        done: "replayed",
+        dry_run: which.dry_run,
+        count: run.count,
+        letters,
+        unknown,
+        not_rows,
+        stopped,
+    })
+}
+
+struct Run<'a> {
+    bridge: &'a Bridge,
+    by: &'a str,
+    stop: &'a CancellationToken,
+    progress: ProgressBar,
+    count: u64,
+}
+
+impl Run<'_> {
+    async fn all(&mut self, letters: &[DeadLetter], pace: Pace) -> Result<Option<Stopped>, Trouble> {
+        let ahead = if pace.no_canary || letters.len() <= CANARY {
+            0
+        } else {
+            CANARY
+        };
+        let (canary, others) = letters.split_at(ahead);
+        if let Some(stopped) = self.at_rate(canary, pace.rate).await? {
+            return Ok(Some(stopped));
+        }
+        for letter in canary {
+            if let Some(stopped) = self.died_again(letter).await? {
+                return Ok(Some(stopped));
+            }
+        }
+        self.progress.set_message("");
+        self.at_rate(others, pace.rate).await
+    }
+
+    async fn at_rate(&mut self, letters: &[DeadLetter], rate: u32) -> Result<Option<Stopped>, Trouble> {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for letter in letters {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(Some(Stopped::Operator)),
+                _ = ticks.tick() => {}
+            }
+            self.count += self
+                .bridge
+                .queue
+                .replay(std::slice::from_ref(&letter.id), self.by)
+                .await?;
+            self.progress.inc(1);
+        }
+        Ok(None)
+    }
+
+    /// Waits for the end of a letter that went ahead.
+    async fn died_again(&self, letter: &DeadLetter) -> Result<Option<Stopped>, Trouble> {
+        self.progress
+            .set_message(format!("waiting for {} before the others follow", letter.job));
+        let event = EventId::parse(&format!("replay-{}", letter.id))
+            .map_err(|error| Trouble::Failed(format!("letter {}: {error}", letter.id)))?;
+        let story = tokio::select! {
+            story = ended(self.bridge, &event) => story?,
+            () = self.stop.cancelled() => return Ok(Some(Stopped::Operator)),
+        };
+        Ok(match outcome(&story) {
+            Some(again @ (Outcome::Dead(_) | Outcome::Rejected(_))) => Some(Stopped::Canary {
+                job: letter.job.as_str().to_owned(),
+                outcome: again.to_string(),
+            }),
+            _ => None,
+        })
+    }
+
+    fn explain(&self, trouble: &Trouble, all: usize) -> Trouble {
+        let count = self.count;
+        Trouble::Failed(format!(
+            "{trouble}\n{count} of {all} dead letters had been replayed by then; run it again for the others"
+        ))
+    }
+}
+
+/// A bar on a terminal; nothing elsewhere.
+fn progress(letters: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(letters).unwrap_or(u64::MAX));
+    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} {msg}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
