@@ -1,0 +1,423 @@
+//! Outage mode over real processes: a target goes away and comes back, in the ways that were seen, and nothing is lost or burned by it.
+//!
+//! Minutes are scaled: a minute of the real policy is half a second here, the proportions are the real ones (`SCALED`).
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use passerelle_shared::config::{Reader, RedisSettings};
+use passerelle_shared::gate::{GateName, GatePolicy, GateState, Gates, Incident, IncidentKind};
+use passerelle_shared::id::{ProcessName, RowKey};
+use passerelle_shared::queue::Redis;
+use passerelle_shared::time::Timestamp;
+use reqwest::Method;
+use serde_json::{Value, json};
+use system_tests::{System, SystemBuilder};
+use test_support::eventually;
+
+/// A minute of the real policy.
+const MINUTE: Duration = Duration::from_millis(500);
+/// The policy of every worker here, as settings.
+const SCALED: [(&str, &str); 7] = [
+    ("GATE_WINDOW_SECONDS", "5"),
+    ("GATE_PROBE_SECONDS", "0.042"),
+    ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
+    ("GATE_PROBE_LEASE_SECONDS", "1"),
+    ("GATE_RAMP_SECONDS", "4"),
+    ("GATE_FULL_RATE", "60"),
+    ("GATE_TICK_SECONDS", "0.02"),
+];
+const RAMP: f64 = 4.0;
+const FULL_RATE: f64 = 60.0;
+
+fn builder() -> SystemBuilder {
+    let builder = System::builder().worker_variable("DOCMOST_TIMEOUT_SECONDS", "1");
+    SCALED
+        .into_iter()
+        .fold(builder, |builder, (name, value)| builder.worker_variable(name, value))
+}
+
+/// A system whose Docmost can be switched off, and an observer of its gates.
+struct Outage {
+    system: System,
+    gates: Gates,
+    rows: Vec<RowKey>,
+}
+
+impl Outage {
+    async fn start(builder: SystemBuilder) -> anyhow::Result<Self> {
+        let system = builder.start().await?;
+        let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
+        let gates = Gates::new(
+            Redis::open(&settings)?,
+            ProcessName::unique("observer"),
+            GatePolicy::default(),
+        );
+        Ok(Self {
+            system,
+            gates,
+            rows: Vec::new(),
+        })
+    }
+
+    /// Projects of one client. If Baserow has webhooks, they fire.
+    async fn projects(&mut self, count: usize) -> anyhow::Result<()> {
+        let client = self
+            .system
+            .baserow
+            .create("client", json!({"Name": "Atelier Nord"}))
+            .await?;
+        for _ in 0..count {
+            let name = format!("Projet {}", self.rows.len());
+            let fields = json!({"Nom": name, "Statut": "En cours", "Client": [client.row.get()]});
+            self.rows.push(self.system.baserow.create("projet", fields).await?);
+        }
+        Ok(())
+    }
+
+    async fn break_docmost(&self, fault: Value) -> anyhow::Result<()> {
+        self.system
+            .docmost
+            .control(Method::PUT, "/_sandbox/faults", Some(json!([fault])))
+            .await
+            .map(|_| ())
+    }
+
+    async fn mend_docmost(&self) -> anyhow::Result<()> {
+        self.system
+            .docmost
+            .control(Method::DELETE, "/_sandbox/faults", None)
+            .await
+            .map(|_| ())
+    }
+
+    /// The calls that Docmost saw so far.
+    async fn calls(&self) -> anyhow::Result<Vec<Value>> {
+        let log = self.system.docmost.control(Method::GET, "/_sandbox/log", None).await?;
+        Ok(log.as_array().context("the log is no list")?.clone())
+    }
+
+    async fn forget_calls(&self) -> anyhow::Result<()> {
+        self.system
+            .docmost
+            .control(Method::DELETE, "/_sandbox/log", None)
+            .await
+            .map(|_| ())
+    }
+
+    async fn is_stopped(&self) -> anyhow::Result<bool> {
+        let gates = self.gates.list().await?;
+        Ok(gates
+            .iter()
+            .any(|gate| matches!(gate.state, GateState::Stopped | GateState::Probing)))
+    }
+
+    async fn stopped(&self) {
+        eventually("a gate stops", async || match self.is_stopped().await {
+            Ok(true) => Ok(()),
+            other => Err(format!("{other:?}\n{}", self.system.logs())),
+        })
+        .await;
+    }
+
+    async fn incidents(&self) -> anyhow::Result<Vec<Incident>> {
+        let mut incidents = self.gates.incidents(1000).await?;
+        incidents.reverse();
+        Ok(incidents)
+    }
+
+    /// Health checks so far.
+    async fn probes(&self) -> anyhow::Result<usize> {
+        Ok(self
+            .calls()
+            .await?
+            .iter()
+            .filter(|call| call["path"] == "/api/health")
+            .count())
+    }
+
+    async fn probes_reach(&self, count: usize) {
+        eventually(&format!("{count} probes"), async || match self.probes().await {
+            Ok(probes) if probes >= count => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    }
+
+    /// Everything is done, each row has one page, nothing is dead, and no attempt was counted.
+    async fn converged(&self) -> anyhow::Result<()> {
+        let stats = self.system.drain().await;
+        assert_eq!(stats.dead, 0, "{}", self.system.logs());
+        let pages = self.system.docmost.pages("agence").await?;
+        let titles: BTreeSet<String> = pages.iter().map(|page| page["title"].to_string()).collect();
+        assert_eq!((pages.len(), titles.len()), (self.rows.len(), self.rows.len()));
+        let counts = self.system.store().await?.counts().await?;
+        assert_eq!((counts.open, counts.missing()), (0, 0), "{counts:?}");
+        Ok(())
+    }
+
+    /// Attempts that were counted against a job, as the workers told it.
+    fn burned(&self) -> usize {
+        let counted = |log: &str| {
+            log.lines()
+                .filter(|line| line.contains("failed; will be tried again"))
+                .count()
+        };
+        self.system.workers.iter().map(|worker| counted(&worker.output())).sum()
+    }
+}
+
+fn delivery(row: RowKey, number: usize) -> String {
+    json!({
+        "table_id": row.table.get(), "database_id": 1, "workspace_id": 1, "webhook_id": 1,
+        "event_id": format!("7a1c0c5e-0000-4000-8000-{number:012}"), "event_type": "rows.created",
+        "items": [{"id": row.row.get(), "order": "1.00000000000000000000", "Nom": "not to be believed"}],
+    })
+    .to_string()
+}
+
+/// I4: Docmost is down for five minutes while events arrive.
+#[tokio::test]
+async fn docmost_down_for_five_minutes_holds_all_events_and_loses_none() {
+    let mut outage = Outage::start(builder()).await.unwrap();
+    outage
+        .break_docmost(json!({"path": "*", "kind": "reset"}))
+        .await
+        .unwrap();
+    let began = Instant::now();
+    outage.projects(10).await.unwrap();
+    outage.stopped().await;
+    outage.projects(30).await.unwrap();
+    eventually("five minutes are over", async || {
+        if began.elapsed() > 5 * MINUTE { Ok(()) } else { Err(()) }
+    })
+    .await;
+    let held = outage.system.queue.stats().await.unwrap();
+    assert_eq!((held.active + held.running + held.scheduled, held.dead), (40, 0));
+    outage.mend_docmost().await.unwrap();
+    outage.converged().await.unwrap();
+    assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
+}
+
+/// The exam of the outage mode: 10,000 events, five replicas, half an hour of 503.
+#[tokio::test]
+async fn half_an_hour_of_503_with_ten_thousand_events_burns_nothing_and_spares_docmost() {
+    const EVENTS: usize = 10_000;
+    const ROWS: usize = 200;
+    let mut outage = Outage::start(builder().workers(5).without_webhook()).await.unwrap();
+    outage.projects(ROWS).await.unwrap();
+    outage
+        .break_docmost(json!({"path": "*", "kind": "status", "status": 503}))
+        .await
+        .unwrap();
+    outage.forget_calls().await.unwrap();
+    let began = Instant::now();
+    post_events(&outage, EVENTS).await.unwrap();
+    outage.stopped().await;
+    outage.probes_reach(6).await;
+    let (steady, first) = (Instant::now(), outage.probes().await.unwrap());
+    eventually("half an hour is over", async || {
+        if began.elapsed() > 30 * MINUTE { Ok(()) } else { Err(()) }
+    })
+    .await;
+    let minutes = steady.elapsed().as_secs_f64() / MINUTE.as_secs_f64();
+    let calls = outage.calls().await.unwrap();
+    let probes = outage.probes().await.unwrap();
+    let per_minute = f64::from(u32::try_from(probes - first).unwrap()) / minutes;
+    let in_flight = calls.len() - probes;
+    assert!(per_minute <= 1.0 + 1.0 / minutes, "{per_minute} probes a minute");
+    assert!(in_flight <= 5 * 16 * 3, "{in_flight} calls were under way");
+    assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
+
+    outage.mend_docmost().await.unwrap();
+    outage.converged().await.unwrap();
+    assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
+    let most = most_above_ramp(&outage).await.unwrap();
+    assert!(most <= 1.2, "{most} times the ramp");
+    let over = eventually("the end is told", async || {
+        let incidents = outage.incidents().await.map_err(|error| error.to_string())?;
+        let over = incidents
+            .iter()
+            .filter(|incident| matches!(incident.what, IncidentKind::Over { .. }));
+        over.map(Incident::sentence)
+            .next()
+            .ok_or_else(|| format!("{incidents:?}"))
+    })
+    .await;
+    let opened = outage.incidents().await.unwrap();
+    let opened = opened
+        .iter()
+        .filter(|incident| matches!(incident.what, IncidentKind::Opened { .. }))
+        .count();
+    assert_eq!(opened, 1);
+    println!(
+        "{EVENTS} events of {ROWS} rows, 5 workers, 30 min of 503 (a minute is {MINUTE:?}): {probes} probes, {per_minute:.2} a minute after the \
+         first minutes, {in_flight} other calls, {} attempts burned, at most {most:.2} of the ramp, 0 dead, all rows converged; {over}",
+        outage.burned()
+    );
+}
+
+async fn post_events(outage: &Outage, count: usize) -> anyhow::Result<()> {
+    const AT_ONCE: usize = 25;
+    let caller = outage.system.caller();
+    let mut posting = tokio::task::JoinSet::new();
+    for lane in 0..AT_ONCE {
+        let (caller, rows) = (caller.clone(), outage.rows.clone());
+        posting.spawn(async move {
+            for number in (lane..count).step_by(AT_ONCE) {
+                let answer = caller.post(delivery(rows[number % rows.len()], number)).await?;
+                anyhow::ensure!(answer.status == 200, "{answer:?}");
+            }
+            Ok(())
+        });
+    }
+    while let Some(lane) = posting.join_next().await {
+        lane??;
+    }
+    Ok(())
+}
+
+/// The largest share of the ramp's integral that pages were created with, while it lasted. The probe's own job comes before the ramp.
+async fn most_above_ramp(outage: &Outage) -> anyhow::Result<f64> {
+    let incidents = outage.incidents().await?;
+    let ramping = incidents
+        .iter()
+        .rev()
+        .find(|incident| matches!(incident.what, IncidentKind::Ramping { .. }));
+    let began = ramping.context("no ramp")?.at;
+    let calls = outage.calls().await?;
+    let created = calls
+        .iter()
+        .filter(|call| call["path"] == "/api/pages/create" && call["status"] == 200);
+    let times = created
+        .filter_map(|call| call["at_ms"].as_i64())
+        .map(Timestamp::from_millis);
+    let times: Vec<f64> = times
+        .filter(|at| *at > began)
+        .map(|at| at.since(began).as_secs_f64())
+        .collect();
+    let in_ramp: Vec<f64> = times.into_iter().filter(|time| *time < RAMP).collect();
+    anyhow::ensure!(
+        in_ramp.len() > 5,
+        "only {} pages were made during the ramp",
+        in_ramp.len()
+    );
+    let shares = in_ramp.iter().enumerate().map(|(before, time)| {
+        let integral = FULL_RATE * time.powi(3) / (3.0 * RAMP * RAMP);
+        (f64::from(u32::try_from(before + 1).unwrap_or(u32::MAX)) - 1.0) / integral
+    });
+    Ok(shares.fold(0.0, f64::max))
+}
+
+#[tokio::test]
+async fn a_docmost_that_asks_for_ten_minutes_is_left_alone_for_ten_minutes() {
+    let mut outage = Outage::start(builder().workers(2)).await.unwrap();
+    let fault = json!({"path": "*", "kind": "status", "status": 429, "headers": {"retry-after": "5"}});
+    outage.break_docmost(fault).await.unwrap();
+    outage.projects(20).await.unwrap();
+    outage.stopped().await;
+    let stopped = outage.gates.list().await.unwrap();
+    let until = stopped.iter().filter_map(|gate| gate.next_probe).max().unwrap();
+    assert!(until.since(Timestamp::now()) > Duration::from_secs(3), "{stopped:?}");
+    outage.mend_docmost().await.unwrap();
+    outage.converged().await.unwrap();
+    // The answers that were under way came within a second; from then on there was silence until the named time.
+    let calls = outage.calls().await.unwrap();
+    let early = calls.iter().filter_map(|call| call["at_ms"].as_i64()).filter(|at| {
+        let before = until.since(Timestamp::from_millis(*at));
+        before > Duration::ZERO && before < Duration::from_secs(3)
+    });
+    assert_eq!(early.count(), 0, "{calls:?}");
+    assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
+}
+
+#[tokio::test]
+async fn a_hanging_docmost_a_killed_prober_and_a_restarted_redis_lose_nothing() {
+    let mut outage = Outage::start(builder().workers(3)).await.unwrap();
+    outage
+        .break_docmost(json!({"path": "*", "kind": "hang"}))
+        .await
+        .unwrap();
+    outage.projects(30).await.unwrap();
+    outage.stopped().await;
+
+    let first = holder(&outage).await;
+    let killed = outage
+        .system
+        .workers
+        .iter_mut()
+        .find(|worker| worker.output().contains(&first))
+        .unwrap();
+    killed.kill().unwrap();
+    eventually("another worker probes", async || {
+        let next = holder(&outage).await;
+        if next == first { Err(next) } else { Ok(()) }
+    })
+    .await;
+
+    outage.system.redis.kill().unwrap();
+    outage.system.redis.boot().unwrap();
+    eventually("the gate is still closed after the restart", async || {
+        match outage.is_stopped().await {
+            Ok(true) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    holder(&outage).await;
+    outage.mend_docmost().await.unwrap();
+    outage.converged().await.unwrap();
+    assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
+}
+
+/// Who probes, once somebody does.
+async fn holder(outage: &Outage) -> String {
+    let client = redis::Client::open(outage.system.redis.url()).ok();
+    eventually("somebody probes", async || {
+        let client = client.as_ref().ok_or("no client".to_owned())?;
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .map_err(|error| error.to_string())?;
+        for gate in GateName::ALL {
+            let mut ask = redis::cmd("HGET");
+            ask.arg(format!("{{bridge}}:gate:{gate}")).arg("holder");
+            let holder: Option<String> = ask
+                .query_async(&mut connection)
+                .await
+                .map_err(|error| error.to_string())?;
+            if let Some(holder) = holder {
+                return Ok(holder);
+            }
+        }
+        Err("nobody".to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_flapping_docmost_is_spared_and_all_rows_arrive_in_the_end() {
+    let mut outage = Outage::start(builder().workers(2)).await.unwrap();
+    outage.projects(3).await.unwrap();
+    outage.system.drain().await;
+    for flap in 1..=3 {
+        outage
+            .break_docmost(json!({"path": "*", "kind": "status", "status": 503}))
+            .await
+            .unwrap();
+        outage.projects(15).await.unwrap();
+        outage.stopped().await;
+        outage.probes_reach(outage.probes().await.unwrap() + 2).await;
+        outage.mend_docmost().await.unwrap();
+        eventually(&format!("flap {flap}: it ramps"), async || {
+            match outage.is_stopped().await {
+                Ok(false) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+    outage.converged().await.unwrap();
+    assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
+}
