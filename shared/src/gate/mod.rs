@@ -28,6 +28,8 @@
 //! - *One row must not look like an outage.* A refusal of a single row (4xx) is an answer. A row that makes the target fail (500) is held,
 //!   not given back, so each probe is another job; and it cannot end a ramp alone, for that takes three failures.
 //! - *Few events, long outage*: eight failures in a row stop a gate however far apart they are; else a lone event could die of old age.
+//! - *Logins* are few: three failures in a row stop their gate. A login that cannot be made holds its job, and is not repeated by those who
+//!   waited for it.
 //! - *Gates of one target are probed together*: one health check a minute, not one for each kind of call.
 //! - *A recovered target without work* ramps up after a while on its health check alone, so that an incident at night ends at night.
 

@@ -112,6 +112,16 @@ async fn a_lone_event_in_a_long_outage_stops_the_gate_after_eight_failures() {
 }
 
 #[tokio::test]
+async fn three_logins_that_fail_in_a_row_are_enough() {
+    let world = World::start(policy()).unwrap();
+    let replica = world.replica();
+    replica.saw(GateName::DocmostLogin, &[failed(), failed()]).await;
+    assert_eq!(replica.state(GateName::DocmostLogin).await.unwrap(), GateState::Open);
+    replica.saw(GateName::DocmostLogin, &[failed()]).await;
+    assert_eq!(replica.state(GateName::DocmostLogin).await.unwrap(), GateState::Stopped);
+}
+
+#[tokio::test]
 async fn a_target_that_asks_for_ten_minutes_gets_them_and_a_little_more() {
     let world = World::start(policy()).unwrap();
     let replica = world.replica();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Effect, exchange, http};
-use super::docmost_session::{Session, SharedSession};
+use super::docmost_session::{Login, Session, SharedSession};
 use super::guard::Guard;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
@@ -168,17 +168,11 @@ impl Docmost {
     }
 
     async fn session(&self, refused: Option<&Session>) -> Result<Session, Failure> {
-        let log_in = async || {
-            self.guard.admit(GateName::DocmostLogin).await?;
-            let result = self.log_in().await;
-            self.guard.report(GateName::DocmostLogin, &result);
-            result
-        };
-        self.session.get(refused, log_in).await
+        self.session.get(refused, self).await
     }
 
     /// Signs in. The token comes in a cookie only; a fixed token needs no login, only the account's id.
-    async fn log_in(&self) -> Result<Session, Failure> {
+    async fn sign_in(&self) -> Result<Session, Failure> {
         let token = match &self.settings.credentials {
             DocmostCredentials::Token(token) => token.expose_secret().to_owned(),
             DocmostCredentials::Password { email, password } => {
@@ -198,6 +192,18 @@ impl Docmost {
             .unwrap_or_default()
             .to_owned();
         Ok(Session::new(token, user, Timestamp::now()))
+    }
+}
+
+impl Login for Docmost {
+    async fn admit(&self) -> Result<(), Failure> {
+        self.guard.admit(GateName::DocmostLogin).await
+    }
+
+    async fn log_in(&self) -> Result<Session, Failure> {
+        let result = self.sign_in().await;
+        self.guard.report(GateName::DocmostLogin, &result);
+        result
     }
 }
 

@@ -4,7 +4,8 @@
 //! or refused logs in again, one at a time (`<prefix>:docmost:login:lock`) and at most eight times a minute over all replicas
 //! (`<prefix>:docmost:logins`); everybody else waits a moment for the new token.
 //! A 401 says nothing about *why*; so whoever gets one first looks whether another replica has renewed the token meanwhile.
-//! Trouble here is of class *auth*: it holds jobs, it never spends their attempts.
+//! Trouble here holds jobs, it never spends their attempts: whoever cannot sign in has not begun with the row.
+//! While the login's gate is closed nobody counts or tries a login; and who waited for a login that failed does not repeat it at once.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use passerelle_shared::time::Timestamp;
 use redis::AsyncCommands as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::failure::{Failure, Target};
 
@@ -27,6 +29,8 @@ const LOCK_SECONDS: u64 = 30;
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(3);
 /// How often to look meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a job is held after a login that failed.
+const AFTER_FAILED_LOGIN: Duration = Duration::from_secs(2);
 /// Assumed life of a token that does not tell.
 const UNKNOWN_LIFE: Duration = Duration::from_hours(24);
 
@@ -64,11 +68,27 @@ impl Session {
     }
 }
 
+/// How to sign in.
+pub(super) trait Login {
+    /// Whether a login may be tried now.
+    async fn admit(&self) -> Result<(), Failure>;
+    /// Signs in.
+    async fn log_in(&self) -> Result<Session, Failure>;
+}
+
 /// The place where the replicas share their session.
 #[derive(Debug)]
 pub(super) struct SharedSession {
     redis: Redis,
-    copy: Mutex<Option<Session>>,
+    copy: Mutex<Copy>,
+}
+
+/// What this process knows.
+#[derive(Debug, Default)]
+struct Copy {
+    session: Option<Session>,
+    /// When the last login failed, and how.
+    failed: Option<(Instant, Failure)>,
 }
 
 impl SharedSession {
@@ -76,36 +96,38 @@ impl SharedSession {
     pub(super) fn new(redis: Redis) -> Self {
         Self {
             redis,
-            copy: Mutex::new(None),
+            copy: Mutex::new(Copy::default()),
         }
     }
 
-    /// A session to use. `refused` is the one that Docmost has just refused, if any; `login` signs in.
-    pub(super) async fn get<L>(&self, refused: Option<&Session>, login: L) -> Result<Session, Failure>
-    where
-        L: AsyncFnOnce() -> Result<Session, Failure>,
-    {
+    /// A session to use. `refused` is the one that Docmost has just refused, if any.
+    pub(super) async fn get(&self, refused: Option<&Session>, login: &impl Login) -> Result<Session, Failure> {
+        let asked = Instant::now();
         let mut copy = self.copy.lock().await;
         let is_good = |session: &Session| session.is_fresh(Timestamp::now()) && Some(session) != refused;
-        if let Some(session) = copy.as_ref().filter(|session| is_good(session)) {
+        if let Some(session) = copy.session.as_ref().filter(|session| is_good(session)) {
             return Ok(session.clone());
         }
-        let session = match self.stored().await?.filter(is_good) {
-            Some(session) => session,
-            None => self.renew(is_good, login).await?,
+        if let Some((_, failure)) = copy.failed.as_ref().filter(|(when, _)| *when >= asked) {
+            return Err(failure.clone());
+        }
+        let result = match self.stored().await?.filter(is_good) {
+            Some(session) => Ok(session),
+            None => self.renew(is_good, login).await,
         };
-        *copy = Some(session.clone());
-        Ok(session)
+        match &result {
+            Ok(session) => copy.session = Some(session.clone()),
+            Err(failure) => copy.failed = Some((Instant::now(), failure.clone())),
+        }
+        result
     }
 
     /// Logs in, or waits for the replica that does.
-    async fn renew<L>(&self, is_good: impl Fn(&Session) -> bool, login: L) -> Result<Session, Failure>
-    where
-        L: AsyncFnOnce() -> Result<Session, Failure>,
-    {
-        let deadline = tokio::time::Instant::now() + WAIT_FOR_OTHERS;
+    async fn renew(&self, is_good: impl Fn(&Session) -> bool, login: &impl Login) -> Result<Session, Failure> {
+        login.admit().await?;
+        let deadline = Instant::now() + WAIT_FOR_OTHERS;
         let mut looks = tokio::time::interval(LOOK_EVERY);
-        while tokio::time::Instant::now() < deadline {
+        while Instant::now() < deadline {
             looks.tick().await;
             if self.lock().await? {
                 let result = self.log_in_once(&is_good, login).await;
@@ -125,15 +147,14 @@ impl SharedSession {
     }
 
     /// Under the lock: somebody may have been faster; else one login, if the minute allows one more.
-    async fn log_in_once<L>(&self, is_good: impl Fn(&Session) -> bool, login: L) -> Result<Session, Failure>
-    where
-        L: AsyncFnOnce() -> Result<Session, Failure>,
-    {
+    async fn log_in_once(&self, is_good: impl Fn(&Session) -> bool, login: &impl Login) -> Result<Session, Failure> {
         if let Some(session) = self.stored().await?.filter(is_good) {
             return Ok(session);
         }
+        // It may have been closed while we waited for the lock.
+        login.admit().await?;
         self.count_login().await?;
-        let session = login().await?;
+        let session = login.log_in().await.map_err(innocent)?;
         self.store(&session).await?;
         Ok(session)
     }
@@ -200,10 +221,9 @@ impl SharedSession {
     }
 
     async fn connection(&self) -> Result<redis::aio::ConnectionManager, Failure> {
-        self.redis
-            .connection()
-            .await
-            .map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))
+        self.redis.connection().await.map_err(|error| {
+            Failure::new(FailureClass::Transient, Target::Redis, error.to_string()).after(AFTER_FAILED_LOGIN)
+        })
     }
 
     fn key(&self, name: &str) -> String {
@@ -213,7 +233,16 @@ impl SharedSession {
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err gives the error away")]
 fn unavailable(error: redis::RedisError) -> Failure {
-    Failure::new(FailureClass::Transient, Target::Redis, error.to_string())
+    Failure::new(FailureClass::Transient, Target::Redis, error.to_string()).after(AFTER_FAILED_LOGIN)
+}
+
+/// The failure of a login, as its job feels it: held, whatever it was, for the row is innocent.
+fn innocent(mut failure: Failure) -> Failure {
+    if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) {
+        failure.class = FailureClass::Auth;
+    }
+    let wait = failure.retry_after.unwrap_or(AFTER_FAILED_LOGIN);
+    failure.after(wait)
 }
 
 /// How long a JSON web token lives from now on; an hour-old clock difference only makes us renew early.
@@ -247,6 +276,21 @@ mod tests {
     fn a_token_that_tells_nothing_is_kept_for_a_day() {
         assert_eq!(life_of("opaque", Timestamp::from_millis(0)), UNKNOWN_LIFE);
         assert_eq!(life_of("a.!!.c", Timestamp::from_millis(0)), UNKNOWN_LIFE);
+    }
+
+    #[test]
+    fn no_failed_login_buries_a_job() {
+        for class in [
+            FailureClass::Permanent,
+            FailureClass::Gone,
+            FailureClass::Transient,
+            FailureClass::Auth,
+        ] {
+            let failure = innocent(Failure::new(class, Target::Docmost, "x"));
+            assert!(
+                matches!(failure.class, FailureClass::Auth | FailureClass::Transient) && failure.retry_after.is_some()
+            );
+        }
     }
 
     #[test]
