@@ -78,7 +78,11 @@ impl Queue {
     ///     .backend(queue.backend(BackendSettings::new(name.clone(), 8)))
     ///     .concurrency(8)
     ///     .build(process)
-    ///     .run_until(async { stop.await.map_err(|error| WorkerError::GracefulExit(error.to_string())) })
+    ///     .run_until(async {
+    ///         // Whether told to stop, or the sender is gone: both end the worker.
+    ///         let _ = stop.await;
+    ///         Ok::<(), WorkerError>(())
+    ///     })
     ///     .await
     /// # }
     /// ```
