@@ -1,7 +1,7 @@
 //! Who may call: turns raw headers and a raw body into a [`ProvenBody`], which nothing else can make.
 //!
 //! A proof has two halves, so that a caller without a plausible one never makes us hold its body:
-//! [`Proof::claim`] looks at the headers alone, [`Claim::prove`] at the body. What is secret is compared in constant time,
+//! [`Sources::claim`] looks at the headers alone, [`Claim::prove`] at the body. What is secret is compared in constant time,
 //! and every live secret is tried, so that two are accepted during a rotation.
 
 use std::collections::HashMap;

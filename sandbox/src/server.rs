@@ -2,7 +2,7 @@
 //!
 //! A product gives its [`Manners`] and a function that configures its routes, and gets a [`Running`] server:
 //!
-//! ```ignore
+//! ```text
 //! let state = web::Data::new(World::default());
 //! serve(listener, MANNERS, move |routes| { routes.app_data(state.clone()).service(…); })
 //! ```

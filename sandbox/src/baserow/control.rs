@@ -3,7 +3,7 @@
 //! | call, below `/_sandbox/baserow` | effect |
 //! |---|---|
 //! | `GET /state` | what waits, what is under way, the settings, the counts of rows |
-//! | `PATCH /settings` | changes habits ([`Settings`]); unknown keys are refused |
+//! | `PATCH /settings` | changes habits (`Settings`); unknown keys are refused |
 //! | `PUT /time-scale` `{"scale":100}` | how many times faster than real it waits between retries |
 //! | `GET /tables/{table}/rows` | the rows of a table (by id or name), with field names |
 //! | `POST /tables/{table}/rows` | adds rows: a JSON array of rows by field names, with a new `id` if one is wanted. No webhook tells of them, as with a file import |
