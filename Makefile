@@ -48,6 +48,9 @@ pause: ## stop taking jobs: make pause WHY="…" [ARGS="--queue mail"]
 resume: ## take jobs again: make resume WHY="…"
 	@$(PASSERELLE) resume $(if $(WHY),--why "$(WHY)",--help) $(ARGS)
 
+gates: ## outage mode by target; ARGS='close docmost:write --why "…"' to act by hand
+	@$(PASSERELLE) gates $(ARGS)
+
 dead-list: ## dead letters: make dead-list [ARGS="--table 2 --reason permanent"]
 	@$(PASSERELLE) dead list $(ARGS)
 
@@ -107,5 +110,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run trace stats workers sync pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run gates trace stats workers sync pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean
