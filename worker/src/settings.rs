@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{
-    BaserowSettings, BridgeFile, BridgeFileSettings, DocmostSettings, Problem, Problems, Reader, RedisSettings,
-    StoreSettings,
+    BaserowSettings, BridgeFile, BridgeFileSettings, DocmostSettings, Problems, Reader, RedisSettings, StoreSettings,
 };
 
 use passerelle_shared::gate::GatePolicy;
@@ -95,13 +94,7 @@ impl Settings {
 /// Reads `bridge.toml` and the templates that its rules name. A template that cannot be read is a problem of its rule, reported with the others.
 pub fn read_rule_sources(path: &Path) -> Result<RuleSources, Problems> {
     let place = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Problems(vec![Problem {
-            place: place.clone(),
-            what: format!("cannot be read: {error}"),
-            hint: "set BRIDGE_FILE to the path of bridge.toml".to_owned(),
-        }])
-    })?;
+    let text = BridgeFile::read_text(path)?;
     let file = BridgeFile::parse(&text, &place)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let paths = file

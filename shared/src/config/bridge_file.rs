@@ -199,15 +199,18 @@ impl Rule {
 impl BridgeFile {
     /// Reads the file. Problems name the file and the line.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let place = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        Self::parse(&Self::read_text(path)?, &path.display().to_string())
+    }
+
+    /// Reads the text of the file, for whoever needs its lines besides its meaning.
+    pub fn read_text(path: &Path) -> Result<String, Problems> {
+        std::fs::read_to_string(path).map_err(|error| {
             Problems(vec![Problem {
-                place: place.clone(),
+                place: path.display().to_string(),
                 what: format!("cannot be read: {error}"),
                 hint: "set BRIDGE_FILE to the path of bridge.toml".to_owned(),
             }])
-        })?;
-        Self::parse(&text, &place)
+        })
     }
 
     /// Parses the text of the file; `place` is its name in problems.
