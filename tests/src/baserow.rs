@@ -2,7 +2,11 @@
 
 use anyhow::Context as _;
 use passerelle_shared::id::{RowId, RowKey, TableId};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The sandbox's user who may do everything.
+const PERSON_EMAIL: &str = "admin@example.com";
+const PERSON_PASSWORD: &str = "Baserow-pass-1";
 
 /// A user of the sandbox's Baserow with a database token.
 #[derive(Debug, Clone)]
@@ -23,17 +27,19 @@ impl Baserow {
         }
     }
 
+    /// All tables, as Baserow lists them.
+    pub async fn tables(&self) -> anyhow::Result<Vec<Value>> {
+        let path = "/api/database/tables/all-tables/";
+        let tables = self.call(reqwest::Method::GET, path, None).await?;
+        Ok(tables.as_array().cloned().unwrap_or_default())
+    }
+
     /// The number of a table.
     pub async fn table(&self, name: &str) -> anyhow::Result<TableId> {
-        let tables = self
-            .call(reqwest::Method::GET, "/api/database/tables/all-tables/", None)
-            .await?;
-        let found = tables
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|table| table["name"] == name);
-        let id = found
+        let tables = self.tables().await?;
+        let id = tables
+            .iter()
+            .find(|table| table["name"] == name)
             .and_then(|table| table["id"].as_u64())
             .with_context(|| format!("no table {name}"))?;
         Ok(TableId::new(id)?)
@@ -67,14 +73,45 @@ impl Baserow {
             .map(|_| ())
     }
 
+    /// Takes a row out of Baserow's trash, as a person does.
+    pub async fn restore(&self, row: RowKey) -> anyhow::Result<()> {
+        let item = json!({
+            "trash_item_type": "row", "parent_trash_item_id": row.table.get(), "trash_item_id": row.row.get(),
+        });
+        self.as_person(reqwest::Method::PATCH, "/api/trash/restore/", item)
+            .await
+            .map(|_| ())
+    }
+
+    /// Calls what is not for tokens: as a person who has just logged in.
+    pub async fn as_person(&self, method: reqwest::Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let account = json!({"email": PERSON_EMAIL, "password": PERSON_PASSWORD});
+        let session = self
+            .call(reqwest::Method::POST, "/api/user/token-auth/", Some(account))
+            .await?;
+        let session = session["access_token"].as_str().context("Baserow gave no session")?;
+        self.call_as(&format!("JWT {session}"), (method, path), Some(body))
+            .await
+    }
+
     /// Calls one of the sandbox's own switches (`/_sandbox/…`).
     pub async fn control(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         self.call(method, path, body).await
     }
 
     async fn call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        self.call_as(&format!("Token {}", self.token), (method, path), body)
+            .await
+    }
+
+    async fn call_as(
+        &self,
+        caller: &str,
+        (method, path): (reqwest::Method, &str),
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
-        request = request.header("Authorization", format!("Token {}", self.token));
+        request = request.header("Authorization", caller);
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -11,13 +11,15 @@
 //! the one that ships.
 
 pub mod baserow;
+pub mod builder;
 pub mod docmost;
 pub mod process;
 pub mod system;
 pub mod webhook;
 
 pub use baserow::Baserow;
+pub use builder::SystemBuilder;
 pub use docmost::Docmost;
 pub use process::Process;
-pub use system::{System, SystemBuilder};
+pub use system::System;
 pub use webhook::Caller;

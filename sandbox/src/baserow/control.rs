@@ -5,6 +5,8 @@
 //! | `GET /state` | what waits, what is under way, the settings, the counts of rows |
 //! | `PATCH /settings` | changes habits (`Settings`); unknown keys are refused |
 //! | `PUT /time-scale` `{"scale":100}` | how many times faster than real it waits between retries |
+//! | `POST /tables` `{"name":"Deals","primary":"Name"}` | adds a table with one text field; more fields are made through the API, by a user |
+//! | `DELETE /tables/{table}` | a person deletes the table (by id or name): its rows and webhooks go with it |
 //! | `GET /tables/{table}/rows` | the rows of a table (by id or name), with field names |
 //! | `POST /tables/{table}/rows` | adds rows: a JSON array of rows by field names, with a new `id` if one is wanted. No webhook tells of them, as with a file import |
 //! | `GET /webhooks` | all webhooks as the API shows them, with `table_id` and `sign_with` |
@@ -32,6 +34,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .route("/state", web::get().to(state))
             .route("/settings", web::patch().to(change_settings))
             .route("/time-scale", web::put().to(set_time_scale))
+            .route("/tables", web::post().to(add_table))
+            .route("/tables/{table}", web::delete().to(delete_table))
             .route("/tables/{table}/rows", web::get().to(list_rows))
             .route("/tables/{table}/rows", web::post().to(add_rows))
             .route("/webhooks", web::get().to(list_webhooks))
@@ -94,6 +98,33 @@ struct TimeScale {
 async fn set_time_scale(baserow: Data<Baserow>, wanted: Json<TimeScale>) -> impl Responder {
     baserow.tempo().set(wanted.scale);
     Json(json!({"scale": baserow.tempo().scale()}))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTable {
+    name: String,
+    primary: String,
+}
+
+async fn add_table(baserow: Data<Baserow>, wanted: Json<NewTable>) -> HttpResponse {
+    let NewTable { name, primary } = wanted.into_inner();
+    let mut state = baserow.lock();
+    if state.store.table_named(&name).is_some() {
+        return refused(format!("there is a table {name:?} already"));
+    }
+    HttpResponse::Ok().json(json!({"id": state.store.add_table(name, primary)}))
+}
+
+async fn delete_table(baserow: Data<Baserow>, table: Path<String>) -> HttpResponse {
+    let mut state = baserow.lock();
+    let table = match find(&state.store, &table) {
+        Ok(table) => table.id,
+        Err(why) => return refused(why),
+    };
+    state.store.tables.remove(&table);
+    state.hooks.retain(|_, hook| hook.table != table);
+    HttpResponse::NoContent().finish()
 }
 
 /// A table by its id or name.

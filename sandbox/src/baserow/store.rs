@@ -123,6 +123,26 @@ impl Store {
         self.tables.values().find(|table| table.name == name)
     }
 
+    /// A new table with one text field, which gives its rows their names.
+    pub(crate) fn add_table(&mut self, name: String, primary: String) -> u64 {
+        let id = self.tables.keys().max().copied().unwrap_or_default() + 1;
+        let primary = Field {
+            id: self.new_field_id(),
+            name: primary,
+            kind: Kind::Text,
+        };
+        let table = Table {
+            id,
+            name,
+            fields: vec![primary],
+            rows: BTreeMap::new(),
+            next_row: 1,
+            views: BTreeMap::new(),
+        };
+        self.tables.insert(id, table);
+        id
+    }
+
     /// A new id for a field.
     pub(crate) fn new_field_id(&mut self) -> u64 {
         let used = |id: u64| self.tables.values().any(|table| table.field(id).is_some());

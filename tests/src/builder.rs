@@ -1,0 +1,207 @@
+//! How a system is started: with which settings, and in which order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use passerelle_shared::config::{Reader, RedisSettings};
+use passerelle_shared::queue::{Queue, QueueName, Redis};
+use secrecy::SecretString;
+use test_support::{TestRedis, free_port};
+
+use crate::system::SECRET;
+use crate::{Baserow, Docmost, Process, System};
+
+const BASEROW_TOKEN: &str = "sandbox-database-token";
+const DOCMOST_EMAIL: &str = "bridge@example.org";
+const DOCMOST_PASSWORD: &str = "bridge-password";
+
+/// How a system shall be started.
+#[derive(Debug, Clone)]
+pub struct SystemBuilder {
+    workers: usize,
+    webhook: bool,
+    database_url: Option<String>,
+    worker_environment: BTreeMap<String, String>,
+    time_scale: u32,
+    bridge_file: PathBuf,
+    spaces: Vec<String>,
+}
+
+impl Default for SystemBuilder {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            webhook: true,
+            database_url: None,
+            worker_environment: BTreeMap::new(),
+            time_scale: 20,
+            bridge_file: repository().join("bridge.toml"),
+            spaces: Vec::new(),
+        }
+    }
+}
+
+impl SystemBuilder {
+    /// How many workers to start (default 1).
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Without webhooks in Baserow: the test posts deliveries itself.
+    #[must_use]
+    pub fn without_webhook(self) -> Self {
+        Self { webhook: false, ..self }
+    }
+
+    /// With another database than a SQLite file of its own.
+    #[must_use]
+    pub fn database(self, url: &str) -> Self {
+        Self {
+            database_url: Some(url.to_owned()),
+            ..self
+        }
+    }
+
+    /// With another `bridge.toml` than the one that is shipped.
+    #[must_use]
+    pub fn bridge_file(self, path: &Path) -> Self {
+        Self {
+            bridge_file: path.to_owned(),
+            ..self
+        }
+    }
+
+    /// With these spaces in Docmost; none for those that it has by default.
+    #[must_use]
+    pub fn spaces(self, names: &[String]) -> Self {
+        Self {
+            spaces: names.to_vec(),
+            ..self
+        }
+    }
+
+    /// With an extra environment variable for every worker.
+    #[must_use]
+    pub fn worker_variable(mut self, name: &str, value: &str) -> Self {
+        self.worker_environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Starts Redis, the sandbox, the ingress and the workers, in this order, and waits until each is ready.
+    pub async fn start(self) -> anyhow::Result<System> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
+        let folder = tempfile::tempdir()?;
+        let redis = TestRedis::start()?;
+        let ports = Ports {
+            baserow: free_port()?,
+            docmost: free_port()?,
+            ingress: free_port()?,
+        };
+        let environment = self.environment(&redis, &ports, &folder.path().join("store.sqlite"))?;
+
+        let baserow_url = format!("http://127.0.0.1:{}", ports.baserow);
+        let docmost_url = format!("http://127.0.0.1:{}", ports.docmost);
+        let ingress_url = format!("http://127.0.0.1:{}", ports.ingress);
+        let sandbox_log = folder.path().join("sandbox.log");
+        let arguments = self.sandbox_arguments(&ports, &ingress_url);
+        let sandbox = Process::start("passerelle-sandbox", &arguments, &BTreeMap::new(), &sandbox_log)?;
+        let ingress = Process::start(
+            "passerelle-ingress",
+            &[],
+            &environment,
+            &folder.path().join("ingress.log"),
+        )?;
+
+        let redis_settings = RedisSettings {
+            url: SecretString::from(redis.url()),
+            ..RedisSettings::read(&mut Reader::from_pairs::<String, String>([]))
+        };
+        let mut system = System {
+            redis,
+            baserow: Baserow::new(http.clone(), &baserow_url, BASEROW_TOKEN),
+            docmost: Docmost::new(http.clone(), &docmost_url, DOCMOST_EMAIL, DOCMOST_PASSWORD),
+            queue: Queue::new(Redis::open(&redis_settings)?, QueueName::Sync),
+            ingress,
+            workers: Vec::new(),
+            sandbox,
+            ingress_url,
+            environment,
+            worker_environment: self.worker_environment.clone(),
+            http,
+            folder,
+        };
+        system.answers(&format!("{baserow_url}/api/_health/")).await;
+        system.answers(&format!("{docmost_url}/api/health")).await;
+        system.answers(&format!("{}/readyz", system.ingress_url)).await;
+        for _ in 0..self.workers {
+            system.start_worker()?;
+        }
+        Ok(system)
+    }
+
+    fn environment(&self, redis: &TestRedis, ports: &Ports, sqlite: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+        let sqlite = format!(
+            "sqlite://{}",
+            sqlite.to_str().context("the temporary folder's name is not UTF-8")?
+        );
+        let bridge_file = self
+            .bridge_file
+            .to_str()
+            .context("the path of the bridge file is not UTF-8")?;
+        let pairs = [
+            ("REDIS_URL", redis.url()),
+            ("DATABASE_URL", self.database_url.clone().unwrap_or(sqlite)),
+            ("BRIDGE_FILE", bridge_file.to_owned()),
+            ("BASEROW_WEBHOOK_SECRET", SECRET.to_owned()),
+            ("BASEROW_URL", format!("http://127.0.0.1:{}", ports.baserow)),
+            ("BASEROW_TOKEN", BASEROW_TOKEN.to_owned()),
+            ("DOCMOST_URL", format!("http://127.0.0.1:{}", ports.docmost)),
+            ("DOCMOST_EMAIL", DOCMOST_EMAIL.to_owned()),
+            ("DOCMOST_PASSWORD", DOCMOST_PASSWORD.to_owned()),
+            ("INGRESS_BIND", format!("127.0.0.1:{}", ports.ingress)),
+            ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
+            ("LOG_LEVEL", "info".to_owned()),
+        ];
+        Ok(pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
+
+    fn sandbox_arguments(&self, ports: &Ports, ingress_url: &str) -> Vec<String> {
+        let mut arguments = vec![
+            format!("--baserow-port={}", ports.baserow),
+            format!("--docmost-port={}", ports.docmost),
+            format!("--baserow-token={BASEROW_TOKEN}"),
+            format!("--docmost-email={DOCMOST_EMAIL}"),
+            format!("--docmost-password={DOCMOST_PASSWORD}"),
+            format!("--time-scale={}", self.time_scale),
+        ];
+        if !self.spaces.is_empty() {
+            arguments.push(format!("--docmost-spaces={}", self.spaces.join(",")));
+        }
+        if self.webhook {
+            arguments.push(format!(
+                "--webhook=projet={ingress_url}/api/webhooks/baserow/projet-changed"
+            ));
+            arguments.push(format!("--webhook-secret={SECRET}"));
+        }
+        arguments
+    }
+}
+
+/// The folder of the whole project.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[derive(Debug)]
+struct Ports {
+    baserow: u16,
+    docmost: u16,
+    ingress: u16,
+}
