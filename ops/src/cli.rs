@@ -28,6 +28,24 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Verbs that must work where nothing else does.
+    #[command(flatten)]
+    SetUp(SetUp),
+    /// Verbs over the open bridge.
+    #[command(flatten)]
+    Operate(Operate),
+}
+
+/// Verbs that must work where nothing else does: each opens for itself what it can.
+#[derive(Debug, Subcommand)]
+pub enum SetUp {
+    /// Whether bridge.toml and its templates are right: all problems at once, each with its line and what to do.
+    Check(Check),
+}
+
+/// Verbs over the open bridge.
+#[derive(Debug, Subcommand)]
+pub enum Operate {
     /// The whole story of an event or of a row, and why it ended so.
     Trace(Trace),
     /// The queue and the ledger in numbers, and whether they add up.
@@ -79,8 +97,22 @@ pub struct ByHand {
 impl Verb {
     /// Whether it stops by itself when told to, having said what was done; the others are simply dropped.
     pub fn ends_itself(&self) -> bool {
-        matches!(self, Self::Stats(_) | Self::Sync(_) | Self::Dead(Dead::Replay { .. }))
+        matches!(
+            self,
+            Self::Operate(Operate::Stats(_) | Operate::Sync(_) | Operate::Dead(Dead::Replay { .. }))
+        )
     }
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Also ask Baserow and Docmost whether the tables, fields and spaces exist and are what the rules need.
+    #[arg(long)]
+    pub live: bool,
+    /// Check this file instead of the one that BRIDGE_FILE names.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
 }
 
 /// `trace`.

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`cli`] | the words of the command line |
 //! | [`bridge`] | opening Redis and the store, and bringing the store up to date before looking |
+//! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
+//! | [`survey`] | what the rules need, compared with what both products have |
 //! | [`trace`] | the story of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
 //! | [`sync`] | a forced sync of one row |
@@ -17,11 +19,13 @@
 
 pub mod age;
 pub mod bridge;
+pub mod check;
 pub mod cli;
 pub mod dead;
 pub mod gates;
 pub mod rows;
 pub mod stats;
+pub mod survey;
 pub mod switch;
 pub mod sync;
 pub mod trace;
@@ -38,7 +42,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use bridge::Bridge;
-use cli::{Cli, Verb};
+use cli::{Cli, Operate, SetUp, Verb};
 use rows::Source;
 use trouble::Trouble;
 
@@ -115,19 +119,27 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
     }
 }
 
-async fn carry_out(cli: Cli, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+async fn carry_out(cli: Cli, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    // Boxed, so that the future of the whole program stays small: each verb's is large, and one of them runs.
+    match cli.verb {
+        Verb::SetUp(SetUp::Check(verb)) => Box::pin(check::run(&verb, reader, cli.json, console)).await,
+        Verb::Operate(verb) => Box::pin(operate(verb, reader, cli.json, console)).await,
+    }
+}
+
+async fn operate(verb: Operate, mut reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
     let user = reader.optional("USER");
     let policy = GatePolicy::read(&mut reader);
     let source = Source::read(&mut reader);
     let bridge = Bridge::open(Bridge::settings(&mut reader), reader).await?;
-    match cli.verb {
-        Verb::Trace(verb) => trace::run(&bridge, (&verb, &source), cli.json, console).await,
-        Verb::Stats(verb) => stats::run(&bridge, &verb, cli.json, console).await,
-        Verb::Sync(verb) => sync::run(&bridge, (verb, &source), user, cli.json, console).await,
-        Verb::Pause(verb) => switch::run(&bridge, (true, verb), user, cli.json, console).await,
-        Verb::Resume(verb) => switch::run(&bridge, (false, verb), user, cli.json, console).await,
-        Verb::Gates { verb } => gates::run(&bridge, (verb, policy), user, cli.json, console).await,
-        Verb::Workers => workers::run(&bridge, cli.json, console).await,
-        Verb::Dead(verb) => dead::run(&bridge, verb, user, cli.json, console).await,
+    match verb {
+        Operate::Trace(verb) => trace::run(&bridge, (&verb, &source), json, console).await,
+        Operate::Stats(verb) => stats::run(&bridge, &verb, json, console).await,
+        Operate::Sync(verb) => sync::run(&bridge, (verb, &source), user, json, console).await,
+        Operate::Pause(verb) => switch::run(&bridge, (true, verb), user, json, console).await,
+        Operate::Resume(verb) => switch::run(&bridge, (false, verb), user, json, console).await,
+        Operate::Gates { verb } => gates::run(&bridge, (verb, policy), user, json, console).await,
+        Operate::Workers => workers::run(&bridge, json, console).await,
+        Operate::Dead(verb) => dead::run(&bridge, verb, user, json, console).await,
     }
 }

@@ -32,6 +32,24 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
+/// Runs the program with these settings.
+pub(crate) async fn run_program(arguments: &[&str], pairs: Vec<(String, String)>, stop: &CancellationToken) -> Said {
+    let (out, err) = (Paper::default(), Paper::default());
+    let mut console = Console {
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        is_terminal: false,
+        stop: stop.clone(),
+    };
+    let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
+    let code = passerelle_ops::run(arguments, Reader::from_pairs(pairs), &mut console).await;
+    Said {
+        code,
+        out: out.text(),
+        err: err.text(),
+    }
+}
+
 /// Redis, store and program.
 pub(crate) struct Desk {
     pub(crate) redis: TestRedis,
@@ -49,33 +67,24 @@ impl Desk {
         })
     }
 
-    fn environment(&self) -> Reader {
-        Reader::from_pairs([
+    /// The settings of this desk.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        let store = format!("sqlite://{}/store.sqlite", self.folder.path().display());
+        let pairs = [
             ("REDIS_URL", self.redis.url()),
-            (
-                "DATABASE_URL",
-                format!("sqlite://{}/store.sqlite", self.folder.path().display()),
-            ),
+            ("DATABASE_URL", store),
             ("USER", "camille".to_owned()),
-        ])
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    fn environment(&self) -> Reader {
+        Reader::from_pairs(self.pairs())
     }
 
     /// Runs the program.
     pub(crate) async fn passerelle(&self, arguments: &[&str]) -> Said {
-        let (out, err) = (Paper::default(), Paper::default());
-        let mut console = Console {
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
-            is_terminal: false,
-            stop: self.stop.clone(),
-        };
-        let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
-        let code = passerelle_ops::run(arguments, self.environment(), &mut console).await;
-        Said {
-            code,
-            out: out.text(),
-            err: err.text(),
-        }
+        run_program(arguments, self.pairs(), &self.stop).await
     }
 
     pub(crate) fn queue(&self) -> anyhow::Result<Queue> {

@@ -1,8 +1,10 @@
 //! The operator's program as it is used: arguments in, text and exit code out, over a real Redis and a real store.
 
+mod check;
 mod dead;
 mod desk;
 mod operate;
 mod replay;
 mod stats;
+mod town;
 mod trace;

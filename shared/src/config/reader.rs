@@ -6,9 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::Serialize;
 
 /// One thing that is wrong with the configuration, with the way to mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The setting, or `bridge.toml:12`.
     pub place: String,

@@ -98,6 +98,30 @@ impl BaserowSettings {
     }
 }
 
+/// A Baserow user, for what a database token may not do: making fields, and reading and making webhooks.
+#[derive(Debug, Clone)]
+pub struct BaserowUserSettings {
+    /// `BASEROW_EMAIL`.
+    pub email: String,
+    /// `BASEROW_PASSWORD`.
+    pub password: SecretString,
+}
+
+impl BaserowUserSettings {
+    /// Reads `BASEROW_EMAIL` and `BASEROW_PASSWORD`; `None` if neither is set: whatever needs a user is off then.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let (email, password) = (reader.optional("BASEROW_EMAIL"), reader.secret("BASEROW_PASSWORD"));
+        let missing = match (&email, &password) {
+            (None, Some(_)) => "BASEROW_EMAIL",
+            (Some(_), None) => "BASEROW_PASSWORD",
+            _ => return email.zip(password).map(|(email, password)| Self { email, password }),
+        };
+        let hint = "set both BASEROW_EMAIL and BASEROW_PASSWORD, or neither";
+        reader.problem(missing, "is not set, but its counterpart is", hint);
+        None
+    }
+}
+
 /// How to reach Docmost, and as whom.
 #[derive(Debug, Clone)]
 pub struct DocmostSettings {

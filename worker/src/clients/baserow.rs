@@ -46,6 +46,12 @@ pub struct Table {
 pub struct Field {
     /// Its name.
     pub name: String,
+    /// Its type, in Baserow's word: `text`, `url`, `link_row`, `formula`, ….
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Whether nobody can write it: formulas, look-ups, synced fields.
+    #[serde(default)]
+    pub read_only: bool,
     /// For a link: the other table.
     #[serde(default)]
     pub link_row_table_id: Option<TableId>,
@@ -243,7 +249,7 @@ fn check_echo(answer: &Answer, sent: &BTreeMap<&str, String>) -> Result<(), Fail
 }
 
 /// What an answer means; `None` for success. The only place where a status of Baserow becomes a failure.
-fn classify(answer: &Answer) -> Option<Failure> {
+pub(super) fn classify(answer: &Answer) -> Option<Failure> {
     if answer.is_success() {
         return None;
     }

@@ -9,6 +9,7 @@ use passerelle_shared::ledger::FailureClass;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use super::docmost_account::{Account, Membership};
 pub use super::docmost_call::Docmost;
 use super::docmost_call::Route;
 use crate::failure::{Failure, Target};

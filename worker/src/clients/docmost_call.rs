@@ -84,6 +84,11 @@ impl Docmost {
         })
     }
 
+    /// Whether it signs in with a password, and so has sessions of its own.
+    pub(super) fn has_password(&self) -> bool {
+        matches!(self.settings.credentials, DocmostCredentials::Password { .. })
+    }
+
     /// The address that people use.
     pub(super) fn public_url(&self) -> &str {
         &self.settings.public_url
@@ -139,7 +144,7 @@ impl Docmost {
         result
     }
 
-    async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
+    pub(super) async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
         let request = self.post(route.path).bearer_auth(session.token()).json(body);
         self.send(route.effect, request).await
     }
@@ -172,7 +177,7 @@ impl Docmost {
     }
 
     /// Signs in. The token comes in a cookie only; a fixed token needs no login, only the account's id.
-    async fn sign_in(&self) -> Result<Session, Failure> {
+    pub(super) async fn sign_in(&self) -> Result<Session, Failure> {
         let token = match &self.settings.credentials {
             DocmostCredentials::Token(token) => token.expose_secret().to_owned(),
             DocmostCredentials::Password { email, password } => {
@@ -222,7 +227,7 @@ fn token_in(answer: &Answer) -> Result<String, Failure> {
     })
 }
 
-fn data_of<T: for<'de> Deserialize<'de>>(answer: &Answer, effect: Effect) -> Result<T, Failure> {
+pub(super) fn data_of<T: for<'de> Deserialize<'de>>(answer: &Answer, effect: Effect) -> Result<T, Failure> {
     serde_json::from_str::<Envelope<T>>(&answer.body)
         .map(|envelope| envelope.data)
         .map_err(|error| {

@@ -2,7 +2,9 @@
 
 mod answer;
 pub mod baserow;
+pub mod baserow_user;
 pub mod docmost;
+mod docmost_account;
 mod docmost_call;
 mod docmost_session;
 pub mod guard;

@@ -21,6 +21,15 @@ pub struct RuleSources {
     pub templates: BTreeMap<String, Result<String, String>>,
 }
 
+impl RuleSources {
+    /// Where a rule stands: `bridge.toml:12 (rule projet-page)`.
+    pub fn place_of(&self, rule: &str) -> String {
+        let found = self.file.rules.iter().find(|found| found.get_ref().name == rule);
+        let line = found.map_or(1, |found| line_of(&self.text, found.span().start));
+        format!("{}:{line} (rule {rule})", self.place)
+    }
+}
+
 impl Rules {
     /// Compiles all rules, or reports everything that is wrong with them.
     pub fn compile(sources: &RuleSources) -> Result<Self, Problems> {

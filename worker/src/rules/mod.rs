@@ -7,6 +7,7 @@ mod collection;
 mod compile;
 mod escape;
 mod marker;
+mod needs;
 mod plan;
 mod template;
 
@@ -17,6 +18,7 @@ use passerelle_shared::job::EventKinds;
 pub use collection::{MOST_PARTS, Part, part_slot};
 pub use compile::RuleSources;
 pub use marker::Marker;
+pub use needs::{FieldNeed, Owner, Purpose};
 pub use plan::{Body, DesiredIcon, DesiredPage, Subject};
 
 /// All rules, checked and ready.

@@ -1,0 +1,150 @@
+//! `check`: whether `bridge.toml` and its templates are right, before a process reads them. The worker's own compiler and the ingress' own reading
+//! of the sources judge the file; with `--live` the real tables, fields and spaces do too. All problems are told at once.
+
+mod reach;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use passerelle_shared::config::{
+    BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Problems, Reader, RedisSettings,
+};
+use passerelle_worker::rules::{RuleSources, Rules};
+use passerelle_worker::settings::read_rule_sources;
+use serde::Serialize;
+
+use crate::Console;
+use crate::cli;
+use crate::survey::{Products, Survey, space_problems};
+use crate::trouble::Trouble;
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Checked {
+    file: String,
+    /// The names of the rules, as far as the file could be read.
+    rules: Vec<String>,
+    /// Whether Baserow and Docmost were asked too.
+    live: bool,
+    problems: Vec<Problem>,
+}
+
+/// Checks the file; fails if anything is wrong with it.
+pub async fn run(verb: &cli::Check, mut reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
+    let path = match &verb.file {
+        Some(path) => path.clone(),
+        None => BridgeFileSettings::read(&reader).path,
+    };
+    let systems = verb.live.then(|| Systems::read(&mut reader));
+    reader.finish(())?;
+    let mut checked = Checked {
+        file: path.display().to_string(),
+        rules: Vec::new(),
+        live: verb.live,
+        problems: Vec::new(),
+    };
+    match read_rule_sources(&path) {
+        Ok(sources) => checked.judge(&path, &sources, systems).await?,
+        Err(problems) => checked.problems = problems.0,
+    }
+    console.tell(json, &checked, in_words)?;
+    match checked.problems.len() {
+        0 => Ok(()),
+        1 => Err(Trouble::Failed("1 problem".to_owned())),
+        several => Err(Trouble::Failed(format!("{several} problems"))),
+    }
+}
+
+impl Checked {
+    async fn judge(&mut self, path: &Path, sources: &RuleSources, systems: Option<Systems>) -> Result<(), Trouble> {
+        let rules = sources.file.rules.iter().map(|rule| rule.get_ref().name.clone());
+        self.rules = rules.collect();
+        self.problems.extend(caller_problems(path));
+        match Rules::compile(sources) {
+            Ok(rules) => {
+                self.problems.extend(reach::problems(sources, &rules));
+                if let Some(systems) = systems {
+                    self.problems.extend(systems.look(sources, &rules).await?);
+                }
+            }
+            Err(problems) => self.problems.extend(problems.0),
+        }
+        Ok(())
+    }
+}
+
+/// The real systems, for `--live`.
+struct Systems {
+    redis: RedisSettings,
+    baserow: BaserowSettings,
+    docmost: DocmostSettings,
+}
+
+impl Systems {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            redis: RedisSettings::read(reader),
+            baserow: BaserowSettings::read(reader),
+            docmost: DocmostSettings::read(reader),
+        }
+    }
+
+    /// What does not fit the real systems; a system that cannot be asked is a problem too.
+    async fn look(&self, sources: &RuleSources, rules: &Rules) -> Result<Vec<Problem>, Trouble> {
+        let products = Products::new(&self.redis, &self.baserow, &self.docmost)?;
+        let unasked = |setting: &str, what: String| Problem {
+            place: setting.to_owned(),
+            what,
+            hint: "`passerelle doctor` tells more".to_owned(),
+        };
+        let (survey, account) = tokio::join!(Survey::look(&products.baserow, rules), products.docmost.account());
+        let mut problems = match survey {
+            Ok(survey) => survey.problems(sources, rules),
+            Err(failure) => vec![unasked("BASEROW_URL", failure.message)],
+        };
+        match account {
+            Ok(account) => problems.extend(space_problems(&account, sources, rules)),
+            Err(failure) => problems.push(unasked("DOCMOST_URL", failure.message)),
+        }
+        Ok(problems)
+    }
+}
+
+/// What the ingress would say about the `[sources]` of this file. Its other settings, and the secrets, are `doctor`'s.
+fn caller_problems(path: &Path) -> Vec<Problem> {
+    let place = path.display().to_string();
+    let mut reader = Reader::from_pairs([("BRIDGE_FILE", place.clone())]);
+    let settings = passerelle_ingress::settings::Settings::read(&mut reader);
+    let problems = reader
+        .finish(settings)
+        .err()
+        .map_or_else(Vec::new, |problems| problems.0);
+    let of_file = problems.into_iter().filter(|problem| problem.place.starts_with(&place));
+    of_file.collect()
+}
+
+fn in_words(checked: &Checked) -> String {
+    let mut text = String::new();
+    let rules = checked.rules.len();
+    let plural = if rules == 1 { "rule" } else { "rules" };
+    if checked.problems.is_empty() {
+        let against = if checked.live {
+            ", and they fit Baserow and Docmost"
+        } else {
+            ""
+        };
+        let names = checked.rules.join(", ");
+        let _ = writeln!(
+            text,
+            "{}: {rules} {plural}, nothing wrong{against}: {names}",
+            checked.file
+        );
+        if !checked.live {
+            text.push_str("Whether tables, fields and spaces exist: passerelle check --live\n");
+        }
+        return text;
+    }
+    let problems = Problems(checked.problems.clone());
+    let _ = writeln!(text, "{}: {rules} {plural}; {problems}", checked.file);
+    text
+}

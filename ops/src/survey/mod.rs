@@ -1,0 +1,60 @@
+//! What the rules need, compared with what Baserow and Docmost have: the common ground of `check --live`, `doctor` and `provision`.
+//! Looking and judging are apart: the judgement is pure.
+
+mod spaces;
+mod tables;
+
+use passerelle_shared::config::{BaserowSettings, DocmostSettings, Problem, RedisSettings};
+use passerelle_shared::gate::{GatePolicy, Gates};
+use passerelle_shared::id::ProcessName;
+use passerelle_shared::queue::Redis;
+use passerelle_worker::clients::baserow::Baserow;
+use passerelle_worker::clients::docmost::Docmost;
+
+pub use spaces::space_problems;
+pub use tables::{Missing, SeenTable, Survey};
+
+use crate::trouble::Trouble;
+
+/// The clients of both products, as a worker has them. Nothing is sent until they are asked, and Redis is not needed for what is asked here.
+#[derive(Debug)]
+pub struct Products {
+    /// The source of the rows.
+    pub baserow: Baserow,
+    /// The wiki.
+    pub docmost: Docmost,
+}
+
+impl Products {
+    /// Prepares both.
+    pub fn new(redis: &RedisSettings, baserow: &BaserowSettings, docmost: &DocmostSettings) -> Result<Self, Trouble> {
+        let redis = Redis::open(redis)?;
+        Ok(Self {
+            baserow: baserow_client(&redis, baserow)?,
+            docmost: Docmost::new(docmost, redis.clone(), gates(&redis)).map_err(unusable)?,
+        })
+    }
+}
+
+/// Baserow alone.
+pub fn baserow_client(redis: &Redis, settings: &BaserowSettings) -> Result<Baserow, Trouble> {
+    Baserow::new(settings, gates(redis)).map_err(unusable)
+}
+
+/// Gates that nobody closes: an operator who looks at a system wants to see it, not what the workers think of it.
+fn gates(redis: &Redis) -> Gates {
+    Gates::new(redis.clone(), ProcessName::unique("operator"), GatePolicy::default())
+}
+
+fn unusable(error: impl std::fmt::Display) -> Trouble {
+    Trouble::Failed(format!("the HTTP client could not be made: {error}"))
+}
+
+/// A problem in three parts.
+fn problem(place: &str, what: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem {
+        place: place.to_owned(),
+        what: what.into(),
+        hint: hint.into(),
+    }
+}

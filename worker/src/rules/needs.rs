@@ -1,0 +1,214 @@
+//! Which fields a rule reads and writes: what `passerelle check`, `doctor` and `provision` compare with the real tables.
+//!
+//! Fields in templates are found as far as they are written plainly (`row.Nom`); those in brackets (`row["Modifié le"]`) show at the first row.
+
+use std::collections::BTreeSet;
+
+use passerelle_shared::config::{BodyUpdates, Rule, WriteBack};
+
+use super::{Rules, template};
+
+/// A field that a rule needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldNeed {
+    /// In which table.
+    pub of: Owner,
+    /// Its name.
+    pub field: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// Where the rule says so: `links.client`, `page.write_back`, the name of a template.
+    pub place: String,
+}
+
+/// In which table a field is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// The rule's own.
+    Row,
+    /// The one that this link field of the rule's table leads to.
+    Linked(String),
+}
+
+/// What a rule does with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// It follows its rows.
+    Link,
+    /// It shows its value. A page *follows* the field if a change of it changes the page.
+    Read {
+        /// Whether it does.
+        follows: bool,
+    },
+    /// It writes a page's id there.
+    PageId,
+    /// It writes a page's address there.
+    PageUrl,
+}
+
+impl Rules {
+    /// The fields that a rule needs, each use once.
+    pub fn needs(&self, rule: &Rule) -> BTreeSet<FieldNeed> {
+        let mut needs = Needs {
+            rules: self,
+            rule,
+            found: BTreeSet::new(),
+        };
+        for (name, field) in &rule.links {
+            needs.add(Owner::Row, field, Purpose::Link, &format!("links.{name}"));
+        }
+        needs.page();
+        needs.collection();
+        needs.found
+    }
+}
+
+struct Needs<'a> {
+    rules: &'a Rules,
+    rule: &'a Rule,
+    found: BTreeSet<FieldNeed>,
+}
+
+impl Needs<'_> {
+    fn page(&mut self) {
+        let page = &self.rule.page;
+        let owner = |name: &str| (name == "row").then_some(Owner::Row);
+        self.template(&template::title_of(&self.rule.name), true, owner);
+        self.template(&page.body, page.body_updates == BodyUpdates::Replace, owner);
+        if let Some(icon) = &page.icon {
+            self.add(Owner::Row, &icon.field, Purpose::Read { follows: true }, "page.icon");
+        }
+        self.write_back(&Owner::Row, &page.write_back, "page.write_back");
+    }
+
+    fn collection(&mut self) {
+        let Some(collection) = &self.rule.collection else {
+            return;
+        };
+        self.add(Owner::Row, &collection.of, Purpose::Link, "collection.of");
+        let parts = Owner::Linked(collection.of.clone());
+        let owner = |name: &str| match name {
+            "row" => Some(parts.clone()),
+            "parent" => Some(Owner::Row),
+            _ => None,
+        };
+        let follows = collection.body_updates == BodyUpdates::Replace;
+        self.template(&template::part_title_of(&self.rule.name), true, owner);
+        self.template(&collection.body, follows, owner);
+        if let Some(icon) = &collection.icon {
+            self.add(
+                parts.clone(),
+                &icon.field,
+                Purpose::Read { follows: true },
+                "collection.icon",
+            );
+        }
+        self.write_back(&parts, &collection.write_back, "collection.write_back");
+    }
+
+    fn write_back(&mut self, of: &Owner, fields: &WriteBack, place: &str) {
+        let written = [(&fields.page_id, Purpose::PageId), (&fields.url, Purpose::PageUrl)];
+        for (field, purpose) in written {
+            if let Some(field) = field {
+                self.add(of.clone(), field, purpose, place);
+            }
+        }
+    }
+
+    /// The fields in a template; `owner` tells whose row a name is, besides those of the rule's links.
+    fn template(&mut self, name: &str, follows: bool, owner: impl Fn(&str) -> Option<Owner>) {
+        let Ok(template) = self.rules.templates.get_template(name) else {
+            return;
+        };
+        for path in template.undeclared_variables(true) {
+            let mut words = path.split('.');
+            let (Some(root), Some(field)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let linked = || self.rule.links.get(root).cloned().map(Owner::Linked);
+            if let Some(of) = owner(root).or_else(linked)
+                && field != "id"
+            {
+                self.add(of, field, Purpose::Read { follows }, name);
+            }
+        }
+    }
+
+    fn add(&mut self, of: Owner, field: &str, purpose: Purpose, place: &str) {
+        self.found.insert(FieldNeed {
+            of,
+            field: field.to_owned(),
+            purpose,
+            place: place.to_owned(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use passerelle_shared::config::BridgeFile;
+
+    use super::*;
+    use crate::rules::RuleSources;
+
+    fn needs(rule: &str, templates: &[(&str, &str)]) -> Vec<String> {
+        let text =
+            format!("[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n[[rules]]\nname = \"r\"\n{rule}");
+        let read = |(path, text): &(&str, &str)| ((*path).to_owned(), Ok((*text).to_owned()));
+        let sources = RuleSources {
+            place: "bridge.toml".to_owned(),
+            file: BridgeFile::parse(&text, "bridge.toml").unwrap(),
+            text,
+            templates: templates.iter().map(read).collect::<BTreeMap<_, _>>(),
+        };
+        let rules = Rules::compile(&sources).unwrap();
+        let rule = rules.iter().next().unwrap();
+        let shown = |need: FieldNeed| format!("{:?}.{} {:?} ({})", need.of, need.field, need.purpose, need.place);
+        rules.needs(rule).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn every_field_that_a_rule_names_is_found_with_its_purpose() {
+        let rule = r#"table = "projet"
+            links = { client = "Client" }
+            [rules.page]
+            space = "Agence"
+            title = "{{ row.Nom or row.id }} - {{ client.Name }}"
+            body = "p.md"
+            icon = { field = "Statut", values = {} }
+            write_back = { page_id = "docmost_page_id", url = "docmost_url" }"#;
+        let body = "{% for bloc in row.blocs %}{{ bloc }}{% endfor %}{{ row[\"Fin\"] }}";
+        insta::assert_snapshot!(needs(rule, &[("p.md", body)]).join("\n"), @r#"
+        Row.Client Link (links.client)
+        Row.Nom Read { follows: true } (title of r)
+        Row.Statut Read { follows: true } (page.icon)
+        Row.blocs Read { follows: false } (p.md)
+        Row.docmost_page_id PageId (page.write_back)
+        Row.docmost_url PageUrl (page.write_back)
+        Linked("Client").Name Read { follows: true } (title of r)
+        "#);
+    }
+
+    #[test]
+    fn a_collection_needs_fields_of_both_tables() {
+        let rule = r#"table = "formation"
+            [rules.page]
+            space = "Agence"
+            title = "x"
+            body = "p.md"
+            [rules.collection]
+            of = "bloc"
+            slot = "bloc"
+            title = "{{ parent.Titre }} {{ row.Titre }}"
+            body = "p.md"
+            write_back = { page_id = "page" }"#;
+        insta::assert_snapshot!(needs(rule, &[("p.md", "")]).join("\n"), @r#"
+        Row.Titre Read { follows: true } (title of r/collection)
+        Row.bloc Link (collection.of)
+        Linked("bloc").Titre Read { follows: true } (title of r/collection)
+        Linked("bloc").page PageId (collection.write_back)
+        "#);
+    }
+}
