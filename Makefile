@@ -28,6 +28,11 @@ run: tools/redis ## ingress and one worker against the systems in .env
 	@cargo build -q --release -p passerelle-ingress -p passerelle-worker
 	@$(WITH_ENV) scripts/run
 
+##@ Set up
+
+check-rules: ## whether bridge.toml and its templates are right [ARGS=--live: and fit the real tables, fields and spaces]
+	@$(PASSERELLE) check $(ARGS)
+
 ##@ Operate (see docs/RUNBOOK.md)
 
 trace: ## the story of an event or a row: make trace ID=<event id | t2/r5>
@@ -110,5 +115,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run gates trace stats workers sync pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run check-rules gates trace stats workers sync pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -6,9 +6,7 @@ mod reach;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use passerelle_shared::config::{
-    BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Problems, Reader, RedisSettings,
-};
+use passerelle_shared::config::{BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings};
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
@@ -50,8 +48,7 @@ pub async fn run(verb: &cli::Check, mut reader: Reader, json: bool, console: &mu
     console.tell(json, &checked, in_words)?;
     match checked.problems.len() {
         0 => Ok(()),
-        1 => Err(Trouble::Failed("1 problem".to_owned())),
-        several => Err(Trouble::Failed(format!("{several} problems"))),
+        some => Err(Trouble::Failed(counted(some))),
     }
 }
 
@@ -144,7 +141,17 @@ fn in_words(checked: &Checked) -> String {
         }
         return text;
     }
-    let problems = Problems(checked.problems.clone());
-    let _ = writeln!(text, "{}: {rules} {plural}; {problems}", checked.file);
+    let (file, count) = (&checked.file, counted(checked.problems.len()));
+    let _ = writeln!(text, "{file}: {rules} {plural}, {count}");
+    for Problem { place, what, hint } in &checked.problems {
+        let _ = write!(text, "\n{place}\n  {what}\n  → {hint}\n");
+    }
     text
+}
+
+fn counted(problems: usize) -> String {
+    match problems {
+        1 => "1 problem".to_owned(),
+        several => format!("{several} problems"),
+    }
 }

@@ -32,7 +32,25 @@ async fn every_problem_of_the_file_is_told_at_once_with_its_line() {
         .passerelle_with(&["check"], &[("BASEROW_URL", ""), ("REDIS_URL", "")])
         .await;
     assert_eq!(checked.code, 1);
-    insta::assert_snapshot!(checked.out, @"");
+    insta::assert_snapshot!(checked.out, @r#"
+    bridge.toml: 3 rules, 4 problems
+
+    bridge.toml:9 (rule a)
+      another rule has the same name
+      → give each rule its own name
+
+    bridge.toml:4 (rule a)
+      "1x" cannot be the name of a link in templates
+      → use letters, digits and _, and not the word `row`
+
+    bridge.toml:9 (rule a)
+      `on` is empty: it would never do anything
+      → leave `on` out for all kinds of event
+
+    bridge.toml:14 (rule b)
+      "title of b" uses "nobody", which is neither `row` nor one of the rule's links
+      → mend the name, or add it: links = { nobody = "<link field>" }
+    "#);
 }
 
 #[tokio::test]
@@ -46,7 +64,21 @@ async fn a_rule_that_can_never_do_its_work_is_told() {
     town.rules(&format!("{SOURCES}{}", rules.concat())).unwrap();
     let checked = town.passerelle(&["check"]).await;
     assert_eq!(checked.code, 1);
-    insta::assert_snapshot!(checked.out, @"");
+    insta::assert_snapshot!(checked.out, @r#"
+    bridge.toml: 3 rules, 3 problems
+
+    bridge.toml:4 (rule none)
+      it never runs: events of the kind `other` are about no row
+      → react to created, updated, deleted or forced, or leave `on` out
+
+    bridge.toml:9 (rule hidden)
+      page.title follows the field "docmost_url", but owned_fields or ignored_fields hide its changes
+      → take the field out of these lists, or do not use it here
+
+    bridge.toml:14 (rule echo)
+      page.write_back writes the field "page", which is not among owned_fields: the bridge's own writes would wake it again
+      → add the field to owned_fields, at the top of the file
+    "#);
 }
 
 #[tokio::test]
@@ -65,7 +97,33 @@ async fn what_does_not_fit_the_real_systems_is_told_with_what_there_is() {
     town.rules(&format!("{sources}{}", rules.concat())).unwrap();
     let checked = town.passerelle(&["check", "--live"]).await;
     assert_eq!(checked.code, 1);
-    insta::assert_snapshot!(checked.out, @"");
+    insta::assert_snapshot!(checked.out, @r#"
+    bridge.toml: 4 rules, 6 problems
+
+    bridge.toml:4 (rule nowhere)
+      BASEROW_TOKEN sees no table "projets"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
+      → mend the name, or give the token rights on the table (Baserow: Settings → Database tokens)
+
+    bridge.toml:9 (rule fields) page.write_back
+      the field "Client" of the table "projet" is of the type link_row: a page's id cannot be kept there
+      → use a text field
+
+    bridge.toml:9 (rule fields) page.title
+      the table "projet" has no field "Nmo"
+      → mend the name; the table has: Nom, Statut, Client, docmost_page_id, docmost_url
+
+    bridge.toml:9 (rule fields) links.client
+      the field "Statut" of the table "projet" is of the type single_select, not a link to another table
+      → name a link field
+
+    bridge.toml:14 (rule twice)
+      it never runs: "projet" is the table of the rule "fields", which makes the page of its rows
+      → make one rule of the two
+
+    bridge.toml:19 (rule space)
+      the account bridge@passerelle.test sees no space "Direction" in Docmost; it sees: Agence, General
+      → mend the name, or add the account to the space as a writer (Docmost: Space settings → Members)
+    "#);
 }
 
 #[tokio::test]
@@ -94,8 +152,12 @@ async fn a_file_that_is_not_there_or_no_toml_is_told_with_its_place() {
     let town = Town::start().unwrap();
     let missing = town.passerelle(&["check", "--file", "nowhere.toml"]).await;
     assert_eq!(missing.code, 1);
-    assert!(missing.out.contains("nowhere.toml: cannot be read"), "{}", missing.out);
+    assert!(
+        missing.out.contains("nowhere.toml\n  cannot be read"),
+        "{}",
+        missing.out
+    );
     town.rules("[sources]\n[[rules]]\nnmae = \"x\"\n").unwrap();
     let broken = town.passerelle(&["check"]).await;
-    assert!(broken.out.contains("bridge.toml:3"), "{}", broken.out);
+    assert!(broken.out.contains("bridge.toml:3\n"), "{}", broken.out);
 }

@@ -73,8 +73,12 @@ impl Needs<'_> {
     fn page(&mut self) {
         let page = &self.rule.page;
         let owner = |name: &str| (name == "row").then_some(Owner::Row);
-        self.template(&template::title_of(&self.rule.name), true, owner);
-        self.template(&page.body, page.body_updates == BodyUpdates::Replace, owner);
+        self.template((&template::title_of(&self.rule.name), "page.title"), true, owner);
+        self.template(
+            (&page.body, &page.body),
+            page.body_updates == BodyUpdates::Replace,
+            owner,
+        );
         if let Some(icon) = &page.icon {
             self.add(Owner::Row, &icon.field, Purpose::Read { follows: true }, "page.icon");
         }
@@ -93,8 +97,12 @@ impl Needs<'_> {
             _ => None,
         };
         let follows = collection.body_updates == BodyUpdates::Replace;
-        self.template(&template::part_title_of(&self.rule.name), true, owner);
-        self.template(&collection.body, follows, owner);
+        self.template(
+            (&template::part_title_of(&self.rule.name), "collection.title"),
+            true,
+            owner,
+        );
+        self.template((&collection.body, &collection.body), follows, owner);
         if let Some(icon) = &collection.icon {
             self.add(
                 parts.clone(),
@@ -115,8 +123,8 @@ impl Needs<'_> {
         }
     }
 
-    /// The fields in a template; `owner` tells whose row a name is, besides those of the rule's links.
-    fn template(&mut self, name: &str, follows: bool, owner: impl Fn(&str) -> Option<Owner>) {
+    /// The fields in a template, and where the rule names it; `owner` tells whose row a name is, besides those of the rule's links.
+    fn template(&mut self, (name, place): (&str, &str), follows: bool, owner: impl Fn(&str) -> Option<Owner>) {
         let Ok(template) = self.rules.templates.get_template(name) else {
             return;
         };
@@ -129,7 +137,7 @@ impl Needs<'_> {
             if let Some(of) = owner(root).or_else(linked)
                 && field != "id"
             {
-                self.add(of, field, Purpose::Read { follows }, name);
+                self.add(of, field, Purpose::Read { follows }, place);
             }
         }
     }
@@ -182,12 +190,12 @@ mod tests {
         let body = "{% for bloc in row.blocs %}{{ bloc }}{% endfor %}{{ row[\"Fin\"] }}";
         insta::assert_snapshot!(needs(rule, &[("p.md", body)]).join("\n"), @r#"
         Row.Client Link (links.client)
-        Row.Nom Read { follows: true } (title of r)
+        Row.Nom Read { follows: true } (page.title)
         Row.Statut Read { follows: true } (page.icon)
         Row.blocs Read { follows: false } (p.md)
         Row.docmost_page_id PageId (page.write_back)
         Row.docmost_url PageUrl (page.write_back)
-        Linked("Client").Name Read { follows: true } (title of r)
+        Linked("Client").Name Read { follows: true } (page.title)
         "#);
     }
 
@@ -205,9 +213,9 @@ mod tests {
             body = "p.md"
             write_back = { page_id = "page" }"#;
         insta::assert_snapshot!(needs(rule, &[("p.md", "")]).join("\n"), @r#"
-        Row.Titre Read { follows: true } (title of r/collection)
+        Row.Titre Read { follows: true } (collection.title)
         Row.bloc Link (collection.of)
-        Linked("bloc").Titre Read { follows: true } (title of r/collection)
+        Linked("bloc").Titre Read { follows: true } (collection.title)
         Linked("bloc").page PageId (collection.write_back)
         "#);
     }
