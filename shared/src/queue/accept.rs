@@ -208,7 +208,7 @@ impl AcceptCommit {
         call.arg(format!("{}{number:x}", self.caller))
             .arg(CLAIM_SECONDS)
             .arg(ANSWER_SECONDS);
-        call.arg(&keys.wake).arg(group.len());
+        call.arg(&keys.wake);
         for submission in group {
             submission.prepared.write(&mut call);
         }

@@ -63,7 +63,7 @@ impl Ending {
     /// A worker's own verdict.
     pub(super) fn of(job: &Job, held: HeldLease, settlement: Settlement) -> Result<Self, QueueError> {
         let (word, delay_ms) = match &settlement.verdict {
-            Verdict::Done(_) => ("done", 0),
+            Verdict::Done(_) => (DONE, 0),
             Verdict::Retry { after_ms, .. } => ("retry", *after_ms),
             Verdict::Hold { after_ms, .. } => ("hold", *after_ms),
             Verdict::Bury { .. } => ("bury", 0),
@@ -161,22 +161,24 @@ impl Ending {
         })
     }
 
-    /// Adds it to a call of the script.
+    /// Adds all but its key to a call of the script.
     pub(super) fn write(&self, call: &mut Call) {
-        let (key, token) = self.holder.key_and_token();
+        let (_, token) = self.holder.key_and_token();
+        call.arg(token).arg(&self.fact).arg(self.word);
+        if self.word == DONE {
+            return;
+        }
         let only_expired = matches!(self.holder, Holder::Nobody { .. });
-        call.arg(key)
-            .arg(token)
-            .arg(self.word)
-            .arg(u8::from(only_expired))
-            .arg(self.delay_ms)
-            .arg(&self.fact);
+        call.arg(u8::from(only_expired)).arg(self.delay_ms);
         match &self.letter {
             Some((id, letter)) => call.arg(id).arg(letter),
             None => call.arg("").arg(""),
         };
     }
 }
+
+/// The ending that nearly all attempts have: the script is told nothing more about it.
+const DONE: &str = "done";
 
 /// The reason of letters whose job kills its worker or cannot be read.
 pub(super) const POISON: &str = "poison";

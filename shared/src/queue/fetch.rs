@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::ending::{Ending, Holder};
-use super::record::{self, FIELDS};
+use super::record;
 use super::scripts::{EXPIRED, FETCH};
 use super::{BackendSettings, Queue, QueueError, short_id};
 use crate::gate::GateName;
@@ -98,32 +98,25 @@ impl Queue {
 
     /// Sees to jobs whose leases have expired; returns how many there were.
     pub(super) async fn reclaim(&self) -> Result<usize, QueueError> {
-        const VALUES: usize = FIELDS + 4;
         let mut script = EXPIRED.call(2);
         script
             .arg(&self.inner.keys.leases)
             .arg(&self.inner.keys.records)
             .arg(EXPIRED_BATCH);
-        let answer: Vec<Value> = script.send(&self.inner.redis).await?;
-        let (expired, _) = answer.as_chunks::<VALUES>();
-        let mut settling = Vec::with_capacity(expired.len());
-        for [key, token, fields @ .., owner, began] in expired {
-            let fields: &[Value; FIELDS] = fields;
-            let (key, token) = (bytes(key), string(token));
-            let worker = record::text("o", owner)
-                .ok()
-                .flatten()
-                .and_then(|name| ProcessName::parse(name).ok());
-            let worker = worker.unwrap_or_else(|| ProcessName::unique("unknown"));
-            let began = string(began)
-                .parse()
-                .map_or_else(|_| Timestamp::now(), Timestamp::from_millis);
+        let answer: Vec<(Vec<u8>, Vec<u8>)> = script.send(&self.inner.redis).await?;
+        let mut settling = Vec::with_capacity(answer.len());
+        for (key, record) in answer {
+            let Some(lease) = record::lease(&record) else {
+                return Err(QueueError::Protocol("an expired job without a lease".to_owned()));
+            };
+            let worker = ProcessName::parse(&lease.owner).unwrap_or_else(|_| ProcessName::unique("unknown"));
             let why = format!("the worker {worker} vanished while it ran the job");
             tracing::warn!(job = %key.escape_ascii(), %worker, "a lease expired: the job is taken back");
-            let job = decode_taken(key.clone(), token.clone(), fields).job;
+            let job = decode_job(&key, &record);
+            let token = lease.token;
             let holder = Holder::Nobody { key, token, worker };
             let ending = match &job {
-                Ok(job) => Ending::crash(job, holder, began, &why)?,
+                Ok(job) => Ending::crash(job, holder, lease.began, &why)?,
                 Err(unreadable) => Ending::unreadable(unreadable, holder)?,
             };
             settling.push(self.end(ending));
@@ -145,41 +138,38 @@ fn decode_fetched(answer: &[Value]) -> Result<Fetched, QueueError> {
     else {
         return Err(unexpected());
     };
-    let (jobs, rest) = jobs.as_chunks::<{ FIELDS + 2 }>();
+    let (jobs, rest) = jobs.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(unexpected());
     }
-    let lease_of = |[key, token, fields @ ..]: &[Value; FIELDS + 2]| {
-        let fields: &[Value; FIELDS] = fields;
-        decode_taken(bytes(key), string(token), fields)
-    };
+    let jobs = jobs.iter().map(decode_taken).collect::<Option<_>>();
     Ok(Fetched {
         now: Timestamp::from_millis(*now),
         look_again: (*look_again >= 0).then(|| Timestamp::from_millis(*look_again)),
         has_expired: *expired == 1,
         has_stock: *stock == 1,
         is_probe: *probe == 1,
-        jobs: jobs.iter().map(lease_of).collect(),
+        jobs: jobs.ok_or_else(unexpected)?,
     })
 }
 
-fn decode_taken(key: Vec<u8>, token: String, fields: &[Value; FIELDS]) -> Taken {
-    let job = record::decode(&key, fields).map_err(|error| Unreadable {
+/// `None` if the script did not answer with the record of a leased job.
+fn decode_taken(pair: &[Value; 2]) -> Option<Taken> {
+    let [Value::BulkString(key), Value::BulkString(record)] = pair else {
+        return None;
+    };
+    Some(Taken {
         key: key.clone(),
-        covers: Seq::from_stream_id(&string(&fields[0])).unwrap_or(Seq::ZERO),
+        token: record::lease(record)?.token,
+        job: decode_job(key, record),
+    })
+}
+
+fn decode_job(key: &[u8], record: &[u8]) -> Result<Job, Unreadable> {
+    record::decode(key, record).map_err(|error| Unreadable {
+        key: key.to_vec(),
+        covers: record::covers(record),
         error,
-        bytes: record::describe(fields),
-    });
-    Taken { key, token, job }
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    match value {
-        Value::BulkString(bytes) => bytes.clone(),
-        _ => Vec::new(),
-    }
-}
-
-fn string(value: &Value) -> String {
-    String::from_utf8_lossy(&bytes(value)).into_owned()
+        bytes: record::describe(record),
+    })
 }

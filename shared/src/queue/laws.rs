@@ -399,11 +399,7 @@ impl World {
             redis::cmd("XLEN").arg(&keys.ledger).to_owned(),
         ];
         for row in 1..=ROWS {
-            commands.push(
-                redis::cmd("HGETALL")
-                    .arg(format!("{}:t1/r{row}", keys.records))
-                    .to_owned(),
-            );
+            commands.push(redis::cmd("GET").arg(format!("{}:t1/r{row}", keys.records)).to_owned());
         }
         let mut state = Vec::new();
         for command in &commands {

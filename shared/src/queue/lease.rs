@@ -218,9 +218,13 @@ impl Leases {
             let mut call = RENEW.call(2);
             call.arg(&queue.inner.keys.leases)
                 .arg(&queue.inner.keys.records)
-                .arg(millis(length));
-            for (token, key, _) in group {
-                call.arg(key).arg(token);
+                .arg(millis(length))
+                .arg(group.len());
+            for (_, key, _) in group {
+                call.arg(key);
+            }
+            for (token, ..) in group {
+                call.arg(token);
             }
             let answers: String = call.send(&queue.inner.redis).await?;
             for ((token, key, lost), answer) in group.iter().zip(answers.chars()) {

@@ -1,77 +1,95 @@
-//! A job's record as Redis keeps it: a small hash with short field names, because there may be a million of them.
+//! A job's record as Redis keeps it: one short text, because there may be a million of them and each is read and written for every step.
 //!
-//! | field | meaning |
+//! | line | what it says |
 //! |---|---|
-//! | `s` | state: `q` queued, `r` running, `w` waiting for its time |
-//! | `c` `k` `e` | what it covers: last ledger entry, kinds of events, last event |
-//! | `w` | when the first event that it covers was accepted |
-//! | `a` `x` `f` | counted attempts, crashes in a row, when its failures began |
-//! | `h` | `1`: its wait is kept when news arrive (an outage, a crash) |
-//! | `t` `o` `b` | while it runs: token, owner, when it began |
-//! | `d` `dk` `de` `dw` | while it runs: what arrived meanwhile (as `c` `k` `e` `w`) |
+//! | 1 | its state: `q` queued · `w` waiting for its time · `w held` waiting, and news do not end it (an outage, a crash) · `r` running, with its token, its owner, and when it began |
+//! | 2 | the job: last ledger entry, kinds of events and last event that it covers; when the first of them was accepted; counted attempts, crashes in a row, when its failures began (`-`: none) |
+//! | 3 | only while it runs: what arrived meanwhile, as the first four of line 2 |
+//!
+//! A text rather than a hash: the records of a whole group are read by one call and written by one call, which halves what a job costs Redis.
+//! Words and numbers rather than bytes: `redis-cli get` shows what an operator wants to know.
 
-use std::fmt::Display;
 use std::str::FromStr;
-
-use redis::Value;
 
 use crate::id::EventId;
 use crate::job::{EventKinds, Job, JobKey};
 use crate::ledger::Seq;
 use crate::time::Timestamp;
 
-/// How many values [`decode`] reads after the key: c, k, e, w, a, x, f.
-pub(super) const FIELDS: usize = 7;
+/// Who has a running job.
+pub(super) struct Lease {
+    pub(super) token: String,
+    pub(super) owner: String,
+    pub(super) began: Timestamp,
+}
 
-/// Reads a job from its key and fields. The error says which field cannot be read; such a record becomes a dead letter.
-pub(super) fn decode(key: &[u8], fields: &[Value; FIELDS]) -> Result<Job, String> {
-    let [covers, kinds, event, since, attempts, crashes, failing] = fields;
-    let covers = text("c", covers)?.ok_or("c is missing")?;
-    let event = text("e", event)?.ok_or("e is missing")?;
-    Ok(Job {
-        key: std::str::from_utf8(key)
-            .map_err(|error| format!("key: {error}"))
-            .and_then(|key| JobKey::parse(key).map_err(|error| error.to_string()))?,
-        covers: Seq::from_stream_id(covers).map_err(|error| format!("c: {error}"))?,
-        kinds: EventKinds::from_bits(number("k", kinds)?.ok_or("k is missing")?),
-        last_event: EventId::parse(event).map_err(|error| format!("e: {error}"))?,
-        waiting_since: Timestamp::from_millis(number("w", since)?.ok_or("w is missing")?),
-        attempts: number("a", attempts)?.unwrap_or(0),
-        crashes: number("x", crashes)?.unwrap_or(0),
-        failing_since: number("f", failing)?.map(Timestamp::from_millis),
+/// The lease of a running job; `None` for any other record.
+pub(super) fn lease(record: &[u8]) -> Option<Lease> {
+    let state = std::str::from_utf8(record.split(|byte| *byte == b'\n').next()?).ok()?;
+    let mut words = state.strip_prefix("r ")?.split(' ');
+    Some(Lease {
+        token: words.next()?.to_owned(),
+        owner: words.next()?.to_owned(),
+        began: Timestamp::from_millis(words.next()?.parse().ok()?),
     })
 }
 
-/// A field's text; `None` if the record does not have the field.
-pub(super) fn text<'a>(name: &str, value: &'a Value) -> Result<Option<&'a str>, String> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes)
-            .map(Some)
-            .map_err(|error| format!("{name}: {error}")),
-        Value::Nil => Ok(None),
-        other => Err(format!("{name} is {other:?}")),
-    }
+/// Reads a job from its key and its record. The error says what cannot be read; such a record becomes a dead letter.
+pub(super) fn decode(key: &[u8], record: &[u8]) -> Result<Job, String> {
+    let mut words = Words(work(record)?.split(' '));
+    let covers = words.text("the covered entry")?;
+    Ok(Job {
+        key: std::str::from_utf8(key)
+            .map_err(|error| format!("the key: {error}"))
+            .and_then(|key| JobKey::parse(key).map_err(|error| error.to_string()))?,
+        covers: Seq::from_stream_id(covers).map_err(|error| error.to_string())?,
+        kinds: EventKinds::from_bits(words.number("the kinds of events")?),
+        last_event: EventId::parse(words.text("the last event")?).map_err(|error| error.to_string())?,
+        waiting_since: Timestamp::from_millis(words.number("the time of the first event")?),
+        attempts: words.number("the attempts")?,
+        crashes: words.number("the crashes")?,
+        failing_since: match words.text("the time of the first failure")? {
+            "-" => None,
+            time => Some(Timestamp::from_millis(
+                time.parse().map_err(|_| format!("{time:?} is no time"))?,
+            )),
+        },
+    })
 }
 
-fn number<T: FromStr<Err: Display>>(name: &str, value: &Value) -> Result<Option<T>, String> {
-    match text(name, value)? {
-        Some(text) => text.parse().map(Some).map_err(|error| format!("{name}: {error}")),
-        None => Ok(None),
-    }
+/// What an unreadable record still says about the last entry that it covers; nothing, if that cannot be read either.
+pub(super) fn covers(record: &[u8]) -> Seq {
+    let word = work(record).ok().and_then(|work| work.split(' ').next());
+    word.and_then(|word| Seq::from_stream_id(word).ok())
+        .unwrap_or(Seq::ZERO)
 }
 
-/// What an unreadable record held, for people: the start of every field.
-pub(super) fn describe(fields: &[Value]) -> String {
-    let mut description = String::new();
-    for value in fields {
-        match value {
-            Value::BulkString(bytes) => description.extend(bytes.escape_ascii().map(char::from)),
-            _ => description.push('-'),
-        }
-        description.push(' ');
-    }
+/// What an unreadable record held, for people: its start.
+pub(super) fn describe(record: &[u8]) -> String {
+    let mut description = record.escape_ascii().to_string();
     description.truncate(4096);
     description
+}
+
+fn work(record: &[u8]) -> Result<&str, String> {
+    let line = record.split(|byte| *byte == b'\n').nth(1).unwrap_or_default();
+    std::str::from_utf8(line).map_err(|error| error.to_string())
+}
+
+struct Words<'a>(std::str::Split<'a, char>);
+
+impl<'a> Words<'a> {
+    fn text(&mut self, what: &str) -> Result<&'a str, String> {
+        self.0
+            .next()
+            .filter(|word| !word.is_empty())
+            .ok_or_else(|| format!("{what} is missing"))
+    }
+
+    fn number<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
+        let word = self.text(what)?;
+        word.parse().map_err(|_| format!("{what} is {word:?}, not a number"))
+    }
 }
 
 #[cfg(test)]
@@ -80,32 +98,40 @@ mod tests {
 
     use super::*;
 
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.as_bytes().to_vec())
+    #[test]
+    fn a_fresh_record_has_no_attempts_and_no_crashes() {
+        let record = b"r call:1 worker-7 1732280000500\n1732280000120-3 3 event 1732280000120 0 0 -";
+        let job = decode(b"t12/r345", record).unwrap();
+        assert_eq!((job.attempts, job.crashes, job.failing_since), (0, 0, None));
+        assert_eq!(job.covers.stream_id(), "1732280000120-3");
+        let lease = lease(record).unwrap();
+        assert_eq!((lease.token.as_str(), lease.owner.as_str()), ("call:1", "worker-7"));
+        assert_eq!(lease.began.as_millis(), 1_732_280_000_500);
     }
 
     #[test]
-    fn a_fresh_record_has_no_attempts_and_no_crashes() {
-        let fields = [
-            bulk("1732280000120-3"),
-            bulk("3"),
-            bulk("event"),
-            bulk("1732280000120"),
-            Value::Nil,
-            Value::Nil,
-            Value::Nil,
-        ];
-        let job = decode(b"t12/r345", &fields).unwrap();
-        assert_eq!((job.attempts, job.crashes, job.failing_since), (0, 0, None));
-        assert_eq!(job.covers.stream_id(), "1732280000120-3");
+    fn news_are_no_part_of_the_job_that_runs() {
+        let record = b"r call:1 worker-7 5\n17-3 3 event 17 2 1 16\n18-0 1 later 18";
+        let job = decode(b"t12/r345", record).unwrap();
+        assert_eq!((job.attempts, job.crashes, job.last_event.as_str()), (2, 1, "event"));
+        assert_eq!(job.failing_since, Some(Timestamp::from_millis(16)));
+    }
+
+    #[test]
+    fn a_record_that_lacks_something_says_what() {
+        let error = |record: &[u8]| decode(b"t12/r345", record).unwrap_err();
+        assert_eq!(
+            error(b"r call:1 worker-7 5\n17-3 3 event"),
+            "the time of the first event is missing"
+        );
+        assert_eq!(error(b"rubbish"), "the covered entry is missing");
     }
 
     proptest! {
         #[test]
-        fn no_record_makes_the_reader_panic(key: Vec<u8>, fields: [Option<Vec<u8>>; FIELDS]) {
-            let fields = fields.map(|field| field.map_or(Value::Nil, Value::BulkString));
-            let _ = decode(&key, &fields);
-            prop_assert!(describe(&fields).len() <= 4096);
+        fn no_record_makes_the_reader_panic(key: Vec<u8>, record: Vec<u8>) {
+            let _ = (decode(&key, &record), lease(&record), covers(&record));
+            prop_assert!(describe(&record).len() <= 4096);
         }
     }
 }

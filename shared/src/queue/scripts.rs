@@ -32,12 +32,17 @@ macro_rules! script {
 }
 pub(crate) use script;
 
-script!(ACCEPT, "scripts/accept.lua");
+script!(ACCEPT, "scripts/record.lua", "scripts/accept.lua");
 script!(DISCARD, "scripts/discard.lua");
-script!(EXPIRED, "scripts/expired.lua");
-script!(FETCH, "../gate/scripts/admit.lua", "scripts/fetch.lua");
-script!(RENEW, "scripts/renew.lua");
-script!(SETTLE, "scripts/settle.lua");
+script!(EXPIRED, "scripts/record.lua", "scripts/expired.lua");
+script!(
+    FETCH,
+    "scripts/record.lua",
+    "../gate/scripts/admit.lua",
+    "scripts/fetch.lua"
+);
+script!(RENEW, "scripts/record.lua", "scripts/renew.lua");
+script!(SETTLE, "scripts/record.lua", "scripts/settle.lua");
 script!(STATS, "scripts/stats.lua");
 script!(SWITCH, "scripts/switch.lua");
 

@@ -62,6 +62,9 @@ impl SettleCommit {
             .arg(&keys.wake)
             .arg(group.len());
         for ending in group {
+            call.arg(ending.holder.key_and_token().0);
+        }
+        for ending in group {
             ending.write(&mut call);
         }
         call

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, record};
 use crate::id::ProcessName;
 use crate::job::JobKey;
 use crate::time::Timestamp;
@@ -125,14 +125,18 @@ impl Queue {
         ask.arg(&keys.leases).arg(0).arg(MOST - 1);
         let jobs: Vec<String> = redis.query(&ask).await?;
         let looks = jobs.into_iter().map(|job| async move {
-            let mut ask = redis::cmd("HMGET");
-            ask.arg(format!("{}:{job}", keys.records)).arg("o").arg("b");
-            let (worker, since): (Option<String>, Option<i64>) = redis.query(&ask).await?;
-            let (Some(worker), Some(since), Ok(job)) = (worker, since, JobKey::parse(&job)) else {
+            let mut ask = redis::cmd("GET");
+            ask.arg(format!("{}:{job}", keys.records));
+            let record: Option<Vec<u8>> = redis.query(&ask).await?;
+            let lease = record.as_deref().and_then(record::lease);
+            let (Some(lease), Ok(job)) = (lease, JobKey::parse(&job)) else {
                 return Ok::<_, QueueError>(None);
             };
-            let since = Timestamp::from_millis(since);
-            Ok(Some(Running { job, worker, since }))
+            Ok(Some(Running {
+                job,
+                worker: lease.owner,
+                since: lease.began,
+            }))
         });
         let found: Vec<Option<Running>> = futures::future::try_join_all(looks).await?;
         Ok(found.into_iter().flatten().collect())

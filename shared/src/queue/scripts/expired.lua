@@ -1,18 +1,18 @@
 -- expired: the jobs whose workers have vanished. It changes nothing but leases without a running job; settle decides what becomes of the rest.
+-- record.lua stands before this text.
 --
 -- KEYS 1 leases · 2 record prefix
 -- ARGV 1 most jobs
--- Answer: for each job: key · token · c · k · e · w · a · x · f · o · b
+-- Answer: for each job: key · record
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local answer = {}
-for _, job in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))) do
-  local fields = redis.call('HMGET', KEYS[2] .. ':' .. job, 's', 't', 'c', 'k', 'e', 'w', 'a', 'x', 'f', 'o', 'b')
-  if fields[1] == 'r' and fields[2] then
-    answer[#answer + 1] = job
-    for i = 2, 11 do answer[#answer + 1] = fields[i] end
+local jobs, answer = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1])), {}
+for i, text in ipairs(read_records(KEYS[2], jobs)) do
+  if text and string.sub(text, 1, 2) == 'r ' then
+    answer[#answer + 1] = jobs[i]
+    answer[#answer + 1] = text
   else
-    redis.call('ZREM', KEYS[1], job)
+    redis.call('ZREM', KEYS[1], jobs[i])
   end
 end
 return answer

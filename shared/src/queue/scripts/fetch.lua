@@ -1,10 +1,11 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
+-- record.lua and admit.lua stand before this text.
 --
 -- KEYS 1 active · 2 scheduled · 3 leases · 4 record prefix · 5 paused · 6 base of the gates
 -- ARGV 1 most jobs · 2 lease milliseconds · 3 call · 4 worker · 5 '1' if this call is repeated because its answer was lost ·
 --      6… the gates that the jobs of this queue pass
 -- Answer: now · when to look again (-1: nothing is waiting for its time) · expired leases? · stock tasks? · is the job a probe?,
---         then for each job: key · token · c · k · e · w · a · x · f
+--         then for each job: key · record
 local active, scheduled, leases, records, paused, gates = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local most, lease, call, worker, repeated = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 -- Ours wait by the millisecond, tasks of stock producers by the second, in the same set: the size of the score tells them apart.
@@ -16,17 +17,16 @@ local answer = { now, -1, 0, 0, 0 }
 local needs = {}
 for at = 6, #ARGV do needs[#needs + 1] = ARGV[at] end
 
-local function report(job, token, fields)
-  local n = #answer
-  answer[n + 1], answer[n + 2] = job, token
-  for i = 1, 7 do answer[n + 2 + i] = fields[i + 1] end
+local function report(job, text)
+  answer[#answer + 1] = job
+  answer[#answer + 1] = text
 end
 
 if repeated then
   -- What the lost answer had taken is still leased under this call; the set only holds what is running now.
-  for _, job in ipairs(redis.call('ZRANGE', leases, 0, 9999)) do
-    local fields = redis.call('HMGET', records .. ':' .. job, 's', 'c', 'k', 'e', 'w', 'a', 'x', 'f', 't')
-    if fields[1] == 'r' and fields[9] and string.sub(fields[9], 1, #call + 1) == call .. ':' then report(job, fields[9], fields) end
+  local jobs = redis.call('ZRANGE', leases, 0, 9999)
+  for i, text in ipairs(read_records(records, jobs)) do
+    if text and string.sub(text, 1, #call + 3) == 'r ' .. call .. ':' then report(jobs[i], text) end
   end
   if #answer > 5 then
     if has_probe_job(gates, needs, worker) then answer[5] = 1 end
@@ -35,7 +35,7 @@ if repeated then
 end
 
 if redis.call('EXISTS', paused) == 1 then return answer end
--- See admit.lua, which stands before this text. Jobs that are not admitted stay where they are: queued, or waiting although they are due.
+-- Jobs that are not admitted stay where they are: queued, or waiting although they are due.
 local admission = admit(gates, needs, worker, now, most)
 most = admission.most
 
@@ -48,27 +48,36 @@ end
 if waiting and not admission.is_closed then
   local due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, now, 'LIMIT', 0, 200)
   if #due > 0 then
-    for _, job in ipairs(due) do redis.call('HSET', records .. ':' .. job, 's', 'q') end
+    local queued = {}
+    for i, text in ipairs(read_records(records, due)) do
+      queued[#queued + 1] = records .. ':' .. due[i]
+      queued[#queued + 1] = 'q\n' .. after_state(text or '')
+    end
+    call_with_all(queued, 'MSET')
     redis.call('RPUSH', active, unpack(due))
     redis.call('ZREM', scheduled, unpack(due))
   end
 end
 
 local jobs = most > 0 and pop(active, admission, most) or {}
-local leased = {}
-for i, job in ipairs(jobs) do
-  local record = records .. ':' .. job
-  local fields = redis.call('HMGET', record, 's', 'c', 'k', 'e', 'w', 'a', 'x', 'f')
+local leased, running, is_taken = {}, {}, {}
+-- As texts: to make one of a number is the dearest part of a call, and there is one number for all.
+local began, expires = ' ' .. worker .. ' ' .. string.format('%.0f', now) .. '\n', string.format('%.0f', now + lease)
+for i, text in ipairs(read_records(records, jobs)) do
+  local job, state = jobs[i], string.sub(text or '', 1, 2)
   -- A key that is running or waiting is never taken a second time, however it came into the list.
-  if fields[1] ~= 'r' and fields[1] ~= 'w' then
-    local token = call .. ':' .. i
-    redis.call('HSET', record, 's', 'r', 't', token, 'o', worker, 'b', now)
-    leased[#leased + 1] = now + lease
+  if state ~= 'r ' and state ~= 'w ' and state ~= 'w\n' and not is_taken[job] then
+    is_taken[job] = true
+    local record = 'r ' .. call .. ':' .. i .. began .. after_state(text or '')
+    running[#running + 1] = records .. ':' .. job
+    running[#running + 1] = record
+    leased[#leased + 1] = expires
     leased[#leased + 1] = job
-    report(job, token, fields)
+    report(job, record)
   end
 end
-if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end
+call_with_all(running, 'MSET')
+call_with_all(leased, 'ZADD', leases)
 note_taken(gates, admission, worker, now, #leased / 2)
 if admission.is_probe and #leased > 0 then answer[5] = 1 end
 

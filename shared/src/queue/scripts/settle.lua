@@ -1,13 +1,14 @@
--- settle: ends attempts: each job moves on and its fact is written, in one atomic step.
+-- settle: ends attempts: each job moves on and its fact is written, in one atomic step. record.lua stands before this text.
 --
 -- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 record prefix · 6 answers · 7 dead · 8 letter prefix
--- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings, then for each ending:
---      job key · token · ending · '1' if it holds only for an expired lease · delay in milliseconds · fact (may be empty) · letter id · letter
+-- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
+--      token · fact (may be empty) · ending, and where that is not `done`:
+--      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
 -- Endings: done · retry · hold · bury · return (to the front, untouched) · crash
 -- Answer: one digit per ending: 1 recorded, 0 the lease was lost and nothing was changed
 local ledger, active, scheduled, leases, records = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local answers_key, dead, letters = KEYS[6], KEYS[7], KEYS[8]
-local call, answer_seconds, wake = ARGV[1], ARGV[2], ARGV[3]
+local call, answer_seconds, wake, number = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- The same call again, because its answer was lost: answer as before, change nothing.
 local before = redis.call('GET', answers_key)
@@ -17,7 +18,8 @@ end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local answers, endings, facts, released, back, front = {}, {}, {}, {}, {}, {}
+local answers, endings, facts, released = {}, {}, {}, {}
+local texts = read_records(records, { unpack(ARGV, 5, 4 + number) })
 
 local function has_expired(job)
   local expiry = redis.call('ZSCORE', leases, job)
@@ -25,65 +27,87 @@ local function has_expired(job)
 end
 
 -- First look at everything and write the facts: if Redis refuses that (out of memory), nothing has been changed.
-for i = 1, tonumber(ARGV[4]) do
-  local at = 5 + (i - 1) * 8
-  local job = ARGV[at]
-  local old = redis.call('HMGET', records .. ':' .. job, 's', 't', 'd', 'dk', 'de', 'dw', 'k', 'a', 'x', 'f')
-  local is_held = old[1] == 'r' and old[2] == ARGV[at + 1] and (ARGV[at + 3] ~= '1' or has_expired(job))
+local at = 5 + number
+for i = 1, number do
+  local job, token, fact, it = ARGV[4 + i], ARGV[at], ARGV[at + 1], { ending = ARGV[at + 2] }
+  at = at + 3
+  local only_expired = false
+  if it.ending ~= 'done' then
+    only_expired, it.delay, it.letter_id, it.letter = ARGV[at] == '1', tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3]
+    at = at + 4
+  end
+  local is_held = is_held_by(texts[i], token) and not (only_expired and not has_expired(job))
   answers[i] = is_held and '1' or '0'
   if is_held then
-    endings[#endings + 1] = { job = job, ending = ARGV[at + 2], delay = tonumber(ARGV[at + 4]), letter_id = ARGV[at + 6], letter = ARGV[at + 7], old = old }
+    -- Of two endings with one token the first counts.
+    it.job, it.text, texts[i] = job, texts[i], false
+    endings[#endings + 1] = it
     released[#released + 1] = job
-    if ARGV[at + 5] ~= '' then
+    if fact ~= '' then
       facts[#facts + 1] = 'j'
-      facts[#facts + 1] = ARGV[at + 5]
+      facts[#facts + 1] = fact
     end
   end
 end
 if #facts > 0 then redis.call('XADD', ledger, '*', unpack(facts)) end
 
+local gone, written, back, front = {}, {}, {}, {}
+local function write(job, text)
+  written[#written + 1] = records .. ':' .. job
+  written[#written + 1] = text
+end
+
 -- The record begins anew with the events that came while the job ran; without any it is gone.
-local function begin_anew(record, job, old)
-  redis.call('DEL', record)
-  if old[3] then
-    redis.call('HSET', record, 's', 'q', 'c', old[3], 'k', old[4], 'e', old[5], 'w', old[6])
+local function begin_anew(job, news)
+  if news == '' then
+    gone[#gone + 1] = records .. ':' .. job
+  else
+    write(job, 'q\n' .. news .. ' 0 0 -')
     back[#back + 1] = job
   end
 end
 
--- The record lives on and covers the events that came meanwhile too.
-local function live_on(record, old, state, ...)
-  redis.call('HSET', record, 's', state, ...)
-  if old[3] then
-    redis.call('HSET', record, 'c', old[3], 'k', bit.bor(tonumber(old[7]) or 0, tonumber(old[4]) or 0), 'e', old[5])
+-- The record lives on and covers the events that came meanwhile too. `change` gets the attempts, the crashes and the start of the failures.
+local function live_on(it, work, news, state, change)
+  local what, attempts, crashes, failing = string.match(work, '^(.*) (%d+) (%d+) (%S+)$')
+  if what then
+    attempts, crashes, failing = change(tonumber(attempts), tonumber(crashes), failing)
+    work = what .. ' ' .. attempts .. ' ' .. crashes .. ' ' .. failing
+    if news ~= '' then work = cover_more(work, string.match(news, '^(%S+) (%d+) (%S+)')) end
   end
-  redis.call('HDEL', record, 't', 'o', 'b', 'd', 'dk', 'de', 'dw')
+  write(it.job, state .. '\n' .. work)
 end
 
+local function wait(it) redis.call('ZADD', scheduled, now + it.delay, it.job) end
+
 for _, it in ipairs(endings) do
-  local record, old, ending = records .. ':' .. it.job, it.old, it.ending
-  if ending == 'done' then
-    begin_anew(record, it.job, old)
-  elseif ending == 'bury' then
+  local work, news = string.match(it.text, '^[^\n]*\n([^\n]*)\n?(.*)$')
+  if it.ending == 'done' then
+    begin_anew(it.job, news)
+  elseif it.ending == 'bury' then
     redis.call('ZADD', dead, 0, it.letter_id)
     redis.call('SET', letters .. ':' .. it.letter_id, it.letter)
-    begin_anew(record, it.job, old)
-  elseif ending == 'retry' then
-    local state = old[3] and 'q' or 'w'
-    live_on(record, old, state, 'a', (tonumber(old[8]) or 0) + 1, 'x', 0, 'h', 0, 'f', old[10] or now)
-    if old[3] then back[#back + 1] = it.job else redis.call('ZADD', scheduled, now + it.delay, it.job) end
-  elseif ending == 'hold' then
-    live_on(record, old, 'w', 'x', 0, 'h', 1)
-    redis.call('ZADD', scheduled, now + it.delay, it.job)
-  elseif ending == 'crash' then
-    live_on(record, old, 'w', 'x', (tonumber(old[9]) or 0) + 1, 'h', 1)
-    redis.call('ZADD', scheduled, now + it.delay, it.job)
+    begin_anew(it.job, news)
+  elseif it.ending == 'retry' then
+    local is_new = news ~= ''
+    live_on(it, work, news, is_new and 'q' or 'w', function(attempts, _, failing)
+      return attempts + 1, 0, failing == '-' and string.format('%.0f', now) or failing
+    end)
+    if is_new then back[#back + 1] = it.job else wait(it) end
+  elseif it.ending == 'hold' then
+    live_on(it, work, news, 'w held', function(attempts, _, failing) return attempts, 0, failing end)
+    wait(it)
+  elseif it.ending == 'crash' then
+    live_on(it, work, news, 'w held', function(attempts, crashes, failing) return attempts, crashes + 1, failing end)
+    wait(it)
   else
-    live_on(record, old, 'q')
+    live_on(it, work, news, 'q', function(attempts, crashes, failing) return attempts, crashes, failing end)
     front[#front + 1] = it.job
   end
 end
 
+call_with_all(gone, 'DEL')
+call_with_all(written, 'MSET')
 if #released > 0 then redis.call('ZREM', leases, unpack(released)) end
 local length = 0
 if #front > 0 then length = redis.call('LPUSH', active, unpack(front)) end

@@ -1,0 +1,41 @@
+-- record: how the record of a job is read and written. This text stands before the scripts that touch records; record.rs explains the format:
+--   1st line: state · 2nd line: c k e w a x f · 3rd line, perhaps, while it runs: c k e w of what arrived meanwhile
+--
+-- A record is one text, and the records of a whole group are read and written by one call each: what costs is the number of calls.
+local MOST_VALUES = 200 -- on the stack at once
+
+-- The records of these jobs, in order; false where there is none.
+local function read_records(prefix, jobs)
+  local texts = {}
+  for from = 1, #jobs, MOST_VALUES do
+    local keys = {}
+    for at = from, math.min(from + MOST_VALUES - 1, #jobs) do keys[#keys + 1] = prefix .. ':' .. jobs[at] end
+    local some = redis.call('MGET', unpack(keys))
+    for at = 1, #keys do texts[from + at - 1] = some[at] end
+  end
+  return texts
+end
+
+-- Calls a command with any number of values: an even number each time, so that pairs stay together.
+local function call_with_all(values, command, ...)
+  local first = { ... }
+  for from = 1, #values, MOST_VALUES do
+    local some = { unpack(first) }
+    for at = from, math.min(from + MOST_VALUES - 1, #values) do some[#some + 1] = values[at] end
+    redis.call(command, unpack(some))
+  end
+end
+
+-- What a job is: everything after the first line.
+local function after_state(text)
+  local line_end = string.find(text, '\n', 1, true)
+  return line_end and string.sub(text, line_end + 1) or text
+end
+
+local function is_held_by(text, token) return text and string.sub(text, 1, #token + 3) == 'r ' .. token .. ' ' end
+
+-- The record covers something more: its last entry, its kinds, its last event.
+local function cover_more(job, covers, kinds, event)
+  local old_kinds, rest = string.match(job, '^%S+ (%d+) %S+ (.*)$')
+  return covers .. ' ' .. bit.bor(tonumber(old_kinds) or 0, tonumber(kinds)) .. ' ' .. event .. ' ' .. (rest or job)
+end
