@@ -61,6 +61,13 @@ impl Docmost {
             .await
     }
 
+    /// How often the bridge has called a route, e.g. `/api/pages/create`, whatever became of it.
+    pub async fn calls(&self, path: &str) -> anyhow::Result<usize> {
+        let log = self.control(reqwest::Method::GET, "/_sandbox/log", None).await?;
+        let calls = log.as_array().context("the log is no list")?;
+        Ok(calls.iter().filter(|call| call["path"] == path).count())
+    }
+
     /// Calls the interface; returns `data`.
     pub async fn call(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         let token = self.token.get_or_try_init(|| self.sign_in()).await?;

@@ -14,6 +14,7 @@ pub mod baserow;
 pub mod builder;
 pub mod docmost;
 pub mod process;
+pub mod scenario;
 pub mod system;
 pub mod webhook;
 

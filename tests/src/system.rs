@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::queue::{Queue, QueueStats};
-use passerelle_shared::store::Store;
+use passerelle_shared::store::{Counts, Store};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::{TestRedis, eventually};
 
@@ -113,6 +113,34 @@ impl System {
             "passerelle {arguments:?} failed:\n{printed}{complaint}"
         );
         Ok(printed)
+    }
+
+    /// The closing sentences that `trace` tells of an event or a row, one for each row of each event.
+    pub async fn why(&self, subject: &str) -> anyhow::Result<Vec<String>> {
+        let story = self.operator(&["trace", subject]).await?;
+        let sentences = story.lines().filter_map(|line| line.trim().strip_prefix("Why: "));
+        Ok(sentences.map(str::to_owned).collect())
+    }
+
+    /// Makes these the only faults of Docmost; none makes it whole again.
+    pub async fn break_docmost(&self, faults: &[Value]) -> anyhow::Result<()> {
+        self.docmost
+            .control(reqwest::Method::PUT, "/_sandbox/faults", Some(json!(faults)))
+            .await
+            .map(|_| ())
+    }
+
+    /// Accepted items = the sum of the outcomes, and nothing is open; by the totals and by counting row by row.
+    pub async fn every_item_has_one_outcome(&self) -> anyhow::Result<Counts> {
+        let store = self.store().await?;
+        let counts = store.counts().await?;
+        anyhow::ensure!(
+            counts.items > 0 && (counts.open, counts.missing()) == (0, 0),
+            "{counts:?}\n{}",
+            self.logs()
+        );
+        anyhow::ensure!(counts == store.recount().await?, "the totals are wrong: {counts:?}");
+        Ok(counts)
     }
 
     /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and every fact of the ledger is in the store.

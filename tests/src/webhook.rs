@@ -1,7 +1,8 @@
 //! A caller of the ingress, as a signing proxy in front of it would be.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::Value;
+use passerelle_shared::id::TableId;
+use serde_json::{Value, json};
 use sha2::Sha256;
 
 /// Posts deliveries to one source of an ingress.
@@ -10,6 +11,14 @@ pub struct Caller {
     http: reqwest::Client,
     url: String,
     secret: String,
+}
+
+/// The body of a delivery about rows, as Baserow words it. `rows` are the items as JSON: for a deletion the bare ids.
+pub fn delivery(kind: &str, table: TableId, event: &str, rows: &[Value]) -> Value {
+    let field = if kind == "rows.deleted" { "row_ids" } else { "items" };
+    json!({
+        "table_id": table.get(), "database_id": 1, "workspace_id": 1, "webhook_id": 1, "event_id": event, "event_type": kind, field: rows,
+    })
 }
 
 /// An answer of the ingress.

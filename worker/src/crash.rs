@@ -26,6 +26,8 @@ pub enum CrashPoint {
     AfterLinkSaved,
     /// The row knows the page.
     AfterWriteBack,
+    /// A sub-page is as it should be, the next one is not.
+    AfterSubPage,
     /// The caches were emptied.
     AfterInvalidate,
     /// The page of a deleted row is in the trash.
@@ -40,7 +42,7 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Every point, in the order of a sync.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AfterFetch,
         Self::AfterRowRead,
         Self::AfterPlan,
@@ -51,6 +53,7 @@ impl CrashPoint {
         Self::AfterUpdate,
         Self::AfterLinkSaved,
         Self::AfterWriteBack,
+        Self::AfterSubPage,
         Self::AfterInvalidate,
         Self::AfterTrash,
         Self::AfterRestore,

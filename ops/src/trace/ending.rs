@@ -6,6 +6,9 @@ use passerelle_shared::ledger::{AttemptRecord, FailureClass, FailureRecord, Verd
 use passerelle_shared::outcome::{IgnoredReason, Outcome};
 use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
 
+/// The reason by which the ingress closes rows that it cannot read.
+const UNREADABLE_ROWS: &str = "unreadable_rows";
+
 /// The closing sentence.
 pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
     let Some(outcome) = &item.outcome else {
@@ -33,6 +36,9 @@ pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
             "The row was not in Baserow any more, and no page of it is known: there was nothing to do.".to_owned()
         }
         Outcome::Dead(reason) => dead(reason, item),
+        Outcome::Rejected(reason) if reason == UNREADABLE_ROWS => {
+            "Some rows of this delivery had no readable number, so nothing could be done for them; the others were taken.".to_owned()
+        }
         Outcome::Rejected(reason) => format!("It was refused: {reason}."),
     }
 }

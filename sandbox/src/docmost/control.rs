@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `GET /_sandbox/pages` | every page, trashed ones too, oldest first: `id, slugId, title, icon, spaceSlug, parentPageId, position, creatorEmail, lastUpdatedByEmail, createdAt, deletedAt, labels, markdown` |
 //! | `POST /_sandbox/tokens {email, type?, expiresInSeconds?}` | a token, of type `access` unless said otherwise; a negative life makes an expired one |
+//! | `DELETE /_sandbox/spaces/{slug}` | the owner deletes a space with its pages |
 //! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused from now on |
 //! | `DELETE /_sandbox/roles` | forgets the roles that were looked up, as if five seconds had passed |
 //! | `DELETE /_sandbox/logins` | forgets counted logins, and lifts their refusal |
 
-use actix_web::web::{self, Data, Json, ServiceConfig};
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use super::state::{Page, World};
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .route("/_sandbox/pages", web::get().to(pages))
+        .route("/_sandbox/spaces/{slug}", web::delete().to(delete_space))
         .route("/_sandbox/tokens", web::post().to(token))
         .route("/_sandbox/sessions", web::delete().to(end_sessions))
         .route("/_sandbox/roles", web::delete().to(forget_roles))
@@ -74,6 +76,18 @@ async fn token(docmost: Data<Docmost>, wanted: Json<WantedToken>) -> HttpRespons
         Some(token) => HttpResponse::Ok().json(json!({"token": token})),
         None => HttpResponse::NotFound().json(json!({"message": "no account has this e-mail"})),
     }
+}
+
+async fn delete_space(docmost: Data<Docmost>, slug: Path<String>) -> HttpResponse {
+    let mut world = docmost.world();
+    let found = world.spaces.values().find(|space| space.slug == *slug);
+    let Some(id) = found.map(|space| space.id.clone()) else {
+        return HttpResponse::NotFound().json(json!({"message": "there is no such space"}));
+    };
+    world.spaces.remove(&id);
+    world.pages.retain(|_, page| page.space != id);
+    world.forget_roles();
+    HttpResponse::NoContent().finish()
 }
 
 async fn end_sessions(docmost: Data<Docmost>) -> impl Responder {

@@ -76,6 +76,15 @@ impl Store {
         rows.map(|found| column::row(found.try_get("row_id")?)).collect()
     }
 
+    /// Whose page this is; a page belongs to one row, unless somebody has tampered with the store.
+    pub async fn links_of_page(&self, page: &PageId) -> Result<Vec<Link>, StoreError> {
+        let found = sqlx::query("SELECT * FROM links WHERE page_id = $1")
+            .bind(page.as_str().to_owned())
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(read_link).collect()
+    }
+
     /// Saves a link (insert or replace) and closes the intent of the same slot, in one transaction.
     pub async fn save_link(&self, link: &Link) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;

@@ -14,6 +14,7 @@ use super::farewell::trash_linked;
 use super::page::sweep_later;
 use super::{Application, Plan, Told};
 use crate::bridge::Bridge;
+use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
 
@@ -69,6 +70,7 @@ pub(super) async fn apply_parts(
             Ok(ensured) => ensured,
             Err(failure) => return Err(blame_parent(bridge, parent, failure).await?),
         };
+        CrashPoint::AfterSubPage.pass();
         has_changed |= changed;
         swept = swept.and(sweep_later(bridge, &link));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use passerelle_shared::id::PageId;
 use passerelle_shared::store::Link;
 
-use super::Application;
+use super::{Application, TRASHED};
 use crate::failure::Failure;
 
 impl Application<'_, '_> {
@@ -24,10 +25,27 @@ impl Application<'_, '_> {
             wanted.insert(field.as_str(), self.bridge.docmost.page_address(&link.slug_id));
         }
         wanted.retain(|field, value| row.text(field) != Some(value));
-        if wanted.is_empty() {
+        if wanted.is_empty() || self.knows_another_living_page(link).await? {
             return Ok(false);
         }
         self.bridge.baserow.write(self.journal, self.told.key, &wanted).await?;
         Ok(true)
+    }
+
+    /// A row in several collections has a page in each, and one field for their ids: it keeps the one that it knows for as long as that lives,
+    /// else every look at one collection would take the field from the other.
+    async fn knows_another_living_page(&self, link: &Link) -> Result<bool, Failure> {
+        if self.told.key == self.owner {
+            return Ok(false);
+        }
+        let field = self.told.fields.page_id.as_deref();
+        let named = field.and_then(|field| self.told.row.text(field));
+        let Some(known) = named.and_then(|text| PageId::parse(text).ok()) else {
+            return Ok(false);
+        };
+        let links = self.bridge.store.links_of_page(&known).await?;
+        Ok(links
+            .iter()
+            .any(|other| other.page != link.page && other.slot == link.slot && other.content_hash != TRASHED))
     }
 }

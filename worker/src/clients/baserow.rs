@@ -262,8 +262,9 @@ pub(super) fn classify(answer: &Answer) -> Option<Failure> {
     let (class, message) = match (answer.status, code.as_str()) {
         (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
         (404, "ERROR_TABLE_DOES_NOT_EXIST") => (FailureClass::Permanent, "the table does not exist".to_owned()),
+        // The token is good, only not for this table: its rows are dead letters, and those of other tables are not held up.
         (401 | 403, "ERROR_NO_PERMISSION_TO_TABLE") => (
-            FailureClass::Auth,
+            FailureClass::Permanent,
             "BASEROW_TOKEN may not do this on the table: give it read, create and update rights".to_owned(),
         ),
         (401 | 403, _) => (FailureClass::Auth, "BASEROW_TOKEN is not accepted".to_owned()),
@@ -310,7 +311,7 @@ mod tests {
     #[case(404, r#"{"error":"ERROR_TABLE_DOES_NOT_EXIST"}"#, FailureClass::Permanent)]
     #[case(404, r#"{"error":"URL_NOT_FOUND"}"#, FailureClass::Transient)]
     #[case(401, r#"{"error":"ERROR_TOKEN_DOES_NOT_EXIST"}"#, FailureClass::Auth)]
-    #[case(401, r#"{"error":"ERROR_NO_PERMISSION_TO_TABLE"}"#, FailureClass::Auth)]
+    #[case(401, r#"{"error":"ERROR_NO_PERMISSION_TO_TABLE"}"#, FailureClass::Permanent)]
     #[case(
         401,
         r#"{"detail":"Authentication credentials were not provided."}"#,

@@ -46,8 +46,16 @@ async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> 
     if let Some(page) = living.first() {
         let fields = world.row(row).await?;
         anyhow::ensure!(fields["docmost_page_id"] == page["id"], "{fields}");
-        let title = format!("Projet {} - Atelier Nord", fields["Nom"].as_str().unwrap_or_default());
+        let title = match fields["Nom"].as_str() {
+            Some(name) => format!("Projet {name} - Atelier Nord"),
+            None => format!("Formation {}", fields["Titre"].as_str().unwrap_or_default()),
+        };
         anyhow::ensure!(page["title"] == title, "{page}");
+        let below: Vec<&str> = living[1..].iter().filter_map(|page| page["title"].as_str()).collect();
+        anyhow::ensure!(
+            below == ["Un", "Deux", "Trois"][..below.len()],
+            "not the sub-pages in their order: {below:?}"
+        );
     }
     let stats = queue.stats().await?;
     anyhow::ensure!(
@@ -66,6 +74,11 @@ async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> 
 
 /// Brings the world to where the point will be reached, and says how many pages shall live in the end.
 async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Result<(RowKey, usize)> {
+    if point == CrashPoint::AfterSubPage {
+        let row = course(world).await?;
+        world.event(queue, row, "the-event").await?;
+        return Ok((row, 4));
+    }
     let row = world.project("Refonte").await?;
     let is_of_first_sync = !matches!(
         point,
@@ -93,6 +106,15 @@ async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Res
     };
     world.event(queue, row, "the-event").await?;
     Ok((row, pages))
+}
+
+/// A course with three blocs.
+async fn course(world: &World) -> anyhow::Result<RowKey> {
+    let mut blocs = Vec::new();
+    for title in ["Un", "Deux", "Trois"] {
+        blocs.push(world.create(4, json!({ "Titre": title })).await?.row.get());
+    }
+    world.create(3, json!({"Titre": "Rust", "bloc": blocs})).await
 }
 
 fn deleted(row: RowKey) -> Fault {

@@ -1,0 +1,121 @@
+//! What people do in a scenario.
+
+use anyhow::Context as _;
+use passerelle_shared::id::RowKey;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::stage::Stage;
+
+/// One thing that somebody does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// A row is created.
+    Create {
+        /// In this table.
+        table: String,
+        /// Its name from now on.
+        row: String,
+        /// Its fields.
+        fields: Map<String, Value>,
+    },
+    /// Fields of a row are changed.
+    Change {
+        /// Which row.
+        row: String,
+        /// The new values; `"@nothing"` empties a field.
+        fields: Map<String, Value>,
+    },
+    /// A row is deleted.
+    Delete {
+        /// Which row.
+        row: String,
+    },
+    /// A deleted row is taken out of Baserow's trash.
+    Restore {
+        /// Which row.
+        row: String,
+    },
+    /// Somebody writes at the end of a page.
+    Write {
+        /// Which page.
+        page: String,
+        /// What.
+        text: String,
+    },
+    /// Somebody puts a page into the wiki's trash.
+    TrashPage {
+        /// Which page.
+        page: String,
+    },
+    /// Somebody copies a page.
+    CopyPage {
+        /// Which page.
+        page: String,
+    },
+    /// An operator asks for a sync.
+    Sync {
+        /// Of which row.
+        row: String,
+    },
+}
+
+impl Act {
+    /// Does it.
+    pub(super) async fn perform(&self, stage: &mut Stage) -> anyhow::Result<()> {
+        match self {
+            Self::Create { table, row, fields } => {
+                let fields = filled(stage, fields)?;
+                let key = stage.system.baserow.create(table, fields).await?;
+                stage.rows.insert(row.clone(), key);
+            }
+            Self::Change { row, fields } => {
+                let fields = filled(stage, fields)?;
+                stage.system.baserow.update(stage.row(row)?, fields).await?;
+            }
+            Self::Delete { row } => stage.system.baserow.delete(stage.row(row)?).await?,
+            Self::Restore { row } => stage.system.baserow.restore(stage.row(row)?).await?,
+            Self::Write { page, text } => {
+                let body =
+                    json!({"pageId": stage.page(page)?, "content": text, "operation": "append", "format": "markdown"});
+                stage.person.call("pages/update", body).await?;
+            }
+            Self::TrashPage { page } => {
+                let body = json!({"pageId": stage.page(page)?});
+                stage.person.call("pages/delete", body).await?;
+            }
+            Self::CopyPage { page } => {
+                let body = json!({"pageId": stage.page(page)?});
+                stage.person.call("pages/duplicate", body).await?;
+            }
+            Self::Sync { row } => {
+                let RowKey { table, row } = stage.row(row)?;
+                let row = format!("t{table}/r{row}");
+                stage.system.operator(&["sync", &row, "--by", "lea"]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fields with every `@name` replaced by what it stands for.
+fn filled(stage: &Stage, fields: &Map<String, Value>) -> anyhow::Result<Value> {
+    let filled = fields.iter().map(|(name, value)| {
+        let value = value_of(stage, value).with_context(|| format!("the field {name}"))?;
+        Ok((name.clone(), value))
+    });
+    filled.collect::<anyhow::Result<Map<_, _>>>().map(Value::Object)
+}
+
+fn value_of(stage: &Stage, value: &Value) -> anyhow::Result<Value> {
+    match value {
+        Value::String(text) if text == "@nothing" => Ok(Value::Null),
+        Value::String(text) => match text.strip_prefix('@') {
+            Some(name) => Ok(json!(stage.row(name)?.row.get())),
+            None => Ok(value.clone()),
+        },
+        Value::Array(items) => items.iter().map(|item| value_of(stage, item)).collect(),
+        other => Ok(other.clone()),
+    }
+}
