@@ -9,6 +9,11 @@ use passerelle_shared::config::Reader;
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A delivery is received, copied into a call and forgotten a moment later on another thread: that is what the system's allocator is slowest at
+/// (a fifth of the user time of an accept; see docs/BENCHMARKS.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use actix_web::web::{self, Data, get, post};
+use actix_web::web::{self, Data, get};
 use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use passerelle_shared::queue::{Queue, QueueError, QueueName, Redis};
@@ -15,7 +15,7 @@ use crate::routes::refused::{method_not_allowed, not_found};
 use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive};
 use crate::settings::Settings;
 
-/// Where everything is.
+/// Where everything is. Baserow's sources are a plain prefix: a pattern would be a regular expression, matched for every delivery.
 fn routes(config: &mut web::ServiceConfig) {
     let only = |path: &str, route: Route| {
         web::resource(path)
@@ -23,7 +23,7 @@ fn routes(config: &mut web::ServiceConfig) {
             .default_service(web::to(method_not_allowed))
     };
     config
-        .service(only("/api/webhooks/baserow/{source}", post().to(receive)))
+        .service(web::scope("/api/webhooks/baserow").default_service(web::to(receive)))
         .service(only("/healthz", get().to(alive)))
         .service(only("/readyz", get().to(ready)))
         .service(only("/metrics", get().to(measured)))

@@ -6,8 +6,9 @@
 
 use std::time::Instant;
 
+use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::{Bytes, Data, Path, Payload};
+use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use passerelle_shared::event::NewEvent;
 use passerelle_shared::queue::{Accepted, Queue};
@@ -21,6 +22,7 @@ use crate::metrics::{self, ItemCounts};
 use crate::payload;
 use crate::proof::Sources;
 use crate::rejection::Rejection;
+use crate::routes::refused::{method_not_allowed, not_found};
 use crate::settings::Limits;
 
 /// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a third of it.
@@ -47,21 +49,24 @@ struct Answer<'a> {
     status: &'a str,
 }
 
-/// `POST /api/webhooks/baserow/{source}`
-pub(crate) async fn receive(
-    entrance: Data<Entrance>,
-    source: Path<String>,
-    request: HttpRequest,
-    body: Payload,
-) -> HttpResponse {
-    match entrance.admit(&source, &request, body).await {
-        Ok(answer) => answer,
-        Err(rejection) => {
-            metrics::refused(&rejection);
-            log_refusal(&rejection, &source, &request);
-            rejection.response()
-        }
+/// `POST /api/webhooks/baserow/{source}`: whatever follows the prefix is the name of a source.
+pub(crate) async fn receive(entrance: Data<Entrance>, request: HttpRequest, body: Payload) -> HttpResponse {
+    let rest = request.match_info().unprocessed();
+    let Some(source) = rest
+        .strip_prefix('/')
+        .filter(|name| !name.is_empty() && !name.contains('/'))
+    else {
+        return not_found().await;
+    };
+    if request.method() != Method::POST {
+        return method_not_allowed().await;
     }
+    let answer = entrance.admit(source, &request, body).await;
+    answer.unwrap_or_else(|rejection| {
+        metrics::refused(&rejection);
+        log_refusal(&rejection, source, &request);
+        rejection.response()
+    })
 }
 
 impl Entrance {

@@ -49,8 +49,8 @@ async fn the_ramp_never_gives_more_than_its_integral_whoever_asks() {
                     .ask(redis::cmd("GET").arg(key))
                     .await
                     .map_err(|error| error.to_string())?;
-                let word = record.lines().next().and_then(|state| state.split(' ').nth(3));
-                let at: i64 = word.and_then(|began| began.parse().ok()).ok_or("not running")?;
+                let moment = record.lines().next().and_then(|state| state.split(' ').nth(3));
+                let at: i64 = moment.and_then(|began| began.parse().ok()).ok_or("not running")?;
                 taken.push(Timestamp::from_millis(at).since(began).as_secs_f64());
                 let _ = job.settle(settlement(Verdict::Done(Outcome::Synced))).await;
             }
