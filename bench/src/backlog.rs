@@ -20,9 +20,11 @@ pub(crate) async fn bench() -> anyhow::Result<()> {
     let mut waiting = 0;
     let mut costs: Vec<(u64, f64, f64)> = Vec::new();
     for backlog in BACKLOGS {
-        while waiting < backlog {
+        // The measured accepts are the last ones on the way to the backlog, where it is large enough.
+        let before_sample = if backlog > SAMPLE { backlog - SAMPLE } else { backlog };
+        while waiting < before_sample {
             // In steps, so that the ledger of the filling does not fill the memory.
-            let step = (backlog - waiting).min(100_000);
+            let step = (before_sample - waiting).min(100_000);
             jobs::fill(&queue, next_row..next_row + step).await?;
             jobs::forget_ledger(&queue).await?;
             next_row += step;
