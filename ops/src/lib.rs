@@ -10,6 +10,7 @@
 //! | [`trace`] | the story of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
 //! | [`sync`] | a forced sync of one row |
+//! | [`reconcile`] | rows that differ from their pages |
 //! | [`switch`] | pause and resume |
 //! | [`workers`] | who is alive |
 //! | [`rows`] | which row is meant |
@@ -23,6 +24,7 @@ pub mod check;
 pub mod cli;
 pub mod dead;
 pub mod gates;
+pub mod reconcile;
 pub mod rows;
 pub mod stats;
 pub mod survey;
@@ -131,11 +133,13 @@ async fn operate(verb: Operate, mut reader: Reader, json: bool, console: &mut Co
     let user = reader.optional("USER");
     let policy = GatePolicy::read(&mut reader);
     let source = Source::read(&mut reader);
+    let settings = reader.clone();
     let bridge = Bridge::open(Bridge::settings(&mut reader), reader).await?;
     match verb {
         Operate::Trace(verb) => trace::run(&bridge, (&verb, &source), json, console).await,
         Operate::Stats(verb) => stats::run(&bridge, &verb, json, console).await,
         Operate::Sync(verb) => sync::run(&bridge, (verb, &source), user, json, console).await,
+        Operate::Reconcile(verb) => reconcile::run(&bridge, (verb, settings), user, json, console).await,
         Operate::Pause(verb) => switch::run(&bridge, (true, verb), user, json, console).await,
         Operate::Resume(verb) => switch::run(&bridge, (false, verb), user, json, console).await,
         Operate::Gates { verb } => gates::run(&bridge, (verb, policy), user, json, console).await,

@@ -88,7 +88,8 @@ impl Source {
     }
 }
 
-fn one_table(name: &str, tables: &[Table]) -> Result<TableId, Trouble> {
+/// The one table of this name.
+pub(crate) fn one_table(name: &str, tables: &[Table]) -> Result<TableId, Trouble> {
     let matching: Vec<&Table> = tables.iter().filter(|table| table.name == name).collect();
     match matching.as_slice() {
         [table] => Ok(table.id),

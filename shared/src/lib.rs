@@ -10,6 +10,7 @@
 //! | [`ledger`] | the facts that travel through the ledger stream into the store |
 //! | [`gate`] | outage mode: whether a target is spared, probed or ramped up |
 //! | [`queue`] | the durable work queue: Redis keys and scripts live there alone |
+//! | [`schedule`] | what is due from time to time: who does it, and when |
 //! | [`store`] | the SQL store: events, outcomes, links, intents |
 //! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
 //! | [`telemetry`] | log fields and metric names |
@@ -22,6 +23,7 @@ pub mod job;
 pub mod ledger;
 pub mod outcome;
 pub mod queue;
+pub mod schedule;
 pub mod store;
 pub mod telemetry;
 pub mod time;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use passerelle_shared::config::Rule;
+use passerelle_shared::config::{CollectionAction, Rule};
 use passerelle_shared::gate::Gates;
 use passerelle_shared::id::{RowId, RowKey};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::Queue;
+use passerelle_shared::schedule::Schedule;
 use passerelle_shared::store::Store;
 
 use crate::cache::Cache;
@@ -39,6 +40,8 @@ pub struct Bridge {
     pub rules: Rules,
     /// Which table a number means.
     pub tables: Tables,
+    /// Whose turn it is to do what is due from time to time.
+    pub schedule: Schedule,
     /// How long after an unknown outcome a page may still come to exist.
     pub zombie_window: Duration,
 }
@@ -54,13 +57,7 @@ impl Bridge {
     ) -> Result<BTreeMap<String, Option<Row>>, Failure> {
         let mut rows = BTreeMap::new();
         for (name, field) in &rule.links {
-            if row.cell(field).is_none() {
-                return Err(Failure::unmappable(format!(
-                    "the link field {field:?} does not exist in the table: mend links.{name} of rule {:?} in bridge.toml",
-                    rule.name
-                )));
-            }
-            let linked = match row.links(field).first() {
+            let linked = match first_link(rule, name, field, row)? {
                 Some(link) => self.linked_row(journal, key, field, link).await?,
                 None => None,
             };
@@ -80,21 +77,8 @@ impl Bridge {
         let Some(collection) = &rule.collection else {
             return Ok(Vec::new());
         };
-        if row.cell(&collection.of).is_none() {
-            return Err(Failure::unmappable(format!(
-                "the link field {:?} does not exist in the table: mend collection.of of rule {:?} in bridge.toml",
-                collection.of, rule.name
-            )));
-        }
-        let links = row.links(&collection.of);
-        if links.len() > MOST_PARTS {
-            return Err(Failure::unmappable(format!(
-                "{} rows are linked, a page may have at most {MOST_PARTS} sub-pages",
-                links.len()
-            )));
-        }
         let mut parts = Vec::new();
-        for link in links {
+        for link in part_links(rule, collection, row)? {
             let table = self.linked_table(journal, key, &collection.of).await?;
             let part = RowKey {
                 table: table.id,
@@ -152,7 +136,12 @@ impl Bridge {
     }
 
     /// The table that a link field of a row leads to.
-    async fn linked_table(&self, journal: &mut Journal, key: RowKey, field: &str) -> Result<Arc<Table>, Failure> {
+    pub(crate) async fn linked_table(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        field: &str,
+    ) -> Result<Arc<Table>, Failure> {
         let id = self
             .tables
             .linked_table(&self.baserow, journal, key.table, field)
@@ -180,4 +169,42 @@ impl Bridge {
         self.cache.keep_space(name, &space).await;
         Ok(space)
     }
+}
+
+/// The linked row that the templates know by a name; `None` if nothing is linked.
+pub(crate) fn first_link<'r>(
+    rule: &Rule,
+    name: &str,
+    field: &str,
+    row: &'r Row,
+) -> Result<Option<&'r LinkedRow>, Failure> {
+    if row.cell(field).is_none() {
+        return Err(Failure::unmappable(format!(
+            "the link field {field:?} does not exist in the table: mend links.{name} of rule {:?} in bridge.toml",
+            rule.name
+        )));
+    }
+    Ok(row.links(field).first())
+}
+
+/// The linked rows that get sub-pages.
+pub(crate) fn part_links<'r>(
+    rule: &Rule,
+    collection: &CollectionAction,
+    row: &'r Row,
+) -> Result<&'r [LinkedRow], Failure> {
+    if row.cell(&collection.of).is_none() {
+        return Err(Failure::unmappable(format!(
+            "the link field {:?} does not exist in the table: mend collection.of of rule {:?} in bridge.toml",
+            collection.of, rule.name
+        )));
+    }
+    let links = row.links(&collection.of);
+    if links.len() > MOST_PARTS {
+        return Err(Failure::unmappable(format!(
+            "{} rows are linked, a page may have at most {MOST_PARTS} sub-pages",
+            links.len()
+        )));
+    }
+    Ok(links)
 }

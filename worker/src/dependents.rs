@@ -24,6 +24,7 @@ use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
+use crate::reconcile;
 use crate::rules::{part_slot, reacts};
 
 /// The source of the events that wake rows, and the beginning of their ids.
@@ -97,11 +98,13 @@ fn concerns(rule: &Rule, is_part: bool, job: &Job) -> bool {
     reacts(rule, updated) && (job.kinds.contains(EventKind::Updated) || is_asked_for || (is_part && has_come_or_gone))
 }
 
+/// Whether nobody has asked for this row itself: it was woken by another one, or found by the reconciliation, which finds the others too.
 fn was_woken(event: &EventId) -> bool {
-    event
-        .as_str()
-        .strip_prefix(SOURCE)
-        .is_some_and(|rest| rest.starts_with('-'))
+    let is_from = |source| {
+        let rest = event.as_str().strip_prefix(source);
+        rest.is_some_and(|rest: &str| rest.starts_with('-'))
+    };
+    is_from(SOURCE) || is_from(reconcile::SOURCE)
 }
 
 /// The rows of one table that link to one row by one field.

@@ -14,6 +14,8 @@
 //! | [`cache`] | look-ups that may be five minutes old |
 //! | [`outage`] | what the gates know that a verdict needs, and what a verdict tells the gates |
 //! | [`probe`] | keeps the gates: leases, health checks, reports |
+//! | [`reconcile`] | which rows differ from their pages, whatever the webhooks told, and asks for them |
+//! | [`rounds`] | what a worker does from time to time: the reconciliation, the sweep |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
 //! | [`heartbeat`] | says who is alive |
@@ -35,6 +37,8 @@ pub mod notice;
 pub mod outage;
 pub mod probe;
 pub mod process;
+pub mod reconcile;
+pub mod rounds;
 pub mod row;
 pub mod rules;
 pub mod runner;

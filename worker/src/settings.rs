@@ -11,6 +11,7 @@ use passerelle_shared::config::{
 
 use passerelle_shared::gate::GatePolicy;
 
+use crate::rounds::RoundSettings;
 use crate::rules::{RuleSources, Rules};
 use crate::runner::RunnerSettings;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub docmost: DocmostSettings,
     /// `GATE_…`: when to spare a target that is down.
     pub gates: GatePolicy,
+    /// What is done from time to time.
+    pub rounds: RoundSettings,
     /// What to do for which table.
     pub rules: Rules,
 }
@@ -62,6 +65,7 @@ impl Settings {
         let baserow = BaserowSettings::read(&mut reader);
         let docmost = DocmostSettings::read(&mut reader);
         let gates = GatePolicy::read(&mut reader);
+        let rounds = RoundSettings::read(&mut reader);
         reader.finish(())?;
         Ok(Self {
             concurrency,
@@ -75,6 +79,7 @@ impl Settings {
             baserow,
             docmost,
             gates,
+            rounds,
             rules: rules?,
         })
     }

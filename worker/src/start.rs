@@ -8,6 +8,7 @@ use passerelle_shared::config::{Reader, StoreSettings};
 use passerelle_shared::gate::Gates;
 use passerelle_shared::id::ProcessName;
 use passerelle_shared::queue::{Queue, QueueName, Redis, WorkerInfo};
+use passerelle_shared::schedule::Schedule;
 use passerelle_shared::store::{Store, StoreError};
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +22,7 @@ use crate::clients::docmost::Docmost;
 use crate::ledger_writer::LedgerWriter;
 use crate::settings::Settings;
 use crate::tables::Tables;
-use crate::{health, heartbeat, probe, runner};
+use crate::{health, heartbeat, probe, rounds, runner};
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
@@ -55,10 +56,11 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         return Ok(());
     };
     let queue = Queue::new(redis.clone(), QueueName::Sync);
-    let runner = settings.runner();
+    let (runner, round) = (settings.runner(), settings.rounds);
     let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
     let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone());
     let gates = tokio::spawn(probe::run(Arc::clone(&bridge)));
+    let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
 
     // The writer stops after the runner: the last settlements are facts too.
     let written = CancellationToken::new();
@@ -66,6 +68,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
     let writer = tokio::spawn(writer.run(written.clone()));
     let result = runner::run(runner, &queue, bridge, stop).await;
+    rounds.await?;
     written.cancel();
     writer.await?;
     alive.await?;
@@ -80,6 +83,7 @@ pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<
         baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())
             .context("the HTTP client for Docmost")?,
+        schedule: Schedule::new(redis.clone(), gates.process().clone()),
         gates,
         queue: Queue::new(redis.clone(), QueueName::Sync),
         store,

@@ -39,24 +39,23 @@ impl Tables {
         id: TableId,
     ) -> Result<Option<Arc<Table>>, Failure> {
         let mut known = self.known.lock().await;
-        let age = known.asked.map(|asked| asked.elapsed());
-        let limit = if known.tables.contains_key(&id) {
-            KEPT_FOR
-        } else {
-            ASK_AGAIN_AFTER
-        };
-        if age.is_none_or(|age| age > limit) {
-            match baserow.tables(journal).await {
-                Ok(listed) => {
-                    known.tables = listed.into_iter().map(|table| (table.id, Arc::new(table))).collect();
-                    known.asked = Some(Instant::now());
-                }
-                // What was known a moment ago is good enough while Baserow is away.
-                Err(_) if known.tables.contains_key(&id) => {}
-                Err(failure) => return Err(failure),
-            }
-        }
+        let is_known = known.tables.contains_key(&id);
+        known.refresh(baserow, journal, is_known).await?;
         Ok(known.tables.get(&id).cloned())
+    }
+
+    /// The table that a rule means; `None` if our token sees no such table.
+    pub async fn find(
+        &self,
+        baserow: &Baserow,
+        journal: &mut Journal,
+        reference: &TableRef,
+    ) -> Result<Option<Arc<Table>>, Failure> {
+        let mut known = self.known.lock().await;
+        let is_known = known.tables.values().any(|table| is_table(reference, table));
+        known.refresh(baserow, journal, is_known).await?;
+        let mut tables = known.tables.values();
+        Ok(tables.find(|table| is_table(reference, table)).cloned())
     }
 
     /// The table that a rule means, of those seen when [`Tables::get`] last asked; `None` if our token sees no such table.
@@ -86,6 +85,26 @@ impl Tables {
             .iter()
             .find(|known| known.name == field)
             .and_then(|field| field.link_row_table_id))
+    }
+}
+
+impl Known {
+    /// Asks for all tables again, if what is known is too old for the question.
+    async fn refresh(&mut self, baserow: &Baserow, journal: &mut Journal, is_known: bool) -> Result<(), Failure> {
+        let limit = if is_known { KEPT_FOR } else { ASK_AGAIN_AFTER };
+        if self.asked.is_some_and(|asked| asked.elapsed() <= limit) {
+            return Ok(());
+        }
+        match baserow.tables(journal).await {
+            Ok(listed) => {
+                self.tables = listed.into_iter().map(|table| (table.id, Arc::new(table))).collect();
+                self.asked = Some(Instant::now());
+                Ok(())
+            }
+            // What was known a moment ago is good enough while Baserow is away.
+            Err(_) if is_known => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 }
 

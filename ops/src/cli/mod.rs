@@ -48,6 +48,8 @@ pub enum Operate {
     Stats(Stats),
     /// Makes the page of a row equal to the row now, whatever the webhooks did.
     Sync(SyncRow),
+    /// Finds rows without a page, rows that differ from their page, and pages without a row, and asks for them: what webhooks never tell.
+    Reconcile(Reconcile),
     /// Stops taking jobs. What runs is finished, what arrives is accepted and waits.
     Pause(Switch),
     /// Takes jobs again.
@@ -95,7 +97,9 @@ impl Verb {
     pub fn ends_itself(&self) -> bool {
         matches!(
             self,
-            Self::Operate(Operate::Stats(_) | Operate::Sync(_) | Operate::Dead(Dead::Replay { .. }))
+            Self::Operate(
+                Operate::Stats(_) | Operate::Sync(_) | Operate::Reconcile(_) | Operate::Dead(Dead::Replay { .. })
+            )
         )
     }
 }
@@ -128,6 +132,26 @@ pub struct SyncRow {
     /// Wait until it has ended, and tell how; Ctrl-C ends the waiting, not the sync.
     #[arg(long)]
     pub wait: bool,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// `reconcile`. Needs the settings of a worker.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Only this table: projet, t2 or 2.
+    #[arg(long)]
+    pub table: Option<String>,
+    /// Only rows that have no page or do not name it; quicker, since nothing is rendered.
+    #[arg(long)]
+    pub unmapped: bool,
+    /// Say what would be asked for and why, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Rows that are asked for per second, at most.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
     /// Who acts.
     #[command(flatten)]
     pub by: By,

@@ -61,6 +61,15 @@ pub enum TableRef {
     Name(String),
 }
 
+impl std::fmt::Display for TableRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "t{id}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// One rule: a trigger and an action.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -35,7 +35,7 @@ impl fmt::Display for Problems {
 }
 
 /// The environment, and what was found wrong with it so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reader {
     variables: BTreeMap<String, String>,
     problems: Vec<Problem>,

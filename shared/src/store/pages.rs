@@ -85,6 +85,24 @@ impl Store {
         found.iter().map(read_link).collect()
     }
 
+    /// Up to `count` links of a table's rows, those of rows after `after`, in the order of the rows. All links of the last row are among them
+    /// only if fewer than `count` came back.
+    pub async fn links_of_table(
+        &self,
+        table: TableId,
+        after: Option<RowId>,
+        count: u32,
+    ) -> Result<Vec<Link>, StoreError> {
+        let statement = "SELECT * FROM links WHERE table_id = $1 AND row_id > $2 ORDER BY row_id, slot LIMIT $3";
+        let found = sqlx::query(statement)
+            .bind(signed(table.get()))
+            .bind(after.map_or(0, |row| signed(row.get())))
+            .bind(i64::from(count))
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(read_link).collect()
+    }
+
     /// Saves a link (insert or replace) and closes the intent of the same slot, in one transaction.
     pub async fn save_link(&self, link: &Link) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;

@@ -47,9 +47,9 @@ use crate::rules::{DesiredPage, Part, Subject};
 use page::sweep_later;
 
 /// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
-const TRASHED: &str = "trashed";
+pub(crate) const TRASHED: &str = "trashed";
 /// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
-const UNSWEPT: &str = "unswept";
+pub(crate) const UNSWEPT: &str = "unswept";
 
 /// What should exist for one row.
 #[derive(Debug)]

@@ -66,6 +66,25 @@ pub struct LinkingRows {
     pub has_more: bool,
 }
 
+/// One page of a table's rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The rows, in full.
+    pub rows: Vec<Row>,
+    /// How many the table has.
+    pub count: u64,
+    /// Whether there is another page.
+    pub has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Listing {
+    #[serde(default)]
+    count: u64,
+    next: Option<String>,
+    results: Vec<Value>,
+}
+
 /// Most rows that Baserow gives at once.
 const PAGE_SIZE: u32 = 200;
 
@@ -121,11 +140,6 @@ impl Baserow {
         to: RowId,
         page: u32,
     ) -> Result<LinkingRows, Failure> {
-        #[derive(Deserialize)]
-        struct Listing {
-            next: Option<String>,
-            results: Vec<Value>,
-        }
         let filter = format!("filter__{field}__link_row_has");
         let (page, size, to_text) = (page.to_string(), PAGE_SIZE.to_string(), to.to_string());
         let query = [
@@ -141,6 +155,27 @@ impl Baserow {
         let rows = rows.filter(|row| row.links(field).iter().any(|link| link.id == to));
         Ok(LinkingRows {
             rows: rows.map(|row| row.id()).collect(),
+            has_more: listing.next.is_some(),
+        })
+    }
+
+    /// One page (from 1) of all rows of a table, in people's own order.
+    pub async fn rows(&self, journal: &mut Journal, table: TableId, page: u32) -> Result<Rows, Failure> {
+        let (page, size) = (page.to_string(), PAGE_SIZE.to_string());
+        let query = [("user_field_names", "true"), ("size", &size), ("page", &page)];
+        let path = format!("rows/table/{table}/?{}", query_text(&query));
+        let listing: Listing = self.ask(journal, "list_rows", &path).await?;
+        let rows = listing.results.iter().map(|row| Row::from_json(&row.to_string()));
+        let rows = rows.collect::<Result<_, _>>().map_err(|error| {
+            Failure::new(
+                FailureClass::Transient,
+                Target::Baserow,
+                format!("a row of the list is {error}"),
+            )
+        })?;
+        Ok(Rows {
+            rows,
+            count: listing.count,
             has_more: listing.next.is_some(),
         })
     }

@@ -1,0 +1,60 @@
+//! What a worker does from time to time, whatever events arrive: one replica at a time, by turns that live in Redis
+//! ([`passerelle_shared::schedule`]). A turn that fails is taken up again a minute later, by whoever comes first, where it had come to.
+//!
+//! | round | does |
+//! |---|---|
+//! | `reconcile` | finds rows that differ from their pages, and asks for them |
+//! | `sweep` | finds second pages of one row |
+
+mod reconcile;
+mod settings;
+mod turn;
+
+use std::sync::Arc;
+
+use passerelle_shared::schedule::Task;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use settings::RoundSettings;
+pub use turn::Memo;
+
+use crate::bridge::Bridge;
+use crate::failure::Failure;
+
+/// One kind of round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Reconcile,
+}
+
+impl Round {
+    const ALL: [Self; 1] = [Self::Reconcile];
+
+    fn task(self, settings: &RoundSettings) -> Option<Task> {
+        match self {
+            Self::Reconcile => settings.reconcile(),
+        }
+    }
+
+    /// Does it once; how far it has come is kept in the memo.
+    async fn go(self, bridge: &Bridge, settings: &RoundSettings, memo: &Memo) -> Result<(), Failure> {
+        match self {
+            Self::Reconcile => reconcile::run(bridge, settings.rows_per_second, memo).await,
+        }
+    }
+}
+
+/// Goes all rounds until told to stop; one that is under way then is given back for another replica.
+pub async fn run(bridge: Arc<Bridge>, settings: RoundSettings, stop: CancellationToken) {
+    let mut rounds = JoinSet::new();
+    for round in Round::ALL {
+        if let Some(task) = round.task(&settings) {
+            let (bridge, stop) = (Arc::clone(&bridge), stop.clone());
+            rounds.spawn(turn::take_turns(bridge, task, stop, move |bridge, memo| async move {
+                round.go(&bridge, &settings, &memo).await
+            }));
+        }
+    }
+    while rounds.join_next().await.is_some() {}
+}

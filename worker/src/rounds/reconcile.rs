@@ -1,0 +1,78 @@
+//! The reconciliation as a round: all tables, at a pace that leaves fresh events their room.
+
+use passerelle_shared::id::TableId;
+use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::queue::QueueError;
+use serde::{Deserialize, Serialize};
+
+use super::Memo;
+use crate::bridge::Bridge;
+use crate::failure::{Failure, Target};
+use crate::reconcile::{Requests, Scope, Walk};
+
+/// How far a run has come.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    run: String,
+    finished: Vec<TableId>,
+}
+
+impl Progress {
+    /// That of an earlier holder of the turn, or of a new run.
+    fn of(memo: &Memo) -> Self {
+        serde_json::from_str(&memo.read()).unwrap_or_else(|_| Self {
+            run: ulid::Ulid::generate().to_string(),
+            finished: Vec::new(),
+        })
+    }
+
+    fn keep(&self, memo: &Memo) {
+        memo.write(serde_json::to_string(self).unwrap_or_default());
+    }
+}
+
+/// Compares all rows and asks for those that differ.
+pub(super) async fn run(bridge: &Bridge, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
+    let mut progress = Progress::of(memo);
+    progress.keep(memo);
+    let mut walk = Walk::begin(bridge, Scope::default(), &progress.finished).await?;
+    for table in walk.missing() {
+        tracing::warn!(
+            row.table = table,
+            "BASEROW_TOKEN sees no such table: its rule never does anything"
+        );
+    }
+    let mut requests = Requests::new(bridge.queue.clone(), &progress.run, "schedule", rows_per_second);
+    let (mut rows, mut asked) = (0, 0);
+    loop {
+        let look = match walk.step().await {
+            Ok(Some(look)) => look,
+            Ok(None) => break,
+            // The other tables are not to blame.
+            Err(failure) if matches!(failure.class, FailureClass::Auth | FailureClass::Permanent) => {
+                tracing::warn!(error = %failure, "a table cannot be reconciled");
+                walk.skip();
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let asking = requests.ask(&look.findings, |some| asked += some);
+        asking.await.map_err(|error| not_asked(&error))?;
+        if look.is_last {
+            rows += look.rows;
+            progress.finished.push(look.table.id);
+            progress.keep(memo);
+        }
+    }
+    tracing::info!(
+        run = progress.run,
+        rows,
+        asked,
+        "all rows were compared with their pages"
+    );
+    Ok(())
+}
+
+fn not_asked(error: &QueueError) -> Failure {
+    Failure::new(FailureClass::Transient, Target::Redis, error.to_string())
+}
