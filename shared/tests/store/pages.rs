@@ -110,3 +110,30 @@ async fn an_intent_is_remembered_until_its_link_is_saved(#[case] database: anyho
             .existed
     );
 }
+
+#[rstest]
+#[case::sqlite(Database::sqlite())]
+#[case::postgres(Database::postgres())]
+#[tokio::test]
+async fn the_links_of_a_table_are_read_in_the_order_of_its_rows_some_at_a_time(
+    #[case] database: anyhow::Result<Database>,
+) {
+    let database = database.unwrap();
+    let store = database.open().await.unwrap();
+    for (number, slot, page) in [(7, "page", "c"), (5, "page", "b"), (5, "bloc-1", "a"), (9, "page", "d")] {
+        let link = link(row(number).unwrap(), slot, page).unwrap();
+        store.save_link(&link).await.unwrap();
+    }
+    let table = TableId::new(2).unwrap();
+    let pages = async |after: Option<u64>, count| {
+        let after = after.map(|row| RowId::new(row).unwrap());
+        let links = store.links_of_table(table, after, count).await.unwrap();
+        links.into_iter().map(|link| link.page.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(pages(None, 2).await, ["a", "b"]);
+    assert_eq!(pages(Some(5), 10).await, ["c", "d"]);
+    assert_eq!(
+        store.links_of_table(TableId::new(3).unwrap(), None, 10).await.unwrap(),
+        []
+    );
+}

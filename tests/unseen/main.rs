@@ -1,0 +1,3 @@
+//! What webhooks never tell, over real processes.
+
+mod reconcile;
