@@ -47,6 +47,9 @@ workers: ## which workers are alive, and what they have in hand
 sync: ## sync one row now: make sync ROW=projet/42 [ARGS=--wait]
 	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(ARGS)
 
+reconcile: ## find rows that differ from their pages, and sync them [ARGS="--dry-run --table projet"]
+	@$(PASSERELLE) reconcile $(ARGS)
+
 pause: ## stop taking jobs: make pause WHY="…" [ARGS="--queue mail"]
 	@$(PASSERELLE) pause $(if $(WHY),--why "$(WHY)",--help) $(ARGS)
 
@@ -115,5 +118,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run check-rules gates trace stats workers sync pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run check-rules gates trace stats workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

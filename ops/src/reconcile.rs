@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use passerelle_shared::config::Reader;
 use passerelle_shared::id::{ProcessName, TableId};
 use passerelle_shared::schedule::{Schedule, Task, Turn};
+use passerelle_worker::journal::Journal;
 use passerelle_worker::reconcile::{Finding, Look, Reason, Requests, Scope, Walk};
 use passerelle_worker::settings::Settings;
 use passerelle_worker::{bridge, start};
@@ -21,7 +22,7 @@ use crate::trouble::Trouble;
 /// Findings that are shown in words; all of them are in the JSON form.
 const SHOWN: usize = 30;
 /// How long a run that says nothing keeps others away.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// The same name as the worker's own round: the two never run at once.
 const TURN: Task = Task {
@@ -125,7 +126,7 @@ async fn scope(worker: &bridge::Bridge, table: Option<&str>, unmapped: bool) -> 
 }
 
 async fn named(worker: &bridge::Bridge, name: &str) -> Result<TableId, Trouble> {
-    let tables = worker.baserow.tables(&mut Default::default()).await;
+    let tables = worker.baserow.tables(&mut Journal::default()).await;
     let tables = tables.map_err(|failure| Trouble::Failed(failure.to_string()))?;
     crate::rows::one_table(name, &tables)
 }
@@ -226,13 +227,14 @@ fn in_words(answer: &Reconciled) -> String {
             answer.findings.len() - SHOWN
         );
     }
-    text.push_str(&match (answer.dry_run, answer.findings.is_empty(), answer.asked) {
-        (_, true, _) => "Nothing is to be done.".to_owned(),
-        (true, false, _) => "Dry run: nothing was asked for.".to_owned(),
+    let _ = match (answer.dry_run, answer.findings.is_empty(), answer.asked) {
+        (_, true, _) => write!(text, "Nothing is to be done."),
+        (true, false, _) => write!(text, "Dry run: nothing was asked for."),
         (false, false, asked) => {
-            format!("{asked} rows were asked for; `passerelle stats --watch` shows them being done.")
+            let where_to_look = "`passerelle stats --watch` shows them being done";
+            write!(text, "{asked} rows were asked for; {where_to_look}.")
         }
-    });
+    };
     text
 }
 

@@ -1,5 +1,6 @@
 //! The linked rows that pages show, for thousands of rows at once: a linked table is read as a whole, 200 rows per call, instead of row by row.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use passerelle_shared::config::Rule;
@@ -83,10 +84,11 @@ impl Neighbours {
     }
 
     async fn row(&mut self, bridge: &Bridge, table: &Table, link: &LinkedRow) -> Result<Option<Row>, Failure> {
-        if !self.tables.contains_key(&table.id) {
-            self.tables.insert(table.id, load(bridge, table.id).await?);
-        }
-        if let Some(Known::All(rows)) = self.tables.get(&table.id)
+        let known = match self.tables.entry(table.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(load(bridge, table.id).await?),
+        };
+        if let Known::All(rows) = known
             && let Some(row) = rows.get(&link.id)
         {
             return Ok(Some(row.clone()));

@@ -206,13 +206,11 @@ impl Step<'_, '_> {
             table: self.visit.table.id,
             row,
         };
-        match self.bridge.baserow.row(&mut Journal::default(), key).await? {
-            Some(row) => self.compare(&row).await,
-            None => {
-                self.find(row, Reason::RowGone);
-                Ok(())
-            }
+        if let Some(row) = self.bridge.baserow.row(&mut Journal::default(), key).await? {
+            return self.compare(&row).await;
         }
+        self.find(row, Reason::RowGone);
+        Ok(())
     }
 
     async fn compare(&mut self, row: &crate::row::Row) -> Result<(), Failure> {

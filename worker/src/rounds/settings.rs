@@ -6,7 +6,7 @@ use passerelle_shared::config::Reader;
 use passerelle_shared::schedule::Task;
 
 /// How long a round stays with a worker that says nothing.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Settings of the rounds.
 #[derive(Debug, Clone, Copy)]

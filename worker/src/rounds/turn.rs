@@ -12,10 +12,10 @@ use crate::bridge::Bridge;
 use crate::failure::Failure;
 
 /// How long a round that failed rests.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 /// Nobody asks more often, or more seldom, whether it is time.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
-const ASK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+const ASK_AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait for a Redis that does not answer.
 const REDIS_IS_AWAY: Duration = Duration::from_secs(5);
 
