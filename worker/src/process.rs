@@ -44,7 +44,8 @@ const READ_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(2
 pub async fn process(bridge: &Bridge, job: &Job, chance: f64) -> Settlement {
     let started = Timestamp::now();
     let mut journal = Journal::default();
-    let verdict = match attempt(bridge, job, &mut journal).await {
+    // Boxed: what a whole sync remembers is large, and callers should not carry it on their stacks.
+    let verdict = match Box::pin(attempt(bridge, job, &mut journal)).await {
         Ok(outcome) => Verdict::Done(outcome),
         Err(failure) => failure::verdict(&failure, outage::history(&bridge.gates, job, &failure).await, chance),
     };

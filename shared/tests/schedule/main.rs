@@ -10,9 +10,9 @@ use test_support::{TestRedis, eventually};
 
 const HOURLY: Task = Task {
     name: "test",
-    every: Some(Duration::from_secs(3600)),
+    every: Some(Duration::from_hours(1)),
     begins_at_once: true,
-    lease: Duration::from_secs(60),
+    lease: Duration::from_mins(1),
 };
 
 struct Replicas(TestRedis);
