@@ -33,6 +33,12 @@ run: tools/redis ## ingress and one worker against the systems in .env
 check-rules: ## whether bridge.toml and its templates are right [ARGS=--live: and fit the real tables, fields and spaces]
 	@$(PASSERELLE) check $(ARGS)
 
+provision: ## make the fields and webhooks in Baserow that the rules need: make provision URL=https://… [ARGS=--dry-run]
+	@$(PASSERELLE) provision $(if $(URL),--url "$(URL)") $(ARGS)
+
+doctor: ## everything that the bridge needs, looked at once, with what to do [ARGS=--json]
+	@$(PASSERELLE) doctor $(ARGS)
+
 ##@ Operate (see docs/RUNBOOK.md)
 
 trace: ## the story of an event or a row: make trace ID=<event id | t2/r5>
@@ -118,5 +124,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run check-rules gates trace stats workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run check-rules provision doctor gates trace stats workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -6,6 +6,8 @@
 //! | [`cli`] | the words of the command line |
 //! | [`bridge`] | opening Redis and the store, and bringing the store up to date before looking |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
+//! | [`doctor`] | whether everything that the bridge needs is there and sound |
+//! | [`provision`] | the fields and webhooks that rules need, made in Baserow |
 //! | [`survey`] | what the rules need, compared with what both products have |
 //! | [`trace`] | the story of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
@@ -23,8 +25,10 @@ pub mod bridge;
 pub mod check;
 pub mod cli;
 pub mod dead;
+pub mod doctor;
 pub mod gates;
 pub mod reconcile;
+pub mod provision;
 pub mod rows;
 pub mod stats;
 pub mod survey;
@@ -38,7 +42,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Parser as _;
-use passerelle_shared::config::Reader;
+use passerelle_shared::config::{DeadLetterSettings, Reader};
 use passerelle_shared::gate::GatePolicy;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -125,6 +129,8 @@ async fn carry_out(cli: Cli, reader: Reader, console: &mut Console) -> Result<()
     // Boxed, so that the future of the whole program stays small: each verb's is large, and one of them runs.
     match cli.verb {
         Verb::SetUp(SetUp::Check(verb)) => Box::pin(check::run(&verb, reader, cli.json, console)).await,
+        Verb::SetUp(SetUp::Doctor) => Box::pin(doctor::run(reader, cli.json, console)).await,
+        Verb::SetUp(SetUp::Provision(verb)) => Box::pin(provision::run(&verb, reader, cli.json, console)).await,
         Verb::Operate(verb) => Box::pin(operate(verb, reader, cli.json, console)).await,
     }
 }
@@ -134,10 +140,11 @@ async fn operate(verb: Operate, mut reader: Reader, json: bool, console: &mut Co
     let policy = GatePolicy::read(&mut reader);
     let source = Source::read(&mut reader);
     let settings = reader.clone();
+    let dead_letters = DeadLetterSettings::read(&mut reader);
     let bridge = Bridge::open(Bridge::settings(&mut reader), reader).await?;
     match verb {
         Operate::Trace(verb) => trace::run(&bridge, (&verb, &source), json, console).await,
-        Operate::Stats(verb) => stats::run(&bridge, &verb, json, console).await,
+        Operate::Stats(verb) => stats::run(&bridge, (&verb, dead_letters), json, console).await,
         Operate::Sync(verb) => sync::run(&bridge, (verb, &source), user, json, console).await,
         Operate::Reconcile(verb) => reconcile::run(&bridge, (verb, settings), user, json, console).await,
         Operate::Pause(verb) => switch::run(&bridge, (true, verb), user, json, console).await,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use passerelle_shared::config::DeadLetterSettings;
 use passerelle_shared::queue::Pause;
 use passerelle_shared::store::Counts;
 use serde::Serialize;
@@ -35,15 +36,23 @@ struct QueueNumbers {
     running: u64,
     scheduled: u64,
     dead: u64,
+    /// The dead letters of all queues, in bytes, and what they may weigh.
+    dead_bytes: u64,
+    dead_budget_bytes: u64,
     ledger_backlog: u64,
     /// `null` while it is not.
     paused: Option<Pause>,
 }
 
 /// Shows the numbers once, or each second until told to stop; fails if items are missing.
-pub async fn run(bridge: &Bridge, verb: &cli::Stats, json: bool, console: &mut Console) -> Result<(), Trouble> {
+pub async fn run(
+    bridge: &Bridge,
+    (verb, dead_letters): (&cli::Stats, DeadLetterSettings),
+    json: bool,
+    console: &mut Console,
+) -> Result<(), Trouble> {
     if !verb.watch {
-        let stats = look(bridge).await?;
+        let stats = look(bridge, dead_letters).await?;
         console.tell(json, &stats, in_words)?;
         return verdict(&stats);
     }
@@ -56,7 +65,7 @@ pub async fn run(bridge: &Bridge, verb: &cli::Stats, json: bool, console: &mut C
             () = stop.cancelled() => return Ok(()),
         }
         // A moment without Redis is worth seeing, and no reason to stop watching.
-        match look(bridge).await {
+        match look(bridge, dead_letters).await {
             Ok(stats) => {
                 console.redraw(json)?;
                 console.tell(json, &stats, in_words)?;
@@ -66,9 +75,10 @@ pub async fn run(bridge: &Bridge, verb: &cli::Stats, json: bool, console: &mut C
     }
 }
 
-async fn look(bridge: &Bridge) -> Result<Stats, Trouble> {
+async fn look(bridge: &Bridge, dead_letters: DeadLetterSettings) -> Result<Stats, Trouble> {
     let freshness = bridge.catch_up().await;
     let queue = bridge.queue.stats().await?;
+    let load = bridge.redis.dead_load().await?;
     let counts = bridge.store.counts().await?;
     Ok(Stats {
         queue: QueueNumbers {
@@ -76,6 +86,8 @@ async fn look(bridge: &Bridge) -> Result<Stats, Trouble> {
             running: queue.running,
             scheduled: queue.scheduled,
             dead: queue.dead,
+            dead_bytes: load.bytes,
+            dead_budget_bytes: dead_letters.budget_bytes,
             ledger_backlog: queue.ledger_backlog,
             paused: queue.paused,
         },
@@ -100,6 +112,13 @@ fn in_words(stats: &Stats) -> String {
         "Queue\n  ready      {:>8}\n  running    {:>8}\n  waiting    {:>8}   for the time of their next attempt\n  dead       {:>8}   passerelle dead list\n",
         queue.active, queue.running, queue.scheduled, queue.dead
     );
+    if queue.dead_bytes > queue.dead_budget_bytes {
+        let (bytes, budget) = (queue.dead_bytes, queue.dead_budget_bytes);
+        let _ = writeln!(
+            text,
+            "  The dead letters of all queues weigh {bytes} bytes, above their budget of {budget}: replay or discard them."
+        );
+    }
     if let Some(Pause { since, by, why }) = &queue.paused {
         let _ = writeln!(
             text,

@@ -19,6 +19,9 @@ pub enum Trouble {
     /// The verb found that something is wrong with the bridge, and has told it.
     #[error("{0}")]
     Failed(String),
+    /// The verb found that something is broken, and has told it: the worse of two words for monitoring.
+    #[error("{0}")]
+    Broken(String),
     /// It was told to stop (Ctrl-C); says what was done until then.
     #[error("{0}")]
     Interrupted(String),
@@ -34,10 +37,10 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// 2 for wrong usage or settings, 130 if it was told to stop, 1 for everything else.
+    /// 2 for wrong usage or settings, and for what `doctor` finds broken, 130 if it was told to stop, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Usage(_) => 2,
+            Self::Settings(_) | Self::Usage(_) | Self::Broken(_) => 2,
             Self::Interrupted(_) => 130,
             Self::NotFound(_) | Self::Failed(_) | Self::Queue(_) | Self::Store(_) | Self::Output(_) => 1,
         }

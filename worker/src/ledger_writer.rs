@@ -17,6 +17,8 @@ use redis::Script;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::dead_budget::DeadBudget;
+
 /// Entries per transaction: enough to spread the cost of a commit, few enough to hold in memory with their payloads.
 const BATCH: usize = 500;
 /// How long a writer that says nothing keeps the others waiting.
@@ -53,6 +55,7 @@ pub struct LedgerWriter {
     store: Store,
     redis: Redis,
     name: ProcessName,
+    budget: Option<DeadBudget>,
 }
 
 impl LedgerWriter {
@@ -63,11 +66,19 @@ impl LedgerWriter {
             store,
             redis,
             name,
+            budget: None,
         }
     }
 
+    /// Also watches what the dead letters weigh.
+    #[must_use]
+    pub fn with_budget(self, budget: DeadBudget) -> Self {
+        let budget = Some(budget);
+        Self { budget, ..self }
+    }
+
     /// Writes until told to stop, then once more what is there. Stop it after everything that still adds facts.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         let mut waits = Waits::default();
         let mut measured = None;
         while !stop.is_cancelled() {
@@ -153,7 +164,7 @@ impl LedgerWriter {
     }
 
     /// The conservation line and the backlog, as gauges. A measurement that fails is left out; the step before has said why.
-    async fn measure(&self) {
+    async fn measure(&mut self) {
         if let Ok(Ok(counts)) = timeout(LONGEST_STEP, self.store.counts()).await {
             metrics::gauge!("passerelle_ledger_items").set(as_gauge(counts.items));
             metrics::gauge!("passerelle_ledger_items_open").set(as_gauge(counts.open));
@@ -165,6 +176,9 @@ impl LedgerWriter {
         if let Ok(stats) = self.queue.stats().await {
             let backlog = i64::try_from(stats.ledger_backlog).unwrap_or(i64::MAX);
             metrics::gauge!("passerelle_ledger_backlog_entries").set(as_gauge(backlog));
+        }
+        if let (Some(budget), Ok(load)) = (&mut self.budget, self.redis.dead_load().await) {
+            budget.look(load);
         }
     }
 }

@@ -18,6 +18,7 @@
 //! | [`rounds`] | what a worker does from time to time: the reconciliation, the sweep |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
+//! | [`dead_budget`] | says when the dead letters weigh too much |
 //! | [`heartbeat`] | says who is alive |
 //! | [`notice`] | what a notice says: its envelope, and its subject, text and HTML from templates |
 //! | [`crash`] | where a test may kill the process |
@@ -27,6 +28,7 @@ pub mod bridge;
 pub mod cache;
 pub mod clients;
 pub mod crash;
+pub mod dead_budget;
 pub mod dependents;
 pub mod failure;
 pub mod health;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{
-    BaserowSettings, BridgeFile, BridgeFileSettings, DocmostSettings, Problems, Reader, RedisSettings, StoreSettings,
+    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Problems, Reader, RedisSettings, StoreSettings,
 };
 
 use passerelle_shared::gate::GatePolicy;
@@ -42,6 +42,8 @@ pub struct Settings {
     pub gates: GatePolicy,
     /// What is done from time to time.
     pub rounds: RoundSettings,
+    /// `DEAD_LETTERS_BUDGET_BYTES`.
+    pub dead_letters: DeadLetterSettings,
     /// What to do for which table.
     pub rules: Rules,
 }
@@ -66,6 +68,7 @@ impl Settings {
         let docmost = DocmostSettings::read(&mut reader);
         let gates = GatePolicy::read(&mut reader);
         let rounds = RoundSettings::read(&mut reader);
+        let dead_letters = DeadLetterSettings::read(&mut reader);
         reader.finish(())?;
         Ok(Self {
             concurrency,
@@ -80,6 +83,7 @@ impl Settings {
             docmost,
             gates,
             rounds,
+            dead_letters,
             rules: rules?,
         })
     }

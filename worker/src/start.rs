@@ -19,6 +19,7 @@ use crate::bridge::Bridge;
 use crate::cache::Cache;
 use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
+use crate::dead_budget::DeadBudget;
 use crate::ledger_writer::LedgerWriter;
 use crate::settings::Settings;
 use crate::tables::Tables;
@@ -57,8 +58,9 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     };
     let queue = Queue::new(redis.clone(), QueueName::Sync);
     let (runner, round) = (settings.runner(), settings.rounds);
+    let budget = DeadBudget::new(settings.dead_letters);
     let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
-    let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone());
+    let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone()).with_budget(budget);
     let gates = tokio::spawn(probe::run(Arc::clone(&bridge)));
     let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
 

@@ -9,7 +9,7 @@ use passerelle_shared::id::EventId;
 use passerelle_shared::queue::QueueName;
 
 pub use dead::{Dead, Filter, Order, Pace, Which};
-pub use set_up::{Check, SetUp};
+pub use set_up::{Check, Provision, SetUp};
 
 use crate::rows::RowName;
 use crate::trouble::Trouble;

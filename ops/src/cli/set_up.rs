@@ -9,6 +9,12 @@ use clap::{Args, Subcommand};
 pub enum SetUp {
     /// Whether bridge.toml and its templates are right: all problems at once, each with its line and what to do.
     Check(Check),
+    /// Everything that the bridge needs, looked at once, with what to do where something is wrong. Nothing is changed.
+    ///
+    /// Exit codes for monitoring: 0 all well, 1 somebody should look, 2 something is broken.
+    Doctor,
+    /// Makes the fields and webhooks in Baserow that the rules need. A second run finds nothing to do; nothing is ever deleted.
+    Provision(Provision),
 }
 
 /// `check`.
@@ -20,4 +26,15 @@ pub struct Check {
     /// Check this file instead of the one that BRIDGE_FILE names.
     #[arg(long)]
     pub file: Option<PathBuf>,
+}
+
+/// `provision`.
+#[derive(Debug, Args)]
+pub struct Provision {
+    /// The address by which Baserow reaches the ingress, e.g. https://bridge.example.org. Without it webhooks are left out.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }

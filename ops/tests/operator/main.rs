@@ -3,7 +3,9 @@
 mod check;
 mod dead;
 mod desk;
+mod doctor;
 mod operate;
+mod provision;
 mod replay;
 mod stats;
 mod town;

@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 
+use anyhow::Context as _;
 use passerelle_sandbox::server::Running;
 use passerelle_sandbox::{baserow, docmost};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::desk::{Desk, Said, run_program};
@@ -19,6 +21,7 @@ pub(crate) struct Town {
     pub(crate) baserow: Running,
     pub(crate) docmost: Running,
     folder: TempDir,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Town {
@@ -39,6 +42,7 @@ impl Town {
             baserow: baserow::start(listen()?, options)?,
             docmost: docmost::start(listen()?, docmost::Options::default())?,
             folder: tempfile::tempdir()?,
+            http: reqwest::Client::builder().build()?,
         })
     }
 
@@ -94,5 +98,27 @@ impl Town {
         let folder = format!("{}/", self.folder.path().display());
         said.out = said.out.replace(&folder, "");
         said
+    }
+
+    /// Calls Baserow as its user; gives the JSON of the answer.
+    pub(crate) async fn baserow_as_user(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let login = json!({"email": EMAIL, "password": PASSWORD});
+        let request = self.http.post(format!("{}/api/user/token-auth/", self.baserow.url()));
+        let session: Value = request.json(&login).send().await?.error_for_status()?.json().await?;
+        let token = session["access_token"].as_str().context("no token")?.to_owned();
+        let mut request = self
+            .http
+            .request(method, format!("{}/api/database/{path}", self.baserow.url()))
+            .header("Authorization", format!("JWT {token}"));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let text = request.send().await?.error_for_status()?.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 }

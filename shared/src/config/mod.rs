@@ -14,6 +14,6 @@ pub use bridge_file::{
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use reader::{Problem, Problems, Reader};
 pub use settings::{
-    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostCredentials, DocmostSettings, RedisSettings,
-    StoreSettings,
+    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
+    RedisSettings, StoreSettings,
 };

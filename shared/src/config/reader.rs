@@ -136,6 +136,12 @@ impl Reader {
         self.problems.extend(problems.0);
     }
 
+    /// The same environment with nothing found wrong yet, to read one group of settings by itself.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self::from_pairs(self.variables.clone())
+    }
+
     /// The settings, if nothing was wrong; else all the problems.
     pub fn finish<T>(self, settings: T) -> Result<T, Problems> {
         if self.problems.is_empty() {

@@ -181,6 +181,22 @@ impl DocmostSettings {
     }
 }
 
+/// What dead letters may cost. Nothing is ever removed because of it: going over it is told.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetterSettings {
+    /// `DEAD_LETTERS_BUDGET_BYTES`: default 64 MiB, which is some ten thousand letters.
+    pub budget_bytes: u64,
+}
+
+impl DeadLetterSettings {
+    /// Reads `DEAD_LETTERS_BUDGET_BYTES`.
+    pub fn read(reader: &mut Reader) -> Self {
+        Self {
+            budget_bytes: reader.parsed("DEAD_LETTERS_BUDGET_BYTES", 64 * 1024 * 1024),
+        }
+    }
+}
+
 /// Where `bridge.toml` is.
 #[derive(Debug, Clone)]
 pub struct BridgeFileSettings {

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::accept::{Origin, Prepared, Taken, forced_event};
+use super::keys::Keys;
 use super::ledger_stream::encode_fact;
 use super::scripts::DISCARD;
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, QueueName, Redis};
 use crate::job::JobKey;
 use crate::ledger::{FailureRecord, LedgerRecord, Seq};
 use crate::time::Timestamp;
@@ -35,6 +36,30 @@ pub struct DeadLetter {
     pub covers: Seq,
     /// The last event that it answered for.
     pub last_event: String,
+}
+
+/// What the dead letters of all queues weigh.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DeadLoad {
+    /// How many there are.
+    pub letters: u64,
+    /// Their bytes, as stored.
+    pub bytes: u64,
+}
+
+impl Redis {
+    /// What the dead letters of all queues weigh. The scripts keep count, so it costs the same for one letter and for a million.
+    pub async fn dead_load(&self) -> Result<DeadLoad, QueueError> {
+        let mut load = DeadLoad::default();
+        for name in QueueName::ALL {
+            let keys = Keys::new(self.prefix(), name);
+            let letters: u64 = self.query(redis::cmd("ZCARD").arg(&keys.dead)).await?;
+            let bytes: Option<i64> = self.query(redis::cmd("GET").arg(keys.letter_bytes())).await?;
+            load.letters += letters;
+            load.bytes += u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
+        }
+        Ok(load)
+    }
 }
 
 pub(super) fn encode_letter(letter: &DeadLetter) -> Result<(String, Vec<u8>), QueueError> {

@@ -15,6 +15,9 @@ pub enum QueueName {
 }
 
 impl QueueName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sync, Self::Mail, Self::Slack];
+
     /// The word in its keys.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +96,11 @@ impl Keys {
     /// What is known of a worker; expires when it gives no sign of life.
     pub(super) fn worker(&self, name: &str) -> String {
         format!("{}:{name}", self.workers)
+    }
+
+    /// The size of all dead letters together; the scripts that make and remove letters keep it. No letter has this id: ids are ULIDs.
+    pub(super) fn letter_bytes(&self) -> String {
+        format!("{}:bytes", self.letters)
     }
 
     pub(super) fn letter(&self, id: &str) -> String {

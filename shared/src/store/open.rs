@@ -51,6 +51,14 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the database can be written: changes nothing.
+    pub async fn check_write(&self) -> Result<(), StoreError> {
+        self.pool
+            .execute("UPDATE ledger_position SET position = position")
+            .await?;
+        Ok(())
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {

@@ -61,6 +61,27 @@ async fn a_buried_job_frees_its_row_and_is_listed_newest_first_in_pages() {
 }
 
 #[tokio::test]
+async fn the_bytes_of_dead_letters_are_counted_and_go_with_them() {
+    let world = with_letters(4).await.unwrap();
+    let load = world.redis.dead_load().await.unwrap();
+    assert_eq!(load.letters, 4);
+    assert!(load.bytes > 4 * 200, "{load:?}");
+    let letters = world.queue.dead_letters(None, 10).await.unwrap();
+    let ids: Vec<String> = letters.into_iter().map(|letter| letter.id).collect();
+    assert_eq!(world.queue.discard(&ids[..2], "Ada", "no use").await.unwrap(), 2);
+    assert_eq!(world.queue.discard(&ids[..2], "Ada", "no use").await.unwrap(), 0);
+    let half = world.redis.dead_load().await.unwrap();
+    assert_eq!(
+        (half.letters, half.bytes.abs_diff(load.bytes / 2) < 20),
+        (2, true),
+        "{load:?} {half:?}"
+    );
+    assert_eq!(world.queue.replay(&ids[2..], "Ada").await.unwrap(), 2);
+    let none = world.redis.dead_load().await.unwrap();
+    assert_eq!((none.letters, none.bytes), (0, 0));
+}
+
+#[tokio::test]
 async fn a_replayed_letter_is_one_new_forced_event_however_often_it_is_asked_for() {
     let world = with_letters(3).await.unwrap();
     let ids: Vec<String> = world

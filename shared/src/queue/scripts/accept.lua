@@ -101,6 +101,7 @@ end
 local function remove_origin(event)
   if event.origin == LETTER then
     redis.call('ZREM', dead, event.origin_id)
+    redis.call('DECRBY', letters .. ':bytes', redis.call('STRLEN', letters .. ':' .. event.origin_id))
     redis.call('DEL', letters .. ':' .. event.origin_id)
   else
     redis.call('HDEL', stock_data, event.origin_id)
@@ -110,6 +111,7 @@ local function remove_origin(event)
   if event.letter_id ~= '' then
     redis.call('ZADD', dead, 0, event.letter_id)
     redis.call('SET', letters .. ':' .. event.letter_id, event.letter)
+    redis.call('INCRBY', letters .. ':bytes', #event.letter)
   end
 end
 

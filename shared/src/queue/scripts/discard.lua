@@ -14,6 +14,7 @@ if #facts == 0 then return 0 end
 redis.call('XADD', KEYS[1], '*', unpack(facts))
 for at = 1, #ARGV, 2 do
   redis.call('ZREM', KEYS[2], ARGV[at])
+  redis.call('DECRBY', KEYS[3] .. ':bytes', redis.call('STRLEN', KEYS[3] .. ':' .. ARGV[at]))
   redis.call('DEL', KEYS[3] .. ':' .. ARGV[at])
 end
 return #facts / 2

@@ -87,6 +87,7 @@ for _, it in ipairs(endings) do
   elseif it.ending == 'bury' then
     redis.call('ZADD', dead, 0, it.letter_id)
     redis.call('SET', letters .. ':' .. it.letter_id, it.letter)
+    redis.call('INCRBY', letters .. ':bytes', #it.letter)
     begin_anew(it.job, news)
   elseif it.ending == 'retry' then
     local is_new = news ~= ''

@@ -1,0 +1,177 @@
+//! The bridge at work: who works, what is held up, what does not add up.
+
+use passerelle_shared::config::{DeadLetterSettings, Reader};
+use passerelle_shared::gate::{GatePolicy, GateState, Gates};
+use passerelle_shared::id::ProcessName;
+use passerelle_shared::queue::{Queue, QueueName};
+
+use super::Finding;
+use super::stores::mebibytes;
+use crate::bridge::Bridge;
+use crate::trouble::Trouble;
+
+/// So many facts on the way to the store are no trouble: a busy second brings them.
+const LAGGING: u64 = 5_000;
+/// With so many the store has been away for long, and Redis fills.
+const FAR_BEHIND: u64 = 100_000;
+
+pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
+    let mut own = reader.afresh();
+    let budget = DeadLetterSettings::read(&mut own).budget_bytes;
+    let settings = Bridge::settings(&mut own);
+    let bridge = match Bridge::open(settings, own).await {
+        Ok(bridge) => bridge,
+        Err(trouble) => return vec![broken("bridge", &trouble)],
+    };
+    let mut findings = Vec::new();
+    for (check, result) in [
+        ("workers", workers(&bridge).await),
+        ("pauses", pauses(&bridge).await),
+        ("gates", gates(&bridge).await),
+        ("ledger", ledger(&bridge).await),
+        ("conservation", conservation(&bridge).await),
+        ("dead letters", dead_letters(&bridge, budget).await),
+    ] {
+        match result {
+            Ok(found) => findings.extend(found),
+            Err(trouble) => findings.push(broken(check, &trouble)),
+        }
+    }
+    findings
+}
+
+fn broken(check: &'static str, trouble: &Trouble) -> Finding {
+    Finding::fail(
+        check,
+        trouble.to_string(),
+        "mend Redis or the store first, and run it again",
+    )
+}
+
+async fn workers(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+    const CHECK: &str = "workers";
+    let alive = bridge.queue.workers().await?;
+    if alive.is_empty() {
+        let fix = "start passerelle-worker (make up, docker compose up -d), or read its log";
+        return Ok(vec![Finding::fail(
+            CHECK,
+            "none is alive: events are accepted and wait",
+            fix,
+        )]);
+    }
+    let running = bridge.queue.running().await?;
+    let is_known = |name: &str| alive.iter().any(|worker| worker.name.as_str() == name);
+    let orphaned = running.iter().filter(|job| !is_known(&job.worker)).count();
+    let found = format!("{} alive, {} jobs in hand", alive.len(), running.len());
+    if orphaned == 0 {
+        return Ok(vec![Finding::ok(CHECK, found)]);
+    }
+    let fix = "none: others take them when the leases expire, within a minute. If it goes on, read why workers die";
+    let found = format!("{found}, {orphaned} of them of processes that give no sign of life");
+    Ok(vec![Finding::warn(CHECK, found, fix)])
+}
+
+async fn pauses(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+    let mut findings = Vec::new();
+    for name in QueueName::ALL {
+        let stats = Queue::new(bridge.redis.clone(), name).stats().await?;
+        if let Some(pause) = stats.paused {
+            let (queue, by, why, since) = (name.as_str(), pause.by, pause.why, pause.since);
+            let found = format!("the queue {queue} is paused since {since} by {by} ({why})");
+            let fix = format!("when the reason is gone: passerelle resume --queue {queue} --why …");
+            findings.push(Finding::warn("pauses", found, fix));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok("pauses", "no queue is paused"));
+    }
+    Ok(findings)
+}
+
+async fn gates(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+    let process = ProcessName::unique("doctor");
+    let gates = Gates::new(bridge.redis.clone(), process, GatePolicy::default());
+    let mut findings = Vec::new();
+    for gate in gates.list().await? {
+        let why = gate.why.unwrap_or_default();
+        let since = gate
+            .down_since
+            .map_or_else(String::new, |since| format!(" since {since}"));
+        match gate.state {
+            GateState::Open => {}
+            GateState::Ramping => {
+                let found = format!("{} is recovering, slowly on purpose", gate.gate);
+                findings.push(Finding::warn("gates", found, "none: it opens by itself"));
+            }
+            GateState::Stopped | GateState::Probing => {
+                let found = format!("{} is stopped{since}: {why}", gate.gate);
+                let fix = "mend the target; a stop by hand ends with: passerelle gates ramp <gate> --why …";
+                findings.push(Finding::warn("gates", found, fix));
+            }
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok("gates", "all open"));
+    }
+    Ok(findings)
+}
+
+async fn ledger(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+    const CHECK: &str = "ledger";
+    let behind = bridge.queue.stats().await?.ledger_backlog;
+    let found = format!("{behind} facts on the way to the store");
+    let fix = "see that workers are alive and the database is not slow or full; facts wait in Redis meanwhile";
+    Ok(vec![match behind {
+        0..=LAGGING => Finding::ok(CHECK, found),
+        behind if behind <= FAR_BEHIND => Finding::warn(CHECK, found, fix),
+        _ => Finding::fail(CHECK, found, fix),
+    }])
+}
+
+async fn conservation(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+    const CHECK: &str = "conservation";
+    let counts = bridge.store.counts().await?;
+    let unreadable = bridge.store.unreadable_records().await?;
+    let mut findings = vec![match counts.missing() {
+        0 => Finding::ok(
+            CHECK,
+            format!(
+                "{} accepted = ended + {} open: nothing is lost",
+                counts.items, counts.open
+            ),
+        ),
+        missing => {
+            let fix = "keep Redis and the database as they are, and report it with the output of `passerelle stats`";
+            Finding::fail(
+                CHECK,
+                format!("{missing} accepted items are neither open nor ended"),
+                fix,
+            )
+        }
+    }];
+    if unreadable > 0 {
+        let fix = "were two versions at work at once? The records are kept in the table unreadable_records";
+        findings.push(Finding::warn(
+            CHECK,
+            format!("{unreadable} records could not be read"),
+            fix,
+        ));
+    }
+    Ok(findings)
+}
+
+async fn dead_letters(bridge: &Bridge, budget: u64) -> Result<Vec<Finding>, Trouble> {
+    const CHECK: &str = "dead letters";
+    let load = bridge.redis.dead_load().await?;
+    if load.letters == 0 {
+        return Ok(vec![Finding::ok(CHECK, "none")]);
+    }
+    let found = format!("{} of {} in all", load.letters, mebibytes(load.bytes));
+    if load.bytes > budget {
+        let fix = "replay or discard them (passerelle dead list); nothing is removed by itself. DEAD_LETTERS_BUDGET_BYTES is the budget";
+        let found = format!("{found}, above the budget of {}", mebibytes(budget));
+        return Ok(vec![Finding::warn(CHECK, found, fix)]);
+    }
+    let fix = "passerelle dead list, mend the cause, then passerelle dead replay";
+    Ok(vec![Finding::warn(CHECK, found, fix)])
+}

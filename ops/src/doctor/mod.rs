@@ -1,0 +1,153 @@
+//! `doctor`: everything that the bridge needs, looked at once: what was found, and what to do where something is wrong. Nothing is changed.
+//!
+//! Each part looks by itself and within a limit of time, so that one system that hangs hides nothing of the others.
+
+mod bridge;
+mod products;
+mod senders;
+mod settings;
+mod stores;
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::time::Duration;
+
+use passerelle_shared::config::Reader;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::Console;
+use crate::trouble::Trouble;
+
+/// How long one part may look: above the time-out of a single call, so that this one says what was waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How it stands with one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// As it should be.
+    Ok,
+    /// Nothing is lost, but somebody should look.
+    Warn,
+    /// The bridge cannot do its work, or may lose some.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    /// What was found.
+    found: String,
+    /// What to do, where something is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            check,
+            state: State::Ok,
+            found: found.into(),
+            fix: None,
+        }
+    }
+
+    fn warn(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::ok(check, found).worse(State::Warn, fix)
+    }
+
+    fn fail(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::ok(check, found).worse(State::Fail, fix)
+    }
+
+    /// What could not be looked at because its settings are wrong; the configuration's own findings say how.
+    fn skipped(check: &'static str) -> Self {
+        Self::warn(
+            check,
+            "not looked at: its settings are wrong",
+            "mend the configuration first",
+        )
+    }
+
+    fn worse(self, state: State, fix: impl Into<String>) -> Self {
+        let fix = Some(fix.into());
+        Self { state, fix, ..self }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    /// The worst of all.
+    state: State,
+    findings: Vec<Finding>,
+}
+
+/// Looks at everything. Ends with 0 if all is well, 1 if somebody should look, 2 if something is broken.
+pub async fn run(reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
+    let mut findings = settings::look(&reader);
+    let (stores, products, senders) = tokio::join!(
+        within("stores", stores::look(&reader)),
+        within("products", products::look(&reader)),
+        within("notices", senders::look(&reader)),
+    );
+    // What is done with Redis and the store is worth asking only where they answer.
+    let sound = stores.iter().all(|finding| finding.state != State::Fail);
+    findings.extend(stores.into_iter().chain(products).chain(senders));
+    if sound {
+        findings.extend(within("bridge", bridge::look(&reader)).await);
+    }
+    let state = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
+    let diagnosis = Diagnosis { state, findings };
+    console.tell(json, &diagnosis, in_words)?;
+    let count = |state| {
+        diagnosis
+            .findings
+            .iter()
+            .filter(|finding| finding.state == state)
+            .count()
+    };
+    match state {
+        State::Ok => Ok(()),
+        State::Warn => Err(Trouble::Failed(format!("{} warnings", count(State::Warn)))),
+        State::Fail => Err(Trouble::Broken(format!(
+            "{} failures, {} warnings",
+            count(State::Fail),
+            count(State::Warn)
+        ))),
+    }
+}
+
+async fn within(part: &'static str, looking: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
+    let too_late = |_| {
+        let fix = "look at what answers slowly, and run it again";
+        vec![Finding::fail(part, format!("no answer within {PATIENCE:?}"), fix)]
+    };
+    timeout(PATIENCE, looking).await.unwrap_or_else(too_late)
+}
+
+fn in_words(diagnosis: &Diagnosis) -> String {
+    let mut text = String::new();
+    for Finding {
+        check,
+        state,
+        found,
+        fix,
+    } in &diagnosis.findings
+    {
+        let word = match state {
+            State::Ok => "ok  ",
+            State::Warn => "WARN",
+            State::Fail => "FAIL",
+        };
+        let _ = writeln!(text, "{word}  {check:<22} {found}");
+        if let Some(fix) = fix {
+            let _ = writeln!(text, "{:<30}→ {fix}", "");
+        }
+    }
+    text
+}

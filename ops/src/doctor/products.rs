@@ -1,0 +1,195 @@
+//! Baserow and Docmost: do they take our accounts, and do they have what the rules need?
+
+use passerelle_shared::config::{
+    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings,
+};
+use passerelle_shared::gate::{GatePolicy, Gates};
+use passerelle_shared::id::ProcessName;
+use passerelle_shared::queue::Redis;
+use passerelle_worker::clients::baserow_user::{BaserowUser, Webhook};
+use passerelle_worker::clients::docmost::Docmost;
+use passerelle_worker::journal::Journal;
+use passerelle_worker::rules::{RuleSources, Rules};
+use passerelle_worker::settings::read_rule_sources;
+
+use super::Finding;
+use crate::survey::{Survey, baserow_client, space_problems};
+
+/// The path that webhooks of the bridge call.
+const WEBHOOK_PATH: &str = "/api/webhooks/baserow/";
+
+pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
+    let mut own = reader.afresh();
+    let redis = Redis::open(&RedisSettings::read(&mut own));
+    let Ok(redis) = redis else {
+        return vec![Finding::skipped("baserow"), Finding::skipped("docmost")];
+    };
+    // Without readable rules the accounts are still worth a look.
+    let sources = read_rule_sources(&BridgeFileSettings::read(reader).path).ok();
+    let rules = sources.and_then(|sources| Rules::compile(&sources).ok().map(|rules| (sources, rules)));
+    let (mut baserow, docmost) = tokio::join!(
+        baserow(reader, &redis, rules.as_ref()),
+        docmost(reader, &redis, rules.as_ref())
+    );
+    baserow.extend(docmost);
+    baserow
+}
+
+async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Rules)>) -> Vec<Finding> {
+    const CHECK: &str = "baserow";
+    let mut own = reader.afresh();
+    let settings = BaserowSettings::read(&mut own);
+    let user = BaserowUserSettings::read(&mut own);
+    if own.finish(()).is_err() {
+        return vec![Finding::skipped(CHECK)];
+    }
+    let fix = "mend BASEROW_URL or BASEROW_TOKEN (Baserow: Settings → Database tokens)";
+    let client = match baserow_client(redis, &settings) {
+        Ok(client) => client,
+        Err(trouble) => return vec![Finding::fail(CHECK, trouble.to_string(), fix)],
+    };
+    let tables = match client.tables(&mut Journal::default()).await {
+        Ok(tables) => tables.len(),
+        Err(failure) => return vec![Finding::fail(CHECK, failure.message, fix)],
+    };
+    let mut findings = vec![Finding::ok(
+        CHECK,
+        format!("the token is good and sees {tables} tables"),
+    )];
+    let Some((sources, rules)) = rules else {
+        findings.push(Finding::skipped("baserow fields"));
+        return findings;
+    };
+    match Survey::look(&client, rules).await {
+        Ok(survey) => {
+            findings.extend(judged(
+                "baserow fields",
+                survey.problems(sources, rules),
+                "every table and field that the rules name is there",
+            ));
+            findings.extend(webhooks(&settings, user.as_ref(), &survey, rules).await);
+        }
+        Err(failure) => findings.push(Finding::fail("baserow fields", failure.message, fix)),
+    }
+    findings
+}
+
+/// A webhook that Baserow has switched off is silent: only its user can see it.
+async fn webhooks(
+    server: &BaserowSettings,
+    user: Option<&BaserowUserSettings>,
+    survey: &Survey,
+    rules: &Rules,
+) -> Vec<Finding> {
+    const CHECK: &str = "baserow webhooks";
+    let Some(user) = user else {
+        return vec![Finding::ok(
+            CHECK,
+            "not looked at: set BASEROW_EMAIL and BASEROW_PASSWORD to have them watched",
+        )];
+    };
+    let user = match BaserowUser::log_in(server, user).await {
+        Ok(user) => user,
+        Err(failure) => {
+            return vec![Finding::warn(
+                CHECK,
+                failure.message,
+                "mend BASEROW_EMAIL or BASEROW_PASSWORD",
+            )];
+        }
+    };
+    let mut findings = Vec::new();
+    let tables: Vec<_> = rules.iter().filter_map(|rule| survey.table(rule)).collect();
+    for seen in &tables {
+        let name = &seen.table.name;
+        match user.webhooks(seen.table.id).await {
+            Ok(hooks) => findings.extend(webhook(name, &hooks)),
+            Err(failure) => {
+                let fix = "give the user of BASEROW_EMAIL the role builder or admin in the workspace";
+                findings.push(Finding::warn(CHECK, format!("{name}: {}", failure.message), fix));
+            }
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            CHECK,
+            format!("{} tables call, none is failing", tables.len()),
+        ));
+    }
+    findings
+}
+
+/// What is wrong with the webhooks of one table.
+fn webhook(table: &str, hooks: &[Webhook]) -> Option<Finding> {
+    const CHECK: &str = "baserow webhooks";
+    let ours: Vec<&Webhook> = hooks
+        .iter()
+        .filter(|hook| hook.call.url.contains(WEBHOOK_PATH))
+        .collect();
+    let again = "passerelle provision --url <address of the ingress>";
+    if ours.is_empty() {
+        let found = format!("no webhook of the table {table} calls the bridge");
+        return Some(Finding::warn(CHECK, found, format!("make one: {again}")));
+    }
+    if let Some(hook) = ours.iter().find(|hook| !hook.active) {
+        let found = format!(
+            "webhook {} of the table {table} is switched off; what it missed is not told again",
+            hook.id
+        );
+        let fix =
+            format!("mend why it failed (docs/RUNBOOK.md), then: {again}, and sync the rows that changed meanwhile");
+        return Some(Finding::fail(CHECK, found, fix));
+    }
+    let failing = ours.iter().find(|hook| hook.failed_triggers > 0)?;
+    let (id, failed) = (failing.id, failing.failed_triggers);
+    let found = format!("webhook {id} of the table {table} failed {failed} times in a row; nine switch it off");
+    let fix = "read its call log in Baserow: a refused proof (401), or an address that does not lead to the ingress";
+    Some(Finding::warn(CHECK, found, fix))
+}
+
+async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Rules)>) -> Vec<Finding> {
+    const CHECK: &str = "docmost";
+    let mut own = reader.afresh();
+    let settings = DocmostSettings::read(&mut own);
+    if own.finish(()).is_err() {
+        return vec![Finding::skipped(CHECK)];
+    }
+    let fix = "mend DOCMOST_URL, DOCMOST_EMAIL or DOCMOST_PASSWORD";
+    let gates = Gates::new(redis.clone(), ProcessName::unique("doctor"), GatePolicy::default());
+    let client = match Docmost::new(&settings, redis.clone(), gates) {
+        Ok(client) => client,
+        Err(error) => return vec![Finding::fail(CHECK, error.to_string(), fix)],
+    };
+    let account = match client.account().await {
+        Ok(account) => account,
+        Err(failure) => return vec![Finding::fail(CHECK, failure.message, fix)],
+    };
+    let (email, role, spaces) = (&account.email, &account.role, account.spaces.len());
+    let found = format!("signed in as {email}, {role} of the workspace, in {spaces} spaces");
+    let mut findings = vec![if role == "member" {
+        Finding::ok(CHECK, found)
+    } else {
+        Finding::warn(
+            CHECK,
+            found,
+            "make it a member: the bridge needs no more, and a stolen password should be worth little",
+        )
+    }];
+    if let Some((sources, rules)) = rules {
+        let problems = space_problems(&account, sources, rules);
+        findings.extend(judged(
+            "docmost spaces",
+            problems,
+            "the account may write in every space that the rules name",
+        ));
+    }
+    findings
+}
+
+fn judged(check: &'static str, problems: Vec<Problem>, all_well: &str) -> Vec<Finding> {
+    if problems.is_empty() {
+        return vec![Finding::ok(check, all_well)];
+    }
+    let finding = |Problem { place, what, hint }| Finding::fail(check, format!("{place}: {what}"), hint);
+    problems.into_iter().map(finding).collect()
+}

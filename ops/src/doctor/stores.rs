@@ -1,0 +1,126 @@
+//! Redis and the SQL store: do they answer, and do they keep what they are given?
+
+use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_shared::queue::{Redis, ServerFacts};
+use passerelle_shared::store::Store;
+
+use super::Finding;
+
+/// The oldest Redis that has every command that the bridge uses (`EXPIRE … NX`).
+const OLDEST: u32 = 7;
+/// Above this share of its memory somebody should look, in percent.
+const FILLING: u64 = 75;
+/// Above this share Redis will soon refuse events, in percent.
+const FULL: u64 = 95;
+
+pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
+    let (mut redis, store) = tokio::join!(redis(reader), store(reader));
+    redis.push(store);
+    redis
+}
+
+async fn redis(reader: &Reader) -> Vec<Finding> {
+    const CHECK: &str = "redis";
+    let mut own = reader.afresh();
+    let settings = RedisSettings::read(&mut own);
+    if own.finish(()).is_err() {
+        return vec![Finding::skipped(CHECK)];
+    }
+    let redis = match Redis::open(&settings) {
+        Ok(redis) => redis,
+        Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "mend REDIS_URL")],
+    };
+    let facts = match redis.server_facts().await {
+        Ok(facts) => facts,
+        Err(error) => {
+            let fix =
+                "start it, and see that REDIS_URL is its address and password; the ingress accepts nothing without it";
+            return vec![Finding::fail(CHECK, error.to_string(), fix)];
+        }
+    };
+    let mut findings = vec![version(&facts), persistence(&facts), eviction(&facts), memory(&facts)];
+    if let Err(error) = redis.check_write().await {
+        let fix = "read Redis' own log: a full memory, a full disk, or a replica that is asked to write";
+        findings.push(Finding::fail("redis writes", error.to_string(), fix));
+    }
+    findings
+}
+
+fn version(facts: &ServerFacts) -> Finding {
+    let major: u32 = facts
+        .version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or(0);
+    let found = format!("version {}", facts.version);
+    if major < OLDEST {
+        return Finding::fail("redis", found, format!("use Redis {OLDEST} or later, or Valkey"));
+    }
+    Finding::ok("redis", found)
+}
+
+fn persistence(facts: &ServerFacts) -> Finding {
+    const CHECK: &str = "redis persistence";
+    if !facts.append_only {
+        let fix = "set `appendonly yes` (redis-cli config set appendonly yes, and in its configuration): what was answered 200 is lost when it restarts";
+        return Finding::fail(CHECK, "the append-only file is off", fix);
+    }
+    if !facts.append_only_works {
+        let fix = "make room on its disk, and read Redis' own log";
+        return Finding::fail(CHECK, "the last write of the append-only file failed", fix);
+    }
+    Finding::ok(CHECK, "the append-only file is on")
+}
+
+fn eviction(facts: &ServerFacts) -> Finding {
+    const CHECK: &str = "redis eviction";
+    let policy = &facts.eviction_policy;
+    if policy == "noeviction" {
+        return Finding::ok(CHECK, "noeviction");
+    }
+    let fix = "set `maxmemory-policy noeviction`: with anything else a full memory drops jobs silently";
+    Finding::fail(CHECK, format!("maxmemory-policy is {policy}"), fix)
+}
+
+fn memory(facts: &ServerFacts) -> Finding {
+    const CHECK: &str = "redis memory";
+    let (used, most) = (mebibytes(facts.used_memory), mebibytes(facts.max_memory));
+    if facts.max_memory == 0 {
+        return Finding::ok(CHECK, format!("{used} in use, no limit set"));
+    }
+    let percent = facts.used_memory.saturating_mul(100) / facts.max_memory;
+    let found = format!("{used} of {most} in use, {percent} %");
+    let fix = "give it more, or look what grows: passerelle stats (ledger entries on the way), passerelle dead list";
+    match percent {
+        0..=FILLING => Finding::ok(CHECK, found),
+        percent if percent <= FULL => Finding::warn(CHECK, found, fix),
+        _ => Finding::fail(CHECK, found, fix),
+    }
+}
+
+async fn store(reader: &Reader) -> Finding {
+    const CHECK: &str = "store";
+    let mut own = reader.afresh();
+    let settings = StoreSettings::read(&mut own);
+    if own.finish(()).is_err() {
+        return Finding::skipped(CHECK);
+    }
+    let written = async {
+        let store = Store::open(&settings).await?;
+        store.check_write().await
+    };
+    match written.await {
+        Ok(()) => Finding::ok(CHECK, "reachable, its schema is up to date, writable"),
+        Err(error) => {
+            let fix =
+                "mend DATABASE_URL or the database; until then facts wait in Redis, and rows that need a page are held";
+            Finding::fail(CHECK, error.to_string(), fix)
+        }
+    }
+}
+
+/// Bytes for people.
+pub(super) fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1024 * 1024))
+}

@@ -1,0 +1,262 @@
+//! What Baserow lacks for the rules to work, and what would make it good: pure. Nothing is ever taken away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passerelle_shared::config::{BridgeFile, ProofKind, Reader, Rule, SourceConfig};
+use passerelle_shared::event::EventKind;
+use passerelle_worker::clients::baserow::Table;
+use passerelle_worker::clients::baserow_user::{Webhook, WebhookCall};
+use passerelle_worker::rules::{Owner, Purpose, Rules};
+use secrecy::ExposeSecret as _;
+
+use crate::survey::{Missing, Survey};
+use crate::trouble::Trouble;
+
+/// The header that a `token` source reads, unless it names another.
+const TOKEN_HEADER: &str = "X-Bridge-Token";
+const CREATED: &str = "rows.created";
+const UPDATED: &str = "rows.updated";
+const DELETED: &str = "rows.deleted";
+
+/// A webhook that must exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) table: Table,
+    pub(super) call: WebhookCall,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// A field that rules write is made.
+    CreateField(Missing),
+    /// A webhook is made.
+    CreateWebhook(Wanted),
+    /// A webhook that calls the bridge is put right.
+    UpdateWebhook {
+        id: u64,
+        table: String,
+        call: WebhookCall,
+        because: Vec<&'static str>,
+    },
+}
+
+/// Which events of which tables the rules live by: of their own tables, and of those whose rows their pages show.
+pub(super) fn events(rules: &Rules, survey: &Survey) -> Vec<(Table, BTreeSet<&'static str>)> {
+    let mut events: BTreeMap<u64, (Table, BTreeSet<&'static str>)> = BTreeMap::new();
+    let mut add = |table: &Table, of_table: &[&'static str]| {
+        let (_, known) = events
+            .entry(table.id.get())
+            .or_insert_with(|| (table.clone(), BTreeSet::new()));
+        known.extend(of_table);
+    };
+    for rule in rules.iter() {
+        let Some(own) = survey.table(rule) else { continue };
+        add(&own.table, &of_rule(rule));
+        for need in rules.needs(rule) {
+            let Some(linked) = survey
+                .linked(own, &need.field)
+                .filter(|_| need.purpose == Purpose::Link)
+            else {
+                continue;
+            };
+            debug_assert_eq!(need.of, Owner::Row, "links are followed from the rule's own table");
+            let is_collection = rule
+                .collection
+                .as_ref()
+                .is_some_and(|collection| collection.of == need.field);
+            let of_linked: &[&str] = if is_collection {
+                &[CREATED, UPDATED, DELETED]
+            } else {
+                &[UPDATED]
+            };
+            add(&linked.table, of_linked);
+        }
+    }
+    events.into_values().filter(|(_, events)| !events.is_empty()).collect()
+}
+
+fn of_rule(rule: &Rule) -> Vec<&'static str> {
+    let word = |kind: &EventKind| match kind {
+        EventKind::Created => Some(CREATED),
+        EventKind::Updated => Some(UPDATED),
+        EventKind::Deleted => Some(DELETED),
+        EventKind::Forced | EventKind::Other => None,
+    };
+    rule.on.iter().filter_map(word).collect()
+}
+
+/// The webhook of a table: its address below `base`, and the proof that its source asks for.
+pub(super) fn wanted(
+    (table, events): (Table, BTreeSet<&'static str>),
+    file: &BridgeFile,
+    reader: &Reader,
+    base: &str,
+) -> Result<Wanted, Trouble> {
+    let source = source_name(&table);
+    let unknown = || {
+        let advice = "name it in [sources] of bridge.toml, or add \"*\"";
+        Trouble::Usage(format!(
+            "the table {} needs the source {source:?}: {advice}",
+            table.name
+        ))
+    };
+    let config = file
+        .sources
+        .get(&source)
+        .or_else(|| file.sources.get("*"))
+        .ok_or_else(unknown)?;
+    let call = WebhookCall {
+        name: format!("Passerelle: {}", table.name),
+        url: format!("{}/api/webhooks/baserow/{source}", base.trim_end_matches('/')),
+        headers: proof(config, reader)?,
+        include_all_events: false,
+        events: events.into_iter().map(str::to_owned).collect(),
+        use_user_field_names: true,
+    };
+    Ok(Wanted { table, call })
+}
+
+/// `projet-changed`; the table's number where its name cannot stand in an address.
+fn source_name(table: &Table) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name = table.name.to_lowercase();
+    if name.len() <= 48 && !name.is_empty() && name.chars().all(is_plain) {
+        return format!("{name}-changed");
+    }
+    format!("table-{}-changed", table.id)
+}
+
+/// Stock Baserow can send a fixed header. It cannot sign: then the address must be that of a proxy which does.
+fn proof(config: &SourceConfig, reader: &Reader) -> Result<BTreeMap<String, String>, Trouble> {
+    if config.proof == ProofKind::Hmac {
+        return Ok(BTreeMap::new());
+    }
+    // During a rotation the new secret stands first.
+    let secret = reader.secrets(&config.secrets).into_iter().next().ok_or_else(|| {
+        Trouble::Usage(format!(
+            "{} is not set: the webhooks could not prove themselves",
+            config.secrets
+        ))
+    })?;
+    let header = config.header.as_deref().unwrap_or(TOKEN_HEADER);
+    Ok(BTreeMap::from([(header.to_owned(), secret.expose_secret().to_owned())]))
+}
+
+/// What is to be done about a wanted webhook; nothing where it exists and is right.
+pub(super) fn webhook(wanted: &Wanted, existing: &[Webhook]) -> Option<Deed> {
+    let Some(found) = existing.iter().find(|hook| hook.call.url == wanted.call.url) else {
+        return Some(Deed::CreateWebhook(wanted.clone()));
+    };
+    let (has, wants) = (&found.call, &wanted.call);
+    let mut call = has.clone();
+    let mut because = Vec::new();
+    if !found.active {
+        because.push("it is switched off");
+    }
+    if !has.include_all_events && wants.events.iter().any(|event| !has.events.contains(event)) {
+        because.push("it does not tell all events that the rules need");
+        call.events.extend(wants.events.iter().cloned());
+        call.events.sort();
+        call.events.dedup();
+    }
+    if wants
+        .headers
+        .iter()
+        .any(|(name, secret)| has.headers.get(name) != Some(secret))
+    {
+        because.push("it has not the first live secret");
+        call.headers.extend(wants.headers.clone());
+    }
+    if !has.use_user_field_names {
+        because.push("it names fields by number");
+        call.use_user_field_names = true;
+    }
+    let table = wanted.table.name.clone();
+    let id = found.id;
+    (!because.is_empty()).then_some(Deed::UpdateWebhook {
+        id,
+        table,
+        call,
+        because,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_shared::id::TableId;
+
+    use super::*;
+
+    fn table(name: &str) -> Table {
+        Table {
+            id: TableId::new(7).unwrap(),
+            name: name.to_owned(),
+            database_id: 1,
+        }
+    }
+
+    fn wanted_of(events: &[&'static str]) -> Wanted {
+        let text = "[sources]\n\"*\" = { proof = \"token\", secrets = \"S\" }\n";
+        let file = BridgeFile::parse(text, "bridge.toml").unwrap();
+        let reader = Reader::from_pairs([("S", "new-secret,old-secret")]);
+        let table = table("projet");
+        wanted(
+            (table, events.iter().copied().collect()),
+            &file,
+            &reader,
+            "https://bridge.example.org/",
+        )
+        .unwrap()
+    }
+
+    fn existing(call: WebhookCall) -> Webhook {
+        Webhook {
+            id: 3,
+            call,
+            active: true,
+            failed_triggers: 0,
+        }
+    }
+
+    #[test]
+    fn a_webhook_calls_its_source_with_the_first_live_secret() {
+        let call = wanted_of(&[UPDATED]).call;
+        assert_eq!(
+            call.url,
+            "https://bridge.example.org/api/webhooks/baserow/projet-changed"
+        );
+        assert_eq!(call.headers.get("X-Bridge-Token").unwrap(), "new-secret");
+        assert_eq!(source_name(&table("Comptes rendus")), "table-7-changed");
+    }
+
+    #[test]
+    fn what_is_right_is_left_alone_and_what_is_more_than_needed_too() {
+        let wanted = wanted_of(&[UPDATED]);
+        assert_eq!(webhook(&wanted, &[existing(wanted.call.clone())]), None);
+        let mut more = wanted.call.clone();
+        more.include_all_events = true;
+        more.headers.insert("X-Other".to_owned(), "y".to_owned());
+        assert_eq!(webhook(&wanted, &[existing(more)]), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_put_right_and_nothing_is_taken_away() {
+        let wanted = wanted_of(&[CREATED, UPDATED]);
+        let mut old = wanted.call.clone();
+        old.events = vec![DELETED.to_owned(), UPDATED.to_owned()];
+        old.headers = BTreeMap::from([
+            ("X-Bridge-Token".to_owned(), "old-secret".to_owned()),
+            ("X-Other".to_owned(), "y".to_owned()),
+        ]);
+        let mut hook = existing(old);
+        hook.active = false;
+        let Some(Deed::UpdateWebhook { id, call, because, .. }) = webhook(&wanted, &[hook]) else {
+            panic!("it should be put right");
+        };
+        assert_eq!((id, because.len()), (3, 3));
+        assert_eq!(call.events, [CREATED, DELETED, UPDATED]);
+        assert_eq!(call.headers["X-Bridge-Token"], "new-secret");
+        assert_eq!(call.headers["X-Other"], "y");
+    }
+}

@@ -1,0 +1,157 @@
+//! `provision`: fields and webhooks, made once, put right, never taken away.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::town::{SECRET, Town};
+
+const RULES: &str = r#"owned_fields = ["docmost_page_id", "page_url", "page"]
+[sources]
+"*" = { proof = "token", secrets = "BASEROW_WEBHOOK_SECRET" }
+
+[[rules]]
+name = "projet-page"
+table = "projet"
+links = { client = "Client" }
+
+[rules.page]
+space = "Agence"
+title = "{{ row.Nom }} {{ client.Name }}"
+body = "page.md"
+write_back = { page_id = "docmost_page_id", url = "page_url" }
+
+[[rules]]
+name = "formation"
+table = "formation"
+on = ["created", "updated"]
+
+[rules.page]
+space = "Agence"
+title = "{{ row.Titre }}"
+body = "page.md"
+
+[rules.collection]
+of = "bloc"
+slot = "bloc"
+title = "{{ row.Titre }}"
+body = "page.md"
+write_back = { page_id = "page" }
+"#;
+const RUN: [&str; 3] = ["provision", "--url", "https://bridge.example.org"];
+
+/// Names and types of a table's fields.
+async fn fields(town: &Town, table: u64) -> anyhow::Result<Vec<String>> {
+    let fields = town
+        .baserow_as_user(Method::GET, &format!("fields/table/{table}/"), None)
+        .await?;
+    let fields = fields.as_array().cloned().unwrap_or_default();
+    Ok(fields
+        .iter()
+        .map(|field| format!("{} {}", field["name"], field["type"]).replace('"', ""))
+        .collect())
+}
+
+async fn webhooks(town: &Town, table: u64) -> anyhow::Result<Vec<Value>> {
+    let hooks = town
+        .baserow_as_user(Method::GET, &format!("webhooks/table/{table}/"), None)
+        .await?;
+    Ok(hooks.as_array().cloned().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_everything_and_does_nothing() {
+    let town = Town::start().unwrap();
+    town.rules(RULES).unwrap();
+    let before = fields(&town, 2).await.unwrap();
+    let said = town.passerelle(&[&RUN[..], &["--dry-run"]].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(said.out, @r#"
+      projet           make the field "page_url" (url)
+      bloc             make the field "page" (text)
+      client           make a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/client-changed
+      projet           make a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/projet-changed
+      formation        make a webhook for rows.created, rows.updated to https://bridge.example.org/api/webhooks/baserow/formation-changed
+      bloc             make a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/bloc-changed
+    6 changes would be made; nothing was done.
+    "#);
+    assert_eq!(fields(&town, 2).await.unwrap(), before);
+    assert!(webhooks(&town, 2).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_missing_is_made_and_a_second_run_finds_nothing_to_do() {
+    let town = Town::start().unwrap();
+    town.rules(RULES).unwrap();
+    let said = town.passerelle(&RUN).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(!said.out.contains(SECRET) && !said.err.contains(SECRET));
+    assert!(fields(&town, 2).await.unwrap().contains(&"page_url url".to_owned()));
+    assert!(fields(&town, 4).await.unwrap().contains(&"page text".to_owned()));
+    let hooks = webhooks(&town, 2).await.unwrap();
+    assert_eq!(hooks.len(), 1);
+    assert_eq!(
+        hooks[0]["url"],
+        "https://bridge.example.org/api/webhooks/baserow/projet-changed"
+    );
+    assert_eq!(hooks[0]["headers"], json!({"X-Bridge-Token": SECRET}));
+    assert_eq!(
+        hooks[0]["events"],
+        json!(["rows.created", "rows.deleted", "rows.updated"])
+    );
+    assert_eq!(
+        webhooks(&town, 1).await.unwrap()[0]["events"],
+        json!(["rows.updated"]),
+        "clients are shown in titles"
+    );
+
+    let again = town.passerelle(&RUN).await;
+    assert!(again.out.contains("Nothing to do"), "{}", again.out);
+    assert_eq!(webhooks(&town, 2).await.unwrap(), hooks);
+    let checked = town.passerelle(&["check", "--live"]).await;
+    assert_eq!(checked.code, 0, "{}", checked.out);
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_switched_off_or_has_an_old_secret_is_put_right_and_others_are_left_alone() {
+    let town = Town::start().unwrap();
+    town.rules(RULES).unwrap();
+    town.passerelle(&RUN).await;
+    let other = json!({"name": "ours", "url": "https://elsewhere.example.org/x", "headers": {"X-A": "b"}});
+    town.baserow_as_user(Method::POST, "webhooks/table/2/", Some(other))
+        .await
+        .unwrap();
+    let hooks = webhooks(&town, 2).await.unwrap();
+    let path = format!("webhooks/{}/", hooks[0]["id"]);
+    town.baserow_as_user(Method::PATCH, &path, Some(json!({"active": false})))
+        .await
+        .unwrap();
+
+    let rotated = format!("0f1e2d3c4b5a69788796a5b4c3d2e1f0,{SECRET}");
+    let said = town
+        .passerelle_with(&RUN, &[("BASEROW_WEBHOOK_SECRET", &rotated)])
+        .await;
+    assert!(
+        said.out.contains("switched off") && said.out.contains("first live secret"),
+        "{}",
+        said.out
+    );
+    let after = webhooks(&town, 2).await.unwrap();
+    assert_eq!(after[0]["active"], true);
+    assert_eq!(
+        after[0]["headers"]["X-Bridge-Token"],
+        "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+    );
+    assert_eq!(after[1], hooks[1]);
+}
+
+#[tokio::test]
+async fn without_a_user_it_is_off_and_says_what_to_do() {
+    let town = Town::start().unwrap();
+    let nobody = [("BASEROW_EMAIL", ""), ("BASEROW_PASSWORD", "")];
+    let said = town.passerelle_with(&RUN, &nobody).await;
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("BASEROW_EMAIL and BASEROW_PASSWORD"), "{}", said.err);
+    let wrong = town.passerelle_with(&RUN, &[("BASEROW_PASSWORD", "wrong")]).await;
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.err.contains("check BASEROW_EMAIL"), "{}", wrong.err);
+}
