@@ -76,6 +76,9 @@ mod tests {
         let mut budget = DeadBudget::new(DeadLetterSettings { budget_bytes: 100 });
         let mut look = |bytes| budget.look(DeadLoad { letters: 1, bytes });
         let seen = [100, 101, 500, 100, 3].map(&mut look);
-        assert_eq!(seen, [Change::None, Change::Passed, Change::None, Change::Kept, Change::None]);
+        assert_eq!(
+            seen,
+            [Change::None, Change::Passed, Change::None, Change::Kept, Change::None]
+        );
     }
 }

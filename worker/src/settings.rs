@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{
-    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Problems, Reader, RedisSettings, StoreSettings,
+    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Problems, Reader,
+    RedisSettings, StoreSettings,
 };
 
 use passerelle_shared::gate::GatePolicy;
