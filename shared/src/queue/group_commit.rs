@@ -75,6 +75,8 @@ async fn carry<C: Commit>(commit: Arc<C>, mut arrivals: UnboundedReceiver<Waitin
                 None => return,
             },
         };
+        // Whoever is ready at this moment comes along: without it a burst would begin with a group of one.
+        tokio::task::yield_now().await;
         let mut weight = C::weight(&first.item);
         let (mut items, mut callers) = (vec![first.item], vec![first.answer]);
         while let Ok(next) = arrivals.try_recv() {

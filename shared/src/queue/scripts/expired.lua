@@ -6,7 +6,7 @@
 -- Answer: for each job: key · record
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local jobs, answer = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1])), {}
+local jobs, answer = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', score_of(now), 'LIMIT', 0, tonumber(ARGV[1])), {}
 for i, text in ipairs(read_records(KEYS[2], jobs)) do
   if text and string.sub(text, 1, 2) == 'r ' then
     answer[#answer + 1] = jobs[i]

@@ -60,30 +60,33 @@ if waiting and not admission.is_closed then
 end
 
 local jobs = most > 0 and pop(active, admission, most) or {}
-local leased, running, is_taken = {}, {}, {}
--- As texts: to make one of a number is the dearest part of a call, and there is one number for all.
-local began, expires = ' ' .. worker .. ' ' .. string.format('%.0f', now) .. '\n', string.format('%.0f', now + lease)
+local taken, running, leased, is_taken = {}, {}, {}, {}
+local began, score = ' ' .. worker .. ' ' .. string.format('%.0f', now) .. '\n', score_of(now + lease)
 for i, text in ipairs(read_records(records, jobs)) do
   local job, state = jobs[i], string.sub(text or '', 1, 2)
   -- A key that is running or waiting is never taken a second time, however it came into the list.
   if state ~= 'r ' and state ~= 'w ' and state ~= 'w\n' and not is_taken[job] then
     is_taken[job] = true
     local record = 'r ' .. call .. ':' .. i .. began .. after_state(text or '')
+    taken[#taken + 1] = job
     running[#running + 1] = records .. ':' .. job
     running[#running + 1] = record
-    leased[#leased + 1] = expires
-    leased[#leased + 1] = job
     report(job, record)
   end
 end
 call_with_all(running, 'MSET')
+-- Backwards: rows mostly come in ascending order, and of equal scores the smaller name goes to the front.
+for i = #taken, 1, -1 do
+  leased[#leased + 1] = score
+  leased[#leased + 1] = taken[i]
+end
 call_with_all(leased, 'ZADD', leases)
-note_taken(gates, admission, worker, now, #leased / 2)
-if admission.is_probe and #leased > 0 then answer[5] = 1 end
+note_taken(gates, admission, worker, now, #taken)
+if admission.is_probe and #taken > 0 then answer[5] = 1 end
 
-local oldest = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')
+local oldest = redis.call('ZRANGE', leases, -1, -1, 'WITHSCORES')
 if oldest[2] then
-  local expiry = tonumber(oldest[2])
+  local expiry = -tonumber(oldest[2])
   if expiry <= now then answer[3] = 1 end
   look_again = math.min(look_again or expiry, expiry)
 end
@@ -91,7 +94,7 @@ if waiting and not admission.is_closed and #jobs < most then
   local next_due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then look_again = math.min(look_again or math.huge, tonumber(next_due[2])) end
 end
-local next_token_at = next_token(admission, #leased / 2)
+local next_token_at = next_token(admission, #taken)
 if next_token_at then look_again = math.min(look_again or math.huge, next_token_at) end
 if look_again then answer[2] = look_again end
 return answer

@@ -39,3 +39,7 @@ local function cover_more(job, covers, kinds, event)
   local old_kinds, rest = string.match(job, '^%S+ (%d+) %S+ (.*)$')
   return covers .. ' ' .. bit.bor(tonumber(old_kinds) or 0, tonumber(kinds)) .. ' ' .. event .. ' ' .. (rest or job)
 end
+
+-- The score of a lease is its expiry with a minus. A small sorted set is entered from its front: there new leases go, as expiries grow.
+-- (As a text: to make one of a number is the dearest part of a call, and there is one number for all.)
+local function score_of(expiry) return string.format('-%.0f', expiry) end

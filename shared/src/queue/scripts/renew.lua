@@ -4,13 +4,13 @@
 -- ARGV 1 lease milliseconds · 2 number of leases n, then n job keys, then n tokens
 -- Answer: one digit per lease: 1 prolonged, 0 lost
 local clock = redis.call('TIME')
-local expiry = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[1]))
+local score = score_of(clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[1]))
 local number, answers, prolonged = tonumber(ARGV[2]), {}, {}
 for i, text in ipairs(read_records(KEYS[2], { unpack(ARGV, 3, 2 + number) })) do
   local is_held = is_held_by(text, ARGV[2 + number + i])
   answers[i] = is_held and '1' or '0'
   if is_held then
-    prolonged[#prolonged + 1] = expiry
+    prolonged[#prolonged + 1] = score
     prolonged[#prolonged + 1] = ARGV[2 + i]
   end
 end

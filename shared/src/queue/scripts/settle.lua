@@ -22,8 +22,8 @@ local answers, endings, facts, released = {}, {}, {}, {}
 local texts = read_records(records, { unpack(ARGV, 5, 4 + number) })
 
 local function has_expired(job)
-  local expiry = redis.call('ZSCORE', leases, job)
-  return not expiry or tonumber(expiry) <= now
+  local score = redis.call('ZSCORE', leases, job)
+  return not score or -tonumber(score) <= now
 end
 
 -- First look at everything and write the facts: if Redis refuses that (out of memory), nothing has been changed.
