@@ -121,6 +121,7 @@ async fn start() -> anyhow::Result<System> {
         ("WORKER_LEASE_SECONDS", "2"),
         ("GATE_PROBE_SECONDS", "0.1"),
         ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
+        ("GATE_PROBE_LEASE_SECONDS", "1"),
         ("GATE_RAMP_SECONDS", "1"),
         ("GATE_FULL_RATE", "60"),
         ("GATE_TICK_SECONDS", "0.05"),

@@ -3,6 +3,7 @@
 mod collection;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod laws;
 mod linked_rows;
 mod one_page;
 mod row_to_page;
