@@ -55,6 +55,7 @@ async fn trace_says_in_one_plain_sentence_how_each_event_ended() {
     without_a_row_or_a_rule(&system).await.unwrap();
     given_up_and_discarded(&system).await.unwrap();
     partly_unreadable(&system).await.unwrap();
+    without_a_page_of_its_own(&system).await.unwrap();
 
     let counts = system.every_item_has_one_outcome().await.unwrap();
     let produced: BTreeSet<&str> = counts.outcomes.keys().map(String::as_str).collect();
@@ -211,6 +212,22 @@ async fn partly_unreadable(system: &System) -> anyhow::Result<()> {
         "{told:?}"
     );
     Ok(())
+}
+
+async fn without_a_page_of_its_own(system: &System) -> anyhow::Result<()> {
+    let client = system.baserow.create("client", json!({"Name": "Atelier Nord"})).await?;
+    let fields = json!({"Nom": "Refonte", "Client": [client.row.get()]});
+    let row = system.baserow.create("projet", fields).await?;
+    done(system, "rows.created", row, 60).await?;
+    done(system, "rows.updated", client, 61).await?;
+    let woke = "The rows whose pages show this one were told to look at it again, … after the event arrived.";
+    the_reason_is(system, 61, woke).await?;
+    system.baserow.delete(row).await?;
+    let id = json!(row.row.get());
+    post(system, &delivery("rows.deleted", row.table, &event(62), &[id])).await?;
+    system.drain().await;
+    let trashed = "The page went to the trash, because its row is not there any more, … after the event arrived.";
+    the_reason_is(system, 62, trashed).await
 }
 
 #[tokio::test]

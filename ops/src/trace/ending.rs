@@ -9,6 +9,16 @@ use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
 /// The reason by which the ingress closes rows that it cannot read.
 const UNREADABLE_ROWS: &str = "unreadable_rows";
 
+/// The steps that write a page, or tell the row of it.
+const WRITES: [&str; 6] = [
+    "create_page",
+    "update_page",
+    "restore_page",
+    "move_page",
+    "place_page",
+    "write_back",
+];
+
 /// The closing sentence.
 pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
     let Some(outcome) = &item.outcome else {
@@ -19,10 +29,7 @@ pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
         .map(|closed| closed.since(story.received))
         .unwrap_or_default();
     match outcome {
-        Outcome::Synced => format!(
-            "The page was made equal to the row, {} after the event arrived.",
-            span(after)
-        ),
+        Outcome::Synced => format!("{}, {} after the event arrived.", done(item), span(after)),
         Outcome::NoChange => "The page already equalled the row, so nothing was written.".to_owned(),
         Outcome::Echo => {
             "The bridge itself had caused this event by writing into the row, so there was nothing to do.".to_owned()
@@ -40,6 +47,24 @@ pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
             "Some rows of this delivery had no readable number, so nothing could be done for them; the others were taken.".to_owned()
         }
         Outcome::Rejected(reason) => format!("It was refused: {reason}."),
+    }
+}
+
+/// What the last attempt did, by its steps: a row may have a page, or stand on the pages of others, or both.
+fn done(item: &ItemStory) -> &'static str {
+    let steps = item.attempts.last().map(|attempt| attempt.steps.as_slice());
+    let did = |names: &[&str]| {
+        let mut steps = steps.unwrap_or_default().iter();
+        steps.any(|step| names.contains(&step.name.as_str()))
+    };
+    if did(&WRITES) {
+        "The page was made equal to the row"
+    } else if did(&["trash_page"]) {
+        "The page went to the trash, because its row is not there any more"
+    } else if did(&["wake_rows"]) {
+        "The rows whose pages show this one were told to look at it again"
+    } else {
+        "The page was made equal to the row"
     }
 }
 

@@ -71,6 +71,7 @@ fn state() -> impl Strategy<Value = State> {
 async fn a_plan_that_is_interrupted_anywhere_and_repeated_ends_in_the_same_tree() {
     let world = World::start().await.unwrap();
     let mut runner = TestRunner::deterministic();
+    let mut interrupted = 0;
     for _ in 0..COURSES {
         let states = prop::collection::vec(state(), 2)
             .new_tree(&mut runner)
@@ -79,7 +80,7 @@ async fn a_plan_that_is_interrupted_anywhere_and_repeated_ends_in_the_same_tree(
         let (course, blocs) = empty_course(&world).await.unwrap();
         for state in &states {
             enter(&world, course, &blocs, state).await.unwrap();
-            interrupted_attempt(&world, course, &state.interruption).await;
+            interrupted += usize::from(interrupted_attempt(&world, course, &state.interruption).await);
             assert_eq!(world.sync_eventually(course).await.reason(), None);
             if let Err(wrong) = the_tree_is_right(&world, course, state).await {
                 panic!("{wrong}\nafter {states:#?}");
@@ -93,6 +94,10 @@ async fn a_plan_that_is_interrupted_anywhere_and_repeated_ends_in_the_same_tree(
             );
         }
     }
+    assert!(
+        interrupted >= COURSES,
+        "only {interrupted} attempts met their interruption"
+    );
 }
 
 async fn empty_course(world: &World) -> anyhow::Result<(RowKey, Vec<RowKey>)> {
@@ -113,23 +118,25 @@ async fn enter(world: &World, course: RowKey, blocs: &[RowKey], state: &State) -
     world.change(course, fields).await.map(|_| ())
 }
 
-/// One attempt that meets the interruption, if it has so many calls.
-async fn interrupted_attempt(world: &World, course: RowKey, interruption: &Interruption) {
+/// One attempt that meets the interruption, if it has so many calls; says whether it did.
+async fn interrupted_attempt(world: &World, course: RowKey, interruption: &Interruption) -> bool {
     world.docmost_fault(Fault {
         skip: interruption.at,
         times: Some(1),
         ..Fault::on("/api/", interruption.kind.clone())
     });
+    let is_met = || world.docmost.faults.list().iter().any(|fault| fault.used > 0);
     let death = eventually("the call was met", async || {
-        let is_met = world.docmost.faults.list().iter().any(|fault| fault.used > 0);
-        if is_met && interruption.dies { Ok(()) } else { Err(()) }
+        if is_met() && interruption.dies { Ok(()) } else { Err(()) }
     });
     // Whichever ends first drops the other where it stands.
     tokio::select! {
         () = death => {}
         _ = world.attempt(course) => {}
     }
+    let was_met = is_met();
     world.docmost.faults.clear();
+    was_met
 }
 
 async fn the_tree_is_right(world: &World, course: RowKey, state: &State) -> anyhow::Result<()> {
