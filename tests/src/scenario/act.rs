@@ -20,6 +20,15 @@ pub enum Act {
         /// Its fields.
         fields: Map<String, Value>,
     },
+    /// A row comes by a file import, of which no webhook tells.
+    Import {
+        /// Into this table.
+        table: String,
+        /// Its name from now on.
+        row: String,
+        /// Its fields.
+        fields: Map<String, Value>,
+    },
     /// Fields of a row are changed.
     Change {
         /// Which row.
@@ -54,6 +63,8 @@ pub enum Act {
         /// Which page.
         page: String,
     },
+    /// An operator lets every row be compared with its page.
+    Reconcile,
     /// An operator asks for a sync.
     Sync {
         /// Of which row.
@@ -68,6 +79,11 @@ impl Act {
             Self::Create { table, row, fields } => {
                 let fields = filled(stage, fields)?;
                 let key = stage.system.baserow.create(table, fields).await?;
+                stage.rows.insert(row.clone(), key);
+            }
+            Self::Import { table, row, fields } => {
+                let fields = filled(stage, fields)?;
+                let key = stage.system.baserow.import(table, fields).await?;
                 stage.rows.insert(row.clone(), key);
             }
             Self::Change { row, fields } => {
@@ -88,6 +104,9 @@ impl Act {
             Self::CopyPage { page } => {
                 let body = json!({"pageId": stage.page(page)?});
                 stage.person.call("pages/duplicate", body).await?;
+            }
+            Self::Reconcile => {
+                stage.system.operator(&["reconcile", "--by", "lea"]).await?;
             }
             Self::Sync { row } => {
                 let RowKey { table, row } = stage.row(row)?;
