@@ -47,6 +47,9 @@ trace: ## the story of an event or a row: make trace ID=<event id | t2/r5>
 stats: ## the queue and all outcomes in numbers [ARGS=--watch]
 	@$(PASSERELLE) stats $(ARGS)
 
+notices: ## what people were told [ARGS="--state failed" | "retry <id>"]
+	@$(PASSERELLE) notices $(ARGS)
+
 workers: ## which workers are alive, and what they have in hand
 	@$(PASSERELLE) workers $(ARGS)
 
@@ -124,5 +127,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run check-rules provision doctor gates trace stats workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

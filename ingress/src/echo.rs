@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use passerelle_shared::event::Disposition;
 use passerelle_shared::outcome::Outcome;
@@ -49,6 +50,18 @@ impl QuietFields {
             }
         }
         Disposition::Closed(if is_echo { Outcome::Echo } else { Outcome::NoChange })
+    }
+
+    /// A hash of a row's fields but the quiet ones, as the sender wrote them. The same process gives the same fields the same hash.
+    pub(crate) fn content(&self, fields: &Fields<'_>) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (name, value) in fields {
+            if self.difference(name) == Difference::Real {
+                name.hash(&mut hasher);
+                value.get().hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     fn difference(&self, name: &str) -> Difference {

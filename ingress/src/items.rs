@@ -18,8 +18,13 @@ const UNREADABLE_ROWS: &str = "unreadable_rows";
 pub(crate) struct Rows {
     field: &'static str,
     named: Vec<(u64, Disposition)>,
+    /// Hashes of what is said of the rows that are work.
+    contents: Vec<(u64, u64)>,
     unreadable: usize,
 }
+
+/// The items, and a hash of what is said of each row that is work.
+pub(crate) type Understanding = (Vec<Item>, Vec<(RowId, u64)>);
 
 impl Rows {
     /// No rows yet; `field` is where the body names them.
@@ -27,12 +32,16 @@ impl Rows {
         Self {
             field,
             named: Vec::new(),
+            contents: Vec::new(),
             unreadable: 0,
         }
     }
 
-    /// Adds a row by its id as sent: 0 in test calls.
-    pub(crate) fn add(&mut self, id: u64, disposition: Disposition) {
+    /// Adds a row by its id as sent (0 in test calls), with a hash of what is said of it.
+    pub(crate) fn add(&mut self, id: u64, disposition: Disposition, content: Option<u64>) {
+        if let Some(content) = content.filter(|_| disposition == Disposition::Sync) {
+            self.contents.push((id, content));
+        }
         self.named.push((id, disposition));
     }
 
@@ -42,14 +51,14 @@ impl Rows {
     }
 
     /// One item per row; a row that is named twice is work if it is so once.
-    pub(crate) fn into_items(mut self) -> Result<Vec<Item>, Rejection> {
+    pub(crate) fn into_items(mut self) -> Result<Understanding, Rejection> {
         if self.unreadable == 0 && self.named.iter().all(|(id, _)| *id == 0) {
             let reason = if self.named.is_empty() {
                 IgnoredReason::NoRows
             } else {
                 IgnoredReason::TestCall
             };
-            return Ok(vec![ignored(reason)]);
+            return Ok((vec![ignored(reason)], Vec::new()));
         }
         let mut items: Vec<Item> = Vec::with_capacity(self.named.len());
         let mut places = HashMap::with_capacity(self.named.len());
@@ -74,7 +83,9 @@ impl Rows {
         if self.unreadable > 0 {
             items.push(closed(Outcome::Rejected(UNREADABLE_ROWS.to_owned())));
         }
-        Ok(items)
+        let contents = self.contents.into_iter();
+        let contents = contents.filter_map(|(id, content)| Some((RowId::new(id).ok()?, content)));
+        Ok((items, contents.collect()))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `proof.rs` | who may call |
 //! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
 //! | `items.rs` | how rows become the delivery's items |
+//! | `circles.rs` | which rows go in circles |
 //! | `echo.rs` | whether an update was caused by our own write |
 //! | `rejection.rs` | HTTP status and reason code of every refusal |
 //! | `metrics.rs` | names of the numbers at `/metrics` |
@@ -15,6 +16,7 @@
 //!
 //! Not here: the queue's keys and scripts (`shared/src/queue/`), what a rule does with a row (`worker/src/rules/`).
 
+mod circles;
 mod echo;
 mod items;
 mod metrics;

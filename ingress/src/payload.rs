@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, InvalidId, TableId, WebhookId};
+use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, NewEvent};
+use passerelle_shared::id::{EventId, InvalidId, RowId, TableId, WebhookId};
 use passerelle_shared::outcome::IgnoredReason;
 use passerelle_shared::time::Timestamp;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::echo::{Fields, QuietFields};
-use crate::items::{Rows, ignored};
+use crate::items::{Rows, Understanding, ignored};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
 
@@ -54,15 +54,23 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 /// A row's fields in the sender's order; only an object is one.
 struct WireRow<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
+/// What a body says.
+#[derive(Debug)]
+pub(crate) struct Understood {
+    pub(crate) event: NewEvent,
+    /// A hash of what it says of each row that is work, quiet fields apart: for recognising a row that goes in circles.
+    pub(crate) contents: Vec<(RowId, u64)>,
+}
+
 /// Reads a proven body. `received` is when the request arrived.
-pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) -> Result<NewEvent, Rejection> {
+pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) -> Result<Understood, Rejection> {
     let (source, bytes) = body.into_parts();
     let wire = WireDelivery::read(&bytes)?;
     let kind = wire.kind()?;
     let key = wire.key()?;
     let table = wire.table(kind)?;
-    let items = wire.items(kind, quiet)?;
-    Ok(NewEvent {
+    let (items, contents) = wire.items(kind, quiet)?;
+    let event = NewEvent {
         key,
         source,
         kind,
@@ -70,7 +78,8 @@ pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) 
         received,
         items,
         payload: bytes.into(),
-    })
+    };
+    Ok(Understood { event, contents })
 }
 
 impl<'a> WireDelivery<'a> {
@@ -134,32 +143,36 @@ impl<'a> WireDelivery<'a> {
     }
 
     /// One item per row, or the one item that says why there is none.
-    fn items(&self, kind: EventKind, quiet: &QuietFields) -> Result<Vec<Item>, Rejection> {
+    fn items(&self, kind: EventKind, quiet: &QuietFields) -> Result<Understanding, Rejection> {
         if self.webhook_id.is_some_and(is_null) {
-            return Ok(vec![ignored(IgnoredReason::TestCall)]);
+            return Ok((vec![ignored(IgnoredReason::TestCall)], Vec::new()));
         }
         match kind {
-            EventKind::Created => self.present_rows(|_, _| Disposition::Sync)?.into_items(),
+            EventKind::Created => self.present_rows(quiet, |_, _| Disposition::Sync)?.into_items(),
             EventKind::Updated => self.updated_rows(quiet)?.into_items(),
             EventKind::Deleted => self.deleted_rows()?.into_items(),
-            EventKind::Forced | EventKind::Other => Ok(vec![ignored(IgnoredReason::UnknownEvent)]),
+            EventKind::Forced | EventKind::Other => Ok((vec![ignored(IgnoredReason::UnknownEvent)], Vec::new())),
         }
     }
 
     fn updated_rows(&self, quiet: &QuietFields) -> Result<Rows, Rejection> {
         let old_rows = self.old_rows();
-        self.present_rows(|id, fields| match old_rows.get(&id) {
+        self.present_rows(quiet, |id, fields| match old_rows.get(&id) {
             Some(Some(old)) => quiet.disposition(fields, &old.0),
             _ => Disposition::Sync,
         })
     }
 
     /// The rows of `items`, judged one by one.
-    fn present_rows(&self, judge: impl Fn(u64, &Fields<'_>) -> Disposition) -> Result<Rows, Rejection> {
+    fn present_rows(
+        &self,
+        quiet: &QuietFields,
+        judge: impl Fn(u64, &Fields<'_>) -> Disposition,
+    ) -> Result<Rows, Rejection> {
         let mut rows = Rows::named_in("items");
         for element in list("items", self.items)? {
             match read_row(element) {
-                Some((id, fields)) => rows.add(id, judge(id, &fields.0)),
+                Some((id, fields)) => rows.add(id, judge(id, &fields.0), Some(quiet.content(&fields.0))),
                 None => rows.add_unreadable(),
             }
         }
@@ -170,7 +183,7 @@ impl<'a> WireDelivery<'a> {
         let mut rows = Rows::named_in("row_ids");
         for element in list("row_ids", self.row_ids)? {
             match element.get().parse() {
-                Ok(id) => rows.add(id, Disposition::Sync),
+                Ok(id) => rows.add(id, Disposition::Sync, None),
                 Err(_) => rows.add_unreadable(),
             }
         }
@@ -246,19 +259,22 @@ impl<'de: 'a, 'a> Deserialize<'de> for WireRow<'a> {
 
 #[cfg(test)]
 mod tests {
-    use passerelle_shared::id::RowId;
     use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
     use crate::proof::tests::proven;
+    use passerelle_shared::event::Item;
 
     fn read(body: &str) -> Result<NewEvent, &'static str> {
         let quiet = QuietFields {
             owned: vec!["docmost_page_id".to_owned()],
             ignored: Vec::new(),
         };
-        parse(proven(body.as_bytes()), &quiet, Timestamp::from_millis(7)).map_err(|rejection| rejection.reason())
+        let understood = parse(proven(body.as_bytes()), &quiet, Timestamp::from_millis(7));
+        understood
+            .map(|understood| understood.event)
+            .map_err(|rejection| rejection.reason())
     }
 
     /// The items as `row: disposition`.

@@ -6,9 +6,11 @@ use std::net::{SocketAddr, TcpListener};
 use actix_web::web::{self, Data, get};
 use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
+use passerelle_shared::loops::Loops;
 use passerelle_shared::queue::{Queue, QueueError, QueueName, Redis};
 use tokio::sync::Semaphore;
 
+use crate::circles::Circles;
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
@@ -77,12 +79,15 @@ impl Server {
 
     /// Serves until `stop` ends, then finishes the requests that are under way.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let Settings { limits, bridge, .. } = self.settings;
+        let Settings {
+            limits, bridge, loops, ..
+        } = self.settings;
         let entrance = Data::new(Entrance {
             sources: bridge.sources,
             quiet: bridge.quiet,
             limits,
             queue: Queue::new(self.redis.clone(), QueueName::Sync),
+            circles: Circles::new(Loops::new(self.redis.clone(), loops)),
             large_bodies: Semaphore::new(LARGE_BODIES_AT_ONCE),
         });
         let (redis, export) = (Data::new(self.redis), Data::new(self.export.clone()));

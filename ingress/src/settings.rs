@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use passerelle_shared::config::{BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, SourceConfig};
+use passerelle_shared::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::echo::QuietFields;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub(crate) limits: Limits,
     /// Where the queue lives.
     pub(crate) redis: RedisSettings,
+    /// `LOOP_…`: when a row goes in circles.
+    pub(crate) loops: LoopPolicy,
     /// What the ingress needs of `bridge.toml`.
     pub(crate) bridge: Bridge,
 }
@@ -64,6 +67,7 @@ impl Settings {
             bind: reader.parsed("INGRESS_BIND", SocketAddr::from(([127, 0, 0, 1], 8080))),
             limits: Limits::read(reader),
             redis: RedisSettings::read(reader),
+            loops: LoopPolicy::read(reader),
             bridge: Bridge::read(reader),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_shared::loops::{LoopPolicy, Loops};
 use passerelle_shared::queue::{Queue, QueueName, Redis};
 use passerelle_shared::store::{Intake, IntakeError, Store, take_ledger};
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub struct Bridge {
     pub queue: Queue,
     /// The ledger.
     pub store: Store,
+    /// Which rows are left alone.
+    pub loops: Loops,
 }
 
 /// How true the ledger is at this moment.
@@ -51,6 +54,10 @@ impl Bridge {
         let redis = Redis::open(&redis)?;
         Ok(Self {
             queue: Queue::new(redis.clone(), QueueName::Sync),
+            loops: Loops::new(
+                redis.clone(),
+                LoopPolicy::read(&mut Reader::from_pairs::<String, String>([])),
+            ),
             redis,
             store: Store::open(&store).await?,
         })

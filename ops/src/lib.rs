@@ -17,6 +17,7 @@
 //! | [`workers`] | who is alive |
 //! | [`rows`] | which row is meant |
 //! | [`dead`] | dead letters: list, show, replay, discard, export |
+//! | [`notices`] | what people were told |
 //! | [`gates`] | outage mode: show, close, open, ramp |
 //! | [`trouble`] | what can go wrong, and the exit code of it |
 
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod dead;
 pub mod doctor;
 pub mod gates;
+pub mod notices;
 pub mod provision;
 pub mod reconcile;
 pub mod rows;
@@ -150,6 +152,7 @@ async fn operate(verb: Operate, mut reader: Reader, json: bool, console: &mut Co
         Operate::Pause(verb) => switch::run(&bridge, (true, verb), user, json, console).await,
         Operate::Resume(verb) => switch::run(&bridge, (false, verb), user, json, console).await,
         Operate::Gates { verb } => gates::run(&bridge, (verb, policy), user, json, console).await,
+        Operate::Notices(verb) => notices::run(&bridge, verb, json, console).await,
         Operate::Workers => workers::run(&bridge, json, console).await,
         Operate::Dead(verb) => dead::run(&bridge, verb, user, json, console).await,
     }

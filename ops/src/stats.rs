@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use passerelle_shared::config::DeadLetterSettings;
+use passerelle_shared::loops::Parked;
 use passerelle_shared::queue::Pause;
 use passerelle_shared::store::Counts;
 use serde::Serialize;
@@ -16,6 +17,8 @@ use crate::trouble::Trouble;
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Most parked rows that are named.
+const MOST_PARKED: usize = 20;
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -26,6 +29,8 @@ struct Stats {
     /// Items that are neither open nor ended; always 0 in a sound ledger.
     missing: i64,
     unreadable_records: i64,
+    /// Rows that go in circles and are left alone for a while.
+    parked: Vec<Parked>,
     #[serde(flatten)]
     freshness: Freshness,
 }
@@ -93,6 +98,7 @@ async fn look(bridge: &Bridge, dead_letters: DeadLetterSettings) -> Result<Stats
         },
         missing: counts.missing(),
         unreadable_records: bridge.store.unreadable_records().await?,
+        parked: bridge.loops.list(MOST_PARKED).await?,
         counts,
         freshness,
     })
@@ -123,6 +129,12 @@ fn in_words(stats: &Stats) -> String {
         let _ = writeln!(
             text,
             "  Paused since {since} by {by} ({why}): nothing is taken until `passerelle resume`."
+        );
+    }
+    for Parked { row, until } in &stats.parked {
+        let _ = writeln!(
+            text,
+            "  {row} goes in circles and is left alone until {until}: find the automation that writes into it."
         );
     }
     let counts = &stats.counts;

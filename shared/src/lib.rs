@@ -9,6 +9,7 @@
 //! | [`outcome`] | how an event may end |
 //! | [`ledger`] | the facts that travel through the ledger stream into the store |
 //! | [`gate`] | outage mode: whether a target is spared, probed or ramped up |
+//! | [`loops`] | which rows go in circles and are left alone for a while |
 //! | [`queue`] | the durable work queue: Redis keys and scripts live there alone |
 //! | [`schedule`] | what is due from time to time: who does it, and when |
 //! | [`store`] | the SQL store: events, outcomes, links, intents |
@@ -21,6 +22,7 @@ pub mod gate;
 pub mod id;
 pub mod job;
 pub mod ledger;
+pub mod loops;
 pub mod outcome;
 pub mod queue;
 pub mod schedule;

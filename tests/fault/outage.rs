@@ -182,7 +182,7 @@ fn delivery(row: RowKey, number: usize) -> String {
     json!({
         "table_id": row.table.get(), "database_id": 1, "workspace_id": 1, "webhook_id": 1,
         "event_id": format!("7a1c0c5e-0000-4000-8000-{number:012}"), "event_type": "rows.created",
-        "items": [{"id": row.row.get(), "order": "1.00000000000000000000", "Nom": "not to be believed"}],
+        "items": [{"id": row.row.get(), "order": "1.00000000000000000000", "Nom": format!("not to be believed {number}")}],
     })
     .to_string()
 }

@@ -10,6 +10,7 @@ use passerelle_shared::queue::{Queue, QueueName, Redis};
 use secrecy::SecretString;
 use test_support::{TestRedis, free_port};
 
+use crate::people::{self, People};
 use crate::system::SECRET;
 use crate::{Baserow, Docmost, Process, System};
 
@@ -27,6 +28,10 @@ pub struct SystemBuilder {
     time_scale: u32,
     bridge_file: PathBuf,
     spaces: Vec<String>,
+    webhook_tables: Vec<String>,
+    has_mail: bool,
+    has_slack: bool,
+    environment: BTreeMap<String, String>,
 }
 
 impl Default for SystemBuilder {
@@ -39,6 +44,10 @@ impl Default for SystemBuilder {
             time_scale: 20,
             bridge_file: repository().join("bridge.toml"),
             spaces: Vec::new(),
+            webhook_tables: vec!["projet".to_owned()],
+            has_mail: false,
+            has_slack: false,
+            environment: BTreeMap::new(),
         }
     }
 }
@@ -83,6 +92,37 @@ impl SystemBuilder {
         }
     }
 
+    /// With webhooks of these tables instead of `projet` alone.
+    #[must_use]
+    pub fn webhooks_of(self, tables: &[&str]) -> Self {
+        Self {
+            webhook_tables: tables.iter().map(|table| (*table).to_owned()).collect(),
+            ..self
+        }
+    }
+
+    /// With a mail server.
+    #[must_use]
+    pub fn with_mail(self) -> Self {
+        Self { has_mail: true, ..self }
+    }
+
+    /// With Slack.
+    #[must_use]
+    pub fn with_slack(self) -> Self {
+        Self {
+            has_slack: true,
+            ..self
+        }
+    }
+
+    /// With an extra environment variable for every process of the bridge.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// With an extra environment variable for every worker.
     #[must_use]
     pub fn worker_variable(mut self, name: &str, value: &str) -> Self {
@@ -100,6 +140,9 @@ impl SystemBuilder {
             baserow: free_port()?,
             docmost: free_port()?,
             ingress: free_port()?,
+            smtp: free_port()?,
+            smtp_control: free_port()?,
+            slack: free_port()?,
         };
         let environment = self.environment(&redis, &ports, &folder.path().join("store.sqlite"))?;
 
@@ -129,6 +172,7 @@ impl SystemBuilder {
             workers: Vec::new(),
             sandbox,
             ingress_url,
+            people: People::new(http.clone(), (ports.smtp_control, ports.slack)),
             environment,
             worker_environment: self.worker_environment.clone(),
             http,
@@ -166,10 +210,29 @@ impl SystemBuilder {
             ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
             ("LOG_LEVEL", "info".to_owned()),
         ];
-        Ok(pairs
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect())
+        let pairs = pairs.into_iter().chain(self.notice_settings(ports));
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+        Ok(pairs.chain(self.environment.clone()).collect())
+    }
+
+    /// The settings of the ends of notices that the system has.
+    fn notice_settings(&self, ports: &Ports) -> Vec<(&'static str, String)> {
+        let mut settings = Vec::new();
+        if self.has_mail {
+            settings.extend([
+                ("SMTP_URL", format!("smtp://127.0.0.1:{}", ports.smtp)),
+                ("SMTP_TLS", "none".to_owned()),
+                ("SMTP_TIMEOUT_SECONDS", "2".to_owned()),
+                ("MAIL_FROM", "Passerelle <passerelle@example.org>".to_owned()),
+                ("ADMIN_EMAIL", people::ADMIN.to_owned()),
+            ]);
+        }
+        if self.has_slack {
+            let webhook = "services/T00000001/B00000001/sandboxsandboxsandboxsan";
+            let url = format!("http://127.0.0.1:{}/{webhook}", ports.slack);
+            settings.push(("SLACK_WEBHOOK_URL", url));
+        }
+        settings
     }
 
     fn sandbox_arguments(&self, ports: &Ports, ingress_url: &str) -> Vec<String> {
@@ -184,10 +247,19 @@ impl SystemBuilder {
         if !self.spaces.is_empty() {
             arguments.push(format!("--docmost-spaces={}", self.spaces.join(",")));
         }
+        if self.has_mail {
+            arguments.push(format!("--smtp-port={}", ports.smtp));
+            arguments.push(format!("--smtp-control-port={}", ports.smtp_control));
+        }
+        if self.has_slack {
+            arguments.push(format!("--slack-port={}", ports.slack));
+        }
         if self.webhook {
-            arguments.push(format!(
-                "--webhook=projet={ingress_url}/api/webhooks/baserow/projet-changed"
-            ));
+            for table in &self.webhook_tables {
+                arguments.push(format!(
+                    "--webhook={table}={ingress_url}/api/webhooks/baserow/{table}-changed"
+                ));
+            }
             arguments.push(format!("--webhook-secret={SECRET}"));
         }
         arguments
@@ -204,4 +276,7 @@ struct Ports {
     baserow: u16,
     docmost: u16,
     ingress: u16,
+    smtp: u16,
+    smtp_control: u16,
+    slack: u16,
 }

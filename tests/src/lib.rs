@@ -13,6 +13,7 @@
 pub mod baserow;
 pub mod builder;
 pub mod docmost;
+pub mod people;
 pub mod process;
 pub mod scenario;
 pub mod system;
@@ -21,6 +22,7 @@ pub mod webhook;
 pub use baserow::Baserow;
 pub use builder::SystemBuilder;
 pub use docmost::Docmost;
+pub use people::People;
 pub use process::Process;
 pub use system::System;
 pub use webhook::Caller;

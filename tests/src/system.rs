@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::{TestRedis, eventually};
 
-use crate::{Baserow, Caller, Docmost, Process, SystemBuilder};
+use crate::{Baserow, Caller, Docmost, People, Process, SystemBuilder};
 
 /// The webhook secret of every test system.
 pub const SECRET: &str = "a-secret-that-only-tests-use";
@@ -40,6 +40,8 @@ pub struct System {
     pub sandbox: Process,
     /// The address of the ingress.
     pub ingress_url: String,
+    /// What people got, by mail and Slack.
+    pub people: People,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) worker_environment: BTreeMap<String, String>,
     pub(crate) http: reqwest::Client,

@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use passerelle_shared::config::{CollectionAction, Rule};
+use passerelle_shared::config::CollectionAction;
 use passerelle_shared::gate::Gates;
 use passerelle_shared::id::{RowId, RowKey};
 use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::loops::Loops;
 use passerelle_shared::queue::Queue;
 use passerelle_shared::schedule::Schedule;
 use passerelle_shared::store::Store;
+use tokio::sync::Mutex;
 
 use crate::cache::Cache;
 use crate::clients::baserow::{Baserow, Table};
 use crate::clients::docmost::{Docmost, Space};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
+use crate::outbox::Outbox;
+use crate::repeats::Repeats;
 use crate::row::{LinkedRow, Row};
-use crate::rules::{MOST_PARTS, Part, Rules};
+use crate::rules::{MOST_PARTS, PageRule, Part, Rules};
 use crate::tables::Tables;
 
 /// The worker's surroundings.
@@ -44,20 +48,28 @@ pub struct Bridge {
     pub schedule: Schedule,
     /// How long after an unknown outcome a page may still come to exist.
     pub zombie_window: Duration,
+    /// Where people are told.
+    pub outbox: Outbox,
+    /// What was synced lately.
+    pub repeats: Repeats,
+    /// Which rows go in circles.
+    pub loops: Loops,
+    /// Held by the one job of this process that carries the ledger into the store because it needs what is in it.
+    pub ledger_turn: Mutex<()>,
 }
 
 impl Bridge {
-    /// The rows that the rule's templates need, in full: the first linked row of each link.
+    /// The rows that a rule's templates need, in full: the first linked row of each of its links.
     pub async fn linked_rows(
         &self,
         journal: &mut Journal,
-        rule: &Rule,
+        (rule, links): (&str, &BTreeMap<String, String>),
         key: RowKey,
         row: &Row,
     ) -> Result<BTreeMap<String, Option<Row>>, Failure> {
         let mut rows = BTreeMap::new();
-        for (name, field) in &rule.links {
-            let linked = match first_link(rule, name, field, row)? {
+        for (name, field) in links {
+            let linked = match first_link((rule, name), field, row)? {
                 Some(link) => self.linked_row(journal, key, field, link).await?,
                 None => None,
             };
@@ -70,7 +82,7 @@ impl Bridge {
     pub async fn parts(
         &self,
         journal: &mut Journal,
-        rule: &Rule,
+        rule: &PageRule,
         key: RowKey,
         row: &Row,
     ) -> Result<Vec<Part>, Failure> {
@@ -123,7 +135,7 @@ impl Bridge {
     pub async fn linked_ids(
         &self,
         journal: &mut Journal,
-        rule: &Rule,
+        rule: &PageRule,
         key: RowKey,
         row: &Row,
     ) -> Result<Vec<(String, RowId)>, Failure> {
@@ -173,15 +185,13 @@ impl Bridge {
 
 /// The linked row that the templates know by a name; `None` if nothing is linked.
 pub(crate) fn first_link<'r>(
-    rule: &Rule,
-    name: &str,
+    (rule, name): (&str, &str),
     field: &str,
     row: &'r Row,
 ) -> Result<Option<&'r LinkedRow>, Failure> {
     if row.cell(field).is_none() {
         return Err(Failure::unmappable(format!(
-            "the link field {field:?} does not exist in the table: mend links.{name} of rule {:?} in bridge.toml",
-            rule.name
+            "the link field {field:?} does not exist in the table: mend links.{name} of rule {rule:?} in bridge.toml"
         )));
     }
     Ok(row.links(field).first())
@@ -189,7 +199,7 @@ pub(crate) fn first_link<'r>(
 
 /// The linked rows that get sub-pages.
 pub(crate) fn part_links<'r>(
-    rule: &Rule,
+    rule: &PageRule,
     collection: &CollectionAction,
     row: &'r Row,
 ) -> Result<&'r [LinkedRow], Failure> {

@@ -38,11 +38,15 @@ pub enum CrashPoint {
     BeforeSettle,
     /// The queue knows.
     AfterSettle,
+    /// A notice is stored, the queue has no job for it.
+    AfterNoticeStored,
+    /// A notice was sent, nothing remembers it.
+    AfterNoticeSent,
 }
 
 impl CrashPoint {
-    /// Every point, in the order of a sync.
-    pub const ALL: [Self; 16] = [
+    /// Every point: those of a sync in their order, then those of a notice.
+    pub const ALL: [Self; 18] = [
         Self::AfterFetch,
         Self::AfterRowRead,
         Self::AfterPlan,
@@ -59,7 +63,21 @@ impl CrashPoint {
         Self::AfterRestore,
         Self::BeforeSettle,
         Self::AfterSettle,
+        Self::AfterNoticeStored,
+        Self::AfterNoticeSent,
     ];
+    /// How many of them belong to a sync.
+    const OF_A_SYNC: usize = 16;
+
+    /// The points of a sync.
+    pub fn of_a_sync() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().take(Self::OF_A_SYNC)
+    }
+
+    /// The points on the way of a notice.
+    pub fn of_a_notice() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().skip(Self::OF_A_SYNC)
+    }
 
     /// Its name, as `PASSERELLE_CRASH_AT` takes it.
     pub fn name(self) -> String {
@@ -100,6 +118,7 @@ mod tests {
     fn every_point_is_listed_once() {
         let names: std::collections::BTreeSet<String> = CrashPoint::ALL.iter().map(|point| point.name()).collect();
         assert_eq!(names.len(), CrashPoint::ALL.len());
-        assert_eq!(CrashPoint::AfterSettle as usize + 1, CrashPoint::ALL.len());
+        assert_eq!(CrashPoint::AfterNoticeSent as usize + 1, CrashPoint::ALL.len());
+        assert_eq!(CrashPoint::of_a_sync().last(), Some(CrashPoint::AfterSettle));
     }
 }

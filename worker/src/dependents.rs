@@ -11,7 +11,7 @@
 //!
 //! **Rows that get sub-pages** (B2) wake the row whose collection they are in, also when they come, go, or are linked no more.
 
-use passerelle_shared::config::{CollectionAction, Rule};
+use passerelle_shared::config::CollectionAction;
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, RowId, RowKey, SourceName, TableId};
 use passerelle_shared::job::{EventKinds, Job};
@@ -25,7 +25,7 @@ use crate::clients::baserow::Table;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::reconcile;
-use crate::rules::{part_slot, reacts};
+use crate::rules::{PageRule, part_slot, reacts};
 
 /// The source of the events that wake rows, and the beginning of their ids.
 const SOURCE: &str = "linked";
@@ -43,7 +43,7 @@ pub async fn wake(
     journal: &mut Journal,
 ) -> Result<Option<usize>, Failure> {
     let mut woken = None;
-    for rule in bridge.rules.iter() {
+    for rule in bridge.rules.pages() {
         let Some(dependent) = bridge.tables.known(&rule.table).await else {
             continue;
         };
@@ -84,14 +84,14 @@ async fn target_of(
 }
 
 /// The link fields by which the pages of a rule use other rows; with the collection where these get pages of their own.
-fn fields_of(rule: &Rule) -> impl Iterator<Item = (&str, Option<&CollectionAction>)> {
+fn fields_of(rule: &PageRule) -> impl Iterator<Item = (&str, Option<&CollectionAction>)> {
     let links = rule.links.values().map(|field| (field.as_str(), None));
     let collection = rule.collection.iter();
     links.chain(collection.map(|collection| (collection.of.as_str(), Some(collection))))
 }
 
 /// Whether the rows that link to a job's row have to look at it again.
-fn concerns(rule: &Rule, is_part: bool, job: &Job) -> bool {
+fn concerns(rule: &PageRule, is_part: bool, job: &Job) -> bool {
     let is_asked_for = job.kinds.contains(EventKind::Forced) && !was_woken(&job.last_event);
     let has_come_or_gone = job.kinds.contains(EventKind::Created) || job.kinds.contains(EventKind::Deleted);
     let updated = EventKinds::of(EventKind::Updated);
@@ -110,7 +110,7 @@ fn was_woken(event: &EventId) -> bool {
 /// The rows of one table that link to one row by one field.
 struct Waking<'a> {
     bridge: &'a Bridge,
-    rule: &'a Rule,
+    rule: &'a PageRule,
     table: TableId,
     field: &'a str,
     by: RowKey,

@@ -1,29 +1,37 @@
 //! What the surroundings may ask a worker: does it live, can it work, and the numbers. No secrets, no verbs.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use passerelle_shared::queue::Redis;
+use passerelle_shared::store::Store;
+use tokio::time::timeout;
+
+/// How long the store may take to say whether notices are overdue.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 struct Health {
     metrics: PrometheusHandle,
     redis: Redis,
+    store: Arc<OnceLock<Store>>,
 }
 
-/// Installs the metrics recorder and answers on the address until the process ends.
+/// Installs the metrics recorder and answers on the address until the process ends. `store` is filled once the store is open.
 ///
 /// # Errors
 /// If the address is taken, or a recorder is installed already.
-pub fn start(bind: SocketAddr, redis: Redis) -> anyhow::Result<SocketAddr> {
+pub fn start(bind: SocketAddr, redis: Redis, store: Arc<OnceLock<Store>>) -> anyhow::Result<SocketAddr> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    let health = web::Data::new(Health { metrics, redis });
+    let health = web::Data::new(Health { metrics, redis, store });
     let listener = TcpListener::bind(bind).map_err(|error| anyhow::anyhow!("WORKER_HEALTH_BIND {bind}: {error}"))?;
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(health.clone())
-            .route("/healthz", web::get().to(async || HttpResponse::Ok().body("ok")))
+            .route("/healthz", web::get().to(alive))
             .route("/readyz", web::get().to(ready))
             .route("/metrics", web::get().to(numbers))
     })
@@ -33,6 +41,32 @@ pub fn start(bind: SocketAddr, redis: Redis) -> anyhow::Result<SocketAddr> {
     .run();
     tokio::spawn(server);
     Ok(address)
+}
+
+/// Alive means: this process answers. What it cannot do at present it says as `degraded`, still with 200: a restart would mend nothing.
+async fn alive(health: web::Data<Health>) -> HttpResponse {
+    let troubles = health.troubles().await;
+    HttpResponse::Ok().body(match troubles {
+        Some(trouble) => format!("degraded: {trouble}"),
+        None => "ok".to_owned(),
+    })
+}
+
+impl Health {
+    async fn troubles(&self) -> Option<String> {
+        let Some(store) = self.store.get() else {
+            return Some("the store is not open yet".to_owned());
+        };
+        match timeout(STORE_PATIENCE, store.overdue_notices()).await {
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(overdue))) => Some(format!(
+                "{} notices could not be sent yet and wait: {}",
+                overdue.count, overdue.error
+            )),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the store does not answer".to_owned()),
+        }
+    }
 }
 
 /// Ready means: the queue answers. A wiki that is down is no reason to restart a worker, it holds its jobs.

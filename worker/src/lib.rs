@@ -8,6 +8,13 @@
 //! | [`process`] | the order of the steps of one job |
 //! | [`rules`] | pure: which pages should exist for a row, with which title, icon and body |
 //! | [`apply`] | carries out a plan so that repeating it changes nothing more |
+//! | [`telling`] | what people are told of a row's events: who, and once per event |
+//! | [`people`] | whom an event's body links to, before and after |
+//! | [`outbox`] | notices: stored, then queued |
+//! | [`deliver`] | the life of a notice's job |
+//! | [`incidents`] | outages as notices |
+//! | [`parking`] | rows that go in circles are left alone for a while |
+//! | [`repeats`] | the identical sync of a row, not too often |
 //! | [`dependents`] | which other rows' pages show a row, and wakes their jobs |
 //! | [`clients`] | one foreign system each; the only places where an HTTP status becomes a failure |
 //! | [`failure`] | whether and when a failed job is tried again |
@@ -29,17 +36,23 @@ pub mod cache;
 pub mod clients;
 pub mod crash;
 pub mod dead_budget;
+pub mod deliver;
 pub mod dependents;
 pub mod failure;
 pub mod health;
 pub mod heartbeat;
+pub mod incidents;
 pub mod journal;
 pub mod ledger_writer;
 pub mod notice;
 pub mod outage;
+pub mod outbox;
+pub mod parking;
+pub mod people;
 pub mod probe;
 pub mod process;
 pub mod reconcile;
+pub mod repeats;
 pub mod rounds;
 pub mod row;
 pub mod rules;
@@ -47,3 +60,4 @@ pub mod runner;
 pub mod settings;
 pub mod start;
 pub mod tables;
+pub mod telling;

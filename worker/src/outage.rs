@@ -3,6 +3,7 @@
 use passerelle_shared::gate::{CallResult, GateTarget, Gates, ProbeFinding};
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_shared::queue::QueueName;
 use passerelle_shared::time::Timestamp;
 
 use crate::failure::{Failure, History, LONGEST_FAILING};
@@ -43,12 +44,12 @@ pub struct Attempted {
     pub verdict: Verdict,
 }
 
-/// Tells the gates what they should know of an attempt; `None` if the handler panicked.
-pub async fn tell(gates: &Gates, is_probe: bool, attempted: Option<&Attempted>) {
+/// Tells the gates what they should know of an attempt (`None` if the handler panicked), and, if it was a probe, of which queue's gates.
+pub async fn tell(gates: &Gates, probe_of: Option<QueueName>, attempted: Option<&Attempted>) {
     let mut told = Ok(());
-    if is_probe {
+    if let Some(queue) = probe_of {
         let finding = attempted.map_or(ProbeFinding::Undecided, |attempted| finding(&attempted.verdict));
-        told = gates.job_ended(finding).await;
+        told = gates.job_ended(queue, finding).await;
     }
     if let Some(Attempted {
         attempts: ATTEMPTS_TO_TELL,

@@ -12,10 +12,12 @@
 //! **Races.** The row changes while we work: its event marks the running job dirty, and it runs again. The row is deleted while we work: the write
 //! back finds no row, the next attempt takes the way of a deleted row. The worker dies: the lease expires and another one starts from the top.
 //!
+//! **And the people?** Rules of a table may also tell people of its events, one by one: see [`telling`]. That is done before the page, and its
+//! failure is looked at after it, so that neither keeps the other from happening.
+//!
 //! **Where is the echo check?** Our own writes are sent without webhooks, the ingress closes what differs in nothing but our own fields,
 //! and what still gets here ends as `no_change` by its hash, without a call to Docmost.
 
-use passerelle_shared::config::Rule;
 use passerelle_shared::event::EventKind;
 use passerelle_shared::id::RowKey;
 use passerelle_shared::job::{EventKinds, Job};
@@ -23,7 +25,7 @@ use passerelle_shared::ledger::{Settlement, Verdict};
 use passerelle_shared::outcome::{IgnoredReason, Outcome};
 use passerelle_shared::time::Timestamp;
 
-use crate::apply::{Plan, apply, farewell};
+use crate::apply::{Plan, apply, farewell, is_applied};
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::crash::CrashPoint;
@@ -31,9 +33,12 @@ use crate::dependents;
 use crate::failure::{self, Failure};
 use crate::journal::Journal;
 use crate::outage;
+use crate::parking;
+use crate::repeats;
 use crate::row::Row;
-use crate::rules::{Subject, reacts};
+use crate::rules::{PageRule, Subject, reacts};
 use crate::tables::is_table;
+use crate::telling::{self, Occasion, Told};
 
 /// Reads of a row that is not there: a webhook may arrive a moment before the row can be read (C2).
 const READS: usize = 3;
@@ -59,8 +64,9 @@ pub async fn process(bridge: &Bridge, job: &Job, chance: f64) -> Settlement {
 /// What a job is about, once its table is known.
 struct Assignment<'a> {
     table: &'a Table,
-    rule: &'a Rule,
+    rule: &'a PageRule,
     key: RowKey,
+    job: &'a Job,
 }
 
 async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
@@ -71,23 +77,38 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
     let Some(table) = bridge.tables.get(&bridge.baserow, journal, key.table).await? else {
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     };
+    parking::keep_out(bridge, &table, key).await?;
     // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
     bridge.cache.forget_row(&table.name, key.row, &[]).await;
     let woken = dependents::wake(bridge, &table, key, job, journal).await?;
-    let rule = bridge.rules.find(|reference| is_table(reference, &table));
-    let Some(rule) = rule.filter(|rule| reacts(rule, job.kinds)) else {
+    let rule = bridge.rules.page_of(|reference| is_table(reference, &table));
+    let rule = rule.filter(|rule| reacts(rule, job.kinds));
+    let notices = telling::rules_for(bridge, &table, job);
+    if rule.is_none() && notices.is_empty() {
         return Ok(without_a_page(woken));
-    };
-    let assignment = Assignment {
-        table: &table,
-        rule,
-        key,
-    };
-    match read_row(bridge, key, journal).await? {
-        Some(row) => sync(bridge, &assignment, &row, journal).await,
-        None if reacts(rule, EventKinds::of(EventKind::Deleted)) => farewell(bridge, rule, key, journal).await,
-        None => Ok(Outcome::RowNotFound),
     }
+    let row = read_row(bridge, key, journal).await?;
+    let occasion = Occasion {
+        bridge,
+        table: &table,
+        key,
+        row: row.as_ref(),
+    };
+    // What goes wrong with a notice must not keep the page from its row, so it is looked at afterwards.
+    let told = occasion.tell(&notices, job, journal).await;
+    let outcome = match (rule, &row) {
+        (Some(rule), Some(row)) => {
+            let table = &table;
+            sync(bridge, &Assignment { table, rule, key, job }, row, journal).await?
+        }
+        (Some(rule), None) if reacts(rule, EventKinds::of(EventKind::Deleted)) => {
+            bridge.repeats.forget((&table.name, key.row)).await;
+            farewell(bridge, rule, key, journal).await?
+        }
+        (None, Some(_)) => without_a_page(woken),
+        (_, None) => Outcome::RowNotFound,
+    };
+    Ok(with_notices(outcome, told?))
 }
 
 /// How the event of a row ends that has no page of its own, but may be shown on the pages of others.
@@ -99,6 +120,15 @@ fn without_a_page(woken: Option<usize>) -> Outcome {
     }
 }
 
+/// People who were told something are an effect like a page that was written; a look that found nothing to tell is no change.
+fn with_notices(outcome: Outcome, told: Told) -> Outcome {
+    match (told, outcome) {
+        (Told::Something, Outcome::NoChange | Outcome::RowNotFound | Outcome::Ignored(_)) => Outcome::Synced,
+        (Told::Nothing, Outcome::Ignored(IgnoredReason::NoRule)) => Outcome::NoChange,
+        (_, outcome) => outcome,
+    }
+}
+
 /// Plan, apply, and let the look-ups of others know.
 async fn sync(
     bridge: &Bridge,
@@ -107,8 +137,8 @@ async fn sync(
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {
     CrashPoint::AfterRowRead.pass();
-    let Assignment { table, rule, key } = *assignment;
-    let links = bridge.linked_rows(journal, rule, key, row).await?;
+    let Assignment { table, rule, key, job } = *assignment;
+    let links = bridge.linked_rows(journal, (&rule.name, &rule.links), key, row).await?;
     let address = bridge.baserow.row_address(table, key);
     let subject = Subject {
         key,
@@ -124,7 +154,17 @@ async fn sync(
         parts: parts.iter().zip(part_pages).collect(),
     };
     CrashPoint::AfterPlan.pass();
+    let (place, state) = ((table.name.as_str(), key.row), repeats::state_of(&plan));
+    if repeats::applies_to(job)
+        && let Some(wait) = bridge.repeats.wait(place, &state).await
+        && !is_applied(bridge, rule, &subject, &plan.page).await?
+    {
+        return Err(repeats::too_soon(wait));
+    }
     let outcome = apply(bridge, rule, &subject, &plan, journal).await?;
+    if outcome == Outcome::Synced {
+        bridge.repeats.remember(place, &state).await;
+    }
     let linked = bridge.linked_ids(journal, rule, key, row).await?;
     bridge.cache.forget_row(&table.name, key.row, &linked).await;
     CrashPoint::AfterInvalidate.pass();

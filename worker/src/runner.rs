@@ -1,4 +1,5 @@
-//! Takes jobs from the queue, lets [`process`](crate::process) attempt them, and tells the queue how they ended. Knows no rule.
+//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or [`deliver`](crate::deliver) (notices) attempt them, and tells the queue how
+//! they ended. Knows no rule. A process runs one runner per queue.
 //!
 //! apalis drives the handlers over our queue's backend. Each job runs in a task of its own, so that a panic costs one job and not its neighbours.
 //! At a stop no new job is taken; running ones get the grace time, then they are given back: what they did so far is what a crash would have
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::*;
+use passerelle_shared::config::Channel;
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureRecord, Settlement, Verdict};
-use passerelle_shared::queue::{BackendSettings, Leased, Queue, Settled};
+use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Settled};
 use passerelle_shared::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -18,6 +20,7 @@ use tracing::Instrument as _;
 use crate::bridge::Bridge;
 use crate::clients::guard::let_through;
 use crate::crash::CrashPoint;
+use crate::deliver::deliver;
 use crate::outage::{self, Attempted};
 use crate::process::process;
 
@@ -36,6 +39,8 @@ pub struct RunnerSettings {
 #[derive(Debug, Clone)]
 struct Hands {
     bridge: Arc<Bridge>,
+    /// Whose jobs they are.
+    queue: QueueName,
     /// The grace time is over.
     hurry: CancellationToken,
 }
@@ -57,9 +62,10 @@ pub async fn run(
     let hurry = CancellationToken::new();
     let hands = Hands {
         bridge,
+        queue: queue.name(),
         hurry: hurry.clone(),
     };
-    tracing::info!(worker = %name, concurrency = settings.concurrency, "the worker takes jobs");
+    tracing::info!(worker = %name, queue = queue.name().as_str(), concurrency = settings.concurrency, "the worker takes jobs");
     let worker = WorkerBuilder::new(name.as_str())
         .backend(backend)
         .data(hands)
@@ -74,13 +80,14 @@ pub async fn run(
         Ok::<(), WorkerError>(())
     };
     worker.run_until(told).await?;
-    tracing::info!(worker = %name, "the worker has stopped");
+    tracing::info!(worker = %name, queue = queue.name().as_str(), "the worker has stopped");
     Ok(())
 }
 
 async fn attempt(leased: Leased, hands: Data<Hands>) {
     let hands = Hands::clone(&hands);
-    let (bridge, is_probe) = (Arc::clone(&hands.bridge), leased.is_probe());
+    let (bridge, queue) = (Arc::clone(&hands.bridge), hands.queue);
+    let probe_of = leased.is_probe().then_some(queue);
     let job = leased.job();
     let span = tracing::info_span!(
         "job",
@@ -92,7 +99,7 @@ async fn attempt(leased: Leased, hands: Data<Hands>) {
     );
     // A panic has been recorded by then: the lease counts it as a crash of the job.
     let ended = tokio::spawn(attempt_and_settle(leased, hands).instrument(span)).await;
-    outage::tell(&bridge.gates, is_probe, ended.ok().as_ref()).await;
+    outage::tell(&bridge.gates, probe_of, ended.ok().as_ref()).await;
 }
 
 async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
@@ -104,7 +111,7 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
         started,
     };
     let settlement = tokio::select! {
-        settlement = process_job(&hands.bridge, &leased) => settlement,
+        settlement = process_job(&hands, &leased) => settlement,
         () = hands.hurry.cancelled() => given_back(),
         () = leased.lost() => given_back(),
     };
@@ -121,8 +128,15 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
     attempted
 }
 
-async fn process_job(bridge: &Bridge, leased: &Leased) -> Settlement {
-    let work = process(bridge, leased.job(), rand::random());
+async fn process_job(hands: &Hands, leased: &Leased) -> Settlement {
+    let (bridge, job, chance) = (&*hands.bridge, leased.job(), rand::random());
+    let work = async {
+        match hands.queue {
+            QueueName::Sync => process(bridge, job, chance).await,
+            QueueName::Mail => deliver(bridge, job, Channel::Mail, chance).await,
+            QueueName::Slack => deliver(bridge, job, Channel::Slack, chance).await,
+        }
+    };
     if leased.is_probe() {
         let_through(work).await
     } else {

@@ -6,14 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{
-    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Problems, Reader,
-    RedisSettings, StoreSettings,
+    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, MailSettings, Problem, Problems,
+    Reader, RedisSettings, SlackSettings, StoreSettings,
 };
 
 use passerelle_shared::gate::GatePolicy;
+use passerelle_shared::loops::LoopPolicy;
 
+use crate::clients::mail::Mail;
+use crate::notice::Templates;
 use crate::rounds::RoundSettings;
-use crate::rules::{RuleSources, Rules};
+use crate::rules::{NoticeRuleAction, RuleSources, Rules};
 use crate::runner::RunnerSettings;
 
 /// Everything that a worker needs to start.
@@ -29,6 +32,8 @@ pub struct Settings {
     pub health_bind: SocketAddr,
     /// `WORKER_ZOMBIE_WINDOW_SECONDS`: how long after an unknown outcome a page may still come to exist.
     pub zombie_window: Duration,
+    /// `WORKER_REPEAT_SECONDS`: the identical sync of a row is carried out at most once in so long. 0 switches that off.
+    pub repeat: Duration,
     /// `LOG_LEVEL`.
     pub log_level: String,
     /// The queue.
@@ -47,21 +52,37 @@ pub struct Settings {
     pub dead_letters: DeadLetterSettings,
     /// What to do for which table.
     pub rules: Rules,
+    /// `LOOP_…`: when a row goes in circles.
+    pub loops: LoopPolicy,
+    /// What notices say.
+    pub templates: Templates,
+    /// The mail server, if `SMTP_URL` is set.
+    pub mail: Option<Mail>,
+    /// `SLACK_…`, if `SLACK_WEBHOOK_URL` is set.
+    pub slack: Option<SlackSettings>,
 }
 
 impl Settings {
     /// Reads everything, or reports everything that is wrong.
     pub fn read(mut reader: Reader) -> Result<Self, Problems> {
         let path = BridgeFileSettings::read(&reader).path;
-        let rules = read_rule_sources(&path).and_then(|sources| Rules::compile(&sources));
-        if let Err(problems) = &rules {
-            reader.add(problems.clone());
+        let rules = noted(
+            &mut reader,
+            read_rule_sources(&path).and_then(|sources| Rules::compile(&sources)),
+        );
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let templates = noted(&mut reader, Templates::load(&folder.join("templates/notices")));
+        if let (Some(rules), Some(templates)) = (&rules, &templates) {
+            reader.add(missing_templates(rules, templates, &path));
         }
+        let mail = MailSettings::read(&mut reader).and_then(|mail| noted(&mut reader, Mail::new(&mail)));
+        let slack = SlackSettings::read(&mut reader);
         let concurrency = reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024);
         let grace = reader.seconds("WORKER_GRACE_SECONDS", 20);
         let lease = reader.seconds("WORKER_LEASE_SECONDS", 30);
         let health_bind = reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081)));
         let zombie_window = reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15);
+        let repeat = Duration::from_secs(reader.parsed("WORKER_REPEAT_SECONDS", 300));
         let log_level = reader.text("LOG_LEVEL", "info");
         let redis = RedisSettings::read(&mut reader);
         let store = StoreSettings::read(&mut reader);
@@ -70,13 +91,15 @@ impl Settings {
         let gates = GatePolicy::read(&mut reader);
         let rounds = RoundSettings::read(&mut reader);
         let dead_letters = DeadLetterSettings::read(&mut reader);
-        reader.finish(())?;
+        let loops = LoopPolicy::read(&mut reader);
+        let (rules, templates) = reader.finish(rules.zip(templates))?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
             concurrency,
             grace,
             lease,
             health_bind,
             zombie_window,
+            repeat,
             log_level,
             redis,
             store,
@@ -85,9 +108,33 @@ impl Settings {
             gates,
             rounds,
             dead_letters,
-            rules: rules?,
+            rules,
+            loops,
+            templates,
+            mail,
+            slack,
         })
     }
+}
+
+/// What was read, or nothing and its problems among the others.
+fn noted<T>(reader: &mut Reader, read: Result<T, Problems>) -> Option<T> {
+    read.map_err(|problems| reader.add(problems)).ok()
+}
+
+/// The templates that rules name and that are not there.
+fn missing_templates(rules: &Rules, templates: &Templates, path: &Path) -> Problems {
+    let named = rules.notices().filter_map(|rule| match &rule.action {
+        NoticeRuleAction::Notice(notice) => Some((&rule.name, &notice.template)),
+        NoticeRuleAction::Capacity(_) => None,
+    });
+    let missing = named.filter(|(_, template)| !templates.has(template));
+    let problem = |(rule, template): (&String, &String)| Problem {
+        place: format!("{} (rule {rule})", path.display()),
+        what: format!("there is no notice template {template:?}"),
+        hint: format!("make templates/notices/{template}.subject, .txt and .html beside it, or name one that is there"),
+    };
+    Problems(missing.map(problem).collect())
 }
 
 impl Settings {

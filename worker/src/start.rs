@@ -1,17 +1,19 @@
 //! From settings to a running worker. Only unusable settings end a start; whatever is merely away is waited for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_shared::config::{Reader, StoreSettings};
+use passerelle_shared::config::{Channel, Reader, StoreSettings};
 use passerelle_shared::gate::Gates;
 use passerelle_shared::id::ProcessName;
+use passerelle_shared::loops::Loops;
 use passerelle_shared::queue::{Queue, QueueName, Redis, WorkerInfo};
 use passerelle_shared::schedule::Schedule;
 use passerelle_shared::store::{Store, StoreError};
 use passerelle_shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -19,14 +21,20 @@ use crate::bridge::Bridge;
 use crate::cache::Cache;
 use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
+use crate::clients::slack::Slack;
 use crate::dead_budget::DeadBudget;
 use crate::ledger_writer::LedgerWriter;
+use crate::outbox::Outbox;
+use crate::repeats::Repeats;
+use crate::runner::RunnerSettings;
 use crate::settings::Settings;
 use crate::tables::Tables;
-use crate::{health, heartbeat, probe, rounds, runner};
+use crate::{health, heartbeat, incidents, probe, rounds, runner};
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
+/// Notices that a process sends at once over one channel: mail servers and Slack ask for little.
+const NOTICES_AT_ONCE: usize = 2;
 
 /// Makes each wiki page equal to its row. All settings come from the environment; see .env.example.
 #[derive(Debug, clap::Parser)]
@@ -45,23 +53,25 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     let reader = Reader::from_process();
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
-    let settings = Settings::read(reader)?;
-    // For https. A second installation only says that there is one already.
+    // For https and encrypted mail. A second installation only says that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = Settings::read(reader)?;
     let stop = stop_signal()?;
 
     let redis = Redis::open(&settings.redis)?;
-    let address = health::start(settings.health_bind, redis.clone())?;
+    let opened = Arc::new(OnceLock::new());
+    let address = health::start(settings.health_bind, redis.clone(), Arc::clone(&opened))?;
     tracing::info!(%address, "health and metrics");
     let Some(store) = open_store(&settings.store, &stop).await? else {
         return Ok(());
     };
+    let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
     let (runner, round) = (settings.runner(), settings.rounds);
     let budget = DeadBudget::new(settings.dead_letters);
     let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
     let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone()).with_budget(budget);
-    let gates = tokio::spawn(probe::run(Arc::clone(&bridge)));
+    let beside = tokio::spawn(run_beside(Arc::clone(&bridge)));
     let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
 
     // The writer stops after the runner: the last settlements are facts too.
@@ -69,18 +79,52 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let me = WorkerInfo::of_this_process(bridge.gates.process().clone(), runner.concurrency);
     let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
     let writer = tokio::spawn(writer.run(written.clone()));
-    let result = runner::run(runner, &queue, bridge, stop).await;
+    let result = run_queues(runner, &queue, &bridge, &stop).await;
     rounds.await?;
     written.cancel();
     writer.await?;
     alive.await?;
-    gates.abort();
+    beside.abort();
     result
+}
+
+/// Rows and notices have queues of their own, so that trouble with one never delays another.
+async fn run_queues(
+    rows: RunnerSettings,
+    queue: &Queue,
+    bridge: &Arc<Bridge>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let notices = RunnerSettings {
+        concurrency: NOTICES_AT_ONCE,
+        ..rows
+    };
+    let run = |settings, queue| runner::run(settings, queue, Arc::clone(bridge), stop.clone());
+    tokio::try_join!(
+        run(rows, queue),
+        run(notices, bridge.outbox.queue(Channel::Mail)),
+        run(notices, bridge.outbox.queue(Channel::Slack)),
+    )?;
+    Ok(())
+}
+
+/// What a worker does besides its jobs.
+async fn run_beside(bridge: Arc<Bridge>) {
+    tokio::join!(
+        probe::run(Arc::clone(&bridge)),
+        incidents::run(&bridge),
+        bridge.outbox.sweep_for_ever(),
+    );
 }
 
 /// Puts the surroundings of jobs together; nothing is sent yet.
 pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Bridge> {
     let gates = Gates::new(redis.clone(), ProcessName::unique("worker"), settings.gates);
+    let repeats = Repeats::new(redis.clone(), settings.repeat);
+    let loops = Loops::new(redis.clone(), settings.loops);
+    let slack = settings.slack.as_ref().map(Slack::new).transpose();
+    let slack = slack.context("the HTTP client for Slack")?;
+    let outbox = Outbox::new(settings.templates, (settings.mail, slack), &redis, store.clone());
     Ok(Bridge {
         baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())
@@ -93,6 +137,10 @@ pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<
         rules: settings.rules,
         tables: Tables::default(),
         zombie_window: settings.zombie_window,
+        outbox,
+        loops,
+        repeats,
+        ledger_turn: Mutex::new(()),
     })
 }
 

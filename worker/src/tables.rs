@@ -72,19 +72,40 @@ impl Tables {
         table: TableId,
         field: &str,
     ) -> Result<Option<TableId>, Failure> {
-        let mut known = self.known.lock().await;
-        let fresh = known.fields.get(&table).filter(|(asked, _)| asked.elapsed() < KEPT_FOR);
-        let fields = if let Some((_, fields)) = fresh {
-            Arc::clone(fields)
-        } else {
-            let fields = Arc::new(baserow.fields(journal, table).await?);
-            known.fields.insert(table, (Instant::now(), Arc::clone(&fields)));
-            fields
-        };
+        let fields = self.fields(baserow, journal, table).await?;
+        let named = fields.iter().find(|known| known.name == field);
+        Ok(named.and_then(|field| field.link_row_table_id))
+    }
+
+    /// The number of a field, by which a webhook names it that does not use names.
+    pub async fn field_number(
+        &self,
+        baserow: &Baserow,
+        journal: &mut Journal,
+        table: TableId,
+        field: &str,
+    ) -> Result<Option<u64>, Failure> {
+        let fields = self.fields(baserow, journal, table).await?;
         Ok(fields
             .iter()
             .find(|known| known.name == field)
-            .and_then(|field| field.link_row_table_id))
+            .and_then(|field| field.id))
+    }
+
+    async fn fields(
+        &self,
+        baserow: &Baserow,
+        journal: &mut Journal,
+        table: TableId,
+    ) -> Result<Arc<Vec<Field>>, Failure> {
+        let mut known = self.known.lock().await;
+        let fresh = known.fields.get(&table).filter(|(asked, _)| asked.elapsed() < KEPT_FOR);
+        if let Some((_, fields)) = fresh {
+            return Ok(Arc::clone(fields));
+        }
+        let fields = Arc::new(baserow.fields(journal, table).await?);
+        known.fields.insert(table, (Instant::now(), Arc::clone(&fields)));
+        Ok(fields)
     }
 }
 

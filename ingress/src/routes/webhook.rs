@@ -11,15 +11,16 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use passerelle_shared::event::NewEvent;
-use passerelle_shared::queue::{Accepted, Queue};
+use passerelle_shared::queue::{AcceptStatus, Accepted, Queue};
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::circles::Circles;
 use crate::echo::QuietFields;
 use crate::metrics::{self, ItemCounts};
-use crate::payload;
+use crate::payload::{self, Understood};
 use crate::proof::Sources;
 use crate::rejection::Rejection;
 use crate::routes::refused::{method_not_allowed, not_found};
@@ -38,6 +39,7 @@ pub(crate) struct Entrance {
     pub(crate) quiet: QuietFields,
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
+    pub(crate) circles: Circles,
     pub(crate) large_bodies: Semaphore,
 }
 
@@ -74,9 +76,12 @@ impl Entrance {
         let received = Timestamp::now();
         let claim = self.sources.claim(source, request.headers())?;
         let proven = claim.prove(self.read(request, body).await?)?;
-        let event = payload::parse(proven, &self.quiet, received)?;
-        let event_id = event.key.event.clone();
+        let Understood { event, contents } = payload::parse(proven, &self.quiet, received)?;
+        let (event_id, table) = (event.key.event.clone(), event.table);
         let accepted = self.make_durable(event).await?;
+        if accepted.status() == AcceptStatus::Queued {
+            self.circles.note(table, &contents);
+        }
 
         let status = metrics::word(accepted.status());
         tracing::info!(event.id = event_id.as_str(), source, status, "accepted");

@@ -56,6 +56,8 @@ pub enum Operate {
     Resume(Switch),
     /// Which worker processes are alive, and what they have in hand.
     Workers,
+    /// What people were told, by mail and Slack, and what could not be sent.
+    Notices(crate::notices::Notices),
     /// Dead letters: jobs that were given up.
     #[command(subcommand)]
     Dead(Dead),

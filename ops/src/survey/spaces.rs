@@ -9,7 +9,7 @@ use super::problem;
 /// What is wrong with the spaces of the rules.
 pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for rule in rules.iter() {
+    for rule in rules.pages() {
         let (place, name) = (sources.place_of(&rule.name), &rule.page.space);
         let email = &account.email;
         match account.space(name) {

@@ -124,7 +124,11 @@ impl Survey {
                 continue;
             };
             // Two spellings of one table pass the check of the file alone.
-            if let Some(other) = pages.insert(table.table.id, &rule.name) {
+            if let Some(other) = rule
+                .page
+                .as_ref()
+                .and_then(|_| pages.insert(table.table.id, &rule.name))
+            {
                 let what = format!(
                     "it never runs: {:?} is the table of the rule {other:?}, which makes the page of its rows",
                     table.table.name

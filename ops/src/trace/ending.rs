@@ -134,6 +134,7 @@ fn cause(failure: &FailureRecord) -> String {
     let message = message.trim_end_matches('.');
     match failure.class {
         FailureClass::Transient => format!("{target} was not working: {message}"),
+        FailureClass::Throttled if target == "bridge" => message.to_owned(),
         FailureClass::Throttled => format!("{target} asked the bridge to slow down: {message}"),
         FailureClass::Auth => format!("{target} refused the bridge's account: {message}"),
         FailureClass::Ambiguous => format!("it is unknown whether {target} did what it was asked: {message}"),

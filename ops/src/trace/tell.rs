@@ -7,6 +7,7 @@ use passerelle_shared::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
 use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
 
 use super::ending;
+use crate::notices;
 
 /// The whole story.
 pub(crate) fn story_in_words(story: &EventStory) -> String {
@@ -36,6 +37,12 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
     }
     for item in &story.items {
         tell_item(&mut text, story, item);
+    }
+    if !story.notices.is_empty() {
+        text.push_str("\n  Told\n");
+    }
+    for notice in &story.notices {
+        let _ = writeln!(text, "    {}  {}", notice.created, notices::line(notice));
     }
     text
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::notice_actions::{CapacityAction, NoticeAction};
 use super::reader::{Problem, Problems};
 use crate::event::EventKind;
 
@@ -70,7 +71,7 @@ impl std::fmt::Display for TableRef {
     }
 }
 
-/// One rule: a trigger and an action.
+/// One rule: a trigger and exactly one action (`page`, perhaps with a `collection` below it, `notice` or `capacity`).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -85,10 +86,17 @@ pub struct Rule {
     #[serde(default)]
     pub links: BTreeMap<String, String>,
     /// Make a page equal to the row.
-    pub page: PageAction,
+    #[serde(default)]
+    pub page: Option<PageAction>,
     /// Below that page, make one page equal to each row of a link field.
     #[serde(default)]
     pub collection: Option<CollectionAction>,
+    /// Tell people of the event.
+    #[serde(default)]
+    pub notice: Option<NoticeAction>,
+    /// Tell the admin of people with too few hours left.
+    #[serde(default)]
+    pub capacity: Option<CapacityAction>,
 }
 
 /// The action `collection`: sub-pages of the row's page, one per linked row, in the order of the links.
@@ -200,8 +208,9 @@ fn all_kinds() -> Vec<EventKind> {
 impl Rule {
     /// The paths of all Markdown templates that it uses.
     pub fn bodies(&self) -> impl Iterator<Item = &str> {
+        let page = self.page.as_ref().map(|page| page.body.as_str());
         let sub_pages = self.collection.as_ref().map(|collection| collection.body.as_str());
-        std::iter::once(self.page.body.as_str()).chain(sub_pages)
+        page.into_iter().chain(sub_pages)
     }
 }
 

@@ -3,6 +3,7 @@
 //! All problems are collected and reported at once; each says where, what and how to mend it. Nothing else in the project reads the environment.
 
 mod bridge_file;
+mod notice_actions;
 mod notices;
 mod reader;
 mod settings;
@@ -11,6 +12,7 @@ pub use bridge_file::{
     BodyUpdates, BridgeFile, CollectionAction, Icons, PageAction, ProofKind, RowDeleted, Rule, SourceConfig, TableRef,
     WriteBack, line_of,
 };
+pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use reader::{Problem, Problems, Reader};
 pub use settings::{

@@ -139,12 +139,14 @@ impl Gates {
         self.probed(target.as_str(), finding, &why).await
     }
 
-    /// What the job said that a closed gate had let through.
-    pub async fn job_ended(&self, finding: ProbeFinding) -> Result<(), QueueError> {
+    /// What the job of a queue said that closed gates had let through. It speaks for the gates that jobs of its queue pass, and no others.
+    pub async fn job_ended(&self, queue: QueueName, finding: ProbeFinding) -> Result<(), QueueError> {
+        let spokesman = GateTarget::ALL.into_iter().find(|target| target.queue() == queue);
+        let own = spokesman.map_or("", GateTarget::as_str);
         match finding {
-            ProbeFinding::Done => self.probed("", "done", "").await,
+            ProbeFinding::Done => self.probed(own, "done", "").await,
             ProbeFinding::Failed(target, why) => self.probed(target.as_str(), "failed", &why).await,
-            ProbeFinding::Undecided => self.probed("", "undecided", "").await,
+            ProbeFinding::Undecided => self.probed(own, "undecided", "").await,
         }
     }
 

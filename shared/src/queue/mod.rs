@@ -31,6 +31,7 @@
 //! | `lease.rs` | a job in a worker's hands: [`Leased`], prolonging, noticing a loss |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
 //! | `dead.rs`, `control.rs`, `workers.rs` | what operators see and do: list, replay, discard, numbers, pause, who is alive |
+//! | `enqueue.rs` | jobs that are about no row |
 //! | `adopt.rs` | tasks of stock apalis-redis producers become jobs |
 //! | `ledger_stream.rs` | the facts, on their way to the store |
 //! | `connection.rs`, `scripts.rs`, `keys.rs`, `wake.rs`, `schedule.rs` | Redis itself |
@@ -96,6 +97,7 @@ mod connection;
 mod control;
 mod dead;
 mod ending;
+mod enqueue;
 mod error;
 mod feeder;
 mod fetch;
@@ -152,6 +154,11 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
+    /// Which queue it is.
+    pub fn name(&self) -> QueueName {
+        self.inner.name
+    }
+
     /// The queue of this name on this Redis. Make one per process and clone it: deliveries are grouped per instance.
     pub fn new(redis: Redis, name: QueueName) -> Self {
         let keys = Arc::new(Keys::new(redis.prefix(), name));

@@ -34,6 +34,7 @@ pub(crate) use script;
 
 script!(ACCEPT, "scripts/record.lua", "scripts/accept.lua");
 script!(DISCARD, "scripts/discard.lua");
+script!(ENQUEUE, "scripts/enqueue.lua");
 script!(EXPIRED, "scripts/record.lua", "scripts/expired.lua");
 script!(
     FETCH,

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `open.rs` | connecting, settings of each database, bringing the schema up to date |
 //! | `pages.rs` | links and intents |
+//! | `notices.rs` | what people are told |
+//! | `pending.rs` | the events that a row's job answers for |
 //! | `column.rs` | how our values become column values and back |
 //! | `fold.rs` | the ledger rule: what each fact does to which items (pure) |
 //! | `record.rs` | the one transaction that writes a batch of facts exactly once |
@@ -23,8 +25,10 @@ mod counts;
 mod error;
 mod fold;
 mod intake;
+mod notices;
 mod open;
 mod pages;
+mod pending;
 mod record;
 mod story;
 mod write;
@@ -32,6 +36,8 @@ mod write;
 pub use counts::Counts;
 pub use error::StoreError;
 pub use intake::{Intake, IntakeError, take_ledger};
+pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
 pub use pages::{Intent, Link};
+pub use pending::PendingEvent;
 pub use story::{EventStory, ItemStory, OperatorAct};

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::column::{self, signed, unreadable};
-use super::{Store, StoreError};
+use super::{EventPlace, Store, StoreError, StoredNotice};
 use crate::event::{DeliveryKey, EventKind};
 use crate::id::{EventId, ProcessName, RowKey, SourceName, TableId, WebhookId};
 use crate::job::JobKey;
@@ -36,6 +36,8 @@ pub struct EventStory {
     pub last_duplicate: Option<Timestamp>,
     /// Its rows, in the delivery's order.
     pub items: Vec<ItemStory>,
+    /// What people were told because of it.
+    pub notices: Vec<StoredNotice>,
 }
 
 /// One row of a delivery and what became of it.
@@ -131,6 +133,12 @@ impl Store {
         for event in &events {
             let mut story = read_event(event)?;
             story.items = self.items(story.seq, story.place, only).await?;
+            let at = EventPlace {
+                seq: story.seq,
+                place: story.place,
+            };
+            story.notices = self.notices_of(at).await?;
+            story.notices.retain(|notice| only.is_none() || notice.row == only);
             stories.push(story);
         }
         Ok(stories)
@@ -210,6 +218,7 @@ fn read_event(row: &AnyRow) -> Result<EventStory, StoreError> {
             .try_get::<Option<i64>, _>("last_duplicate")?
             .map(Timestamp::from_millis),
         items: Vec::new(),
+        notices: Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use passerelle_shared::gate::{CallResult, GatePolicy, GateState, GateTarget, ProbeFinding};
 use passerelle_shared::ledger::{Settlement, Verdict};
 use passerelle_shared::outcome::Outcome;
-use passerelle_shared::queue::Leased;
+use passerelle_shared::queue::{Leased, QueueName};
 use passerelle_shared::time::Timestamp;
 use test_support::eventually;
 
@@ -51,7 +51,11 @@ async fn while_stopped_nothing_is_fetched_and_the_holder_of_the_probe_gets_exact
     let stats = world.queue.stats().await.unwrap();
     assert_eq!((stats.active, stats.running, stats.dead), (9, 1, 0));
     done(job).await;
-    holder.gates.job_ended(ProbeFinding::Done).await.unwrap();
+    holder
+        .gates
+        .job_ended(QueueName::Sync, ProbeFinding::Done)
+        .await
+        .unwrap();
     let mut seen = 0;
     eventually("the rest follows, by the ramp, to both", async || {
         for worker in [&mut holders_worker, &mut others_worker] {
@@ -85,13 +89,16 @@ async fn a_probe_job_that_failed_for_reasons_of_its_own_is_followed_by_another()
     ] {
         done(worker.next_within(Duration::from_secs(10)).await.unwrap()).await;
         assert!(worker.next_within(A_WHILE).await.is_none());
-        replica.gates.job_ended(finding).await.unwrap();
+        replica.gates.job_ended(QueueName::Sync, finding).await.unwrap();
         assert_eq!(replica.state(READ).await.unwrap(), GateState::Probing);
     }
     done(worker.next_within(Duration::from_secs(10)).await.unwrap()).await;
     replica
         .gates
-        .job_ended(ProbeFinding::Failed(GateTarget::Docmost, "503".to_owned()))
+        .job_ended(
+            QueueName::Sync,
+            ProbeFinding::Failed(GateTarget::Docmost, "503".to_owned()),
+        )
         .await
         .unwrap();
     assert_eq!(replica.state(READ).await.unwrap(), GateState::Stopped);
@@ -139,7 +146,11 @@ async fn a_holder_that_vanishes_is_followed_after_its_lease_and_not_believed_any
     assert_eq!(heir.gates.tend().await.unwrap(), [], "the lease holds");
     heir.take_probe().await;
     vanished.gates.checked(GateTarget::Docmost, Ok(())).await.unwrap();
-    vanished.gates.job_ended(ProbeFinding::Done).await.unwrap();
+    vanished
+        .gates
+        .job_ended(QueueName::Sync, ProbeFinding::Done)
+        .await
+        .unwrap();
     assert_eq!(heir.state(READ).await.unwrap(), GateState::Probing);
     assert_eq!(
         heir.gates.tend().await.unwrap(),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use serde_json::{Map, Value};
 
-use super::PageSpec;
 use super::stage::Stage;
+use super::{MailSpec, PageSpec};
+use crate::people::Mail;
 
 /// What every label of the bridge begins with.
 const OURS: &str = "baserow-t";
@@ -101,6 +102,23 @@ fn page(found: &Value, spec: &PageSpec) -> anyhow::Result<()> {
     for unwanted in &spec.without {
         ensure!(!body.contains(unwanted.as_str()), "{unwanted:?} stands in it:\n{body}");
     }
+    Ok(())
+}
+
+/// These are the mails, in any order.
+pub(super) fn mails(found: &[Mail], specs: &[MailSpec]) -> anyhow::Result<()> {
+    let mut left: Vec<&Mail> = found.iter().collect();
+    for spec in specs {
+        let is_meant = |mail: &&Mail| {
+            mail.to == [spec.to.as_str()]
+                && mail.subject == spec.subject
+                && spec.text.iter().all(|text| mail.text.contains(text.as_str()))
+        };
+        let place = left.iter().position(is_meant);
+        let place = place.with_context(|| format!("there is no mail {spec:?}; there are {left:#?}"))?;
+        left.remove(place);
+    }
+    ensure!(left.is_empty(), "nobody has claimed these mails: {left:#?}");
     Ok(())
 }
 

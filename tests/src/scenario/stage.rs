@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use passerelle_shared::id::RowKey;
+use passerelle_shared::store::NoticeState;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use test_support::eventually;
@@ -32,6 +33,8 @@ pub(super) struct Stage {
     pages: Vec<PageSpec>,
     /// How many events of each row the steps before have seen.
     told: BTreeMap<String, usize>,
+    /// How many mails the steps before have seen.
+    mails: usize,
 }
 
 /// Plays a scenario from its first step to its last, and checks that all its events have ended.
@@ -49,7 +52,7 @@ pub async fn play(path: &Path) -> anyhow::Result<()> {
 impl Stage {
     async fn set(scenario: &Scenario) -> anyhow::Result<Self> {
         let bridge = repository().join(&scenario.bridge);
-        let builder = System::builder().without_webhook().bridge_file(&bridge);
+        let builder = System::builder().without_webhook().with_mail().bridge_file(&bridge);
         let system = builder.spaces(&scenario.spaces).start().await?;
         for table in &scenario.tables {
             make_table(&system, table).await?;
@@ -62,6 +65,7 @@ impl Stage {
             identities: BTreeMap::new(),
             pages: Vec::new(),
             told: BTreeMap::new(),
+            mails: 0,
         })
     }
 
@@ -81,6 +85,7 @@ impl Stage {
         })
         .await;
         self.identities.extend(identities);
+        self.mails(step).await?;
         self.outcomes(step).await
     }
 
@@ -114,6 +119,23 @@ impl Stage {
             check::fields(name, &row, fields)?;
         }
         Ok(identities)
+    }
+
+    /// Looks at the mails once none waits to be sent any more.
+    async fn mails(&mut self, step: &Step) -> anyhow::Result<()> {
+        let store = self.system.store().await?;
+        eventually("every notice has ended", async || {
+            let waiting = store.latest_notices(Some(NoticeState::Waiting), 10).await;
+            match waiting {
+                Ok(waiting) if waiting.is_empty() => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        let mails = self.system.people.mails().await?;
+        check::mails(mails.get(self.mails..).unwrap_or_default(), &step.mails)?;
+        self.mails = mails.len();
+        Ok(())
     }
 
     async fn outcomes(&mut self, step: &Step) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use passerelle_shared::config::{CollectionAction, RowDeleted, Rule};
+use passerelle_shared::config::{CollectionAction, RowDeleted};
 use passerelle_shared::id::{RowKey, Slot};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::store::Link;
@@ -17,6 +17,7 @@ use crate::bridge::Bridge;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::rules::PageRule;
 
 /// In place of a content hash: nothing is known of the page's state but that it may live, so the next attempt writes it.
 const UNCERTAIN: &str = "uncertain";
@@ -24,7 +25,7 @@ const UNCERTAIN: &str = "uncertain";
 /// Marks the pages of removed rows as possibly alive if the parent is about to be written.
 pub(super) async fn expect_restored(
     bridge: &Bridge,
-    rule: &Rule,
+    rule: &PageRule,
     owner: RowKey,
     plan: &Plan<'_>,
 ) -> Result<(), Failure> {
@@ -44,7 +45,7 @@ pub(super) async fn expect_restored(
 /// Makes the sub-pages as desired and takes away those of removed rows. Says whether anything was written.
 pub(super) async fn apply_parts(
     bridge: &Bridge,
-    rule: &Rule,
+    rule: &PageRule,
     parent: &Link,
     plan: &Plan<'_>,
     journal: &mut Journal,

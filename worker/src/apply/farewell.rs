@@ -1,6 +1,6 @@
 //! The row is gone: its page follows it into the trash, where the wiki keeps it for a month.
 
-use passerelle_shared::config::{RowDeleted, Rule};
+use passerelle_shared::config::RowDeleted;
 use passerelle_shared::id::{RowKey, Slot};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::outcome::Outcome;
@@ -12,10 +12,15 @@ use crate::bridge::Bridge;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::Marker;
+use crate::rules::{Marker, PageRule};
 
 /// Trashes the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
-pub async fn farewell(bridge: &Bridge, rule: &Rule, row: RowKey, journal: &mut Journal) -> Result<Outcome, Failure> {
+pub async fn farewell(
+    bridge: &Bridge,
+    rule: &PageRule,
+    row: RowKey,
+    journal: &mut Journal,
+) -> Result<Outcome, Failure> {
     let links = bridge.store.links(row).await?;
     if links.is_empty() {
         return unlinked(bridge, row, &Slot::page(), journal).await;

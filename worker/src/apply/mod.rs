@@ -31,7 +31,7 @@ mod find;
 mod page;
 mod write_back;
 
-use passerelle_shared::config::{Rule, WriteBack};
+use passerelle_shared::config::WriteBack;
 use passerelle_shared::id::RowKey;
 use passerelle_shared::outcome::Outcome;
 use passerelle_shared::store::Link;
@@ -43,7 +43,7 @@ use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::row::Row;
-use crate::rules::{DesiredPage, Part, Subject};
+use crate::rules::{DesiredPage, PageRule, Part, Subject};
 use page::sweep_later;
 
 /// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
@@ -78,10 +78,28 @@ struct Application<'a, 'j> {
     journal: &'j mut Journal,
 }
 
+/// Whether the row's own page is as desired and the row knows it, as far as is known without asking anybody.
+pub async fn is_applied(
+    bridge: &Bridge,
+    rule: &PageRule,
+    subject: &Subject<'_>,
+    page: &DesiredPage,
+) -> Result<bool, Failure> {
+    let Some(link) = bridge.store.link(subject.key, &page.slot).await? else {
+        return Ok(false);
+    };
+    let told = Told {
+        key: subject.key,
+        row: subject.row,
+        fields: &rule.page.write_back,
+    };
+    Ok(link.content_hash == page.hash && write_back::missing(bridge, told, &link)?.is_empty())
+}
+
 /// Makes the pages exist as desired, parents before children, and the rows know them.
 pub async fn apply(
     bridge: &Bridge,
-    rule: &Rule,
+    rule: &PageRule,
     subject: &Subject<'_>,
     plan: &Plan<'_>,
     journal: &mut Journal,

@@ -5,26 +5,14 @@ use std::collections::BTreeMap;
 use passerelle_shared::id::PageId;
 use passerelle_shared::store::Link;
 
-use super::{Application, TRASHED};
+use super::{Application, TRASHED, Told};
+use crate::bridge::Bridge;
 use crate::failure::Failure;
 
 impl Application<'_, '_> {
     /// Writes the page's id and address into the row where they are missing or wrong; says whether it had to.
     pub(super) async fn write_back(&mut self, link: &Link) -> Result<bool, Failure> {
-        let (row, rule) = (self.told.row, self.told.fields);
-        let mut wanted = BTreeMap::new();
-        if let Some(field) = &rule.page_id {
-            if row.cell(field).is_none() {
-                return Err(Failure::unmappable(format!(
-                    "field {field:?} does not exist in the table: create it (single line text), or change write_back in bridge.toml"
-                )));
-            }
-            wanted.insert(field.as_str(), link.page.to_string());
-        }
-        if let Some(field) = rule.url.as_ref().filter(|field| row.cell(field).is_some()) {
-            wanted.insert(field.as_str(), self.bridge.docmost.page_address(&link.slug_id));
-        }
-        wanted.retain(|field, value| row.text(field) != Some(value));
+        let wanted = missing(self.bridge, self.told, link)?;
         if wanted.is_empty() || self.knows_another_living_page(link).await? {
             return Ok(false);
         }
@@ -48,4 +36,26 @@ impl Application<'_, '_> {
             .iter()
             .any(|other| other.page != link.page && other.slot == link.slot && other.content_hash != TRASHED))
     }
+}
+
+/// The fields in which a row does not tell its page as it should, with the right values.
+pub(super) fn missing<'a>(
+    bridge: &Bridge,
+    Told { row, fields, .. }: Told<'a>,
+    link: &Link,
+) -> Result<BTreeMap<&'a str, String>, Failure> {
+    let mut wanted = BTreeMap::new();
+    if let Some(field) = &fields.page_id {
+        if row.cell(field).is_none() {
+            return Err(Failure::unmappable(format!(
+                "field {field:?} does not exist in the table: create it (single line text), or change write_back in bridge.toml"
+            )));
+        }
+        wanted.insert(field.as_str(), link.page.to_string());
+    }
+    if let Some(field) = fields.url.as_ref().filter(|field| row.cell(field).is_some()) {
+        wanted.insert(field.as_str(), bridge.docmost.page_address(&link.slug_id));
+    }
+    wanted.retain(|field, value| row.text(field) != Some(value));
+    Ok(wanted)
 }

@@ -44,6 +44,9 @@ pub struct Table {
 /// A field of a table, as far as the bridge cares.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Field {
+    /// Its number.
+    #[serde(default)]
+    pub id: Option<u64>,
     /// Its name.
     pub name: String,
     /// Its type, in Baserow's word: `text`, `url`, `link_row`, `formula`, ….

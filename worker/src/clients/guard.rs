@@ -19,19 +19,19 @@ pub async fn let_through<T>(job: impl Future<Output = T>) -> T {
 
 /// The gates, as a client uses them.
 #[derive(Debug, Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     gates: Gates,
     target: Target,
 }
 
 impl Guard {
     /// For the client of this target.
-    pub(super) fn new(gates: Gates, target: Target) -> Self {
+    pub(crate) fn new(gates: Gates, target: Target) -> Self {
         Self { gates, target }
     }
 
     /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here, held, without troubling the target.
-    pub(super) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
+    pub(crate) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
         let is_let_through = LET_THROUGH.try_with(|()| ()).is_ok();
         if is_let_through || self.gates.closed_for(gate).is_none() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Guard {
     }
 
     /// Tells the gate how the call ended.
-    pub(super) fn report<T>(&self, gate: GateName, result: &Result<T, Failure>) {
+    pub(crate) fn report<T>(&self, gate: GateName, result: &Result<T, Failure>) {
         let seen = match result {
             Ok(_) => CallResult::Answered,
             Err(failure) => failure.as_call_result(),

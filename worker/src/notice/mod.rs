@@ -18,6 +18,8 @@ pub use templates::{Rendered, Subject, Templates};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {
+    /// A rule tells of an event in words of its own choosing.
+    Event,
     /// A trainer was given a course.
     TrainerAssigned,
     /// A person has fewer hours left than were given out.
@@ -36,7 +38,8 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
         Self::ShareCreated,
@@ -46,9 +49,16 @@ impl NoticeKind {
         Self::Digest,
     ];
 
+    /// The kind of what a rule tells by this template.
+    pub fn of_template(template: &TemplateName) -> Self {
+        let named = Self::ALL.into_iter().find(|kind| kind.as_str() == template.as_str());
+        named.unwrap_or(Self::Event)
+    }
+
     /// The stored word, also the name of its template.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Event => "event",
             Self::TrainerAssigned => "trainer-assigned",
             Self::CapacityBelowZero => "capacity-below-zero",
             Self::ShareCreated => "share-created",

@@ -30,6 +30,7 @@ macro_rules! defaults {
 }
 
 const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
+    "event",
     "trainer-assigned",
     "capacity-below-zero",
     "share-created",
@@ -105,6 +106,11 @@ impl Templates {
         } else {
             Err(Problems(problems))
         }
+    }
+
+    /// Whether there is a template of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.environment.get_template(&format!("{name}.subject")).is_ok()
     }
 
     /// Puts a notice into words. A failure is permanent: the same words would be missing next time.
@@ -219,6 +225,9 @@ mod tests {
 
     fn full(kind: NoticeKind) -> Value {
         match kind {
+            NoticeKind::Event => {
+                json!({"title": "Nouvelle ligne", "text": "Projet Éole", "row_url": "https://baserow.test/r/1"})
+            }
             NoticeKind::TrainerAssigned => {
                 json!({"trainer": "Zoé", "course": "Rust & systèmes", "dates": "3–4 mars", "hours": 14, "place": "Lyon",
                     "row_url": "https://baserow.test/r/1", "page_url": "https://wiki.test/p/1"})

@@ -1,6 +1,6 @@
 //! One row against what the store knows of its pages.
 
-use passerelle_shared::config::{RowDeleted, Rule, WriteBack};
+use passerelle_shared::config::{RowDeleted, WriteBack};
 use passerelle_shared::id::RowKey;
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::store::Link;
@@ -12,12 +12,12 @@ use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::{Failure, Target};
 use crate::row::Row;
-use crate::rules::{DesiredPage, Part, Subject};
+use crate::rules::{DesiredPage, PageRule, Part, Subject};
 
 /// A rule and the table that it means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub(super) rule: &'a Rule,
+    pub(super) rule: &'a PageRule,
     pub(super) table: &'a Table,
     pub(super) scope: Scope,
 }
@@ -109,7 +109,7 @@ fn mapping(bridge: &Bridge, fields: &WriteBack, row: &Row, link: Option<&Link>) 
 
 /// The pages below the row's page: those that should be, and those that are.
 struct Parts<'a, I> {
-    rule: &'a Rule,
+    rule: &'a PageRule,
     wanted: I,
     links: &'a [Link],
     parent: &'a Link,

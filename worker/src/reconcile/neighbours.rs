@@ -3,7 +3,6 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use passerelle_shared::config::Rule;
 use passerelle_shared::id::{RowId, RowKey, TableId};
 
 use crate::bridge::{Bridge, first_link, part_links};
@@ -11,7 +10,7 @@ use crate::clients::baserow::Table;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::row::{LinkedRow, Row};
-use crate::rules::Part;
+use crate::rules::{PageRule, Part};
 
 /// The largest table that is kept in memory as a whole; the rows of larger ones are read one by one.
 const LARGEST_TABLE: u64 = 20_000;
@@ -33,13 +32,13 @@ impl Neighbours {
     pub(super) async fn links(
         &mut self,
         bridge: &Bridge,
-        rule: &Rule,
+        rule: &PageRule,
         key: RowKey,
         row: &Row,
     ) -> Result<BTreeMap<String, Option<Row>>, Failure> {
         let mut rows = BTreeMap::new();
         for (name, field) in &rule.links {
-            let linked = match first_link(rule, name, field, row)? {
+            let linked = match first_link((&rule.name, name), field, row)? {
                 Some(link) => {
                     let table = bridge.linked_table(&mut Journal::default(), key, field).await?;
                     self.row(bridge, &table, link).await?
@@ -55,7 +54,7 @@ impl Neighbours {
     pub(super) async fn parts(
         &mut self,
         bridge: &Bridge,
-        rule: &Rule,
+        rule: &PageRule,
         key: RowKey,
         row: &Row,
     ) -> Result<Vec<Part>, Failure> {

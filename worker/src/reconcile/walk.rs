@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use passerelle_shared::config::{RowDeleted, Rule};
+use passerelle_shared::config::RowDeleted;
 use passerelle_shared::id::{RowId, RowKey, TableId};
 use passerelle_shared::store::Link;
 
@@ -18,6 +18,7 @@ use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::rules::PageRule;
 
 /// Links that are read at once.
 const LINKS: u32 = 500;
@@ -50,7 +51,7 @@ pub struct Walk<'a> {
 
 #[derive(Debug)]
 struct Visit<'a> {
-    rule: &'a Rule,
+    rule: &'a PageRule,
     table: Arc<Table>,
     next: Next,
     seen: HashSet<RowId>,
@@ -68,7 +69,7 @@ impl<'a> Walk<'a> {
     /// Finds the tables; those in `finished` are left out.
     pub async fn begin(bridge: &'a Bridge, scope: Scope, finished: &[TableId]) -> Result<Self, Failure> {
         let (mut tables, mut missing) = (VecDeque::new(), Vec::new());
-        for rule in bridge.rules.iter() {
+        for rule in bridge.rules.pages() {
             let mut journal = Journal::default();
             let Some(table) = bridge.tables.find(&bridge.baserow, &mut journal, &rule.table).await? else {
                 missing.push(rule.table.to_string());

@@ -4,11 +4,11 @@
 //! each, and one job, the course's, writes them all.
 
 use minijinja::Value;
-use passerelle_shared::config::{CollectionAction, Rule};
+use passerelle_shared::config::CollectionAction;
 use passerelle_shared::id::{RowId, RowKey, Slot};
 
 use super::plan::{Draft, linked_values};
-use super::{DesiredPage, Marker, Rules, Subject, template};
+use super::{DesiredPage, Marker, PageRule, Rules, Subject, template};
 use crate::failure::Failure;
 use crate::row::Row;
 
@@ -35,7 +35,12 @@ pub fn part_slot(collection: &CollectionAction, row: RowId) -> Result<Slot, Fail
 
 impl Rules {
     /// The sub-pages that this rule wants below the row's page, in order; none for a rule without a collection.
-    pub fn plan_parts(&self, rule: &Rule, subject: &Subject<'_>, parts: &[Part]) -> Result<Vec<DesiredPage>, Failure> {
+    pub fn plan_parts(
+        &self,
+        rule: &PageRule,
+        subject: &Subject<'_>,
+        parts: &[Part],
+    ) -> Result<Vec<DesiredPage>, Failure> {
         let Some(collection) = &rule.collection else {
             return Ok(Vec::new());
         };
@@ -136,7 +141,9 @@ body = "bloc.md"
             links: &BTreeMap::new(),
             address: "https://baserow.example.org/9",
         };
-        rules.plan_parts(rules.iter().next().unwrap(), &subject, parts).unwrap()
+        rules
+            .plan_parts(rules.pages().next().unwrap(), &subject, parts)
+            .unwrap()
     }
 
     #[test]

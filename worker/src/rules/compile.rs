@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use passerelle_shared::config::{BridgeFile, Problem, Problems, Rule, TableRef, line_of};
+use passerelle_shared::config::{BridgeFile, CollectionAction, PageAction, Problem, Problems, Rule, TableRef, line_of};
 use passerelle_shared::event::EventKind;
 use toml::Spanned;
 
-use super::{Rules, template};
+use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template};
 
 /// The texts that rules are made from, read by the caller.
 #[derive(Debug)]
@@ -41,28 +41,53 @@ impl Rules {
         check.names_and_tables();
         for rule in &sources.file.rules {
             check.triggers(rule);
-            check.page(rule);
-            check.collection(rule);
+            check.actions(rule);
         }
         if !check.problems.is_empty() {
             return Err(Problems(check.problems));
         }
+        let rules = || sources.file.rules.iter().map(Spanned::get_ref);
         Ok(Self {
-            rules: sources.file.rules.iter().map(|rule| rule.get_ref().clone()).collect(),
+            rules: rules().cloned().collect(),
+            pages: rules().filter_map(page_rule).collect(),
+            notices: rules().filter_map(notice_rule).collect(),
             templates: check.environment,
         })
     }
 }
 
-/// Whose templates are checked, and the rows that these may name besides the rule's links.
-struct PageTexts<'a> {
-    rule: &'a Spanned<Rule>,
-    own_names: &'a [&'a str],
+fn page_rule(rule: &Rule) -> Option<PageRule> {
+    Some(PageRule {
+        name: rule.name.clone(),
+        table: rule.table.clone(),
+        on: rule.on.clone(),
+        links: rule.links.clone(),
+        page: rule.page.clone()?,
+        collection: rule.collection.clone(),
+    })
 }
 
-struct Check<'a> {
+fn notice_rule(rule: &Rule) -> Option<NoticeRule> {
+    let notice = rule.notice.clone().map(NoticeRuleAction::Notice);
+    let capacity = rule.capacity.clone().map(NoticeRuleAction::Capacity);
+    Some(NoticeRule {
+        name: rule.name.clone(),
+        table: rule.table.clone(),
+        on: rule.on.clone(),
+        links: rule.links.clone(),
+        action: notice.or(capacity)?,
+    })
+}
+
+/// Whose templates are checked, and the rows that these may name besides the rule's links.
+pub(super) struct RuleTexts<'a> {
+    pub(super) rule: &'a Spanned<Rule>,
+    pub(super) own_names: &'a [&'a str],
+}
+
+pub(super) struct Check<'a> {
     sources: &'a RuleSources,
-    environment: minijinja::Environment<'static>,
+    pub(super) environment: minijinja::Environment<'static>,
     problems: Vec<Problem>,
 }
 
@@ -80,7 +105,7 @@ impl Check<'_> {
                     "give each rule its own name",
                 );
             }
-            if let Some(other) = tables.insert(&spec.table, &spec.name) {
+            if let Some(other) = spec.page.as_ref().and_then(|_| tables.insert(&spec.table, &spec.name)) {
                 let what = format!("the rule {other:?} already makes the page of this table's rows");
                 self.problem(rule, what, "make one rule of the two");
             }
@@ -106,21 +131,47 @@ impl Check<'_> {
         }
     }
 
-    fn page(&mut self, rule: &Spanned<Rule>) {
+    /// One rule, one action: so a trace that names the rule says what was done.
+    fn actions(&mut self, rule: &Spanned<Rule>) {
         let spec = rule.get_ref();
-        let texts = PageTexts {
+        let actions = [spec.page.is_some(), spec.notice.is_some(), spec.capacity.is_some()];
+        let hint = "give it one of [rules.page], [rules.notice] and [rules.capacity]; a table may have several rules";
+        match actions.iter().filter(|is_there| **is_there).count() {
+            0 => self.problem(rule, "the rule has no action".to_owned(), hint),
+            1 => {}
+            _ => self.problem(rule, "the rule has more than one action".to_owned(), hint),
+        }
+        if let Some(page) = &spec.page {
+            self.page(rule, page);
+        }
+        match (&spec.collection, &spec.page) {
+            (Some(collection), Some(_)) => self.collection(rule, collection),
+            (Some(_), None) => {
+                let what = "a collection needs a page that it stands below".to_owned();
+                self.problem(rule, what, "give the rule a [rules.page] too");
+            }
+            (None, _) => {}
+        }
+        if let Some(notice) = &spec.notice {
+            self.notice(rule, notice);
+        }
+        if let Some(capacity) = &spec.capacity {
+            self.capacity(rule, capacity);
+        }
+    }
+
+    fn page(&mut self, rule: &Spanned<Rule>, page: &PageAction) {
+        let spec = rule.get_ref();
+        let texts = RuleTexts {
             rule,
             own_names: &["row"],
         };
-        self.title(&texts, &template::title_of(&spec.name), &spec.page.title);
-        self.body(&texts, &spec.page.body);
+        self.title(&texts, &template::title_of(&spec.name), &page.title);
+        self.body(&texts, &page.body);
     }
 
-    fn collection(&mut self, rule: &Spanned<Rule>) {
+    fn collection(&mut self, rule: &Spanned<Rule>, collection: &CollectionAction) {
         let spec = rule.get_ref();
-        let Some(collection) = &spec.collection else {
-            return;
-        };
         if collection.of.trim().is_empty() {
             let what = "the collection has no link field".to_owned();
             self.problem(
@@ -150,7 +201,7 @@ impl Check<'_> {
             let what = "a collection can only follow its rows if the rule reacts to `updated`".to_owned();
             self.problem(rule, what, "add \"updated\" to `on`, or leave `on` out");
         }
-        let texts = PageTexts {
+        let texts = RuleTexts {
             rule,
             own_names: &["row", "parent"],
         };
@@ -158,7 +209,7 @@ impl Check<'_> {
         self.body(&texts, &collection.body);
     }
 
-    fn title(&mut self, texts: &PageTexts<'_>, name: &str, title: &str) {
+    fn title(&mut self, texts: &RuleTexts<'_>, name: &str, title: &str) {
         if title.trim().is_empty() {
             self.problem(
                 texts.rule,
@@ -176,7 +227,7 @@ impl Check<'_> {
         }
     }
 
-    fn body(&mut self, texts: &PageTexts<'_>, path: &str) {
+    fn body(&mut self, texts: &RuleTexts<'_>, path: &str) {
         match self.sources.templates.get(path) {
             Some(Ok(text)) => match self.environment.add_template_owned(path.to_owned(), text.clone()) {
                 Ok(()) => self.variables(texts, path),
@@ -202,7 +253,7 @@ impl Check<'_> {
     }
 
     /// A template may only use the rows that its page has, the rule's links, and what the engine offers.
-    fn variables(&mut self, texts: &PageTexts<'_>, template: &str) {
+    pub(super) fn variables(&mut self, texts: &RuleTexts<'_>, template: &str) {
         let links = &texts.rule.get_ref().links;
         let offered: HashSet<String> = self.environment.globals().map(|(name, _)| name.to_owned()).collect();
         let used = match self.environment.get_template(template) {
@@ -222,7 +273,7 @@ impl Check<'_> {
         }
     }
 
-    fn problem(&mut self, rule: &Spanned<Rule>, what: String, hint: &str) {
+    pub(super) fn problem(&mut self, rule: &Spanned<Rule>, what: String, hint: &str) {
         let line = line_of(&self.sources.text, rule.span().start);
         self.problems.push(Problem {
             place: format!("{}:{line} (rule {})", self.sources.place, rule.get_ref().name),

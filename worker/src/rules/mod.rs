@@ -8,10 +8,14 @@ mod compile;
 mod escape;
 mod marker;
 mod needs;
+mod notice;
+mod notice_check;
 mod plan;
 mod template;
 
-use passerelle_shared::config::{Rule, TableRef};
+use std::collections::BTreeMap;
+
+use passerelle_shared::config::{CapacityAction, CollectionAction, NoticeAction, PageAction, Rule, TableRef};
 use passerelle_shared::event::EventKind;
 use passerelle_shared::job::EventKinds;
 
@@ -19,29 +23,83 @@ pub use collection::{MOST_PARTS, Part, part_slot};
 pub use compile::RuleSources;
 pub use marker::Marker;
 pub use needs::{FieldNeed, Owner, Purpose};
+pub use notice::{CAUSE, Saying};
 pub use plan::{Body, DesiredIcon, DesiredPage, Subject};
 
 /// All rules, checked and ready.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
+    pages: Vec<PageRule>,
+    notices: Vec<NoticeRule>,
     templates: minijinja::Environment<'static>,
 }
 
+/// A rule that makes a page equal to a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageRule {
+    /// Its name.
+    pub name: String,
+    /// The table that it watches.
+    pub table: TableRef,
+    /// The kinds of event that it reacts to.
+    pub on: Vec<EventKind>,
+    /// Linked rows that the templates need: template name → link field.
+    pub links: BTreeMap<String, String>,
+    /// The page.
+    pub page: PageAction,
+    /// The pages below it.
+    pub collection: Option<CollectionAction>,
+}
+
+/// A rule that tells people something.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoticeRule {
+    /// Its name.
+    pub name: String,
+    /// The table that it watches.
+    pub table: TableRef,
+    /// The kinds of event that it reacts to; no others, not even a forced one, so that nobody is told twice by a repair.
+    pub on: Vec<EventKind>,
+    /// Linked rows that the templates need: template name → link field.
+    pub links: BTreeMap<String, String>,
+    /// What it tells.
+    pub action: NoticeRuleAction,
+}
+
+/// What a rule tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NoticeRuleAction {
+    /// That the event took place.
+    Notice(NoticeAction),
+    /// That people have too few hours left.
+    Capacity(CapacityAction),
+}
+
 impl Rules {
-    /// The rule whose table fulfils a condition. There is at most one: two rules must not fight over a row's page.
-    pub fn find(&self, is_table: impl Fn(&TableRef) -> bool) -> Option<&Rule> {
-        self.rules.iter().find(|rule| is_table(&rule.table))
+    /// The rule that makes the pages of a table. There is at most one: two rules must not fight over a row's page.
+    pub fn page_of(&self, is_table: impl Fn(&TableRef) -> bool) -> Option<&PageRule> {
+        self.pages.iter().find(|rule| is_table(&rule.table))
     }
 
-    /// All of them.
+    /// All rules as they are written, whatever they do.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    /// All rules that make pages.
+    pub fn pages(&self) -> impl Iterator<Item = &PageRule> {
+        self.pages.iter()
+    }
+
+    /// All rules that tell people something.
+    pub fn notices(&self) -> impl Iterator<Item = &NoticeRule> {
+        self.notices.iter()
     }
 }
 
 /// Whether a rule reacts to one of these kinds of event. An operator's forced sync always counts.
-pub fn reacts(rule: &Rule, kinds: EventKinds) -> bool {
+pub fn reacts(rule: &PageRule, kinds: EventKinds) -> bool {
     kinds.contains(EventKind::Forced) || rule.on.iter().any(|kind| kinds.contains(*kind))
 }
 
@@ -104,7 +162,7 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
             links: &links,
             address: "https://baserow.example.org/database/1/table/12/row/345",
         };
-        rules.plan(rules.iter().next().unwrap(), &subject)
+        rules.plan(rules.pages().next().unwrap(), &subject)
     }
 
     fn shipped() -> Rules {

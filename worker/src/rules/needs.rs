@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_shared::config::{BodyUpdates, Rule, WriteBack};
+use passerelle_shared::config::{BodyUpdates, CapacityAction, NoticeAction, PageAction, Rule, WriteBack};
 
+use super::notice::CAUSE;
 use super::{Rules, template};
 
 /// A field that a rule needs.
@@ -46,6 +47,9 @@ pub enum Purpose {
     PageUrl,
 }
 
+/// A notice says what a field holds at the moment of the event.
+const SHOWN: Purpose = Purpose::Read { follows: false };
+
 impl Rules {
     /// The fields that a rule needs, each use once.
     pub fn needs(&self, rule: &Rule) -> BTreeSet<FieldNeed> {
@@ -57,8 +61,16 @@ impl Rules {
         for (name, field) in &rule.links {
             needs.add(Owner::Row, field, Purpose::Link, &format!("links.{name}"));
         }
-        needs.page();
+        if let Some(page) = &rule.page {
+            needs.page(page);
+        }
         needs.collection();
+        if let Some(notice) = &rule.notice {
+            needs.notice(notice);
+        }
+        if let Some(capacity) = &rule.capacity {
+            needs.capacity(capacity);
+        }
         needs.found
     }
 }
@@ -70,8 +82,7 @@ struct Needs<'a> {
 }
 
 impl Needs<'_> {
-    fn page(&mut self) {
-        let page = &self.rule.page;
+    fn page(&mut self, page: &PageAction) {
         let owner = |name: &str| (name == "row").then_some(Owner::Row);
         self.template((&template::title_of(&self.rule.name), "page.title"), true, owner);
         self.template(
@@ -112,6 +123,35 @@ impl Needs<'_> {
             );
         }
         self.write_back(&parts, &collection.write_back, "collection.write_back");
+    }
+
+    fn notice(&mut self, notice: &NoticeAction) {
+        let people = notice.to.as_ref().map(|to| Owner::Linked(to.link.clone()));
+        if let (Some(to), Some(people)) = (&notice.to, &people) {
+            self.add(Owner::Row, &to.link, Purpose::Link, "notice.to");
+            for field in std::iter::once(&to.email).chain(&to.name) {
+                self.add(people.clone(), field, SHOWN, "notice.to");
+            }
+        }
+        for name in notice.values.keys() {
+            let owner = |root: &str| match root {
+                "row" => Some(Owner::Row),
+                "person" => people.clone(),
+                _ => None,
+            };
+            let template = template::value_of(&self.rule.name, name);
+            self.template((&template, &format!("notice.values.{name}")), false, owner);
+        }
+    }
+
+    fn capacity(&mut self, capacity: &CapacityAction) {
+        self.add(Owner::Row, &capacity.people, Purpose::Link, "capacity.people");
+        let people = Owner::Linked(capacity.people.clone());
+        self.add(people.clone(), &capacity.name, SHOWN, "capacity.name");
+        self.add(people, &capacity.hours_left, SHOWN, "capacity.hours_left");
+        let template = template::value_of(&self.rule.name, CAUSE);
+        let owner = |root: &str| (root == "row").then_some(Owner::Row);
+        self.template((&template, "capacity.cause"), false, owner);
     }
 
     fn write_back(&mut self, of: &Owner, fields: &WriteBack, place: &str) {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use minijinja::Value;
-use passerelle_shared::config::{BodyUpdates, Icons, Rule};
+use passerelle_shared::config::{BodyUpdates, Icons};
 use passerelle_shared::id::{PageId, RowKey, Slot};
 use sha2::{Digest as _, Sha256};
 
-use super::{Marker, Rules, escape, template};
+use super::{Marker, PageRule, Rules, escape, template};
 use crate::failure::Failure;
 use crate::row::{Cell, Row};
 
@@ -115,7 +115,7 @@ pub(super) struct Draft<'a> {
 
 impl Rules {
     /// The page that this rule wants for this row.
-    pub fn plan(&self, rule: &Rule, subject: &Subject<'_>) -> Result<DesiredPage, Failure> {
+    pub fn plan(&self, rule: &PageRule, subject: &Subject<'_>) -> Result<DesiredPage, Failure> {
         let slot = Slot::page();
         let draft = Draft {
             marker: Marker::of(subject.key, &slot),
@@ -163,7 +163,7 @@ impl Rules {
         })
     }
 
-    fn render(&self, name: &str, variables: &Value) -> Result<String, Failure> {
+    pub(super) fn render(&self, name: &str, variables: &Value) -> Result<String, Failure> {
         let rendered = self
             .templates
             .get_template(name)

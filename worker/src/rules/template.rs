@@ -15,8 +15,9 @@ use crate::row::{Cell, Row};
 
 /// What a template may cost; a page needs a few thousand.
 const FUEL: u64 = 1_000_000;
-/// Titles are plain text: their templates have names that begin so.
+/// Titles and the values of notices are plain text: their templates have names that begin so.
 const TITLE_PREFIX: &str = "title of ";
+const VALUE_PREFIX: &str = "value ";
 
 /// The name of the template of a rule's titles.
 pub(super) fn title_of(rule: &str) -> String {
@@ -28,12 +29,17 @@ pub(super) fn part_title_of(rule: &str) -> String {
     format!("{TITLE_PREFIX}{rule}/collection")
 }
 
+/// The name of the template of what a rule's notice says under a name.
+pub(super) fn value_of(rule: &str, name: &str) -> String {
+    format!("{VALUE_PREFIX}{name} of {rule}")
+}
+
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|name| {
-        if name.starts_with(TITLE_PREFIX) {
+        if name.starts_with(TITLE_PREFIX) || name.starts_with(VALUE_PREFIX) {
             AutoEscape::None
         } else {
             AutoEscape::Custom("markdown".into())

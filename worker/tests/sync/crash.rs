@@ -147,7 +147,7 @@ async fn crash_and_carry_on(point: CrashPoint) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_dies_at_any_point_leaves_one_page_and_no_lost_event() {
-    let stories = futures::stream::iter(CrashPoint::ALL.map(crash_and_carry_on));
+    let stories = futures::stream::iter(CrashPoint::of_a_sync().map(crash_and_carry_on));
     let results: Vec<anyhow::Result<()>> = Box::pin(stories.buffer_unordered(4).collect()).await;
     let failures: Vec<String> = results
         .into_iter()

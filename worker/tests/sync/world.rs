@@ -340,6 +340,7 @@ fn environment(
         ("DOCMOST_TIMEOUT_SECONDS", "1".to_owned()),
         ("WORKER_ZOMBIE_WINDOW_SECONDS", "1".to_owned()),
         ("WORKER_LEASE_SECONDS", "1".to_owned()),
+        ("WORKER_REPEAT_SECONDS", "0".to_owned()),
         ("GATE_DECISION_SECONDS", "0.001".to_owned()),
         ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
     ]

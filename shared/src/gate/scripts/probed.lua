@@ -1,6 +1,7 @@
 -- probed: what a probe has found. Only its holder is believed.
 --
--- ARGV 4 target · 5 finding: healthy, ill (of the health check), done, failed, undecided (of the job) · 6 why
+-- ARGV 4 target (of a job that was done or decides nothing: any target of its queue) · 5 finding: healthy, ill (of the health check),
+-- done, failed, undecided (of the job) · 6 why
 -- A failed job speaks of the target that failed it. A job that failed for reasons of its own decides nothing: another one is let through.
 local target, finding, why = ARGV[4], ARGV[5], ARGV[6]
 
@@ -17,7 +18,7 @@ for _, name in ipairs(closed_gates()) do
         wake(target)
       end
     end
-  elseif has_job then
+  elseif has_job and QUEUES[target_of(name)] == QUEUES[target] then
     if finding == 'done' then
       start_ramp(name, gate, 'rule', 'a job got through')
     elseif finding == 'failed' and target_of(name) == target then

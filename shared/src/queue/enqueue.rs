@@ -1,0 +1,17 @@
+//! Jobs that are about no row: notices. What they are about stands in the store; the queue only knows their keys.
+
+use super::scripts::ENQUEUE;
+use super::{Queue, QueueError};
+use crate::id::EventId;
+use crate::job::JobKey;
+
+impl Queue {
+    /// Queues a job, unless one of this key is there already. `event` is what its logs and its record name as the event behind it.
+    pub async fn enqueue(&self, job: &JobKey, event: &EventId) -> Result<(), QueueError> {
+        let keys = &self.inner.keys;
+        let mut call = ENQUEUE.call(2);
+        call.arg(&keys.active).arg(format!("{}:{job}", keys.records));
+        call.arg(job.as_str()).arg(event.as_str()).arg(&keys.wake);
+        call.send::<u8>(&self.inner.redis).await.map(drop)
+    }
+}

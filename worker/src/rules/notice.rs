@@ -1,0 +1,89 @@
+//! What a notice of a rule says: pure, as all rules are. Who is told, and whether, is the business of [`telling`](crate::telling).
+
+use minijinja::Value;
+use passerelle_shared::config::{CapacityAction, NoticeAction};
+use serde_json::Map;
+
+use super::plan::linked_values;
+use super::{NoticeRule, Rules, Subject, template};
+use crate::failure::Failure;
+use crate::row::{Cell, Row};
+
+/// The name under which a capacity notice says what was given to the person.
+pub const CAUSE: &str = "cause";
+
+/// What a notice says: the variables of its template.
+pub type Saying = Map<String, serde_json::Value>;
+
+impl Rules {
+    /// What an event of this row says to a person (or, without one, to the admin).
+    pub fn saying(
+        &self,
+        rule: &NoticeRule,
+        notice: &NoticeAction,
+        subject: &Subject<'_>,
+        person: Option<&Row>,
+    ) -> Result<Saying, Failure> {
+        let own = [("row".to_owned(), template::row_value(subject.row))];
+        let person = person.map(|person| ("person".to_owned(), template::row_value(person)));
+        let variables = Value::from_pairs(linked_values(subject).chain(own).chain(person));
+        let mut saying = Saying::new();
+        for name in notice.values.keys() {
+            let text = self.render(&template::value_of(&rule.name, name), &variables)?;
+            // An empty value is left out, so that a template can ask whether there is one.
+            if !text.trim().is_empty() {
+                saying.insert(name.clone(), text.trim().into());
+            }
+        }
+        saying.entry("row_url").or_insert_with(|| subject.address.into());
+        Ok(saying)
+    }
+
+    /// What there is to say of a person's hours; `None` while enough are left, or where no number stands.
+    pub fn shortage(
+        &self,
+        rule: &NoticeRule,
+        capacity: &CapacityAction,
+        subject: Option<&Subject<'_>>,
+        person: &Row,
+    ) -> Result<Option<Saying>, Failure> {
+        let Some(left) = hours_left(capacity, person)? else {
+            return Ok(None);
+        };
+        if left.parse::<f64>().is_ok_and(|hours| hours >= capacity.below) {
+            return Ok(None);
+        }
+        let name = person
+            .text(&capacity.name)
+            .map_or_else(|| person.id().to_string(), str::to_owned);
+        let mut saying = Saying::new();
+        saying.insert("person".to_owned(), name.into());
+        saying.insert("hours_left".to_owned(), left.into());
+        if let Some(subject) = subject {
+            saying.insert("row_url".to_owned(), subject.address.into());
+            if capacity.cause.is_some() {
+                let own = [("row".to_owned(), template::row_value(subject.row))];
+                let variables = Value::from_pairs(linked_values(subject).chain(own));
+                let cause = self.render(&template::value_of(&rule.name, CAUSE), &variables)?;
+                saying.insert(CAUSE.to_owned(), cause.trim().into());
+            }
+        }
+        Ok(Some(saying))
+    }
+}
+
+/// The number as Baserow prints it; `None` for an empty field.
+fn hours_left<'a>(capacity: &CapacityAction, person: &'a Row) -> Result<Option<&'a str>, Failure> {
+    let field = &capacity.hours_left;
+    let mend = "mend capacity.hours_left of the rule in bridge.toml";
+    match person.cell(field) {
+        None => Err(Failure::unmappable(format!(
+            "the person's row has no field {field:?}: {mend}"
+        ))),
+        Some(Cell::Empty) => Ok(None),
+        Some(Cell::Text(text)) if text.parse::<f64>().is_ok() => Ok(Some(text)),
+        Some(_) => Err(Failure::unmappable(format!(
+            "the person's field {field:?} holds no number: {mend}"
+        ))),
+    }
+}
