@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use crate::Console;
 use crate::bridge::{Bridge, Freshness};
 use crate::cli;
+use crate::trace::parked_in_words;
 use crate::trouble::Trouble;
 
 /// How often `--watch` looks.
@@ -131,11 +132,8 @@ fn in_words(stats: &Stats) -> String {
             "  Paused since {since} by {by} ({why}): nothing is taken until `passerelle resume`."
         );
     }
-    for Parked { row, until } in &stats.parked {
-        let _ = writeln!(
-            text,
-            "  {row} goes in circles and is left alone until {until}: find the automation that writes into it."
-        );
+    for parked in &stats.parked {
+        let _ = writeln!(text, "  {}", parked_in_words(parked));
     }
     let counts = &stats.counts;
     let _ = write!(

@@ -24,6 +24,8 @@ pub struct Mail {
     pub subject: String,
     /// The plain text.
     pub text: String,
+    /// By which mail programs recognise a message that comes again.
+    pub message_id: String,
 }
 
 impl People {
@@ -40,6 +42,12 @@ impl People {
     pub async fn mails(&self) -> anyhow::Result<Vec<Mail>> {
         let mails = self.get(&format!("{}/_sandbox/mails", self.smtp)).await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let header = |mail: &Value, name: &str| {
+            let headers = mail["headers"].as_array().into_iter().flatten();
+            let mut named =
+                headers.filter(|header| header[0].as_str().is_some_and(|found| found.eq_ignore_ascii_case(name)));
+            named.next().map_or_else(String::new, |header| text(&header[1]))
+        };
         let read = |mail: &Value| Mail {
             to: mail["envelope"]["to"]
                 .as_array()
@@ -49,6 +57,7 @@ impl People {
                 .collect(),
             subject: text(&mail["subject"]),
             text: text(&mail["text"]),
+            message_id: header(mail, "message-id"),
         };
         Ok(mails
             .as_array()

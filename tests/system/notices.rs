@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use passerelle_shared::id::RowKey;
 use passerelle_shared::store::{NoticeState, StoredNotice};
 use serde_json::{Value, json};
-use system_tests::people::ADMIN;
+use system_tests::people::{ADMIN, Mail};
 use system_tests::{System, SystemBuilder};
 use test_support::{TestPostgres, eventually, free_port};
 
@@ -164,15 +164,15 @@ async fn both_people_are_looked_at_when_hours_move_from_one_to_the_other() {
     );
 }
 
-#[tokio::test]
-async fn a_worker_that_dies_between_the_store_and_the_queue_costs_no_mail_and_makes_no_second_one() {
+/// The mails of a new attribution whose first worker dies at this point and whose second one carries on.
+async fn mails_after_a_crash(point: &str, mails: usize) -> anyhow::Result<Vec<Mail>> {
     let builder = builder().workers(0).variable("WORKER_LEASE_SECONDS", "1");
-    let mut system = builder.start().await.unwrap();
-    let crash = BTreeMap::from([("PASSERELLE_CRASH_AT".to_owned(), "AfterNoticeStored".to_owned())]);
-    system.start_worker_with(&crash).unwrap();
-    let zoe = person(&system, "Zoe", 40).await.unwrap();
-    given(&system, "attribution", zoe, 14).await.unwrap();
-    eventually("the worker dies", async || {
+    let mut system = builder.start().await?;
+    let crash = BTreeMap::from([("PASSERELLE_CRASH_AT".to_owned(), point.to_owned())]);
+    system.start_worker_with(&crash)?;
+    let zoe = person(&system, "Zoe", 40).await?;
+    given(&system, "attribution", zoe, 14).await?;
+    eventually(&format!("the worker dies {point}"), async || {
         if system.workers[0].is_running() {
             Err("it runs")
         } else {
@@ -180,12 +180,26 @@ async fn a_worker_that_dies_between_the_store_and_the_queue_costs_no_mail_and_ma
         }
     })
     .await;
-    assert_eq!(system.people.mails().await.unwrap(), []);
-    system.start_worker().unwrap();
-    system.people.mails_reach(1).await;
+    system.start_worker()?;
+    system.people.mails_reach(mails).await;
     system.drain().await;
-    settled_notices(&system).await.unwrap();
-    assert_eq!(system.people.mails().await.unwrap().len(), 1);
+    settled_notices(&system).await?;
+    system.people.mails().await
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_the_store_and_the_queue_costs_no_mail_and_makes_no_second_one() {
+    let mails = mails_after_a_crash("AfterNoticeStored", 1).await.unwrap();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+}
+
+/// Mail has no look-up: twice is better than never, and mail programs see that it is the same message.
+#[tokio::test]
+async fn a_worker_that_dies_between_sending_and_remembering_sends_the_same_message_again() {
+    let mails = mails_after_a_crash("AfterNoticeSent", 2).await.unwrap();
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    assert_eq!(mails[0], mails[1]);
+    assert!(!mails[0].message_id.is_empty());
 }
 
 /// C4

@@ -3,7 +3,10 @@
 mod ending;
 mod tell;
 
-use passerelle_shared::id::EventId;
+use std::collections::BTreeSet;
+
+use passerelle_shared::id::{EventId, RowKey};
+use passerelle_shared::loops::Parked;
 use passerelle_shared::store::EventStory;
 use serde::Serialize;
 
@@ -15,10 +18,15 @@ use crate::trouble::Trouble;
 
 pub(crate) use tell::story_in_words;
 
+/// Rows of one event that are looked up among the parked ones.
+const MOST_LOOKED_AT: usize = 20;
+
 /// The answer.
 #[derive(Debug, Serialize)]
 struct Told {
     events: Vec<ToldEvent>,
+    /// Those of their rows that go in circles and are left alone for a while.
+    parked: Vec<Parked>,
     #[serde(flatten)]
     freshness: Freshness,
 }
@@ -50,6 +58,7 @@ pub async fn run(
     if stories.is_empty() {
         return Err(Trouble::NotFound(unknown(&what, &freshness)));
     }
+    let parked = parked(bridge, &stories).await?;
     let events = stories
         .into_iter()
         .map(|story| ToldEvent {
@@ -57,11 +66,39 @@ pub async fn run(
             story,
         })
         .collect();
-    console.tell(json, &Told { events, freshness }, |told| {
-        let mut text: Vec<String> = told.events.iter().map(|event| story_in_words(&event.story)).collect();
-        text.extend(told.freshness.warning());
-        text.join("\n")
-    })
+    console.tell(
+        json,
+        &Told {
+            events,
+            parked,
+            freshness,
+        },
+        |told| {
+            let mut text: Vec<String> = told.events.iter().map(|event| story_in_words(&event.story)).collect();
+            text.extend(told.parked.iter().map(parked_in_words));
+            text.extend(told.freshness.warning());
+            text.join("\n")
+        },
+    )
+}
+
+/// The rows with open items that are parked.
+async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Result<Vec<Parked>, Trouble> {
+    let items = stories.iter().flat_map(|story| &story.items);
+    let open: BTreeSet<RowKey> = items
+        .filter(|item| item.outcome.is_none())
+        .filter_map(|item| item.row)
+        .collect();
+    let mut parked = Vec::new();
+    for row in open.into_iter().take(MOST_LOOKED_AT) {
+        parked.extend(bridge.loops.parked(row).await?);
+    }
+    Ok(parked)
+}
+
+/// A parked row, as `stats` tells of it too.
+pub(crate) fn parked_in_words(Parked { row, until }: &Parked) -> String {
+    format!("{row} goes in circles and is left alone until {until}: find the automation that writes into it.")
 }
 
 /// By the event id; or by a delivery key (`7-<event id>-0`), as logs show it.

@@ -50,6 +50,13 @@ async fn while_stopped_nothing_is_fetched_and_the_holder_of_the_probe_gets_exact
     assert!(others_worker.next_within(A_WHILE).await.is_none());
     let stats = world.queue.stats().await.unwrap();
     assert_eq!((stats.active, stats.running, stats.dead), (9, 1, 0));
+    // A mail that was sent meanwhile says nothing of the wiki.
+    holder
+        .gates
+        .job_ended(QueueName::Mail, ProbeFinding::Done)
+        .await
+        .unwrap();
+    assert!(holders_worker.next_within(A_WHILE).await.is_none());
     done(job).await;
     holder
         .gates

@@ -4,5 +4,6 @@ mod conservation;
 mod databases;
 mod history;
 mod ledger;
+mod notices;
 mod pages;
 mod schema;
