@@ -113,7 +113,7 @@ async fn two_automations_that_feed_each_other_end_parked_with_one_alert() {
     let system = builder().start().await.unwrap();
     let row = project(&system, "Ping").await.unwrap();
     let mut rounds = 0;
-    let limit = tokio::time::timeout(Duration::from_secs(60), async {
+    let limit = tokio::time::timeout(Duration::from_mins(1), async {
         let mut name = "Ping";
         while parked(&system).await? == 0 {
             followed(&system, row, name).await?;

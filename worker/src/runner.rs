@@ -130,13 +130,13 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
 
 async fn process_job(hands: &Hands, leased: &Leased) -> Settlement {
     let (bridge, job, chance) = (&*hands.bridge, leased.job(), rand::random());
-    let work = async {
+    let work = Box::pin(async {
         match hands.queue {
             QueueName::Sync => process(bridge, job, chance).await,
             QueueName::Mail => deliver(bridge, job, Channel::Mail, chance).await,
             QueueName::Slack => deliver(bridge, job, Channel::Slack, chance).await,
         }
-    };
+    });
     if leased.is_probe() {
         let_through(work).await
     } else {

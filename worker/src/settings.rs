@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{
-    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, MailSettings, Problem, Problems,
-    Reader, RedisSettings, SlackSettings, StoreSettings,
+    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, MailSettings, Problem,
+    Problems, Reader, RedisSettings, SlackSettings, StoreSettings,
 };
 
 use passerelle_shared::gate::GatePolicy;

@@ -40,7 +40,7 @@ async fn a_notice_is_stored_once_and_what_became_of_it_stays(#[case] database: a
     let store = database.open().await.unwrap();
     let first = notice("notice/a/1", NoticeState::Waiting).unwrap();
     assert_eq!(store.add_notice(&first).await.unwrap(), NoticeState::Waiting);
-    assert_eq!(store.notices_of(AT).await.unwrap(), [first.clone()]);
+    assert_eq!(store.notices_of(AT).await.unwrap(), std::slice::from_ref(&first));
 
     let sent = (NoticeState::Sent, None);
     assert!(store.end_notice(&first.id, sent, LATER).await.unwrap());

@@ -48,7 +48,7 @@ impl Rules {
         }
         let rules = || sources.file.rules.iter().map(Spanned::get_ref);
         Ok(Self {
-            rules: rules().cloned().collect(),
+            as_written: rules().cloned().collect(),
             pages: rules().filter_map(page_rule).collect(),
             notices: rules().filter_map(notice_rule).collect(),
             templates: check.environment,

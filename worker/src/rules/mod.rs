@@ -29,7 +29,7 @@ pub use plan::{Body, DesiredIcon, DesiredPage, Subject};
 /// All rules, checked and ready.
 #[derive(Debug)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    as_written: Vec<Rule>,
     pages: Vec<PageRule>,
     notices: Vec<NoticeRule>,
     templates: minijinja::Environment<'static>,
@@ -84,7 +84,7 @@ impl Rules {
 
     /// All rules as they are written, whatever they do.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter()
+        self.as_written.iter()
     }
 
     /// All rules that make pages.
