@@ -58,7 +58,7 @@ pub async fn run(
     if stories.is_empty() {
         return Err(Trouble::NotFound(unknown(&what, &freshness)));
     }
-    let parked = parked(bridge, &stories).await?;
+    let parked = parked(bridge, &stories).await;
     let events = stories
         .into_iter()
         .map(|story| ToldEvent {
@@ -82,8 +82,8 @@ pub async fn run(
     )
 }
 
-/// The rows with open items that are parked.
-async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Result<Vec<Parked>, Trouble> {
+/// The rows with open items that are parked. A Redis that does not answer is said elsewhere, and is no reason to tell nothing.
+async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Vec<Parked> {
     let items = stories.iter().flat_map(|story| &story.items);
     let open: BTreeSet<RowKey> = items
         .filter(|item| item.outcome.is_none())
@@ -91,9 +91,12 @@ async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Result<Vec<Parked>, 
         .collect();
     let mut parked = Vec::new();
     for row in open.into_iter().take(MOST_LOOKED_AT) {
-        parked.extend(bridge.loops.parked(row).await?);
+        match bridge.loops.parked(row).await {
+            Ok(found) => parked.extend(found),
+            Err(_) => break,
+        }
     }
-    Ok(parked)
+    parked
 }
 
 /// A parked row, as `stats` tells of it too.
