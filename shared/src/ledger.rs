@@ -45,6 +45,15 @@ impl Seq {
     pub const fn as_i64(self) -> i64 {
         self.0
     }
+    /// Before every entry that was made at this moment or later.
+    pub const fn before(moment: Timestamp) -> Self {
+        Self(
+            moment
+                .as_millis()
+                .saturating_mul(1 << Self::COUNTER_BITS)
+                .saturating_sub(1),
+        )
+    }
     /// When the entry was made, by the clock of Redis.
     pub const fn moment(self) -> Timestamp {
         Timestamp::from_millis(self.0 >> Self::COUNTER_BITS)

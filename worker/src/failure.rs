@@ -13,6 +13,7 @@
 //!
 //! A transient or ambiguous failure of a target whose gate is not open is a hold: the outage is to blame, not the job.
 //! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
+//! So is an outage of the store, from the first failure on: it is never the row's fault.
 //! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
 //! The schedule comes from the crate `backoff`; its own jitter is switched off, because chance comes into [`verdict`] as a value.
 
@@ -36,6 +37,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// No wait is shorter: a retry in the same millisecond sees the same world.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// How long to keep away from a store that does not answer: its gate may know better.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest body that is kept.
 const MOST_BODY_BYTES: usize = 4096;
 
@@ -66,7 +69,8 @@ impl Target {
             Self::Docmost => Some(GateTarget::Docmost),
             Self::Smtp => Some(GateTarget::Smtp),
             Self::Slack => Some(GateTarget::Slack),
-            Self::Store | Self::Redis | Self::Bridge => None,
+            Self::Store => Some(GateTarget::Store),
+            Self::Redis | Self::Bridge => None,
         }
     }
 
@@ -170,7 +174,14 @@ impl From<StoreError> for Failure {
                 FailureClass::Transient
             }
         };
-        Self::new(class, Target::Store, error.to_string())
+        let failure = Self::new(class, Target::Store, error.to_string());
+        if !error.is_outage() {
+            return failure;
+        }
+        Self {
+            is_unconnected: true,
+            ..failure.after(STORE_PATIENCE)
+        }
     }
 }
 

@@ -1,4 +1,6 @@
 //! What the surroundings may ask a worker: does it live, can it work, and the numbers. No secrets, no verbs.
+//!
+//! `/healthz` is 200 as long as the process answers, perhaps `degraded`: starting it anew cures no outage. `/readyz` says what it waits for.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
@@ -10,20 +12,23 @@ use passerelle_shared::queue::Redis;
 use passerelle_shared::store::Store;
 use tokio::time::timeout;
 
-/// How long the store may take to say whether notices are overdue.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long Redis and the database may take to answer `/readyz`, each.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The store, once it has been opened.
+pub type OpenedStore = Arc<OnceLock<Store>>;
 
 struct Health {
     metrics: PrometheusHandle,
     redis: Redis,
-    store: Arc<OnceLock<Store>>,
+    store: OpenedStore,
 }
 
 /// Installs the metrics recorder and answers on the address until the process ends. `store` is filled once the store is open.
 ///
 /// # Errors
 /// If the address is taken, or a recorder is installed already.
-pub fn start(bind: SocketAddr, redis: Redis, store: Arc<OnceLock<Store>>) -> anyhow::Result<SocketAddr> {
+pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore) -> anyhow::Result<SocketAddr> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let health = web::Data::new(Health { metrics, redis, store });
     let listener = TcpListener::bind(bind).map_err(|error| anyhow::anyhow!("WORKER_HEALTH_BIND {bind}: {error}"))?;
@@ -57,7 +62,7 @@ impl Health {
         let Some(store) = self.store.get() else {
             return Some("the store is not open yet".to_owned());
         };
-        match timeout(STORE_PATIENCE, store.overdue_notices()).await {
+        match timeout(PATIENCE, store.overdue_notices()).await {
             Ok(Ok(None)) => None,
             Ok(Ok(Some(overdue))) => Some(format!(
                 "{} notices could not be sent yet and wait: {}",
@@ -69,11 +74,34 @@ impl Health {
     }
 }
 
-/// Ready means: the queue answers. A wiki that is down is no reason to restart a worker, it holds its jobs.
+/// Ready means: queue and store answer. A wiki that is down is no reason to restart a worker, it holds its jobs.
 async fn ready(health: web::Data<Health>) -> HttpResponse {
-    match health.redis.check_write().await {
-        Ok(()) => HttpResponse::Ok().body("ready"),
-        Err(error) => HttpResponse::ServiceUnavailable().body(error.to_string()),
+    let (redis, store) = tokio::join!(health.redis(), health.store());
+    let missing: Vec<String> = [redis, store].into_iter().filter_map(Result::err).collect();
+    if missing.is_empty() {
+        return HttpResponse::Ok().body("ready");
+    }
+    HttpResponse::ServiceUnavailable().body(missing.join("\n"))
+}
+
+impl Health {
+    async fn redis(&self) -> Result<(), String> {
+        match timeout(PATIENCE, self.redis.check_write()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("waiting for Redis: {error}")),
+            Err(_) => Err(format!("waiting for Redis: no answer within {PATIENCE:?}")),
+        }
+    }
+
+    async fn store(&self) -> Result<(), String> {
+        let Some(store) = self.store.get() else {
+            return Err("waiting for the database: it could not be opened yet".to_owned());
+        };
+        match timeout(PATIENCE, store.check()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("waiting for the database: {error}")),
+            Err(_) => Err(format!("waiting for the database: no answer within {PATIENCE:?}")),
+        }
     }
 }
 

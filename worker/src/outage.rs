@@ -1,12 +1,13 @@
 //! Between the life of a job and the gates: what a verdict needs to know of an outage, and what a verdict tells.
 
-use passerelle_shared::gate::{CallResult, GateTarget, Gates, ProbeFinding};
+use passerelle_shared::gate::{CallResult, GateName, GateTarget, Gates, ProbeFinding};
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
 use passerelle_shared::queue::QueueName;
+use passerelle_shared::outcome::Outcome;
 use passerelle_shared::time::Timestamp;
 
-use crate::failure::{Failure, History, LONGEST_FAILING};
+use crate::failure::{Failure, History, LONGEST_FAILING, Target};
 
 /// After so many counted attempts of one job people are told, once per incident (C6).
 const ATTEMPTS_TO_TELL: u32 = 3;
@@ -33,6 +34,15 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
         }
     }
     history
+}
+
+/// Tells the gate of the store what an attempt has seen of it: one that came to its end had its answers.
+pub fn tell_of_store(gates: &Gates, attempted: &Result<Outcome, Failure>) {
+    match attempted {
+        Ok(_) => gates.report(GateName::Store, CallResult::Answered),
+        Err(failure) if failure.target == Target::Store => gates.report(GateName::Store, failure.as_call_result()),
+        Err(_) => {}
+    }
 }
 
 /// How an attempt ended.
@@ -87,7 +97,6 @@ fn blamed(failure: &FailureRecord) -> ProbeFinding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Target;
 
     fn hold(class: FailureClass, target: Target) -> Verdict {
         let failure = Failure::new(class, target, "x").record();
@@ -102,7 +111,7 @@ mod tests {
             ProbeFinding::Failed(GateTarget::Docmost, "x".to_owned())
         );
         assert_eq!(blamed(FailureClass::Gone, Target::Docmost), ProbeFinding::Undecided);
-        assert_eq!(blamed(FailureClass::Transient, Target::Store), ProbeFinding::Undecided);
+        assert_eq!(blamed(FailureClass::Transient, Target::Bridge), ProbeFinding::Undecided);
         assert_eq!(finding(&Verdict::GiveBack), ProbeFinding::Undecided);
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use passerelle_shared::gate::GateTarget;
+use passerelle_shared::ledger::FailureClass;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::bridge::Bridge;
+use crate::failure::{Failure, Target};
 
 /// Runs until it is dropped. A probe that is under way then is taken over by another process after its lease.
 pub async fn run(bridge: Arc<Bridge>) {
@@ -48,6 +51,7 @@ async fn check(bridge: Arc<Bridge>, target: GateTarget) -> GateTarget {
     let result = match target {
         GateTarget::Docmost => bridge.docmost.health(patience).await,
         GateTarget::Baserow => bridge.baserow.health(patience).await,
+        GateTarget::Store => store_health(&bridge, patience).await,
         // They offer no check that costs less than a message: the one job that is let through is the check.
         GateTarget::Smtp | GateTarget::Slack => Ok(()),
     };
@@ -57,4 +61,15 @@ async fn check(bridge: Arc<Bridge>, target: GateTarget) -> GateTarget {
         tracing::warn!(%error, "what the probe found could not be told; another process will probe");
     }
     target
+}
+
+async fn store_health(bridge: &Bridge, patience: Duration) -> Result<(), Failure> {
+    match timeout(patience, bridge.store.check()).await {
+        Ok(checked) => checked.map_err(Failure::from),
+        Err(_) => Err(Failure::new(
+            FailureClass::Transient,
+            Target::Store,
+            format!("the database did not answer within {patience:?}"),
+        )),
+    }
 }

@@ -50,7 +50,9 @@ pub async fn process(bridge: &Bridge, job: &Job, chance: f64) -> Settlement {
     let started = Timestamp::now();
     let mut journal = Journal::default();
     // Boxed: what a whole sync remembers is large, and callers should not carry it on their stacks.
-    let verdict = match Box::pin(attempt(bridge, job, &mut journal)).await {
+    let attempted = Box::pin(attempt(bridge, job, &mut journal)).await;
+    outage::tell_of_store(&bridge.gates, &attempted);
+    let verdict = match attempted {
         Ok(outcome) => Verdict::Done(outcome),
         Err(failure) => failure::verdict(&failure, outage::history(&bridge.gates, job, &failure).await, chance),
     };

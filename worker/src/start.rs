@@ -1,6 +1,6 @@
 //! From settings to a running worker. Only unusable settings end a start; whatever is merely away is waited for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,6 +23,7 @@ use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
 use crate::clients::slack::Slack;
 use crate::dead_budget::DeadBudget;
+use crate::health::OpenedStore;
 use crate::ledger_writer::LedgerWriter;
 use crate::outbox::Outbox;
 use crate::repeats::Repeats;
@@ -59,7 +60,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let stop = stop_signal()?;
 
     let redis = Redis::open(&settings.redis)?;
-    let opened = Arc::new(OnceLock::new());
+    let opened = OpenedStore::default();
     let address = health::start(settings.health_bind, redis.clone(), Arc::clone(&opened))?;
     tracing::info!(%address, "health and metrics");
     let Some(store) = open_store(&settings.store, &stop).await? else {
@@ -67,10 +68,11 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     };
     let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
-    let (runner, round) = (settings.runner(), settings.rounds);
+    let (runner, round, keep) = (settings.runner(), settings.rounds, settings.ledger_keep);
     let budget = DeadBudget::new(settings.dead_letters);
     let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
-    let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone()).with_budget(budget);
+    let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone());
+    let writer = writer.with_budget(budget).keep(keep);
     let beside = tokio::spawn(run_beside(Arc::clone(&bridge)));
     let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
 
@@ -148,15 +150,28 @@ pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<
 async fn open_store(settings: &StoreSettings, stop: &CancellationToken) -> Result<Option<Store>, StoreError> {
     let mut looks = tokio::time::interval(LOOK_FOR_STORE_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_away = false;
     loop {
-        tokio::select! {
-            _ = looks.tick() => {}
+        let look = async {
+            looks.tick().await;
+            Store::open(settings).await
+        };
+        let opened = tokio::select! {
+            opened = look => opened,
             () = stop.cancelled() => return Ok(None),
-        }
-        match Store::open(settings).await {
-            Ok(store) => return Ok(Some(store)),
-            Err(error @ (StoreError::Open { .. } | StoreError::Database(_))) => {
-                tracing::warn!(%error, "waiting for the store");
+        };
+        match opened {
+            Ok(store) => {
+                if is_away {
+                    tracing::info!("the store is there");
+                }
+                return Ok(Some(store));
+            }
+            Err(error) if error.is_outage() => {
+                if !is_away {
+                    tracing::warn!(%error, "no jobs are taken before the store is there; waiting for it");
+                }
+                is_away = true;
             }
             Err(error) => return Err(error),
         }

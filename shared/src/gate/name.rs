@@ -15,11 +15,13 @@ pub enum GateTarget {
     Smtp,
     /// Slack.
     Slack,
+    /// The SQL store, without which no page may be made: nobody would know whose it is.
+    Store,
 }
 
 impl GateTarget {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Docmost, Self::Baserow, Self::Smtp, Self::Slack];
+    pub const ALL: [Self; 5] = [Self::Docmost, Self::Baserow, Self::Smtp, Self::Slack, Self::Store];
 
     /// The stored word.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +30,7 @@ impl GateTarget {
             Self::Baserow => "baserow",
             Self::Smtp => "smtp",
             Self::Slack => "slack",
+            Self::Store => "store",
         }
     }
 
@@ -39,7 +42,7 @@ impl GateTarget {
     /// The queue whose jobs need it.
     pub fn queue(self) -> QueueName {
         match self {
-            Self::Docmost | Self::Baserow => QueueName::Sync,
+            Self::Docmost | Self::Baserow | Self::Store => QueueName::Sync,
             Self::Smtp => QueueName::Mail,
             Self::Slack => QueueName::Slack,
         }
@@ -69,11 +72,13 @@ pub enum GateName {
     Smtp,
     /// Sending to Slack.
     Slack,
+    /// Links and intents in the SQL store.
+    Store,
 }
 
 impl GateName {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::DocmostWrite,
         Self::DocmostRead,
         Self::DocmostLogin,
@@ -81,6 +86,7 @@ impl GateName {
         Self::BaserowWrite,
         Self::Smtp,
         Self::Slack,
+        Self::Store,
     ];
 
     /// The stored word, e.g. `docmost:write`. The target's word comes first.
@@ -93,6 +99,7 @@ impl GateName {
             Self::BaserowWrite => "baserow:write",
             Self::Smtp => "smtp",
             Self::Slack => "slack",
+            Self::Store => "store",
         }
     }
 
@@ -108,6 +115,7 @@ impl GateName {
             Self::BaserowRead | Self::BaserowWrite => GateTarget::Baserow,
             Self::Smtp => GateTarget::Smtp,
             Self::Slack => GateTarget::Slack,
+            Self::Store => GateTarget::Store,
         }
     }
 
@@ -146,7 +154,8 @@ mod tests {
                 "docmost:read",
                 "docmost:login",
                 "baserow:read",
-                "baserow:write"
+                "baserow:write",
+                "store"
             ]
         );
     }

@@ -32,9 +32,23 @@ impl Counts {
     pub fn missing(&self) -> i64 {
         self.items - self.open - self.outcomes.values().sum::<i64>()
     }
+
+    fn add(&mut self, name: &str, amount: i64) {
+        match name {
+            "deliveries" => self.deliveries += amount,
+            "duplicates" => self.duplicates += amount,
+            "items" => self.items += amount,
+            "open" => self.open += amount,
+            other => {
+                let outcome = other.strip_prefix(OUTCOME_PREFIX).unwrap_or(other);
+                *self.outcomes.entry(outcome.to_owned()).or_default() += amount;
+            }
+        }
+    }
 }
 
-const OUTCOME_PREFIX: &str = "outcome/";
+/// Begins the names of the totals by outcome.
+pub(super) const OUTCOME_PREFIX: &str = "outcome/";
 
 impl Store {
     /// The ledger in numbers, cheaply.
@@ -43,17 +57,7 @@ impl Store {
             "SELECT name, amount FROM tallies UNION ALL SELECT 'open', count(*) FROM items WHERE outcome IS NULL";
         let mut counts = Counts::default();
         for row in sqlx::query(statement).fetch_all(&self.pool).await? {
-            let (name, amount): (String, i64) = (row.try_get("name")?, row.try_get("amount")?);
-            match name.as_str() {
-                "deliveries" => counts.deliveries = amount,
-                "duplicates" => counts.duplicates = amount,
-                "items" => counts.items = amount,
-                "open" => counts.open = amount,
-                other => {
-                    let outcome = other.strip_prefix(OUTCOME_PREFIX).unwrap_or(other);
-                    counts.outcomes.insert(outcome.to_owned(), amount);
-                }
-            }
+            counts.add(row.try_get("name")?, row.try_get("amount")?);
         }
         Ok(counts)
     }
@@ -64,7 +68,7 @@ impl Store {
         Ok(count.fetch_one(&self.pool).await?)
     }
 
-    /// The same numbers counted row by row: slow on a large ledger, and independent of the running totals.
+    /// The same numbers counted row by row, with what has been retired: slow on a large ledger, and independent of the running totals.
     pub async fn recount(&self) -> Result<Counts, StoreError> {
         let events = sqlx::query(
             "SELECT count(*) AS deliveries, CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates FROM events",
@@ -85,6 +89,10 @@ impl Store {
             } else {
                 counts.outcomes.insert(outcome, amount);
             }
+        }
+        let retired = sqlx::query("SELECT name, amount FROM retired");
+        for row in retired.fetch_all(&self.pool).await? {
+            counts.add(row.try_get("name")?, row.try_get("amount")?);
         }
         Ok(counts)
     }

@@ -1,5 +1,7 @@
 //! Why the store could not do what it was asked.
 
+use sqlx::error::ErrorKind;
+
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -27,4 +29,45 @@ pub enum StoreError {
     /// A stored value is not what we store.
     #[error("the store holds something unreadable: {0}. Was it changed by hand? Restore that value")]
     Unreadable(String),
+}
+
+impl StoreError {
+    /// Whether the database is to blame and not what was asked of it: then the same call may succeed later, and nobody else's would now.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Open { source, .. } | Self::Database(source) => is_outage(source),
+            Self::Schema(sqlx::migrate::MigrateError::Execute(source)) => is_outage(source),
+            Self::Schema(sqlx::migrate::MigrateError::ExecuteMigration(source, _)) => is_away(source),
+            Self::Schema(_) | Self::LedgerMoved | Self::Unreadable(_) => false,
+        }
+    }
+}
+
+/// A full disk, a lock, a shutdown, a role without rights, a schema that is being restored: whatever the database complains of, unless it is
+/// the data themselves.
+fn is_outage(error: &sqlx::Error) -> bool {
+    /// SQLSTATE class: data exception.
+    const DATA: &str = "22";
+    match error {
+        sqlx::Error::Database(error) => {
+            matches!(error.kind(), ErrorKind::Other)
+                && !error
+                    .code()
+                    .is_some_and(|code| code.len() == 5 && code.starts_with(DATA))
+        }
+        other => is_away(other),
+    }
+}
+
+/// Nobody was there to answer.
+fn is_away(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+    )
 }

@@ -18,6 +18,7 @@
 //! | `intake.rs` | one step of moving facts from the stream into the store |
 //! | `story.rs` | reading an event or a row back, as `trace` shows it |
 //! | `counts.rs` | the conservation line |
+//! | `retention.rs` | what is old and may go |
 
 mod bulk;
 mod column;
@@ -30,6 +31,7 @@ mod open;
 mod pages;
 mod pending;
 mod record;
+mod retention;
 mod story;
 mod write;
 
@@ -40,4 +42,5 @@ pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
 pub use pages::{Intent, Link};
 pub use pending::PendingEvent;
+pub use retention::Retired;
 pub use story::{EventStory, ItemStory, OperatorAct};

@@ -6,4 +6,5 @@ mod history;
 mod ledger;
 mod notices;
 mod pages;
+mod retention;
 mod schema;

@@ -34,7 +34,7 @@ impl TestPostgres {
         };
         std::fs::set_permissions(server.folder.path(), std::fs::Permissions::from_mode(0o777))?;
         let data = server.data();
-        let data = data.to_str().context("the temporary folder's name is not UTF-8")?;
+        let data = path_text(&data)?;
         server.run(
             "initdb",
             &[
@@ -50,17 +50,35 @@ impl TestPostgres {
                 "--no-sync",
             ],
         )?;
+        server.boot()?;
+        Ok(server)
+    }
+
+    /// Starts it again on the same port with the same data.
+    pub fn boot(&self) -> anyhow::Result<()> {
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories=''",
-            server.port
+            self.port
         );
-        let log = server.folder.path().join("log");
-        let log = log.to_str().context("the temporary folder's name is not UTF-8")?;
-        server.run(
+        let (data, log) = (self.data(), self.folder.path().join("log"));
+        let (data, log) = (path_text(&data)?, path_text(&log)?);
+        self.run(
             "pg_ctl",
             &["-D", data, "-o", &options, "-l", log, "-w", "-t", "30", "start"],
-        )?;
-        Ok(server)
+        )
+    }
+
+    /// Stops it at once, without a word to its clients; the data stays.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        self.run(
+            "pg_ctl",
+            &["-D", path_text(&self.data())?, "-m", "immediate", "-w", "stop"],
+        )
+    }
+
+    /// Its port on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of its empty database.
@@ -107,10 +125,12 @@ impl TestPostgres {
 
 impl Drop for TestPostgres {
     fn drop(&mut self) {
-        if let Some(data) = self.data().to_str() {
-            let _ = self.run("pg_ctl", &["-D", data, "-m", "immediate", "-w", "stop"]);
-        }
+        let _ = self.kill();
     }
+}
+
+fn path_text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("the temporary folder's name is not UTF-8")
 }
 
 /// Where Debian keeps PostgreSQL's servers, newest version first.

@@ -16,7 +16,7 @@
 --   began, length, rate, tokens, filled, given (the ramp: see admit.lua)
 local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local KEPT_INCIDENTS, KEPT_HOURS, HOUR, SLOTS = 1000, 800, 3600000, 6
-local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2 }
+local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2, store = 0 }
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,0 +1,202 @@
+//! A queue and a database of the test's own, and writers between them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_shared::id::{EventId, ProcessName, RowId, SourceName, TableId};
+use passerelle_shared::queue::{Queue, QueueName, Redis};
+use passerelle_shared::store::Store;
+use passerelle_shared::time::Timestamp;
+use passerelle_worker::ledger_writer::LedgerWriter;
+use secrecy::SecretString;
+use tempfile::TempDir;
+use test_support::{TestPostgres, TestRedis, eventually};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) enum Database {
+    Sqlite(TempDir),
+    Postgres(Box<TestPostgres>),
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> anyhow::Result<Self> {
+        Ok(Self::Sqlite(tempfile::tempdir()?))
+    }
+
+    pub(crate) fn postgres() -> anyhow::Result<Self> {
+        Ok(Self::Postgres(Box::new(TestPostgres::start()?)))
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite://{}/store.sqlite", folder.path().display()),
+            Self::Postgres(server) => server.url(),
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) queue: Queue,
+    pub(crate) store: Store,
+    redis: Redis,
+    _server: TestRedis,
+    events: AtomicU64,
+}
+
+impl World {
+    pub(crate) async fn start(database: anyhow::Result<Database>) -> anyhow::Result<Self> {
+        let (server, database) = (TestRedis::start()?, database?);
+        let settings = [("REDIS_URL", server.url())];
+        let redis = Redis::open(&RedisSettings::read(&mut Reader::from_pairs(settings)))?;
+        Ok(Self {
+            queue: Queue::new(redis.clone(), QueueName::Sync),
+            store: open(&database.url()).await?,
+            database,
+            redis,
+            _server: server,
+            events: AtomicU64::new(0),
+        })
+    }
+
+    /// Accepts so many events, each of a row of its own.
+    pub(crate) async fn accept(&self, count: u64) -> anyhow::Result<()> {
+        for _ in 0..count {
+            let number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
+            let _durable = self.queue.accept(event(number)?).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn writer(&self, name: &str) -> anyhow::Result<Writer> {
+        self.writer_on(name, self.store.clone(), None)
+    }
+
+    pub(crate) fn writer_on(&self, name: &str, store: Store, keep: Option<Duration>) -> anyhow::Result<Writer> {
+        let name = ProcessName::parse(name)?;
+        let writer = LedgerWriter::new(self.queue.clone(), store, self.redis.clone(), name).keep(keep);
+        let stop = CancellationToken::new();
+        Ok(Writer {
+            running: tokio::spawn(writer.run(stop.clone())),
+            stop,
+        })
+    }
+
+    /// Who holds the lease.
+    pub(crate) async fn holder(&self) -> anyhow::Result<Option<String>> {
+        let mut connection = self.redis.connection().await?;
+        Ok(redis::cmd("GET")
+            .arg("bridge:ledger-writer")
+            .query_async(&mut connection)
+            .await?)
+    }
+
+    pub(crate) async fn is_held_by(&self, name: &str) {
+        eventually(&format!("{name} has the lease"), async || match self.holder().await {
+            Ok(Some(holder)) if holder == name => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+
+    /// Waits until the store has so many items and the stream is empty, and counts them one by one.
+    pub(crate) async fn is_written(&self, items: i64) {
+        eventually(&format!("{items} items are in the store"), async || {
+            let written = self.store.counts().await.map(|counts| counts.items);
+            let backlog = self.queue.stats().await.map(|stats| stats.ledger_backlog);
+            match (&written, &backlog) {
+                (Ok(written), Ok(0)) if *written == items => Ok(()),
+                _ => Err(format!("{written:?} written, {backlog:?} waiting")),
+            }
+        })
+        .await;
+    }
+
+    /// Nothing is written twice and nothing is missing.
+    pub(crate) async fn adds_up(&self) -> anyhow::Result<()> {
+        let (counts, recount) = (self.store.counts().await?, self.store.recount().await?);
+        anyhow::ensure!(counts == recount && counts.missing() == 0, "{counts:?}\n{recount:?}");
+        Ok(())
+    }
+}
+
+/// A running writer.
+pub(crate) struct Writer {
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Writer {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        Ok(self.running.await?)
+    }
+
+    /// As a killed process: no last pass, and the lease stays.
+    pub(crate) fn kill(self) {
+        self.running.abort();
+    }
+}
+
+/// A way to the database that can be cut for one writer alone.
+pub(crate) struct Wire {
+    port: u16,
+    carrying: JoinHandle<()>,
+}
+
+impl Wire {
+    pub(crate) async fn to(port: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let own_port = listener.local_addr()?.port();
+        let carrying = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    if let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await {
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        });
+        Ok(Self {
+            port: own_port,
+            carrying,
+        })
+    }
+
+    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
+        open(&format!("postgres://passerelle@127.0.0.1:{}/postgres", self.port)).await
+    }
+
+    pub(crate) fn cut(self) {
+        self.carrying.abort();
+    }
+}
+
+async fn open(url: &str) -> anyhow::Result<Store> {
+    let url = SecretString::from(url.to_owned());
+    Ok(Store::open(&StoreSettings { url }).await?)
+}
+
+fn event(number: u64) -> anyhow::Result<NewEvent> {
+    Ok(NewEvent {
+        key: DeliveryKey {
+            webhook: None,
+            event: EventId::parse(&format!("event-{number}"))?,
+            batch: 0,
+        },
+        source: SourceName::parse("test")?,
+        kind: EventKind::Updated,
+        table: Some(TableId::new(2)?),
+        received: Timestamp::now(),
+        items: vec![Item {
+            row: Some(RowId::new(number)?),
+            disposition: Disposition::Sync,
+        }],
+        payload: Vec::new(),
+    })
+}
