@@ -11,6 +11,7 @@
 //! | `circles.rs` | which rows go in circles |
 //! | `echo.rs` | whether an update was caused by our own write |
 //! | `rejection.rs` | HTTP status and reason code of every refusal |
+//! | `spool/` | where a delivery waits while Redis is away |
 //! | `metrics.rs` | names of the numbers at `/metrics` |
 //! | [`settings`] | the settings, and what is wrong with them |
 //!
@@ -26,3 +27,4 @@ mod rejection;
 mod routes;
 pub mod server;
 pub mod settings;
+mod spool;

@@ -12,6 +12,7 @@ use crate::rejection::Rejection;
 
 const DELIVERIES: &str = "passerelle_ingress_deliveries_total";
 const ITEMS: &str = "passerelle_ingress_items_total";
+const DRAINED: &str = "passerelle_ingress_spool_drained_total";
 const REFUSED: &str = "passerelle_ingress_refused_total";
 const ACCEPT_SECONDS: &str = "passerelle_ingress_accept_seconds";
 
@@ -38,6 +39,10 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(
         ITEMS,
         "Rows of accepted deliveries (duplicates left out), by what is to be done for them."
+    );
+    describe_counter!(
+        DRAINED,
+        "Deliveries from the spool that are in the queue, by what became of them."
     );
     describe_counter!(REFUSED, "Requests that were refused, by reason.");
     describe_histogram!(
@@ -83,6 +88,21 @@ impl ItemCounts {
 pub(crate) fn accepted(status: AcceptStatus, items: &ItemCounts, took: Duration) {
     counter!(DELIVERIES, "status" => word(status)).increment(1);
     histogram!(ACCEPT_SECONDS).record(took);
+    count_items(status, items);
+}
+
+/// Counts a delivery that waits in the spool. Its items are counted when it is drained: till then nobody knows whether it is a repetition.
+pub(crate) fn spooled() {
+    counter!(DELIVERIES, "status" => "spooled").increment(1);
+}
+
+/// Counts a delivery that came from the spool into the queue.
+pub(crate) fn drained(status: AcceptStatus, items: &ItemCounts) {
+    counter!(DRAINED, "status" => word(status)).increment(1);
+    count_items(status, items);
+}
+
+fn count_items(status: AcceptStatus, items: &ItemCounts) {
     if status != AcceptStatus::Duplicate {
         for (disposition, count) in &items.0 {
             counter!(ITEMS, "disposition" => *disposition).increment(*count);

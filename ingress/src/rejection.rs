@@ -11,6 +11,8 @@ use actix_web::http::header::RETRY_AFTER;
 use passerelle_shared::queue::QueueError;
 use serde::Serialize;
 
+use crate::spool::NotSpooled;
+
 /// Why a request is not answered 200.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejection {
@@ -50,6 +52,10 @@ pub(crate) enum Rejection {
     NotAText(&'static str),
     #[error("{0} is not what it must be: a list")]
     NotAList(&'static str),
+    #[error("Redis is away")]
+    QueueAway,
+    #[error("Redis is away, and {0}")]
+    NotSpooled(#[from] NotSpooled),
     #[error("the delivery could not be made durable: {0}")]
     QueueUnavailable(#[from] QueueError),
     #[error("the delivery could not be made durable within {limit:?} (INGRESS_ACCEPT_TIMEOUT_SECONDS)")]
@@ -101,7 +107,13 @@ impl Rejection {
             Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid_id", "invalid_id"),
             Self::NotAText(_) => (StatusCode::BAD_REQUEST, "not_a_text", "not_a_text"),
             Self::NotAList(_) => (StatusCode::BAD_REQUEST, "not_a_list", "not_a_list"),
-            Self::QueueUnavailable(_) => (
+            Self::NotSpooled(NotSpooled::Full { .. }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "queue_unavailable", "spool_full")
+            }
+            Self::NotSpooled(NotSpooled::Disk { .. } | NotSpooled::Slow) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "queue_unavailable", "spool_failed")
+            }
+            Self::QueueAway | Self::QueueUnavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "queue_unavailable",
                 "queue_unavailable",

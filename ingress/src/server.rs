@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use actix_web::web::{self, Data, get};
 use actix_web::{App, HttpServer, Route};
@@ -16,6 +17,7 @@ use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
 use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive};
 use crate::settings::Settings;
+use crate::spool::{Spool, drain_for_ever};
 
 /// Where everything is. Baserow's sources are a plain prefix: a pattern would be a regular expression, matched for every delivery.
 fn routes(config: &mut web::ServiceConfig) {
@@ -41,6 +43,9 @@ pub enum StartError {
     /// The URL of Redis is not usable.
     #[error(transparent)]
     Redis(#[from] QueueError),
+    /// The thread of the spool cannot be started.
+    #[error("the thread that writes the spool cannot be started: {0}")]
+    Spool(#[source] io::Error),
     /// The numbers at `/metrics` cannot be prepared.
     #[error("the metrics cannot be prepared: {0}")]
     Metrics(#[from] BuildError),
@@ -53,6 +58,7 @@ pub struct Server {
     address: SocketAddr,
     settings: Settings,
     redis: Redis,
+    spool: Arc<Spool>,
     export: PrometheusHandle,
 }
 
@@ -67,6 +73,7 @@ impl Server {
                 .map_err(|error| StartError::Address(settings.bind, error))?,
             listener,
             redis: Redis::open(&settings.redis)?,
+            spool: Arc::new(Spool::open(settings.spool.clone()).map_err(StartError::Spool)?),
             export: metrics::start()?,
             settings,
         })
@@ -82,19 +89,24 @@ impl Server {
         let Settings {
             limits, bridge, loops, ..
         } = self.settings;
+        let queue = Queue::new(self.redis.clone(), QueueName::Sync);
         let entrance = Data::new(Entrance {
             sources: bridge.sources,
             quiet: bridge.quiet,
             limits,
-            queue: Queue::new(self.redis.clone(), QueueName::Sync),
+            queue: queue.clone(),
             circles: Circles::new(Loops::new(self.redis.clone(), loops)),
+            redis: self.redis.clone(),
+            spool: Arc::clone(&self.spool),
             large_bodies: Semaphore::new(LARGE_BODIES_AT_ONCE),
         });
-        let (redis, export) = (Data::new(self.redis), Data::new(self.export.clone()));
+        let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
+        let spool = Data::from(Arc::clone(&self.spool));
         let app = move || {
             App::new()
                 .app_data(entrance.clone())
                 .app_data(redis.clone())
+                .app_data(spool.clone())
                 .app_data(export.clone())
                 .configure(routes)
         };
@@ -112,6 +124,15 @@ impl Server {
         tokio::select! {
             ended = running => ended?,
             () = fold_samples(self.export) => {}
+            () = drain_for_ever(Arc::clone(&self.spool), queue, self.redis) => {}
+        }
+        self.spool.seal().await;
+        let waiting = self.spool.status().used;
+        if waiting > 0 {
+            tracing::warn!(
+                bytes = waiting,
+                "deliveries wait in the spool; the next ingress that starts here will drain them"
+            );
         }
         tracing::info!("the ingress has stopped");
         Ok(())

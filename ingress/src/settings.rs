@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::echo::QuietFields;
 use crate::proof::{Proof, Sources};
+use crate::spool::SpoolSettings;
 
 /// A shorter secret can be guessed.
 const SHORTEST_SECRET: usize = 16;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub(crate) redis: RedisSettings,
     /// `LOOP_…`: when a row goes in circles.
     pub(crate) loops: LoopPolicy,
+    /// Where deliveries wait while Redis is away.
+    pub(crate) spool: SpoolSettings,
     /// What the ingress needs of `bridge.toml`.
     pub(crate) bridge: Bridge,
 }
@@ -68,6 +71,10 @@ impl Settings {
             limits: Limits::read(reader),
             redis: RedisSettings::read(reader),
             loops: LoopPolicy::read(reader),
+            spool: SpoolSettings {
+                folder: reader.text("INGRESS_SPOOL_DIR", "data/spool").into(),
+                most_bytes: reader.parsed("INGRESS_SPOOL_BYTES", 512 * 1024 * 1024),
+            },
             bridge: Bridge::read(reader),
         }
     }

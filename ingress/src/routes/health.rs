@@ -8,6 +8,8 @@ use passerelle_shared::queue::{Durability, Redis};
 use serde::Serialize;
 use tokio::time::timeout;
 
+use crate::spool::Spool;
+
 /// How long a look at Redis may take before it counts as away. Shorter than the usual time-out of a readiness probe's caller.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -25,26 +27,38 @@ pub(crate) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
 }
 
-/// Deliveries can be made durable: a real write to Redis. Settings of Redis that endanger what it holds are warnings, not failures:
-/// taking the ingress out of service would lose more.
-pub(crate) async fn ready(redis: web::Data<Redis>) -> HttpResponse {
+/// Deliveries can be made durable: by a real write to Redis, or else in the spool. Settings of Redis that endanger what it holds, and trouble of
+/// the one while the other works, are warnings, not failures: taking the ingress out of service would lose more.
+pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> HttpResponse {
+    let status = spool.status();
+    let mut warnings: Vec<String> = status.warning().into_iter().collect();
     let written = timeout(CHECK_TIMEOUT, redis.check_write()).await;
     if let Ok(Ok(())) = written {
-        let warnings = match timeout(CHECK_TIMEOUT, redis.durability()).await {
-            Ok(Ok(durability)) => warnings(&durability),
-            _ => vec!["Redis does not tell whether it keeps its data (CONFIG and INFO are refused)".to_owned()],
-        };
+        match timeout(CHECK_TIMEOUT, redis.durability()).await {
+            Ok(Ok(durability)) => warnings.extend(endangered(&durability)),
+            _ => {
+                warnings.push("Redis does not tell whether it keeps its data (CONFIG and INFO are refused)".to_owned());
+            }
+        }
         return HttpResponse::Ok().json(Readiness {
             ready: true,
             reason: None,
             warnings,
         });
     }
-    tracing::warn!(result = ?written, "not ready: Redis does not take a write");
+    tracing::warn!(result = ?written, "Redis does not take a write");
+    if status.takes_more() {
+        warnings.push("Redis does not take a write: deliveries are kept in the spool until it does".to_owned());
+        return HttpResponse::Ok().json(Readiness {
+            ready: true,
+            reason: None,
+            warnings,
+        });
+    }
     HttpResponse::ServiceUnavailable().json(Readiness {
         ready: false,
         reason: Some("queue_unavailable"),
-        warnings: Vec::new(),
+        warnings,
     })
 }
 
@@ -55,7 +69,7 @@ pub(crate) async fn measured(export: web::Data<PrometheusHandle>) -> HttpRespons
         .body(export.render())
 }
 
-fn warnings(durability: &Durability) -> Vec<String> {
+fn endangered(durability: &Durability) -> Vec<String> {
     let mut warnings = Vec::new();
     if !durability.append_only {
         warnings.push("Redis keeps no append-only file: a crash loses accepted events; set appendonly yes".to_owned());
@@ -80,12 +94,12 @@ mod tests {
             eviction_policy: "noeviction".to_owned(),
             max_memory: 0,
         };
-        assert!(warnings(&safe).is_empty());
+        assert!(endangered(&safe).is_empty());
         let unsafe_twice = Durability {
             append_only: false,
             eviction_policy: "allkeys-lru".to_owned(),
             max_memory: 1,
         };
-        assert_eq!(warnings(&unsafe_twice).len(), 2);
+        assert_eq!(endangered(&unsafe_twice).len(), 2);
     }
 }

@@ -1,9 +1,11 @@
 //! The way of one delivery: prove, parse, accept, answer.
 //!
-//! Nothing is answered 200 without an [`Accepted`], and only the queue makes one. Every delivery is logged once, here: accepted at `info`, refused
+//! Nothing is answered 200 without proof that it is [`Durable`]: an [`Accepted`], which only the queue makes, or a [`Spooled`], which only
+//! the spool makes. Every delivery is logged once, here: accepted at `info`, refused
 //! at `warn`, not made durable at `error`; with the path segment that was called, never with the proof or the body. (The ledger keeps every
 //! accepted delivery anyway: under a heavy load `LOG_LEVEL=warn` saves the writing of the lines.)
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::Method;
@@ -11,7 +13,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use passerelle_shared::event::NewEvent;
-use passerelle_shared::queue::{AcceptStatus, Accepted, Queue};
+use passerelle_shared::queue::{AcceptStatus, Accepted, Queue, Redis};
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -25,6 +27,7 @@ use crate::proof::Sources;
 use crate::rejection::Rejection;
 use crate::routes::refused::{method_not_allowed, not_found};
 use crate::settings::Limits;
+use crate::spool::{Spool, Spooled};
 
 /// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a third of it.
 const SMALL_BODY_BYTES: usize = 256 * 1024;
@@ -40,7 +43,15 @@ pub(crate) struct Entrance {
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
     pub(crate) circles: Circles,
+    pub(crate) redis: Redis,
+    pub(crate) spool: Arc<Spool>,
     pub(crate) large_bodies: Semaphore,
+}
+
+/// The licence to answer 200: the queue has the delivery, or the disk of this machine until the queue takes it.
+enum Durable {
+    Accepted(Accepted),
+    Spooled(Spooled),
 }
 
 /// The answer to an accepted delivery.
@@ -78,13 +89,22 @@ impl Entrance {
         let proven = claim.prove(self.read(request, body).await?)?;
         let Understood { event, contents } = payload::parse(proven, &self.quiet, received)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
-        let accepted = self.make_durable(event).await?;
-        if accepted.status() == AcceptStatus::Queued {
-            self.circles.note(table, &contents);
-        }
-
-        let status = metrics::word(accepted.status());
-        tracing::info!(event.id = event_id.as_str(), source, status, "accepted");
+        let status = match self.make_durable(event).await? {
+            Durable::Accepted(accepted) => {
+                if accepted.status() == AcceptStatus::Queued {
+                    self.circles.note(table, &contents);
+                }
+                let status = metrics::word(accepted.status());
+                tracing::info!(event.id = event_id.as_str(), source, status, "accepted");
+                status
+            }
+            // Circles are counted in Redis, and it is away.
+            Durable::Spooled(spooled) => {
+                let status = metrics::word(spooled.status());
+                tracing::info!(event.id = event_id.as_str(), source, status, "accepted into the spool");
+                status
+            }
+        };
         Ok(HttpResponse::Ok().json(Answer {
             accepted: true,
             event_id: event_id.as_str(),
@@ -120,17 +140,34 @@ impl Entrance {
         }
     }
 
-    /// The one place that decides what happens when the queue does not take a delivery: the caller is asked to come again, which is safe,
-    /// since the same delivery accepted twice is one event. A time-out leaves the outcome open; the repeated call is then a duplicate.
-    async fn make_durable(&self, event: NewEvent) -> Result<Accepted, Rejection> {
-        let items = ItemCounts::of(&event.items);
+    /// The one place that decides what happens when the queue does not take a delivery: it is spooled, and drained into the queue when Redis is
+    /// back. If that is not possible either, the caller is asked to come again. Both are safe, since the same delivery accepted twice is one
+    /// event; so it does no harm either if the queue took the delivery and only its answer was lost.
+    async fn make_durable(&self, event: NewEvent) -> Result<Durable, Rejection> {
         let began = Instant::now();
+        let rejection = match self.accept(&event).await {
+            Ok(accepted) => {
+                metrics::accepted(accepted.status(), &ItemCounts::of(&event.items), began.elapsed());
+                return Ok(Durable::Accepted(accepted));
+            }
+            Err(rejection) => rejection,
+        };
+        if !self.spool.is_on() {
+            return Err(rejection);
+        }
+        let spooled = self.spool.keep(&event).await?;
+        metrics::spooled();
+        Ok(Durable::Spooled(spooled))
+    }
+
+    /// With a spool nobody waits for a Redis that is known to be away: the spool's drain finds out when it is back.
+    async fn accept(&self, event: &NewEvent) -> Result<Accepted, Rejection> {
+        if self.spool.is_on() && !self.redis.is_up() {
+            return Err(Rejection::QueueAway);
+        }
         let limit = self.limits.accept_timeout;
-        let accepted = timeout(limit, self.queue.accept(event))
-            .await
-            .map_err(|_| Rejection::QueueTooSlow { limit })??;
-        metrics::accepted(accepted.status(), &items, began.elapsed());
-        Ok(accepted)
+        let accepted = timeout(limit, self.queue.accept(event)).await;
+        Ok(accepted.map_err(|_| Rejection::QueueTooSlow { limit })??)
     }
 }
 

@@ -117,8 +117,8 @@ async fn a_body_that_cannot_be_understood_is_refused_with_a_reason_and_leaves_no
 }
 
 #[tokio::test]
-async fn without_redis_a_delivery_is_refused_with_a_time_to_come_back_and_accepted_afterwards() {
-    let own = [("INGRESS_ACCEPT_TIMEOUT_SECONDS", "1")];
+async fn without_redis_and_spool_a_delivery_is_refused_with_a_time_to_come_back_and_accepted_afterwards() {
+    let own = [("INGRESS_ACCEPT_TIMEOUT_SECONDS", "1"), ("INGRESS_SPOOL_BYTES", "0")];
     let mut ingress = Ingress::start_with(&own).unwrap();
     ingress.redis.kill().unwrap();
     let answer = ingress.deliver(created("e-1")).await.unwrap();

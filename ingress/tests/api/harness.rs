@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Context as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings;
@@ -11,6 +12,7 @@ use passerelle_shared::ledger::LedgerRecord;
 use passerelle_shared::queue::{Queue, QueueName, Redis};
 use serde_json::Value;
 use sha2::Sha256;
+use tempfile::TempDir;
 use test_support::TestRedis;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,6 +28,8 @@ pub(crate) struct Ingress {
     pub(crate) redis: TestRedis,
     pub(crate) http: reqwest::Client,
     pub(crate) queue: Queue,
+    /// Where it spools.
+    pub(crate) spool: TempDir,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
 }
@@ -54,8 +58,11 @@ impl Ingress {
     /// With some settings of its own.
     pub(crate) fn start_with(own: &[(&str, &str)]) -> anyhow::Result<Self> {
         let redis = TestRedis::start()?;
+        let spool = tempfile::tempdir()?;
         let redis_url = redis.url();
+        let spool_folder = spool.path().to_str().context("the folder's name is not UTF-8")?;
         let mut variables = vec![
+            ("INGRESS_SPOOL_DIR", spool_folder),
             ("REDIS_URL", redis_url.as_str()),
             ("INGRESS_BIND", "127.0.0.1:0"),
             ("INGRESS_THREADS", "2"),
@@ -80,6 +87,7 @@ impl Ingress {
             redis,
             http: reqwest::Client::builder().build()?,
             queue: Queue::new(Redis::open(&redis_settings)?, QueueName::Sync),
+            spool,
             stop,
             running,
         })

@@ -47,8 +47,8 @@ async fn a_living_process_says_so_whatever_redis_does() {
 }
 
 #[tokio::test]
-async fn readiness_follows_redis() {
-    let mut ingress = Ingress::start().unwrap();
+async fn without_a_spool_readiness_follows_redis() {
+    let mut ingress = Ingress::start_with(&[("INGRESS_SPOOL_BYTES", "0")]).unwrap();
     let answer = ingress.get("/readyz").await.unwrap();
     assert_eq!(
         (answer.status, answer.body),

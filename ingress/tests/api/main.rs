@@ -6,3 +6,4 @@ mod deliveries;
 mod harness;
 mod health;
 mod mutations;
+mod spool;

@@ -1,5 +1,6 @@
 //! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,9 +56,10 @@ impl Queue {
     /// Makes a delivery durable: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
     ///
     /// Dropping the future does not take the delivery back. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
-    /// accepting it again is safe, and `Duplicate` then means that it is.
-    pub async fn accept(&self, event: NewEvent) -> Result<Accepted, QueueError> {
-        let prepared = Prepared::new(&event, None)?;
+    /// accepting it again is safe, and `Duplicate` then means that it is. (Lend the event if you need it then.)
+    pub async fn accept(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
+        let prepared = Prepared::new(event.borrow(), None)?;
+        drop(event);
         let has_work = !prepared.jobs.is_empty();
         let status = match self.submit(prepared).await? {
             Taken::New if has_work => AcceptStatus::Queued,
