@@ -144,7 +144,7 @@ impl SystemBuilder {
             smtp_control: free_port()?,
             slack: free_port()?,
         };
-        let environment = self.environment(&redis, &ports, &folder.path().join("store.sqlite"))?;
+        let environment = self.environment(&redis, &ports, folder.path())?;
 
         let baserow_url = format!("http://127.0.0.1:{}", ports.baserow);
         let docmost_url = format!("http://127.0.0.1:{}", ports.docmost);
@@ -152,12 +152,7 @@ impl SystemBuilder {
         let sandbox_log = folder.path().join("sandbox.log");
         let arguments = self.sandbox_arguments(&ports, &ingress_url);
         let sandbox = Process::start("passerelle-sandbox", &arguments, &BTreeMap::new(), &sandbox_log)?;
-        let ingress = Process::start(
-            "passerelle-ingress",
-            &[],
-            &environment,
-            &folder.path().join("ingress.log"),
-        )?;
+        let ingress = start_ingress(&environment, folder.path())?;
 
         let redis_settings = RedisSettings {
             url: SecretString::from(redis.url()),
@@ -187,11 +182,9 @@ impl SystemBuilder {
         Ok(system)
     }
 
-    fn environment(&self, redis: &TestRedis, ports: &Ports, sqlite: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-        let sqlite = format!(
-            "sqlite://{}",
-            sqlite.to_str().context("the temporary folder's name is not UTF-8")?
-        );
+    fn environment(&self, redis: &TestRedis, ports: &Ports, folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+        let folder = folder.to_str().context("the temporary folder's name is not UTF-8")?;
+        let sqlite = format!("sqlite://{folder}/store.sqlite");
         let bridge_file = self
             .bridge_file
             .to_str()
@@ -207,6 +200,7 @@ impl SystemBuilder {
             ("DOCMOST_EMAIL", DOCMOST_EMAIL.to_owned()),
             ("DOCMOST_PASSWORD", DOCMOST_PASSWORD.to_owned()),
             ("INGRESS_BIND", format!("127.0.0.1:{}", ports.ingress)),
+            ("INGRESS_SPOOL_DIR", format!("{folder}/spool")),
             ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
             ("LOG_LEVEL", "info".to_owned()),
         ];
@@ -264,6 +258,11 @@ impl SystemBuilder {
         }
         arguments
     }
+}
+
+/// Starts an ingress that logs behind whatever an earlier one has logged.
+pub(crate) fn start_ingress(environment: &BTreeMap<String, String>, folder: &Path) -> anyhow::Result<Process> {
+    Process::start("passerelle-ingress", &[], environment, &folder.join("ingress.log"))
 }
 
 /// The folder of the whole project.

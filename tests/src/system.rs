@@ -1,6 +1,7 @@
 //! A whole bridge that runs: its processes, its own Redis, its own store and the sandbox.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use passerelle_shared::config::StoreSettings;
@@ -79,6 +80,23 @@ impl System {
         Ok(())
     }
 
+    /// Starts the ingress again, in the place of one that has ended.
+    pub fn start_ingress(&mut self) -> anyhow::Result<()> {
+        self.ingress = crate::builder::start_ingress(&self.environment, self.folder.path())?;
+        Ok(())
+    }
+
+    /// The folder of the ingress's spool.
+    pub fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    /// What a process answers to a `GET` of this path: status and body.
+    pub async fn get(&self, url: &str) -> anyhow::Result<(u16, String)> {
+        let response = self.http.get(url).send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
     /// Starts one more worker.
     pub fn start_worker(&mut self) -> anyhow::Result<()> {
         let extra = self.worker_environment.clone();
@@ -145,8 +163,8 @@ impl System {
         Ok(counts)
     }
 
-    /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and every fact of the ledger is in the store.
-    pub async fn drain(&self) -> QueueStats {
+    /// Waits until Baserow has delivered every webhook.
+    pub async fn drained_webhooks(&self) {
         eventually("Baserow has delivered every webhook", async || {
             let state = self
                 .baserow
@@ -158,6 +176,11 @@ impl System {
             }
         })
         .await;
+    }
+
+    /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and every fact of the ledger is in the store.
+    pub async fn drain(&self) -> QueueStats {
+        self.drained_webhooks().await;
         eventually("the queue is drained", async || match self.queue.stats().await {
             Ok(stats) if stats.active + stats.running + stats.scheduled + stats.ledger_backlog == 0 => Ok(stats),
             other => Err(format!("{other:?}\n{}", self.logs())),

@@ -34,21 +34,18 @@ pub(crate) async fn drain_for_ever(spool: Arc<Spool>, queue: Queue, redis: Redis
         queue,
         interrupted: None,
         not_before: Instant::now(),
+        looked_for_others: None,
     };
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut looked_for_others = None;
     loop {
         looks.tick().await;
-        let is_time_for_others = looked_for_others.is_none_or(|when: Instant| when.elapsed() >= LOOK_FOR_OTHERS_EVERY);
-        let has_own = drain.spool.state.has_own.load(Ordering::Relaxed) && Instant::now() >= drain.not_before;
-        if redis.is_up() && !has_own && !is_time_for_others {
+        if redis.is_up() && !drain.has_work().await {
             continue;
         }
         if !matches!(timeout(SWIFT, redis.check_write()).await, Ok(Ok(()))) {
             continue;
         }
-        looked_for_others = Some(Instant::now());
         match drain.all().await {
             Ok(0) => {}
             Ok(deliveries) => tracing::info!(deliveries, "deliveries from the spool are in the queue"),
@@ -85,9 +82,27 @@ struct Drain {
     /// The file in which the last pass was interrupted, and how many of its records were accepted: they need not be sent again.
     interrupted: Option<(PathBuf, usize)>,
     not_before: Instant,
+    looked_for_others: Option<Instant>,
 }
 
 impl Drain {
+    /// Whether this process has appended something, or (looked at now and then) another one has left something, or the folder was in trouble.
+    async fn has_work(&mut self) -> bool {
+        if self.spool.state.has_own.load(Ordering::Relaxed) && Instant::now() >= self.not_before {
+            return true;
+        }
+        if self
+            .looked_for_others
+            .is_some_and(|looked| looked.elapsed() < LOOK_FOR_OTHERS_EVERY)
+        {
+            return false;
+        }
+        self.looked_for_others = Some(Instant::now());
+        let folder = self.spool.folder().to_owned();
+        let is_empty = blocking(move || Ok(ready_files(&folder)?.is_empty())).await;
+        !is_empty.unwrap_or(true) || self.spool.status().trouble.is_some()
+    }
+
     /// Everything that is in no other hands. Returns how many deliveries were new or known to the queue.
     async fn all(&mut self) -> Result<usize, Stopped> {
         self.spool.state.has_own.store(false, Ordering::Relaxed);

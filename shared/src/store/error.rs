@@ -1,6 +1,7 @@
 //! Why the store could not do what it was asked.
 
 use sqlx::error::ErrorKind;
+use sqlx::migrate::MigrateError;
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum StoreError {
     #[error(
         "the store's schema cannot be brought up to date: {0}. Was it written by a newer version? Then run that version; else restore the backup"
     )]
-    Schema(#[source] sqlx::migrate::MigrateError),
+    Schema(#[source] MigrateError),
     /// The database failed.
     #[error("the store failed: {0}. It is safe to try again; if it lasts, check the database that DATABASE_URL names")]
     Database(#[from] sqlx::Error),
@@ -35,9 +36,10 @@ impl StoreError {
     /// Whether the database is to blame and not what was asked of it: then the same call may succeed later, and nobody else's would now.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Open { source, .. } | Self::Database(source) => is_outage(source),
-            Self::Schema(sqlx::migrate::MigrateError::Execute(source)) => is_outage(source),
-            Self::Schema(sqlx::migrate::MigrateError::ExecuteMigration(source, _)) => is_away(source),
+            Self::Open { source, .. } | Self::Database(source) | Self::Schema(MigrateError::Execute(source)) => {
+                is_outage(source)
+            }
+            Self::Schema(MigrateError::ExecuteMigration(source, _)) => is_away(source),
             Self::Schema(_) | Self::LedgerMoved | Self::Unreadable(_) => false,
         }
     }
