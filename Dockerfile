@@ -25,7 +25,7 @@ USER passerelle
 
 FROM base AS ingress
 COPY --from=build /out/passerelle-ingress /usr/local/bin/
-ENV INGRESS_BIND=0.0.0.0:8080
+ENV INGRESS_BIND=0.0.0.0:8080 INGRESS_SPOOL_DIR=/var/lib/passerelle/spool
 EXPOSE 8080
 ENTRYPOINT ["passerelle-ingress"]
 

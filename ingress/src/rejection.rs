@@ -133,10 +133,12 @@ impl Rejection {
         self.refusal().status.is_server_error()
     }
 
-    /// The answer to the caller.
+    /// The answer to the caller. Its connection ends with it: actix limits the time for a head only on a connection's first request, so nobody
+    /// who has not proven anything may have a second one.
     pub(crate) fn response(&self) -> HttpResponse {
         let Refusal { status, told, .. } = self.refusal();
         let mut response = HttpResponse::build(status);
+        response.force_close();
         if self.is_ours() {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
         }

@@ -44,11 +44,11 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// `INGRESS_BODY_LIMIT_BYTES`: default 8 MiB.
     pub(crate) body_bytes: usize,
-    /// `INGRESS_HEADER_TIMEOUT_SECONDS`: for the head of a connection's first request, default 5.
+    /// `INGRESS_HEADER_TIMEOUT_SECONDS`: for the head of a connection's first request, default 5. Only who has proven a delivery has a second.
     pub(crate) header_timeout: Duration,
     /// `INGRESS_BODY_TIMEOUT_SECONDS`: for a whole body, default 10.
     pub(crate) body_timeout: Duration,
-    /// `INGRESS_ACCEPT_TIMEOUT_SECONDS`: to make a delivery durable, default 3. Baserow waits 5 s in all.
+    /// `INGRESS_ACCEPT_TIMEOUT_SECONDS`: for the queue to take a delivery, default 3; then it is spooled. Baserow waits 5 s in all.
     pub(crate) accept_timeout: Duration,
     /// `INGRESS_KEEP_ALIVE_SECONDS`: how long a connection may idle, default 60.
     pub(crate) keep_alive: Duration,

@@ -1,4 +1,5 @@
 //! Alive, ready, measured. None of it needs a proof and none of it tells a secret; keep it away from the public all the same.
+//! As with every answer to somebody who has proven nothing, the connection ends with it (see `rejection.rs`).
 
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ struct Readiness {
 
 /// The process lives and answers.
 pub(crate) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
+    HttpResponse::Ok()
+        .force_close()
+        .json(serde_json::json!({ "alive": true }))
 }
 
 /// Deliveries can be made durable: by a real write to Redis, or else in the spool. Settings of Redis that endanger what it holds, and trouble of
@@ -40,7 +43,7 @@ pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> H
                 warnings.push("Redis does not tell whether it keeps its data (CONFIG and INFO are refused)".to_owned());
             }
         }
-        return HttpResponse::Ok().json(Readiness {
+        return HttpResponse::Ok().force_close().json(Readiness {
             ready: true,
             reason: None,
             warnings,
@@ -49,13 +52,13 @@ pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> H
     tracing::warn!(result = ?written, "Redis does not take a write");
     if status.takes_more() {
         warnings.push("Redis does not take a write: deliveries are kept in the spool until it does".to_owned());
-        return HttpResponse::Ok().json(Readiness {
+        return HttpResponse::Ok().force_close().json(Readiness {
             ready: true,
             reason: None,
             warnings,
         });
     }
-    HttpResponse::ServiceUnavailable().json(Readiness {
+    HttpResponse::ServiceUnavailable().force_close().json(Readiness {
         ready: false,
         reason: Some("queue_unavailable"),
         warnings,
@@ -65,6 +68,7 @@ pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> H
 /// Prometheus' text format.
 pub(crate) async fn measured(export: web::Data<PrometheusHandle>) -> HttpResponse {
     HttpResponse::Ok()
+        .force_close()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(export.render())
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -34,6 +35,49 @@ async fn a_client_that_never_ends_its_head_is_cut() {
         .await
         .unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// A whole request and the beginning of a second head: whoever has proven nothing gets no second time to dawdle.
+#[rstest]
+#[case::unproven(
+    "POST /api/webhooks/baserow/x HTTP/1.1\r\nHost: ingress\r\nContent-Length: 2\r\n\r\n{}",
+    401
+)]
+#[case::lost("GET / HTTP/1.1\r\nHost: ingress\r\n\r\n", 404)]
+#[case::curious("GET /healthz HTTP/1.1\r\nHost: ingress\r\n\r\n", 200)]
+#[tokio::test]
+async fn a_client_that_has_proven_nothing_cannot_dawdle_over_a_second_head(#[case] first: &str, #[case] status: u16) {
+    let ingress = Ingress::start().unwrap();
+    let answer = stall(&ingress, format!("{first}POST /api/webho").as_bytes())
+        .await
+        .unwrap();
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_has_proven_a_delivery_keeps_its_connection() {
+    let ingress = Ingress::start().unwrap();
+    let body = "{\"event_type\": \"x\", \"event_id\": \"e\"}";
+    let proof = signature(SECRET, body.as_bytes()).unwrap();
+    let request = format!(
+        "POST /api/webhooks/baserow/projet-changed HTTP/1.1\r\nHost: ingress\r\n{SIGNATURE}: {proof}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut connection = TcpStream::connect(ingress.address).await.unwrap();
+    for status in ["ignored", "duplicate"] {
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while !answer.contains(status) {
+            let mut bytes = [0; 1024];
+            let read = tokio::time::timeout(CUT_WITHIN, connection.read(&mut bytes))
+                .await
+                .unwrap();
+            let read = read.unwrap();
+            assert!(read > 0, "the connection was closed after {answer}");
+            answer.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+    }
 }
 
 #[tokio::test]

@@ -113,7 +113,6 @@ async fn a_thousand_deliveries_without_redis_are_answered_200_and_accepted_once_
 #[tokio::test]
 async fn a_delivery_that_comes_again_while_redis_is_away_is_one_event() {
     let mut ingress = Ingress::start().unwrap();
-    ingress.deliver(created(0)).await.unwrap();
     ingress.redis.kill().unwrap();
     for _ in 0..3 {
         assert_eq!(ingress.deliver(created(0)).await.unwrap().status, 200);
@@ -121,7 +120,7 @@ async fn a_delivery_that_comes_again_while_redis_is_away_is_one_event() {
     }
     ingress.redis.boot().unwrap();
     eventually("all are drained", async || match accepted(&ingress).await {
-        Ok((events, 5)) if events.values().eq([&1, &1]) => Ok(()),
+        Ok((events, 4)) if events.values().eq([&1, &1]) => Ok(()),
         other => Err(other.map_err(|error| error.to_string())),
     })
     .await;

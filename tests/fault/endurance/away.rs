@@ -9,8 +9,6 @@ use crate::world::{delivery, have_one_page_each, project, readiness, start_worke
 #[tokio::test]
 async fn a_worker_that_starts_while_redis_is_away_says_so_and_works_when_it_is_there() {
     let mut system = System::builder().workers(0).start().await.unwrap();
-    let row = project(&system, "Refonte").await.unwrap();
-    system.drained_webhooks().await;
     system.redis.kill().unwrap();
     let worker = start_worker(&mut system, &[]).unwrap();
     readiness(&system, &worker, 503, "waiting for Redis").await;
@@ -22,6 +20,7 @@ async fn a_worker_that_starts_while_redis_is_away_says_so_and_works_when_it_is_t
 
     system.redis.boot().unwrap();
     readiness(&system, &worker, 200, "ready").await;
+    let row = project(&system, "Refonte").await.unwrap();
     have_one_page_each(&system, &[row]).await;
 }
 

@@ -76,6 +76,15 @@ async fn endings(postgres: &TestPostgres, ending: &str) -> anyhow::Result<i64> {
     Ok(count.fetch_one(&pool).await?)
 }
 
+/// By default a kill may cost what Redis has accepted in the last second or two.
+async fn sync_redis_always(system: &System) -> anyhow::Result<()> {
+    let client = redis::Client::open(system.redis.url())?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut setting = redis::cmd("CONFIG");
+    setting.arg("SET").arg("appendfsync").arg("always");
+    Ok(setting.exec_async(&mut connection).await?)
+}
+
 /// The gates of a minute's policy, in seconds.
 const SWIFT_GATES: [(&str, &str); 5] = [
     ("GATE_PROBE_SECONDS", "0.1"),
@@ -93,6 +102,7 @@ async fn a_database_that_goes_down_while_jobs_run_holds_them_and_costs_no_attemp
         .into_iter()
         .fold(builder, |builder, (name, value)| builder.worker_variable(name, value));
     let mut system = builder.start().await.unwrap();
+    sync_redis_always(&system).await.unwrap();
     let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
     let observer = ProcessName::unique("observer");
     let gates = Gates::new(Redis::open(&settings).unwrap(), observer, GatePolicy::default());
@@ -131,7 +141,11 @@ async fn a_database_that_goes_down_while_jobs_run_holds_them_and_costs_no_attemp
     system.drained_webhooks().await;
     system.redis.kill().unwrap();
     system.redis.boot().unwrap();
-    assert!(system.queue.stats().await.unwrap().ledger_backlog > 0);
+    eventually("facts wait in Redis", async || match system.queue.stats().await {
+        Ok(stats) if stats.ledger_backlog > 0 => Ok(()),
+        other => Err(other),
+    })
+    .await;
 
     postgres.boot().unwrap();
     let stats = system.drain().await;
