@@ -44,14 +44,6 @@ impl Timestamp {
                 .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
         )
     }
-    /// This moment less a duration.
-    #[must_use]
-    pub fn minus(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
-        )
-    }
 }
 
 impl fmt::Display for Timestamp {

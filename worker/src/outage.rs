@@ -3,8 +3,8 @@
 use passerelle_shared::gate::{CallResult, GateName, GateTarget, Gates, ProbeFinding};
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
-use passerelle_shared::queue::QueueName;
 use passerelle_shared::outcome::Outcome;
+use passerelle_shared::queue::QueueName;
 use passerelle_shared::time::Timestamp;
 
 use crate::failure::{Failure, History, LONGEST_FAILING, Target};
