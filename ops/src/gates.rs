@@ -35,9 +35,9 @@ pub async fn run(
     let gates = Gates::new(bridge.redis.clone(), ProcessName::unique("operator"), policy);
     match verb {
         None => {}
-        Some(GatesVerb::Close(hand)) => operate(&gates, Operation::Close, hand, user).await?,
-        Some(GatesVerb::Open(hand)) => operate(&gates, Operation::Open, hand, user).await?,
-        Some(GatesVerb::Ramp(hand)) => operate(&gates, Operation::Ramp, hand, user).await?,
+        Some(GatesVerb::Close(hand)) => operate((bridge, &gates), Operation::Close, hand, user).await?,
+        Some(GatesVerb::Open(hand)) => operate((bridge, &gates), Operation::Open, hand, user).await?,
+        Some(GatesVerb::Ramp(hand)) => operate((bridge, &gates), Operation::Ramp, hand, user).await?,
     }
     let stats = bridge.queue.stats().await?;
     let shown = Shown {
@@ -48,17 +48,22 @@ pub async fn run(
     console.tell(json, &shown, in_words)
 }
 
-async fn operate(gates: &Gates, operation: Operation, hand: ByHand, user: Option<String>) -> Result<(), Trouble> {
-    let usage = |advice: &str| Trouble::Usage(advice.to_owned());
-    if hand.why.trim().is_empty() {
-        return Err(usage("say with --why why; it is kept in the list of incidents"));
+async fn operate(
+    (bridge, gates): (&Bridge, &Gates),
+    operation: Operation,
+    hand: ByHand,
+    user: Option<String>,
+) -> Result<(), Trouble> {
+    let why = hand.why.trim();
+    if why.is_empty() {
+        return Err(Trouble::Usage(
+            "say with --why why: it is kept in the ledger and in the list of incidents".to_owned(),
+        ));
     }
-    let by = hand
-        .by
-        .by
-        .or(user)
-        .ok_or_else(|| usage("say with --by who does this; it is kept"))?;
-    Ok(gates.operate(hand.gate, operation, &by, &hand.why).await?)
+    let by = hand.by.who(user)?;
+    gates.operate(hand.gate, operation, &by, why).await?;
+    let gate = format!("gate/{}", hand.gate);
+    Ok(bridge.queue.note_act(&gate, operation.as_str(), (&by, why)).await?)
 }
 
 /// A gate's name on the command line.

@@ -270,11 +270,11 @@ pub enum LedgerRecord {
         /// When.
         at: Timestamp,
     },
-    /// A queue was paused or resumed by an operator.
+    /// An operator acted on something that is no job: a queue, a gate, Baserow's fields and webhooks.
     Switched {
-        /// `queue/<name of the queue>`.
+        /// `queue/<name of the queue>`, `gate/<name of the gate>`, `baserow/<table>`.
         queue: JobKey,
-        /// `paused` or `resumed`.
+        /// `paused`, `resumed`, `close`, `open`, `ramp`, `provisioned`.
         act: String,
         /// Who did it.
         by: String,

@@ -13,6 +13,7 @@ use crate::rows::table_number;
 #[derive(Debug, Subcommand)]
 pub enum Dead {
     /// The dead letters, newest first.
+    #[command(after_help = "Example: passerelle dead list --table 2 --newer-than 12h")]
     List {
         /// Which of them.
         #[command(flatten)]
@@ -22,11 +23,13 @@ pub enum Dead {
         sort: Order,
     },
     /// One dead letter: what failed, and the story of its row.
+    #[command(after_help = "Example: passerelle dead show 01J8ZK3V9D2QX4T6W8Y0A1B2C3")]
     Show {
         /// Its id, from `dead list`.
         id: String,
     },
     /// Tries again: each letter becomes a new event of its row, which is read anew, so that an old letter never overwrites newer data.
+    #[command(after_help = "Example: passerelle dead replay --all --reason permanent --dry-run")]
     Replay {
         /// Which of them.
         #[command(flatten)]
@@ -39,6 +42,7 @@ pub enum Dead {
         by: By,
     },
     /// Writes the letters out, newest first, one JSON object per line. Nothing is changed.
+    #[command(after_help = "Example: passerelle dead export --to letters.jsonl")]
     Export {
         /// Which of them.
         #[command(flatten)]
@@ -48,6 +52,7 @@ pub enum Dead {
         to: Option<PathBuf>,
     },
     /// Gives up for good: the letters are removed, and the ledger keeps who decided it and why.
+    #[command(after_help = "Example: passerelle dead discard 01J8ZK3V9D2QX4T6W8Y0A1B2C3 --why \"the customer left\"")]
     Discard {
         /// Which of them.
         #[command(flatten)]

@@ -43,25 +43,34 @@ pub enum Verb {
 #[derive(Debug, Subcommand)]
 pub enum Operate {
     /// The whole story of an event or of a row, and why it ended so.
+    #[command(after_help = "Example: passerelle trace t2/r42")]
     Trace(Trace),
     /// The queue and the ledger in numbers, and whether they add up.
+    #[command(after_help = "Example: passerelle stats --watch")]
     Stats(Stats),
     /// Makes the page of a row equal to the row now, whatever the webhooks did.
+    #[command(after_help = "Example: passerelle sync projet/42 --wait")]
     Sync(SyncRow),
     /// Finds rows without a page, rows that differ from their page, and pages without a row, and asks for them: what webhooks never tell.
+    #[command(after_help = "Example: passerelle reconcile --table projet --dry-run")]
     Reconcile(Reconcile),
     /// Stops taking jobs. What runs is finished, what arrives is accepted and waits.
+    #[command(after_help = "Example: passerelle pause --why \"Docmost is being upgraded\"")]
     Pause(Switch),
     /// Takes jobs again.
+    #[command(after_help = "Example: passerelle resume --why \"the upgrade is done\"")]
     Resume(Switch),
     /// Which worker processes are alive, and what they have in hand.
+    #[command(after_help = "Example: passerelle workers")]
     Workers,
     /// What people were told, by mail and Slack, and what could not be sent.
     Notices(crate::notices::Notices),
     /// Dead letters: jobs that were given up.
     #[command(subcommand)]
+    #[command(after_help = "Example: passerelle dead list --reason permanent")]
     Dead(Dead),
     /// Outage mode: which targets are spared at present, since when and why.
+    #[command(after_help = "Example: passerelle gates")]
     Gates {
         /// Changes a gate by hand; without it the gates are only shown.
         #[command(subcommand)]
@@ -73,10 +82,13 @@ pub enum Operate {
 #[derive(Debug, Subcommand)]
 pub enum GatesVerb {
     /// Stops all jobs that need it, until somebody opens or ramps it.
+    #[command(after_help = "Example: passerelle gates close docmost:write --why \"upgrade\"")]
     Close(ByHand),
     /// Opens it at once, without a ramp: everything that waits may be sent as fast as the workers can.
+    #[command(after_help = "Example: passerelle gates open docmost:write --why \"it works again\"")]
     Open(ByHand),
     /// Opens it slowly, as after a recovery.
+    #[command(after_help = "Example: passerelle gates ramp docmost:write --why \"upgrade done\"")]
     Ramp(ByHand),
 }
 
@@ -204,7 +216,7 @@ pub enum Subject {
 }
 
 /// Who acts.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct By {
     /// Who does it; kept in the ledger. The user of this session if not given.
     #[arg(long)]
@@ -235,6 +247,8 @@ fn subject(text: &str) -> Result<Subject, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
@@ -254,7 +268,56 @@ mod tests {
 
     #[test]
     fn the_command_line_has_no_contradictions() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    /// Every verb with its words, e.g. `dead list`.
+    fn verbs(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let below = command.get_subcommands().flat_map(|verb| {
+            let words = format!("{words} {}", verb.get_name()).trim().to_owned();
+            let mut found = verbs(verb, &words);
+            found.push((words, verb.clone()));
+            found
+        });
+        below.collect()
+    }
+
+    #[test]
+    fn the_help_of_every_verb_has_an_example_that_can_be_typed() {
+        for (words, verb) in verbs(&Cli::command(), "") {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.strip_prefix("Example: passerelle ");
+            let example = example.unwrap_or_else(|| panic!("`passerelle {words} --help` has no example"));
+            assert!(example.starts_with(&words), "{words}: {example}");
+            let mut typed = vec!["passerelle".to_owned()];
+            let parts = example.split('"').enumerate();
+            typed.extend(parts.flat_map(|(number, part)| match number % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            }));
+            let parsed = Cli::try_parse_from(typed);
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn every_verb_has_a_make_target_with_a_line_of_help() {
+        let makefile = include_str!("../../../Makefile");
+        for (words, verb) in verbs(&Cli::command(), "") {
+            let target = match words.as_str() {
+                // `make check` is the developer's.
+                "check" => "check-rules".to_owned(),
+                // Shown and operated by one target, with ARGS.
+                gate if gate.starts_with("gates ") => "gates".to_owned(),
+                other => other.replace(' ', "-"),
+            };
+            let is_there = makefile
+                .lines()
+                .any(|line| line.starts_with(&format!("{target}:")) && line.contains("## "));
+            assert!(
+                is_there || verb.has_subcommands(),
+                "no make target {target} for `passerelle {words}`"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@ mod plan;
 use std::fmt::Write as _;
 
 use passerelle_shared::config::{BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings};
-use passerelle_shared::queue::Redis;
+use passerelle_shared::queue::{Queue, QueueName, Redis};
 use passerelle_worker::clients::baserow_user::BaserowUser;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::{RuleSources, Rules};
@@ -43,10 +43,12 @@ struct Site {
     rules: Rules,
     survey: Survey,
     user: BaserowUser,
+    queue: Queue,
 }
 
 /// Plans, and unless it is a dry run does what is planned; each thing is told as soon as it is done.
 pub async fn run(verb: &cli::Provision, reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
+    let by = verb.by.clone().who(reader.optional("USER"))?;
     let site = Site::open(&reader).await?;
     let mut notes = Vec::new();
     let deeds = site.plan(verb.url.as_deref(), &reader, &mut notes).await?;
@@ -63,6 +65,7 @@ pub async fn run(verb: &cli::Provision, reader: Reader, json: bool, console: &mu
                     failure.message
                 ))
             })?;
+            site.keep(&change, &by, &mut notes).await;
             if !json {
                 console.complain(&format!("done: {}: {}", change.table, change.what));
             }
@@ -92,7 +95,8 @@ impl Site {
         })?;
         let sources = read_rule_sources(&BridgeFileSettings::read(reader).path)?;
         let rules = Rules::compile(&sources)?;
-        let client = baserow_client(&Redis::open(&redis)?, &server)?;
+        let redis = Redis::open(&redis)?;
+        let client = baserow_client(&redis, &server)?;
         let failed = |failure: Failure| Trouble::Failed(format!("Baserow: {}", failure.message));
         let user = BaserowUser::log_in(&server, &user).await.map_err(failed)?;
         let survey = Survey::look(&client, &rules).await.map_err(failed)?;
@@ -101,6 +105,7 @@ impl Site {
             rules,
             survey,
             user,
+            queue: Queue::new(redis, QueueName::Sync),
         })
     }
 
@@ -136,6 +141,17 @@ impl Site {
             deeds.extend(plan::webhook(&wanted, &existing));
         }
         Ok(deeds)
+    }
+
+    /// Writes down who did it. Baserow has it by then, so a ledger that cannot be reached is only worth a note.
+    async fn keep(&self, change: &Change, by: &str, notes: &mut Vec<String>) {
+        let on = format!("baserow/{}", change.table.replace(|c: char| !c.is_ascii_graphic(), "-"));
+        if let Err(error) = self.queue.note_act(&on, "provisioned", (by, &change.what)).await {
+            notes.push(format!(
+                "{}: who did it could not be kept in the ledger: {error}",
+                change.table
+            ));
+        }
     }
 
     async fn carry_out(&self, deed: &Deed) -> Result<(), Failure> {

@@ -4,6 +4,8 @@ mod check;
 mod dead;
 mod desk;
 mod doctor;
+mod gates;
+mod many_letters;
 mod operate;
 mod provision;
 mod replay;

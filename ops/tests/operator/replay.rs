@@ -77,3 +77,29 @@ async fn an_export_has_one_letter_per_line() {
         .await;
     assert_eq!((said.code, said.out.lines().count()), (0, 6), "{}", said.err);
 }
+
+#[tokio::test]
+async fn a_letter_that_is_replayed_twice_has_one_effect() {
+    let desk = with_letters().await.unwrap();
+    let queue = desk.queue().unwrap();
+    let letters = queue.dead_letters(None, 10).await.unwrap();
+    let id = letters[0].id.clone();
+    let first = desk.passerelle(&["dead", "replay", &id]).await;
+    assert_eq!(first.code, 0, "{}", first.err);
+    let second = desk.passerelle(&["dead", "replay", &id]).await;
+    assert_eq!(second.code, 1, "the letter is gone: {}", second.out);
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.active, stats.dead), (1, 5));
+
+    let worker = desk.worker(|_| Verdict::Done(Outcome::Synced)).unwrap();
+    eventually("the row is synced", async || match queue.stats().await {
+        Ok(stats) if stats.active + stats.running == 0 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    worker.abort();
+    let traced = desk.passerelle(&["--json", "trace", &format!("replay-{id}")]).await;
+    let told: serde_json::Value = serde_json::from_str(&traced.out).unwrap();
+    assert_eq!(told.as_array().map(Vec::len), Some(1), "{}", traced.out);
+    assert_eq!(told[0]["items"][0]["attempts"].as_array().map(Vec::len), Some(1));
+}

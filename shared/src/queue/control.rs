@@ -98,6 +98,21 @@ impl Queue {
         self.switch("resumed", Vec::new(), end).await
     }
 
+    /// Keeps in the ledger what an operator did to something that is no job: `on` is e.g. `gate/docmost:write`.
+    pub async fn note_act(&self, on: &str, act: &str, (by, why): (&str, &str)) -> Result<(), QueueError> {
+        let fact = encode_fact(&LedgerRecord::Switched {
+            queue: JobKey::parse(on).map_err(|error| QueueError::Protocol(error.to_string()))?,
+            act: act.to_owned(),
+            by: by.to_owned(),
+            why: why.to_owned(),
+            at: Timestamp::now(),
+        })?;
+        let mut command = redis::cmd("XADD");
+        command.arg(&self.inner.keys.ledger).arg("*").arg("j").arg(fact);
+        let _entry: String = self.inner.redis.query(&command).await?;
+        Ok(())
+    }
+
     async fn switch(&self, act: &str, stored: Vec<u8>, Pause { since, by, why }: Pause) -> Result<bool, QueueError> {
         let keys = &self.inner.keys;
         let queue = JobKey::parse(&format!("queue/{}", self.inner.name.as_str()))
