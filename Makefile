@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/.run/bin:$(PATH)
 
 # Settings come from .env where it exists (see .env.example).
 WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
+BUILD := cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
 PASSERELLE := $(WITH_ENV) cargo run -q -p passerelle-ops --bin passerelle --
 
 ##@ Start here
@@ -27,6 +28,20 @@ test: tools/redis tools/postgres build/tests ## all tests
 run: tools/redis ## ingress and one worker against the systems in .env
 	@cargo build -q --release -p passerelle-ingress -p passerelle-worker
 	@$(WITH_ENV) scripts/run
+
+up: tools/redis ## a whole bridge in the background, with the settings of .env: make up [WORKERS=4]; logs in .run/log
+	@$(BUILD)
+	@$(WITH_ENV) scripts/bridge up $(or $(WORKERS),1)
+
+restart: ## restart what `make up` started, one process after the other: for new settings, secrets or versions
+	@$(BUILD)
+	@$(WITH_ENV) scripts/bridge restart
+
+status: ## what of it runs
+	@$(WITH_ENV) scripts/bridge status
+
+down: ## stop what `make up` started; what is in hand is finished
+	@$(WITH_ENV) scripts/bridge down
 
 ##@ Set up
 
@@ -127,5 +142,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

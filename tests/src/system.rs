@@ -116,6 +116,11 @@ impl System {
         Ok(())
     }
 
+    /// The settings of every process, as they would stand in `.env`.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Runs the operator's program and returns what it printed; fails if it did.
     pub async fn operator(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let program = crate::process::program_path("passerelle")?;

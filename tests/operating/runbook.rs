@@ -1,0 +1,123 @@
+//! The commands that docs/RUNBOOK.md tells people to type, typed: each in the order of the page, against a real bridge.
+//!
+//! A fence of the page that begins with ```` ```sh ```` is typed; other fences are for systems that a test does not have. `t2/r42`, `<event id>` and
+//! `<letter>` stand for things that the operator has found before.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use anyhow::Context as _;
+use system_tests::System;
+use system_tests::builder::repository;
+use system_tests::process::program_path;
+use tempfile::TempDir;
+use test_support::free_port;
+
+use crate::{dead_rows, project};
+
+/// The lines of all fences that are to be typed.
+fn commands(page: &str) -> Vec<String> {
+    let (mut found, mut is_typed, mut is_fenced) = (Vec::new(), false, false);
+    for line in page.lines() {
+        let line = line.trim();
+        if let Some(language) = line.strip_prefix("```") {
+            is_typed = !is_fenced && language == "sh";
+            is_fenced = !is_fenced;
+        } else if is_typed && !line.is_empty() && !line.starts_with('#') {
+            found.push(line.to_owned());
+        }
+    }
+    found
+}
+
+/// An operator's shell in a checkout, with the settings of a running system. What `make up` starts in it is stopped with it.
+struct Shell<'a> {
+    system: &'a System,
+    folder: TempDir,
+    programs: PathBuf,
+    ports: [u16; 2],
+}
+
+impl<'a> Shell<'a> {
+    fn of(system: &'a System) -> anyhow::Result<Self> {
+        let program = program_path("passerelle")?;
+        Ok(Self {
+            system,
+            folder: tempfile::tempdir()?,
+            programs: program.parent().context("no folder")?.to_owned(),
+            ports: [free_port()?, free_port()?],
+        })
+    }
+
+    fn run(&self, command: &str) -> anyhow::Result<Output> {
+        let [ingress, workers] = self.ports.map(|port| format!("127.0.0.1:{port}"));
+        let program = self.programs.join("passerelle");
+        // The programs of this build: a runbook is tested, not cargo.
+        let command = command.replacen(
+            "make ",
+            &format!("make --no-print-directory PASSERELLE='{}' BUILD=true ", program.display()),
+            1,
+        );
+        #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Ok(std::process::Command::new("bash")
+            .args(["-c", &command])
+            .current_dir(repository())
+            .env_clear()
+            .envs(self.system.environment())
+            .env("PATH", path)
+            .env("USER", "lea")
+            .env("BASEROW_EMAIL", "admin@example.com")
+            .env("BASEROW_PASSWORD", "Baserow-pass-1")
+            .env("INGRESS_BIND", ingress)
+            .env("WORKER_HEALTH_BIND", workers)
+            .env("RUN_FOLDER", self.folder.path())
+            .env("INGRESS_SPOOL_DIR", self.folder.path().join("spool"))
+            .env("PROGRAM_FOLDER", &self.programs)
+            .output()?)
+    }
+}
+
+impl Drop for Shell<'_> {
+    fn drop(&mut self) {
+        let _ = self.run("scripts/bridge down");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_runbook_works_when_it_is_typed() {
+    let system = System::builder().start().await.unwrap();
+    let row = project(&system, "cherché").await.unwrap();
+    system.drain().await;
+    dead_rows(&system, &["un", "deux", "trois", "quatre"]).await.unwrap();
+    let event = system.operator(&["sync", &row.to_string(), "--wait", "--by", "lea", "--json"]).await.unwrap();
+    let event: serde_json::Value = serde_json::from_str(&event).unwrap();
+    let event = event["event"].as_str().unwrap().to_owned();
+
+    let page = std::fs::read_to_string(repository().join("docs/RUNBOOK.md")).unwrap();
+    let commands = commands(&page);
+    assert!(commands.len() > 20, "the page tells what to type: {commands:?}");
+    let shell = Shell::of(&system).unwrap();
+    for command in commands {
+        let mut typed = command.replace("t2/r42", &row.to_string()).replace("<event id>", &event);
+        if typed.contains("<letter>") {
+            let letters = system.queue.dead_letters(None, 1).await.unwrap();
+            typed = typed.replace("<letter>", &letters.first().expect("a dead letter is left").id);
+        }
+        let output = tokio::task::block_in_place(|| shell.run(&typed)).unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        // `doctor` ends with another code where it finds something, and here it does: mail is not set up.
+        let is_examined = typed.starts_with("make doctor") && printed.contains("conservation");
+        assert!(
+            output.status.success() || is_examined,
+            "the runbook says `{command}`, and that fails:\n{printed}{complaint}"
+        );
+    }
+}
+
+#[test]
+fn only_fences_that_are_to_be_typed_are() {
+    let page = "text\n```sh\nmake a\n# no command\n\nmake b\n```\n```text\npg_dump x\n```\n  ```sh\n  make c\n  ```\n";
+    assert_eq!(commands(page), ["make a", "make b", "make c"]);
+}
