@@ -156,7 +156,7 @@ async fn whatever_a_row_holds_has_a_named_end_and_harms_no_neighbour() {
     let row = town.create("projet", json!({ "Nom": long })).await.unwrap();
     town.ends(
         row,
-        "because bridge will never accept it as it is: the page would have 10",
+        "because the row does not fit its rule: the page would have 10",
     )
     .await
     .unwrap();

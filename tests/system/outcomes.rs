@@ -185,7 +185,7 @@ async fn given_up_and_discarded(system: &System) -> anyhow::Result<()> {
     let row = project(system, "Refusé").await?;
     done(system, "rows.created", row, 40).await?;
     system.break_docmost(&[]).await?;
-    let kept = "It was given up (permanent), because docmost will never accept it as it is: [\"title is not allowed\"]. \
+    let kept = "It was given up (permanent), because Docmost will never accept it as it is: [\"title is not allowed\"]. \
                 It is kept as a dead letter: mend the cause, then replay it (passerelle dead list).";
     the_reason_is(system, 40, kept).await?;
     system
@@ -253,7 +253,7 @@ async fn trace_says_in_one_plain_sentence_what_each_open_event_waits_for() {
         .operator(&["resume", "--why", "seen", "--by", "lea"])
         .await
         .unwrap();
-    let again = "It will be tried again at …, because docmost was not working: Internal server error.";
+    let again = "It will be tried again at …, because Docmost was not working: Internal server error.";
     becomes(&system, 1, again).await;
 
     let slow = json!({"path": "/api/pages/create", "kind": "hang"});
@@ -287,7 +287,7 @@ async fn trace_says_in_one_plain_sentence_what_each_open_event_waits_for() {
     becomes(&system, 3, waits).await;
     let told = system.why(&event(3)).await.unwrap();
     assert!(
-        told[0].contains("through no fault of its own, because docmost asked the bridge to slow down"),
+        told[0].contains("through no fault of its own, because Docmost asked the bridge to slow down"),
         "{told:?}"
     );
 }

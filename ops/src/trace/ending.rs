@@ -132,17 +132,31 @@ fn dead(reason: &str, item: &ItemStory) -> String {
 
 /// The failure as the second half of a sentence.
 fn cause(failure: &FailureRecord) -> String {
-    let FailureRecord { target, message, .. } = failure;
-    let message = message.trim_end_matches('.');
+    let (who, message) = (name(&failure.target), failure.message.trim_end_matches('.'));
     match failure.class {
-        FailureClass::Transient => format!("{target} was not working: {message}"),
-        FailureClass::Throttled if target == "bridge" => message.to_owned(),
-        FailureClass::Throttled => format!("{target} asked the bridge to slow down: {message}"),
-        FailureClass::Auth => format!("{target} refused the bridge's account: {message}"),
-        FailureClass::Ambiguous => format!("it is unknown whether {target} did what it was asked: {message}"),
-        FailureClass::Gone => format!("something is not there any more in {target}: {message}"),
-        FailureClass::Permanent => format!("{target} will never accept it as it is: {message}"),
-        FailureClass::Poison => format!("the job itself breaks the workers: {message}"),
+        FailureClass::Transient => format!("{who} was not working: {message}"),
+        FailureClass::Throttled if failure.target == "bridge" => message.to_owned(),
+        FailureClass::Throttled => format!("{who} asked the bridge to slow down: {message}"),
+        FailureClass::Auth => format!("{who} refused the bridge's account: {message}"),
+        FailureClass::Ambiguous => format!("it is unknown whether {who} did what it was asked: {message}"),
+        FailureClass::Gone => format!("something is not there any more in {who}: {message}"),
+        FailureClass::Permanent if failure.target == "bridge" => format!("the row does not fit its rule: {message}"),
+        FailureClass::Permanent => format!("{who} will never accept it as it is: {message}"),
+        FailureClass::Poison => format!("it broke the workers that tried it: {message}"),
+    }
+}
+
+/// The system as people call it.
+fn name(target: &str) -> &str {
+    match target {
+        "baserow" => "Baserow",
+        "docmost" => "Docmost",
+        "store" => "the database",
+        "redis" => "Redis",
+        "bridge" => "the bridge",
+        "smtp" => "the mail server",
+        "slack" => "Slack",
+        other => other,
     }
 }
 

@@ -109,16 +109,16 @@ async fn every_way_of_ending_is_explained(
 #[rstest]
 #[case(
     retry(),
-    "It will be tried again at 2024-11-22T12:53:25.000Z, because docmost was not working: Docmost answered 503."
+    "It will be tried again at 2024-11-22T12:53:25.000Z, because Docmost was not working: Docmost answered 503."
 )]
 #[case(
     Verdict::Hold { after_ms: 60_000, failure: failure(FailureClass::Throttled) },
-    "It waits until 2024-11-22T12:54:23.000Z through no fault of its own, because docmost asked the bridge to slow down: Docmost answered 503. Waiting costs it no attempt."
+    "It waits until 2024-11-22T12:54:23.000Z through no fault of its own, because Docmost asked the bridge to slow down: Docmost answered 503. Waiting costs it no attempt."
 )]
 #[case(Verdict::GiveBack, "Its worker was stopped; the next free worker takes it.")]
 #[case(
     bury(),
-    "It was given up (permanent), because docmost will never accept it as it is: Docmost answered 503. It is kept as a dead letter"
+    "It was given up (permanent), because Docmost will never accept it as it is: Docmost answered 503. It is kept as a dead letter"
 )]
 #[tokio::test]
 async fn what_an_event_waits_for_is_explained(#[case] verdict: Verdict, #[case] why: &str) {
