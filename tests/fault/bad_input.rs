@@ -154,12 +154,9 @@ async fn whatever_a_row_holds_has_a_named_end_and_harms_no_neighbour() {
 
     let long = "é".repeat(500_000);
     let row = town.create("projet", json!({ "Nom": long })).await.unwrap();
-    town.ends(
-        row,
-        "because the row does not fit its rule: the page would have 10",
-    )
-    .await
-    .unwrap();
+    town.ends(row, "because the row does not fit its rule: the page would have 10")
+        .await
+        .unwrap();
 
     let fields = json!({"Nom": "Sans client", "Client": [99_999]});
     let row = town.create("projet", fields).await.unwrap();

@@ -12,7 +12,10 @@ async fn replaying_an_old_letter_never_overwrites_a_newer_state_of_its_row() {
     system.baserow.update(row, json!({"Nom": "nouveau"})).await.unwrap();
     system.drain().await;
     let listed = system.operator(&["dead", "list"]).await.unwrap();
-    assert!(listed.contains("superseded"), "the row has been carried out since: {listed}");
+    assert!(
+        listed.contains("superseded"),
+        "the row has been carried out since: {listed}"
+    );
 
     system
         .operator(&["dead", "replay", "--all", "--no-canary", "--by", "lea"])

@@ -55,7 +55,10 @@ impl<'a> Shell<'a> {
         // The programs of this build: a runbook is tested, not cargo.
         let command = command.replacen(
             "make ",
-            &format!("make --no-print-directory PASSERELLE='{}' BUILD=true ", program.display()),
+            &format!(
+                "make --no-print-directory PASSERELLE='{}' BUILD=true ",
+                program.display()
+            ),
             1,
         );
         #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
@@ -90,7 +93,10 @@ async fn every_command_of_the_runbook_works_when_it_is_typed() {
     let row = project(&system, "cherché").await.unwrap();
     system.drain().await;
     dead_rows(&system, &["un", "deux", "trois", "quatre"]).await.unwrap();
-    let event = system.operator(&["sync", &row.to_string(), "--wait", "--by", "lea", "--json"]).await.unwrap();
+    let event = system
+        .operator(&["sync", &row.to_string(), "--wait", "--by", "lea", "--json"])
+        .await
+        .unwrap();
     let event: serde_json::Value = serde_json::from_str(&event).unwrap();
     let event = event["event"].as_str().unwrap().to_owned();
 
@@ -99,7 +105,9 @@ async fn every_command_of_the_runbook_works_when_it_is_typed() {
     assert!(commands.len() > 20, "the page tells what to type: {commands:?}");
     let shell = Shell::of(&system).unwrap();
     for command in commands {
-        let mut typed = command.replace("t2/r42", &row.to_string()).replace("<event id>", &event);
+        let mut typed = command
+            .replace("t2/r42", &row.to_string())
+            .replace("<event id>", &event);
         if typed.contains("<letter>") {
             let letters = system.queue.dead_letters(None, 1).await.unwrap();
             typed = typed.replace("<letter>", &letters.first().expect("a dead letter is left").id);

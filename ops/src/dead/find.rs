@@ -2,6 +2,7 @@
 
 use passerelle_shared::queue::DeadLetter;
 use passerelle_shared::time::Timestamp;
+use serde_json::json;
 
 use crate::bridge::Bridge;
 use crate::cli::{Filter, Order, Which};
@@ -16,11 +17,14 @@ pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -
         .limit
         .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut found: Vec<DeadLetter> = Vec::new();
+    let sieve = sieve(filter);
     let mut after: Option<String> = None;
     while found.len() < limit {
-        let page = bridge.queue.dead_letters(after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
+        let (page, last) = bridge.queue.sieved_letters(after.as_deref(), PAGE, &sieve).await?;
+        if last.is_none() {
+            break;
+        }
+        after = last;
         found.extend(page.into_iter().filter(|letter| matches(filter, letter, now)));
     }
     found.truncate(limit);
@@ -44,6 +48,23 @@ pub(super) async fn chosen(
         }
     }
     Ok((letters, unknown))
+}
+
+/// Whether a letter's stored text may match: most of a hundred thousand letters need not be decoded to know that they do not.
+fn sieve(filter: &Filter) -> impl Fn(&str) -> bool {
+    let table = filter.table.map(|table| format!("\"job\":\"t{table}/"));
+    let reason = filter
+        .reason
+        .as_ref()
+        .map(|reason| format!("\"reason\":{}", json!(reason)));
+    // What JSON writes in another way than people type it is left to the finer look.
+    let is_plain = |text: &&String| !text.contains(['"', '\\']) && !text.contains(char::is_control);
+    let text = filter.text.as_ref().filter(is_plain).map(|text| text.to_lowercase());
+    move |stored: &str| {
+        table.as_ref().is_none_or(|table| stored.contains(table))
+            && reason.as_ref().is_none_or(|reason| stored.contains(reason))
+            && text.as_ref().is_none_or(|text| stored.to_lowercase().contains(text))
+    }
 }
 
 pub(super) fn matches(filter: &Filter, letter: &DeadLetter, now: Timestamp) -> bool {
@@ -138,5 +159,20 @@ mod tests {
             ..Filter::default()
         };
         assert!(matches(&newer_than(120), &letter, now) && !matches(&newer_than(60), &letter, now));
+        let stored = serde_json::to_string(&letter).unwrap();
+        for filter in [
+            all,
+            table(2),
+            older_than(60),
+            text("DOCMOST"),
+            text("t2/R5"),
+            text("a \"quote\""),
+        ] {
+            assert!(
+                sieve(&filter)(&stored),
+                "the sieve lets through what may match: {filter:?}"
+            );
+        }
+        assert!(!sieve(&table(3))(&stored) && !sieve(&other_reason)(&stored) && !sieve(&text("baserow"))(&stored));
     }
 }

@@ -7,8 +7,8 @@ use crate::desk::Desk;
 const LETTERS: usize = 100_000;
 /// The longest that one call to Redis may take, in microseconds: nobody else is served meanwhile.
 const LONGEST_CALL: u64 = 10_000;
-/// For the build that users have. The unoptimised one of the tests reads JSON about ten times slower.
-const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+/// For the build that users have. The unoptimised one of the tests is many times slower, also on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
 
 /// A letter as the queue stores it.
 fn letter(id: &str, number: usize) -> String {

@@ -70,17 +70,21 @@ pub(super) fn encode_letter(letter: &DeadLetter) -> Result<(String, Vec<u8>), Qu
 impl Queue {
     /// A page of dead letters, newest first; `after` is the last id of the page before. At most 500 at a time.
     pub async fn dead_letters(&self, after: Option<&str>, count: usize) -> Result<Vec<DeadLetter>, QueueError> {
-        let newest = after.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
-        let mut command = redis::cmd("ZREVRANGEBYLEX");
-        command
-            .arg(&self.inner.keys.dead)
-            .arg(newest)
-            .arg("-")
-            .arg("LIMIT")
-            .arg(0)
-            .arg(count.min(PAGE));
-        let ids: Vec<String> = self.inner.redis.query(&command).await?;
+        let ids = self.dead_ids(after, count).await?;
         self.letters(&ids).await
+    }
+
+    /// The same for a search through many: only letters whose stored text passes the sieve are decoded. Also gives where the page ends;
+    /// `None` behind the last letter.
+    pub async fn sieved_letters(
+        &self,
+        after: Option<&str>,
+        count: usize,
+        sieve: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<DeadLetter>, Option<String>), QueueError> {
+        let mut ids = self.dead_ids(after, count).await?;
+        let letters = self.letters_that(&ids, sieve).await?;
+        Ok((letters, ids.pop()))
     }
 
     /// One dead letter.
@@ -129,7 +133,24 @@ impl Queue {
         Ok(discarded)
     }
 
+    async fn dead_ids(&self, after: Option<&str>, count: usize) -> Result<Vec<String>, QueueError> {
+        let newest = after.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
+        let mut command = redis::cmd("ZREVRANGEBYLEX");
+        command
+            .arg(&self.inner.keys.dead)
+            .arg(newest)
+            .arg("-")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(count.min(PAGE));
+        self.inner.redis.query(&command).await
+    }
+
     async fn letters(&self, ids: &[String]) -> Result<Vec<DeadLetter>, QueueError> {
+        self.letters_that(ids, |_| true).await
+    }
+
+    async fn letters_that(&self, ids: &[String], sieve: impl Fn(&str) -> bool) -> Result<Vec<DeadLetter>, QueueError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -138,12 +159,16 @@ impl Queue {
             command.arg(self.inner.keys.letter(id));
         }
         let letters: Vec<Option<Vec<u8>>> = self.inner.redis.query(&command).await?;
-        let read = |(id, bytes): (&String, Option<Vec<u8>>)| match serde_json::from_slice(&bytes?) {
-            Ok(letter) => Some(letter),
-            Err(error) => {
-                tracing::error!(letter = id, %error, "a dead letter cannot be read; it stays where it is");
-                None
+        let read = |(id, bytes): (&String, Option<Vec<u8>>)| {
+            let bytes = bytes?;
+            if !std::str::from_utf8(&bytes).is_ok_and(&sieve) {
+                return None;
             }
+            serde_json::from_slice(&bytes)
+                .inspect_err(
+                    |error| tracing::error!(letter = id, %error, "a dead letter cannot be read; it stays where it is"),
+                )
+                .ok()
         };
         Ok(ids.iter().zip(letters).filter_map(read).collect())
     }
