@@ -161,7 +161,7 @@ mod tests {
         assert!(matches(&newer_than(120), &letter, now) && !matches(&newer_than(60), &letter, now));
         let stored = serde_json::to_string(&letter).unwrap();
         for filter in [
-            all,
+            all.clone(),
             table(2),
             older_than(60),
             text("DOCMOST"),
