@@ -4,12 +4,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use system_tests::System;
 use system_tests::system::STOPS_WITHIN;
+use test_support::eventually;
 
 use crate::project;
 
 const WORKERS: usize = 3;
 /// Rows that are at least made, however quick the restarts are.
 const ROWS: usize = 40;
+
+/// A process that has only just started does not know yet what a signal means.
+async fn all_are_alive(system: &System) {
+    eventually("every worker gives a sign of life", async || {
+        match system.queue.workers().await {
+            Ok(workers) if workers.len() == WORKERS => Ok(()),
+            other => Err(format!("{other:?}\n{}", system.logs())),
+        }
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn workers_restarted_one_by_one_under_load_lose_nothing_and_double_nothing() {
@@ -25,15 +37,22 @@ async fn workers_restarted_one_by_one_under_load_lose_nothing_and_double_nothing
         }
         anyhow::Ok(rows)
     };
-    let restarts = async {
+    let each_worker = async {
         for _ in 0..WORKERS {
+            all_are_alive(&system).await;
             let mut worker = system.workers.remove(0);
             let status = worker.stop(STOPS_WITHIN).await?;
             anyhow::ensure!(status.success(), "{}", worker.output());
             system.start_worker()?;
         }
-        restarted.store(true, Ordering::Relaxed);
+        all_are_alive(&system).await;
         anyhow::Ok(())
+    };
+    // The load ends with the restarts, also with one that fails.
+    let restarts = async {
+        let result = each_worker.await;
+        restarted.store(true, Ordering::Relaxed);
+        result
     };
     let (rows, done) = tokio::join!(load, restarts);
     done.unwrap();
