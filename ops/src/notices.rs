@@ -34,6 +34,7 @@ pub struct Notices {
 #[derive(Debug, Subcommand)]
 pub enum NoticesVerb {
     /// Sends a notice that failed, or whose channel was off.
+    #[command(after_help = "Example: passerelle notices retry notice/e1/capacity/mail")]
     Retry {
         /// Its id, as `passerelle notices` shows it.
         #[arg(value_parser = JobKey::parse)]

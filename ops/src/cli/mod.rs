@@ -64,6 +64,7 @@ pub enum Operate {
     #[command(after_help = "Example: passerelle workers")]
     Workers,
     /// What people were told, by mail and Slack, and what could not be sent.
+    #[command(after_help = "Example: passerelle notices --state failed")]
     Notices(crate::notices::Notices),
     /// Dead letters: jobs that were given up.
     #[command(subcommand)]
@@ -308,7 +309,8 @@ mod tests {
                 // `make check` is the developer's.
                 "check" => "check-rules".to_owned(),
                 // Shown and operated by one target, with ARGS.
-                gate if gate.starts_with("gates ") => "gates".to_owned(),
+                below if below.starts_with("gates ") => "gates".to_owned(),
+                below if below.starts_with("notices ") => "notices".to_owned(),
                 other => other.replace(' ', "-"),
             };
             let is_there = makefile
