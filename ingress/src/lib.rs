@@ -28,3 +28,4 @@ mod routes;
 pub mod server;
 pub mod settings;
 mod spool;
+mod wiki_payload;

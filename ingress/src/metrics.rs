@@ -72,7 +72,7 @@ impl ItemCounts {
         let mut counts: Vec<(&'static str, u64)> = Vec::with_capacity(1);
         for item in items {
             let word = match &item.disposition {
-                Disposition::Sync => "sync",
+                Disposition::Sync | Disposition::Job(_) => "sync",
                 Disposition::Closed(outcome) => outcome.name(),
             };
             match counts.iter_mut().find(|(counted, _)| *counted == word) {

@@ -283,6 +283,7 @@ mod tests {
             let row = item.row.map_or("-".to_owned(), |row| row.to_string());
             match &item.disposition {
                 Disposition::Sync => format!("{row}: sync"),
+                Disposition::Job(job) => format!("{job}: sync"),
                 Disposition::Closed(outcome) => format!("{row}: {outcome}"),
             }
         };

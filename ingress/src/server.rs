@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use actix_web::web::{self, Data, get};
+use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use passerelle_shared::loops::Loops;
@@ -15,7 +15,7 @@ use crate::circles::Circles;
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
-use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive};
+use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive, receive_push};
 use crate::settings::Settings;
 use crate::spool::{Spool, drain_for_ever};
 
@@ -28,6 +28,7 @@ fn routes(config: &mut web::ServiceConfig) {
     };
     config
         .service(web::scope("/api/webhooks/baserow").default_service(web::to(receive)))
+        .service(only("/api/webhooks/docmost", post().to(receive_push)))
         .service(only("/healthz", get().to(alive)))
         .service(only("/readyz", get().to(ready)))
         .service(only("/metrics", get().to(measured)))

@@ -245,7 +245,7 @@ fn told(reason: &Reason) -> &'static str {
         Reason::PageForeign => "names a page that is not its own",
         Reason::Differs => "differs from its page",
         Reason::SubPageDiffers => "differs from a page below its page",
-        Reason::PageTrashed => "lives, its page is in the trash",
+        Reason::PageTrashed => "lives, its page says that it is gone",
         Reason::RowGone => "is gone, its page lives",
         Reason::Unmappable(_) => "cannot be rendered, not asked for",
     }

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EventId, RowId, SourceName, TableId, WebhookId};
+use crate::job::JobKey;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 
@@ -65,6 +66,8 @@ impl fmt::Display for DeliveryKey {
 pub enum Disposition {
     /// Make the page equal to the row: becomes (or joins) the row's job.
     Sync,
+    /// Becomes (or joins) this job, which is about something else than a row: a wiki page, a share.
+    Job(JobKey),
     /// Already ended, e.g. as an echo; recorded, never queued.
     Closed(Outcome),
 }

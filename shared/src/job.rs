@@ -5,13 +5,18 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::event::EventKind;
-use crate::id::{EventId, InvalidId, RowKey};
+use crate::id::{EventId, InvalidId, PageId, RowKey};
 use crate::ledger::Seq;
 use crate::time::Timestamp;
 
+/// What the keys of the jobs of wiki pages begin with.
+const PAGE: &str = "page/";
+/// What the keys of the jobs of shares begin with.
+const SHARE: &str = "share/";
+
 /// The queue's key of a job: at most one job per key exists, and it never runs twice at once.
 ///
-/// A row's job has the row's text (`t12/r345`); a notice's job has `notice/<event id>/<rule>`.
+/// A row's job has the row's text (`t12/r345`); a wiki page's `page/<id>`, a share's `share/<id>`; a notice's `notice/<event id>/<rule>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobKey(String);
@@ -34,6 +39,26 @@ impl JobKey {
             Some(position) => Err(InvalidId::Character { what, position }),
             None => Ok(Self(text.to_owned())),
         }
+    }
+    /// The key of the job of a wiki page.
+    pub fn of_page(page: &PageId) -> Self {
+        Self(format!("{PAGE}{page}"))
+    }
+    /// The key of the job of a share of a wiki page; its id has the alphabet of a page's.
+    pub fn of_share(share: &PageId) -> Self {
+        Self(format!("{SHARE}{share}"))
+    }
+    /// The wiki page, where the job is a page's.
+    pub fn page(&self) -> Option<PageId> {
+        PageId::parse(self.0.strip_prefix(PAGE)?).ok()
+    }
+    /// The share, where the job is a share's.
+    pub fn share(&self) -> Option<PageId> {
+        PageId::parse(self.0.strip_prefix(SHARE)?).ok()
+    }
+    /// Whether it is about something that can be looked at again at any time: a row, a page, a share. A notice cannot.
+    pub fn can_be_asked_for(&self) -> bool {
+        self.row().is_some() || self.page().is_some() || self.share().is_some()
     }
     /// The row, where the job is a row's.
     pub fn row(&self) -> Option<RowKey> {

@@ -28,7 +28,7 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
-    /// This moment less a duration.
+    /// This moment minus a duration.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(

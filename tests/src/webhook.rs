@@ -51,11 +51,20 @@ impl Caller {
 
     /// Posts a body, signed.
     pub async fn post(&self, body: impl Into<String>) -> anyhow::Result<Answer> {
-        let body = body.into();
+        self.send(&self.url, body.into()).await
+    }
+
+    /// Posts a body, signed, as the wiki would.
+    pub async fn push(&self, body: impl Into<String>) -> anyhow::Result<Answer> {
+        let (start, _) = self.url.split_once("/baserow/").unwrap_or((&self.url, ""));
+        self.send(&format!("{start}/docmost"), body.into()).await
+    }
+
+    async fn send(&self, url: &str, body: String) -> anyhow::Result<Answer> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())?;
         mac.update(body.as_bytes());
         let signature = hex::encode(mac.finalize().into_bytes());
-        let request = self.http.post(&self.url).header("X-Baserow-Signature", signature);
+        let request = self.http.post(url).header("X-Baserow-Signature", signature);
         let response = request
             .header("Content-Type", "application/json")
             .body(body)

@@ -1,3 +1,6 @@
 //! What webhooks never tell, over real processes.
 
 mod reconcile;
+mod rows_gone;
+mod shares;
+mod wiki;

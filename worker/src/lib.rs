@@ -23,6 +23,7 @@
 //! | [`probe`] | keeps the gates: leases, health checks, reports |
 //! | [`reconcile`] | which rows differ from their pages, whatever the webhooks told, and asks for them |
 //! | [`rounds`] | what a worker does from time to time: the reconciliation, the sweep |
+//! | [`wiki`] | the life of a wiki page's job: its row |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
 //! | [`dead_budget`] | says when the dead letters weigh too much |
@@ -61,3 +62,4 @@ pub mod settings;
 pub mod start;
 pub mod tables;
 pub mod telling;
+pub mod wiki;

@@ -39,6 +39,7 @@ use crate::row::Row;
 use crate::rules::{PageRule, Subject, reacts};
 use crate::tables::is_table;
 use crate::telling::{self, Occasion, Told};
+use crate::wiki;
 
 /// Reads of a row that is not there: a webhook may arrive a moment before the row can be read (C2).
 const READS: usize = 3;
@@ -72,6 +73,12 @@ struct Assignment<'a> {
 }
 
 async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
+    if let Some(page) = job.key.page() {
+        return wiki::sync_page(bridge, &page, journal).await;
+    }
+    if let Some(share) = job.key.share() {
+        return wiki::report_share(bridge, &share, journal).await;
+    }
     let key = job
         .key
         .row()

@@ -23,11 +23,12 @@ use crate::circles::Circles;
 use crate::echo::QuietFields;
 use crate::metrics::{self, ItemCounts};
 use crate::payload::{self, Understood};
-use crate::proof::Sources;
+use crate::proof::{ProvenBody, Sources};
 use crate::rejection::Rejection;
 use crate::routes::refused::{method_not_allowed, not_found};
 use crate::settings::Limits;
 use crate::spool::{Spool, Spooled};
+use crate::wiki_payload;
 
 /// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a third of it.
 const SMALL_BODY_BYTES: usize = 256 * 1024;
@@ -62,6 +63,12 @@ struct Answer<'a> {
     status: &'a str,
 }
 
+/// Makes an event of a proven body.
+type Parse = fn(ProvenBody, &QuietFields, Timestamp) -> Result<Understood, Rejection>;
+
+/// The name of the wiki among the sources of `bridge.toml`.
+const WIKI: &str = "docmost";
+
 /// `POST /api/webhooks/baserow/{source}`: whatever follows the prefix is the name of a source.
 pub(crate) async fn receive(entrance: Data<Entrance>, request: HttpRequest, body: Payload) -> HttpResponse {
     let rest = request.match_info().unprocessed();
@@ -74,20 +81,34 @@ pub(crate) async fn receive(entrance: Data<Entrance>, request: HttpRequest, body
     if request.method() != Method::POST {
         return method_not_allowed().await;
     }
-    let answer = entrance.admit(source, &request, body).await;
-    answer.unwrap_or_else(|rejection| {
-        metrics::refused(&rejection);
-        log_refusal(&rejection, source, &request);
-        rejection.response()
-    })
+    entrance.answer((source, payload::parse), &request, body).await
+}
+
+/// `POST /api/webhooks/docmost`
+pub(crate) async fn receive_push(entrance: Data<Entrance>, request: HttpRequest, body: Payload) -> HttpResponse {
+    entrance.answer((WIKI, wiki_payload::parse), &request, body).await
 }
 
 impl Entrance {
-    async fn admit(&self, source: &str, request: &HttpRequest, body: Payload) -> Result<HttpResponse, Rejection> {
+    async fn answer(&self, (source, parse): (&str, Parse), request: &HttpRequest, body: Payload) -> HttpResponse {
+        let answer = self.admit((source, parse), request, body).await;
+        answer.unwrap_or_else(|rejection| {
+            metrics::refused(&rejection);
+            log_refusal(&rejection, source, request);
+            rejection.response()
+        })
+    }
+
+    async fn admit(
+        &self,
+        (source, parse): (&str, Parse),
+        request: &HttpRequest,
+        body: Payload,
+    ) -> Result<HttpResponse, Rejection> {
         let received = Timestamp::now();
         let claim = self.sources.claim(source, request.headers())?;
         let proven = claim.prove(self.read(request, body).await?)?;
-        let Understood { event, contents } = payload::parse(proven, &self.quiet, received)?;
+        let Understood { event, contents } = parse(proven, &self.quiet, received)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event).await? {
             Durable::Accepted(accepted) => {

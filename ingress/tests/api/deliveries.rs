@@ -150,3 +150,22 @@ async fn what_happened_is_counted() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+#[tokio::test]
+async fn a_push_of_the_wiki_is_proven_and_durable_like_any_delivery() {
+    let ingress = Ingress::start().unwrap();
+    let page = "0199a1f0-0000-7000-8000-0000000000aa";
+    let body = json!({"event_id": "p-1", "event_type": "page.updated", "page_id": page}).to_string();
+    let refused = ingress.get("/api/webhooks/docmost").await.unwrap();
+    assert_eq!(refused.status, 405);
+    assert_eq!(ingress.push(body.clone()).await.unwrap().word(), "queued");
+    assert_eq!(ingress.push(body).await.unwrap().word(), "duplicate");
+    assert_eq!(ingress.queue.stats().await.unwrap().active, 1);
+    let ledger = ingress.ledger().await.unwrap();
+    let LedgerRecord::Accepted(record) = &ledger[0] else {
+        panic!("{ledger:?}");
+    };
+    assert_eq!(print_items(&record.items), format!("page/{page} sync"));
+    let unclear = json!({"event_id": "p-2", "event_type": "page.updated"}).to_string();
+    assert_eq!(ingress.push(unclear).await.unwrap().status, 400);
+}

@@ -105,6 +105,14 @@ impl Ingress {
         self.send(&[(SIGNATURE, &signature)], body).await
     }
 
+    /// Sends a body, signed, as the wiki.
+    pub(crate) async fn push(&self, body: impl Into<Vec<u8>>) -> anyhow::Result<Answer> {
+        let body = body.into();
+        let signature = signature(SECRET, &body)?;
+        let request = self.http.post(self.url("/api/webhooks/docmost"));
+        answer(request.header(SIGNATURE, signature).body(body).send().await?).await
+    }
+
     /// Sends a body with these headers.
     pub(crate) async fn send(&self, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> anyhow::Result<Answer> {
         let mut request = self.http.post(self.url("/api/webhooks/baserow/projet-changed"));
@@ -167,6 +175,7 @@ pub(crate) fn print_items(items: &[Item]) -> String {
         let row = item.row.map_or("-".to_owned(), |row| row.to_string());
         match &item.disposition {
             Disposition::Sync => format!("{row} sync"),
+            Disposition::Job(job) => format!("{job} sync"),
             Disposition::Closed(outcome) => format!("{row} {outcome}"),
         }
     };

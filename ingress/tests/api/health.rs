@@ -12,7 +12,7 @@ async fn a_path_that_is_not_there_is_told_as_json() {
         "/",
         "/api/webhooks/baserow",
         "/api/webhooks/baserow/a/b",
-        "/api/webhooks/docmost",
+        "/api/webhooks/docmost/a",
     ] {
         let answer = ingress.get(path).await.unwrap();
         assert_eq!(answer.status, 404, "{path}");

@@ -6,6 +6,7 @@ mod set_up;
 use clap::{Args, Parser, Subcommand};
 use passerelle_shared::gate::GateName;
 use passerelle_shared::id::EventId;
+use passerelle_shared::job::JobKey;
 use passerelle_shared::queue::QueueName;
 
 pub use dead::{Dead, Filter, Order, Pace, Which};
@@ -122,7 +123,7 @@ impl Verb {
 /// `trace`.
 #[derive(Debug, Args)]
 pub struct Trace {
-    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (numbers from Baserow's address bar), or projet/5.
+    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (numbers from Baserow's address bar), or projet/5; or page/<id of a wiki page>, share/<id>.
     #[arg(value_parser = subject)]
     pub subject: Subject,
     /// For a row: how many of its latest events to show.
@@ -214,6 +215,8 @@ pub enum Subject {
     Event(EventId),
     /// The latest events of this row.
     Row(RowName),
+    /// The latest events of a wiki page or a share.
+    Wiki(JobKey),
 }
 
 /// Who acts.
@@ -241,6 +244,12 @@ impl By {
 fn subject(text: &str) -> Result<Subject, String> {
     if let Ok(row) = RowName::parse(text) {
         return Ok(Subject::Row(row));
+    }
+    if let Some(job) = JobKey::parse(text)
+        .ok()
+        .filter(|job| job.page().or(job.share()).is_some())
+    {
+        return Ok(Subject::Wiki(job));
     }
     let event = EventId::parse(text).map_err(|error| format!("{error}; give an event id or a row such as t2/r5"))?;
     Ok(Subject::Event(event))

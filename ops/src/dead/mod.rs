@@ -120,7 +120,7 @@ async fn show(bridge: &Bridge, id: &str, json: bool, console: &mut Console) -> R
     let superseded = is_superseded(bridge, &letter).await?;
     let events = match letter.job.row() {
         Some(row) => bridge.store.trace_row(row, EVENTS_SHOWN).await?,
-        None => Vec::new(),
+        None => bridge.store.trace_job(&letter.job, EVENTS_SHOWN).await?,
     };
     let now = Timestamp::now();
     let shown = Shown {
@@ -150,7 +150,7 @@ fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Troubl
         let ids: Vec<&str> = acted.not_rows.iter().map(|letter| letter.id.as_str()).collect();
         let ids = ids.join(", ");
         return Err(Trouble::Failed(format!(
-            "only the letters of rows can be replayed; these are not and stay: {ids}. Discard them if they are of no use"
+            "only the letters of rows, pages and shares can be replayed; these are not and stay: {ids}. Discard them if they are of no use"
         )));
     }
     if acted.unknown.is_empty() {

@@ -28,7 +28,7 @@ pub(super) async fn replay(
     stop: &CancellationToken,
 ) -> Result<Acted, Trouble> {
     let (chosen, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
-    let (letters, not_rows): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|letter| letter.job.row().is_some());
+    let (letters, not_rows): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|letter| letter.job.can_be_asked_for());
     let mut run = Run {
         bridge,
         by,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use passerelle_shared::job::JobKey;
 use passerelle_shared::ledger::{AttemptRecord, FailureClass, FailureRecord, Verdict};
 use passerelle_shared::outcome::{IgnoredReason, Outcome};
 use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
@@ -28,6 +29,9 @@ pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
         .closed
         .map(|closed| closed.since(story.received))
         .unwrap_or_default();
+    if let Some(sentence) = item.job.as_ref().and_then(|job| of_wiki(job, outcome)) {
+        return sentence.to_owned();
+    }
     match outcome {
         Outcome::Synced => format!("{}, {} after the event arrived.", done(item), span(after)),
         Outcome::NoChange => "The page already equalled the row, so nothing was written.".to_owned(),
@@ -67,6 +71,20 @@ fn done(item: &ItemStory) -> &'static str {
         "The rows whose pages show this one were told to look at it again"
     } else {
         "The page was made equal to the row"
+    }
+}
+
+/// What the usual words do not fit: the job is a page's or a share's, not a row's.
+fn of_wiki(job: &JobKey, outcome: &Outcome) -> Option<&'static str> {
+    let is_share = job.share().is_some();
+    match outcome {
+        Outcome::Synced if is_share => Some("The share was new: it stands in this ledger, and was told."),
+        Outcome::NoChange if is_share => Some("The share was known already, so nobody was told again."),
+        Outcome::Synced => Some("The row of the wiki page was written."),
+        Outcome::NoChange => Some("The row of the wiki page needed no change."),
+        Outcome::Superseded => Some("A later event of the same page was carried out in its place."),
+        Outcome::Ignored(IgnoredReason::NoRule) => Some("No wiki rule in bridge.toml is about it."),
+        _ => None,
     }
 }
 

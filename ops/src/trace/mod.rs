@@ -54,6 +54,10 @@ pub async fn run(
             let stories = bridge.store.trace_row(row, verb.limit).await?;
             (stories, format!("no event of row {row}"))
         }
+        Subject::Wiki(job) => (
+            bridge.store.trace_job(job, verb.limit).await?,
+            format!("no event of {job}"),
+        ),
     };
     if stories.is_empty() {
         return Err(Trouble::NotFound(unknown(&what, &freshness)));

@@ -19,7 +19,12 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
     let table = story
         .table
         .map_or_else(String::new, |table| format!(" in table {table}"));
-    let _ = writeln!(text, "  from       {from}: rows {}{table}", story.kind.as_str());
+    let _ = writeln!(
+        text,
+        "  from       {from}: {} {}{table}",
+        subjects(story),
+        story.kind.as_str()
+    );
     let _ = writeln!(text, "  received   {}", story.received);
     let _ = writeln!(
         text,
@@ -47,12 +52,24 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
     text
 }
 
+/// What the event is about.
+fn subjects(story: &EventStory) -> &'static str {
+    if story.items.iter().any(|item| item.job.is_some()) {
+        "wiki"
+    } else {
+        "rows"
+    }
+}
+
 fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
-    match item.row {
-        Some(row) => {
+    match (item.row, &item.job) {
+        (Some(row), _) => {
             let _ = writeln!(text, "\n  Row {row}");
         }
-        None => text.push_str("\n  No row\n"),
+        (None, Some(job)) => {
+            let _ = writeln!(text, "\n  Wiki {job}");
+        }
+        (None, None) => text.push_str("\n  No row\n"),
     }
     for attempt in &item.attempts {
         tell_attempt(text, attempt);

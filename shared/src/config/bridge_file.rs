@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::notice_actions::{CapacityAction, NoticeAction};
 use super::reader::{Problem, Problems};
+use super::wiki::WikiRule;
 use crate::event::EventKind;
 
 /// The whole file.
@@ -27,6 +28,9 @@ pub struct BridgeFile {
     /// What to do for which table.
     #[serde(default)]
     pub rules: Vec<Spanned<Rule>>,
+    /// What happens in the wiki and concerns Baserow, or people.
+    #[serde(default)]
+    pub wiki: Vec<Spanned<WikiRule>>,
 }
 
 /// How a caller proves itself.
@@ -144,9 +148,31 @@ pub struct PageAction {
     /// What happens to the page when the row is deleted.
     #[serde(default)]
     pub row_deleted: RowDeleted,
+    /// How a page is marked whose row is gone.
+    #[serde(default)]
+    pub mark: Mark,
     /// Where the page's id and address are written in the row.
     #[serde(default)]
     pub write_back: WriteBack,
+}
+
+/// How the page of a deleted row looks if it stays (`row_deleted = "mark"`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mark {
+    /// What its title begins with.
+    pub prefix: String,
+    /// Its icon; the old one stays if absent.
+    pub icon: Option<String>,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self {
+            prefix: "[supprimé] ".to_owned(),
+            icon: None,
+        }
+    }
 }
 
 /// Icon by the value of a field.
@@ -182,6 +208,8 @@ pub enum RowDeleted {
     Trash,
     /// It stays as it is.
     Keep,
+    /// It stays, and its title (perhaps its icon too) says that its row is gone.
+    Mark,
 }
 
 /// The row's fields that hold the link to the page.

@@ -7,10 +7,11 @@ mod notice_actions;
 mod notices;
 mod reader;
 mod settings;
+mod wiki;
 
 pub use bridge_file::{
-    BodyUpdates, BridgeFile, CollectionAction, Icons, PageAction, ProofKind, RowDeleted, Rule, SourceConfig, TableRef,
-    WriteBack, line_of,
+    BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, ProofKind, RowDeleted, Rule, SourceConfig,
+    TableRef, WriteBack, line_of,
 };
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
@@ -19,3 +20,4 @@ pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
     RedisSettings, StoreSettings,
 };
+pub use wiki::{AlertAudience, RowAction, WikiRule};

@@ -90,9 +90,14 @@ impl Queue {
     }
 }
 
-/// An event of our own making: one row, to be synced.
+/// An event of our own making about one row.
 pub(super) fn forced_event(row: RowKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
+    forced_event_of(&JobKey::of_row(row), source, id, payload)
+}
+/// An event of our own making: one job that can be asked for.
+pub(super) fn forced_event_of(job: &JobKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
     let invalid = |error: crate::id::InvalidId| QueueError::Protocol(error.to_string());
+    let row = job.row();
     Ok(NewEvent {
         key: DeliveryKey {
             webhook: None,
@@ -101,11 +106,11 @@ pub(super) fn forced_event(row: RowKey, source: &str, id: &str, payload: Vec<u8>
         },
         source: SourceName::parse(source).map_err(invalid)?,
         kind: EventKind::Forced,
-        table: Some(row.table),
+        table: row.map(|row| row.table),
         received: Timestamp::now(),
         items: vec![Item {
-            row: Some(row.row),
-            disposition: Disposition::Sync,
+            row: row.map(|row| row.row),
+            disposition: row.map_or_else(|| Disposition::Job(job.clone()), |_| Disposition::Sync),
         }],
         payload,
     })
@@ -138,6 +143,7 @@ impl Prepared {
     pub(super) fn new(event: &NewEvent, origin: Option<Origin>) -> Result<Self, QueueError> {
         let row_key = |item: &Item| match (&item.disposition, event.table, item.row) {
             (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::of_row(RowKey { table, row })),
+            (Disposition::Job(job), ..) => Some(job.clone()),
             _ => None,
         };
         Ok(Self {

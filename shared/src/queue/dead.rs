@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::accept::{Origin, Prepared, Taken, forced_event};
+use super::accept::{Origin, Prepared, Taken, forced_event_of};
 use super::keys::Keys;
 use super::ledger_stream::encode_fact;
 use super::scripts::DISCARD;
@@ -175,14 +175,14 @@ impl Queue {
 }
 
 fn replay_of(letter: &DeadLetter, by: &str) -> Result<Option<Prepared>, QueueError> {
-    let Some(row) = letter.job.row() else {
+    if !letter.job.can_be_asked_for() {
         return Ok(None);
-    };
+    }
     let payload = json!({ "replayed_by": by, "letter": letter.id })
         .to_string()
         .into_bytes();
     // The letter's id is unique: so is the event's, and a repetition is the same event again.
-    let event = forced_event(row, "operator", &format!("replay-{}", letter.id), payload)?;
+    let event = forced_event_of(&letter.job, "operator", &format!("replay-{}", letter.id), payload)?;
     let note = encode_fact(&LedgerRecord::Replayed {
         letter: letter.id.clone(),
         job: letter.job.clone(),

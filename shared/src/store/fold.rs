@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::event::Disposition;
 use crate::id::RowKey;
+use crate::job::JobKey;
 use crate::ledger::{AcceptedRecord, AttemptRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord, Verdict};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
@@ -59,6 +60,8 @@ pub(super) struct NewItemRow {
     pub(super) id: ItemId,
     pub(super) table: Option<i64>,
     pub(super) row: Option<i64>,
+    /// Where the item is about something else than a row.
+    pub(super) job: Option<String>,
     pub(super) closing: Option<Closing>,
 }
 
@@ -77,25 +80,25 @@ pub(super) struct Changes<'f> {
     pub(super) unreadable: Vec<(Place, &'f UnreadableRecord)>,
 }
 
-/// The rows whose open items the facts may close: what to load before folding.
-pub(super) fn rows_to_close(entries: &[LedgerEntry]) -> Vec<RowKey> {
+/// The jobs whose open items the facts may close: what to load before folding.
+pub(super) fn jobs_to_close(entries: &[LedgerEntry]) -> Vec<JobKey> {
     let records = entries.iter().flat_map(|entry| entry.records.iter().flatten());
-    let mut rows: Vec<RowKey> = records
+    let mut jobs: Vec<JobKey> = records
         .filter_map(|record| match record {
-            LedgerRecord::Attempt(attempt) if final_outcome(&attempt.verdict).is_some() => attempt.job.row(),
+            LedgerRecord::Attempt(attempt) if final_outcome(&attempt.verdict).is_some() => Some(attempt.job.clone()),
             _ => None,
         })
         .collect();
-    rows.sort_unstable();
-    rows.dedup();
-    rows
+    jobs.sort_unstable();
+    jobs.dedup();
+    jobs
 }
 
-/// Applies the rule to the facts in order. `open` holds the stored open items of [`rows_to_close`].
-pub(super) fn fold(entries: &[LedgerEntry], open: impl IntoIterator<Item = (RowKey, ItemId)>) -> Changes<'_> {
+/// Applies the rule to the facts in order. `open` holds the stored open items of [`jobs_to_close`].
+pub(super) fn fold(entries: &[LedgerEntry], open: impl IntoIterator<Item = (JobKey, ItemId)>) -> Changes<'_> {
     let mut fold = Fold::default();
-    for (row, item) in open {
-        fold.open.entry(row).or_default().push(Open { item, new_index: None });
+    for (job, item) in open {
+        fold.open.entry(job).or_default().push(Open { item, new_index: None });
     }
     for items in fold.open.values_mut() {
         items.sort_unstable_by_key(|open| open.item);
@@ -122,8 +125,8 @@ struct Open {
 #[derive(Default)]
 struct Fold<'f> {
     changes: Changes<'f>,
-    /// Open items by row, oldest first.
-    open: HashMap<RowKey, Vec<Open>>,
+    /// Open items by job, oldest first.
+    open: HashMap<JobKey, Vec<Open>>,
     /// The latest event of this batch by delivery key.
     latest: HashMap<String, usize>,
 }
@@ -135,8 +138,8 @@ impl<'f> Fold<'f> {
             LedgerRecord::Duplicate { key, received } => self.count_again(key.to_string(), *received),
             LedgerRecord::Attempt(attempt) => {
                 self.changes.attempts.push((place, attempt));
-                if let (Some(outcome), Some(row)) = (final_outcome(&attempt.verdict), attempt.job.row()) {
-                    self.close(place, attempt, row, &outcome);
+                if let Some(outcome) = final_outcome(&attempt.verdict) {
+                    self.close(place, attempt, &outcome);
                 }
             }
             LedgerRecord::Replayed { .. } | LedgerRecord::Discarded { .. } | LedgerRecord::Switched { .. } => {
@@ -154,10 +157,15 @@ impl<'f> Fold<'f> {
                     at: record.received,
                     by: None,
                 }),
-                Disposition::Sync => None,
+                Disposition::Sync | Disposition::Job(_) => None,
             };
-            if let (None, Some(table), Some(row)) = (&closing, record.table, item.row) {
-                self.open.entry(RowKey { table, row }).or_default().push(Open {
+            let job = match (&item.disposition, record.table, item.row) {
+                (Disposition::Job(job), ..) => Some(job.clone()),
+                (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::of_row(RowKey { table, row })),
+                _ => None,
+            };
+            if let Some(job) = job {
+                self.open.entry(job).or_default().push(Open {
                     item: id,
                     new_index: Some(self.changes.items.len()),
                 });
@@ -166,6 +174,10 @@ impl<'f> Fold<'f> {
                 id,
                 table: record.table.map(|table| table.get().cast_signed()),
                 row: item.row.map(|row| row.get().cast_signed()),
+                job: match &item.disposition {
+                    Disposition::Job(job) => Some(job.as_str().to_owned()),
+                    Disposition::Sync | Disposition::Closed(_) => None,
+                },
                 closing,
             });
         }
@@ -190,8 +202,10 @@ impl<'f> Fold<'f> {
         again.last = Some(received);
     }
 
-    fn close(&mut self, by: Place, attempt: &AttemptRecord, row: RowKey, outcome: &Outcome) {
-        let Some(open) = self.open.get_mut(&row) else { return };
+    fn close(&mut self, by: Place, attempt: &AttemptRecord, outcome: &Outcome) {
+        let Some(open) = self.open.get_mut(&attempt.job) else {
+            return;
+        };
         let covered = open.partition_point(|open| open.item.event.seq <= attempt.covers);
         let closed: Vec<Open> = open.drain(..covered).collect();
         for (index, Open { item, new_index }) in closed.into_iter().enumerate() {

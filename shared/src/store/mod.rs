@@ -10,6 +10,8 @@
 //! | `pages.rs` | links and intents |
 //! | `notices.rs` | what people are told |
 //! | `pending.rs` | the events that a row's job answers for |
+//! | `doubts.rs` | pages that may have a twin |
+//! | `wiki.rs` | rows made for wiki pages, known shares |
 //! | `column.rs` | how our values become column values and back |
 //! | `fold.rs` | the ledger rule: what each fact does to which items (pure) |
 //! | `record.rs` | the one transaction that writes a batch of facts exactly once |
@@ -23,6 +25,7 @@
 mod bulk;
 mod column;
 mod counts;
+mod doubts;
 mod error;
 mod fold;
 mod intake;
@@ -33,9 +36,11 @@ mod pending;
 mod record;
 mod retention;
 mod story;
+mod wiki;
 mod write;
 
 pub use counts::Counts;
+pub use doubts::Doubt;
 pub use error::StoreError;
 pub use intake::{Intake, IntakeError, take_ledger};
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
@@ -44,3 +49,4 @@ pub use pages::{Intent, Link};
 pub use pending::PendingEvent;
 pub use retention::Retired;
 pub use story::{EventStory, ItemStory, OperatorAct};
+pub use wiki::PageRow;

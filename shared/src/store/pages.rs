@@ -163,6 +163,18 @@ impl Store {
         })
     }
 
+    /// Whether a create was about to be sent whose link is not saved.
+    pub async fn has_intent(&self, row: RowKey, slot: &Slot) -> Result<bool, StoreError> {
+        let statement = "SELECT count(*) FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3";
+        let found: i64 = sqlx::query_scalar(statement)
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .bind(slot.as_str().to_owned())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(found > 0)
+    }
+
     /// Moves an intent to the present: another create is about to be sent, and its answer may be lost too.
     pub async fn renew_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("UPDATE intents SET started = $4 WHERE table_id = $1 AND row_id = $2 AND slot = $3")

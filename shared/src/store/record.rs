@@ -4,13 +4,15 @@
 //! (the loser is told [`StoreError::LedgerMoved`]), and a crash undoes the move with the rest. So the lease among ledger writers is only
 //! a matter of thrift: whatever crashes or competes, each fact is in the store once.
 
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::bulk::{Bulk, ROWS_PER_STATEMENT};
 use super::column::{self, signed};
-use super::fold::{ItemId, Place, fold, rows_to_close};
+use super::fold::{ItemId, Place, fold, jobs_to_close};
 use super::{Store, StoreError, write};
 use crate::id::RowKey;
+use crate::job::JobKey;
 use crate::ledger::{LedgerEntry, Seq};
 
 impl Store {
@@ -27,7 +29,7 @@ impl Store {
         let Some(last) = entries.last() else { return Ok(()) };
         let mut transaction = self.pool.begin().await?;
         move_position(&mut transaction, after, &last.id).await?;
-        let open = open_items(&mut transaction, &rows_to_close(entries)).await?;
+        let open = open_items(&mut transaction, &jobs_to_close(entries)).await?;
         let changes = fold(entries, open);
         write::changes(&mut transaction, &changes).await?;
         transaction.commit().await?;
@@ -55,7 +57,16 @@ const OPEN_ITEMS: Bulk = Bulk {
     columns: 2,
 };
 
-async fn open_items(connection: &mut AnyConnection, rows: &[RowKey]) -> Result<Vec<(RowKey, ItemId)>, StoreError> {
+const OPEN_ITEMS_OF_JOBS: Bulk = Bulk {
+    before: "SELECT job, seq, place, item FROM items WHERE outcome IS NULL AND job IN (VALUES ",
+    after: ")",
+    columns: 1,
+};
+
+/// The open items of these jobs: a row's are found by the row, all others by the job's key.
+async fn open_items(connection: &mut AnyConnection, jobs: &[JobKey]) -> Result<Vec<(JobKey, ItemId)>, StoreError> {
+    let (rows, others): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.row().is_some());
+    let rows: Vec<RowKey> = rows.into_iter().filter_map(JobKey::row).collect();
     let mut open = Vec::new();
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
         let query =
@@ -68,13 +79,27 @@ async fn open_items(connection: &mut AnyConnection, rows: &[RowKey]) -> Result<V
                 table: column::table(found.try_get("table_id")?)?,
                 row: column::row(found.try_get("row_id")?)?,
             };
-            let event = Place {
-                seq: Seq::from_i64(found.try_get("seq")?),
-                number: found.try_get("place")?,
-            };
-            let number = found.try_get("item")?;
-            open.push((row, ItemId { event, number }));
+            open.push((JobKey::of_row(row), item_id(&found)?));
+        }
+    }
+    for chunk in others.chunks(ROWS_PER_STATEMENT) {
+        let query = sqlx::query(AssertSqlSafe(OPEN_ITEMS_OF_JOBS.sql(chunk.len())));
+        let query = chunk
+            .iter()
+            .fold(query, |query, job| query.bind(job.as_str().to_owned()));
+        for found in query.fetch_all(&mut *connection).await? {
+            let job = column::parsed("items.job", found.try_get("job")?, JobKey::parse)?;
+            open.push((job, item_id(&found)?));
         }
     }
     Ok(open)
+}
+
+fn item_id(found: &AnyRow) -> Result<ItemId, StoreError> {
+    let event = Place {
+        seq: Seq::from_i64(found.try_get("seq")?),
+        number: found.try_get("place")?,
+    };
+    let number = found.try_get("item")?;
+    Ok(ItemId { event, number })
 }

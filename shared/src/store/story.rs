@@ -45,6 +45,9 @@ pub struct EventStory {
 pub struct ItemStory {
     /// The row; `None` for a delivery that names none.
     pub row: Option<RowKey>,
+    /// The job, where it is about something else than a row: `page/<id>`, `share/<id>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobKey>,
     /// How it ended; `None` while it is open.
     pub outcome: Option<Outcome>,
     /// When it ended.
@@ -98,7 +101,19 @@ impl Store {
             .bind(i64::from(count))
             .fetch_all(&self.pool)
             .await?;
-        self.stories(found, Some(row)).await
+        self.stories(found, Some(&JobKey::of_row(row))).await
+    }
+
+    /// The latest `count` events of a job that is about something else than a row, oldest first, each with this job's item only.
+    pub async fn trace_job(&self, job: &JobKey, count: u32) -> Result<Vec<EventStory>, StoreError> {
+        let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
+                         WHERE job = $1 ORDER BY seq DESC, place DESC LIMIT $2) ORDER BY seq DESC, place DESC";
+        let found = sqlx::query(statement)
+            .bind(job.as_str().to_owned())
+            .bind(i64::from(count))
+            .fetch_all(&self.pool)
+            .await?;
+        self.stories(found, Some(job)).await
     }
 
     /// Whether a job was carried out with a later entry covered than this one.
@@ -127,7 +142,7 @@ impl Store {
     }
 
     /// Turns event rows (newest first) into stories (oldest first).
-    async fn stories(&self, mut events: Vec<AnyRow>, only: Option<RowKey>) -> Result<Vec<EventStory>, StoreError> {
+    async fn stories(&self, mut events: Vec<AnyRow>, only: Option<&JobKey>) -> Result<Vec<EventStory>, StoreError> {
         events.reverse();
         let mut stories = Vec::with_capacity(events.len());
         for event in &events {
@@ -138,13 +153,15 @@ impl Store {
                 place: story.place,
             };
             story.notices = self.notices_of(at).await?;
-            story.notices.retain(|notice| only.is_none() || notice.row == only);
+            story
+                .notices
+                .retain(|notice| only.is_none() || notice.row.map(JobKey::of_row).as_ref() == only);
             stories.push(story);
         }
         Ok(stories)
     }
 
-    async fn items(&self, seq: Seq, place: i64, only: Option<RowKey>) -> Result<Vec<ItemStory>, StoreError> {
+    async fn items(&self, seq: Seq, place: i64, only: Option<&JobKey>) -> Result<Vec<ItemStory>, StoreError> {
         let found = sqlx::query("SELECT * FROM items WHERE seq = $1 AND place = $2 ORDER BY item")
             .bind(seq.as_i64())
             .bind(place)
@@ -153,13 +170,13 @@ impl Store {
         let mut items = Vec::with_capacity(found.len());
         for stored in &found {
             let (mut item, closed_by) = read_item(stored)?;
-            if only.is_some() && item.row != only {
+            let job = item.row.map(JobKey::of_row).or_else(|| item.job.clone());
+            if only.is_some_and(|only| job.as_ref() != Some(only)) {
                 continue;
             }
-            if let Some(row) = item.row
+            if let Some(job) = job
                 && (item.outcome.is_none() || closed_by.is_some())
             {
-                let job = JobKey::of_row(row);
                 item.attempts = self.attempts(&job, seq, closed_by).await?;
                 item.acts = self.acts(&job, closed_by).await?;
             }
@@ -236,6 +253,10 @@ fn read_item(row: &AnyRow) -> Result<(ItemStory, Option<Seq>), StoreError> {
     let reason: Option<String> = row.try_get("reason")?;
     let item = ItemStory {
         row: key,
+        job: row
+            .try_get::<Option<String>, _>("job")?
+            .map(|job| column::parsed("items.job", &job, JobKey::parse))
+            .transpose()?,
         outcome: outcome.map(|name| column::outcome(&name, reason)).transpose()?,
         closed: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp::from_millis),
         attempts: Vec::new(),

@@ -73,15 +73,18 @@ async fn insert_events(connection: &mut AnyConnection, events: &[NewEventRow<'_>
 }
 
 const ITEMS: Bulk = Bulk {
-    before: "INSERT INTO items (seq, place, item, table_id, row_id, outcome, reason, closed_at, closed_seq, closed_place) VALUES ",
+    before: "INSERT INTO items (seq, place, item, table_id, row_id, job, outcome, reason, closed_at, closed_seq, closed_place) VALUES ",
     after: "",
-    columns: 10,
+    columns: 11,
 };
 
 async fn insert_items(connection: &mut AnyConnection, changes: &Changes<'_>) -> Result<(), StoreError> {
     ITEMS
         .run(connection, &changes.items, |query, item| {
-            let query = bind_item_id(query, item.id).bind(item.table).bind(item.row);
+            let query = bind_item_id(query, item.id)
+                .bind(item.table)
+                .bind(item.row)
+                .bind(item.job.clone());
             bind_closing(query, item.closing.as_ref())
         })
         .await?;

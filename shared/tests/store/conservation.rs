@@ -119,7 +119,7 @@ fn expected(stream: &[LedgerEntry]) -> Expected {
                         items.push((events.len(), index, entry.seq, item.row));
                     }
                     let outcomes = accepted.items.iter().map(|item| match &item.disposition {
-                        Disposition::Sync => None,
+                        Disposition::Sync | Disposition::Job(_) => None,
                         Disposition::Closed(outcome) => Some(outcome.clone()),
                     });
                     events.push((accepted.key.event.clone(), 0, outcomes.collect()));

@@ -10,7 +10,7 @@ use passerelle_shared::id::{RowKey, Slot};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::store::Link;
 
-use super::farewell::trash_linked;
+use super::farewell::{mark_linked, trash_linked};
 use super::page::sweep_later;
 use super::{Application, Plan, Told};
 use crate::bridge::Bridge;
@@ -75,10 +75,12 @@ pub(super) async fn apply_parts(
         has_changed |= changed;
         swept = swept.and(sweep_later(bridge, &link));
     }
-    if collection.removed == RowDeleted::Trash {
-        for link in removed(bridge, collection, parent.row, plan).await? {
-            has_changed |= trash_linked(bridge, &link, journal).await?;
-        }
+    for link in removed(bridge, collection, parent.row, plan).await? {
+        has_changed |= match collection.removed {
+            RowDeleted::Trash => trash_linked(bridge, &link, journal).await?,
+            RowDeleted::Mark => mark_linked(bridge, &rule.page.mark, &link, journal).await?,
+            RowDeleted::Keep => false,
+        };
     }
     swept.map(|()| has_changed)
 }

@@ -1,20 +1,21 @@
-//! The row is gone: its page follows it into the trash, where the wiki keeps it for a month.
+//! The row is gone: its page follows it into the trash, where the wiki keeps it for a month, or stays and says so, as the rule wants.
 
-use passerelle_shared::config::RowDeleted;
+use passerelle_shared::config::{Mark, RowDeleted};
 use passerelle_shared::id::{RowKey, Slot};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::outcome::Outcome;
 use passerelle_shared::store::Link;
 use passerelle_shared::time::Timestamp;
 
-use super::TRASHED;
+use super::find::pages_by_token;
+use super::{MARKED, TRASHED};
 use crate::bridge::Bridge;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::{Marker, PageRule};
 
-/// Trashes the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
+/// Takes leave of the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
 pub async fn farewell(
     bridge: &Bridge,
     rule: &PageRule,
@@ -25,12 +26,13 @@ pub async fn farewell(
     if links.is_empty() {
         return unlinked(bridge, row, &Slot::page(), journal).await;
     }
-    if rule.page.row_deleted == RowDeleted::Keep {
-        return Ok(Outcome::NoChange);
-    }
     let mut has_changed = false;
     for link in &links {
-        has_changed |= trash_linked(bridge, link, journal).await?;
+        has_changed |= match rule.page.row_deleted {
+            RowDeleted::Trash => trash_linked(bridge, link, journal).await?,
+            RowDeleted::Mark => mark_linked(bridge, &rule.page.mark, link, journal).await?,
+            RowDeleted::Keep => false,
+        };
     }
     Ok(if has_changed {
         Outcome::Synced
@@ -62,10 +64,44 @@ pub(super) async fn trash_linked(bridge: &Bridge, link: &Link, journal: &mut Jou
     Ok(true)
 }
 
+/// Lets the title of a page say that its row is gone; says whether it had to. People's words in it stay, and a page in the trash stays there.
+pub(super) async fn mark_linked(
+    bridge: &Bridge,
+    mark: &Mark,
+    link: &Link,
+    journal: &mut Journal,
+) -> Result<bool, Failure> {
+    if [MARKED, TRASHED].contains(&link.content_hash.as_str()) {
+        return Ok(false);
+    }
+    let Some(page) = bridge.docmost.page(journal, &link.page).await? else {
+        bridge.store.forget_link(link.row, &link.slot).await?;
+        return Ok(false);
+    };
+    let title = page.title.unwrap_or_default();
+    if page.deleted_at.is_none() && !title.starts_with(&mark.prefix) {
+        let title = format!("{}{title}", mark.prefix);
+        let look = (title.as_str(), mark.icon.as_deref());
+        bridge.docmost.retitle(journal, &link.page, look).await?;
+    }
+    let marked = Link {
+        content_hash: MARKED.to_owned(),
+        written: Timestamp::now(),
+        ..link.clone()
+    };
+    bridge.store.save_link(&marked).await?;
+    Ok(true)
+}
+
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its row unseen.
 async fn unlinked(bridge: &Bridge, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let label = Marker::of(row, slot).label;
-    let orphans = bridge.docmost.pages_with_label(journal, &label).await?;
+    let marker = Marker::of(row, slot);
+    let mut orphans = bridge.docmost.pages_with_label(journal, &marker.label).await?;
+    if bridge.store.has_intent(row, slot).await? {
+        orphans.extend(pages_by_token(bridge, &marker, journal).await?);
+        orphans.dedup_by(|a, b| a.id == b.id);
+        bridge.store.close_intent(row, slot).await?;
+    }
     for page in &orphans {
         bridge.docmost.trash(journal, &page.id).await?;
         journal.note("orphan", format!("{} had no link: it is in the trash now", page.id));

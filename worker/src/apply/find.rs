@@ -4,8 +4,10 @@ use passerelle_shared::id::PageId;
 use passerelle_shared::store::Link;
 
 use super::Application;
+use crate::bridge::Bridge;
 use crate::clients::docmost::{Page, Space};
 use crate::failure::Failure;
+use crate::journal::Journal;
 use crate::rules::Marker;
 
 impl Application<'_, '_> {
@@ -21,7 +23,7 @@ impl Application<'_, '_> {
 
     /// The page of an earlier create with an unknown outcome: without a label yet, or already put into the trash by somebody.
     pub(super) async fn abandoned_page(&mut self, space: &Space) -> Result<Option<Page>, Failure> {
-        let living = self.pages_by_token().await?;
+        let living = pages_by_token(self.bridge, &self.page.marker, self.journal).await?;
         if let Some(page) = self.oldest_of(living).await? {
             return Ok(Some(page));
         }
@@ -32,14 +34,8 @@ impl Application<'_, '_> {
 
     /// Looks for pages that an abandoned call made beside the linked one, and puts them into the trash.
     pub(super) async fn sweep(&mut self, link: &Link) -> Result<(), Failure> {
-        let mut pages = self
-            .bridge
-            .docmost
-            .pages_with_label(self.journal, &self.page.marker.label)
-            .await?;
-        pages.extend(self.pages_by_token().await?);
-        pages.retain(|page| page.id != link.page);
-        self.trash_extra(pages).await
+        let twins = twins(self.bridge, link, self.journal).await?;
+        self.trash_extra(twins).await
     }
 
     /// The page that the row itself names, if it carries our marks: a copied row brings the id of the other row's page along.
@@ -69,24 +65,6 @@ impl Application<'_, '_> {
         Ok(is_ours.then_some(page))
     }
 
-    /// Found by the word in the text. A page with another row's label only quotes our word.
-    async fn pages_by_token(&mut self) -> Result<Vec<Page>, Failure> {
-        let marker = &self.page.marker;
-        let mut ours = Vec::new();
-        for page in self
-            .bridge
-            .docmost
-            .pages_with_token(self.journal, &marker.token)
-            .await?
-        {
-            let labels = self.bridge.docmost.labels(self.journal, &page.id).await?;
-            if labels.is_some_and(|labels| !labels.iter().any(|label| is_foreign(label, marker))) {
-                ours.push(page);
-            }
-        }
-        Ok(ours)
-    }
-
     /// The oldest page wins; later ones go to the trash.
     async fn oldest_of(&mut self, mut pages: Vec<Page>) -> Result<Option<Page>, Failure> {
         pages.sort_by(|a, b| a.id.cmp(&b.id));
@@ -109,6 +87,31 @@ impl Application<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Pages with the marks of a linked page's row and slot, besides the linked page itself.
+pub(crate) async fn twins(bridge: &Bridge, link: &Link, journal: &mut Journal) -> Result<Vec<Page>, Failure> {
+    let marker = Marker::of(link.row, &link.slot);
+    let mut pages = bridge.docmost.pages_with_label(journal, &marker.label).await?;
+    pages.extend(pages_by_token(bridge, &marker, journal).await?);
+    pages.retain(|page| page.id != link.page);
+    Ok(pages)
+}
+
+/// Found by the word in the text. A page with another row's label only quotes our word.
+pub(super) async fn pages_by_token(
+    bridge: &Bridge,
+    marker: &Marker,
+    journal: &mut Journal,
+) -> Result<Vec<Page>, Failure> {
+    let mut ours = Vec::new();
+    for page in bridge.docmost.pages_with_token(journal, &marker.token).await? {
+        let labels = bridge.docmost.labels(journal, &page.id).await?;
+        if labels.is_some_and(|labels| !labels.iter().any(|label| is_foreign(label, marker))) {
+            ours.push(page);
+        }
+    }
+    Ok(ours)
 }
 
 /// Whether a label is the bridge's, but of another row or slot.

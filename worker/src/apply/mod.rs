@@ -21,7 +21,8 @@
 //! - The look-up by label before the *first* create costs one call per new page and makes a lost store survivable: the wiki itself knows.
 //! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over; the job is *held* until then,
 //!   which spends no attempt. A page created after that is looked after once more a window later (`UNSWEPT`), because abandoned calls were seen
-//!   to run later still; the oldest page wins, the others go to the trash, and the steps say so.
+//!   to run later still; the oldest page wins, the others go to the trash, and the steps say so. Calls that run later even than that are found by
+//!   the sweep ([`crate::rounds`]), which looks after such pages for a day (`doubts` in the store).
 //! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
 
@@ -37,6 +38,7 @@ use passerelle_shared::outcome::Outcome;
 use passerelle_shared::store::Link;
 
 pub use farewell::farewell;
+pub(crate) use find::twins;
 
 use crate::bridge::Bridge;
 use crate::crash::CrashPoint;
@@ -48,6 +50,8 @@ use page::sweep_later;
 
 /// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
 pub(crate) const TRASHED: &str = "trashed";
+/// In place of a content hash: its title says that its row is gone. If the row comes back, the page is as it was.
+pub(crate) const MARKED: &str = "marked";
 /// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
 pub(crate) const UNSWEPT: &str = "unswept";
 

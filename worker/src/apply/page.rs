@@ -45,6 +45,7 @@ impl Application<'_, '_> {
         let intent = self.bridge.store.open_intent(row, slot, Timestamp::now()).await?;
         CrashPoint::AfterIntent.pass();
         if intent.existed {
+            self.bridge.store.doubt(row, slot, Timestamp::now()).await?;
             if let Some(page) = self.abandoned_page(&space).await? {
                 return self.adopt(&page).await;
             }

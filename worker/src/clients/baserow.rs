@@ -27,6 +27,7 @@ pub struct Baserow {
     http: Client,
     url: String,
     token: SecretString,
+    timeout: Duration,
     guard: Guard,
 }
 
@@ -98,8 +99,14 @@ impl Baserow {
             http: http(settings.timeout)?,
             url: settings.url.clone(),
             token: settings.token.clone(),
+            timeout: settings.timeout,
             guard: Guard::new(gates, Target::Baserow),
         })
+    }
+
+    /// How long one call may take; a create that was given up on may still be running then.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The address of a row for people.
@@ -183,6 +190,42 @@ impl Baserow {
         })
     }
 
+    /// The rows of a table whose text field is exactly this. Rows that Baserow listed for another reason are left out: it ignores a filter on a
+    /// field that it does not know, and lists everything.
+    pub async fn rows_with(
+        &self,
+        journal: &mut Journal,
+        (table, field): (TableId, &str),
+        text: &str,
+    ) -> Result<Vec<Row>, Failure> {
+        let filter = format!("filter__{field}__equal");
+        let query = [("user_field_names", "true"), ("size", "200"), (&filter, text)];
+        let path = format!("rows/table/{table}/?{}", query_text(&query));
+        let listing: Listing = self.ask(journal, "find_row", &path).await?;
+        let rows = listing.results.iter();
+        let rows = rows.filter_map(|row| Row::from_json(&row.to_string()).ok());
+        Ok(rows.filter(|row| row.text(field) == Some(text)).collect())
+    }
+
+    /// Creates a row without telling anybody's webhook, and checks that Baserow really took the fields. A lost answer is ambiguous.
+    pub async fn create(
+        &self,
+        journal: &mut Journal,
+        table: TableId,
+        fields: &BTreeMap<&str, String>,
+    ) -> Result<RowId, Failure> {
+        let path = format!("rows/table/{table}/?user_field_names=true&send_webhook_events=false");
+        let began = Instant::now();
+        let request = self.request(Method::POST, &path).json(fields);
+        let result = self.send_as(GateName::BaserowWrite, Effect::Creates, request).await;
+        let result = result.and_then(|answer| {
+            let row = row_in(&answer)?;
+            check_echo(&answer, fields).map(|()| row.id())
+        });
+        journal.call("create_row", format!("POST baserow {path}"), began, &result);
+        result
+    }
+
     /// Writes fields of a row without telling anybody's webhook, and checks that Baserow really took them.
     pub async fn write(
         &self,
@@ -234,22 +277,30 @@ impl Baserow {
 
     /// Whether it works and takes our token.
     pub async fn health(&self, patience: Duration) -> Result<(), Failure> {
-        self.exchange(self.request(Method::GET, "tokens/check/").timeout(patience))
-            .await
-            .map(|_| ())
+        let request = self.request(Method::GET, "tokens/check/").timeout(patience);
+        self.exchange(Effect::Repeatable, request).await.map(|_| ())
     }
 
     async fn send(&self, gate: GateName, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.send_as(gate, Effect::Repeatable, request).await
+    }
+
+    async fn send_as(&self, gate: GateName, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
         self.guard.admit(gate).await?;
-        let result = self.exchange(request).await;
+        let result = self.exchange(effect, request).await;
         self.guard.report(gate, &result);
         result
     }
 
-    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        let answer = exchange(Target::Baserow, Effect::Repeatable, request).await?;
+    async fn exchange(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
+        let answer = exchange(Target::Baserow, effect, request).await?;
         match classify(&answer) {
             None => Ok(answer),
+            // After a 5xx nobody knows whether a create was carried out.
+            Some(failure) if answer.status >= 500 && failure.class == FailureClass::Transient => Err(Failure {
+                class: effect.unknown_outcome(),
+                ..failure
+            }),
             Some(failure) => Err(failure),
         }
     }

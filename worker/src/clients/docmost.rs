@@ -36,6 +36,21 @@ pub struct Page {
     /// Its place among its siblings: a text that sorts.
     #[serde(default)]
     pub position: Option<String>,
+    /// Its icon.
+    #[serde(default)]
+    pub icon: Option<String>,
+    /// When it was made, e.g. `2026-11-22T10:54:01.000Z`.
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// When it was changed last.
+    #[serde(default)]
+    pub updated_at: Option<String>,
+    /// The space, where the answer has it.
+    #[serde(default)]
+    pub space: Option<PageSpace>,
+    /// Who made it, where the answer has it.
+    #[serde(default)]
+    pub creator: Option<Person>,
     /// When it was put into the trash.
     #[serde(default)]
     pub deleted_at: Option<String>,
@@ -51,6 +66,66 @@ impl Page {
             .as_ref()
             .is_some_and(|content| content.to_string().contains(text))
     }
+}
+
+/// The space of a page, as far as the answer tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PageSpace {
+    /// Its uuid.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its short name.
+    pub slug: String,
+}
+
+/// A person with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The user id.
+    pub id: String,
+    /// The name.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A page that anybody with the link can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// Its id.
+    pub id: PageId,
+    /// The word in its public address.
+    pub key: String,
+    /// The page.
+    pub page_id: PageId,
+    /// The pages below it are shared too.
+    #[serde(default)]
+    pub include_sub_pages: bool,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// The page's title and address.
+    #[serde(default)]
+    pub page: Option<SharedPage>,
+    /// The page's space.
+    #[serde(default)]
+    pub space: Option<PageSpace>,
+    /// Who made it.
+    #[serde(default)]
+    pub creator: Option<Person>,
+}
+
+/// The page of a share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedPage {
+    /// Its title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The short id in addresses.
+    pub slug_id: String,
 }
 
 /// A space.
@@ -151,6 +226,35 @@ impl Docmost {
             .await
     }
 
+    /// The pages that people put a label on, trashed ones left out, `at_once` (at most 100) per call. Docmost's lists by time may leave out a page at
+    /// the border of two calls: whoever looks regularly varies `at_once`.
+    pub async fn labelled(&self, journal: &mut Journal, label: &str, at_once: u8) -> Result<Vec<Page>, Failure> {
+        let route = Route::repeatable("list_labelled", "labels/pages");
+        self.list_by(journal, &route, json!({"name": label, "limit": at_once}))
+            .await
+    }
+
+    /// The shares of all spaces that our account is a member of, latest first.
+    pub async fn shares(&self, journal: &mut Journal) -> Result<Vec<Share>, Failure> {
+        let route = Route::repeatable("list_shares", "shares");
+        self.list(journal, &route, json!({})).await
+    }
+
+    /// Changes nothing of a page but its title and, if there is one, its icon.
+    pub async fn retitle(
+        &self,
+        journal: &mut Journal,
+        id: &PageId,
+        (title, icon): (&str, Option<&str>),
+    ) -> Result<(), Failure> {
+        let mut body = json!({"pageId": id, "title": title});
+        if let Some(icon) = icon {
+            body["icon"] = json!(icon);
+        }
+        self.tell(journal, &Route::repeatable("mark_page", "pages/update"), body)
+            .await
+    }
+
     /// The pages with a label, trashed ones left out.
     pub async fn pages_with_label(&self, journal: &mut Journal, label: &str) -> Result<Vec<Page>, Failure> {
         self.list(
@@ -232,6 +336,18 @@ impl Docmost {
         route: &Route,
         filter: Value,
     ) -> Result<Vec<T>, Failure> {
+        let mut body = filter;
+        body["limit"] = json!(100);
+        self.list_by(journal, route, body).await
+    }
+
+    /// Reads a whole listing, as many items at a time as the body says.
+    async fn list_by<T: for<'de> Deserialize<'de>>(
+        &self,
+        journal: &mut Journal,
+        route: &Route,
+        mut body: Value,
+    ) -> Result<Vec<T>, Failure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Meta {
@@ -242,8 +358,6 @@ impl Docmost {
             items: Vec<T>,
             meta: Option<Meta>,
         }
-        let mut body = filter;
-        body["limit"] = json!(100);
         let mut items = Vec::new();
         for _ in 0..MOST_LISTING_PAGES {
             let listing: Listing<T> = self.ask(journal, route, body.clone()).await?;

@@ -7,7 +7,7 @@ use passerelle_shared::store::Link;
 
 use super::neighbours::Neighbours;
 use super::{Reason, Scope};
-use crate::apply::TRASHED;
+use crate::apply::{MARKED, TRASHED};
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::{Failure, Target};
@@ -68,7 +68,7 @@ async fn look(
     let Some(link) = page_link(&links) else {
         return Ok(Some(Reason::NoPage));
     };
-    if link.content_hash == TRASHED {
+    if [TRASHED, MARKED].contains(&link.content_hash.as_str()) {
         return Ok(Some(Reason::PageTrashed));
     }
     if link.content_hash != page.hash {
@@ -131,8 +131,10 @@ impl<'a, I: Iterator<Item = (&'a Part, &'a DesiredPage)>> Parts<'a, I> {
         }
         let prefix = format!("{}-", collection.slot);
         let is_left_over = |link: &&Link| {
-            link.slot.as_str().starts_with(&prefix) && !kept.contains(&&link.slot) && link.content_hash != TRASHED
+            link.slot.as_str().starts_with(&prefix)
+                && !kept.contains(&&link.slot)
+                && ![TRASHED, MARKED].contains(&link.content_hash.as_str())
         };
-        collection.removed == RowDeleted::Trash && self.links.iter().any(|link| is_left_over(&link))
+        collection.removed != RowDeleted::Keep && self.links.iter().any(|link| is_left_over(&link))
     }
 }

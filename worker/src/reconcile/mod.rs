@@ -62,7 +62,7 @@ pub enum Reason {
     Differs,
     /// The same for a page below its page.
     SubPageDiffers,
-    /// It lives, but its page went to the trash with it.
+    /// It lives, but its page went to the trash with it, or says that it is gone.
     PageTrashed,
     /// It is gone, but its page lives.
     RowGone,

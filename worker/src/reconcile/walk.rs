@@ -13,7 +13,7 @@ use passerelle_shared::store::Link;
 use super::compare::{self, Place};
 use super::neighbours::Neighbours;
 use super::{Finding, Reason, Scope};
-use crate::apply::TRASHED;
+use crate::apply::{MARKED, TRASHED};
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::Failure;
@@ -199,7 +199,7 @@ impl Step<'_, '_> {
     }
 
     fn is_suspect(&self, link: &Link) -> bool {
-        link.content_hash != TRASHED && !self.visit.seen.contains(&link.row.row)
+        ![TRASHED, MARKED].contains(&link.content_hash.as_str()) && !self.visit.seen.contains(&link.row.row)
     }
 
     async fn suspect(&mut self, row: RowId) -> Result<(), Failure> {

@@ -5,10 +5,15 @@
 //! |---|---|
 //! | `reconcile` | finds rows that differ from their pages, and asks for them |
 //! | `sweep` | finds second pages of one row |
+//! | `shares` | finds pages that anybody with the link can read |
+//! | `wiki` | finds pages with a label of a rule |
 
 mod reconcile;
 mod settings;
+mod shares;
+pub mod sweep;
 mod turn;
+mod wiki;
 
 use std::sync::Arc;
 
@@ -26,14 +31,20 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Reconcile,
+    Wiki,
+    Sweep,
+    Shares,
 }
 
 impl Round {
-    const ALL: [Self; 1] = [Self::Reconcile];
+    const ALL: [Self; 4] = [Self::Reconcile, Self::Wiki, Self::Sweep, Self::Shares];
 
     fn task(self, settings: &RoundSettings) -> Option<Task> {
         match self {
             Self::Reconcile => settings.reconcile(),
+            Self::Wiki => settings.wiki(),
+            Self::Sweep => settings.sweep(),
+            Self::Shares => settings.shares(),
         }
     }
 
@@ -41,6 +52,9 @@ impl Round {
     async fn go(self, bridge: &Bridge, settings: &RoundSettings, memo: &Memo) -> Result<(), Failure> {
         match self {
             Self::Reconcile => reconcile::run(bridge, settings.rows_per_second, memo).await,
+            Self::Wiki => wiki::run(bridge).await,
+            Self::Sweep => sweep::run(bridge).await.map(|_| ()),
+            Self::Shares => shares::run(bridge).await,
         }
     }
 }

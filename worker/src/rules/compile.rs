@@ -6,7 +6,7 @@ use passerelle_shared::config::{BridgeFile, CollectionAction, PageAction, Proble
 use passerelle_shared::event::EventKind;
 use toml::Spanned;
 
-use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template};
+use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template, wiki};
 
 /// The texts that rules are made from, read by the caller.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl Rules {
             check.triggers(rule);
             check.actions(rule);
         }
+        check.problems.extend(wiki::check(sources, &mut check.environment));
         if !check.problems.is_empty() {
             return Err(Problems(check.problems));
         }
@@ -51,6 +52,7 @@ impl Rules {
             as_written: rules().cloned().collect(),
             pages: rules().filter_map(page_rule).collect(),
             notices: rules().filter_map(notice_rule).collect(),
+            wiki: sources.file.wiki.iter().map(|rule| rule.get_ref().clone()).collect(),
             templates: check.environment,
         })
     }

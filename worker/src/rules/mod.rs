@@ -12,10 +12,11 @@ mod notice;
 mod notice_check;
 mod plan;
 mod template;
+mod wiki;
 
 use std::collections::BTreeMap;
 
-use passerelle_shared::config::{CapacityAction, CollectionAction, NoticeAction, PageAction, Rule, TableRef};
+use passerelle_shared::config::{CapacityAction, CollectionAction, NoticeAction, PageAction, Rule, TableRef, WikiRule};
 use passerelle_shared::event::EventKind;
 use passerelle_shared::job::EventKinds;
 
@@ -25,6 +26,7 @@ pub use marker::Marker;
 pub use needs::{FieldNeed, Owner, Purpose};
 pub use notice::{CAUSE, Saying};
 pub use plan::{Body, DesiredIcon, DesiredPage, Subject};
+pub use wiki::{DesiredRow, is_in_space, is_space_of};
 
 /// All rules, checked and ready.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub struct Rules {
     as_written: Vec<Rule>,
     pages: Vec<PageRule>,
     notices: Vec<NoticeRule>,
+    wiki: Vec<WikiRule>,
     templates: minijinja::Environment<'static>,
 }
 

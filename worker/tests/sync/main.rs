@@ -9,4 +9,5 @@ mod one_page;
 mod row_to_page;
 mod running;
 mod session;
+mod sweep;
 mod world;

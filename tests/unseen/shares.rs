@@ -1,0 +1,98 @@
+//! Shares: told once, whoever finds them, and never for what existed before.
+
+use serde_json::{Value, json};
+use system_tests::System;
+use test_support::eventually;
+
+/// A page that a person writes and shares; the share.
+async fn share(system: &System, title: &str) -> anyhow::Result<Value> {
+    let person = system.person();
+    let space = person.call("spaces/info", json!({"spaceId": "agence"})).await?;
+    let page = person
+        .call("pages/create", json!({"spaceId": space["id"], "title": title}))
+        .await?;
+    let share = json!({"pageId": page["id"], "includeSubPages": false});
+    person.call("shares/create", share).await
+}
+
+/// How often workers have told of a share.
+fn told(system: &System) -> usize {
+    let logs: String = system.workers.iter().map(system_tests::Process::output).collect();
+    logs.matches("by anybody who has the link").count() + logs.matches("shared with anybody who has the link").count()
+}
+
+async fn wait_for_log(system: &System, line: &str) {
+    eventually(line, async || {
+        let logs: String = system.workers.iter().map(system_tests::Process::output).collect();
+        if logs.contains(line) { Ok(()) } else { Err(logs) }
+    })
+    .await;
+}
+
+async fn wait_until_told(system: &System, times: usize) {
+    eventually("so many shares are told", async || match told(system) {
+        seen if seen == times => Ok(()),
+        seen => Err(format!("{seen}\n{}", system.logs())),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_share_is_told_once_also_across_restarts_and_old_ones_are_no_news() {
+    let mut system = System::builder()
+        .workers(0)
+        .worker_variable("WORKER_WIKI_SECONDS", "1")
+        .start()
+        .await
+        .unwrap();
+    share(&system, "Depuis toujours").await.unwrap();
+    system.start_worker().unwrap();
+    wait_for_log(&system, "the shares that exist are known").await;
+    let new = share(&system, "Fuite").await.unwrap();
+    wait_until_told(&system, 1).await;
+
+    system.workers[0].kill().unwrap();
+    system.start_worker().unwrap();
+    share(&system, "Autre").await.unwrap();
+    wait_until_told(&system, 2).await;
+    let id = new["id"].as_str().unwrap();
+    let story = system.operator(&["trace", &format!("share/{id}")]).await.unwrap();
+    assert!(
+        story.contains("Fuite") && story.contains("Human") && story.contains("The share was new"),
+        "{story}"
+    );
+}
+
+#[tokio::test]
+async fn a_pushed_share_is_told_at_once_and_the_round_tells_nobody_again() {
+    let system = System::builder()
+        .worker_variable("WORKER_WIKI_SECONDS", "1")
+        .start()
+        .await
+        .unwrap();
+    wait_for_log(&system, "the shares that exist are known").await;
+    let new = share(&system, "Fuite").await.unwrap();
+    let push = json!({"event_id": "push-1", "event_type": "share.created", "share_id": new["id"]});
+    assert_eq!(system.caller().push(push.to_string()).await.unwrap().status, 200);
+    wait_until_told(&system, 1).await;
+    share(&system, "Autre").await.unwrap();
+    wait_until_told(&system, 2).await;
+    system.drain().await;
+    assert_eq!(told(&system), 2);
+}
+
+#[tokio::test]
+async fn a_share_that_was_taken_back_before_anybody_looked_is_told_too() {
+    let system = System::builder()
+        .worker_variable("WORKER_WIKI_SECONDS", "0")
+        .start()
+        .await
+        .unwrap();
+    let new = share(&system, "Fuite").await.unwrap();
+    let back = json!({"shareId": new["id"]});
+    system.person().call("shares/delete", back).await.unwrap();
+    let push = json!({"event_id": "push-1", "event_type": "share.created", "share_id": new["id"]});
+    assert_eq!(system.caller().push(push.to_string()).await.unwrap().status, 200);
+    system.drain().await;
+    assert_eq!(told(&system), 1);
+}

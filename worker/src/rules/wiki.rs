@@ -1,0 +1,279 @@
+//! The rules of `[[wiki]]`: which pages get a row, and which texts stand in it. Pure, like its siblings.
+
+use std::collections::BTreeMap;
+
+use minijinja::Value;
+use passerelle_shared::config::{BridgeFile, Problem, RowAction, TableRef, WikiRule, line_of};
+use sha2::{Digest as _, Sha256};
+use toml::Spanned;
+
+use super::{RuleSources, Rules, escape, template};
+use crate::clients::docmost::{Page, PageSpace};
+use crate::failure::Failure;
+
+/// The one name that templates of wiki rules know.
+const PAGE: &str = "page";
+
+/// What the row of a page should hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredRow<'a> {
+    /// Field → text; the field of the page's id among them.
+    pub fields: BTreeMap<&'a str, String>,
+    /// Hash of all that.
+    pub hash: String,
+}
+
+impl Rules {
+    /// The rules of pages with a label, each with its label and its action.
+    pub fn labelled(&self) -> impl Iterator<Item = (&WikiRule, &str, &RowAction)> {
+        let rules = self.wiki.iter();
+        rules.filter_map(|rule| Some((rule, rule.label.as_deref()?, rule.row.as_ref()?)))
+    }
+
+    /// The rules of shares that somebody is told of.
+    pub fn shared(&self) -> impl Iterator<Item = &WikiRule> {
+        self.wiki.iter().filter(|rule| rule.shared && rule.alert.is_some())
+    }
+
+    /// What a rule wants to stand in the row of a page.
+    pub fn row_of<'a>(
+        &self,
+        (rule, action): (&'a WikiRule, &'a RowAction),
+        page: &Page,
+        url: &str,
+    ) -> Result<DesiredRow<'a>, Failure> {
+        let variables = Value::from_pairs([(PAGE.to_owned(), page_value(page, url))]);
+        let mut fields = BTreeMap::from([(action.page_id.as_str(), page.id.to_string())]);
+        for field in action.fields.keys() {
+            let text = self.render(&template_of(&rule.name, field), &variables)?;
+            fields.insert(field.as_str(), escape::without_controls(&text).trim().to_owned());
+        }
+        let mut hasher = Sha256::new();
+        for text in fields.iter().flat_map(|(field, text)| [*field, text]) {
+            hasher.update(text.len().to_le_bytes());
+            hasher.update(text);
+        }
+        let hash = hex::encode(hasher.finalize());
+        Ok(DesiredRow { fields, hash })
+    }
+}
+
+/// Whether a page is in the space of a rule.
+pub fn is_in_space(rule: &WikiRule, page: &Page) -> bool {
+    is_space_of(rule, page.space.as_ref())
+}
+
+/// Whether a space is that of a rule; any is, if the rule names none.
+pub fn is_space_of(rule: &WikiRule, space: Option<&PageSpace>) -> bool {
+    let Some(wanted) = &rule.space else {
+        return true;
+    };
+    space.is_some_and(|space| space.name == *wanted || space.slug.eq_ignore_ascii_case(wanted))
+}
+
+fn template_of(rule: &str, field: &str) -> String {
+    template::title_of(&format!("{rule}/{field}"))
+}
+
+fn page_value(page: &Page, url: &str) -> Value {
+    let text = |text: Option<&str>| Value::from(text.filter(|text| !text.is_empty()));
+    let created = page.created_at.as_deref();
+    Value::from_pairs([
+        ("id", Value::from(page.id.as_str())),
+        ("title", text(page.title.as_deref())),
+        ("icon", text(page.icon.as_deref())),
+        ("url", Value::from(url)),
+        ("created", text(created)),
+        ("created_on", text(created.and_then(|created| created.get(..10)))),
+        ("space", text(page.space.as_ref().map(|space| space.name.as_str()))),
+        (
+            "author",
+            text(page.creator.as_ref().and_then(|person| person.name.as_deref())),
+        ),
+    ])
+}
+
+/// Checks the rules and takes their templates into the environment; what is wrong is reported.
+pub(super) fn check(sources: &RuleSources, environment: &mut minijinja::Environment<'static>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for rule in &sources.file.wiki {
+        let line = line_of(&sources.text, rule.span().start);
+        let place = format!("{}:{line} (wiki rule {})", sources.place, rule.get_ref().name);
+        let mut report = |what: String, hint: &str| {
+            problems.push(Problem {
+                place: place.clone(),
+                what,
+                hint: hint.to_owned(),
+            });
+        };
+        check_shape(&sources.file, rule, &mut report);
+        check_templates(rule.get_ref(), environment, &mut report);
+    }
+    problems
+}
+
+fn check_shape(file: &BridgeFile, spanned: &Spanned<WikiRule>, report: &mut impl FnMut(String, &str)) {
+    let rule = spanned.get_ref();
+    let same_name = file.wiki.iter().filter(|other| other.get_ref().name == rule.name);
+    if same_name.count() > 1 {
+        report(
+            "another wiki rule has the same name".to_owned(),
+            "give each rule its own name",
+        );
+    }
+    let shape = (
+        rule.label.is_some(),
+        rule.row.is_some(),
+        rule.shared,
+        rule.alert.is_some(),
+    );
+    if !matches!(shape, (true, true, false, false) | (false, false, true, true)) {
+        let what = "it needs one trigger and the action that goes with it".to_owned();
+        report(
+            what,
+            "give either `label` and `[wiki.row]`, or `shared = true` and `alert = \"admin\"`",
+        );
+    }
+    if let Some(label) = rule.label.as_ref().filter(|label| !is_label(label)) {
+        report(
+            format!("{label:?} cannot be a label in Docmost"),
+            "use a–z, 0–9, - and _, at most 100 characters",
+        );
+    }
+    let Some(row) = &rule.row else { return };
+    let makes_pages = |table: &TableRef| {
+        let mut rules = file.rules.iter().map(Spanned::get_ref);
+        rules.any(|rule| rule.table == *table && rule.page.is_some())
+    };
+    if makes_pages(&row.table) {
+        let what = format!(
+            "rows of {} get pages by another rule: page, row, page … would never end",
+            row.table
+        );
+        report(what, "give the rows another table");
+    }
+    if row.fields.contains_key(&row.page_id) {
+        report(
+            format!("{:?} is both page_id and a field", row.page_id),
+            "leave it out of `fields`: the bridge writes the page's id there",
+        );
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=100).contains(&label.len()) && label.bytes().all(allowed)
+}
+
+fn check_templates(
+    rule: &WikiRule,
+    environment: &mut minijinja::Environment<'static>,
+    report: &mut impl FnMut(String, &str),
+) {
+    for (field, text) in rule.row.iter().flat_map(|row| &row.fields) {
+        let name = template_of(&rule.name, field);
+        if let Err(error) = environment.add_template_owned(name.clone(), text.clone()) {
+            report(
+                format!("the text of {field:?} is no template: {error}"),
+                "see docs/RULES.md, Templates",
+            );
+            continue;
+        }
+        let offered: Vec<String> = environment.globals().map(|(name, _)| name.to_owned()).collect();
+        let used = environment
+            .get_template(&name)
+            .map(|template| template.undeclared_variables(false))
+            .unwrap_or_default();
+        for unknown in used.into_iter().filter(|name| name != PAGE && !offered.contains(name)) {
+            report(
+                format!("the text of {field:?} uses {unknown:?}, which does not exist there"),
+                "only `page` is known: page.title, page.url, page.id, page.icon, page.created, page.created_on, page.space, page.author",
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const RULES: &str = r#"[sources]
+"*" = { proof = "hmac", secrets = "S" }
+
+[[wiki]]
+name = "compte-rendu"
+label = "compte-rendu"
+
+[wiki.row]
+table = "comptes_rendus"
+page_id = "docmost_page_id"
+fields = { Titre = "{{ page.title or '(sans titre)' }}", Le = "{{ page.created_on }}" }
+
+[[wiki]]
+name = "partage"
+shared = true
+alert = "admin"
+"#;
+
+    fn sources(text: &str) -> RuleSources {
+        RuleSources {
+            place: "bridge.toml".to_owned(),
+            text: text.to_owned(),
+            file: BridgeFile::parse(text, "bridge.toml").unwrap(),
+            templates: BTreeMap::from([("projet.md".to_owned(), Ok("x".to_owned()))]),
+        }
+    }
+
+    fn page(title: Option<&str>) -> Page {
+        let page = json!({"id": "0198", "slugId": "aB3", "title": title, "createdAt": "2026-11-22T10:54:01.000Z"});
+        serde_json::from_value(page).unwrap()
+    }
+
+    #[test]
+    fn a_pages_row_holds_its_id_and_what_the_templates_say() {
+        let rules = Rules::compile(&sources(RULES)).unwrap();
+        let (rule, label, action) = rules.labelled().next().unwrap();
+        assert_eq!(label, "compte-rendu");
+        let row = rules.row_of((rule, action), &page(None), "https://wiki/p/aB3").unwrap();
+        let expected = [
+            ("Le", "2026-11-22"),
+            ("Titre", "(sans titre)"),
+            ("docmost_page_id", "0198"),
+        ];
+        assert_eq!(
+            row.fields,
+            expected.map(|(field, text)| (field, text.to_owned())).into()
+        );
+        let other = rules
+            .row_of((rule, action), &page(Some("Comité")), "https://wiki/p/aB3")
+            .unwrap();
+        assert_ne!(row.hash, other.hash);
+        assert_eq!(rules.shared().count(), 1);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_wiki_rules_is_reported_at_once_with_its_line() {
+        let wrong = RULES
+            .replace("label = \"compte-rendu\"", "label = \"Compte rendu\"")
+            .replace("alert = \"admin\"\n", "")
+            .replace("page.created_on", "row.Le")
+            .replace("name = \"partage\"", "name = \"compte-rendu\"");
+        let projet = "\n[[rules]]\nname = \"x\"\ntable = \"comptes_rendus\"\n[rules.page]\nspace = \"A\"\ntitle = \"t\"\nbody = \"projet.md\"\n";
+        let problems = Rules::compile(&sources(&format!("{wrong}{projet}"))).unwrap_err();
+        let text = problems.to_string();
+        for part in [
+            "bridge.toml:4 (wiki rule compte-rendu): another wiki rule has the same name",
+            "bridge.toml:13 (wiki rule compte-rendu): it needs one trigger and the action that goes with it",
+            "\"Compte rendu\" cannot be a label",
+            "uses \"row\", which does not exist there",
+            "page, row, page … would never end",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(problems.0.len(), 6, "{text}");
+    }
+}

@@ -1,0 +1,60 @@
+//! From the wiki to Baserow and to people. A page that carries the label of a rule gets a row, once, and the row follows the page where the rule says so (B6); a share is told (B7: `share.rs`).
+//!
+//! **A page's job** is level-triggered like a row's: "make the row of this page right", whoever asked for it, a push or the round that looks for
+//! labels ([`crate::rounds`]). What the asker said is not believed; the page is read.
+//!
+//! **One row per page, ever.** Baserow's creates are no more idempotent than Docmost's. So the intention is stored before the create; whoever
+//! finds one looks for a row that holds the page's id, and creates again only when the abandoned call can no longer be carried out. A row that
+//! people deleted is not made again, and a page that goes to the trash leaves its row: it is a record of what was said.
+//!
+//! **No loops.** Rows are written without waking webhooks, and a table whose rows get pages cannot get rows for pages (checked at start).
+
+mod row;
+mod share;
+
+use passerelle_shared::id::PageId;
+use passerelle_shared::outcome::{IgnoredReason, Outcome};
+
+use crate::bridge::Bridge;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::is_in_space;
+use row::PageJob;
+pub use share::report_share;
+
+/// Makes the rows of a page right.
+pub async fn sync_page(bridge: &Bridge, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let page = bridge.docmost.page(journal, id).await?;
+    let labels = match &page {
+        Some(page) if page.deleted_at.is_none() => bridge.docmost.labels(journal, id).await?,
+        _ => None,
+    };
+    let (Some(page), Some(labels)) = (page, labels) else {
+        journal.note(
+            "page_gone",
+            "the page is not there, or in the trash: its row stays as it is",
+        );
+        return Ok(Outcome::NoChange);
+    };
+    let (mut is_meant, mut has_changed) = (false, false);
+    for (rule, label, action) in bridge.rules.labelled() {
+        if !labels.iter().any(|carried| carried == label) || !is_in_space(rule, &page) {
+            continue;
+        }
+        is_meant = true;
+        let url = bridge.docmost.page_address(&page.slug_id);
+        let mut job = PageJob {
+            bridge,
+            page: &page,
+            action,
+            wanted: bridge.rules.row_of((rule, action), &page, &url)?,
+            journal,
+        };
+        has_changed |= job.ensure().await?;
+    }
+    Ok(match (is_meant, has_changed) {
+        (false, _) => Outcome::Ignored(IgnoredReason::NoRule),
+        (true, true) => Outcome::Synced,
+        (true, false) => Outcome::NoChange,
+    })
+}

@@ -1,0 +1,129 @@
+//! The row of one page by one rule: find it, make it, or let it follow.
+
+use passerelle_shared::config::{BodyUpdates, RowAction};
+use passerelle_shared::id::{RowId, RowKey, TableId};
+use passerelle_shared::ledger::FailureClass;
+use passerelle_shared::store::PageRow;
+use passerelle_shared::time::Timestamp;
+
+use crate::bridge::Bridge;
+use crate::clients::docmost::Page;
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+use crate::rules::DesiredRow;
+
+/// One rule's part of a page's job.
+pub(super) struct PageJob<'a, 'j> {
+    pub(super) bridge: &'a Bridge,
+    pub(super) page: &'a Page,
+    pub(super) action: &'a RowAction,
+    pub(super) wanted: DesiredRow<'a>,
+    pub(super) journal: &'j mut Journal,
+}
+
+impl PageJob<'_, '_> {
+    /// Makes the row right; says whether anything was written.
+    pub(super) async fn ensure(&mut self) -> Result<bool, Failure> {
+        let table = self.table().await?;
+        match self.bridge.store.page_row(&self.page.id, table).await? {
+            Some(PageRow {
+                row: Some(row),
+                content_hash,
+                ..
+            }) => self.follow(RowKey { table, row }, &content_hash).await,
+            known => self.find_or_create(table, known).await.map(|()| true),
+        }
+    }
+
+    async fn table(&mut self) -> Result<TableId, Failure> {
+        let (tables, baserow) = (&self.bridge.tables, &self.bridge.baserow);
+        let table = tables.find(baserow, self.journal, &self.action.table).await?;
+        let table = table.ok_or_else(|| {
+            let name = &self.action.table;
+            Failure::unmappable(format!(
+                "BASEROW_TOKEN sees no table {name}: create it, or mend the wiki rule in bridge.toml"
+            ))
+        })?;
+        Ok(table.id)
+    }
+
+    /// Brings a row up to date that is known, if the rule wants that.
+    async fn follow(&mut self, key: RowKey, written: &str) -> Result<bool, Failure> {
+        if self.action.updates == BodyUpdates::Never || written == self.wanted.hash {
+            return Ok(false);
+        }
+        match self.bridge.baserow.write(self.journal, key, &self.wanted.fields).await {
+            Ok(()) => {}
+            Err(failure) if failure.class == FailureClass::Gone => {
+                self.journal.note(
+                    "row_gone",
+                    format!("{key} was deleted in Baserow: it is not made again"),
+                );
+                self.save(key.table, key.row).await?;
+                return Ok(false);
+            }
+            Err(failure) => return Err(failure),
+        }
+        self.save(key.table, key.row).await.map(|()| true)
+    }
+
+    async fn find_or_create(&mut self, table: TableId, intended: Option<PageRow>) -> Result<(), Failure> {
+        let (id, field) = (self.page.id.as_str(), self.action.page_id.as_str());
+        let mut found = self.bridge.baserow.rows_with(self.journal, (table, field), id).await?;
+        found.sort_by_key(crate::row::Row::id);
+        if let Some(row) = found.first() {
+            if found.len() > 1 {
+                let note = format!("{} rows name this page; the oldest counts", found.len());
+                self.journal.note("several_rows", note);
+            }
+            self.journal
+                .note("adopt_row", format!("row {} names this page already", row.id()));
+            return self.save(table, row.id()).await;
+        }
+        if let Some(intended) = intended {
+            self.wait_out_zombies(&intended)?;
+        }
+        self.bridge
+            .store
+            .intend_page_row(&self.page.id, table, Timestamp::now())
+            .await?;
+        let created = self
+            .bridge
+            .baserow
+            .create(self.journal, table, &self.wanted.fields)
+            .await;
+        match created {
+            Ok(row) => self.save(table, row).await,
+            Err(failure) => {
+                // What was refused made nothing, so the next attempt need not wait.
+                if failure.class != FailureClass::Ambiguous {
+                    self.bridge.store.abandon_page_row(&self.page.id, table).await?;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// "Not found" proves nothing while an abandoned create may still be carried out.
+    fn wait_out_zombies(&self, intended: &PageRow) -> Result<(), Failure> {
+        let safe = intended
+            .started
+            .plus(self.bridge.baserow.timeout())
+            .plus(self.bridge.zombie_window);
+        let wait = safe.since(Timestamp::now());
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let message = "an earlier create has an unknown outcome: waiting until it can no longer make a row";
+        Err(Failure::new(FailureClass::Ambiguous, Target::Baserow, message).after(wait))
+    }
+
+    async fn save(&self, table: TableId, row: RowId) -> Result<(), Failure> {
+        let state = (row, self.wanted.hash.as_str());
+        let saved = self
+            .bridge
+            .store
+            .save_page_row(&self.page.id, table, state, Timestamp::now());
+        Ok(saved.await?)
+    }
+}

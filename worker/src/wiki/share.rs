@@ -1,0 +1,85 @@
+//! A share: a page that was made readable to anybody with the link (B7). Told once, whoever finds it first, a push or the round.
+
+use passerelle_shared::id::{EventId, PageId};
+use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_shared::time::Timestamp;
+use serde_json::Map;
+
+use crate::bridge::Bridge;
+use crate::clients::docmost::Share;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::notice::{Audience, Notice, NoticeKind};
+use crate::outbox::{Cause, notice_key};
+use crate::rules::is_space_of;
+
+/// Tells of a share, unless that was done.
+pub async fn report_share(bridge: &Bridge, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
+    if bridge.store.knows_share(id.as_str()).await? {
+        return Ok(Outcome::NoChange);
+    }
+    let shares = bridge.docmost.shares(journal).await?;
+    let share = shares.into_iter().find(|share| share.id == *id);
+    let space = share.as_ref().and_then(|share| share.space.as_ref());
+    // Of a share that was taken back before anybody could look, the space is unknown: better told than missed.
+    let rule = bridge
+        .rules
+        .shared()
+        .find(|rule| share.is_none() || is_space_of(rule, space));
+    if let Some(rule) = rule {
+        tell(bridge, &rule.name, (id, share.as_ref()), journal).await?;
+    }
+    let is_meant = rule.is_some();
+    let page = share.as_ref().map_or("", |share| share.page_id.as_str());
+    bridge
+        .store
+        .know_share(id.as_str(), page, (Timestamp::now(), is_meant))
+        .await?;
+    Ok(if is_meant {
+        Outcome::Synced
+    } else {
+        Outcome::Ignored(IgnoredReason::NoRule)
+    })
+}
+
+/// Tells the admin by every channel that is set up. The notices are named after the share: a repeated attempt tells nobody twice.
+async fn tell(
+    bridge: &Bridge,
+    rule: &str,
+    (id, share): (&PageId, Option<&Share>),
+    journal: &mut Journal,
+) -> Result<(), Failure> {
+    metrics::counter!("passerelle_shares_found_total").increment(1);
+    let page = share.and_then(|share| share.page.as_ref());
+    let address = page.map(|page| bridge.docmost.page_address(&page.slug_id));
+    let title = page.and_then(|page| page.title.as_deref());
+    tracing::warn!(share.id = %id, page = title, "a wiki page can be read by anybody who has the link");
+    if share.is_none() {
+        journal.note("share_gone", "it was taken back before it could be looked at");
+    }
+    let mut context = Map::new();
+    let mut say = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            context.insert(name.to_owned(), value.into());
+        }
+    };
+    say("page", Some(title.unwrap_or("(page inconnue)")));
+    say("space", share.and_then(|share| share.space.as_ref()).map(|space| space.name.as_str()));
+    say("author", share.and_then(|share| share.creator.as_ref()?.name.as_deref()));
+    say("page_url", address.as_deref());
+
+    let event = EventId::parse(&format!("share-{id}")).map_err(|error| Failure::unmappable(error.to_string()))?;
+    let cause = Cause {
+        rule,
+        event: &event,
+        row: None,
+        at: None,
+    };
+    for channel in bridge.outbox.admin_channels() {
+        let key = notice_key(&event, &[channel.as_str()])?;
+        let notice = Notice::new(key, NoticeKind::ShareCreated, Audience::Admin, context.clone());
+        let state = bridge.outbox.post(&notice, channel, cause).await?;
+        journal.note("tell", format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()));
+    }
+    Ok(())
+}
