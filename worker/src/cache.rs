@@ -1,13 +1,14 @@
 //! Look-ups that may be five minutes old: linked rows and spaces, shared by all workers through Redis.
 //!
 //! A cache is a help, never a need: whatever Redis does here is at most a warning, and the time to live covers a lost invalidation.
-//! Keys are named one by one; nothing is ever searched for. The row that a job is about is never taken from here.
+//! Keys are named one by one; nothing is ever searched for. A row that has changed is not only forgotten but kept out for a moment: a job that
+//! had read it before the change would else put the old row back, and the pages that follow the change would show it. The row that a job is about is never taken from here.
 
 use std::time::Duration;
 
 use passerelle_shared::id::RowId;
 use passerelle_shared::queue::Redis;
-use redis::AsyncCommands as _;
+use redis::{AsyncCommands as _, ExistenceCheck, SetExpiry, SetOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,6 +16,10 @@ use crate::clients::docmost::Space;
 use crate::row::Row;
 
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
+/// Longer than a read of a row may be under way.
+const KEPT_OUT_FOR: Duration = Duration::from_secs(30);
+/// In place of a row that is kept out; no row reads so.
+const KEPT_OUT: &str = "changed";
 
 /// The cache.
 #[derive(Debug, Clone)]
@@ -33,9 +38,15 @@ impl Cache {
         self.get(&self.row_key(table, row)).await
     }
 
-    /// Remembers a row.
+    /// Remembers a row, unless it changed a moment ago.
     pub async fn keep_row(&self, table: &str, row: &Row) {
-        self.put(&self.row_key(table, row.id()), row).await;
+        let Ok(text) = serde_json::to_string(row) else {
+            return;
+        };
+        let options = SetOptions::default()
+            .conditional_set(ExistenceCheck::NX)
+            .with_expiration(SetExpiry::EX(TIME_TO_LIVE.as_secs()));
+        self.set(&self.row_key(table, row.id()), text, options).await;
     }
 
     /// Forgets a row that has changed, and the lists that linked rows keep of it.
@@ -43,8 +54,12 @@ impl Cache {
         let lists = linked
             .iter()
             .map(|(other, id)| format!("{}:{other}:{id}:{table}s", self.redis.prefix()));
-        self.forget(std::iter::once(self.row_key(table, row)).chain(lists).collect())
-            .await;
+        let options = SetOptions::default().with_expiration(SetExpiry::EX(KEPT_OUT_FOR.as_secs()));
+        self.set(&self.row_key(table, row), KEPT_OUT.to_owned(), options).await;
+        let lists: Vec<String> = lists.collect();
+        if !lists.is_empty() {
+            self.forget(lists).await;
+        }
     }
 
     /// A space by its name, if it was looked up lately.
@@ -82,10 +97,19 @@ impl Cache {
     }
 
     async fn put<T: Serialize>(&self, key: &str, value: &T) {
-        let (Some(mut connection), Ok(text)) = (self.connection().await, serde_json::to_string(value)) else {
+        let Ok(text) = serde_json::to_string(value) else {
             return;
         };
-        let result: Result<(), _> = connection.set_ex(key, text, TIME_TO_LIVE.as_secs()).await;
+        let options = SetOptions::default().with_expiration(SetExpiry::EX(TIME_TO_LIVE.as_secs()));
+        self.set(key, text, options).await;
+    }
+
+    async fn set(&self, key: &str, text: String, options: SetOptions) {
+        let Some(mut connection) = self.connection().await else {
+            return;
+        };
+        // Nothing is set where a condition is not met; that is no failure.
+        let result: Result<Option<String>, _> = connection.set_options(key, text, options).await;
         if let Err(error) = result {
             warn("write", &error);
         }

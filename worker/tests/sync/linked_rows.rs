@@ -2,6 +2,7 @@
 
 use passerelle_shared::event::EventKind;
 use passerelle_shared::outcome::Outcome;
+use passerelle_worker::row::Row;
 use serde_json::json;
 
 use crate::world::World;
@@ -20,6 +21,19 @@ async fn a_renamed_client_renames_the_pages_of_its_projects() {
     world.synced(row).await.unwrap();
     let titles: Vec<_> = world.titles().await.unwrap();
     assert_eq!(titles, ["Projet Refonte - Atelier Sud", "Projet Autre - Atelier Nord"]);
+}
+
+#[tokio::test]
+async fn a_job_that_had_read_the_old_client_does_not_bring_its_name_back() {
+    let world = World::start().await.unwrap();
+    let (row, client) = world.project_of_client("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    let old = Row::from_json(&world.row(client).await.unwrap().to_string()).unwrap();
+    world.change(client, json!({"Name": "Atelier Sud"})).await.unwrap();
+    assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
+    world.bridge.cache.keep_row("client", &old).await;
+    world.synced(row).await.unwrap();
+    assert_eq!(world.titles().await.unwrap(), ["Projet Refonte - Atelier Sud"]);
 }
 
 #[tokio::test]
