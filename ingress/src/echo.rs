@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
+use foldhash::fast::FixedState;
 use passerelle_shared::event::Disposition;
 use passerelle_shared::outcome::Outcome;
 use serde_json::value::RawValue;
@@ -52,9 +53,9 @@ impl QuietFields {
         Disposition::Closed(if is_echo { Outcome::Echo } else { Outcome::NoChange })
     }
 
-    /// A hash of a row's fields but the quiet ones, as the sender wrote them. The same process gives the same fields the same hash.
+    /// A hash of a row's fields but the quiet ones, as the sender wrote them. All replicas give the same fields the same hash.
     pub(crate) fn content(&self, fields: &Fields<'_>) -> u64 {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = FixedState::default().build_hasher();
         for (name, value) in fields {
             if self.difference(name) == Difference::Real {
                 name.hash(&mut hasher);
