@@ -111,7 +111,9 @@ mod tests {
     fn read(body: &str) -> Result<NewEvent, &'static str> {
         let received = Timestamp::from_millis(7);
         let understood = parse(proven(body.as_bytes()), &QuietFields::default(), received);
-        understood.map(|understood| understood.event).map_err(|rejection| rejection.reason())
+        understood
+            .map(|understood| understood.event)
+            .map_err(|rejection| rejection.reason())
     }
 
     fn push(kind: &str, rest: &str) -> String {

@@ -13,9 +13,10 @@ use passerelle_shared::ledger::FailureClass;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::answer::{Answer, Effect, exchange, http};
+use super::baserow_answers::Listing;
+pub use super::baserow_answers::{Field, LinkingRows, Rows, Table};
 use super::guard::Guard;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
@@ -29,64 +30,6 @@ pub struct Baserow {
     token: SecretString,
     timeout: Duration,
     guard: Guard,
-}
-
-/// A table as `all-tables` lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Table {
-    /// Its number.
-    pub id: TableId,
-    /// Its name.
-    pub name: String,
-    /// The database that it is in; part of a row's address for people.
-    pub database_id: u64,
-}
-
-/// A field of a table, as far as the bridge cares.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Field {
-    /// Its number.
-    #[serde(default)]
-    pub id: Option<u64>,
-    /// Its name.
-    pub name: String,
-    /// Its type, in Baserow's word: `text`, `url`, `link_row`, `formula`, ….
-    #[serde(rename = "type", default)]
-    pub kind: String,
-    /// Whether nobody can write it: formulas, look-ups, synced fields.
-    #[serde(default)]
-    pub read_only: bool,
-    /// For a link: the other table.
-    #[serde(default)]
-    pub link_row_table_id: Option<TableId>,
-}
-
-/// One page of the rows that link to a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkingRows {
-    /// Their ids.
-    pub rows: Vec<RowId>,
-    /// Whether there is another page.
-    pub has_more: bool,
-}
-
-/// One page of a table's rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
-    /// The rows, in full.
-    pub rows: Vec<Row>,
-    /// How many the table has.
-    pub count: u64,
-    /// Whether there is another page.
-    pub has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Listing {
-    #[serde(default)]
-    count: u64,
-    next: Option<String>,
-    results: Vec<Value>,
 }
 
 /// Most rows that Baserow gives at once.

@@ -64,8 +64,16 @@ async fn tell(
         }
     };
     say("page", Some(title.unwrap_or("(page inconnue)")));
-    say("space", share.and_then(|share| share.space.as_ref()).map(|space| space.name.as_str()));
-    say("author", share.and_then(|share| share.creator.as_ref()?.name.as_deref()));
+    say(
+        "space",
+        share
+            .and_then(|share| share.space.as_ref())
+            .map(|space| space.name.as_str()),
+    );
+    say(
+        "author",
+        share.and_then(|share| share.creator.as_ref()?.name.as_deref()),
+    );
     say("page_url", address.as_deref());
 
     let event = EventId::parse(&format!("share-{id}")).map_err(|error| Failure::unmappable(error.to_string()))?;
@@ -79,7 +87,10 @@ async fn tell(
         let key = notice_key(&event, &[channel.as_str()])?;
         let notice = Notice::new(key, NoticeKind::ShareCreated, Audience::Admin, context.clone());
         let state = bridge.outbox.post(&notice, channel, cause).await?;
-        journal.note("tell", format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()));
+        journal.note(
+            "tell",
+            format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()),
+        );
     }
     Ok(())
 }
