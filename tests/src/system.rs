@@ -193,6 +193,15 @@ impl System {
         .await
     }
 
+    /// Waits until a worker has logged something.
+    pub async fn wait_for_log(&self, line: &str) {
+        eventually(line, async || {
+            let logs: String = self.workers.iter().map(Process::output).collect();
+            if logs.contains(line) { Ok(()) } else { Err(self.logs()) }
+        })
+        .await;
+    }
+
     /// The store, as an operator's program sees it.
     pub async fn store(&self) -> anyhow::Result<Store> {
         let url = self.environment["DATABASE_URL"].clone();

@@ -37,6 +37,7 @@ fn every_shipped_rule_has_a_scenario() {
             .collect();
         let file = passerelle_shared::config::BridgeFile::load(&repository().join(bridge)).unwrap();
         let rules = file.rules.iter().map(|rule| rule.get_ref().name.clone());
+        let rules = rules.chain(file.wiki.iter().map(|rule| rule.get_ref().name.clone()));
         missing.extend(rules.filter(|rule| !told.contains(rule.as_str())));
     }
     assert_eq!(missing, BTreeSet::new(), "write tests/scenarios/<rule>.toml");

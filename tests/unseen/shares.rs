@@ -21,14 +21,6 @@ fn told(system: &System) -> usize {
     logs.matches("by anybody who has the link").count() + logs.matches("shared with anybody who has the link").count()
 }
 
-async fn wait_for_log(system: &System, line: &str) {
-    eventually(line, async || {
-        let logs: String = system.workers.iter().map(system_tests::Process::output).collect();
-        if logs.contains(line) { Ok(()) } else { Err(logs) }
-    })
-    .await;
-}
-
 async fn wait_until_told(system: &System, times: usize) {
     eventually("so many shares are told", async || match told(system) {
         seen if seen == times => Ok(()),
@@ -47,7 +39,7 @@ async fn a_new_share_is_told_once_also_across_restarts_and_old_ones_are_no_news(
         .unwrap();
     share(&system, "Depuis toujours").await.unwrap();
     system.start_worker().unwrap();
-    wait_for_log(&system, "the shares that exist are known").await;
+    system.wait_for_log("the shares that exist are known").await;
     let new = share(&system, "Fuite").await.unwrap();
     wait_until_told(&system, 1).await;
 
@@ -56,11 +48,20 @@ async fn a_new_share_is_told_once_also_across_restarts_and_old_ones_are_no_news(
     share(&system, "Autre").await.unwrap();
     wait_until_told(&system, 2).await;
     let id = new["id"].as_str().unwrap();
-    let story = system.operator(&["trace", &format!("share/{id}")]).await.unwrap();
-    assert!(
-        story.contains("Fuite") && story.contains("Human") && story.contains("The share was new"),
-        "{story}"
-    );
+    // The killed worker may have been the one that carried the facts into the store: another takes over when its turn has run out.
+    eventually("the story is told", async || {
+        match system.operator(&["trace", &format!("share/{id}")]).await {
+            Ok(story)
+                if ["Fuite", "Human", "The share was new"]
+                    .iter()
+                    .all(|word| story.contains(word)) =>
+            {
+                Ok(())
+            }
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn a_pushed_share_is_told_at_once_and_the_round_tells_nobody_again() {
         .start()
         .await
         .unwrap();
-    wait_for_log(&system, "the shares that exist are known").await;
+    system.wait_for_log("the shares that exist are known").await;
     let new = share(&system, "Fuite").await.unwrap();
     let push = json!({"event_id": "push-1", "event_type": "share.created", "share_id": new["id"]});
     assert_eq!(system.caller().push(push.to_string()).await.unwrap().status, 200);

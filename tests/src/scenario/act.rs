@@ -46,6 +46,28 @@ pub enum Act {
         /// Which row.
         row: String,
     },
+    /// Somebody writes a page of their own, of which the bridge knows nothing.
+    WritePage {
+        /// Its name from now on.
+        page: String,
+        /// Its title.
+        title: String,
+        /// The labels that it gets.
+        #[serde(default)]
+        labels: Vec<String>,
+    },
+    /// Somebody gives a page another title.
+    RenamePage {
+        /// Which page.
+        page: String,
+        /// The new title.
+        title: String,
+    },
+    /// Somebody lets everybody with the link read a page.
+    SharePage {
+        /// Which page.
+        page: String,
+    },
     /// Somebody writes at the end of a page.
     Write {
         /// Which page.
@@ -92,6 +114,18 @@ impl Act {
             }
             Self::Delete { row } => stage.system.baserow.delete(stage.row(row)?).await?,
             Self::Restore { row } => stage.system.baserow.restore(stage.row(row)?).await?,
+            Self::WritePage { page, title, labels } => {
+                let id = write_page(stage, title, labels).await?;
+                stage.identities.insert(page.clone(), id);
+            }
+            Self::RenamePage { page, title } => {
+                let body = json!({"pageId": stage.page(page)?, "title": title});
+                stage.person.call("pages/update", body).await?;
+            }
+            Self::SharePage { page } => {
+                let body = json!({"pageId": stage.page(page)?, "includeSubPages": false});
+                stage.person.call("shares/create", body).await?;
+            }
             Self::Write { page, text } => {
                 let body =
                     json!({"pageId": stage.page(page)?, "content": text, "operation": "append", "format": "markdown"});
@@ -116,6 +150,20 @@ impl Act {
         }
         Ok(())
     }
+}
+
+/// A page in the space of the sandbox's own agency; its id.
+async fn write_page(stage: &Stage, title: &str, labels: &[String]) -> anyhow::Result<String> {
+    let person = &stage.person;
+    let space = person.call("spaces/info", json!({"spaceId": "agence"})).await?;
+    let page = json!({"spaceId": space["id"], "title": title, "format": "markdown", "content": "Présents : tous"});
+    let page = person.call("pages/create", page).await?;
+    if !labels.is_empty() {
+        let labels = json!({"pageId": page["id"], "names": labels});
+        person.call("pages/labels/add", labels).await?;
+    }
+    let id = page["id"].as_str().context("the new page has no id")?;
+    Ok(id.to_owned())
 }
 
 /// The fields with every `@name` replaced by what it stands for.

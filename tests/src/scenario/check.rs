@@ -134,6 +134,26 @@ pub(super) fn fields(name: &str, row: &Value, expected: &Map<String, Value>) -> 
     Ok(())
 }
 
+/// A table has exactly these rows, in the order of their numbers.
+pub(super) fn table(stage: &Stage, name: &str, found: &[Value], specs: &[Map<String, Value>]) -> anyhow::Result<()> {
+    ensure!(
+        found.len() == specs.len(),
+        "{name} has {} rows instead of {}: {found:#?}",
+        found.len(),
+        specs.len()
+    );
+    for (row, spec) in found.iter().zip(specs) {
+        let mut expected = spec.clone();
+        for value in expected.values_mut() {
+            if let Some(page) = value.as_str().and_then(|text| text.strip_prefix('@')) {
+                *value = Value::from(stage.page(page)?);
+            }
+        }
+        fields(name, row, &expected)?;
+    }
+    Ok(())
+}
+
 fn labels(page: &Value) -> impl Iterator<Item = &str> {
     page["labels"]
         .as_array()

@@ -17,7 +17,7 @@
 //! **Names.** `row = "refonte"` names a row; `"@refonte"` in a field is its number. A page is named by its row, a sub-page by its parent's row and
 //! its own: `rust/un`. **Claims.** `pages` is the whole list of the bridge's pages, those in the trash too, siblings in their order; a step
 //! without `pages` claims that they are as before. Whatever a step says, a page keeps its identity through the whole story, no row has two,
-//! and a living page's id stands in its row. `mails` are all mails since the step before. `outcomes` are the events of a row that
+//! and a living page's id stands in its row. `tables` is the whole list of a table's rows, for rows that the bridge makes. `mails` are all mails since the step before. `outcomes` are the events of a row that
 //! Baserow sent since the step before, in their order; claim them where nothing else may touch the row at the same time.
 
 mod act;
@@ -86,6 +86,9 @@ pub struct Step {
     /// Fields of rows afterwards, by the row's name.
     #[serde(default)]
     pub rows: BTreeMap<String, Map<String, Value>>,
+    /// All rows of tables afterwards, by the table's name: each with at least these fields; `"@comite"` is the id of a page.
+    #[serde(default)]
+    pub tables: BTreeMap<String, Vec<Map<String, Value>>>,
     /// The mails since the step before, in any order; none if absent.
     #[serde(default)]
     pub mails: Vec<MailSpec>,

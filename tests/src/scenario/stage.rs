@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
+use passerelle_shared::config::BridgeFile;
 use passerelle_shared::id::RowKey;
 use passerelle_shared::store::NoticeState;
 use reqwest::Method;
@@ -53,7 +54,12 @@ impl Stage {
     async fn set(scenario: &Scenario) -> anyhow::Result<Self> {
         let bridge = repository().join(&scenario.bridge);
         let builder = System::builder().without_webhook().with_mail().bridge_file(&bridge);
+        let builder = builder.worker_variable("WORKER_WIKI_SECONDS", "1");
         let system = builder.spaces(&scenario.spaces).start().await?;
+        if BridgeFile::load(&bridge)?.wiki.iter().any(|rule| rule.get_ref().shared) {
+            // What was shared before the first look is no news.
+            system.wait_for_log("the shares that exist are known").await;
+        }
         for table in &scenario.tables {
             make_table(&system, table).await?;
         }
@@ -114,6 +120,11 @@ impl Stage {
                 identities.get(&spec.of)
             );
         }
+        for (name, specs) in &step.tables {
+            let path = format!("/_sandbox/baserow/tables/{name}/rows");
+            let rows = self.system.baserow.control(Method::GET, &path, None).await?;
+            check::table(self, name, rows.as_array().context("the rows are no list")?, specs)?;
+        }
         for (name, fields) in &step.rows {
             let row = self.system.baserow.read(self.row(name)?).await?;
             check::fields(name, &row, fields)?;
@@ -132,9 +143,14 @@ impl Stage {
             }
         })
         .await;
-        let mails = self.system.people.mails().await?;
-        check::mails(mails.get(self.mails..).unwrap_or_default(), &step.mails)?;
-        self.mails = mails.len();
+        // What the wiki does not tell is found a moment later.
+        self.mails = eventually("the mails are those of the step", async || {
+            let mails = self.system.people.mails().await.map_err(|error| error.to_string())?;
+            let new = mails.get(self.mails..).unwrap_or_default();
+            check::mails(new, &step.mails).map_err(|wrong| format!("{wrong:#}"))?;
+            Ok::<_, String>(mails.len())
+        })
+        .await;
         Ok(())
     }
 

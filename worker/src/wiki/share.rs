@@ -54,8 +54,17 @@ async fn tell(
     let address = page.map(|page| bridge.docmost.page_address(&page.slug_id));
     let title = page.and_then(|page| page.title.as_deref());
     tracing::warn!(share.id = %id, page = title, "a wiki page can be read by anybody who has the link");
-    if share.is_none() {
-        journal.note("share_gone", "it was taken back before it could be looked at");
+    let author = share.and_then(|share| share.creator.as_ref()?.name.as_deref());
+    match share {
+        Some(_) => journal.note(
+            "shared",
+            format!(
+                "{:?} was shared by {}",
+                title.unwrap_or_default(),
+                author.unwrap_or("somebody")
+            ),
+        ),
+        None => journal.note("share_gone", "it was taken back before it could be looked at"),
     }
     let mut context = Map::new();
     let mut say = |name: &str, value: Option<&str>| {
