@@ -1,9 +1,11 @@
 //! Natural batching: while one call is in flight, what arrives gathers; the next call takes it all.
 //!
 //! No timer and no added latency when idle: a lone item is sent at once. Under load a round trip is shared by up to a hundred items.
+//! There are two lanes, taken in turn: with one alone this process would be idle while Redis works, and Redis while this process prepares.
 //! A caller that goes away (a dropped request) changes nothing: what was submitted is carried out.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -19,7 +21,7 @@ pub(super) trait Commit: Send + Sync + 'static {
     const MOST: usize;
     /// What an item counts.
     fn weight(item: &Self::Item) -> usize;
-    /// Carries out a group: one answer per item, in order. Never called twice at once.
+    /// Carries out a group: one answer per item, in order. Never called twice at once: each lane has a commit of its own.
     fn commit(&self, group: &[Self::Item]) -> impl Future<Output = Vec<Self::Answer>> + Send;
 }
 
@@ -28,17 +30,29 @@ struct Waiting<C: Commit> {
     answer: oneshot::Sender<C::Answer>,
 }
 
+/// How many groups may be under way at once.
+const LANES: usize = 2;
+
 /// The place where items gather.
 pub(super) struct GroupCommit<C: Commit> {
+    lanes: [Lane<C>; LANES],
+    turn: AtomicUsize,
+}
+
+struct Lane<C: Commit> {
     commit: Arc<C>,
-    lane: Mutex<Option<UnboundedSender<Waiting<C>>>>,
+    sender: Mutex<Option<UnboundedSender<Waiting<C>>>>,
 }
 
 impl<C: Commit> GroupCommit<C> {
-    pub(super) fn new(commit: C) -> Self {
+    /// Made of one commit per lane.
+    pub(super) fn new(commit: impl Fn() -> C) -> Self {
         Self {
-            commit: Arc::new(commit),
-            lane: Mutex::new(None),
+            lanes: std::array::from_fn(|_| Lane {
+                commit: Arc::new(commit()),
+                sender: Mutex::new(None),
+            }),
+            turn: AtomicUsize::new(0),
         }
     }
 
@@ -46,12 +60,21 @@ impl<C: Commit> GroupCommit<C> {
     ///
     /// The lane is carried by a task of the runtime of the first caller; should that runtime end, the next caller's takes over.
     pub(super) fn submit(&self, item: C::Item) -> oneshot::Receiver<C::Answer> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % LANES;
         let (answer, receiver) = oneshot::channel();
-        let mut waiting = Waiting { item, answer };
-        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = self.lanes.get(turn) {
+            lane.submit(Waiting { item, answer });
+        }
+        receiver
+    }
+}
+
+impl<C: Commit> Lane<C> {
+    fn submit(&self, mut waiting: Waiting<C>) {
+        let mut lane = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = lane.as_ref() {
             match sender.send(waiting) {
-                Ok(()) => return receiver,
+                Ok(()) => return,
                 Err(refused) => waiting = refused.0,
             }
         }
@@ -61,7 +84,6 @@ impl<C: Commit> GroupCommit<C> {
             runtime.spawn(carry(Arc::clone(&self.commit), waiting_items));
             *lane = Some(sender);
         }
-        receiver
     }
 }
 

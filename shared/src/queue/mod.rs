@@ -164,8 +164,8 @@ impl Queue {
         let keys = Arc::new(Keys::new(redis.prefix(), name));
         Self {
             inner: Arc::new(Inner {
-                acceptor: GroupCommit::new(AcceptCommit::new(redis.clone(), Arc::clone(&keys))),
-                settler: GroupCommit::new(SettleCommit::new(redis.clone(), Arc::clone(&keys))),
+                acceptor: GroupCommit::new(|| AcceptCommit::new(redis.clone(), Arc::clone(&keys))),
+                settler: GroupCommit::new(|| SettleCommit::new(redis.clone(), Arc::clone(&keys))),
                 redis,
                 name,
                 keys,
