@@ -123,7 +123,7 @@ impl Verb {
 /// `trace`.
 #[derive(Debug, Args)]
 pub struct Trace {
-    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (numbers from Baserow's address bar), or projet/5; or page/<id of a wiki page>, share/<id>.
+    /// An event id (from Baserow's webhook log), or a row: t2/r5 or 2/5 (numbers from Baserow's address bar), or projet/5; or page/ID of a wiki page, share/ID.
     #[arg(value_parser = subject)]
     pub subject: Subject,
     /// For a row: how many of its latest events to show.

@@ -36,7 +36,7 @@ pub struct Check {
 /// `provision`.
 #[derive(Debug, Args)]
 pub struct Provision {
-    /// The address by which Baserow reaches the ingress, e.g. https://bridge.example.org. Without it webhooks are left out.
+    /// The address by which Baserow reaches the ingress, e.g. `https://bridge.example.org`. Without it webhooks are left out.
     #[arg(long)]
     pub url: Option<String>,
     /// Say what would be done, and do nothing.
