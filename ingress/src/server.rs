@@ -91,6 +91,7 @@ impl Server {
             limits, bridge, loops, ..
         } = self.settings;
         let queue = Queue::new(self.redis.clone(), QueueName::Sync);
+        queue.accept_here();
         let entrance = Data::new(Entrance {
             sources: bridge.sources,
             quiet: bridge.quiet,

@@ -56,6 +56,14 @@ impl<C: Commit> GroupCommit<C> {
         }
     }
 
+    /// Lets this runtime carry the lanes, rather than that of whoever comes first.
+    pub(super) fn carry_here(&self) {
+        for lane in &self.lanes {
+            let mut sender = lane.sender.lock().unwrap_or_else(PoisonError::into_inner);
+            *sender = lane.open().or(sender.take());
+        }
+    }
+
     /// Submits an item. The answer never comes if the runtime that carries the lane ends first.
     ///
     /// The lane is carried by a task of the runtime of the first caller; should that runtime end, the next caller's takes over.
@@ -78,12 +86,18 @@ impl<C: Commit> Lane<C> {
                 Err(refused) => waiting = refused.0,
             }
         }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (sender, waiting_items) = unbounded_channel();
+        if let Some(sender) = self.open() {
             let _ = sender.send(waiting);
-            runtime.spawn(carry(Arc::clone(&self.commit), waiting_items));
             *lane = Some(sender);
         }
+    }
+
+    /// Begins to carry on this runtime; `None` outside of one.
+    fn open(&self) -> Option<UnboundedSender<Waiting<C>>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let (sender, arrivals) = unbounded_channel();
+        runtime.spawn(carry(Arc::clone(&self.commit), arrivals));
+        Some(sender)
     }
 }
 

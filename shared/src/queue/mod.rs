@@ -174,6 +174,14 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// Lets this runtime make, send and answer the groups of deliveries, rather than that of the first caller: threads that serve requests
+    /// have enough to do.
+    pub fn accept_here(&self) {
+        self.inner.acceptor.carry_here();
+    }
+}
+
 /// Twelve characters that nobody else has chosen: names callers and calls, of which Redis keeps one at a time.
 fn short_id() -> String {
     let id = ulid::Ulid::generate().to_string();
