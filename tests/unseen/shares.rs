@@ -1,5 +1,7 @@
 //! Shares: told once, whoever finds them, and never for what existed before.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use system_tests::System;
 use test_support::eventually;
@@ -29,6 +31,16 @@ async fn wait_until_told(system: &System, times: usize) {
     .await;
 }
 
+/// Waits until the story of the share has all these words.
+async fn wait_for_story(system: &System, share: &Value, words: &[&str]) {
+    let id = format!("share/{}", share["id"].as_str().unwrap());
+    eventually("the story is told", async || match system.operator(&["trace", &id]).await {
+        Ok(story) if words.iter().all(|word| story.contains(word)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_new_share_is_told_once_also_across_restarts_and_old_ones_are_no_news() {
     let mut system = System::builder()
@@ -42,26 +54,34 @@ async fn a_new_share_is_told_once_also_across_restarts_and_old_ones_are_no_news(
     system.wait_for_log("the shares that exist are known").await;
     let new = share(&system, "Fuite").await.unwrap();
     wait_until_told(&system, 1).await;
+    wait_for_story(&system, &new, &["Fuite", "Human", "The share was new"]).await;
 
     system.workers[0].kill().unwrap();
     system.start_worker().unwrap();
     share(&system, "Autre").await.unwrap();
     wait_until_told(&system, 2).await;
-    let id = new["id"].as_str().unwrap();
-    // The killed worker may have been the one that carried the facts into the store: another takes over when its turn has run out.
-    eventually("the story is told", async || {
-        match system.operator(&["trace", &format!("share/{id}")]).await {
-            Ok(story)
-                if ["Fuite", "Human", "The share was new"]
-                    .iter()
-                    .all(|word| story.contains(word)) =>
-            {
-                Ok(())
-            }
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_right_after_it_told_of_a_share_leads_to_no_second_message_and_trace_says_why() {
+    let looks = ("WORKER_WIKI_SECONDS".to_owned(), "1".to_owned());
+    let mut system = System::builder()
+        .workers(0)
+        .variable("WORKER_LEASE_SECONDS", "2")
+        .start()
+        .await
+        .unwrap();
+    let crash = ("PASSERELLE_CRASH_AT".to_owned(), "BeforeSettle".to_owned());
+    system
+        .start_worker_with(&BTreeMap::from([looks.clone(), crash]))
+        .unwrap();
+    system.wait_for_log("the shares that exist are known").await;
+    let new = share(&system, "Fuite").await.unwrap();
+    wait_until_told(&system, 1).await;
+    system.start_worker_with(&BTreeMap::from([looks])).unwrap();
+    wait_for_story(&system, &new, &["known already", "whose worker vanished"]).await;
+    system.drain().await;
+    assert_eq!(told(&system), 1);
 }
 
 #[tokio::test]

@@ -25,6 +25,19 @@ pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
     let Some(outcome) = &item.outcome else {
         return waiting(item);
     };
+    let sentence = ended(story, item, outcome);
+    if *outcome == Outcome::NoChange && item.attempts.iter().any(has_vanished) {
+        return format!("{sentence} An earlier attempt, whose worker vanished before it could report, may have done it.");
+    }
+    sentence
+}
+
+/// Whether the attempt's worker died in the middle: what it had done by then is not in the ledger.
+fn has_vanished(attempt: &AttemptRecord) -> bool {
+    matches!(&attempt.verdict, Verdict::Retry { failure, .. } if failure.class == FailureClass::Poison)
+}
+
+fn ended(story: &EventStory, item: &ItemStory, outcome: &Outcome) -> String {
     let after = item
         .closed
         .map(|closed| closed.since(story.received))
