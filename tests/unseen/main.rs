@@ -3,4 +3,5 @@
 mod reconcile;
 mod rows_gone;
 mod shares;
+mod sources;
 mod wiki;

@@ -33,10 +33,12 @@ async fn wait_until_told(system: &System, times: usize) {
 
 /// Waits until the story of the share has all these words.
 async fn wait_for_story(system: &System, share: &Value, words: &[&str]) {
-    let id = format!("share/{}", share["id"].as_str().unwrap());
-    eventually("the story is told", async || match system.operator(&["trace", &id]).await {
-        Ok(story) if words.iter().all(|word| story.contains(word)) => Ok(()),
-        other => Err(format!("{other:?}")),
+    let id = format!("share/{}", share["id"].as_str().unwrap_or_default());
+    eventually("the story is told", async || {
+        match system.operator(&["trace", &id]).await {
+            Ok(story) if words.iter().all(|word| story.contains(word)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     })
     .await;
 }

@@ -23,6 +23,7 @@ use crate::outbox::Outbox;
 use crate::repeats::Repeats;
 use crate::row::{LinkedRow, Row};
 use crate::rules::{MOST_PARTS, PageRule, Part, Rules};
+use crate::sources::SourceWatch;
 use crate::tables::Tables;
 
 /// The worker's surroundings.
@@ -54,6 +55,8 @@ pub struct Bridge {
     pub repeats: Repeats,
     /// Which rows go in circles.
     pub loops: Loops,
+    /// Who looks after Baserow's webhooks, where there is a user who may.
+    pub sources: Option<SourceWatch>,
     /// Held by the one job of this process that carries the ledger into the store because it needs what is in it.
     pub ledger_turn: Mutex<()>,
 }

@@ -23,6 +23,7 @@
 //! | [`probe`] | keeps the gates: leases, health checks, reports |
 //! | [`reconcile`] | which rows differ from their pages, whatever the webhooks told, and asks for them |
 //! | [`rounds`] | what a worker does from time to time: the reconciliation, the sweep |
+//! | [`sources`] | whether Baserow's webhooks still call, and what follows if not |
 //! | [`wiki`] | the life of a wiki page's job: its row |
 //! | [`journal`] | what `trace` will tell of an attempt |
 //! | [`ledger_writer`] | carries the ledger from Redis into the store |
@@ -59,6 +60,7 @@ pub mod row;
 pub mod rules;
 pub mod runner;
 pub mod settings;
+pub mod sources;
 pub mod start;
 pub mod tables;
 pub mod telling;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{
-    BaserowSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, MailSettings, Problem,
-    Problems, Reader, RedisSettings, SlackSettings, StoreSettings,
+    BaserowSettings, BaserowUserSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings,
+    MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StoreSettings,
 };
 
 use passerelle_shared::gate::GatePolicy;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// The source of the rows.
     pub baserow: BaserowSettings,
+    /// A user of it who may see webhooks, if one is named.
+    pub baserow_user: Option<BaserowUserSettings>,
     /// The wiki.
     pub docmost: DocmostSettings,
     /// `GATE_…`: when to spare a target that is down.
@@ -90,6 +92,7 @@ impl Settings {
         let redis = RedisSettings::read(&mut reader);
         let store = StoreSettings::read(&mut reader);
         let baserow = BaserowSettings::read(&mut reader);
+        let baserow_user = BaserowUserSettings::read(&mut reader);
         let docmost = DocmostSettings::read(&mut reader);
         let gates = GatePolicy::read(&mut reader);
         let rounds = RoundSettings::read(&mut reader);
@@ -108,6 +111,7 @@ impl Settings {
             redis,
             store,
             baserow,
+            baserow_user,
             docmost,
             gates,
             rounds,

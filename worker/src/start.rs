@@ -29,6 +29,7 @@ use crate::outbox::Outbox;
 use crate::repeats::Repeats;
 use crate::runner::RunnerSettings;
 use crate::settings::Settings;
+use crate::sources::SourceWatch;
 use crate::tables::Tables;
 use crate::{health, heartbeat, incidents, probe, rounds, runner};
 
@@ -127,7 +128,10 @@ pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<
     let slack = settings.slack.as_ref().map(Slack::new).transpose();
     let slack = slack.context("the HTTP client for Slack")?;
     let outbox = Outbox::new(settings.templates, (settings.mail, slack), &redis, store.clone());
+    let user = settings.baserow_user;
+    let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
     Ok(Bridge {
+        sources,
         baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())
             .context("the HTTP client for Docmost")?,

@@ -15,9 +15,6 @@ use passerelle_worker::settings::read_rule_sources;
 use super::Finding;
 use crate::survey::{Survey, baserow_client, space_problems};
 
-/// The path that webhooks of the bridge call.
-const WEBHOOK_PATH: &str = "/api/webhooks/baserow/";
-
 pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
     let mut own = reader.afresh();
     let redis = Redis::open(&RedisSettings::read(&mut own));
@@ -99,10 +96,10 @@ async fn webhooks(
         }
     };
     let mut findings = Vec::new();
-    let tables: Vec<_> = rules.iter().filter_map(|rule| survey.table(rule)).collect();
-    for seen in &tables {
-        let name = &seen.table.name;
-        match user.webhooks(seen.table.id).await {
+    let tables = survey.heard(rules);
+    for (table, _) in &tables {
+        let name = &table.name;
+        match user.webhooks(table.id).await {
             Ok(hooks) => findings.extend(webhook(name, &hooks)),
             Err(failure) => {
                 let fix = "give the user of BASEROW_EMAIL the role builder or admin in the workspace";
@@ -122,10 +119,7 @@ async fn webhooks(
 /// What is wrong with the webhooks of one table.
 fn webhook(table: &str, hooks: &[Webhook]) -> Option<Finding> {
     const CHECK: &str = "baserow webhooks";
-    let ours: Vec<&Webhook> = hooks
-        .iter()
-        .filter(|hook| hook.call.url.contains(WEBHOOK_PATH))
-        .collect();
+    let ours: Vec<&Webhook> = hooks.iter().filter(|hook| hook.calls_the_bridge()).collect();
     let again = "passerelle provision --url <address of the ingress>";
     if ours.is_empty() {
         let found = format!("no webhook of the table {table} calls the bridge");

@@ -123,7 +123,7 @@ impl Site {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Trouble::Usage("--url must begin with http:// or https://".to_owned()));
         }
-        for of_table in plan::events(&self.rules, &self.survey) {
+        for of_table in self.survey.heard(&self.rules) {
             let wanted: Wanted = plan::wanted(of_table, &self.sources.file, reader, url)?;
             if wanted.call.headers.is_empty() {
                 notes.push(format!(

@@ -2,21 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passerelle_shared::config::{BridgeFile, ProofKind, Reader, Rule, SourceConfig};
-use passerelle_shared::event::EventKind;
+use passerelle_shared::config::{BridgeFile, ProofKind, Reader, SourceConfig};
 use passerelle_worker::clients::baserow::Table;
 use passerelle_worker::clients::baserow_user::{Webhook, WebhookCall};
-use passerelle_worker::rules::{Owner, Purpose, Rules};
 use secrecy::ExposeSecret as _;
 
-use crate::survey::{Missing, Survey};
+use crate::survey::Missing;
 use crate::trouble::Trouble;
 
 /// The header that a `token` source reads, unless it names another.
 const TOKEN_HEADER: &str = "X-Bridge-Token";
-const CREATED: &str = "rows.created";
-const UPDATED: &str = "rows.updated";
-const DELETED: &str = "rows.deleted";
 
 /// A webhook that must exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,51 +34,6 @@ pub(super) enum Deed {
         call: WebhookCall,
         because: Vec<&'static str>,
     },
-}
-
-/// Which events of which tables the rules live by: of their own tables, and of those whose rows their pages show.
-pub(super) fn events(rules: &Rules, survey: &Survey) -> Vec<(Table, BTreeSet<&'static str>)> {
-    let mut events: BTreeMap<u64, (Table, BTreeSet<&'static str>)> = BTreeMap::new();
-    let mut add = |table: &Table, of_table: &[&'static str]| {
-        let (_, known) = events
-            .entry(table.id.get())
-            .or_insert_with(|| (table.clone(), BTreeSet::new()));
-        known.extend(of_table);
-    };
-    for rule in rules.iter() {
-        let Some(own) = survey.table(rule) else { continue };
-        add(&own.table, &of_rule(rule));
-        for need in rules.needs(rule) {
-            let Some(linked) = survey
-                .linked(own, &need.field)
-                .filter(|_| need.purpose == Purpose::Link)
-            else {
-                continue;
-            };
-            debug_assert_eq!(need.of, Owner::Row, "links are followed from the rule's own table");
-            let is_collection = rule
-                .collection
-                .as_ref()
-                .is_some_and(|collection| collection.of == need.field);
-            let of_linked: &[&str] = if is_collection {
-                &[CREATED, UPDATED, DELETED]
-            } else {
-                &[UPDATED]
-            };
-            add(&linked.table, of_linked);
-        }
-    }
-    events.into_values().filter(|(_, events)| !events.is_empty()).collect()
-}
-
-fn of_rule(rule: &Rule) -> Vec<&'static str> {
-    let word = |kind: &EventKind| match kind {
-        EventKind::Created => Some(CREATED),
-        EventKind::Updated => Some(UPDATED),
-        EventKind::Deleted => Some(DELETED),
-        EventKind::Forced | EventKind::Other => None,
-    };
-    rule.on.iter().filter_map(word).collect()
 }
 
 /// The webhook of a table: its address below `base`, and the proof that its source asks for.
@@ -185,6 +135,7 @@ pub(super) fn webhook(wanted: &Wanted, existing: &[Webhook]) -> Option<Deed> {
 #[cfg(test)]
 mod tests {
     use passerelle_shared::id::TableId;
+    use passerelle_worker::rules::{CREATED, DELETED, UPDATED};
 
     use super::*;
 
@@ -216,6 +167,7 @@ mod tests {
             call,
             active: true,
             failed_triggers: 0,
+            updated_on: String::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The tables and fields that rules name, compared with those that Baserow has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passerelle_shared::config::{Problem, Rule};
 use passerelle_shared::id::TableId;
@@ -84,6 +84,21 @@ impl Survey {
     pub fn linked(&self, from: &SeenTable, link: &str) -> Option<&SeenTable> {
         let field = from.fields.iter().find(|field| field.name == link)?;
         self.seen.get(&field.link_row_table_id?)
+    }
+
+    /// Which events of which tables the rules live by: of their own tables, and of those whose rows their pages show. Each table once.
+    pub fn heard(&self, rules: &Rules) -> Vec<(Table, BTreeSet<&'static str>)> {
+        let mut events: BTreeMap<TableId, (Table, BTreeSet<&'static str>)> = BTreeMap::new();
+        for rule in rules.iter() {
+            for heard in rules.heard(rule) {
+                if let Some(seen) = self.owner(rule, &heard.of) {
+                    let table = seen.table.clone();
+                    let (_, known) = events.entry(table.id).or_insert_with(|| (table, BTreeSet::new()));
+                    known.extend(heard.events);
+                }
+            }
+        }
+        events.into_values().collect()
     }
 
     /// The fields that rules write and that are not there, each once.

@@ -27,7 +27,9 @@ pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
     };
     let sentence = ended(story, item, outcome);
     if *outcome == Outcome::NoChange && item.attempts.iter().any(has_vanished) {
-        return format!("{sentence} An earlier attempt, whose worker vanished before it could report, may have done it.");
+        return format!(
+            "{sentence} An earlier attempt, whose worker vanished before it could report, may have done it."
+        );
     }
     sentence
 }

@@ -17,6 +17,9 @@ use super::answer::{Effect, exchange, http};
 use super::baserow::classify;
 use crate::failure::{Failure, Target};
 
+/// The path that webhooks of the bridge call, whatever stands before and behind it.
+const BRIDGE_PATH: &str = "/api/webhooks/baserow/";
+
 /// Baserow, signed in as a user.
 pub struct BaserowUser {
     http: Client,
@@ -45,6 +48,16 @@ pub struct Webhook {
     /// Failures in a row.
     #[serde(default)]
     pub failed_triggers: u32,
+    /// When Baserow last changed it, in Baserow's own spelling: switching it off is a change.
+    #[serde(default)]
+    pub updated_on: String,
+}
+
+impl Webhook {
+    /// Whether it calls a bridge.
+    pub fn calls_the_bridge(&self) -> bool {
+        self.call.url.contains(BRIDGE_PATH)
+    }
 }
 
 /// What a webhook calls, and when.
@@ -123,6 +136,13 @@ impl BaserowUser {
     pub async fn update_webhook(&self, id: u64, call: &WebhookCall) -> Result<Webhook, Failure> {
         let mut body = json!(call);
         body["active"] = json!(true);
+        self.ask(Method::PATCH, &format!("database/webhooks/{id}/"), Some(body))
+            .await
+    }
+
+    /// Switches a webhook on and leaves everything else of it as it is.
+    pub async fn switch_on(&self, id: u64) -> Result<Webhook, Failure> {
+        let body = json!({"active": true});
         self.ask(Method::PATCH, &format!("database/webhooks/{id}/"), Some(body))
             .await
     }

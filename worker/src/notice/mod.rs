@@ -32,13 +32,15 @@ pub enum NoticeKind {
     OutageOpened,
     /// The incident is over.
     OutageOver,
+    /// A webhook in Baserow was switched off.
+    WebhookOff,
     /// A summary while an incident lasts, or of a day.
     Digest,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -46,6 +48,7 @@ impl NoticeKind {
         Self::LoopAlert,
         Self::OutageOpened,
         Self::OutageOver,
+        Self::WebhookOff,
         Self::Digest,
     ];
 
@@ -65,6 +68,7 @@ impl NoticeKind {
             Self::LoopAlert => "loop-alert",
             Self::OutageOpened => "outage-opened",
             Self::OutageOver => "outage-over",
+            Self::WebhookOff => "webhook-off",
             Self::Digest => "digest",
         }
     }

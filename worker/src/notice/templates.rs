@@ -37,6 +37,7 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "loop-alert",
     "outage-opened",
     "outage-over",
+    "webhook-off",
     "digest",
 ];
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/notices/layout.html"));
@@ -242,6 +243,8 @@ mod tests {
             NoticeKind::OutageOpened => json!({"target": "Docmost", "since": "14:02", "reason": "no answer in time",
                 "waiting": 0, "row": "projet/42"}),
             NoticeKind::OutageOver => json!({"target": "Docmost", "minutes": 14, "drained": 812, "dead": 1}),
+            NoticeKind::WebhookOff => json!({"table": "projet", "webhook": 3, "failures": 8,
+                "since": "2026-11-22 11:03:28 UTC", "times": 2, "rests_until": "2026-11-22T11:23:28Z"}),
             NoticeKind::Digest => json!({"title": "Docmost : 1 h d’incident", "console_url": "https://bridge.test",
                 "lines": [{"label": "En attente", "value": 3}, {"label": "Abandonnés", "value": 0}]}),
         }
@@ -289,6 +292,10 @@ mod tests {
                 NoticeKind::OutageOver,
                 json!({"target": "Docmost", "minutes": 1, "drained": 1, "dead": 0}),
             ),
+            (
+                NoticeKind::WebhookOff,
+                json!({"table": "projet", "webhook": 3, "failures": 0}),
+            ),
             (NoticeKind::Digest, json!({"title": "x", "lines": []})),
         ] {
             defaults().render(&notice(kind, context)).unwrap();
@@ -325,6 +332,22 @@ mod tests {
         La fiche dans Baserow : https://baserow.test/r/42
 
         À faire : chercher l’automatisation qui écrit dans cette ligne, et l’arrêter.
+
+        Message automatique de Passerelle : inutile d’y répondre.
+        ");
+    }
+
+    #[test]
+    fn an_admin_reads_what_became_of_a_webhook_that_was_switched_off() {
+        insta::assert_snapshot!(words(NoticeKind::WebhookOff), @"
+        Webhook désactivé par Baserow : table projet
+        ---
+        Le webhook 3 de la table projet était désactivé (depuis le 2026-11-22 11:03:28 UTC) : plus rien n’arrivait de cette table.
+        Appels échoués de suite : 8
+
+        Il a déjà été réactivé 2 fois de suite : il reste désactivé jusqu’au 2026-11-22T11:23:28Z, puis Passerelle essaiera de nouveau.
+
+        À faire : trouver pourquoi les appels échouaient (journal d’appels du webhook dans Baserow : adresse, secret). Un webhook qui doit se taire se supprime.
 
         Message automatique de Passerelle : inutile d’y répondre.
         ");

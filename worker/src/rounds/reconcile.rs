@@ -43,11 +43,40 @@ pub(super) async fn run(bridge: &Bridge, rows_per_second: u32, memo: &Memo) -> R
         );
     }
     let mut requests = Requests::new(bridge.queue.clone(), &progress.run, "schedule", rows_per_second);
-    let (mut rows, mut asked) = (0, 0);
+    let compared = compare(&mut walk, &mut requests, |table| {
+        progress.finished.push(table);
+        progress.keep(memo);
+    });
+    let Compared { rows, asked } = compared.await?;
+    tracing::info!(
+        run = progress.run,
+        rows,
+        asked,
+        "all rows were compared with their pages"
+    );
+    Ok(())
+}
+
+/// What a walk came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Compared {
+    /// Rows that were looked at.
+    pub(super) rows: u64,
+    /// Rows that were asked for.
+    pub(super) asked: usize,
+}
+
+/// Walks to the end and asks for the rows that differ; `finished` is told each table that is done.
+pub(super) async fn compare(
+    walk: &mut Walk<'_>,
+    requests: &mut Requests,
+    mut finished: impl FnMut(TableId),
+) -> Result<Compared, Failure> {
+    let mut compared = Compared::default();
     loop {
         let look = match walk.step().await {
             Ok(Some(look)) => look,
-            Ok(None) => break,
+            Ok(None) => return Ok(compared),
             // The other tables are not to blame.
             Err(failure) if matches!(failure.class, FailureClass::Auth | FailureClass::Permanent) => {
                 tracing::warn!(error = %failure, "a table cannot be reconciled");
@@ -56,21 +85,13 @@ pub(super) async fn run(bridge: &Bridge, rows_per_second: u32, memo: &Memo) -> R
             }
             Err(failure) => return Err(failure),
         };
-        let asking = requests.ask(&look.findings, |some| asked += some);
+        let asking = requests.ask(&look.findings, |some| compared.asked += some);
         asking.await.map_err(|error| not_asked(&error))?;
         if look.is_last {
-            rows += look.rows;
-            progress.finished.push(look.table.id);
-            progress.keep(memo);
+            compared.rows += look.rows;
+            finished(look.table.id);
         }
     }
-    tracing::info!(
-        run = progress.run,
-        rows,
-        asked,
-        "all rows were compared with their pages"
-    );
-    Ok(())
 }
 
 fn not_asked(error: &QueueError) -> Failure {

@@ -17,6 +17,8 @@ pub struct RoundSettings {
     pub sweep_every: Duration,
     /// `WORKER_WIKI_SECONDS`: how often the wiki is looked through for labels; 0: never.
     pub wiki_every: Duration,
+    /// `WORKER_SOURCES_SECONDS`: how often Baserow's webhooks are looked after, where there is a user who may; 0: never.
+    pub sources_every: Duration,
     /// `WORKER_RECONCILE_ROWS_PER_SECOND`: how fast rows that differ are asked for.
     pub rows_per_second: u32,
 }
@@ -28,6 +30,7 @@ impl RoundSettings {
             reconcile_every: Duration::from_secs(reader.parsed("WORKER_RECONCILE_SECONDS", 6 * 60 * 60)),
             sweep_every: Duration::from_secs(reader.parsed("WORKER_SWEEP_SECONDS", 15 * 60)),
             wiki_every: Duration::from_secs(reader.parsed("WORKER_WIKI_SECONDS", 60)),
+            sources_every: Duration::from_secs(reader.parsed("WORKER_SOURCES_SECONDS", 300)),
             rows_per_second: reader.parsed("WORKER_RECONCILE_ROWS_PER_SECOND", 10_u32).max(1),
         }
     }
@@ -44,6 +47,10 @@ impl RoundSettings {
 
     pub(super) fn shares(&self) -> Option<Task> {
         task("shares", self.wiki_every)
+    }
+
+    pub(super) fn sources(&self) -> Option<Task> {
+        task("sources", self.sources_every)
     }
 
     pub(super) fn wiki(&self) -> Option<Task> {

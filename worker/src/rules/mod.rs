@@ -6,6 +6,7 @@
 mod collection;
 mod compile;
 mod escape;
+mod heard;
 mod marker;
 mod needs;
 mod notice;
@@ -22,6 +23,7 @@ use passerelle_shared::job::EventKinds;
 
 pub use collection::{MOST_PARTS, Part, part_slot};
 pub use compile::RuleSources;
+pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use marker::Marker;
 pub use needs::{FieldNeed, Owner, Purpose};
 pub use notice::{CAUSE, Saying};

@@ -1,0 +1,58 @@
+//! Which events of which tables a rule lives by: `provision` makes webhooks for them, `doctor` and the source watch look after these.
+
+use passerelle_shared::config::Rule;
+use passerelle_shared::event::EventKind;
+
+use super::{Owner, Purpose, Rules};
+
+/// Baserow's word for a row that was made.
+pub const CREATED: &str = "rows.created";
+/// Baserow's word for a row that was changed.
+pub const UPDATED: &str = "rows.updated";
+/// Baserow's word for a row that was deleted.
+pub const DELETED: &str = "rows.deleted";
+
+/// Events of one table that a rule lives by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Which table: the rule's own, or one whose rows its pages show.
+    pub of: Owner,
+    /// In Baserow's words; never empty.
+    pub events: Vec<&'static str>,
+}
+
+impl Rules {
+    /// The events that a rule lives by: of its own table, and of those whose rows its pages show.
+    pub fn heard(&self, rule: &Rule) -> Vec<Heard> {
+        let own = Heard {
+            of: Owner::Row,
+            events: rule.on.iter().copied().filter_map(word).collect(),
+        };
+        let links = self.needs(rule).into_iter();
+        let links = links.filter(|need| need.purpose == Purpose::Link);
+        let linked = links.map(|need| {
+            debug_assert_eq!(need.of, Owner::Row, "links are followed from the rule's own table");
+            let collection = rule.collection.as_ref();
+            let is_collection = collection.is_some_and(|collection| collection.of == need.field);
+            Heard {
+                of: Owner::Linked(need.field),
+                events: if is_collection {
+                    vec![CREATED, UPDATED, DELETED]
+                } else {
+                    vec![UPDATED]
+                },
+            }
+        });
+        let all = std::iter::once(own).chain(linked);
+        all.filter(|heard| !heard.events.is_empty()).collect()
+    }
+}
+
+fn word(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Created => Some(CREATED),
+        EventKind::Updated => Some(UPDATED),
+        EventKind::Deleted => Some(DELETED),
+        EventKind::Forced | EventKind::Other => None,
+    }
+}
