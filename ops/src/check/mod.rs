@@ -22,6 +22,8 @@ struct Checked {
     file: String,
     /// The names of the rules, as far as the file could be read.
     rules: Vec<String>,
+    /// The same of `[[wiki]]`.
+    wiki_rules: Vec<String>,
     /// Whether Baserow and Docmost were asked too.
     live: bool,
     problems: Vec<Problem>,
@@ -38,6 +40,7 @@ pub async fn run(verb: &cli::Check, mut reader: Reader, json: bool, console: &mu
     let mut checked = Checked {
         file: path.display().to_string(),
         rules: Vec::new(),
+        wiki_rules: Vec::new(),
         live: verb.live,
         problems: Vec::new(),
     };
@@ -56,6 +59,8 @@ impl Checked {
     async fn judge(&mut self, path: &Path, sources: &RuleSources, systems: Option<Systems>) -> Result<(), Trouble> {
         let rules = sources.file.rules.iter().map(|rule| rule.get_ref().name.clone());
         self.rules = rules.collect();
+        let wiki = sources.file.wiki.iter().map(|rule| rule.get_ref().name.clone());
+        self.wiki_rules = wiki.collect();
         self.problems.extend(caller_problems(path));
         match Rules::compile(sources) {
             Ok(rules) => {
@@ -122,27 +127,25 @@ fn caller_problems(path: &Path) -> Vec<Problem> {
 
 fn in_words(checked: &Checked) -> String {
     let mut text = String::new();
-    let rules = checked.rules.len();
-    let plural = if rules == 1 { "rule" } else { "rules" };
+    let mut rules = number(checked.rules.len(), "rule");
+    if !checked.wiki_rules.is_empty() {
+        let _ = write!(rules, " and {}", number(checked.wiki_rules.len(), "wiki rule"));
+    }
     if checked.problems.is_empty() {
         let against = if checked.live {
             ", and they fit Baserow and Docmost"
         } else {
             ""
         };
-        let names = checked.rules.join(", ");
-        let _ = writeln!(
-            text,
-            "{}: {rules} {plural}, nothing wrong{against}: {names}",
-            checked.file
-        );
+        let names = [checked.rules.as_slice(), &checked.wiki_rules].concat().join(", ");
+        let _ = writeln!(text, "{}: {rules}, nothing wrong{against}: {names}", checked.file);
         if !checked.live {
             text.push_str("Whether tables, fields and spaces exist: passerelle check --live\n");
         }
         return text;
     }
     let (file, count) = (&checked.file, counted(checked.problems.len()));
-    let _ = writeln!(text, "{file}: {rules} {plural}, {count}");
+    let _ = writeln!(text, "{file}: {rules}, {count}");
     for Problem { place, what, hint } in &checked.problems {
         let _ = write!(text, "\n{place}\n  {what}\n  → {hint}\n");
     }
@@ -150,8 +153,9 @@ fn in_words(checked: &Checked) -> String {
 }
 
 fn counted(problems: usize) -> String {
-    match problems {
-        1 => "1 problem".to_owned(),
-        several => format!("{several} problems"),
-    }
+    number(problems, "problem")
+}
+
+fn number(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -130,8 +130,9 @@ fn webhook(table: &str, hooks: &[Webhook]) -> Option<Finding> {
             "webhook {} of the table {table} is switched off; what it missed is not told again",
             hook.id
         );
-        let fix =
-            format!("mend why it failed (docs/RUNBOOK.md), then: {again}, and sync the rows that changed meanwhile");
+        let fix = format!(
+            "mend why it failed; the workers switch it on again (WORKER_SOURCES_SECONDS), or: {again} and passerelle reconcile (docs/RUNBOOK.md)"
+        );
         return Some(Finding::fail(CHECK, found, fix));
     }
     let failing = ours.iter().find(|hook| hook.failed_triggers > 0)?;

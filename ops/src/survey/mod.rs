@@ -1,6 +1,7 @@
 //! What the rules need, compared with what Baserow and Docmost have: the common ground of `check --live`, `doctor` and `provision`.
 //! Looking and judging are apart: the judgement is pure.
 
+mod judge;
 mod spaces;
 mod tables;
 

@@ -13,19 +13,7 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
         let (place, name) = (sources.place_of(&rule.name), &rule.page.space);
         let email = &account.email;
         match account.space(name) {
-            None => {
-                let known: Vec<&str> = account.spaces.iter().map(|member| member.space.name.as_str()).collect();
-                let known = if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    known.join(", ")
-                };
-                problems.push(problem(
-                    &place,
-                    format!("the account {email} sees no space {name:?} in Docmost; it sees: {known}"),
-                    "mend the name, or add the account to the space as a writer (Docmost: Space settings → Members)",
-                ));
-            }
+            None => problems.push(unseen(account, (&place, name), "as a writer")),
             Some(member) if !member.may_write() => problems.push(problem(
                 &place,
                 format!("the account {email} may only read in the space {name:?}"),
@@ -34,5 +22,27 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
             Some(_) => {}
         }
     }
+    problems.extend(rules.wiki().filter_map(|rule| {
+        let name = rule.space.as_deref().filter(|name| account.space(name).is_none())?;
+        let place = sources.place_of_wiki(&rule.name);
+        Some(unseen(account, (&place, name), "as a member"))
+    }));
     problems
+}
+
+fn unseen(account: &Account, (place, name): (&str, &str), role: &str) -> Problem {
+    let known: Vec<&str> = account.spaces.iter().map(|member| member.space.name.as_str()).collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    problem(
+        place,
+        format!(
+            "the account {} sees no space {name:?} in Docmost; it sees: {known}",
+            account.email
+        ),
+        format!("mend the name, or add the account to the space {role} (Docmost: Space settings → Members)"),
+    )
 }

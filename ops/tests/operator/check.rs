@@ -16,7 +16,11 @@ async fn the_shipped_rules_are_right_and_fit_the_tables_and_spaces() {
     let town = Town::start().unwrap();
     let checked = town.passerelle(&["check", "--live"]).await;
     assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
-    assert!(checked.out.contains("nothing wrong"), "{}", checked.out);
+    assert!(
+        checked.out.contains(" rules and 2 wiki rules, nothing wrong"),
+        "{}",
+        checked.out
+    );
 }
 
 #[tokio::test]
@@ -160,4 +164,50 @@ async fn a_file_that_is_not_there_or_no_toml_is_told_with_its_place() {
     town.rules("[sources]\n[[rules]]\nnmae = \"x\"\n").unwrap();
     let broken = town.passerelle(&["check"]).await;
     assert!(broken.out.contains("bridge.toml:3\n"), "{}", broken.out);
+}
+
+#[tokio::test]
+async fn wiki_rules_are_counted_and_their_table_fields_and_space_are_looked_at() {
+    let wiki = |name: &str, table: &str, lines: &str| {
+        format!("[[wiki]]\nname = \"{name}\"\nlabel = \"{name}\"\n{lines}[wiki.row]\ntable = {table}\n")
+    };
+    let town = Town::start().unwrap();
+    let rules = [
+        rule("projet", "\"projet\"", ""),
+        wiki("lost", "\"rapports\"", "") + "page_id = \"page\"\nfields = {}\n",
+        wiki("notes", "\"comptes_rendus\"", "space = \"Direction\"\n")
+            + "page_id = \"page\"\nfields = { Titre = \"{{ page.title }}\", Sujet = \"x\" }\n",
+        wiki("types", "6", "") + "page_id = \"Libelle\"\nfields = { Personne = \"x\" }\n",
+        wiki("circle", "2", "") + "page_id = \"docmost_page_id\"\nfields = { Nom = \"x\" }\n",
+    ];
+    town.rules(&format!("{SOURCES}{}", rules.concat())).unwrap();
+    let checked = town.passerelle(&["check", "--live"]).await;
+    assert_eq!(checked.code, 1);
+    insta::assert_snapshot!(checked.out, @r#"
+    bridge.toml: 1 rule and 4 wiki rules, 6 problems
+
+    bridge.toml:9 (wiki rule lost)
+      BASEROW_TOKEN sees no table "rapports"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
+      → mend the name, or give the token rights on the table (Baserow: Settings → Database tokens)
+
+    bridge.toml:16 (wiki rule notes) wiki.row
+      the table "comptes_rendus" has no field "Sujet"
+      → create it, or let `passerelle provision` make a text field; names must be equal to the letter, in case and accents
+
+    bridge.toml:16 (wiki rule notes) wiki.row
+      the table "comptes_rendus" has no field "page"
+      → create it as a text field, or let `passerelle provision` do it; names must be equal to the letter, in case and accents
+
+    bridge.toml:24 (wiki rule types) wiki.row
+      the field "Personne" of the table "attribution" is of the type link_row: a text cannot be kept there
+      → use a field of one of the types text, long_text, url, date, single_select
+
+    bridge.toml:31 (wiki rule circle)
+      rows of "projet" get pages by another rule: page, row, page … would never end
+      → give the rows another table
+
+    bridge.toml:16 (wiki rule notes)
+      the account bridge@passerelle.test sees no space "Direction" in Docmost; it sees: Agence, General
+      → mend the name, or add the account to the space as a member (Docmost: Space settings → Members)
+    "#);
 }

@@ -231,3 +231,43 @@ async fn a_webhook_that_baserow_has_switched_off_is_found() {
         "{found:?}"
     );
 }
+
+#[tokio::test]
+async fn a_table_that_does_not_call_is_told_once_however_many_rules_share_it() {
+    let town = Town::start().unwrap();
+    let rule = |name: &str| {
+        format!(
+            "[[rules]]\nname = \"{name}\"\ntable = \"client\"\non = [\"created\"]\n[rules.notice]\ntemplate = \"event\"\n\
+             values = {{ title = \"x\" }}\n"
+        )
+    };
+    let sources = "[sources]\n\"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }\n";
+    town.rules(&format!("{sources}{}{}", rule("one"), rule("two"))).unwrap();
+    let (_, findings) = examined(&town, &[]).await.unwrap();
+    let found = complaints(&findings, "baserow webhooks");
+    let found: Vec<_> = found.iter().map(|finding| finding["found"].as_str().unwrap()).collect();
+    assert_eq!(
+        found,
+        ["no webhook of the table client calls the bridge"],
+        "{findings:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_field_that_a_wiki_rule_writes_and_that_is_not_there_is_found() {
+    let town = Town::start().unwrap();
+    let rules = "[sources]\n\"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }\n\
+        [[wiki]]\nname = \"notes\"\nlabel = \"notes\"\n[wiki.row]\ntable = \"comptes_rendus\"\npage_id = \"page\"\nfields = {}\n";
+    town.rules(rules).unwrap();
+    let (code, findings) = examined(&town, &[]).await.unwrap();
+    assert_eq!(code, 2);
+    let found = complaints(&findings, "baserow fields");
+    assert!(
+        found[0]["found"].as_str().unwrap().contains("wiki rule notes"),
+        "{found:?}"
+    );
+    assert!(
+        found[0]["fix"].as_str().unwrap().contains("passerelle provision"),
+        "{found:?}"
+    );
+}

@@ -155,3 +155,40 @@ async fn without_a_user_it_is_off_and_says_what_to_do() {
     assert_eq!(wrong.code, 1);
     assert!(wrong.err.contains("check BASEROW_EMAIL"), "{}", wrong.err);
 }
+
+#[tokio::test]
+async fn the_fields_that_a_wiki_rule_writes_are_made_and_its_table_needs_no_webhook() {
+    let town = Town::start().unwrap();
+    let rules = r#"[sources]
+"*" = { proof = "token", secrets = "BASEROW_WEBHOOK_SECRET" }
+
+[[wiki]]
+name = "notes"
+label = "notes"
+
+[wiki.row]
+table = "comptes_rendus"
+page_id = "page"
+fields = { Titre = "{{ page.title }}", Auteur = "{{ page.author }}" }
+"#;
+    town.rules(rules).unwrap();
+    let said = town.passerelle(&RUN).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(said.out, @r#"
+      comptes_rendus   make the field "Auteur" (text)
+      comptes_rendus   make the field "page" (text)
+    2 changes made.
+    "#);
+    let made = fields(&town, 8).await.unwrap();
+    for field in ["page text", "Auteur text"] {
+        assert!(made.contains(&field.to_owned()), "{made:?}");
+    }
+    let checked = town.passerelle(&["check", "--live"]).await;
+    assert_eq!(checked.code, 0, "{}", checked.out);
+    assert!(
+        checked.out.contains("0 rules and 1 wiki rule, nothing wrong"),
+        "{}",
+        checked.out
+    );
+    assert!(town.passerelle(&RUN).await.out.contains("Nothing to do"));
+}

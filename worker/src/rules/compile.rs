@@ -28,6 +28,13 @@ impl RuleSources {
         let line = found.map_or(1, |found| line_of(&self.text, found.span().start));
         format!("{}:{line} (rule {rule})", self.place)
     }
+
+    /// The same for one of `[[wiki]]`: `bridge.toml:78 (wiki rule compte-rendu)`.
+    pub fn place_of_wiki(&self, rule: &str) -> String {
+        let found = self.file.wiki.iter().find(|found| found.get_ref().name == rule);
+        let line = found.map_or(1, |found| line_of(&self.text, found.span().start));
+        format!("{}:{line} (wiki rule {rule})", self.place)
+    }
 }
 
 impl Rules {

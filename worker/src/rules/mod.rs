@@ -25,7 +25,7 @@ pub use collection::{MOST_PARTS, Part, part_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use marker::Marker;
-pub use needs::{FieldNeed, Owner, Purpose};
+pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, Saying};
 pub use plan::{Body, DesiredIcon, DesiredPage, Subject};
 pub use wiki::{DesiredRow, is_in_space, is_space_of};
@@ -90,6 +90,11 @@ impl Rules {
     /// All rules as they are written, whatever they do.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.as_written.iter()
+    }
+
+    /// All rules of `[[wiki]]`.
+    pub fn wiki(&self) -> impl Iterator<Item = &WikiRule> {
+        self.wiki.iter()
     }
 
     /// All rules that make pages.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_shared::config::{BodyUpdates, CapacityAction, NoticeAction, PageAction, Rule, WriteBack};
+use passerelle_shared::config::{BodyUpdates, CapacityAction, NoticeAction, PageAction, Rule, TableRef, WriteBack};
 
 use super::notice::CAUSE;
 use super::{Rules, template};
@@ -45,12 +45,54 @@ pub enum Purpose {
     PageId,
     /// It writes a page's address there.
     PageUrl,
+    /// It writes a text about a wiki page there.
+    Text,
+}
+
+/// What a rule, of either kind, needs of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableNeeds<'a> {
+    /// The rule's name.
+    pub rule: &'a str,
+    /// Whether it is one of `[[wiki]]`.
+    pub is_wiki: bool,
+    /// The table that it names.
+    pub table: &'a TableRef,
+    /// The fields that it needs there, and in tables that links of it lead to.
+    pub fields: BTreeSet<FieldNeed>,
 }
 
 /// A notice says what a field holds at the moment of the event.
 const SHOWN: Purpose = Purpose::Read { follows: false };
 
 impl Rules {
+    /// What all rules need of tables, those of `[[wiki]]` last.
+    pub fn table_needs(&self) -> Vec<TableNeeds<'_>> {
+        let rules = self.iter().map(|rule| TableNeeds {
+            rule: &rule.name,
+            is_wiki: false,
+            table: &rule.table,
+            fields: self.needs(rule),
+        });
+        let field = |name: &String, purpose| FieldNeed {
+            of: Owner::Row,
+            field: name.clone(),
+            purpose,
+            place: "wiki.row".to_owned(),
+        };
+        let wiki = self.wiki.iter().filter_map(|rule| {
+            let row = rule.row.as_ref()?;
+            let texts = row.fields.keys().map(|name| field(name, Purpose::Text));
+            Some(TableNeeds {
+                rule: &rule.name,
+                is_wiki: true,
+                table: &row.table,
+                fields: texts.chain([field(&row.page_id, Purpose::PageId)]).collect(),
+            })
+        });
+        rules.chain(wiki).collect()
+    }
+
     /// The fields that a rule needs, each use once.
     pub fn needs(&self, rule: &Rule) -> BTreeSet<FieldNeed> {
         let mut needs = Needs {

@@ -1,0 +1,154 @@
+//! What does not fit between the rules and the tables, in words with what to do: pure.
+
+use std::collections::BTreeMap;
+
+use passerelle_shared::config::{Problem, TableRef};
+use passerelle_shared::id::TableId;
+use passerelle_worker::clients::baserow::Table;
+use passerelle_worker::rules::{FieldNeed, Purpose, RuleSources, Rules, TableNeeds};
+
+use super::problem;
+use super::tables::{SeenTable, Survey, find};
+
+/// The types of fields that take a text as the bridge writes it.
+const WRITABLE: [&str; 5] = ["text", "long_text", "url", "date", "single_select"];
+
+impl Survey {
+    /// Everything that does not fit.
+    pub fn problems(&self, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut pages = BTreeMap::new();
+        for needs in rules.table_needs() {
+            let place = place_of(sources, &needs);
+            let Some(table) = self.table(needs.table) else {
+                problems.push(self.no_table(needs.table, &place));
+                continue;
+            };
+            problems
+                .extend(twice(rules, &needs, &table.table, &mut pages).map(|(what, hint)| problem(&place, what, hint)));
+            let fields = needs.fields.iter();
+            problems.extend(fields.filter_map(|need| self.field_problem(needs.table, need, &place)));
+        }
+        problems
+    }
+
+    fn no_table(&self, reference: &TableRef, place: &str) -> Problem {
+        let named = self.named(reference);
+        if named.len() > 1 {
+            let numbers: Vec<String> = named.iter().map(|table| table.id.to_string()).collect();
+            let what = format!("{} tables have the name of its table", named.len());
+            let hint = format!("give the number: table = {}", numbers.join(" or table = "));
+            return problem(place, what, hint);
+        }
+        let known: Vec<String> = self
+            .tables
+            .iter()
+            .map(|table| format!("{} ({})", table.name, table.id))
+            .collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        problem(
+            place,
+            format!("BASEROW_TOKEN sees no table {}; it sees: {known}", shown(reference)),
+            "mend the name, or give the token rights on the table (Baserow: Settings → Database tokens)",
+        )
+    }
+
+    fn field_problem(&self, reference: &TableRef, need: &FieldNeed, place: &str) -> Option<Problem> {
+        let field_name = &need.field;
+        // A link that leads nowhere is told once, where the rule names it.
+        let table = self.owner(reference, &need.of)?;
+        let name = &table.table.name;
+        let place = format!("{place} {}", need.place);
+        let Some(field) = find(table, field_name) else {
+            let hint = match need.purpose {
+                Purpose::PageId => format!("create it as a text field, or let `passerelle provision` do it; {FIELDS}"),
+                Purpose::Text => format!("create it, or let `passerelle provision` make a text field; {FIELDS}"),
+                Purpose::PageUrl => format!("create it as a URL field, or let `passerelle provision` do it; {FIELDS}"),
+                Purpose::Link | Purpose::Read { .. } => format!("mend the name; the table has: {}", names(table)),
+            };
+            let what = format!("the table {name:?} has no field {field_name:?}");
+            return Some(problem(&place, what, hint));
+        };
+        let kind = &field.kind;
+        let is = format!("the field {field_name:?} of the table {name:?} is of the type {kind}");
+        match need.purpose {
+            Purpose::Link => match field.link_row_table_id {
+                None => Some(problem(
+                    &place,
+                    format!("{is}, not a link to another table"),
+                    "name a link field",
+                )),
+                Some(other) if !self.tables.iter().any(|table| table.id == other) => Some(problem(
+                    &place,
+                    format!("the field {field_name:?} leads to table {other}, which BASEROW_TOKEN does not see"),
+                    "give the token rights on that table too",
+                )),
+                Some(_) => None,
+            },
+            Purpose::PageId if field.read_only || !["text", "long_text"].contains(&kind.as_str()) => Some(problem(
+                &place,
+                format!("{is}: a page's id cannot be kept there"),
+                "use a text field",
+            )),
+            Purpose::PageUrl if field.read_only || !["text", "long_text", "url"].contains(&kind.as_str()) => {
+                let what = format!("{is}: a page's address cannot be kept there");
+                Some(problem(&place, what, "use a URL field or a text field"))
+            }
+            Purpose::Text if field.read_only || !WRITABLE.contains(&kind.as_str()) => {
+                let what = format!("{is}: a text cannot be kept there");
+                Some(problem(
+                    &place,
+                    what,
+                    format!("use a field of one of the types {}", WRITABLE.join(", ")),
+                ))
+            }
+            Purpose::PageId | Purpose::PageUrl | Purpose::Text | Purpose::Read { .. } => None,
+        }
+    }
+}
+
+fn place_of(sources: &RuleSources, needs: &TableNeeds<'_>) -> String {
+    if needs.is_wiki {
+        sources.place_of_wiki(needs.rule)
+    } else {
+        sources.place_of(needs.rule)
+    }
+}
+
+/// Two rules that must not share a table and do: two spellings of one table pass the check of the file alone. `pages` are the tables whose rows
+/// have pages so far, with the rules that make them.
+fn twice<'r>(
+    rules: &Rules,
+    needs: &TableNeeds<'r>,
+    table: &Table,
+    pages: &mut BTreeMap<TableId, &'r str>,
+) -> Option<(String, &'static str)> {
+    let name = &table.name;
+    if needs.is_wiki {
+        pages.get(&table.id)?;
+        let what = format!("rows of {name:?} get pages by another rule: page, row, page … would never end");
+        return Some((what, "give the rows another table"));
+    }
+    rules.pages().find(|rule| rule.name == needs.rule)?;
+    let other = pages.insert(table.id, needs.rule)?;
+    let what = format!("it never runs: {name:?} is the table of the rule {other:?}, which makes the page of its rows");
+    Some((what, "make one rule of the two"))
+}
+
+const FIELDS: &str = "names must be equal to the letter, in case and accents";
+
+fn names(table: &SeenTable) -> String {
+    let names: Vec<&str> = table.fields.iter().map(|field| field.name.as_str()).collect();
+    names.join(", ")
+}
+
+fn shown(reference: &TableRef) -> String {
+    match reference {
+        TableRef::Id(id) => id.to_string(),
+        TableRef::Name(name) => format!("{name:?}"),
+    }
+}
