@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use test_support::{TestRedis, eventually, free_port};
+use test_support::{eventually, free_port};
 
-use crate::server::Server;
+use crate::server::{Server, quiet_redis};
 use crate::{cpu, load, table};
 
 const PATH: &str = "/api/webhooks/baserow/projet-changed";
@@ -34,7 +34,7 @@ pub(crate) async fn bench(seconds: u64) -> anyhow::Result<()> {
         limit.push(measure(&noop, None, port, seconds, round).await?);
         drop(noop);
 
-        let redis = TestRedis::start()?;
+        let redis = quiet_redis()?;
         let port = free_port()?;
         let environment = [
             ("REDIS_URL", redis.url()),
