@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use foldhash::fast::RandomState;
 use passerelle_shared::id::{RowId, RowKey, TableId};
 use passerelle_shared::loops::Loops;
 
@@ -29,14 +30,14 @@ pub(crate) struct Circles {
 #[derive(Debug)]
 struct Counts {
     began: Instant,
-    seen: HashMap<Seen, u32>,
+    seen: HashMap<Seen, u32, RandomState>,
 }
 
 impl Circles {
     pub(crate) fn new(loops: Loops) -> Self {
         let counts = Counts {
             began: Instant::now(),
-            seen: HashMap::new(),
+            seen: HashMap::default(),
         };
         Self {
             loops,

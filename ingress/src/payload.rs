@@ -17,7 +17,7 @@ use passerelle_shared::id::{EventId, InvalidId, RowId, TableId, WebhookId};
 use passerelle_shared::outcome::IgnoredReason;
 use passerelle_shared::time::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::echo::{Fields, QuietFields};
@@ -38,12 +38,21 @@ struct WireDelivery<'a> {
     batch_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     table_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    items: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    old_items: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    row_ids: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    items: Elements<'a>,
+    #[serde(borrow, default)]
+    old_items: Elements<'a>,
+    #[serde(borrow, default)]
+    row_ids: Elements<'a>,
+}
+
+/// A value that should be a list, taken apart in the same pass over the text.
+#[derive(Default)]
+enum Elements<'a> {
+    #[default]
+    Absent,
+    NotAList,
+    List(Vec<&'a RawValue>),
 }
 
 /// Tells `null` (there, and null) from absent: only an explicit `"webhook_id": null` is a test call.
@@ -170,7 +179,7 @@ impl<'a> WireDelivery<'a> {
         judge: impl Fn(u64, &Fields<'_>) -> Disposition,
     ) -> Result<Rows, Rejection> {
         let mut rows = Rows::named_in("items");
-        for element in list("items", self.items)? {
+        for element in self.items.list("items")? {
             match read_row(element) {
                 Some((id, fields)) => rows.add(id, judge(id, &fields.0), Some(quiet.content(&fields.0))),
                 None => rows.add_unreadable(),
@@ -181,7 +190,7 @@ impl<'a> WireDelivery<'a> {
 
     fn deleted_rows(&self) -> Result<Rows, Rejection> {
         let mut rows = Rows::named_in("row_ids");
-        for element in list("row_ids", self.row_ids)? {
+        for element in self.row_ids.list("row_ids")? {
             match element.get().parse() {
                 Ok(id) => rows.add(id, Disposition::Sync, None),
                 Err(_) => rows.add_unreadable(),
@@ -193,8 +202,8 @@ impl<'a> WireDelivery<'a> {
     /// The rows of `old_items` by id; `None` where an id stands twice. What cannot be read is missing: its row becomes work.
     fn old_rows(&self) -> HashMap<u64, Option<WireRow<'a>>> {
         let mut rows = HashMap::new();
-        let elements = list("old_items", self.old_items).unwrap_or_default();
-        for (id, fields) in elements.into_iter().filter_map(read_row) {
+        let elements = self.old_items.list("old_items").unwrap_or_default();
+        for (id, fields) in elements.iter().filter_map(|element| read_row(element)) {
             rows.entry(id)
                 .and_modify(|repeated| *repeated = None)
                 .or_insert(Some(fields));
@@ -221,9 +230,56 @@ fn checked<T>(field: &'static str, id: Result<T, InvalidId>) -> Result<T, Reject
     id.map_err(|_| Rejection::InvalidId(field))
 }
 
-fn list<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, Rejection> {
-    let value = value.ok_or(Rejection::MissingField(field))?;
-    serde_json::from_str(value.get()).map_err(|_| Rejection::NotAList(field))
+impl<'a> Elements<'a> {
+    fn list(&self, field: &'static str) -> Result<&[&'a RawValue], Rejection> {
+        match self {
+            Self::Absent => Err(Rejection::MissingField(field)),
+            Self::NotAList => Err(Rejection::NotAList(field)),
+            Self::List(elements) => Ok(elements),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Elements<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Elements<'de>, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    elements.push(element);
+                }
+                Ok(Elements::List(elements))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Elements<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Elements::NotAList)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Elements<'de>, E> {
+                Ok(Elements::NotAList)
+            }
+            fn visit_unit<E>(self) -> Result<Elements<'de>, E> {
+                Ok(Elements::NotAList)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Elements<'de>, E> {
+                Ok(Elements::NotAList)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Elements<'de>, E> {
+                Ok(Elements::NotAList)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Elements<'de>, E> {
+                Ok(Elements::NotAList)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Elements<'de>, E> {
+                Ok(Elements::NotAList)
+            }
+        }
+        deserializer.deserialize_any(List)
+    }
 }
 
 /// A row with its id; `None` if it is no object, or its first `id` is no number.
