@@ -91,22 +91,21 @@ impl Server {
             limits, bridge, loops, ..
         } = self.settings;
         let queue = Queue::new(self.redis.clone(), QueueName::Sync);
-        queue.accept_here();
-        let entrance = Data::new(Entrance {
-            sources: bridge.sources,
-            quiet: bridge.quiet,
+        let entrance = Entrance {
+            sources: Arc::new(bridge.sources),
+            quiet: Arc::new(bridge.quiet),
             limits,
             queue: queue.clone(),
-            circles: Circles::new(Loops::new(self.redis.clone(), loops)),
+            circles: Arc::new(Circles::new(Loops::new(self.redis.clone(), loops))),
             redis: self.redis.clone(),
             spool: Arc::clone(&self.spool),
-            large_bodies: Semaphore::new(LARGE_BODIES_AT_ONCE),
-        });
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_AT_ONCE)),
+        };
         let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
         let spool = Data::from(Arc::clone(&self.spool));
         let app = move || {
             App::new()
-                .app_data(entrance.clone())
+                .app_data(Data::new(entrance.for_another_thread()))
                 .app_data(redis.clone())
                 .app_data(spool.clone())
                 .app_data(export.clone())

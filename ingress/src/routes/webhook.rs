@@ -36,17 +36,30 @@ const SMALL_BODY_BYTES: usize = 256 * 1024;
 /// must be bounded for all callers together.
 pub(crate) const LARGE_BODIES_AT_ONCE: usize = 16;
 
-/// What the way of a delivery needs.
-#[derive(Debug)]
+/// What the way of a delivery needs. Each thread that serves has one of its own, with a queue of its own: a delivery is received, grouped, sent
+/// and answered by one thread, and none is woken for another's sake.
+#[derive(Debug, Clone)]
 pub(crate) struct Entrance {
-    pub(crate) sources: Sources,
-    pub(crate) quiet: QuietFields,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) quiet: Arc<QuietFields>,
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
-    pub(crate) circles: Circles,
+    pub(crate) circles: Arc<Circles>,
     pub(crate) redis: Redis,
     pub(crate) spool: Arc<Spool>,
-    pub(crate) large_bodies: Semaphore,
+    pub(crate) large_bodies: Arc<Semaphore>,
+}
+
+impl Entrance {
+    /// For one more thread.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        let redis = self.redis.by_another_connection();
+        Self {
+            queue: Queue::new(redis.clone(), self.queue.name()),
+            redis,
+            ..self.clone()
+        }
+    }
 }
 
 /// The licence to answer 200: the queue has the delivery, or the disk of this machine until the queue takes it.

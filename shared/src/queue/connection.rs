@@ -20,7 +20,7 @@ use crate::config::RedisSettings;
 /// Longest wait for a connection. On a network where this is too short nothing else would work either.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A Redis that reconnects by itself. Cheap to clone; one multiplexed connection per process.
+/// A Redis that reconnects by itself. Cheap to clone; clones share one multiplexed connection.
 #[derive(Clone)]
 pub struct Redis {
     inner: Arc<Inner>,
@@ -34,10 +34,15 @@ struct Inner {
     /// Only one caller connects; the others wait for it.
     connecting: tokio::sync::Mutex<()>,
     connections_made: AtomicU64,
+    health: Arc<Health>,
+    manager: OnceLock<ConnectionManager>,
+}
+
+/// Whether the server answers, as all connections of this process have seen it.
+struct Health {
     is_up: AtomicBool,
     /// When the last outage that this process noticed ended.
     up_since: Mutex<Option<Instant>>,
-    manager: OnceLock<ConnectionManager>,
 }
 
 #[derive(Clone)]
@@ -66,19 +71,41 @@ impl Redis {
             .into_connection_info()
             .map_err(unusable)?
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Ok(Self {
+        let client = Client::open(info).map_err(unusable)?;
+        let health = Arc::new(Health {
+            is_up: AtomicBool::new(true),
+            up_since: Mutex::new(None),
+        });
+        Ok(Self::new(client, (&settings.prefix, settings.response_timeout), health))
+    }
+
+    fn new(client: Client, (prefix, response_timeout): (&str, Duration), health: Arc<Health>) -> Self {
+        Self {
             inner: Arc::new(Inner {
-                client: Client::open(info).map_err(unusable)?,
-                prefix: settings.prefix.clone(),
-                response_timeout: settings.response_timeout,
+                client,
+                prefix: prefix.to_owned(),
+                response_timeout,
                 live: Mutex::new(None),
                 connecting: tokio::sync::Mutex::new(()),
                 connections_made: AtomicU64::new(0),
-                is_up: AtomicBool::new(true),
-                up_since: Mutex::new(None),
+                health,
                 manager: OnceLock::new(),
             }),
-        })
+        }
+    }
+
+    /// The same server by a connection of its own, which is carried by the runtime that uses it first: for threads that shall not wait for each
+    /// other. Whether the server answers is known to both.
+    #[must_use]
+    pub fn by_another_connection(&self) -> Self {
+        let Inner {
+            client,
+            prefix,
+            response_timeout,
+            health,
+            ..
+        } = &*self.inner;
+        Self::new(client.clone(), (prefix, *response_timeout), Arc::clone(health))
     }
 
     /// A connection for other uses (caches, leases, sessions): explicit time-outs, reconnects by itself.
@@ -106,12 +133,17 @@ impl Redis {
 
     /// Whether the last call was answered. Before the first call: yes.
     pub fn is_up(&self) -> bool {
-        self.inner.is_up.load(Ordering::Relaxed)
+        self.inner.health.is_up.load(Ordering::Relaxed)
     }
 
     /// How long Redis has been answering without an outage that this process noticed; very long if there was none.
     pub(super) fn up_for(&self) -> Duration {
-        let since = *self.inner.up_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *self
+            .inner
+            .health
+            .up_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         since.map_or(Duration::MAX, |since| since.elapsed())
     }
 
@@ -160,9 +192,14 @@ impl Redis {
     ) -> Result<T, QueueError> {
         let result = self.attempt(command, patience).await;
         let is_up = !matches!(result, Err(QueueError::Unavailable(_)));
-        if self.inner.is_up.swap(is_up, Ordering::Relaxed) != is_up {
+        if self.inner.health.is_up.swap(is_up, Ordering::Relaxed) != is_up {
             if is_up {
-                *self.inner.up_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *self
+                    .inner
+                    .health
+                    .up_since
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 tracing::info!("Redis answers again");
             } else if let Err(error) = &result {
                 tracing::warn!(%error, "Redis does not answer");

@@ -1,13 +1,16 @@
 //! Natural batching: while one call is in flight, what arrives gathers; the next call takes it all.
 //!
 //! No timer and no added latency when idle: a lone item is sent at once. Under load a round trip is shared by up to a hundred items.
-//! There are two lanes, taken in turn: with one alone this process would be idle while Redis works, and Redis while this process prepares.
+//! What has gathered is sent before those who have their answers are woken: so Redis works on the next group while this thread sees to the last
+//! one, and neither waits for the other.
 //! A caller that goes away (a dropped request) changes nothing: what was submitted is carried out.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
+use futures::poll;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -21,7 +24,7 @@ pub(super) trait Commit: Send + Sync + 'static {
     const MOST: usize;
     /// What an item counts.
     fn weight(item: &Self::Item) -> usize;
-    /// Carries out a group: one answer per item, in order. Never called twice at once: each lane has a commit of its own.
+    /// Carries out a group: one answer per item, in order. Never called twice at once.
     fn commit(&self, group: &[Self::Item]) -> impl Future<Output = Vec<Self::Answer>> + Send;
 }
 
@@ -30,104 +33,125 @@ struct Waiting<C: Commit> {
     answer: oneshot::Sender<C::Answer>,
 }
 
-/// How many groups may be under way at once.
-const LANES: usize = 2;
-
 /// The place where items gather.
 pub(super) struct GroupCommit<C: Commit> {
-    lanes: [Lane<C>; LANES],
-    turn: AtomicUsize,
-}
-
-struct Lane<C: Commit> {
     commit: Arc<C>,
     sender: Mutex<Option<UnboundedSender<Waiting<C>>>>,
 }
 
 impl<C: Commit> GroupCommit<C> {
-    /// Made of one commit per lane.
-    pub(super) fn new(commit: impl Fn() -> C) -> Self {
+    /// Nothing is carried yet.
+    pub(super) fn new(commit: C) -> Self {
         Self {
-            lanes: std::array::from_fn(|_| Lane {
-                commit: Arc::new(commit()),
-                sender: Mutex::new(None),
-            }),
-            turn: AtomicUsize::new(0),
+            commit: Arc::new(commit),
+            sender: Mutex::new(None),
         }
     }
 
-    /// Lets this runtime carry the lanes, rather than that of whoever comes first.
-    pub(super) fn carry_here(&self) {
-        for lane in &self.lanes {
-            let mut sender = lane.sender.lock().unwrap_or_else(PoisonError::into_inner);
-            *sender = lane.open().or(sender.take());
-        }
-    }
-
-    /// Submits an item. The answer never comes if the runtime that carries the lane ends first.
+    /// Submits an item. The answer never comes if the runtime that carries the groups ends first.
     ///
-    /// The lane is carried by a task of the runtime of the first caller; should that runtime end, the next caller's takes over.
+    /// They are carried by a task of the runtime of the first caller; should that runtime end, the next caller's takes over.
     pub(super) fn submit(&self, item: C::Item) -> oneshot::Receiver<C::Answer> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % LANES;
         let (answer, receiver) = oneshot::channel();
-        if let Some(lane) = self.lanes.get(turn) {
-            lane.submit(Waiting { item, answer });
+        let mut waiting = Waiting { item, answer };
+        let mut carrier = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = carrier.as_ref() {
+            match sender.send(waiting) {
+                Ok(()) => return receiver,
+                Err(refused) => waiting = refused.0,
+            }
+        }
+        // Outside of a runtime nobody can carry it: then the receiver says so.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (sender, arrivals) = unbounded_channel();
+            runtime.spawn(carry(Arc::clone(&self.commit), arrivals));
+            let _ = sender.send(waiting);
+            *carrier = Some(sender);
         }
         receiver
     }
 }
 
-impl<C: Commit> Lane<C> {
-    fn submit(&self, mut waiting: Waiting<C>) {
-        let mut lane = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = lane.as_ref() {
-            match sender.send(waiting) {
-                Ok(()) => return,
-                Err(refused) => waiting = refused.0,
-            }
-        }
-        if let Some(sender) = self.open() {
-            let _ = sender.send(waiting);
-            *lane = Some(sender);
+/// Answers that nobody has been told yet.
+struct Answered<C: Commit> {
+    callers: Vec<oneshot::Sender<C::Answer>>,
+    answers: Vec<C::Answer>,
+}
+
+impl<C: Commit> Answered<C> {
+    fn nobody() -> Self {
+        Self {
+            callers: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
-    /// Begins to carry on this runtime; `None` outside of one.
-    fn open(&self) -> Option<UnboundedSender<Waiting<C>>> {
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
-        let (sender, arrivals) = unbounded_channel();
-        runtime.spawn(carry(Arc::clone(&self.commit), arrivals));
-        Some(sender)
+    fn tell(&mut self) {
+        for (caller, answer) in self.callers.drain(..).zip(self.answers.drain(..)) {
+            // A caller that has gone away needs no answer.
+            let _ = caller.send(answer);
+        }
     }
 }
 
-async fn carry<C: Commit>(commit: Arc<C>, mut arrivals: UnboundedReceiver<Waiting<C>>) {
-    let mut carried_over = None;
-    loop {
-        let first = match carried_over.take() {
-            Some(waiting) => waiting,
-            None => match arrivals.recv().await {
-                Some(waiting) => waiting,
-                None => return,
-            },
-        };
-        // Whoever is ready at this moment comes along: without it a burst would begin with a group of one.
+/// What has arrived and is in no group yet.
+struct Arrivals<C: Commit> {
+    arrivals: UnboundedReceiver<Waiting<C>>,
+    carried_over: Option<Waiting<C>>,
+}
+
+impl<C: Commit> Arrivals<C> {
+    fn at_hand(&mut self) -> Option<Waiting<C>> {
+        self.carried_over.take().or_else(|| self.arrivals.try_recv().ok())
+    }
+
+    /// Waits for one; `None` at the end. Whoever is ready at the same moment comes along: else a burst would begin with a group of one.
+    async fn wait(&mut self) -> Option<Waiting<C>> {
+        let first = self.arrivals.recv().await;
         tokio::task::yield_now().await;
+        first
+    }
+
+    /// Closes a group that begins with this one.
+    fn group(&mut self, first: Waiting<C>) -> (Vec<C::Item>, Vec<oneshot::Sender<C::Answer>>) {
         let mut weight = C::weight(&first.item);
         let (mut items, mut callers) = (vec![first.item], vec![first.answer]);
-        while let Ok(next) = arrivals.try_recv() {
+        while let Ok(next) = self.arrivals.try_recv() {
             weight += C::weight(&next.item);
             if weight > C::MOST {
-                carried_over = Some(next);
+                self.carried_over = Some(next);
                 break;
             }
             items.push(next.item);
             callers.push(next.answer);
         }
-        let answers = commit.commit(&items).await;
-        for (caller, answer) in callers.into_iter().zip(answers) {
-            // A caller that has gone away needs no answer.
-            let _ = caller.send(answer);
-        }
+        (items, callers)
+    }
+}
+
+async fn carry<C: Commit>(commit: Arc<C>, arrivals: UnboundedReceiver<Waiting<C>>) {
+    let mut arrivals: Arrivals<C> = Arrivals {
+        arrivals,
+        carried_over: None,
+    };
+    let mut answered = Answered::<C>::nobody();
+    loop {
+        let first = if let Some(first) = arrivals.at_hand() {
+            first
+        } else {
+            answered.tell();
+            let Some(first) = arrivals.wait().await else { return };
+            first
+        };
+        let (items, callers) = arrivals.group(first);
+        let mut committing = pin!(commit.commit(&items));
+        // The first poll puts it on its way.
+        let begun = poll!(committing.as_mut());
+        answered.tell();
+        let answers = match begun {
+            Poll::Ready(answers) => answers,
+            Poll::Pending => committing.await,
+        };
+        answered = Answered { callers, answers };
     }
 }

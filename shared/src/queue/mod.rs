@@ -159,26 +159,18 @@ impl Queue {
         self.inner.name
     }
 
-    /// The queue of this name on this Redis. Make one per process and clone it: deliveries are grouped per instance.
+    /// The queue of this name on this Redis. Clones share their groups: those of an instance are made and sent by the runtime that first uses it.
     pub fn new(redis: Redis, name: QueueName) -> Self {
         let keys = Arc::new(Keys::new(redis.prefix(), name));
         Self {
             inner: Arc::new(Inner {
-                acceptor: GroupCommit::new(|| AcceptCommit::new(redis.clone(), Arc::clone(&keys))),
-                settler: GroupCommit::new(|| SettleCommit::new(redis.clone(), Arc::clone(&keys))),
+                acceptor: GroupCommit::new(AcceptCommit::new(redis.clone(), Arc::clone(&keys))),
+                settler: GroupCommit::new(SettleCommit::new(redis.clone(), Arc::clone(&keys))),
                 redis,
                 name,
                 keys,
             }),
         }
-    }
-}
-
-impl Queue {
-    /// Lets this runtime make, send and answer the groups of deliveries, rather than that of the first caller: threads that serve requests
-    /// have enough to do.
-    pub fn accept_here(&self) {
-        self.inner.acceptor.carry_here();
     }
 }
 

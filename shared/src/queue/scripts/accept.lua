@@ -35,15 +35,16 @@ end
 local at = 5
 for i = 1, #KEYS - FIRST_CLAIM + 1 do
   local repeated, accepted, rows = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 4])
-  local event = { kinds = ARGV[at + 2], id = ARGV[at + 3], first = at + 5, last = at + 4 + rows, mine = call .. ':' .. i }
-  event.origin = ARGV[at + 5 + rows]
+  local event = {
+    claim = KEYS[FIRST_CLAIM + i - 1], mine = call .. ':' .. i, kinds = ARGV[at + 2], id = ARGV[at + 3],
+    first = at + 5, last = at + 4 + rows, origin = ARGV[at + 5 + rows],
+  }
   at = at + 6 + rows
   if event.origin ~= '' then
     event.origin_id, event.note, event.letter_id, event.letter = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     at = at + 4
   end
 
-  event.claim = KEYS[FIRST_CLAIM + i - 1]
   if event.origin ~= '' and is_gone(event) then
     answers[i] = GONE
   elseif not claims[i] and not is_claimed[event.claim] then
