@@ -4,6 +4,9 @@
 ARG RUST=1.95.0
 
 FROM rust:${RUST}-slim-bookworm AS build
+ARG RUST
+# The image's own compiler: rust-toolchain.toml would have clippy and rustfmt fetched too.
+ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
