@@ -71,8 +71,8 @@ workers: ## which workers are alive, and what they have in hand
 sync: ## sync one row now: make sync ROW=projet/42 [ARGS=--wait]
 	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(ARGS)
 
-reconcile: ## find rows that differ from their pages, and sync them [ARGS="--dry-run --table projet"]
-	@$(PASSERELLE) reconcile $(ARGS)
+reconcile: ## find rows that differ from their pages, and sync them; goes on after Ctrl-C [WHY="…" ARGS="--dry-run --table projet --from-start"]
+	@$(PASSERELLE) reconcile $(if $(WHY),--why "$(WHY)") $(ARGS)
 
 pause: ## stop taking jobs: make pause WHY="…" [ARGS="--queue mail"]
 	@$(PASSERELLE) pause $(if $(WHY),--why "$(WHY)",--help) $(ARGS)

@@ -1,6 +1,8 @@
 //! What webhooks never tell, over real processes.
 
 mod reconcile;
+mod refused;
+mod resumed;
 mod rows_gone;
 mod shares;
 mod sources;

@@ -6,7 +6,7 @@ use system_tests::System;
 use test_support::eventually;
 
 /// Rows that come by file import: no webhook tells of them.
-async fn import(system: &System, names: &[&str]) -> anyhow::Result<Vec<RowKey>> {
+pub(crate) async fn import(system: &System, names: &[&str]) -> anyhow::Result<Vec<RowKey>> {
     let rows: Vec<Value> = names.iter().map(|name| json!({"Nom": name})).collect();
     let path = "/_sandbox/baserow/tables/projet/rows";
     let added = system
@@ -25,13 +25,13 @@ async fn import(system: &System, names: &[&str]) -> anyhow::Result<Vec<RowKey>> 
 }
 
 /// Runs `passerelle reconcile` and returns its answer.
-async fn reconcile(system: &System, arguments: &[&str]) -> anyhow::Result<Value> {
+pub(crate) async fn reconcile(system: &System, arguments: &[&str]) -> anyhow::Result<Value> {
     let all = [&["--json", "reconcile", "--by", "camille"], arguments].concat();
     Ok(serde_json::from_str(&system.operator(&all).await?)?)
 }
 
 /// What the reconciliation says of rows, as (row, reason).
-fn findings(answer: &Value) -> Vec<(String, String)> {
+pub(crate) fn findings(answer: &Value) -> Vec<(String, String)> {
     let found = answer["findings"].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     found
@@ -43,7 +43,7 @@ fn findings(answer: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-async fn events(system: &System) -> anyhow::Result<i64> {
+pub(crate) async fn events(system: &System) -> anyhow::Result<i64> {
     Ok(system.store().await?.counts().await?.items)
 }
 

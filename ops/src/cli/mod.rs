@@ -162,15 +162,32 @@ pub struct Reconcile {
     /// Only rows that have no page or do not name it; quicker, since nothing is rendered.
     #[arg(long)]
     pub unmapped: bool,
-    /// Say what would be asked for and why, and do nothing.
+    /// Say what would be asked for and why, and do nothing. Looks at everything, whatever an earlier run has finished.
     #[arg(long)]
     pub dry_run: bool,
+    /// Where to begin, and whether letters count.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Why; kept in the ledger with the events.
+    #[arg(long)]
+    pub why: Option<String>,
     /// Rows that are asked for per second, at most.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rate: u32,
     /// Who acts.
     #[command(flatten)]
     pub by: By,
+}
+
+/// How far a reconciliation reaches.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Reach {
+    /// Begin anew. Otherwise a run of the same tables that was broken off within the last day is gone on with; do this after a change of the rules.
+    #[arg(long)]
+    pub from_start: bool,
+    /// Also rows that were refused for good within the last day and have a dead letter of it.
+    #[arg(long)]
+    pub with_dead: bool,
 }
 
 /// `pause` and `resume`.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use passerelle_shared::time::Timestamp;
+
 use crate::desk::Desk;
 
 const LETTERS: usize = 100_000;
@@ -79,6 +81,24 @@ async fn a_filter_over_a_hundred_thousand_letters_is_quick_and_no_call_to_redis_
             said.out
         );
     }
+    let queue = desk.queue().unwrap();
+    let began = Instant::now();
+    let latest = queue.letters_since(Timestamp::from_millis(0), |stored| stored.contains("permanent"));
+    assert_eq!(latest.await.unwrap().len(), LETTERS);
+    assert!(
+        began.elapsed() < PATIENCE,
+        "the reconciliation's look: {:?}",
+        began.elapsed()
+    );
+    figures.push(format!(
+        "the reconciliation's look at all letters took {:?}",
+        began.elapsed()
+    ));
+    assert_eq!(
+        queue.letters_since(Timestamp::now(), |_| true).await.unwrap(),
+        [],
+        "older ones are not read"
+    );
     let slow: Vec<redis::Value> = redis::cmd("SLOWLOG").arg("GET").arg(1000).query(&mut redis).unwrap();
     let longest = slow.iter().filter_map(duration_of).max().unwrap_or(0);
     figures.push(format!("{} calls above 500 µs, the longest {longest} µs", slow.len()));

@@ -87,6 +87,26 @@ impl Queue {
         Ok((letters, ids.pop()))
     }
 
+    /// The letters of jobs that died at this moment or later and whose stored text passes the sieve, newest first. Older ones are not read.
+    pub async fn letters_since(
+        &self,
+        moment: Timestamp,
+        sieve: impl Fn(&str) -> bool,
+    ) -> Result<Vec<DeadLetter>, QueueError> {
+        // The ids are in the order of time; one that died at the moment itself is not before it.
+        let millis = u64::try_from(moment.as_millis()).unwrap_or(0);
+        let oldest = ulid::Ulid::from_parts(millis, 0).to_string();
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let (page, last) = self.sieved_letters(after.as_deref(), PAGE, &sieve).await?;
+            found.extend(page.into_iter().filter(|letter| letter.id >= oldest));
+            match last {
+                Some(last) if last >= oldest => after = Some(last),
+                _ => return Ok(found),
+            }
+        }
+    }
+
     /// One dead letter.
     pub async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
         Ok(self.letters(&[id.to_owned()]).await?.into_iter().next())

@@ -5,12 +5,16 @@
 //! then gets the memo that it left: how far it had come. A time in which nobody ran is made up for by one turn, not by many.
 //! All times are those of Redis, so that the clocks of the replicas need not agree.
 
+mod trail;
+
 use std::fmt;
 use std::time::Duration;
 
 use crate::id::ProcessName;
 use crate::queue::scripts::script;
 use crate::queue::{QueueError, Redis};
+
+pub use trail::Trail;
 
 script!(TURN, "turn.lua");
 

@@ -7,13 +7,17 @@
 //!
 //! **What is done.** Nothing but an ordinary forced event for each such row. The row's own job then does what it always does, under the same
 //! promises: a page that exists already is found by its marks, not made again. So a finding that is out of date costs one `no_change`,
-//! and a reconciliation that is broken off is simply run again: what it had asked for differs no more.
+//! and a reconciliation that is broken off may always be run again from the start: what it had asked for differs no more. It need not
+//! be: [`Mark`]s say how far it had come.
 //!
 //! **What it costs.** One call to Baserow per 200 rows, none to Docmost. [`Walk`] reads, [`Requests`] asks, slowly and only while few jobs wait.
 //!
-//! **What is not asked for.** A row that cannot be rendered at all: its job would only die. It is reported instead.
+//! **What is not asked for.** A row that cannot be rendered at all: its job would only die. And a row that was refused for good within the last
+//! day, whose dead letter nobody has replayed or discarded: it would only get another letter. Both are reported instead.
 
 mod compare;
+mod letters;
+mod marks;
 mod neighbours;
 mod requests;
 mod walk;
@@ -21,7 +25,9 @@ mod walk;
 use passerelle_shared::id::{RowKey, TableId};
 use serde::Serialize;
 
+pub use marks::{Left, LeftTable, Mark};
 pub use requests::Requests;
+pub(crate) use requests::not_asked;
 pub use walk::{Look, Walk};
 
 /// The source of the events that the reconciliation makes, and the beginning of their ids.
@@ -46,6 +52,16 @@ pub struct Finding {
     /// What is wrong.
     #[serde(flatten)]
     pub reason: Reason,
+    /// The dead letter of the row, where it was refused for good a short time ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter: Option<String>,
+}
+
+impl Finding {
+    /// Whether asking for the row can help.
+    pub fn can_be_mended(&self) -> bool {
+        self.reason.can_be_mended() && self.letter.is_none()
+    }
 }
 
 /// What is wrong with a row or its pages.

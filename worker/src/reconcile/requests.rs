@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, RowKey, SourceName};
+use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::{Queue, QueueError};
 use passerelle_shared::time::Timestamp;
 use serde_json::json;
@@ -12,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{Finding, SOURCE};
+use crate::failure::{Failure, Target};
 
 /// Most rows in one event, as in Baserow's own.
 const LARGEST_EVENT: u32 = 200;
@@ -24,9 +26,14 @@ pub struct Requests {
     queue: Queue,
     run: String,
     by: String,
+    why: String,
+    with_dead: bool,
     ticks: Interval,
     at_once: usize,
 }
+
+/// The reason that the ledger keeps where nobody gave another.
+const WHY: &str = "they differ from their pages";
 
 impl Requests {
     /// For one run: `rows_per_second` (at least 1) rows are asked for in events of up to as many rows. `by` is kept in the ledger.
@@ -39,9 +46,24 @@ impl Requests {
             queue,
             run: run.to_owned(),
             by: by.to_owned(),
+            why: WHY.to_owned(),
+            with_dead: false,
             ticks,
             at_once: usize::try_from(at_once).unwrap_or(1),
         }
+    }
+
+    /// The reason that the ledger keeps.
+    #[must_use]
+    pub fn because(self, why: Option<&str>) -> Self {
+        let why = why.unwrap_or(WHY).to_owned();
+        Self { why, ..self }
+    }
+
+    /// Also asks for rows whose dead letters speak against it.
+    #[must_use]
+    pub fn with_dead(self, with_dead: bool) -> Self {
+        Self { with_dead, ..self }
     }
 
     /// Asks for those of the findings that can be mended; `each` is told how many rows every time that some were asked for.
@@ -49,7 +71,7 @@ impl Requests {
     pub async fn ask(&mut self, findings: &[Finding], mut each: impl FnMut(usize)) -> Result<(), QueueError> {
         let mendable: Vec<&Finding> = findings
             .iter()
-            .filter(|finding| finding.reason.can_be_mended())
+            .filter(|finding| finding.can_be_mended() || self.with_dead && finding.reason.can_be_mended())
             .collect();
         for some in mendable.chunks(self.at_once) {
             self.wait().await?;
@@ -78,7 +100,8 @@ impl Requests {
             .iter()
             .map(|finding| format!("{} {}", finding.row, finding.reason.as_str()))
             .collect();
-        let payload = json!({"reconciliation": self.run, "by": self.by, "findings": reasons}).to_string();
+        let payload =
+            json!({"reconciliation": self.run, "by": self.by, "why": self.why, "findings": reasons}).to_string();
         let name = hex::encode(Sha256::digest(format!("{} {rows:?}", self.run)));
         Ok(NewEvent {
             key: DeliveryKey {
@@ -100,4 +123,9 @@ impl Requests {
             payload: payload.into_bytes(),
         })
     }
+}
+
+/// Redis did not take or tell what was asked of it.
+pub(crate) fn not_asked(error: &QueueError) -> Failure {
+    Failure::new(FailureClass::Transient, Target::Redis, error.to_string())
 }

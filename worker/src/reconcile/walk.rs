@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use passerelle_shared::config::RowDeleted;
 use passerelle_shared::id::{RowId, RowKey, TableId};
+use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::store::Link;
 
 use super::compare::{self, Place};
+use super::letters::Letters;
+use super::marks::{Left, LeftTable, Mark};
 use super::neighbours::Neighbours;
 use super::{Finding, Reason, Scope};
 use crate::apply::{MARKED, TRASHED};
@@ -36,6 +39,10 @@ pub struct Look {
     pub findings: Vec<Finding>,
     /// Whether this table is finished.
     pub is_last: bool,
+    /// Whether the table was begun anew, because its rows are not in the order any more in which an earlier walk had left them.
+    pub begins_anew: bool,
+    /// What to keep for whoever goes on later, once everything found has been asked for.
+    pub mark: Mark,
 }
 
 /// A walk through all tables of a scope, one step at a time: whoever drives it may stop between two steps.
@@ -45,8 +52,10 @@ pub struct Walk<'a> {
     scope: Scope,
     tables: VecDeque<Visit<'a>>,
     neighbours: Neighbours,
+    letters: Letters,
     /// Names of tables that rules want and our token does not see.
     missing: Vec<String>,
+    finished: Vec<TableId>,
 }
 
 #[derive(Debug)]
@@ -57,6 +66,41 @@ struct Visit<'a> {
     seen: HashSet<RowId>,
     rows: u64,
     of: u64,
+    /// The page and its last row at which an earlier walk was broken off, until it has been read again.
+    border: Option<(u32, Option<RowId>)>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(rule: &'a PageRule, table: Arc<Table>) -> Self {
+        Self {
+            rule,
+            table,
+            next: Next::Rows { page: 1 },
+            seen: HashSet::new(),
+            rows: 0,
+            of: 0,
+            border: None,
+        }
+    }
+
+    fn go_on(self, left: &LeftTable) -> Self {
+        let (next, border) = if left.has_more {
+            (Next::Rows { page: left.page + 1 }, Some((left.page, left.last)))
+        } else {
+            // All rows were listed, and each link is looked at by itself: no border can have moved.
+            let after = left.links_after;
+            (Next::Links { after }, None)
+        };
+        let rows = u64::try_from(left.seen.len()).unwrap_or_default();
+        Self {
+            next,
+            border,
+            rows,
+            of: rows,
+            seen: left.seen.clone(),
+            ..self
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +110,8 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
-    /// Finds the tables; those in `finished` are left out.
-    pub async fn begin(bridge: &'a Bridge, scope: Scope, finished: &[TableId]) -> Result<Self, Failure> {
+    /// Finds the tables; what an earlier walk of the same scope has finished is left out.
+    pub async fn begin(bridge: &'a Bridge, scope: Scope, left: &Left) -> Result<Self, Failure> {
         let (mut tables, mut missing) = (VecDeque::new(), Vec::new());
         for rule in bridge.rules.pages() {
             let mut journal = Journal::default();
@@ -76,24 +120,32 @@ impl<'a> Walk<'a> {
                 continue;
             };
             let is_meant = scope.table.is_none_or(|wanted| wanted == table.id);
-            if is_meant && !finished.contains(&table.id) {
-                tables.push_back(Visit {
-                    rule,
-                    table,
-                    next: Next::Rows { page: 1 },
-                    seen: HashSet::new(),
-                    rows: 0,
-                    of: 0,
-                });
+            if is_meant && !left.finished.contains(&table.id) {
+                tables.push_back(Visit::new(rule, table));
             }
+        }
+        if let Some(left) = &left.table
+            && let Some(at) = tables.iter().position(|visit| visit.table.id == left.table)
+            && let Some(visit) = tables.remove(at)
+        {
+            tables.push_front(visit.go_on(left));
         }
         Ok(Self {
             bridge,
             scope,
             tables,
             neighbours: Neighbours::default(),
+            letters: Letters::default(),
             missing,
+            finished: left.finished.clone(),
         })
+    }
+
+    /// What this walk leaves out because an earlier one has done it: tables, rows of the next table, and its name. `None` if nothing.
+    pub fn goes_on_after(&self) -> Option<(usize, Option<(u64, &str)>)> {
+        let begun = self.tables.front().filter(|visit| visit.rows > 0);
+        let begun = begun.map(|visit| (visit.rows, visit.table.name.as_str()));
+        (begun.is_some() || !self.finished.is_empty()).then_some((self.finished.len(), begun))
     }
 
     /// The tables that rules want and our token does not see.
@@ -123,20 +175,27 @@ impl<'a> Walk<'a> {
             visit,
             findings: Vec::new(),
         };
-        let is_last = match at.visit.next {
+        let begins_anew = at.check_border().await?;
+        let (mark, is_last) = match at.visit.next {
             Next::Rows { page } => at.rows(page).await?,
             Next::Links { after } => at.links(after).await?,
         };
-        let findings = at.findings;
-        let look = Look {
+        let mut findings = at.findings;
+        self.letters.mark(self.bridge, &mut findings).await?;
+        let mut look = Look {
             table: Arc::clone(&visit.table),
             rows: visit.rows,
             of: visit.of.max(visit.rows),
             findings,
             is_last,
+            begins_anew,
+            mark,
         };
         if is_last {
+            self.finished.push(visit.table.id);
             self.tables.pop_front();
+            let tables = self.finished.clone();
+            look.mark = Mark::Finished { tables };
         }
         Ok(Some(look))
     }
@@ -151,14 +210,36 @@ struct Step<'s, 'a> {
 }
 
 impl Step<'_, '_> {
+    /// Reads the last page of an earlier walk again, if there was one. Says whether rows have moved over its end, so that the table is begun anew.
+    async fn check_border(&mut self) -> Result<bool, Failure> {
+        let Some((page, last)) = self.visit.border else {
+            return Ok(false);
+        };
+        let table = self.visit.table.id;
+        let is_same = match self.bridge.baserow.rows(&mut Journal::default(), table, page).await {
+            Ok(listed) => listed.has_more && listed.rows.last().map(crate::row::Row::id) == last,
+            // There are not so many pages any more.
+            Err(failure) if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) => false,
+            Err(failure) => return Err(failure),
+        };
+        self.visit.border = None;
+        if !is_same {
+            self.visit.seen.clear();
+            self.visit.rows = 0;
+            self.visit.next = Next::Rows { page: 1 };
+        }
+        Ok(!is_same)
+    }
+
     /// Compares one page of rows. Says whether the table is finished.
-    async fn rows(&mut self, page: u32) -> Result<bool, Failure> {
+    async fn rows(&mut self, page: u32) -> Result<(Mark, bool), Failure> {
         let table = self.visit.table.id;
         let listed = self.bridge.baserow.rows(&mut Journal::default(), table, page).await?;
         for row in &listed.rows {
             self.compare(row).await?;
         }
-        self.visit.seen.extend(listed.rows.iter().map(crate::row::Row::id));
+        let rows: Vec<RowId> = listed.rows.iter().map(crate::row::Row::id).collect();
+        self.visit.seen.extend(&rows);
         self.visit.rows += u64::try_from(listed.rows.len()).unwrap_or_default();
         self.visit.of = listed.count;
         self.visit.next = if listed.has_more {
@@ -166,20 +247,24 @@ impl Step<'_, '_> {
         } else {
             Next::Links { after: None }
         };
+        let has_more = listed.has_more;
+        let mark = Mark::Rows {
+            table,
+            page,
+            rows,
+            has_more,
+        };
         // Rows that are gone have a page.
-        Ok(self.scope.unmapped && !listed.has_more)
+        Ok((mark, self.scope.unmapped && !has_more))
     }
 
     /// Looks for pages whose rows were not listed. Says whether the table is finished.
-    async fn links(&mut self, after: Option<RowId>) -> Result<bool, Failure> {
+    async fn links(&mut self, after: Option<RowId>) -> Result<(Mark, bool), Failure> {
+        let table = self.visit.table.id;
         if self.visit.rule.page.row_deleted == RowDeleted::Keep {
-            return Ok(true);
+            return Ok((Mark::Links { table, after }, true));
         }
-        let links = self
-            .bridge
-            .store
-            .links_of_table(self.visit.table.id, after, LINKS)
-            .await?;
+        let links = self.bridge.store.links_of_table(table, after, LINKS).await?;
         let mut suspects: Vec<RowId> = links
             .iter()
             .filter(|link| self.is_suspect(link))
@@ -190,12 +275,9 @@ impl Step<'_, '_> {
             self.suspect(row).await?;
         }
         let is_last = links.len() < LINKS as usize;
-        if let Some(last) = links.last() {
-            self.visit.next = Next::Links {
-                after: Some(last.row.row),
-            };
-        }
-        Ok(is_last)
+        let after = links.last().map(|last| last.row.row).or(after);
+        self.visit.next = Next::Links { after };
+        Ok((Mark::Links { table, after }, is_last))
     }
 
     fn is_suspect(&self, link: &Link) -> bool {
@@ -235,6 +317,7 @@ impl Step<'_, '_> {
             },
             rule: self.visit.rule.name.clone(),
             reason,
+            letter: None,
         });
     }
 }

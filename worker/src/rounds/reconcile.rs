@@ -2,13 +2,12 @@
 
 use passerelle_shared::id::TableId;
 use passerelle_shared::ledger::FailureClass;
-use passerelle_shared::queue::QueueError;
 use serde::{Deserialize, Serialize};
 
 use super::Memo;
 use crate::bridge::Bridge;
-use crate::failure::{Failure, Target};
-use crate::reconcile::{Requests, Scope, Walk};
+use crate::failure::Failure;
+use crate::reconcile::{Finding, Left, Requests, Scope, Walk, not_asked};
 
 /// How far a run has come.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,7 +34,11 @@ impl Progress {
 pub(super) async fn run(bridge: &Bridge, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
     let mut progress = Progress::of(memo);
     progress.keep(memo);
-    let mut walk = Walk::begin(bridge, Scope::default(), &progress.finished).await?;
+    let left = Left {
+        finished: progress.finished.clone(),
+        table: None,
+    };
+    let mut walk = Walk::begin(bridge, Scope::default(), &left).await?;
     for table in walk.missing() {
         tracing::warn!(
             row.table = table,
@@ -47,11 +50,12 @@ pub(super) async fn run(bridge: &Bridge, rows_per_second: u32, memo: &Memo) -> R
         progress.finished.push(table);
         progress.keep(memo);
     });
-    let Compared { rows, asked } = compared.await?;
+    let Compared { rows, asked, dead } = compared.await?;
     tracing::info!(
         run = progress.run,
         rows,
         asked,
+        dead,
         "all rows were compared with their pages"
     );
     Ok(())
@@ -64,6 +68,8 @@ pub(super) struct Compared {
     pub(super) rows: u64,
     /// Rows that were asked for.
     pub(super) asked: usize,
+    /// Rows that differ and were not asked for, because a dead letter speaks against it.
+    pub(super) dead: usize,
 }
 
 /// Walks to the end and asks for the rows that differ; `finished` is told each table that is done.
@@ -87,6 +93,7 @@ pub(super) async fn compare(
         };
         let asking = requests.ask(&look.findings, |some| compared.asked += some);
         asking.await.map_err(|error| not_asked(&error))?;
+        compared.dead += tell_of_letters(&look.findings);
         if look.is_last {
             compared.rows += look.rows;
             finished(look.table.id);
@@ -94,6 +101,14 @@ pub(super) async fn compare(
     }
 }
 
-fn not_asked(error: &QueueError) -> Failure {
-    Failure::new(FailureClass::Transient, Target::Redis, error.to_string())
+/// Says which rows were not asked for; returns how many.
+fn tell_of_letters(findings: &[Finding]) -> usize {
+    let letters = findings
+        .iter()
+        .filter_map(|finding| Some((finding.row, finding.letter.as_ref()?)));
+    letters
+        .inspect(
+            |(row, letter)| tracing::info!(%row, letter, "a row differs and has a dead letter: it is not asked for"),
+        )
+        .count()
 }

@@ -4,7 +4,7 @@
 use super::reconcile;
 use crate::bridge::Bridge;
 use crate::failure::Failure;
-use crate::reconcile::{Requests, Scope, Walk};
+use crate::reconcile::{Left, Requests, Scope, Walk};
 use crate::sources::Gap;
 
 /// One look at all webhooks.
@@ -22,7 +22,7 @@ pub(super) async fn run(bridge: &Bridge, rows_per_second: u32) -> Result<(), Fai
                 table: Some(*table),
                 unmapped: false,
             };
-            let mut walk = Walk::begin(bridge, scope, &[]).await?;
+            let mut walk = Walk::begin(bridge, scope, &Left::default()).await?;
             let compared = reconcile::compare(&mut walk, &mut requests, |_| {}).await?;
             rows += compared.rows;
             asked += compared.asked;

@@ -1,0 +1,75 @@
+//! The answer of `reconcile` as text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use passerelle_worker::reconcile::{Finding, Reason};
+
+use super::Reconciled;
+
+/// Findings that are shown in words; all of them are in the JSON form.
+const SHOWN: usize = 30;
+
+pub(super) fn in_words(answer: &Reconciled) -> String {
+    let mut text = format!("{} rows were compared with their pages.\n", answer.rows);
+    if let Some(before) = &answer.goes_on_after {
+        let _ = writeln!(
+            text,
+            "That is what was left by an earlier run: it had finished {before}."
+        );
+    }
+    for table in &answer.missing_tables {
+        let _ = writeln!(
+            text,
+            "The table {table} of a rule was not found: does it exist, and may BASEROW_TOKEN read it?"
+        );
+    }
+    findings(&mut text, &answer.findings);
+    if answer.findings.iter().any(|finding| finding.letter.is_some()) && !answer.with_dead {
+        text.push_str("Rows with a dead letter are not asked for. When the cause is mended: passerelle dead replay <letter>, or --with-dead.\n");
+    }
+    let _ = match (answer.dry_run, answer.findings.is_empty(), answer.asked) {
+        (_, true, _) => write!(text, "Nothing is to be done."),
+        (true, false, _) => write!(text, "Dry run: nothing was asked for."),
+        (false, false, asked) => {
+            let where_to_look = "`passerelle stats --watch` shows them being done";
+            write!(text, "{asked} rows were asked for; {where_to_look}.")
+        }
+    };
+    text
+}
+
+fn findings(text: &mut String, findings: &[Finding]) {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in findings {
+        *reasons.entry(told(&finding.reason)).or_default() += 1;
+    }
+    for (reason, count) in reasons {
+        let _ = writeln!(text, "  {count:>6}  {reason}");
+    }
+    for finding in findings.iter().take(SHOWN) {
+        let detail = match (&finding.reason, &finding.letter) {
+            (Reason::Unmappable(why), _) => format!(" ({why})"),
+            (_, Some(letter)) => format!(" (has the dead letter {letter})"),
+            _ => String::new(),
+        };
+        let (row, rule) = (finding.row.to_string(), &finding.rule);
+        let _ = writeln!(text, "  {row:<14} {rule:<24} {}{detail}", told(&finding.reason));
+    }
+    if findings.len() > SHOWN {
+        let _ = writeln!(text, "  … and {} more (--json lists all)", findings.len() - SHOWN);
+    }
+}
+
+fn told(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::NoPage => "has no page",
+        Reason::PageForgotten => "does not name its page",
+        Reason::PageForeign => "names a page that is not its own",
+        Reason::Differs => "differs from its page",
+        Reason::SubPageDiffers => "differs from a page below its page",
+        Reason::PageTrashed => "lives, its page says that it is gone",
+        Reason::RowGone => "is gone, its page lives",
+        Reason::Unmappable(_) => "cannot be rendered, not asked for",
+    }
+}
