@@ -68,8 +68,8 @@ notices: ## what people were told [ARGS="--state failed" | "retry <id>"]
 workers: ## which workers are alive, and what they have in hand
 	@$(PASSERELLE) workers $(ARGS)
 
-sync: ## sync one row now: make sync ROW=projet/42 [ARGS=--wait]
-	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(ARGS)
+sync: ## sync one row now: make sync ROW=projet/42 [WHY="…" ARGS=--wait]
+	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(if $(WHY),--why "$(WHY)") $(ARGS)
 
 reconcile: ## find rows that differ from their pages, and sync them; goes on after Ctrl-C [WHY="…" ARGS="--dry-run --table projet --from-start"]
 	@$(PASSERELLE) reconcile $(if $(WHY),--why "$(WHY)") $(ARGS)
@@ -89,9 +89,9 @@ dead-list: ## dead letters: make dead-list [ARGS="--table 2 --reason permanent"]
 dead-show: ## one dead letter: make dead-show ID=<letter>
 	@$(PASSERELLE) dead show $(if $(ID),"$(ID)",--help)
 
-dead-replay: ## replay dead letters: make dead-replay ID=<letter>, or TABLE=2 REASON=permanent [ARGS=--dry-run]
+dead-replay: ## replay dead letters: make dead-replay ID=<letter>, or TABLE=2 REASON=permanent WHY="…" [ARGS=--dry-run]
 	@$(PASSERELLE) dead replay $(if $(ID),"$(ID)") $(if $(TABLE)$(REASON),--all $(if $(TABLE),--table "$(TABLE)") $(if $(REASON),--reason "$(REASON)")) \
-		$(ARGS) $(if $(ID)$(TABLE)$(REASON)$(ARGS),,--help)
+		$(if $(WHY),--why "$(WHY)") $(ARGS) $(if $(ID)$(TABLE)$(REASON)$(ARGS),,--help)
 
 dead-export: ## write dead letters out as JSON lines [ARGS="--to letters.jsonl"]
 	@$(PASSERELLE) dead export $(ARGS)

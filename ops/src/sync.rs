@@ -41,7 +41,7 @@ pub async fn run(
 ) -> Result<(), Trouble> {
     let by = verb.by.who(user)?;
     let row = verb.row.resolve(source, &bridge.redis).await?;
-    let event = bridge.queue.force(row, &by).await?;
+    let event = bridge.queue.force(row, &by, verb.why.trim()).await?;
     let mut forced = Forced {
         row,
         event,

@@ -254,6 +254,9 @@ pub enum LedgerRecord {
         event: DeliveryKey,
         /// Who did it, in the operator's words.
         by: String,
+        /// Why; empty in facts of older versions.
+        #[serde(default)]
+        why: String,
         /// When.
         at: Timestamp,
     },

@@ -18,7 +18,16 @@ async fn replaying_an_old_letter_never_overwrites_a_newer_state_of_its_row() {
     );
 
     system
-        .operator(&["dead", "replay", "--all", "--no-canary", "--by", "lea"])
+        .operator(&[
+            "dead",
+            "replay",
+            "--all",
+            "--no-canary",
+            "--why",
+            "Docmost takes it now",
+            "--by",
+            "lea",
+        ])
         .await
         .unwrap();
     system.drain().await;

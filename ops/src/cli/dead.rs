@@ -29,7 +29,9 @@ pub enum Dead {
         id: String,
     },
     /// Tries again: each letter becomes a new event of its row, which is read anew, so that an old letter never overwrites newer data.
-    #[command(after_help = "Example: passerelle dead replay --all --reason permanent --dry-run")]
+    #[command(
+        after_help = "Example: passerelle dead replay --all --reason permanent --why \"the space is there again\""
+    )]
     Replay {
         /// Which of them.
         #[command(flatten)]
@@ -37,6 +39,9 @@ pub enum Dead {
         /// How fast.
         #[command(flatten)]
         pace: Pace,
+        /// Why; kept in the ledger. Needed with --all.
+        #[arg(long)]
+        why: Option<String>,
         /// Who acts.
         #[command(flatten)]
         by: By,

@@ -148,6 +148,9 @@ pub struct SyncRow {
     /// Wait until it has ended, and tell how; Ctrl-C ends the waiting, not the sync.
     #[arg(long)]
     pub wait: bool,
+    /// Why; kept in the ledger.
+    #[arg(long, default_value = "asked for by hand")]
+    pub why: String,
     /// Who acts.
     #[command(flatten)]
     pub by: By,

@@ -57,10 +57,11 @@ pub async fn run(
         Dead::List { filter, sort } => list(bridge, (filter, sort), json, console).await,
         Dead::Show { id } => show(bridge, &id, json, console).await,
         Dead::Export { filter, to } => export::run(bridge, &filter, to.as_deref(), console).await,
-        Dead::Replay { which, pace, by } => {
+        Dead::Replay { which, pace, why, by } => {
+            let why = replay::reason(&which, why)?;
             let by = by.who(user)?;
             let stop = console.stop.clone();
-            let acted = replay::replay(bridge, (&which, pace), &by, &stop).await?;
+            let acted = replay::replay(bridge, (&which, pace), (&by, &why), &stop).await?;
             finish(&acted, json, console)
         }
         Dead::Discard { which, why, by } => {

@@ -20,11 +20,24 @@ use crate::trouble::Trouble;
 /// How many letters go ahead.
 const CANARY: usize = 3;
 
+/// The reason that is kept. Whoever replays many at once says why; one letter that somebody has looked at speaks for itself.
+pub(super) fn reason(which: &Which, why: Option<String>) -> Result<String, Trouble> {
+    let why = why.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty());
+    match why {
+        Some(why) => Ok(why),
+        None if which.all && !which.dry_run => {
+            let advice = "say with --why what has been mended: it is kept in the ledger with each of them";
+            Err(Trouble::Usage(advice.to_owned()))
+        }
+        None => Ok("replayed by hand".to_owned()),
+    }
+}
+
 /// Replays the chosen letters; what happened until a stop is in the answer.
 pub(super) async fn replay(
     bridge: &Bridge,
     (which, pace): (&Which, Pace),
-    by: &str,
+    (by, why): (&str, &str),
     stop: &CancellationToken,
 ) -> Result<Acted, Trouble> {
     let (chosen, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
@@ -32,6 +45,7 @@ pub(super) async fn replay(
     let mut run = Run {
         bridge,
         by,
+        why,
         stop,
         progress: progress(letters.len()),
         count: 0,
@@ -57,6 +71,7 @@ pub(super) async fn replay(
 struct Run<'a> {
     bridge: &'a Bridge,
     by: &'a str,
+    why: &'a str,
     stop: &'a CancellationToken,
     progress: ProgressBar,
     count: u64,
@@ -94,7 +109,7 @@ impl Run<'_> {
             self.count += self
                 .bridge
                 .queue
-                .replay(std::slice::from_ref(&letter.id), self.by)
+                .replay(std::slice::from_ref(&letter.id), self.by, self.why)
                 .await?;
             self.progress.inc(1);
         }

@@ -151,9 +151,11 @@ fn dead(reason: &str, item: &ItemStory) -> String {
             act,
             by,
             event: Some(event),
+            why,
             ..
         }) if act == "replayed" => {
-            format!("{by} had it tried again as event {event}: trace the row to see how that went.")
+            let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+            format!("{by} had it tried again as event {event}{why}: trace the row to see how that went.")
         }
         Some(OperatorAct { by, why, .. }) => {
             format!("{by} discarded it: {}.", why.as_deref().unwrap_or("no reason given"))

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use passerelle_shared::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
-use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
+use passerelle_shared::store::{Asked, EventStory, ItemStory, OperatorAct};
 
 use super::ending;
 use crate::notices;
@@ -32,6 +32,10 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
         story.seq.moment(),
         story.seq
     );
+    if let Some(Asked { by, why }) = &story.asked {
+        let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        let _ = writeln!(text, "  asked for  by {by}{why}");
+    }
     if let Some(last) = story.last_duplicate {
         let times = if story.duplicates == 1 {
             "once".to_owned()
@@ -171,7 +175,8 @@ fn tell_act(text: &mut String, act: &OperatorAct) {
         ..
     } = act;
     let detail = match (&act.event, &act.why) {
-        (Some(event), _) => format!(" as event {event}"),
+        (Some(event), Some(why)) => format!(" as event {event}: {why}"),
+        (Some(event), None) => format!(" as event {event}"),
         (None, Some(why)) => format!(": {why}"),
         (None, None) => String::new(),
     };

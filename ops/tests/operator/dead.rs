@@ -66,7 +66,9 @@ async fn a_letter_is_listed_shown_and_replayed_once() {
         shown.out
     );
 
-    let replayed = desk.passerelle(&["dead", "replay", id]).await;
+    let replayed = desk
+        .passerelle(&["dead", "replay", id, "--why", "the title is allowed now"])
+        .await;
     assert_eq!(
         (replayed.code, replayed.out.trim()),
         (0, "1 of 1 dead letters replayed.")
@@ -80,10 +82,24 @@ async fn a_letter_is_listed_shown_and_replayed_once() {
     let row = letters[0].job.as_str();
     let traced = desk.passerelle(&["trace", row]).await;
     assert!(
-        traced.out.contains("camille had it tried again as event"),
+        traced.out.contains("camille had it tried again as event")
+            && traced.out.contains("(the title is allowed now)")
+            && traced.out.contains("asked for  by camille: the title is allowed now"),
         "{}",
         traced.out
     );
+}
+
+#[tokio::test]
+async fn replaying_all_needs_a_reason_and_a_dry_run_of_it_does_not() {
+    let (desk, queue, _) = with_letters().await.unwrap();
+    for why in [&[][..], &["--why", " "]] {
+        let said = desk.passerelle(&[&["dead", "replay", "--all"], why].concat()).await;
+        assert_eq!(said.code, 2, "{}", said.out);
+        assert!(said.err.contains("--why"), "{}", said.err);
+    }
+    assert_eq!(desk.passerelle(&["dead", "replay", "--all", "--dry-run"]).await.code, 0);
+    assert_eq!(queue.stats().await.unwrap().dead, 3);
 }
 
 #[tokio::test]

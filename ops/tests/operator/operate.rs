@@ -18,7 +18,24 @@ async fn a_forced_sync_is_queued_with_an_event_to_trace_it_by() {
     let event = told["event"].as_str().unwrap();
     assert_eq!(desk.queue().unwrap().stats().await.unwrap().active, 1);
     let traced = desk.passerelle(&["trace", event]).await;
-    assert!(traced.out.contains("t2/r42"), "{}", traced.out);
+    assert!(
+        traced.out.contains("t2/r42") && traced.out.contains("asked for  by camille: asked for by hand"),
+        "{}",
+        traced.out
+    );
+}
+
+#[tokio::test]
+async fn who_asked_for_a_sync_and_why_is_told_by_its_trace() {
+    let desk = Desk::new().unwrap();
+    let arguments = ["sync", "2/42", "--by", "noor", "--why", "the customer called"];
+    assert_eq!(desk.passerelle(&arguments).await.code, 0);
+    let traced = desk.passerelle(&["trace", "t2/r42"]).await;
+    assert!(
+        traced.out.contains("asked for  by noor: the customer called"),
+        "{}",
+        traced.out
+    );
 }
 
 #[tokio::test]
@@ -137,7 +154,10 @@ async fn workers_are_listed_while_they_give_signs_of_life() {
 async fn a_running_job_is_shown_with_the_worker_that_has_it() {
     let desk = Desk::new().unwrap();
     let queue = desk.queue().unwrap();
-    queue.force("t2/r42".parse().unwrap(), "camille").await.unwrap();
+    queue
+        .force("t2/r42".parse().unwrap(), "camille", "to see it run")
+        .await
+        .unwrap();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
     let worker = desk

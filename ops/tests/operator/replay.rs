@@ -34,7 +34,9 @@ async fn with_letters() -> anyhow::Result<Desk> {
 async fn when_the_first_letters_die_again_the_others_stay_untouched() {
     let desk = with_letters().await.unwrap();
     let worker = desk.worker(|_| give_up()).unwrap();
-    let said = desk.passerelle(&["dead", "replay", "--all", "--rate", "1000"]).await;
+    let said = desk
+        .passerelle(&["dead", "replay", "--all", "--rate", "1000", "--why", "mended"])
+        .await;
     worker.abort();
     assert_eq!(said.code, 1);
     assert!(
@@ -49,7 +51,9 @@ async fn when_the_first_letters_die_again_the_others_stay_untouched() {
 async fn when_the_first_letters_end_well_the_others_follow() {
     let desk = with_letters().await.unwrap();
     let worker = desk.worker(|_| Verdict::Done(Outcome::Synced)).unwrap();
-    let said = desk.passerelle(&["dead", "replay", "--all", "--rate", "1000"]).await;
+    let said = desk
+        .passerelle(&["dead", "replay", "--all", "--rate", "1000", "--why", "mended"])
+        .await;
     worker.abort();
     assert_eq!(
         (said.code, said.out.trim()),
@@ -63,7 +67,9 @@ async fn when_the_first_letters_end_well_the_others_follow() {
 async fn ctrl_c_stops_between_two_letters_and_says_what_was_done() {
     let desk = with_letters().await.unwrap();
     desk.stop.cancel();
-    let said = desk.passerelle(&["dead", "replay", "--all", "--no-canary"]).await;
+    let said = desk
+        .passerelle(&["dead", "replay", "--all", "--no-canary", "--why", "mended"])
+        .await;
     assert_eq!(said.code, 130);
     assert!(said.err.contains("stopped after 0 of 6"), "{}", said.err);
     assert_eq!(desk.queue().unwrap().stats().await.unwrap().dead, 6);

@@ -70,14 +70,15 @@ impl Queue {
         Ok(Accepted { status })
     }
 
-    /// Asks for a row, whatever its state: a new forced event of the source `operator`. Returns its id, by which it can be traced.
-    pub async fn force(&self, row: RowKey, by: &str) -> Result<EventId, QueueError> {
+    /// Asks for a row, whatever its state: a new forced event of the source `operator`, which keeps who and why. Returns its id, by
+    /// which it can be traced.
+    pub async fn force(&self, row: RowKey, by: &str, why: &str) -> Result<EventId, QueueError> {
         let id = format!("force-{}", ulid::Ulid::generate());
         let event = forced_event(
             row,
             "operator",
             &id,
-            json!({ "forced_by": by }).to_string().into_bytes(),
+            json!({ "forced_by": by, "why": why }).to_string().into_bytes(),
         )?;
         let id = event.key.event.clone();
         let _durable = self.accept(event).await?;

@@ -112,17 +112,17 @@ impl Queue {
         Ok(self.letters(&[id.to_owned()]).await?.into_iter().next())
     }
 
-    /// Turns dead letters into new forced events; returns how many were there.
+    /// Turns dead letters into new forced events; returns how many were there. Who and why are kept in the ledger.
     ///
     /// The letter is removed in the step that makes the event durable, so a repetition replays nothing twice. A letter that is not a row's
     /// cannot be replayed and stays.
-    pub async fn replay(&self, ids: &[String], by: &str) -> Result<u64, QueueError> {
+    pub async fn replay(&self, ids: &[String], by: &str, why: &str) -> Result<u64, QueueError> {
         let mut replayed = 0;
         for group in ids.chunks(GROUP) {
             let letters = self.letters(group).await?;
             let prepared: Vec<Prepared> = letters
                 .iter()
-                .filter_map(|letter| replay_of(letter, by).transpose())
+                .filter_map(|letter| replay_of(letter, (by, why)).transpose())
                 .collect::<Result<_, _>>()?;
             for taken in futures::future::join_all(prepared.into_iter().map(|event| self.submit(event))).await {
                 replayed += u64::from(taken? == Taken::New);
@@ -194,11 +194,11 @@ impl Queue {
     }
 }
 
-fn replay_of(letter: &DeadLetter, by: &str) -> Result<Option<Prepared>, QueueError> {
+fn replay_of(letter: &DeadLetter, (by, why): (&str, &str)) -> Result<Option<Prepared>, QueueError> {
     if !letter.job.can_be_asked_for() {
         return Ok(None);
     }
-    let payload = json!({ "replayed_by": by, "letter": letter.id })
+    let payload = json!({ "replayed_by": by, "why": why, "letter": letter.id })
         .to_string()
         .into_bytes();
     // The letter's id is unique: so is the event's, and a repetition is the same event again.
@@ -208,6 +208,7 @@ fn replay_of(letter: &DeadLetter, by: &str) -> Result<Option<Prepared>, QueueErr
         job: letter.job.clone(),
         event: event.key.clone(),
         by: by.to_owned(),
+        why: why.to_owned(),
         at: Timestamp::now(),
     })?;
     let origin = Origin {

@@ -339,9 +339,21 @@ impl World {
         let letters = self.queue.dead_letters(None, 1).await.map_err(broken)?;
         for letter in letters {
             let ids = [letter.id];
-            prop_assert_eq!(self.queue.replay(&ids, "test").await.map_err(broken)?, 1);
+            prop_assert_eq!(
+                self.queue
+                    .replay(&ids, "test", "the law says so")
+                    .await
+                    .map_err(broken)?,
+                1
+            );
             let before = self.snapshot().await?;
-            prop_assert_eq!(self.queue.replay(&ids, "test").await.map_err(broken)?, 0);
+            prop_assert_eq!(
+                self.queue
+                    .replay(&ids, "test", "the law says so")
+                    .await
+                    .map_err(broken)?,
+                0
+            );
             prop_assert_eq!(before, self.snapshot().await?, "law 6: replay");
             self.model.dead -= 1;
             self.model

@@ -18,10 +18,11 @@
 //! | `write.rs` | the rows of such a batch |
 //! | `bulk.rs` | many rows in one statement, within the databases' limits |
 //! | `intake.rs` | one step of moving facts from the stream into the store |
-//! | `story.rs` | reading an event or a row back, as `trace` shows it |
+//! | `story.rs`, `asked.rs` | reading an event or a row back, as `trace` shows it |
 //! | `counts.rs` | the conservation line |
 //! | `retention.rs` | what is old and may go |
 
+mod asked;
 mod bulk;
 mod column;
 mod counts;
@@ -39,6 +40,7 @@ mod story;
 mod wiki;
 mod write;
 
+pub use asked::Asked;
 pub use counts::Counts;
 pub use doubts::Doubt;
 pub use error::StoreError;

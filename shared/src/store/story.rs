@@ -4,6 +4,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::asked::Asked;
 use super::column::{self, signed, unreadable};
 use super::{EventPlace, Store, StoreError, StoredNotice};
 use crate::event::{DeliveryKey, EventKind};
@@ -34,6 +35,9 @@ pub struct EventStory {
     pub duplicates: i64,
     /// When it came again last.
     pub last_duplicate: Option<Timestamp>,
+    /// Who asked for it and why, where it is an event of the bridge's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Its rows, in the delivery's order.
     pub items: Vec<ItemStory>,
     /// What people were told because of it.
@@ -69,7 +73,7 @@ pub struct OperatorAct {
     pub event: Option<String>,
     /// Who did it.
     pub by: String,
-    /// Why, where a reason is asked for.
+    /// Why, where one was given.
     pub why: Option<String>,
     /// When.
     pub at: Timestamp,
@@ -147,6 +151,10 @@ impl Store {
         let mut stories = Vec::with_capacity(events.len());
         for event in &events {
             let mut story = read_event(event)?;
+            if story.kind == EventKind::Forced && story.key.webhook.is_none() {
+                let body = self.payload(story.seq, story.place).await?;
+                story.asked = body.as_deref().and_then(Asked::read);
+            }
             story.items = self.items(story.seq, story.place, only).await?;
             let at = EventPlace {
                 seq: story.seq,
@@ -234,6 +242,7 @@ fn read_event(row: &AnyRow) -> Result<EventStory, StoreError> {
         last_duplicate: row
             .try_get::<Option<i64>, _>("last_duplicate")?
             .map(Timestamp::from_millis),
+        asked: None,
         items: Vec::new(),
         notices: Vec::new(),
     })

@@ -198,7 +198,10 @@ fn act_row(record: &LedgerRecord) -> Option<ActRow<'_>> {
         LedgerRecord::Accepted(_) | LedgerRecord::Duplicate { .. } | LedgerRecord::Attempt(_) => return None,
     };
     let (event, why) = match record {
-        LedgerRecord::Replayed { event, .. } => (Some(event.to_string()), None),
+        LedgerRecord::Replayed { event, why, .. } => {
+            let why = Some(why.as_str()).filter(|why| !why.is_empty());
+            (Some(event.to_string()), why)
+        }
         LedgerRecord::Discarded { why, .. } | LedgerRecord::Switched { why, .. } => (None, Some(why.as_str())),
         _ => (None, None),
     };

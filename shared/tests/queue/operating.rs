@@ -76,7 +76,7 @@ async fn the_bytes_of_dead_letters_are_counted_and_go_with_them() {
         (2, true),
         "{load:?} {half:?}"
     );
-    assert_eq!(world.queue.replay(&ids[2..], "Ada").await.unwrap(), 2);
+    assert_eq!(world.queue.replay(&ids[2..], "Ada", "mended").await.unwrap(), 2);
     let none = world.redis.dead_load().await.unwrap();
     assert_eq!((none.letters, none.bytes), (0, 0));
 }
@@ -92,14 +92,21 @@ async fn a_replayed_letter_is_one_new_forced_event_however_often_it_is_asked_for
         .into_iter()
         .map(|letter| letter.id)
         .collect();
-    let replaying = (0..5).map(|_| world.queue.replay(&ids, "Ada"));
+    let replaying = (0..5).map(|_| world.queue.replay(&ids, "Ada", "mended"));
     let replayed: u64 = futures::future::join_all(replaying)
         .await
         .into_iter()
         .map(Result::unwrap)
         .sum();
     assert_eq!(replayed, 3);
-    assert_eq!(world.queue.replay(&["unknown".to_owned()], "Ada").await.unwrap(), 0);
+    assert_eq!(
+        world
+            .queue
+            .replay(&["unknown".to_owned()], "Ada", "mended")
+            .await
+            .unwrap(),
+        0
+    );
     let stats = world.queue.stats().await.unwrap();
     assert_eq!((stats.active, stats.dead), (3, 0));
     let facts = world.facts().await.unwrap();
@@ -107,7 +114,7 @@ async fn a_replayed_letter_is_one_new_forced_event_however_often_it_is_asked_for
         matches!(fact, LedgerRecord::Accepted(event) if event.kind == EventKind::Forced && event.source.as_str() == "operator")
     });
     let told = facts.iter().filter(
-        |fact| matches!(fact, LedgerRecord::Replayed { by, letter, .. } if by == "Ada" && ids.contains(letter)),
+        |fact| matches!(fact, LedgerRecord::Replayed { by, why, letter, .. } if by == "Ada" && why == "mended" && ids.contains(letter)),
     );
     assert_eq!((forced.count(), told.count()), (3, 3));
 }
@@ -215,7 +222,7 @@ async fn a_forced_row_is_run_and_can_be_traced_by_the_returned_event() {
         }
     });
     let row: RowKey = "t12/r9".parse().unwrap();
-    let event = world.queue.force(row, "Ada").await.unwrap();
+    let event = world.queue.force(row, "Ada", "asked for").await.unwrap();
     eventually("it has run", async || {
         if events.lock().unwrap().is_empty() {
             Err("not yet")
