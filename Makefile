@@ -83,7 +83,7 @@ resume: ## take jobs again: make resume WHY="…"
 gates: ## outage mode by target; ARGS='close docmost:write --why "…"' to act by hand
 	@$(PASSERELLE) gates $(ARGS)
 
-dead-list: ## dead letters: make dead-list [ARGS="--table 2 --reason permanent"]
+dead-list: ## dead letters of all queues: make dead-list [ARGS="--queue mail --reason permanent"]
 	@$(PASSERELLE) dead list $(ARGS)
 
 dead-show: ## one dead letter: make dead-show ID=<letter>

@@ -43,6 +43,14 @@ pub enum Freshness {
 }
 
 impl Bridge {
+    /// The queue of this name; that of rows is [`Bridge::queue`].
+    pub fn queue_of(&self, name: QueueName) -> Queue {
+        match name {
+            QueueName::Sync => self.queue.clone(),
+            QueueName::Mail | QueueName::Slack => Queue::new(self.redis.clone(), name),
+        }
+    }
+
     /// Reads the settings of both.
     pub fn settings(reader: &mut Reader) -> (RedisSettings, StoreSettings) {
         (RedisSettings::read(reader), StoreSettings::read(reader))

@@ -152,7 +152,7 @@ async fn operate(verb: Operate, mut reader: Reader, json: bool, console: &mut Co
         Operate::Pause(verb) => switch::run(&bridge, (true, verb), user, json, console).await,
         Operate::Resume(verb) => switch::run(&bridge, (false, verb), user, json, console).await,
         Operate::Gates { verb } => gates::run(&bridge, (verb, policy), user, json, console).await,
-        Operate::Notices(verb) => notices::run(&bridge, verb, json, console).await,
+        Operate::Notices(verb) => notices::run(&bridge, verb, user, json, console).await,
         Operate::Workers => workers::run(&bridge, json, console).await,
         Operate::Dead(verb) => dead::run(&bridge, verb, user, json, console).await,
     }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::Console;
 use crate::age::in_largest_unit;
 use crate::bridge::Bridge;
+use crate::cli::By;
 use crate::trouble::Trouble;
 
 /// `notices`.
@@ -39,6 +40,12 @@ pub enum NoticesVerb {
         /// Its id, as `passerelle notices` shows it.
         #[arg(value_parser = JobKey::parse)]
         id: JobKey,
+        /// Why; kept in the ledger.
+        #[arg(long, default_value = "sent again by hand")]
+        why: String,
+        /// Who acts.
+        #[command(flatten)]
+        by: By,
     },
 }
 
@@ -78,9 +85,16 @@ struct Retried {
 }
 
 /// Shows the latest notices, or sends one again.
-pub async fn run(bridge: &Bridge, verb: Notices, json: bool, console: &mut Console) -> Result<(), Trouble> {
-    if let Some(NoticesVerb::Retry { id }) = verb.verb {
-        return retry(bridge, id, json, console).await;
+pub async fn run(
+    bridge: &Bridge,
+    verb: Notices,
+    user: Option<String>,
+    json: bool,
+    console: &mut Console,
+) -> Result<(), Trouble> {
+    if let Some(NoticesVerb::Retry { id, why, by }) = verb.verb {
+        let by = by.who(user)?;
+        return retry(bridge, (id, (&by, why.trim())), json, console).await;
     }
     let notices = bridge
         .store
@@ -91,7 +105,12 @@ pub async fn run(bridge: &Bridge, verb: Notices, json: bool, console: &mut Conso
     })
 }
 
-async fn retry(bridge: &Bridge, id: JobKey, json: bool, console: &mut Console) -> Result<(), Trouble> {
+async fn retry(
+    bridge: &Bridge,
+    (id, who): (JobKey, (&str, &str)),
+    json: bool,
+    console: &mut Console,
+) -> Result<(), Trouble> {
     let Some(notice) = bridge.store.notice(&id).await? else {
         return Err(Trouble::NotFound(format!(
             "there is no notice {id}: see `passerelle notices`"
@@ -102,6 +121,7 @@ async fn retry(bridge: &Bridge, id: JobKey, json: bool, console: &mut Console) -
             "the notice {id} was sent already: nobody is told twice"
         )));
     }
+    bridge.queue.note_act(id.as_str(), "retried", who).await?;
     bridge
         .store
         .end_notice(&id, (NoticeState::Waiting, None), Timestamp::now())

@@ -1,11 +1,12 @@
 //! `stats`: the queue and the ledger in numbers, and whether they add up.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use passerelle_shared::config::DeadLetterSettings;
 use passerelle_shared::loops::Parked;
-use passerelle_shared::queue::Pause;
+use passerelle_shared::queue::{DeadLoad, Pause};
 use passerelle_shared::store::Counts;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -41,7 +42,10 @@ struct QueueNumbers {
     active: u64,
     running: u64,
     scheduled: u64,
+    /// The dead letters of all queues.
     dead: u64,
+    /// The same for each queue.
+    dead_by_queue: BTreeMap<&'static str, DeadLoad>,
     /// The dead letters of all queues, in bytes, and what they may weigh.
     dead_bytes: u64,
     dead_budget_bytes: u64,
@@ -84,14 +88,16 @@ pub async fn run(
 async fn look(bridge: &Bridge, dead_letters: DeadLetterSettings) -> Result<Stats, Trouble> {
     let freshness = bridge.catch_up().await;
     let queue = bridge.queue.stats().await?;
-    let load = bridge.redis.dead_load().await?;
+    let loads = bridge.redis.dead_loads().await?;
+    let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
     let counts = bridge.store.counts().await?;
     Ok(Stats {
         queue: QueueNumbers {
             active: queue.active,
             running: queue.running,
             scheduled: queue.scheduled,
-            dead: queue.dead,
+            dead: load.letters,
+            dead_by_queue: loads.into_iter().map(|(name, load)| (name.as_str(), load)).collect(),
             dead_bytes: load.bytes,
             dead_budget_bytes: dead_letters.budget_bytes,
             ledger_backlog: queue.ledger_backlog,
@@ -119,6 +125,9 @@ fn in_words(stats: &Stats) -> String {
         "Queue\n  ready      {:>8}\n  running    {:>8}\n  waiting    {:>8}   for the time of their next attempt\n  dead       {:>8}   passerelle dead list\n",
         queue.active, queue.running, queue.scheduled, queue.dead
     );
+    for (name, load) in queue.dead_by_queue.iter().filter(|_| queue.dead > 0) {
+        let _ = writeln!(text, "    {name:<6}   {:>8}", load.letters);
+    }
     if queue.dead_bytes > queue.dead_budget_bytes {
         let (bytes, budget) = (queue.dead_bytes, queue.dead_budget_bytes);
         let _ = writeln!(

@@ -275,9 +275,9 @@ pub enum LedgerRecord {
     },
     /// An operator acted on something that is no job: a queue, a gate, Baserow's fields and webhooks.
     Switched {
-        /// `queue/<name of the queue>`, `gate/<name of the gate>`, `baserow/<table>`.
+        /// `queue/<name of the queue>`, `gate/<name of the gate>`, `baserow/<table>`, `notice/<…>`.
         queue: JobKey,
-        /// `paused`, `resumed`, `close`, `open`, `ramp`, `provisioned`.
+        /// `paused`, `resumed`, `close`, `open`, `ramp`, `provisioned`, `retried`.
         act: String,
         /// Who did it.
         by: String,

@@ -271,7 +271,7 @@ async fn without_a_mail_server_a_notice_is_kept_as_off_and_can_be_sent_later() {
         "{notice}"
     );
     let id = notice["id"].as_str().unwrap();
-    system.operator(&["notices", "retry", id]).await.unwrap();
+    system.operator(&["notices", "retry", id, "--by", "lea"]).await.unwrap();
     eventually("it has failed again, with the reason", async || {
         match system.operator(&["notices", "--state", "failed"]).await {
             Ok(text) if text.contains("switched off") => Ok(()),

@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use passerelle_shared::id::TableId;
 
-use super::By;
+use super::{By, OfQueue};
 use crate::rows::table_number;
 
 /// `dead …`.
 #[derive(Debug, Subcommand)]
 pub enum Dead {
     /// The dead letters, newest first.
-    #[command(after_help = "Example: passerelle dead list --table 2 --newer-than 12h")]
+    #[command(after_help = "Example: passerelle dead list --queue sync --table 2 --newer-than 12h")]
     List {
         /// Which of them.
         #[command(flatten)]
@@ -46,7 +46,7 @@ pub enum Dead {
         #[command(flatten)]
         by: By,
     },
-    /// Writes the letters out, newest first, one JSON object per line. Nothing is changed.
+    /// Writes the letters out, newest first in each queue, one JSON object per line. Nothing is changed.
     #[command(after_help = "Example: passerelle dead export --to letters.jsonl")]
     Export {
         /// Which of them.
@@ -74,6 +74,9 @@ pub enum Dead {
 /// Which dead letters.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Filter {
+    /// Only those of this queue; otherwise those of all: rows (sync) and notices (mail, slack).
+    #[arg(long, value_enum)]
+    pub queue: Option<OfQueue>,
     /// Only those of this table: 2 or t2 (from Baserow's address bar).
     #[arg(long, value_parser = table)]
     pub table: Option<TableId>,

@@ -1,11 +1,11 @@
 //! What acting on letters comes to; and discarding: choose, then act in groups, then tell.
 
 use indicatif::ProgressBar;
-use passerelle_shared::queue::DeadLetter;
+use passerelle_shared::queue::QueueName;
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
 
-use super::find;
+use super::find::{self, Found};
 use crate::bridge::Bridge;
 use crate::cli::Which;
 use crate::trouble::Trouble;
@@ -20,13 +20,13 @@ pub(super) struct Acted {
     pub(super) done: &'static str,
     pub(super) dry_run: bool,
     /// The letters that it was, or would be, about.
-    pub(super) letters: Vec<DeadLetter>,
+    pub(super) letters: Vec<Found>,
     /// How many of them were still there.
     pub(super) count: u64,
     /// Ids that name no letter.
     pub(super) unknown: Vec<String>,
-    /// Letters that cannot be replayed because they are not a row's; they stay.
-    pub(super) not_rows: Vec<DeadLetter>,
+    /// Letters that cannot be replayed because they are not a row's, a page's or a share's; they stay.
+    pub(super) not_rows: Vec<Found>,
     /// Why it ended before the last letter, if it did.
     pub(super) stopped: Option<Stopped>,
 }
@@ -52,10 +52,14 @@ pub(super) async fn discard(bridge: &Bridge, which: &Which, (by, why): (&str, &s
     let mut count = 0;
     if !which.dry_run {
         let progress = ProgressBar::new(u64::try_from(letters.len()).unwrap_or(u64::MAX));
-        for group in letters.chunks(GROUP) {
-            let ids: Vec<String> = group.iter().map(|letter| letter.id.clone()).collect();
-            count += bridge.queue.discard(&ids, by, why).await?;
-            progress.inc(u64::try_from(group.len()).unwrap_or(u64::MAX));
+        for name in QueueName::ALL {
+            let queue = bridge.queue_of(name);
+            let of_queue = letters.iter().filter(|found| found.queue == name);
+            let ids: Vec<String> = of_queue.map(|found| found.letter.id.clone()).collect();
+            for group in ids.chunks(GROUP) {
+                count += queue.discard(group, by, why).await?;
+                progress.inc(u64::try_from(group.len()).unwrap_or(u64::MAX));
+            }
         }
         progress.finish_and_clear();
     }

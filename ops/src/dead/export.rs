@@ -1,12 +1,13 @@
-//! `dead export`: one JSON object per line, page by page, so that any number fits.
+//! `dead export`: one JSON object per line, queue by queue and page by page, so that any number fits.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use passerelle_shared::queue::QueueName;
 use passerelle_shared::time::Timestamp;
 
-use super::find;
+use super::find::{self, Found};
 use crate::Console;
 use crate::bridge::Bridge;
 use crate::cli::Filter;
@@ -32,18 +33,35 @@ pub(super) async fn run(
 }
 
 async fn write_all(bridge: &Bridge, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<u64, Trouble> {
-    let now = Timestamp::now();
     let most = filter.limit.map_or(u64::MAX, u64::from);
+    let mut written = 0;
+    for queue in find::queues(filter) {
+        written += write_queue(bridge, queue, (filter, most - written), out).await?;
+    }
+    Ok(written)
+}
+
+async fn write_queue(
+    bridge: &Bridge,
+    name: QueueName,
+    (filter, most): (&Filter, u64),
+    out: &mut (dyn Write + Send),
+) -> Result<u64, Trouble> {
+    let (now, queue) = (Timestamp::now(), bridge.queue_of(name));
     let (mut written, mut after) = (0, None::<String>);
     loop {
-        let page = bridge.queue.dead_letters(after.as_deref(), find::PAGE).await?;
+        let page = queue.dead_letters(after.as_deref(), find::PAGE).await?;
         let Some(last) = page.last() else { return Ok(written) };
         after = Some(last.id.clone());
-        for letter in page.iter().filter(|letter| find::matches(filter, letter, now)) {
+        for letter in page {
             if written == most {
                 return Ok(written);
             }
-            let line = serde_json::to_string(letter).map_err(|error| Trouble::Output(error.to_string()))?;
+            if !find::matches(filter, &letter, now) {
+                continue;
+            }
+            let found = Found { queue: name, letter };
+            let line = serde_json::to_string(&found).map_err(|error| Trouble::Output(error.to_string()))?;
             writeln!(out, "{line}").map_err(|error| Trouble::Output(error.to_string()))?;
             written += 1;
         }

@@ -1,7 +1,8 @@
-//! Which dead letters are meant.
+//! Which dead letters are meant, among those of all queues.
 
-use passerelle_shared::queue::DeadLetter;
+use passerelle_shared::queue::{DeadLetter, Queue, QueueName};
 use passerelle_shared::time::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::bridge::Bridge;
@@ -11,24 +12,79 @@ use crate::trouble::Trouble;
 /// Letters per call to Redis.
 pub(super) const PAGE: usize = 200;
 
+/// A letter, and the queue that it is of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Found {
+    /// `sync`, `mail` or `slack`.
+    #[serde(serialize_with = "as_word")]
+    pub(super) queue: QueueName,
+    #[serde(flatten)]
+    pub(super) letter: DeadLetter,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn as_word<S: Serializer>(queue: &QueueName, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(queue.as_str())
+}
+
+impl Found {
+    /// Whether its job tells somebody something. It cannot be asked for again as a row can.
+    pub(super) fn is_notice(&self) -> bool {
+        matches!(self.queue, QueueName::Mail | QueueName::Slack)
+    }
+}
+
+/// The queues whose letters are meant.
+pub(super) fn queues(filter: &Filter) -> Vec<QueueName> {
+    match filter.queue {
+        Some(queue) => vec![queue.into()],
+        None => QueueName::ALL.to_vec(),
+    }
+}
+
 /// The letters that match, newest first; at most `--limit`.
-pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -> Result<Vec<DeadLetter>, Trouble> {
+pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -> Result<Vec<Found>, Trouble> {
     let limit = filter
         .limit
         .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut found = Vec::new();
+    for queue in queues(filter) {
+        let letters = matching_of(&bridge.queue_of(queue), (filter, limit), now).await?;
+        found.extend(letters.into_iter().map(|letter| Found { queue, letter }));
+    }
+    // The ids are in the order of time.
+    found.sort_by(|a, b| b.letter.id.cmp(&a.letter.id));
+    found.truncate(limit);
+    Ok(found)
+}
+
+async fn matching_of(
+    queue: &Queue,
+    (filter, limit): (&Filter, usize),
+    now: Timestamp,
+) -> Result<Vec<DeadLetter>, Trouble> {
     let mut found: Vec<DeadLetter> = Vec::new();
     let sieve = sieve(filter);
     let mut after: Option<String> = None;
     while found.len() < limit {
-        let (page, last) = bridge.queue.sieved_letters(after.as_deref(), PAGE, &sieve).await?;
+        let (page, last) = queue.sieved_letters(after.as_deref(), PAGE, &sieve).await?;
         if last.is_none() {
             break;
         }
         after = last;
         found.extend(page.into_iter().filter(|letter| matches(filter, letter, now)));
     }
-    found.truncate(limit);
     Ok(found)
+}
+
+/// The letter of this id, in whichever of the queues it is.
+pub(super) async fn letter(bridge: &Bridge, queues: &[QueueName], id: &str) -> Result<Option<Found>, Trouble> {
+    for queue in queues {
+        if let Some(letter) = bridge.queue_of(*queue).dead_letter(id).await? {
+            return Ok(Some(Found { queue: *queue, letter }));
+        }
+    }
+    Ok(None)
 }
 
 /// The letters that a verb shall act on, and those ids that name none.
@@ -36,14 +92,14 @@ pub(super) async fn chosen(
     bridge: &Bridge,
     which: &Which,
     now: Timestamp,
-) -> Result<(Vec<DeadLetter>, Vec<String>), Trouble> {
+) -> Result<(Vec<Found>, Vec<String>), Trouble> {
     if which.all {
         return Ok((matching(bridge, &which.filter, now).await?, Vec::new()));
     }
     let (mut letters, mut unknown) = (Vec::new(), Vec::new());
     for id in &which.ids {
-        match bridge.queue.dead_letter(id).await? {
-            Some(letter) if matches(&which.filter, &letter, now) => letters.push(letter),
+        match letter(bridge, &queues(&which.filter), id).await? {
+            Some(found) if matches(&which.filter, &found.letter, now) => letters.push(found),
             _ => unknown.push(id.clone()),
         }
     }
@@ -93,12 +149,12 @@ fn mentions(letter: &DeadLetter, lower: &str) -> bool {
 }
 
 /// Puts letters that are newest first into another order.
-pub(super) fn sort(letters: &mut [DeadLetter], order: Order) {
+pub(super) fn sort(letters: &mut [Found], order: Order) {
     match order {
         Order::Newest => {}
         Order::Oldest => letters.reverse(),
-        Order::Job => letters.sort_by_key(|letter| letter.job.row().map(|row| (row.table.get(), row.row.get()))),
-        Order::Reason => letters.sort_by(|a, b| a.reason.cmp(&b.reason)),
+        Order::Job => letters.sort_by_key(|found| found.letter.job.row().map(|row| (row.table.get(), row.row.get()))),
+        Order::Reason => letters.sort_by(|a, b| a.letter.reason.cmp(&b.letter.reason)),
     }
 }
 

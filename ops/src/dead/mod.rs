@@ -6,12 +6,13 @@ mod find;
 mod replay;
 mod tell;
 
-use passerelle_shared::queue::DeadLetter;
-use passerelle_shared::store::EventStory;
+use passerelle_shared::queue::QueueName;
+use passerelle_shared::store::{EventStory, NoticeState};
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
 
 use act::{Acted, Stopped};
+use find::Found;
 
 use crate::Console;
 use crate::bridge::Bridge;
@@ -30,7 +31,7 @@ const MOST_MARKED: usize = 1000;
 #[derive(Debug, Serialize)]
 struct Listed {
     #[serde(flatten)]
-    letter: DeadLetter,
+    found: Found,
     /// Whether its row has been carried out since; `null` beyond the first thousand.
     superseded: Option<bool>,
 }
@@ -38,7 +39,8 @@ struct Listed {
 /// The answer of `show`.
 #[derive(Debug, Serialize)]
 struct Shown {
-    letter: DeadLetter,
+    #[serde(rename = "letter")]
+    found: Found,
     /// Whether its row has been carried out since.
     superseded: bool,
     /// The latest events of its row.
@@ -94,20 +96,28 @@ async fn list(
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     bridge.catch_up().await;
     let mut listed = Vec::with_capacity(letters.len());
-    for (number, letter) in letters.into_iter().enumerate() {
+    for (number, found) in letters.into_iter().enumerate() {
         let superseded = if number < MOST_MARKED {
-            Some(is_superseded(bridge, &letter).await?)
+            Some(is_superseded(bridge, &found).await?)
         } else {
             None
         };
-        listed.push(Listed { letter, superseded });
+        listed.push(Listed { found, superseded });
     }
-    let all = bridge.queue.stats().await?.dead;
+    let loads = bridge.redis.dead_loads().await?;
+    let meant = find::queues(&filter);
+    let all = loads.iter().filter(|(queue, _)| meant.contains(queue));
+    let all = all.map(|(_, load)| load.letters).sum();
     console.tell(json, &listed, |listed| tell::list(listed, all, now))
 }
 
-/// Whether the row has been carried out since by another event: then there is nothing left to replay.
-async fn is_superseded(bridge: &Bridge, letter: &DeadLetter) -> Result<bool, Trouble> {
+/// Whether the row has been carried out since by another event, or the notice been sent: then there is nothing left to do.
+async fn is_superseded(bridge: &Bridge, found: &Found) -> Result<bool, Trouble> {
+    let letter = &found.letter;
+    if found.is_notice() {
+        let notice = bridge.store.notice(&letter.job).await?;
+        return Ok(notice.is_some_and(|notice| notice.state == NoticeState::Sent));
+    }
     Ok(bridge.store.was_done_after(&letter.job, letter.covers).await?)
 }
 
@@ -116,16 +126,17 @@ async fn show(bridge: &Bridge, id: &str, json: bool, console: &mut Console) -> R
         let advice = "It may have been replayed or discarded; `passerelle dead list` shows those that are there.";
         Trouble::NotFound(format!("there is no dead letter {id}. {advice}"))
     };
-    let letter = bridge.queue.dead_letter(id).await?.ok_or_else(unknown)?;
+    let found = find::letter(bridge, &QueueName::ALL, id).await?.ok_or_else(unknown)?;
     bridge.catch_up().await;
-    let superseded = is_superseded(bridge, &letter).await?;
+    let superseded = is_superseded(bridge, &found).await?;
+    let letter = &found.letter;
     let events = match letter.job.row() {
         Some(row) => bridge.store.trace_row(row, EVENTS_SHOWN).await?,
         None => bridge.store.trace_job(&letter.job, EVENTS_SHOWN).await?,
     };
     let now = Timestamp::now();
     let shown = Shown {
-        letter,
+        found,
         superseded,
         events,
     };
@@ -148,11 +159,7 @@ fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Troubl
         }
     }
     if !acted.not_rows.is_empty() {
-        let ids: Vec<&str> = acted.not_rows.iter().map(|letter| letter.id.as_str()).collect();
-        let ids = ids.join(", ");
-        return Err(Trouble::Failed(format!(
-            "only the letters of rows, pages and shares can be replayed; these are not and stay: {ids}. Discard them if they are of no use"
-        )));
+        return Err(Trouble::Failed(not_replayed(&acted.not_rows)));
     }
     if acted.unknown.is_empty() {
         return Ok(());
@@ -161,4 +168,24 @@ fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Troubl
     Err(Trouble::NotFound(format!(
         "no such dead letter (or the filters exclude it): {unknown}"
     )))
+}
+
+/// What to do about letters that are not of a row, a page or a share: one line for each.
+fn not_replayed(letters: &[Found]) -> String {
+    let what = |found: &Found| {
+        if found.is_notice() {
+            let job = &found.letter.job;
+            format!("send it again: passerelle notices retry {job}, then discard the letter")
+        } else {
+            "its job cannot be known; discard it if it is of no use".to_owned()
+        }
+    };
+    let lines = letters
+        .iter()
+        .map(|found| format!("  {}: {}", found.letter.id, what(found)));
+    let lines: Vec<String> = lines.collect();
+    format!(
+        "only the letters of rows, pages and shares can be replayed; these are not, and stay:\n{}",
+        lines.join("\n")
+    )
 }

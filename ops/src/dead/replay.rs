@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::act::{Acted, Stopped};
-use super::find;
+use super::find::{self, Found};
 use crate::bridge::Bridge;
 use crate::cli::{Pace, Which};
 use crate::sync::{ended, outcome};
@@ -41,7 +41,9 @@ pub(super) async fn replay(
     stop: &CancellationToken,
 ) -> Result<Acted, Trouble> {
     let (chosen, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
-    let (letters, not_rows): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|letter| letter.job.can_be_asked_for());
+    let (letters, not_rows): (Vec<_>, Vec<_>) = chosen
+        .into_iter()
+        .partition(|found| !found.is_notice() && found.letter.job.can_be_asked_for());
     let mut run = Run {
         bridge,
         by,
@@ -78,7 +80,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn all(&mut self, letters: &[DeadLetter], pace: Pace) -> Result<Option<Stopped>, Trouble> {
+    async fn all(&mut self, letters: &[Found], pace: Pace) -> Result<Option<Stopped>, Trouble> {
         let ahead = if pace.no_canary || letters.len() <= CANARY {
             0
         } else {
@@ -88,7 +90,7 @@ impl Run<'_> {
         if let Some(stopped) = self.at_rate(canary, pace.rate).await? {
             return Ok(Some(stopped));
         }
-        for letter in canary {
+        for Found { letter, .. } in canary {
             if let Some(stopped) = self.died_again(letter).await? {
                 return Ok(Some(stopped));
             }
@@ -97,10 +99,10 @@ impl Run<'_> {
         self.at_rate(others, pace.rate).await
     }
 
-    async fn at_rate(&mut self, letters: &[DeadLetter], rate: u32) -> Result<Option<Stopped>, Trouble> {
+    async fn at_rate(&mut self, letters: &[Found], rate: u32) -> Result<Option<Stopped>, Trouble> {
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for letter in letters {
+        for Found { letter, .. } in letters {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(Some(Stopped::Operator)),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use passerelle_shared::time::Timestamp;
 
 use super::act::Acted;
+use super::find::Found;
 use super::{Listed, Shown};
 use crate::age::in_largest_unit as age;
 use crate::trace::story_in_words;
@@ -27,13 +28,17 @@ pub(super) fn list(letters: &[Listed], all: u64, now: Timestamp) -> String {
 }
 
 fn table(letters: &[Listed], now: Timestamp) -> String {
-    let mut text = format!("{:<27} {:<14} {:<11} {:>5}  cause\n", "id", "job", "reason", "age");
-    for Listed { letter, superseded } in letters {
+    let mut text = format!(
+        "{:<27} {:<5} {:<14} {:<11} {:>5}  cause\n",
+        "id", "queue", "job", "reason", "age"
+    );
+    for Listed { found, superseded } in letters {
+        let (queue, letter) = (found.queue.as_str(), &found.letter);
         let (id, job, reason) = (&letter.id, letter.job.as_str(), &letter.reason);
         let ago = age(now.since(letter.died));
         let _ = writeln!(
             text,
-            "{id:<27} {job:<14} {reason:<11} {ago:>5}  {}{}: {}",
+            "{id:<27} {queue:<5} {job:<14} {reason:<11} {ago:>5}  {}{}: {}",
             if *superseded == Some(true) { "superseded; " } else { "" },
             letter.failure.target,
             letter.failure.message
@@ -45,12 +50,13 @@ fn table(letters: &[Listed], now: Timestamp) -> String {
 /// The answer of `show`.
 pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     let Shown {
-        letter,
+        found,
         superseded,
         events,
     } = shown;
+    let letter = &found.letter;
     let mut text = format!("Dead letter {}\n", letter.id);
-    let _ = writeln!(text, "  job        {}", letter.job);
+    let _ = writeln!(text, "  job        {} (queue {})", letter.job, found.queue.as_str());
     let _ = writeln!(
         text,
         "  given up   {} ({} ago), reason {}",
@@ -74,7 +80,9 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     if let Some(body) = &failure.body {
         let _ = writeln!(text, "  answer     {body}");
     }
-    if *superseded {
+    if *superseded && found.is_notice() {
+        text.push_str("  superseded the notice has been sent since: nothing is left to send\n");
+    } else if *superseded {
         text.push_str("  superseded its row has been carried out since by a newer event: nothing is left to replay\n");
     }
     if !events.is_empty() {
@@ -83,9 +91,14 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     for event in events {
         let _ = write!(text, "\n{}", story_in_words(event));
     }
+    let again = if found.is_notice() {
+        format!("passerelle notices retry {}, then discard the letter", letter.job)
+    } else {
+        format!("passerelle dead replay {}", letter.id)
+    };
     let _ = writeln!(
         text,
-        "\nWhen the cause is mended: passerelle dead replay {id}\nIf it shall never be done: passerelle dead discard {id} --why \"…\"",
+        "\nWhen the cause is mended: {again}\nIf it shall never be done: passerelle dead discard {id} --why \"…\"",
         id = letter.id
     );
     text
@@ -105,7 +118,7 @@ pub(super) fn acted(acted: &Acted) -> String {
         "Dry run: {} dead letters would be {done}{written}; nothing was changed.\n",
         letters.len()
     );
-    for letter in letters {
+    for Found { letter, .. } in letters {
         let _ = writeln!(text, "  {} {} ({})", letter.id, letter.job, letter.reason);
     }
     text

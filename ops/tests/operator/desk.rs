@@ -88,8 +88,12 @@ impl Desk {
     }
 
     pub(crate) fn queue(&self) -> anyhow::Result<Queue> {
+        self.queue_of(QueueName::Sync)
+    }
+
+    pub(crate) fn queue_of(&self, name: QueueName) -> anyhow::Result<Queue> {
         let redis = Redis::open(&RedisSettings::read(&mut self.environment()))?;
-        Ok(Queue::new(redis, QueueName::Sync))
+        Ok(Queue::new(redis, name))
     }
 
     /// A worker of the real queue whose attempts end as `verdict` says, until it is aborted.
@@ -97,7 +101,16 @@ impl Desk {
         &self,
         verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
     ) -> anyhow::Result<JoinHandle<()>> {
-        let queue = self.queue()?;
+        self.worker_of(QueueName::Sync, verdict)
+    }
+
+    /// The same of another queue.
+    pub(crate) fn worker_of(
+        &self,
+        queue: QueueName,
+        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        let queue = self.queue_of(queue)?;
         let decide = Decide(Arc::new(verdict));
         let name = ProcessName::unique("worker");
         let worker = WorkerBuilder::new(name.as_str())

@@ -8,6 +8,7 @@ mod gates;
 mod many_letters;
 mod operate;
 mod provision;
+mod queues;
 mod replay;
 mod stats;
 mod town;

@@ -48,17 +48,32 @@ pub struct DeadLoad {
 }
 
 impl Redis {
-    /// What the dead letters of all queues weigh. The scripts keep count, so it costs the same for one letter and for a million.
-    pub async fn dead_load(&self) -> Result<DeadLoad, QueueError> {
-        let mut load = DeadLoad::default();
+    /// What the dead letters of each queue weigh. The scripts keep count, so it costs the same for one letter and for a million.
+    pub async fn dead_loads(&self) -> Result<Vec<(QueueName, DeadLoad)>, QueueError> {
+        let mut loads = Vec::with_capacity(QueueName::ALL.len());
         for name in QueueName::ALL {
             let keys = Keys::new(self.prefix(), name);
             let letters: u64 = self.query(redis::cmd("ZCARD").arg(&keys.dead)).await?;
             let bytes: Option<i64> = self.query(redis::cmd("GET").arg(keys.letter_bytes())).await?;
-            load.letters += letters;
-            load.bytes += u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
+            let bytes = u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
+            loads.push((name, DeadLoad { letters, bytes }));
         }
-        Ok(load)
+        Ok(loads)
+    }
+
+    /// The same of all queues together.
+    pub async fn dead_load(&self) -> Result<DeadLoad, QueueError> {
+        let loads = self.dead_loads().await?;
+        Ok(loads.into_iter().map(|(_, load)| load).sum())
+    }
+}
+
+impl std::iter::Sum for DeadLoad {
+    fn sum<I: Iterator<Item = Self>>(loads: I) -> Self {
+        loads.fold(Self::default(), |all, load| Self {
+            letters: all.letters + load.letters,
+            bytes: all.bytes + load.bytes,
+        })
     }
 }
 
