@@ -1,5 +1,6 @@
 //! What operators do to a running bridge of real processes: rolling restarts, replaying old letters, and every command of the runbook.
 
+mod dead_budget;
 mod replay;
 mod restart;
 mod runbook;

@@ -1,8 +1,26 @@
 //! Dead letters are never removed by themselves, so somebody must hear when they grow: each worker measures them, and says once when the budget
-//! is passed and once when it is kept again.
+//! is passed and once when it is kept again. The admin is told by a notice, once a day at most: it is named after the moment at which the present
+//! alert began, which stands in Redis for a day, so however many workers look, and however often, it is one notice.
+
+use std::time::Duration;
 
 use passerelle_shared::config::DeadLetterSettings;
-use passerelle_shared::queue::DeadLoad;
+use passerelle_shared::id::EventId;
+use passerelle_shared::queue::{DeadLoad, QueueName, Redis};
+use passerelle_shared::time::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::bridge::Bridge;
+use crate::failure::Failure;
+use crate::notice::{Audience, Notice, NoticeKind};
+use crate::outbox::{Cause, notice_key};
+use crate::reconcile::not_asked;
+
+/// How often the dead letters are weighed for the notice.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The admin is told once in so long.
+const TOLD_ONCE_IN: Duration = Duration::from_hours(24);
 
 /// What dead letters may weigh, and whether they did at the last look.
 #[derive(Debug)]
@@ -57,6 +75,75 @@ impl DeadBudget {
         self.is_passed = bytes > self.bytes;
         change
     }
+}
+
+/// Tells the admin while the budget is passed. Runs until it is dropped.
+pub async fn tell_for_ever(bridge: &Bridge, redis: &Redis, settings: DeadLetterSettings) {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        looks.tick().await;
+        match tell(bridge, redis, (settings.budget_bytes, told)).await {
+            Ok(since) => told = since.or(told),
+            Err(failure) => tracing::debug!(%failure, "the dead letters could not be told yet; it is tried again"),
+        }
+    }
+}
+
+/// Posts the notice of the present alert, unless this process has. Returns which alert it was.
+async fn tell(
+    bridge: &Bridge,
+    redis: &Redis,
+    (budget, told): (u64, Option<Timestamp>),
+) -> Result<Option<Timestamp>, Failure> {
+    let loads = redis.dead_loads().await.map_err(|error| not_asked(&error))?;
+    let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
+    if load.bytes <= budget {
+        return Ok(None);
+    }
+    let since = redis
+        .dead_alert(TOLD_ONCE_IN)
+        .await
+        .map_err(|error| not_asked(&error))?;
+    if told == Some(since) {
+        return Ok(None);
+    }
+    let event = EventId::parse(&format!("dead-letters-{}", since.as_millis()))
+        .map_err(|error| Failure::unmappable(error.to_string()))?;
+    let cause = Cause {
+        rule: "dead-letters",
+        event: &event,
+        row: None,
+        at: None,
+    };
+    let context = context(&loads, (load, budget));
+    for channel in bridge.outbox.admin_channels() {
+        let key = notice_key(&event, &[channel.as_str()])?;
+        let notice = Notice::new(key, NoticeKind::DeadLetters, Audience::Admin, context.clone());
+        bridge.outbox.post(&notice, channel, cause).await?;
+    }
+    tracing::info!(%event, "the admin is told of the dead letters");
+    Ok(Some(since))
+}
+
+fn context(loads: &[(QueueName, DeadLoad)], (load, budget): (DeadLoad, u64)) -> Map<String, Value> {
+    let dead = loads.iter().filter(|(_, load)| load.letters > 0);
+    let queues: Vec<Value> = dead
+        .map(|(name, load)| json!({"queue": name.as_str(), "letters": load.letters}))
+        .collect();
+    let context = json!({
+        "letters": load.letters,
+        "mebibytes": mebibytes(load.bytes),
+        "budget_mebibytes": mebibytes(budget),
+        "queues": queues,
+    });
+    context.as_object().cloned().unwrap_or_default()
+}
+
+/// Begun ones: nothing that is there weighs nothing.
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1024 * 1024)
 }
 
 #[expect(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_shared::config::{Channel, Reader, StoreSettings};
+use passerelle_shared::config::{Channel, DeadLetterSettings, Reader, StoreSettings};
 use passerelle_shared::gate::Gates;
 use passerelle_shared::id::ProcessName;
 use passerelle_shared::loops::Loops;
@@ -31,7 +31,7 @@ use crate::runner::RunnerSettings;
 use crate::settings::Settings;
 use crate::sources::SourceWatch;
 use crate::tables::Tables;
-use crate::{health, heartbeat, incidents, probe, rounds, runner};
+use crate::{dead_budget, health, heartbeat, incidents, probe, rounds, runner};
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
@@ -70,11 +70,11 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
     let (runner, round, keep) = (settings.runner(), settings.rounds, settings.ledger_keep);
-    let budget = DeadBudget::new(settings.dead_letters);
+    let dead_letters = settings.dead_letters;
     let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
-    let writer = LedgerWriter::new(queue.clone(), store, redis, bridge.gates.process().clone());
-    let writer = writer.with_budget(budget).keep(keep);
-    let beside = tokio::spawn(run_beside(Arc::clone(&bridge)));
+    let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), bridge.gates.process().clone());
+    let writer = writer.with_budget(DeadBudget::new(dead_letters)).keep(keep);
+    let beside = tokio::spawn(run_beside(Arc::clone(&bridge), redis, dead_letters));
     let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
 
     // The writer stops after the runner: the last settlements are facts too.
@@ -112,10 +112,11 @@ async fn run_queues(
 }
 
 /// What a worker does besides its jobs.
-async fn run_beside(bridge: Arc<Bridge>) {
+async fn run_beside(bridge: Arc<Bridge>, redis: Redis, dead_letters: DeadLetterSettings) {
     tokio::join!(
         probe::run(Arc::clone(&bridge)),
         incidents::run(&bridge),
+        dead_budget::tell_for_ever(&bridge, &redis, dead_letters),
         bridge.outbox.sweep_for_ever(),
     );
 }

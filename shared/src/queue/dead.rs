@@ -1,5 +1,7 @@
 //! Dead letters: listed in pages, replayed or discarded by an operator; nothing else ever removes one.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -65,6 +67,21 @@ impl Redis {
     pub async fn dead_load(&self) -> Result<DeadLoad, QueueError> {
         let loads = self.dead_loads().await?;
         Ok(loads.into_iter().map(|(_, load)| load).sum())
+    }
+
+    /// Since when the present alert about dead letters stands. The first to ask begins one, and so does the first after so long: whoever names what it
+    /// tells after this moment tells it once, however many ask and however often they die.
+    pub async fn dead_alert(&self, lasts: Duration) -> Result<Timestamp, QueueError> {
+        let key = Keys::new(self.prefix(), QueueName::Sync).dead_alert();
+        let now = Timestamp::now().as_millis();
+        let mut begin = redis::cmd("SET");
+        begin.arg(&key).arg(now).arg("NX");
+        begin
+            .arg("PX")
+            .arg(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1));
+        let _begun: Option<String> = self.query(&begin).await?;
+        let since: Option<i64> = self.query(redis::cmd("GET").arg(&key)).await?;
+        Ok(Timestamp::from_millis(since.unwrap_or(now)))
     }
 }
 

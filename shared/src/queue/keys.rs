@@ -103,6 +103,11 @@ impl Keys {
         format!("{}:bytes", self.letters)
     }
 
+    /// Since when the present alert about dead letters stands; all queues of a bridge have the same.
+    pub(super) fn dead_alert(&self) -> String {
+        format!("{{{}}}:dead-alert", self.prefix)
+    }
+
     pub(super) fn letter(&self, id: &str) -> String {
         format!("{}:{id}", self.letters)
     }

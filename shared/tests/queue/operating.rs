@@ -234,3 +234,23 @@ async fn a_forced_row_is_run_and_can_be_traced_by_the_returned_event() {
     worker.stop().await.unwrap();
     assert_eq!(*events.lock().unwrap(), [event]);
 }
+
+#[tokio::test]
+async fn an_alert_about_dead_letters_has_one_beginning_until_it_is_over() {
+    let world = with_letters(1).await.unwrap();
+    let day = Duration::from_hours(24);
+    let asked = (0..5).map(|_| world.redis.dead_alert(day));
+    let told: Vec<_> = futures::future::join_all(asked)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert!(told.iter().all(|since| *since == told[0]), "{told:?}");
+    let other = World::start().unwrap();
+    let first = other.redis.dead_alert(Duration::from_millis(20)).await.unwrap();
+    eventually("the next alert", async || match other.redis.dead_alert(day).await {
+        Ok(since) if since > first => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    })
+    .await;
+}

@@ -34,13 +34,15 @@ pub enum NoticeKind {
     OutageOver,
     /// A webhook in Baserow was switched off.
     WebhookOff,
+    /// The dead letters weigh more than their budget.
+    DeadLetters,
     /// A summary while an incident lasts, or of a day.
     Digest,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -49,6 +51,7 @@ impl NoticeKind {
         Self::OutageOpened,
         Self::OutageOver,
         Self::WebhookOff,
+        Self::DeadLetters,
         Self::Digest,
     ];
 
@@ -69,6 +72,7 @@ impl NoticeKind {
             Self::OutageOpened => "outage-opened",
             Self::OutageOver => "outage-over",
             Self::WebhookOff => "webhook-off",
+            Self::DeadLetters => "dead-letters",
             Self::Digest => "digest",
         }
     }

@@ -38,6 +38,7 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "outage-opened",
     "outage-over",
     "webhook-off",
+    "dead-letters",
     "digest",
 ];
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/notices/layout.html"));
@@ -245,6 +246,8 @@ mod tests {
             NoticeKind::OutageOver => json!({"target": "Docmost", "minutes": 14, "drained": 812, "dead": 1}),
             NoticeKind::WebhookOff => json!({"table": "projet", "webhook": 3, "failures": 8,
                 "since": "2026-11-22 11:03:28 UTC", "times": 2, "rests_until": "2026-11-22T11:23:28Z"}),
+            NoticeKind::DeadLetters => json!({"letters": 12, "mebibytes": 80, "budget_mebibytes": 64,
+                "queues": [{"queue": "sync", "letters": 11}, {"queue": "mail", "letters": 1}]}),
             NoticeKind::Digest => json!({"title": "Docmost : 1 h d’incident", "console_url": "https://bridge.test",
                 "lines": [{"label": "En attente", "value": 3}, {"label": "Abandonnés", "value": 0}]}),
         }
@@ -316,6 +319,24 @@ mod tests {
 
         La page de la formation : https://wiki.test/p/1
         La fiche dans Baserow : https://baserow.test/r/1
+
+        Message automatique de Passerelle : inutile d’y répondre.
+        ");
+    }
+
+    #[test]
+    fn an_admin_reads_how_much_is_dead_and_what_to_type() {
+        insta::assert_snapshot!(words(NoticeKind::DeadLetters), @"
+        Abandons : 12, au-delà du budget
+        ---
+        Des synchronisations ou des messages abandonnés attendent une décision : 12, soit 80 Mio (budget : 64 Mio).
+        - sync : 11
+        - mail : 1
+
+        Rien n’est jamais supprimé tout seul : ils restent dans Redis tant que personne ne décide.
+
+        À faire : passerelle dead list, corriger la cause, puis passerelle dead replay ou passerelle dead discard.
+        Tant que cela dure, ce message revient une fois par jour au plus.
 
         Message automatique de Passerelle : inutile d’y répondre.
         ");
