@@ -117,7 +117,8 @@ async fn stalled_clients_block_nobody() {
     for _ in 0..20 {
         assert_eq!(ingress.send(&[], "{}").await.unwrap().status, 401);
     }
-    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+    // They would have to wait for a minute.
+    assert!(began.elapsed() < Duration::from_secs(30), "took {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -135,11 +135,16 @@ async fn a_frozen_redis_costs_the_first_callers_seconds_and_nobody_a_delivery() 
     let began = Instant::now();
     assert_eq!(ingress.deliver(created(1)).await.unwrap().status, 200);
     assert!(began.elapsed() < CALLER_GIVES_UP, "{:?}", began.elapsed());
-    let began = Instant::now();
-    for answer in deliver(&ingress, 2..100).await.unwrap() {
+    let each = (2..100).map(async |number| {
+        let began = Instant::now();
+        (ingress.deliver(created(number)).await, began.elapsed())
+    });
+    let answers: Vec<_> = futures::stream::iter(each).buffer_unordered(20).collect().await;
+    for (answer, took) in answers {
+        let answer = answer.unwrap();
         assert_eq!((answer.status, answer.word()), (200, "queued"));
+        assert!(took < CALLER_GIVES_UP, "{took:?}");
     }
-    assert!(began.elapsed() < CALLER_GIVES_UP, "{:?}", began.elapsed());
     signal(&ingress, "CONT").unwrap();
     are_accepted_once(&ingress, 100).await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use passerelle_shared::gate::{CallResult, GateName, GatePolicy, GateState, Operation};
 use passerelle_shared::ledger::{FailureClass, FailureRecord, LedgerRecord, Settlement, Verdict};
 use passerelle_shared::outcome::Outcome;
@@ -20,26 +21,44 @@ fn settlement(verdict: Verdict) -> Settlement {
 
 #[tokio::test]
 async fn the_ramp_never_gives_more_than_its_integral_whoever_asks() {
-    let ramp = Duration::from_secs(2);
-    let full_rate = 150.0;
+    const RAMPS: usize = 5;
+    // Tokens that nobody takes for a quarter of a second are lost: a machine that is busy with other things may need another ramp to use one
+    // well. What none of them may do is to give too much.
+    for _ in 0..RAMPS {
+        let mut taken = taken_in_a_ramp().await.unwrap();
+        assert_within(&mut taken);
+        if number(taken.len()) > integral(RAMP.as_secs_f64() * 0.95) * 0.5 {
+            return;
+        }
+    }
+    panic!("of {RAMPS} ramps none gave half of what it may give");
+}
+
+const RAMP: Duration = Duration::from_secs(2);
+const FULL_RATE: f64 = 150.0;
+
+/// How many jobs a ramp may have given until this moment.
+fn integral(time: f64) -> f64 {
+    FULL_RATE * time.powi(3) / (3.0 * RAMP.as_secs_f64().powi(2))
+}
+
+/// When each job of a ramp was taken, by the clock of Redis, relative to the beginning of the ramp.
+async fn taken_in_a_ramp() -> anyhow::Result<Vec<f64>> {
     let world = World::start(GatePolicy {
-        ramp,
-        full_rate,
+        ramp: RAMP,
+        full_rate: FULL_RATE,
         ..policy()
-    })
-    .unwrap();
+    })?;
     let replicas = [world.replica(), world.replica(), world.replica()];
     replicas[0].stop(READ).await;
-    world.accept(300).await.unwrap();
+    world.accept(300).await?;
     let mut workers: Vec<_> = replicas.iter().map(|replica| world.worker(replica, 20)).collect();
     replicas[0]
         .gates
         .operate(READ, Operation::Ramp, "anna", "repaired")
-        .await
-        .unwrap();
-    let began = replicas[0].status(READ).await.unwrap().since.unwrap();
+        .await?;
+    let began = replicas[0].status(READ).await?.since.context("the ramp has begun")?;
 
-    // When each job was taken, by the clock of Redis, relative to the beginning of the ramp.
     let mut taken: Vec<f64> = Vec::new();
     eventually("the ramp is nearly over", async || {
         for worker in &mut workers {
@@ -59,24 +78,25 @@ async fn the_ramp_never_gives_more_than_its_integral_whoever_asks() {
             .redis_time(&world)
             .await
             .map_err(|error| error.to_string())?;
-        if now.since(began) >= ramp.mul_f64(0.95) {
+        if now.since(began) >= RAMP.mul_f64(0.95) {
             Ok(())
         } else {
             Err(taken.len().to_string())
         }
     })
     .await;
-    assert_within(&mut taken, ramp.as_secs_f64(), full_rate);
+    // Whoever looks late sees jobs that came after the ramp, when there is no limit any more.
+    taken.retain(|time| *time < RAMP.as_secs_f64());
+    Ok(taken)
 }
 
 fn number(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
 
-/// No more jobs than the ramp's integral, from its beginning and in every window; and no fewer than half of it.
-fn assert_within(taken: &mut [f64], whole: f64, full_rate: f64) {
+/// No more jobs than the ramp's integral, from its beginning and in every window.
+fn assert_within(taken: &mut [f64]) {
     taken.sort_by(f64::total_cmp);
-    let integral = |time: f64| full_rate * time.powi(3) / (3.0 * whole.powi(2));
     for (at, time) in taken.iter().enumerate() {
         let count = number(at + 1);
         assert!(
@@ -89,7 +109,7 @@ fn assert_within(taken: &mut [f64], whole: f64, full_rate: f64) {
         for (last, to) in taken.iter().enumerate().skip(first) {
             let count = number(last - first);
             // Tokens that nobody took are kept for a quarter of a second: without them, 1.2 times the integral.
-            let kept = 0.25 * full_rate * (to / whole).powi(2);
+            let kept = 0.25 * FULL_RATE * (to / RAMP.as_secs_f64()).powi(2);
             let allowed = 1.2 * (integral(*to) - integral(*from)) + kept.max(1.0);
             assert!(
                 count <= allowed,
@@ -97,12 +117,6 @@ fn assert_within(taken: &mut [f64], whole: f64, full_rate: f64) {
             );
         }
     }
-    let total = integral(whole * 0.95);
-    assert!(
-        number(taken.len()) > total * 0.5,
-        "the ramp is used: {} of {total}",
-        taken.len()
-    );
 }
 
 #[tokio::test]
@@ -148,8 +162,9 @@ async fn after_the_ramp_there_is_no_limit_and_all_is_told() {
 #[tokio::test]
 async fn while_ramping_seven_of_ten_jobs_are_fresh_and_three_are_backlog() {
     let world = World::start(GatePolicy {
-        ramp: Duration::from_millis(600),
-        full_rate: 2000.0,
+        // So long that it is not over before fifty jobs came, and so steep that they come within two seconds.
+        ramp: Duration::from_mins(1),
+        full_rate: 100_000.0,
         ..policy()
     })
     .unwrap();

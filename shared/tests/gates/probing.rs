@@ -113,30 +113,41 @@ async fn a_probe_job_that_failed_for_reasons_of_its_own_is_followed_by_another()
 
 #[tokio::test]
 async fn never_more_than_one_replica_probes_a_target() {
-    let world = World::start(GatePolicy {
-        lease: Duration::from_millis(100),
-        ..policy()
-    })
-    .unwrap();
+    let lease = Duration::from_millis(200);
+    let world = World::start(GatePolicy { lease, ..policy() }).unwrap();
     let replicas: Vec<_> = (0..8).map(|_| world.replica()).collect();
     replicas[0].stop(READ).await;
     replicas[1].stop(WRITE).await;
-    let mut probes = 0;
+    let (mut probes, mut frozen) = (0, None);
     eventually("twelve probes", async || {
-        let tended = futures::future::join_all(replicas.iter().map(|replica| replica.gates.tend())).await;
-        let holders: Vec<usize> = (0..8)
-            .filter(|at| tended[*at].as_ref().is_ok_and(|targets| !targets.is_empty()))
+        let began = replicas[0]
+            .redis_time(&world)
+            .await
+            .map_err(|error| error.to_string())?;
+        let awake: Vec<usize> = (0..8).filter(|at| Some(*at) != frozen).collect();
+        let tended = futures::future::join_all(awake.iter().map(|at| replicas[*at].gates.tend())).await;
+        let took = replicas[0]
+            .redis_time(&world)
+            .await
+            .map_err(|error| error.to_string())?
+            .since(began);
+        let finds_work = |at: usize| tended[at].as_ref().is_ok_and(|targets| !targets.is_empty());
+        let holders: Vec<usize> = (0..awake.len())
+            .filter(|at| finds_work(*at))
+            .map(|at| awake[at])
             .collect();
-        assert!(holders.len() <= 1, "{tended:?}");
-        if let Some(holder) = holders.first() {
+        // Where asking all of them took as long as a lease, two may have held it one after the other.
+        assert!(holders.len() <= 1 || took >= lease, "{tended:?} within {took:?}");
+        if let [holder] = holders[..] {
             probes += 1;
-            // Every second holder is frozen: its lease must run out first.
+            frozen = None;
+            // Every second holder freezes: its lease must run out first.
             if probes % 2 == 0 {
-                replicas[*holder]
-                    .gates
-                    .checked(GateTarget::Docmost, Err("503".to_owned()))
-                    .await
-                    .map_err(|error| error.to_string())?;
+                let ill = Err("503".to_owned());
+                let told = replicas[holder].gates.checked(GateTarget::Docmost, ill).await;
+                told.map_err(|error| error.to_string())?;
+            } else {
+                frozen = Some(holder);
             }
         }
         if probes >= 12 { Ok(()) } else { Err(probes.to_string()) }
@@ -146,11 +157,25 @@ async fn never_more_than_one_replica_probes_a_target() {
 
 #[tokio::test]
 async fn a_holder_that_vanishes_is_followed_after_its_lease_and_not_believed_any_more() {
-    let world = World::start(policy()).unwrap();
+    let world = World::start(GatePolicy {
+        lease: Duration::from_mins(1),
+        ..policy()
+    })
+    .unwrap();
     let (vanished, heir) = (world.replica(), world.replica());
     vanished.stop(READ).await;
     vanished.take_probe().await;
     assert_eq!(heir.gates.tend().await.unwrap(), [], "the lease holds");
+    // As if the minute were over.
+    let () = world
+        .ask(
+            redis::cmd("HINCRBY")
+                .arg("{bridge}:gate:docmost:read")
+                .arg("lease")
+                .arg(-60_000),
+        )
+        .await
+        .unwrap();
     heir.take_probe().await;
     vanished.gates.checked(GateTarget::Docmost, Ok(())).await.unwrap();
     vanished
@@ -179,25 +204,18 @@ async fn waits_between_probes_double_up_to_the_longest() {
     let mut waits = Vec::new();
     for _ in 0..5 {
         replica.take_probe().await;
-        let now = replica.redis_time(&world).await.unwrap();
+        let before = replica.redis_time(&world).await.unwrap();
         replica
             .gates
             .checked(GateTarget::Docmost, Err("503".to_owned()))
             .await
             .unwrap();
-        waits.push(
-            replica
-                .status(READ)
-                .await
-                .unwrap()
-                .next_probe
-                .unwrap()
-                .since(now)
-                .as_millis(),
-        );
+        let after = replica.redis_time(&world).await.unwrap();
+        let next = replica.status(READ).await.unwrap().next_probe.unwrap();
+        waits.push((next.since(before).as_millis(), next.since(after).as_millis()));
     }
-    for (wait, expected) in waits.iter().zip([20, 40, 80, 80, 80]) {
-        assert!(*wait >= expected && *wait < expected * 3 / 2 + 50, "{waits:?}");
+    for ((longest, shortest), expected) in waits.iter().zip([20, 40, 80, 80, 80]) {
+        assert!(*longest >= expected && *shortest <= expected * 11 / 10, "{waits:?}");
     }
 }
 
@@ -229,9 +247,18 @@ async fn a_healthy_target_without_work_ramps_up_by_itself() {
     .unwrap();
     let replica = world.replica();
     replica.stop(READ).await;
-    replica.take_probe().await;
-    replica.gates.checked(GateTarget::Docmost, Ok(())).await.unwrap();
-    replica.tend_until(READ, GateState::Open).await;
+    eventually("the gate is open", async || {
+        // A lease as short as this one may end before the finding is told: then the target is checked again.
+        for target in replica.gates.tend().await.map_err(|error| error.to_string())? {
+            let told = replica.gates.checked(target, Ok(())).await;
+            told.map_err(|error| error.to_string())?;
+        }
+        match replica.state(READ).await {
+            Ok(GateState::Open) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
     replica.gates.tend().await.unwrap();
     assert_eq!(replica.messages().await.unwrap(), ["opened", "over: 0 drained, 0 dead"]);
 }

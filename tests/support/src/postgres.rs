@@ -64,7 +64,7 @@ impl TestPostgres {
         let (data, log) = (path_text(&data)?, path_text(&log)?);
         self.run(
             "pg_ctl",
-            &["-D", data, "-o", &options, "-l", log, "-w", "-t", "30", "start"],
+            &["-D", data, "-o", &options, "-l", log, "-w", "-t", "60", "start"],
         )
     }
 
