@@ -20,7 +20,7 @@ pub const SECRET: &str = "a-secret-that-only-tests-use";
 const PERSON_EMAIL: &str = "human@passerelle.test";
 const PERSON_PASSWORD: &str = "sandbox-human";
 /// How long a process may take to stop when asked.
-pub const STOPS_WITHIN: Duration = Duration::from_secs(60);
+pub const STOPS_WITHIN: Duration = Duration::from_mins(1);
 
 /// A running bridge. Everything in it is stopped and removed when it is dropped.
 #[derive(Debug)]
