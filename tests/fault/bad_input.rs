@@ -230,6 +230,8 @@ async fn a_renamed_field(town: &mut Town) -> anyhow::Result<()> {
             &row.table.to_string(),
             "--by",
             "lea",
+            "--why",
+            "the field has its old name again",
         ])
         .await?;
     town.is_shown(row, "Renommé 2 (personne)").await

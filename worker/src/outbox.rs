@@ -170,11 +170,32 @@ impl Outbox {
         }
     }
 
-    /// Queues the notices that wait since before a moment, unless they are queued.
+    /// Queues the notices that wait since before a moment, unless they are queued. One whose job has become a dead letter has broken its workers:
+    /// it has failed, and is not queued to break more of them.
     pub async fn sweep(&self, before: Timestamp) -> Result<(), SweepError> {
         let event = EventId::parse("sweep").map_err(|error| QueueError::Protocol(error.to_string()))?;
-        for (id, channel) in self.store.unsent_notices(before, SWEPT_AT_ONCE).await? {
-            self.queue(channel).enqueue(&id, &event).await?;
+        let unsent = self.store.unsent_notices(before, SWEPT_AT_ONCE).await?;
+        for channel in Channel::ALL {
+            let queue = self.queue(channel);
+            let mut jobless = Vec::new();
+            for (id, _) in unsent.iter().filter(|(_, of)| *of == channel) {
+                if !queue.has_job(id).await? {
+                    jobless.push(id);
+                }
+            }
+            if jobless.is_empty() {
+                continue;
+            }
+            let letters = queue.letters_since(Timestamp::from_millis(0), |_| true).await?;
+            for id in jobless {
+                match letters.iter().find(|letter| letter.job == *id) {
+                    Some(letter) => {
+                        let failed = (NoticeState::Failed, Some(letter.failure.message.as_str()));
+                        self.store.end_notice(id, failed, Timestamp::now()).await?;
+                    }
+                    None => queue.enqueue(id, &event).await?,
+                }
+            }
         }
         Ok(())
     }

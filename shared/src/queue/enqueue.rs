@@ -14,4 +14,10 @@ impl Queue {
         call.arg(job.as_str()).arg(event.as_str()).arg(&keys.wake);
         call.send::<u8>(&self.inner.redis).await.map(drop)
     }
+
+    /// Whether there is a job of this key, whatever it waits for.
+    pub async fn has_job(&self, job: &JobKey) -> Result<bool, QueueError> {
+        let record = format!("{}:{job}", self.inner.keys.records);
+        self.inner.redis.query(redis::cmd("EXISTS").arg(record)).await
+    }
 }

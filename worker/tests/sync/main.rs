@@ -5,6 +5,7 @@ mod collection;
 mod crash;
 mod laws;
 mod linked_rows;
+mod notices;
 mod one_page;
 mod row_to_page;
 mod running;
