@@ -1,5 +1,6 @@
 //! Notices that wait without a job.
 
+use anyhow::Context as _;
 use passerelle_shared::config::Channel;
 use passerelle_shared::job::JobKey;
 use passerelle_shared::store::{NoticeState, StoredNotice};
@@ -48,9 +49,9 @@ fn bury_as_poison(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn state(world: &World, id: &JobKey) -> (NoticeState, Option<String>) {
-    let notice = world.bridge.store.notice(id).await.unwrap().unwrap();
-    (notice.state, notice.error)
+async fn state(world: &World, id: &JobKey) -> anyhow::Result<(NoticeState, Option<String>)> {
+    let notice = world.bridge.store.notice(id).await?.context("the notice is stored")?;
+    Ok((notice.state, notice.error))
 }
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn a_waiting_notice_whose_job_was_lost_is_queued_again_once() {
         outbox.sweep(Timestamp::now()).await.unwrap();
         assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 1);
     }
-    assert_eq!(state(&world, &id).await, (NoticeState::Waiting, None));
+    assert_eq!(state(&world, &id).await.unwrap(), (NoticeState::Waiting, None));
 }
 
 #[tokio::test]
@@ -71,7 +72,7 @@ async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_m
     let outbox = &world.bridge.outbox;
     outbox.sweep(Timestamp::now()).await.unwrap();
     assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 0);
-    let (state, error) = state(&world, &id).await;
+    let (state, error) = state(&world, &id).await.unwrap();
     assert_eq!(state, NoticeState::Failed);
     assert!(error.unwrap_or_default().contains("vanished"));
 }
@@ -83,5 +84,5 @@ async fn an_old_letter_says_nothing_of_a_notice_that_is_queued_again_by_hand() {
     outbox.sweep(Timestamp::now()).await.unwrap();
     bury_as_poison(&world).unwrap();
     outbox.sweep(Timestamp::now()).await.unwrap();
-    assert_eq!(state(&world, &id).await, (NoticeState::Waiting, None));
+    assert_eq!(state(&world, &id).await.unwrap(), (NoticeState::Waiting, None));
 }
