@@ -13,25 +13,24 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::bridge::Bridge;
 use crate::failure::Failure;
-use crate::notice::{Audience, Notice, NoticeKind};
-use crate::outbox::{Cause, notice_key};
-use crate::reconcile::not_asked;
+use crate::notice::NoticeKind;
+use crate::outbox::Cause;
 
-/// How often the dead letters are weighed for the notice.
+/// How often the dead letters are weighed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The admin is told once in so long.
 const TOLD_ONCE_IN: Duration = Duration::from_hours(24);
 
 /// What dead letters may weigh, and whether they did at the last look.
 #[derive(Debug)]
-pub struct DeadBudget {
+struct DeadBudget {
     bytes: u64,
     is_passed: bool,
 }
 
 /// What a look has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+enum Change {
     /// As before.
     None,
     /// The budget has been passed since the last look.
@@ -42,7 +41,7 @@ pub enum Change {
 
 impl DeadBudget {
     /// With the limit of the settings.
-    pub fn new(settings: DeadLetterSettings) -> Self {
+    fn new(settings: DeadLetterSettings) -> Self {
         Self {
             bytes: settings.budget_bytes,
             is_passed: false,
@@ -50,7 +49,7 @@ impl DeadBudget {
     }
 
     /// Shows the numbers as gauges, and says what has changed.
-    pub fn look(&mut self, load: DeadLoad) -> Change {
+    fn look(&mut self, load: DeadLoad) -> Change {
         metrics::gauge!("passerelle_dead_letters").set(as_gauge(load.letters));
         metrics::gauge!("passerelle_dead_letters_bytes").set(as_gauge(load.bytes));
         metrics::gauge!("passerelle_dead_letters_budget_bytes").set(as_gauge(self.bytes));
@@ -77,37 +76,36 @@ impl DeadBudget {
     }
 }
 
-/// Tells the admin while the budget is passed. Runs until it is dropped.
-pub async fn tell_for_ever(bridge: &Bridge, redis: &Redis, settings: DeadLetterSettings) {
+/// Weighs the dead letters, and tells the admin while the budget is passed. Runs until it is dropped.
+pub async fn watch(bridge: &Bridge, redis: &Redis, settings: DeadLetterSettings) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = None;
+    let (mut budget, mut told) = (DeadBudget::new(settings), None);
     loop {
         looks.tick().await;
-        match tell(bridge, redis, (settings.budget_bytes, told)).await {
-            Ok(since) => told = since.or(told),
+        // Numbers that cannot be had keep their last values.
+        let Ok(loads) = redis.dead_loads().await else { continue };
+        budget.look(loads.iter().map(|(_, load)| *load).sum());
+        if !budget.is_passed {
+            continue;
+        }
+        match tell(bridge, redis, &loads, (budget.bytes, told)).await {
+            Ok(since) => told = Some(since),
             Err(failure) => tracing::debug!(%failure, "the dead letters could not be told yet; it is tried again"),
         }
     }
 }
 
-/// Posts the notice of the present alert, unless this process has. Returns which alert it was.
+/// Posts the notice of the present alert, unless this process has. Returns which alert it is.
 async fn tell(
     bridge: &Bridge,
     redis: &Redis,
+    loads: &[(QueueName, DeadLoad)],
     (budget, told): (u64, Option<Timestamp>),
-) -> Result<Option<Timestamp>, Failure> {
-    let loads = redis.dead_loads().await.map_err(|error| not_asked(&error))?;
-    let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
-    if load.bytes <= budget {
-        return Ok(None);
-    }
-    let since = redis
-        .dead_alert(TOLD_ONCE_IN)
-        .await
-        .map_err(|error| not_asked(&error))?;
+) -> Result<Timestamp, Failure> {
+    let since = redis.dead_alert(TOLD_ONCE_IN).await?;
     if told == Some(since) {
-        return Ok(None);
+        return Ok(since);
     }
     let event = EventId::parse(&format!("dead-letters-{}", since.as_millis()))
         .map_err(|error| Failure::unmappable(error.to_string()))?;
@@ -117,17 +115,14 @@ async fn tell(
         row: None,
         at: None,
     };
-    let context = context(&loads, (load, budget));
-    for channel in bridge.outbox.admin_channels() {
-        let key = notice_key(&event, &[channel.as_str()])?;
-        let notice = Notice::new(key, NoticeKind::DeadLetters, Audience::Admin, context.clone());
-        bridge.outbox.post(&notice, channel, cause).await?;
-    }
+    let notice = (NoticeKind::DeadLetters, &context(loads, budget));
+    bridge.outbox.tell_admin(notice, cause, &[]).await?;
     tracing::info!(%event, "the admin is told of the dead letters");
-    Ok(Some(since))
+    Ok(since)
 }
 
-fn context(loads: &[(QueueName, DeadLoad)], (load, budget): (DeadLoad, u64)) -> Map<String, Value> {
+fn context(loads: &[(QueueName, DeadLoad)], budget: u64) -> Map<String, Value> {
+    let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
     let dead = loads.iter().filter(|(_, load)| load.letters > 0);
     let queues: Vec<Value> = dead
         .map(|(name, load)| json!({"queue": name.as_str(), "letters": load.letters}))

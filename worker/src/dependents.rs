@@ -15,14 +15,13 @@ use passerelle_shared::config::CollectionAction;
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, RowId, RowKey, SourceName, TableId};
 use passerelle_shared::job::{EventKinds, Job};
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::time::Timestamp;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
-use crate::failure::{Failure, Target};
+use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::reconcile;
 use crate::rules::{PageRule, part_slot, reacts};
@@ -78,7 +77,7 @@ async fn target_of(
 ) -> Result<Option<TableId>, Failure> {
     let target = bridge.tables.linked_table(&bridge.baserow, journal, table, field).await;
     match target {
-        Err(failure) if matches!(failure.class, FailureClass::Auth | FailureClass::Permanent) => Ok(None),
+        Err(failure) if failure.is_final() => Ok(None),
         target => target,
     }
 }
@@ -159,10 +158,8 @@ impl Waking<'_> {
         let event = self
             .event(number, rows)
             .map_err(|error| Failure::unmappable(error.to_string()))?;
-        let accepted = self.bridge.queue.accept(event).await;
-        accepted
-            .map(|_| ())
-            .map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))
+        let _durable = self.bridge.queue.accept(event).await?;
+        Ok(())
     }
 
     fn event(&self, number: usize, rows: &[RowId]) -> Result<NewEvent, InvalidId> {

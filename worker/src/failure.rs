@@ -24,6 +24,7 @@ use backoff::exponential::ExponentialBackoff;
 use passerelle_shared::gate::{CallResult, GateTarget};
 use passerelle_shared::job::Job;
 use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_shared::queue::QueueError;
 use passerelle_shared::store::StoreError;
 use passerelle_shared::time::Timestamp;
 
@@ -127,6 +128,11 @@ impl Failure {
         Self::new(FailureClass::Permanent, Target::Bridge, message)
     }
 
+    /// Whether asking again would be answered in the same way.
+    pub fn is_final(&self) -> bool {
+        matches!(self.class, FailureClass::Auth | FailureClass::Permanent)
+    }
+
     /// The same failure, knowing when to come back.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -163,6 +169,13 @@ impl Failure {
             status: self.status,
             body: self.body.as_deref().map(|body| bounded(body).to_owned()),
         }
+    }
+}
+
+/// Redis did not take, or did not tell, what was asked of it.
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::new(FailureClass::Transient, Target::Redis, error.to_string())
     }
 }
 

@@ -14,8 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::bridge::Bridge;
 use crate::failure::Failure;
-use crate::notice::{Audience, Notice, NoticeKind};
-use crate::outbox::{Cause, notice_key};
+use crate::notice::NoticeKind;
+use crate::outbox::Cause;
 
 /// How often the list is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -72,11 +72,10 @@ async fn tell(bridge: &Bridge, incident: &Incident) -> Result<(), Failure> {
         row: None,
         at: None,
     };
-    for channel in bridge.outbox.admin_channels() {
-        let key = notice_key(&event, &[kind.as_str(), channel.as_str()])?;
-        let notice = Notice::new(key, kind, Audience::Admin, context.clone());
-        bridge.outbox.post(&notice, channel, cause).await?;
-    }
+    bridge
+        .outbox
+        .tell_admin((kind, &context), cause, &[kind.as_str()])
+        .await?;
     Ok(())
 }
 
@@ -120,7 +119,7 @@ fn minutes(millis: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notice::Templates;
+    use crate::notice::{Audience, Notice, Templates};
 
     fn rendered(what: IncidentKind) -> Option<String> {
         let incident = Incident {

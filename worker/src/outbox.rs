@@ -10,18 +10,18 @@ use std::time::Duration;
 use passerelle_shared::config::Channel;
 use passerelle_shared::id::{EventId, RowKey};
 use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::{Queue, QueueError, QueueName, Redis};
 use passerelle_shared::store::{EventPlace, NoticeState, Store, StoredNotice};
 use passerelle_shared::time::Timestamp;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio::time::MissedTickBehavior;
 
 use crate::clients::mail::Mail;
 use crate::clients::slack::Slack;
 use crate::crash::CrashPoint;
-use crate::failure::{Failure, Target};
-use crate::notice::{Notice, Templates};
+use crate::failure::Failure;
+use crate::notice::{Audience, Notice, NoticeKind, Templates};
 
 /// How often the notices that wait are looked through, and how old they are by then: a job gets to its worker far sooner.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -83,7 +83,7 @@ impl Outbox {
     }
 
     /// The channels by which the admin is told what no rule chose a channel for: every one that is set up; by mail (which is then off) if none is.
-    pub fn admin_channels(&self) -> Vec<Channel> {
+    fn admin_channels(&self) -> Vec<Channel> {
         let set_up = Channel::ALL
             .into_iter()
             .filter(|channel| self.missing(*channel).is_none());
@@ -93,6 +93,22 @@ impl Outbox {
         } else {
             channels
         }
+    }
+
+    /// Tells the admin by every such channel, once however often it is called. `about` tells several notices of one cause apart. Returns what became of each.
+    pub async fn tell_admin(
+        &self,
+        (kind, context): (NoticeKind, &Map<String, Value>),
+        cause: Cause<'_>,
+        about: &[&str],
+    ) -> Result<Vec<(Channel, NoticeState)>, Failure> {
+        let mut told = Vec::new();
+        for channel in self.admin_channels() {
+            let key = notice_key(cause.event, &[about, &[channel.as_str()]].concat())?;
+            let notice = Notice::new(key, kind, Audience::Admin, context.clone());
+            told.push((channel, self.post(&notice, channel, cause).await?));
+        }
+        Ok(told)
     }
 
     /// Stores a notice and queues it. A notice that was stored before keeps its state, and is queued again if it still waits.
@@ -143,8 +159,7 @@ impl Outbox {
         let state = self.store.add_notice(&stored).await?;
         CrashPoint::AfterNoticeStored.pass();
         if state == NoticeState::Waiting {
-            let queued = self.queue(channel).enqueue(&notice.key, cause.event).await;
-            queued.map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))?;
+            self.queue(channel).enqueue(&notice.key, cause.event).await?;
         }
         Ok(state)
     }
@@ -174,27 +189,18 @@ impl Outbox {
     /// it has failed, and is not queued to break more of them.
     pub async fn sweep(&self, before: Timestamp) -> Result<(), SweepError> {
         let event = EventId::parse("sweep").map_err(|error| QueueError::Protocol(error.to_string()))?;
-        let unsent = self.store.unsent_notices(before, SWEPT_AT_ONCE).await?;
-        for channel in Channel::ALL {
+        for (id, channel) in self.store.unsent_notices(before, SWEPT_AT_ONCE).await? {
             let queue = self.queue(channel);
-            let mut jobless = Vec::new();
-            for (id, _) in unsent.iter().filter(|(_, of)| *of == channel) {
-                if !queue.has_job(id).await? {
-                    jobless.push(id);
-                }
-            }
-            if jobless.is_empty() {
+            if queue.has_job(&id).await? {
                 continue;
             }
             let letters = queue.letters_since(Timestamp::from_millis(0), |_| true).await?;
-            for id in jobless {
-                match letters.iter().find(|letter| letter.job == *id) {
-                    Some(letter) => {
-                        let failed = (NoticeState::Failed, Some(letter.failure.message.as_str()));
-                        self.store.end_notice(id, failed, Timestamp::now()).await?;
-                    }
-                    None => queue.enqueue(id, &event).await?,
+            match letters.iter().find(|letter| letter.job == id) {
+                Some(letter) => {
+                    let failed = (NoticeState::Failed, Some(letter.failure.message.as_str()));
+                    self.store.end_notice(&id, failed, Timestamp::now()).await?;
                 }
+                None => queue.enqueue(&id, &event).await?,
             }
         }
         Ok(())

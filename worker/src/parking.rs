@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
 use crate::failure::{Failure, Target};
-use crate::notice::{Audience, Notice, NoticeKind};
-use crate::outbox::{Cause, notice_key};
+use crate::notice::NoticeKind;
+use crate::outbox::Cause;
 
 /// The admin is told of one row at most once in so long, however often it is parked.
 const TOLD_ONCE_IN_MS: i64 = 3_600_000;
@@ -58,10 +58,9 @@ async fn alert(bridge: &Bridge, table: &Table, Parked { row, until }: Parked) ->
         row: Some(row),
         at: None,
     };
-    for channel in bridge.outbox.admin_channels() {
-        let key = notice_key(&event, &[channel.as_str()])?;
-        let notice = Notice::new(key, NoticeKind::LoopAlert, Audience::Admin, context.clone());
-        bridge.outbox.post(&notice, channel, cause).await?;
-    }
+    bridge
+        .outbox
+        .tell_admin((NoticeKind::LoopAlert, &context), cause, &[])
+        .await?;
     Ok(())
 }

@@ -22,7 +22,6 @@ use crate::cache::Cache;
 use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
 use crate::clients::slack::Slack;
-use crate::dead_budget::DeadBudget;
 use crate::health::OpenedStore;
 use crate::ledger_writer::LedgerWriter;
 use crate::outbox::Outbox;
@@ -73,7 +72,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let dead_letters = settings.dead_letters;
     let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
     let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), bridge.gates.process().clone());
-    let writer = writer.with_budget(DeadBudget::new(dead_letters)).keep(keep);
+    let writer = writer.keep(keep);
     let beside = tokio::spawn(run_beside(Arc::clone(&bridge), redis, dead_letters));
     let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
 
@@ -116,7 +115,7 @@ async fn run_beside(bridge: Arc<Bridge>, redis: Redis, dead_letters: DeadLetterS
     tokio::join!(
         probe::run(Arc::clone(&bridge)),
         incidents::run(&bridge),
-        dead_budget::tell_for_ever(&bridge, &redis, dead_letters),
+        dead_budget::watch(&bridge, &redis, dead_letters),
         bridge.outbox.sweep_for_ever(),
     );
 }

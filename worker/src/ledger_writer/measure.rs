@@ -1,12 +1,10 @@
-//! The numbers of the ledger, as gauges: its backlog, what the dead letters weigh, and the conservation line.
+//! The numbers of the ledger, as gauges: its backlog, and the conservation line.
 
 use std::time::Duration;
 
-use passerelle_shared::queue::{Queue, Redis};
+use passerelle_shared::queue::Queue;
 use passerelle_shared::store::Store;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-
-use crate::dead_budget::DeadBudget;
 
 /// How often the numbers are measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
@@ -15,7 +13,7 @@ const LONGEST_COUNT: Duration = Duration::from_secs(20);
 
 /// Measures until it is dropped, beside the writing: an alert on the backlog is wanted most while the database is away.
 /// A number that cannot be had keeps its last value; the writer says why.
-pub(super) async fn for_ever(queue: &Queue, store: &Store, redis: &Redis, mut budget: Option<DeadBudget>) {
+pub(super) async fn for_ever(queue: &Queue, store: &Store) {
     let mut ticks = interval(MEASURE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -23,9 +21,6 @@ pub(super) async fn for_ever(queue: &Queue, store: &Store, redis: &Redis, mut bu
         if let Ok(stats) = queue.stats().await {
             let backlog = i64::try_from(stats.ledger_backlog).unwrap_or(i64::MAX);
             metrics::gauge!("passerelle_ledger_backlog_entries").set(as_gauge(backlog));
-        }
-        if let (Some(budget), Ok(load)) = (&mut budget, redis.dead_load().await) {
-            budget.look(load);
         }
         if let Ok(Ok(counts)) = timeout(LONGEST_COUNT, store.counts()).await {
             metrics::gauge!("passerelle_ledger_items").set(as_gauge(counts.items));

@@ -19,7 +19,6 @@ use passerelle_shared::store::{Intake, IntakeError, Store, take_ledger};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::dead_budget::DeadBudget;
 use lease::Lease;
 use retirement::Retirement;
 use waits::Waits;
@@ -36,9 +35,7 @@ const LAST_PASS: Duration = Duration::from_secs(5);
 pub struct LedgerWriter {
     queue: Queue,
     store: Store,
-    redis: Redis,
     lease: Lease,
-    budget: Option<DeadBudget>,
     keep: Option<Duration>,
 }
 
@@ -48,18 +45,9 @@ impl LedgerWriter {
         Self {
             queue,
             store,
-            lease: Lease::new(redis.clone(), name),
-            redis,
-            budget: None,
+            lease: Lease::new(redis, name),
             keep: None,
         }
-    }
-
-    /// Also watches what the dead letters weigh.
-    #[must_use]
-    pub fn with_budget(self, budget: DeadBudget) -> Self {
-        let budget = Some(budget);
-        Self { budget, ..self }
     }
 
     /// Finished events are removed after this time; without it, never.
@@ -69,12 +57,11 @@ impl LedgerWriter {
     }
 
     /// Writes until told to stop, then once more what is there. Stop it after everything that still adds facts.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let budget = self.budget.take();
+    pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
             // A step that is dropped halfway has written nothing, or all of it.
             () = self.write_for_ever() => {}
-            () = measure::for_ever(&self.queue, &self.store, &self.redis, budget) => {}
+            () = measure::for_ever(&self.queue, &self.store) => {}
             () = stop.cancelled() => {}
         }
         self.finish().await;

@@ -50,10 +50,8 @@ impl Letters {
 async fn latest(queue: &Queue) -> Result<HashMap<JobKey, (String, Seq)>, Failure> {
     let since = Timestamp::now().minus(SPEAKS_FOR);
     let is_for_good = |stored: &str| FOR_GOOD.iter().any(|reason| stored.contains(reason));
-    let letters = queue.letters_since(since, is_for_good).await;
-    let letters = letters.map_err(|error| super::requests::not_asked(&error))?;
     let mut known = HashMap::new();
-    for letter in letters {
+    for letter in queue.letters_since(since, is_for_good).await? {
         // The newest come first.
         known.entry(letter.job).or_insert((letter.id, letter.covers));
     }

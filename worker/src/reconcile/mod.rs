@@ -27,7 +27,6 @@ use serde::Serialize;
 
 pub use marks::{Left, LeftTable, Mark};
 pub use requests::Requests;
-pub(crate) use requests::not_asked;
 pub use walk::{Look, Walk};
 
 /// The source of the events that the reconciliation makes, and the beginning of their ids.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, RowKey, SourceName};
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::{Queue, QueueError};
 use passerelle_shared::time::Timestamp;
 use serde_json::json;
@@ -13,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{Finding, SOURCE};
-use crate::failure::{Failure, Target};
 
 /// Most rows in one event, as in Baserow's own.
 const LARGEST_EVENT: u32 = 200;
@@ -123,9 +121,4 @@ impl Requests {
             payload: payload.into_bytes(),
         })
     }
-}
-
-/// Redis did not take or tell what was asked of it.
-pub(crate) fn not_asked(error: &QueueError) -> Failure {
-    Failure::new(FailureClass::Transient, Target::Redis, error.to_string())
 }

@@ -1,13 +1,12 @@
 //! The reconciliation as a round: all tables, at a pace that leaves fresh events their room.
 
 use passerelle_shared::id::TableId;
-use passerelle_shared::ledger::FailureClass;
 use serde::{Deserialize, Serialize};
 
 use super::Memo;
 use crate::bridge::Bridge;
 use crate::failure::Failure;
-use crate::reconcile::{Finding, Left, Requests, Scope, Walk, not_asked};
+use crate::reconcile::{Finding, Left, Requests, Scope, Walk};
 
 /// How far a run has come.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,15 +83,14 @@ pub(super) async fn compare(
             Ok(Some(look)) => look,
             Ok(None) => return Ok(compared),
             // The other tables are not to blame.
-            Err(failure) if matches!(failure.class, FailureClass::Auth | FailureClass::Permanent) => {
+            Err(failure) if failure.is_final() => {
                 tracing::warn!(error = %failure, "a table cannot be reconciled");
                 walk.skip();
                 continue;
             }
             Err(failure) => return Err(failure),
         };
-        let asking = requests.ask(&look.findings, |some| compared.asked += some);
-        asking.await.map_err(|error| not_asked(&error))?;
+        requests.ask(&look.findings, |some| compared.asked += some).await?;
         compared.dead += tell_of_letters(&look.findings);
         if look.is_last {
             compared.rows += look.rows;

@@ -5,13 +5,12 @@
 
 use passerelle_shared::event::EventKind;
 use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::time::Timestamp;
 use serde_json::json;
 
 use super::wiki::event;
 use crate::bridge::Bridge;
-use crate::failure::{Failure, Target};
+use crate::failure::Failure;
 use crate::journal::Journal;
 
 /// In place of a share's id: the first look was made.
@@ -41,9 +40,7 @@ pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
             payload.to_string(),
         );
         let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-        let accepted = bridge.queue.accept(event).await;
-        let _durable =
-            accepted.map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))?;
+        let _durable = bridge.queue.accept(event).await?;
     }
     if is_first {
         let made = (Timestamp::now(), false);

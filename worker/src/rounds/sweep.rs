@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, SourceName};
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::store::Doubt;
 use passerelle_shared::time::Timestamp;
 use serde_json::json;
@@ -16,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::apply::{UNSWEPT, twins};
 use crate::bridge::Bridge;
-use crate::failure::{Failure, Target};
+use crate::failure::Failure;
 use crate::journal::Journal;
 
 /// The source of the events, and the beginning of their ids.
@@ -66,10 +65,8 @@ async fn look_after(bridge: &Bridge, doubt: &Doubt) -> Result<bool, Failure> {
 
 async fn ask(bridge: &Bridge, doubt: &Doubt, why: &str) -> Result<(), Failure> {
     let event = event(doubt, why).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let accepted = bridge.queue.accept(event).await;
-    accepted
-        .map(|_| ())
-        .map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))
+    let _durable = bridge.queue.accept(event).await?;
+    Ok(())
 }
 
 /// The same finding is the same event.

@@ -4,14 +4,13 @@ use passerelle_shared::config::{BodyUpdates, RowAction};
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, InvalidId, SourceName};
 use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::time::Timestamp;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::bridge::Bridge;
 use crate::clients::docmost::Page;
-use crate::failure::{Failure, Target};
+use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::is_in_space;
 
@@ -67,10 +66,8 @@ async fn ask(bridge: &Bridge, page: &Page, state: &str) -> Result<(), Failure> {
         payload.to_string(),
     );
     let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-    let accepted = bridge.queue.accept(event).await;
-    accepted
-        .map(|_| ())
-        .map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))
+    let _durable = bridge.queue.accept(event).await?;
+    Ok(())
 }
 
 /// An event of our own about something in the wiki.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use passerelle_shared::id::TableId;
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::time::Timestamp;
 
 use super::SourceWatch;
@@ -31,7 +30,7 @@ impl SourceWatch {
         let webhooks = match self.door.webhooks(table.id).await {
             Ok(webhooks) => webhooks,
             // The other tables are not to blame.
-            Err(failure) if is_final(&failure) => {
+            Err(failure) if failure.is_final() => {
                 found("refused");
                 if self.is_new(table.id) {
                     let name = &table.name;
@@ -101,7 +100,7 @@ impl SourceWatch {
                 past.switched_on(Timestamp::now());
                 Ok(())
             }
-            Err(failure) if is_final(&failure) => {
+            Err(failure) if failure.is_final() => {
                 tracing::warn!(row.table = place.table.name, webhook = webhook.id, error = %failure, "a webhook is switched off, and cannot be switched on");
                 past.was_refused(Timestamp::now());
                 tell::admin(bridge, &off, Then::Refused(&failure.message)).await
@@ -138,11 +137,6 @@ fn off_of<'a>(place: &'a Place, webhook: &Webhook, since: String) -> Off<'a> {
         failures: webhook.failed_triggers,
         since,
     }
-}
-
-/// Whether asking again would be answered in the same way.
-fn is_final(failure: &Failure) -> bool {
-    matches!(failure.class, FailureClass::Auth | FailureClass::Permanent)
 }
 
 fn found(finding: &'static str) {

@@ -137,7 +137,7 @@ impl Memory {
 
     /// That of a webhook.
     pub(super) async fn of(&self, webhook: u64) -> Result<Past, Failure> {
-        let mut connection = self.redis.connection().await.map_err(|error| away(&error))?;
+        let mut connection = self.redis.connection().await?;
         let kept: Option<String> = connection
             .hget(self.key(), webhook)
             .await
@@ -150,7 +150,7 @@ impl Memory {
 
     /// Keeps it; an empty one is no entry.
     pub(super) async fn keep(&self, webhook: u64, past: &Past) -> Result<(), Failure> {
-        let mut connection = self.redis.connection().await.map_err(|error| away(&error))?;
+        let mut connection = self.redis.connection().await?;
         let kept: Result<(), redis::RedisError> = if *past == Past::default() {
             connection.hdel(self.key(), webhook).await
         } else {

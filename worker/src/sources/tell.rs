@@ -1,15 +1,14 @@
 //! Who hears of a webhook that was switched off: the ledger, what was done about it; the admin, once.
 
 use passerelle_shared::id::EventId;
-use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
-use crate::failure::{Failure, Target};
-use crate::notice::{Audience, Notice, NoticeKind};
-use crate::outbox::{Cause, notice_key};
+use crate::failure::Failure;
+use crate::notice::NoticeKind;
+use crate::outbox::Cause;
 
 /// Who acts, in the ledger; also whose notice it is.
 const WATCH: &str = "source-watch";
@@ -43,8 +42,7 @@ pub(super) async fn switched_on(bridge: &Bridge, off: &Off<'_>) -> Result<(), Fa
         "webhook {} of the table {} was switched off ({}); the rows of the gap are compared with their pages",
         off.webhook, off.table.name, off.since
     );
-    let noted = bridge.queue.note_act(&on, "switched_on", (WATCH, &why)).await;
-    noted.map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))?;
+    bridge.queue.note_act(&on, "switched_on", (WATCH, &why)).await?;
     admin(bridge, off, Then::On).await
 }
 
@@ -59,12 +57,8 @@ pub(super) async fn admin(bridge: &Bridge, off: &Off<'_>, then: Then<'_>) -> Res
         row: None,
         at: None,
     };
-    let context = in_words(off, then);
-    for channel in bridge.outbox.admin_channels() {
-        let key = notice_key(&event, &[channel.as_str()])?;
-        let notice = Notice::new(key, NoticeKind::WebhookOff, Audience::Admin, context.clone());
-        bridge.outbox.post(&notice, channel, cause).await?;
-    }
+    let notice = (NoticeKind::WebhookOff, &in_words(off, then));
+    bridge.outbox.tell_admin(notice, cause, &[]).await?;
     Ok(())
 }
 

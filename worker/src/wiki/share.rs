@@ -9,8 +9,8 @@ use crate::bridge::Bridge;
 use crate::clients::docmost::Share;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::notice::{Audience, Notice, NoticeKind};
-use crate::outbox::{Cause, notice_key};
+use crate::notice::NoticeKind;
+use crate::outbox::Cause;
 use crate::rules::is_space_of;
 
 /// Tells of a share, unless that was done.
@@ -92,10 +92,8 @@ async fn tell(
         row: None,
         at: None,
     };
-    for channel in bridge.outbox.admin_channels() {
-        let key = notice_key(&event, &[channel.as_str()])?;
-        let notice = Notice::new(key, NoticeKind::ShareCreated, Audience::Admin, context.clone());
-        let state = bridge.outbox.post(&notice, channel, cause).await?;
+    let notice = (NoticeKind::ShareCreated, &context);
+    for (channel, state) in bridge.outbox.tell_admin(notice, cause, &[]).await? {
         journal.note(
             "tell",
             format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()),
