@@ -17,7 +17,7 @@ use passerelle_shared::id::{EventId, InvalidId, RowId, TableId, WebhookId};
 use passerelle_shared::outcome::IgnoredReason;
 use passerelle_shared::time::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::echo::{Fields, QuietFields};
@@ -38,21 +38,12 @@ struct WireDelivery<'a> {
     batch_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     table_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    items: Elements<'a>,
-    #[serde(borrow, default)]
-    old_items: Elements<'a>,
-    #[serde(borrow, default)]
-    row_ids: Elements<'a>,
-}
-
-/// A value that should be a list, taken apart in the same pass over the text.
-#[derive(Default)]
-enum Elements<'a> {
-    #[default]
-    Absent,
-    NotAList,
-    List(Vec<&'a RawValue>),
+    #[serde(borrow, default, deserialize_with = "present")]
+    items: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    old_items: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    row_ids: Option<&'a RawValue>,
 }
 
 /// Tells `null` (there, and null) from absent: only an explicit `"webhook_id": null` is a test call.
@@ -179,7 +170,7 @@ impl<'a> WireDelivery<'a> {
         judge: impl Fn(u64, &Fields<'_>) -> Disposition,
     ) -> Result<Rows, Rejection> {
         let mut rows = Rows::named_in("items");
-        for element in self.items.list("items")? {
+        for element in list("items", self.items)? {
             match read_row(element) {
                 Some((id, fields)) => rows.add(id, judge(id, &fields.0), Some(quiet.content(&fields.0))),
                 None => rows.add_unreadable(),
@@ -190,7 +181,7 @@ impl<'a> WireDelivery<'a> {
 
     fn deleted_rows(&self) -> Result<Rows, Rejection> {
         let mut rows = Rows::named_in("row_ids");
-        for element in self.row_ids.list("row_ids")? {
+        for element in list("row_ids", self.row_ids)? {
             match element.get().parse() {
                 Ok(id) => rows.add(id, Disposition::Sync, None),
                 Err(_) => rows.add_unreadable(),
@@ -202,8 +193,8 @@ impl<'a> WireDelivery<'a> {
     /// The rows of `old_items` by id; `None` where an id stands twice. What cannot be read is missing: its row becomes work.
     fn old_rows(&self) -> HashMap<u64, Option<WireRow<'a>>> {
         let mut rows = HashMap::new();
-        let elements = self.old_items.list("old_items").unwrap_or_default();
-        for (id, fields) in elements.iter().filter_map(|element| read_row(element)) {
+        let elements = list("old_items", self.old_items).unwrap_or_default();
+        for (id, fields) in elements.into_iter().filter_map(read_row) {
             rows.entry(id)
                 .and_modify(|repeated| *repeated = None)
                 .or_insert(Some(fields));
@@ -230,56 +221,9 @@ fn checked<T>(field: &'static str, id: Result<T, InvalidId>) -> Result<T, Reject
     id.map_err(|_| Rejection::InvalidId(field))
 }
 
-impl<'a> Elements<'a> {
-    fn list(&self, field: &'static str) -> Result<&[&'a RawValue], Rejection> {
-        match self {
-            Self::Absent => Err(Rejection::MissingField(field)),
-            Self::NotAList => Err(Rejection::NotAList(field)),
-            Self::List(elements) => Ok(elements),
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Elements<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Elements<'de>, A::Error> {
-                let mut elements = Vec::new();
-                while let Some(element) = list.next_element()? {
-                    elements.push(element);
-                }
-                Ok(Elements::List(elements))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Elements<'de>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Elements::NotAList)
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Elements<'de>, E> {
-                Ok(Elements::NotAList)
-            }
-            fn visit_unit<E>(self) -> Result<Elements<'de>, E> {
-                Ok(Elements::NotAList)
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Elements<'de>, E> {
-                Ok(Elements::NotAList)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Elements<'de>, E> {
-                Ok(Elements::NotAList)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Elements<'de>, E> {
-                Ok(Elements::NotAList)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Elements<'de>, E> {
-                Ok(Elements::NotAList)
-            }
-        }
-        deserializer.deserialize_any(List)
-    }
+fn list<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, Rejection> {
+    let value = value.ok_or(Rejection::MissingField(field))?;
+    serde_json::from_str(value.get()).map_err(|_| Rejection::NotAList(field))
 }
 
 /// A row with its id; `None` if it is no object, or its first `id` is no number.
@@ -468,6 +412,17 @@ mod tests {
         let closed = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
         let deep = delivery("rows.created", &format!(r#""items": [{{"id": 1, "a": {closed}}}]"#));
         assert_eq!(items(&deep), ["1: sync"]);
+    }
+
+    /// Neither can be read by a parser of values; both can be skipped.
+    #[rstest]
+    #[case::a_number_without_bounds("1e999999")]
+    #[case::half_a_character(r#""\ud800""#)]
+    fn a_list_that_is_none_and_is_not_needed_never_costs_the_delivery(#[case] odd: &str) {
+        let updated = format!(r#""items": [{{"id": 1, "a": 2}}], "old_items": {odd}, "row_ids": {odd}"#);
+        assert_eq!(items(&delivery("rows.updated", &updated)), ["1: sync"]);
+        let created = format!(r#""items": {odd}"#);
+        assert_eq!(read(&delivery("rows.created", &created)).unwrap_err(), "not_a_list");
     }
 
     proptest! {
