@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use passerelle_shared::config::Channel;
 use passerelle_shared::id::EventId;
 use passerelle_shared::job::JobKey;
-use passerelle_shared::queue::{Queue, QueueName};
+use passerelle_shared::queue::QueueName;
 use passerelle_shared::store::{NoticeState, StoredNotice};
 use passerelle_shared::time::Timestamp;
 use serde::Serialize;
@@ -131,7 +131,7 @@ async fn retry(
         Channel::Slack => QueueName::Slack,
     };
     let event = EventId::parse("retry").map_err(|error| Trouble::Failed(error.to_string()))?;
-    Queue::new(bridge.redis.clone(), queue).enqueue(&id, &event).await?;
+    bridge.queue_of(queue).enqueue(&id, &event).await?;
     console.tell(json, &Retried { id, retried: true }, |retried| {
         format!(
             "{} waits to be sent; `passerelle notices` tells whether it was.",

@@ -215,20 +215,11 @@ impl<'a> Run<'a> {
         (trail, from_start): (Option<&Trail>, bool),
         console: &mut Console,
     ) -> Result<Walk<'a>, Trouble> {
-        let worker = self.worker;
-        let Some(trail) = trail else {
-            return Walk::begin(worker, scope, &Left::default())
-                .await
-                .map_err(|failure| failed(&failure));
+        let left = match trail.filter(|_| !from_start) {
+            Some(trail) => Left::of(trail.read().await?.iter().map(String::as_str)),
+            None => Left::default(),
         };
-        let left = if from_start {
-            Left::default()
-        } else {
-            Left::of(trail.read().await?.iter().map(String::as_str))
-        };
-        let walk = Walk::begin(worker, scope, &left)
-            .await
-            .map_err(|failure| failed(&failure))?;
+        let walk = begin(self.worker, scope, &left).await?;
         if let Some(before) = walk.goes_on_after().filter(|_| walk.tables() > 0) {
             self.finished = before.0;
             let before = finished(before).unwrap_or_default();
@@ -239,11 +230,14 @@ impl<'a> Run<'a> {
             self.answer.goes_on_after = Some(before);
             return Ok(walk);
         }
-        // Nothing to go on with: there was nothing, it was told to begin anew, or only its very end was missing.
-        trail.forget().await?;
-        Walk::begin(worker, scope, &Left::default())
-            .await
-            .map_err(|failure| failed(&failure))
+        if let Some(trail) = trail {
+            trail.forget().await?;
+        }
+        if left.is_nothing() {
+            return Ok(walk);
+        }
+        // Only the very end of the earlier run was missing.
+        begin(self.worker, scope, &Left::default()).await
     }
 
     fn show(&mut self, look: &Look, console: &mut Console) {
@@ -268,6 +262,12 @@ impl<'a> Run<'a> {
             "{trouble}\n{asked} rows had been asked for by then; the same command goes on where it stopped"
         ))
     }
+}
+
+async fn begin<'a>(worker: &'a bridge::Bridge, scope: Scope, left: &Left) -> Result<Walk<'a>, Trouble> {
+    Walk::begin(worker, scope, left)
+        .await
+        .map_err(|failure| failed(&failure))
 }
 
 fn failed(failure: &passerelle_worker::failure::Failure) -> Trouble {

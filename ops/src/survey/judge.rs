@@ -7,8 +7,8 @@ use passerelle_shared::id::TableId;
 use passerelle_worker::clients::baserow::Table;
 use passerelle_worker::rules::{FieldNeed, Purpose, RuleSources, Rules, TableNeeds};
 
-use super::problem;
 use super::tables::{SeenTable, Survey, find};
+use super::{listed, problem};
 
 /// The types of fields that take a text as the bridge writes it.
 const WRITABLE: [&str; 5] = ["text", "long_text", "url", "date", "single_select"];
@@ -40,16 +40,8 @@ impl Survey {
             let hint = format!("give the number: table = {}", numbers.join(" or table = "));
             return problem(place, what, hint);
         }
-        let known: Vec<String> = self
-            .tables
-            .iter()
-            .map(|table| format!("{} ({})", table.name, table.id))
-            .collect();
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
-        };
+        let known = self.tables.iter().map(|table| format!("{} ({})", table.name, table.id));
+        let known = listed(known);
         problem(
             place,
             format!("BASEROW_TOKEN sees no table {}; it sees: {known}", shown(reference)),

@@ -51,6 +51,16 @@ fn unusable(error: impl std::fmt::Display) -> Trouble {
     Trouble::Failed(format!("the HTTP client could not be made: {error}"))
 }
 
+/// What there is to choose from, in words.
+fn listed(names: impl IntoIterator<Item = String>) -> String {
+    let names: Vec<String> = names.into_iter().collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
 /// A problem in three parts.
 fn problem(place: &str, what: impl Into<String>, hint: impl Into<String>) -> Problem {
     Problem {

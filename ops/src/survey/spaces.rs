@@ -4,7 +4,7 @@ use passerelle_shared::config::Problem;
 use passerelle_worker::clients::docmost::Account;
 use passerelle_worker::rules::{RuleSources, Rules};
 
-use super::problem;
+use super::{listed, problem};
 
 /// What is wrong with the spaces of the rules.
 pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
@@ -31,12 +31,7 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
 }
 
 fn unseen(account: &Account, (place, name): (&str, &str), role: &str) -> Problem {
-    let known: Vec<&str> = account.spaces.iter().map(|member| member.space.name.as_str()).collect();
-    let known = if known.is_empty() {
-        "none".to_owned()
-    } else {
-        known.join(", ")
-    };
+    let known = listed(account.spaces.iter().map(|member| member.space.name.clone()));
     problem(
         place,
         format!(

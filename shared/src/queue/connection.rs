@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
@@ -43,6 +43,12 @@ struct Health {
     is_up: AtomicBool,
     /// When the last outage that this process noticed ended.
     up_since: Mutex<Option<Instant>>,
+}
+
+impl Health {
+    fn up_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.up_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Clone)]
@@ -138,12 +144,7 @@ impl Redis {
 
     /// How long Redis has been answering without an outage that this process noticed; very long if there was none.
     pub(super) fn up_for(&self) -> Duration {
-        let since = *self
-            .inner
-            .health
-            .up_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let since = *self.inner.health.up_since();
         since.map_or(Duration::MAX, |since| since.elapsed())
     }
 
@@ -194,12 +195,7 @@ impl Redis {
         let is_up = !matches!(result, Err(QueueError::Unavailable(_)));
         if self.inner.health.is_up.swap(is_up, Ordering::Relaxed) != is_up {
             if is_up {
-                *self
-                    .inner
-                    .health
-                    .up_since
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *self.inner.health.up_since() = Some(Instant::now());
                 tracing::info!("Redis answers again");
             } else if let Err(error) = &result {
                 tracing::warn!(%error, "Redis does not answer");
