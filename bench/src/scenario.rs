@@ -23,7 +23,7 @@ pub(crate) enum Scenario {
     Drain,
     /// From the accepted event to the start of its job, by an idle worker.
     Pickup,
-    /// The cost of each operation with 1 k, 100 k and 1 M waiting jobs.
+    /// The cost of each operation with 1 k, 100 k, 1 M and 1.3 M waiting jobs.
     Backlog,
     /// The no-op handler itself; started by `accept`.
     #[command(hide = true)]
