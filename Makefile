@@ -9,7 +9,10 @@ export PATH := $(CURDIR)/.run/bin:$(PATH)
 # Settings come from .env where it exists (see .env.example).
 WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
 BUILD := cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
-PASSERELLE := $(WITH_ENV) cargo run -q -p passerelle-ops --bin passerelle --
+# Where no Redis is named, `make up` and `make run` bring one and leave its address here while it runs.
+OWN_REDIS := own=$${RUN_FOLDER:-.run}/redis.url; if [ -z "$${REDIS_URL:-}" ] && [ -f "$$own" ]; then export REDIS_URL=$$(cat "$$own"); fi;
+PROGRAM := cargo run -q -p passerelle-ops --bin passerelle --
+PASSERELLE := $(WITH_ENV) $(OWN_REDIS) $(PROGRAM)
 
 ##@ Start here
 

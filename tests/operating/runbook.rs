@@ -35,7 +35,9 @@ struct Shell<'a> {
     system: &'a System,
     folder: TempDir,
     programs: PathBuf,
-    ports: [u16; 2],
+    ports: [u16; 3],
+    /// Whether the settings name the system's Redis.
+    names_redis: bool,
 }
 
 impl<'a> Shell<'a> {
@@ -45,25 +47,27 @@ impl<'a> Shell<'a> {
             system,
             folder: tempfile::tempdir()?,
             programs: program.parent().context("no folder")?.to_owned(),
-            ports: [free_port()?, free_port()?],
+            ports: [free_port()?, free_port()?, free_port()?],
+            names_redis: true,
         })
     }
 
     fn run(&self, command: &str) -> anyhow::Result<Output> {
-        let [ingress, workers] = self.ports.map(|port| format!("127.0.0.1:{port}"));
+        let [ingress, workers, _] = self.ports.map(|port| format!("127.0.0.1:{port}"));
         let program = self.programs.join("passerelle");
         // The programs of this build: a runbook is tested, not cargo.
         let command = command.replacen(
             "make ",
             &format!(
-                "make --no-print-directory PASSERELLE='{}' BUILD=true ",
+                "make --no-print-directory WITH_ENV= PROGRAM='{}' BUILD=true ",
                 program.display()
             ),
             1,
         );
         #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Ok(std::process::Command::new("bash")
+        let mut shell = std::process::Command::new("bash");
+        shell
             .args(["-c", &command])
             .current_dir(repository())
             .env_clear()
@@ -77,7 +81,11 @@ impl<'a> Shell<'a> {
             .env("RUN_FOLDER", self.folder.path())
             .env("INGRESS_SPOOL_DIR", self.folder.path().join("spool"))
             .env("PROGRAM_FOLDER", &self.programs)
-            .output()?)
+            .env("OWN_REDIS_PORT", self.ports[2].to_string());
+        if !self.names_redis {
+            shell.env_remove("REDIS_URL");
+        }
+        Ok(shell.output()?)
     }
 }
 
@@ -122,6 +130,25 @@ async fn every_command_of_the_runbook_works_when_it_is_typed() {
             "the runbook says `{command}`, and that fails:\n{printed}{complaint}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_until_make_down() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let mut shell = Shell::of(&system).unwrap();
+    shell.names_redis = false;
+    let typed = |command: &str| tokio::task::block_in_place(|| shell.run(command)).unwrap();
+    let works = |command: &str| {
+        let output = typed(command);
+        assert!(output.status.success(), "{command}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    works("make up WORKERS=1");
+    assert!(works("make stats").contains("nothing is lost"));
+    assert!(works("make workers").contains("worker-"));
+    works("make restart");
+    works("make down");
+    assert!(!typed("make stats").status.success(), "there is none any more");
 }
 
 #[test]
