@@ -29,6 +29,8 @@ pub struct Call {
     pub fault: Option<String>,
     /// The status of the answer; none while it waits, and none for ever when the connection was cut.
     pub status: Option<u16>,
+    /// When it was answered, in milliseconds since the epoch.
+    pub answered_ms: Option<i64>,
 }
 
 /// The calls of one product. Clones are the same log.
@@ -76,6 +78,7 @@ impl Calls {
             origin,
             fault: None,
             status: None,
+            answered_ms: None,
         };
         if inner.kept.len() == KEPT {
             inner.kept.pop_front();
@@ -91,7 +94,10 @@ impl Calls {
 
     /// Notes how a call was answered.
     pub(crate) fn answered(&self, number: u64, status: u16) {
-        self.change(number, |call| call.status = Some(status));
+        self.change(number, |call| {
+            call.status = Some(status);
+            call.answered_ms = Some(clock::now_ms());
+        });
     }
 
     fn change(&self, number: u64, change: impl FnOnce(&mut Call)) {

@@ -133,7 +133,7 @@ pub struct DocmostSettings {
     pub credentials: DocmostCredentials,
     /// `DOCMOST_TIMEOUT_SECONDS` for one call.
     pub timeout: Duration,
-    /// `DOCMOST_CONCURRENCY`: most calls at once per worker process. More than 4 gains nothing (measured).
+    /// `DOCMOST_CONCURRENCY`: most calls at once, all worker processes together. More than 4 gains nothing (measured).
     pub concurrency: usize,
 }
 

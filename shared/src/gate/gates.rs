@@ -207,8 +207,8 @@ impl Gates {
     }
 }
 
-/// A number from 0 to 1 that spreads probes: from the random bits of a fresh ULID.
-fn rand_chance() -> f64 {
+/// A number from 0 to 1 that spreads what many would do at once: from the random bits of a fresh ULID.
+pub(super) fn rand_chance() -> f64 {
     let bits = ulid::Ulid::generate().random() & u128::from(u32::MAX);
     u32::try_from(bits).map_or(0.0, |bits| f64::from(bits) / f64::from(u32::MAX))
 }

@@ -1,5 +1,6 @@
 //! The page itself: update the linked one, adopt an earlier one, or create it.
 
+use futures::FutureExt as _;
 use passerelle_shared::id::PageId;
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::store::{Intent, Link};
@@ -70,7 +71,10 @@ impl Application<'_, '_> {
     }
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
-        let created = self.bridge.docmost.create(self.journal, &space.id, self.page).await;
+        let (bridge, row, slot) = (self.bridge, self.owner, &self.page.slot);
+        // How long its page may still appear is counted from the intent, not from when it got in line.
+        let late = || async move { Ok(bridge.store.renew_intent(row, slot, Timestamp::now()).await?) }.boxed();
+        let created = bridge.docmost.create(self.journal, &space.id, self.page, &late).await;
         if let Err(failure) = &created {
             self.create_failed(failure, intent).await?;
         }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 pub use super::docmost_account::{Account, Membership};
 use super::docmost_answers::Label;
 pub use super::docmost_answers::{Page, PageSpace, Person, Share, SharedPage, Space};
-pub use super::docmost_call::Docmost;
 use super::docmost_call::Route;
+pub use super::docmost_call::{Docmost, Late};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::rules::{Body, DesiredIcon, DesiredPage};
@@ -37,8 +37,15 @@ impl Docmost {
         Ok(found.and_then(|index| spaces.into_iter().nth(index)))
     }
 
-    /// Creates a page. A lost answer is ambiguous: the page may exist, or come to exist later.
-    pub async fn create(&self, journal: &mut Journal, space: &str, page: &DesiredPage) -> Result<Page, Failure> {
+    /// Creates a page. A lost answer is ambiguous: the page may exist, or come to exist later. `late` is run right before a call that had to
+    /// wait for its turn.
+    pub async fn create(
+        &self,
+        journal: &mut Journal,
+        space: &str,
+        page: &DesiredPage,
+        late: Late<'_>,
+    ) -> Result<Page, Failure> {
         let mut body =
             json!({"spaceId": space, "title": page.title, "format": "markdown", "content": page.body.text()});
         if let DesiredIcon::Is(Some(icon)) = &page.icon {
@@ -47,8 +54,13 @@ impl Docmost {
         if let Some(parent) = &page.parent {
             body["parentPageId"] = json!(parent);
         }
-        self.ask(journal, &Route::creating("create_page", "pages/create"), body)
-            .await
+        self.ask_late(
+            journal,
+            &Route::creating("create_page", "pages/create"),
+            body,
+            Some(late),
+        )
+        .await
     }
 
     /// Makes title, icon and (where the rule says so) body of a page equal to the desired ones, and checks the answer.

@@ -63,7 +63,7 @@ impl Docmost {
         // Each login leaves a session behind, and Docmost keeps only 25; a fixed token must stay what it is.
         if self.has_password() {
             let logout = Route::repeatable("sign_out", "auth/logout");
-            let _ = self.send_as(&session, &logout, &json!({})).await;
+            let _ = self.ask_as(&session, &logout, &json!({})).await;
         }
         account
     }
@@ -79,7 +79,7 @@ impl Docmost {
             user: User,
         }
         let who = Route::repeatable("who_am_i", "users/me");
-        let me: Me = data_of(&self.send_as(session, &who, &json!({})).await?, Effect::Repeatable)?;
+        let me: Me = data_of(&self.ask_as(session, &who, &json!({})).await?, Effect::Repeatable)?;
         Ok(Account {
             email: me.user.email,
             role: me.user.role,
@@ -92,7 +92,7 @@ impl Docmost {
         let mut body = json!({"limit": PAGE});
         let mut memberships = Vec::new();
         for _ in 0..MOST_PAGES {
-            let listing: Value = data_of(&self.send_as(session, &route, &body).await?, Effect::Repeatable)?;
+            let listing: Value = data_of(&self.ask_as(session, &route, &body).await?, Effect::Repeatable)?;
             let items = listing["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             for item in items {
                 memberships.push(membership(item)?);

@@ -1,10 +1,10 @@
 //! One call to Docmost: POST, JSON in, envelope out, with our session, few at a time. The only place where its status becomes a failure.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use passerelle_shared::config::{DocmostCredentials, DocmostSettings};
-use passerelle_shared::gate::{GateName, Gates};
+use passerelle_shared::gate::{GateName, GateTarget, Gates, Permits, Turn};
 use passerelle_shared::ledger::FailureClass;
 use passerelle_shared::queue::Redis;
 use passerelle_shared::time::Timestamp;
@@ -12,13 +12,18 @@ use reqwest::{Client, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Effect, exchange, http};
 use super::docmost_session::{Login, Session, SharedSession};
 use super::guard::Guard;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
+
+/// A call that was asked for so long ago and is sent only now is *late*: what was true then is looked at again.
+const LATE: Duration = Duration::from_secs(1);
+
+/// What is to be done right before a late call is sent, by whoever noted when it was to be sent.
+pub type Late<'a> = &'a (dyn Fn() -> BoxFuture<'a, Result<(), Failure>> + Sync);
 
 /// Docmost with our account.
 #[derive(Debug)]
@@ -28,7 +33,7 @@ pub struct Docmost {
     session: SharedSession,
     guard: Guard,
     /// More than a few calls at once gain nothing and make a restart of its database worse (measured).
-    permits: Arc<Semaphore>,
+    permits: Permits,
 }
 
 /// A call that Docmost offers: its name in `trace`, its path, and what it would mean to send it twice.
@@ -79,8 +84,8 @@ impl Docmost {
             http: http(settings.timeout)?,
             settings: settings.clone(),
             session: SharedSession::new(redis),
+            permits: Permits::new(&gates, GateTarget::Docmost, settings.concurrency),
             guard: Guard::new(gates, Target::Docmost),
-            permits: Arc::new(Semaphore::new(settings.concurrency)),
         })
     }
 
@@ -111,9 +116,20 @@ impl Docmost {
         route: &Route,
         body: Value,
     ) -> Result<T, Failure> {
+        self.ask_late(journal, route, body, None).await
+    }
+
+    /// The same, with something to do right before a late call is sent.
+    pub(super) async fn ask_late<T: for<'de> Deserialize<'de>>(
+        &self,
+        journal: &mut Journal,
+        route: &Route,
+        body: Value,
+        late: Option<Late<'_>>,
+    ) -> Result<T, Failure> {
         let began = Instant::now();
         let result = self
-            .call(route, &body)
+            .call(route, &body, late)
             .await
             .and_then(|answer| data_of(&answer, route.effect));
         journal.call(route.step, route.request(), began, &result);
@@ -123,39 +139,67 @@ impl Docmost {
     /// A call whose answer is just yes.
     pub(super) async fn tell(&self, journal: &mut Journal, route: &Route, body: Value) -> Result<(), Failure> {
         let began = Instant::now();
-        let result = self.call(route, &body).await.map(|_| ());
+        let result = self.call(route, &body, None).await.map(|_| ());
         journal.call(route.step, route.request(), began, &result);
         result
     }
 
     /// Sends with the session; a refused token is renewed once, since a 401 was not carried out.
-    async fn call(&self, route: &Route, body: &Value) -> Result<Answer, Failure> {
+    async fn call(&self, route: &Route, body: &Value, late: Option<Late<'_>>) -> Result<Answer, Failure> {
         self.guard.admit(route.gate()).await?;
+        let asked = Instant::now();
         let session = self.session(None).await?;
-        let mut result = self.send_as(&session, route, body).await;
+        let turn = self.turn(route, asked, late).await?;
+        let mut result = turn.during(self.send_as(&session, route, body)).await;
         if result
             .as_ref()
             .is_err_and(|failure| failure.class == FailureClass::Auth && failure.status == Some(401))
         {
             let renewed = self.session(Some(&session)).await?;
-            result = self.send_as(&renewed, route, body).await;
+            let turn = self.turn(route, asked, late).await?;
+            result = turn.during(self.send_as(&renewed, route, body)).await;
         }
         self.guard.report(route.gate(), &result);
         result
     }
 
-    pub(super) async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
+    /// The right to send one call. What was true when it was asked for is looked at again if that was long ago.
+    async fn turn(&self, route: &Route, asked: Instant, late: Option<Late<'_>>) -> Result<Turn<'_>, Failure> {
+        let turn = self.permits.turn().await;
+        if asked.elapsed() < LATE {
+            return Ok(turn);
+        }
+        match self.look_again(route, late).await {
+            Ok(()) => Ok(turn),
+            Err(failure) => {
+                turn.give_back().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn look_again(&self, route: &Route, late: Option<Late<'_>>) -> Result<(), Failure> {
+        self.guard.admit(route.gate()).await?;
+        match late {
+            Some(late) => late().await,
+            None => Ok(()),
+        }
+    }
+
+    /// A call outside of gates and journals.
+    pub(super) async fn ask_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
+        let turn = self.permits.turn().await;
+        turn.during(self.send_as(session, route, body)).await
+    }
+
+    async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
         let request = self.post(route.path).bearer_auth(session.token()).json(body);
         self.send(route.effect, request).await
     }
 
     async fn send(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
-        let _permit = self.permits.acquire().await;
         let answer = exchange(Target::Docmost, effect, request).await?;
-        match classify(&answer, effect) {
-            None => Ok(answer),
-            Some(failure) => Err(failure),
-        }
+        classify(&answer, effect).map_or(Ok(answer), Err)
     }
 
     /// Whether it works as a whole, by its own word. `health/live` is not asked: it answers also where nothing else does.
@@ -182,15 +226,15 @@ impl Docmost {
             DocmostCredentials::Token(token) => token.expose_secret().to_owned(),
             DocmostCredentials::Password { email, password } => {
                 let body = json!({"email": email, "password": password.expose_secret()});
-                let answer = self
-                    .send(Effect::Repeatable, self.post("auth/login").json(&body))
-                    .await?;
+                let login = self.send(Effect::Repeatable, self.post("auth/login").json(&body));
+                let answer = self.permits.turn().await.during(login).await?;
                 tracing::info!("signed in to Docmost");
                 token_in(&answer)?
             }
         };
         let request = self.post("users/me").bearer_auth(&token).json(&json!({}));
-        let me: Value = data_of(&self.send(Effect::Repeatable, request).await?, Effect::Repeatable)?;
+        let who_am_i = self.send(Effect::Repeatable, request);
+        let me: Value = data_of(&self.permits.turn().await.during(who_am_i).await?, Effect::Repeatable)?;
         let user = me
             .pointer("/user/id")
             .and_then(Value::as_str)

@@ -1,0 +1,40 @@
+-- permit: the right to make one call of a target at a time, taken, kept and given back.
+--
+-- KEYS 1 permits in use: sorted set of tokens by the time when they lapse, ms · 2 who waits: sorted set of processes by the time until when
+--   that is believed, ms
+-- ARGV 1 token · 2 process · 3 most permits at once · 4 lease, ms · 5 belief in a waiting process, ms ·
+--   6 'take' or 'yield' (before a call: for the latter others who wait go first), 'keep' (during a call) or 'give' (no call follows)
+-- Answers 1 when the token is a permit now.
+local used, waiting = KEYS[1], KEYS[2]
+local token, process, most, lease, belief, wish = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+
+if wish == 'give' then
+  redis.call('ZREM', used, token)
+  return 0
+end
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', used, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', waiting, '-inf', now)
+
+local function take()
+  redis.call('ZADD', used, now + lease, token)
+  redis.call('PEXPIRE', used, 2 * lease)
+  redis.call('ZREM', waiting, process)
+  return 1
+end
+
+if redis.call('ZSCORE', used, token) then
+  local others = redis.call('ZCARD', waiting) - (redis.call('ZSCORE', waiting, process) and 1 or 0)
+  -- More than may be: the limit was lowered, or a process woke after it had been given up.
+  local is_surplus = redis.call('ZCARD', used) > most
+  if wish ~= 'yield' or (others == 0 and not is_surplus) then return take() end
+  redis.call('ZREM', used, token)
+elseif redis.call('ZCARD', used) < most then
+  return take()
+end
+if wish == 'keep' then return 0 end
+redis.call('ZADD', waiting, now + belief, process)
+redis.call('PEXPIRE', waiting, 2 * belief)
+return 0
