@@ -105,8 +105,17 @@ pub struct Failure {
     pub body: Option<String>,
     /// When to come back, where that is known.
     pub retry_after: Option<Duration>,
+    /// How far the call came, if nothing answered it.
+    pub unanswered: Option<Unanswered>,
+}
+
+/// What became of a call that nothing answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
     /// There was no connection to be had: nothing was sent.
-    pub is_unconnected: bool,
+    NoConnection,
+    /// It was sent, and no answer came in time.
+    TimedOut,
 }
 
 impl Failure {
@@ -119,7 +128,7 @@ impl Failure {
             status: None,
             body: None,
             retry_after: None,
-            is_unconnected: false,
+            unanswered: None,
         }
     }
 
@@ -146,11 +155,13 @@ impl Failure {
         match self.class {
             FailureClass::Throttled => CallResult::Throttled(self.retry_after),
             FailureClass::Auth => CallResult::Refused(self.message.clone()),
-            FailureClass::Transient | FailureClass::Ambiguous if self.is_unconnected => {
-                CallResult::NoConnection(self.message.clone())
-            }
             FailureClass::Transient | FailureClass::Ambiguous if !is_own_answer => {
-                CallResult::Failed(self.message.clone())
+                let why = self.message.clone();
+                match self.unanswered {
+                    Some(Unanswered::NoConnection) => CallResult::NoConnection(why),
+                    Some(Unanswered::TimedOut) => CallResult::NoAnswer(why),
+                    None => CallResult::Failed(why),
+                }
             }
             FailureClass::Transient
             | FailureClass::Ambiguous
@@ -192,7 +203,7 @@ impl From<StoreError> for Failure {
             return failure;
         }
         Self {
-            is_unconnected: true,
+            unanswered: Some(Unanswered::NoConnection),
             ..failure.after(STORE_PATIENCE)
         }
     }

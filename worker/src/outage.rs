@@ -21,7 +21,7 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
     };
     if matches!(
         failure.as_call_result(),
-        CallResult::Failed(_) | CallResult::NoConnection(_)
+        CallResult::Failed(_) | CallResult::NoAnswer(_) | CallResult::NoConnection(_)
     ) && failure.retry_after.is_none()
     {
         history.trouble = gates.trouble_of(target).await;

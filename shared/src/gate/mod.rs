@@ -5,7 +5,7 @@
 //!
 //! **The states.**
 //! ```text
-//!   open ──(half of ≥ 10 calls fail in 30 s, 5 without a connection or 8 failures in a row, 5 refusals, "too many requests")──▶ stopped
+//!   open ──(half of ≥ 10 calls fail in 30 s, 5 without a connection, 4 without an answer or 8 failures in a row, 5 refusals, "too many requests")──▶ stopped
 //!   stopped ──(5, 10, 20 … 60 s, or the time that the target named)──▶ probing: one holder over all replicas
 //!   probing ──(health check, then one real job)──▶ ramping        probing ──(either fails)──▶ stopped, twice the wait
 //!   ramping ──(120 s of quadratic growth)──▶ open                 ramping ──(≥ 20 % and ≥ 3 calls fail)──▶ stopped, twice the ramp

@@ -14,8 +14,10 @@ use crate::queue::scripts::Call;
 pub enum CallResult {
     /// It answered for itself, be it with a refusal of this one row or page.
     Answered,
-    /// It failed, or did not answer in time.
+    /// It failed.
     Failed(String),
+    /// It did not answer in time.
+    NoAnswer(String),
     /// There was no connection to be had.
     NoConnection(String),
     /// It asked us to come back later; after the named time, if it named one.
@@ -31,6 +33,7 @@ struct Counts {
     failed: u64,
     row: u64,
     connects: u64,
+    silent: u64,
     refused: u64,
     throttled: Option<Duration>,
     why: String,
@@ -42,19 +45,19 @@ impl Counts {
         match result {
             CallResult::Answered => {
                 self.answered += 1;
-                (self.row, self.connects, self.refused) = (0, 0, 0);
+                (self.row, self.connects, self.silent, self.refused) = (0, 0, 0, 0);
             }
             CallResult::Failed(why) => {
-                self.failed += 1;
-                self.row += 1;
-                self.connects = 0;
-                self.why = why;
+                (self.connects, self.silent) = (0, 0);
+                self.fail(why);
+            }
+            CallResult::NoAnswer(why) => {
+                (self.connects, self.silent) = (0, self.silent + 1);
+                self.fail(why);
             }
             CallResult::NoConnection(why) => {
-                self.failed += 1;
-                self.row += 1;
-                self.connects += 1;
-                self.why = why;
+                (self.connects, self.silent) = (self.connects + 1, 0);
+                self.fail(why);
             }
             CallResult::Throttled(wait) => {
                 self.throttled = self.throttled.max(Some(wait.unwrap_or(unnamed_wait)));
@@ -65,6 +68,12 @@ impl Counts {
                 self.why = why;
             }
         }
+    }
+
+    fn fail(&mut self, why: String) {
+        self.failed += 1;
+        self.row += 1;
+        self.why = why;
     }
 }
 
@@ -108,7 +117,10 @@ impl Reports {
                 continue;
             }
             call.arg(gate.as_str()).arg(counts.answered).arg(counts.failed);
-            call.arg(counts.row).arg(counts.connects).arg(counts.refused);
+            call.arg(counts.row)
+                .arg(counts.connects)
+                .arg(counts.silent)
+                .arg(counts.refused);
             match counts.throttled {
                 Some(wait) => call.arg(millis(wait)),
                 None => call.arg(-1),
@@ -129,9 +141,16 @@ mod tests {
         let mut counts = Counts::default();
         counts.add(CallResult::NoConnection("refused".to_owned()), SOON);
         counts.add(CallResult::Failed("503".to_owned()), SOON);
-        assert_eq!((counts.failed, counts.row, counts.connects), (2, 2, 0));
+        counts.add(CallResult::NoAnswer("time-out".to_owned()), SOON);
+        assert_eq!(
+            (counts.failed, counts.row, counts.connects, counts.silent),
+            (3, 3, 0, 1)
+        );
         counts.add(CallResult::Answered, SOON);
-        assert_eq!((counts.answered, counts.failed, counts.row), (1, 2, 0));
+        assert_eq!(
+            (counts.answered, counts.failed, counts.row, counts.silent),
+            (1, 3, 0, 0)
+        );
     }
 
     #[test]

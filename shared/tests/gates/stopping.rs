@@ -309,3 +309,29 @@ async fn closed_time_is_remembered_so_that_jobs_do_not_grow_old_in_it() {
         Duration::ZERO
     );
 }
+
+#[tokio::test]
+async fn four_calls_without_an_answer_stop_a_gate_of_their_target_whatever_kind_they_were() {
+    let world = World::start(policy()).unwrap();
+    let (one, two) = (world.replica(), world.replica());
+    let silent = || CallResult::NoAnswer("no answer in time".to_owned());
+    // Answers in between, or of a row that is slow each time, are no outage.
+    one.saw(READ, &[silent(), silent(), silent(), CallResult::Answered, silent()])
+        .await;
+    two.saw(WRITE, &[silent(), CallResult::Answered, silent()]).await;
+    two.saw(GateName::BaserowRead, &[silent(), silent()]).await;
+    assert_eq!(one.state(READ).await.unwrap(), GateState::Open);
+    assert_eq!(one.state(WRITE).await.unwrap(), GateState::Open);
+    one.saw(WRITE, &[silent(), silent()]).await;
+    let status = one.status(WRITE).await.unwrap();
+    assert_eq!(status.state, GateState::Stopped);
+    assert_eq!(
+        status.why.as_deref(),
+        Some("4 calls in a row got no answer: no answer in time")
+    );
+    let trouble = two.gates.trouble_of(GateTarget::Docmost).await;
+    assert!(
+        trouble.is_some(),
+        "the reading calls may still be counted against their jobs"
+    );
+}

@@ -7,7 +7,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use crate::failure::{Failure, Target};
+use crate::failure::{Failure, Target, Unanswered};
 
 /// The largest answer that is read; a row with long texts stays far below.
 const MOST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -100,7 +100,7 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
             effect.unknown_outcome()
         };
         Failure {
-            is_unconnected: error.is_connect(),
+            unanswered: unanswered(&error),
             ..Failure::new(class, target, sentence(&error))
         }
     };
@@ -119,6 +119,14 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
     }
     let body = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Answer { status, headers, body })
+}
+
+fn unanswered(error: &reqwest::Error) -> Option<Unanswered> {
+    match error {
+        error if error.is_connect() => Some(Unanswered::NoConnection),
+        error if error.is_timeout() => Some(Unanswered::TimedOut),
+        _ => None,
+    }
 }
 
 /// The error with its causes; without the URL, which may hold secrets.

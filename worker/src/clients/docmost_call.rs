@@ -165,7 +165,9 @@ impl Docmost {
 
     /// The right to send one call. What was true when it was asked for is looked at again if that was long ago.
     async fn turn(&self, route: &Route, asked: Instant, late: Option<Late<'_>>) -> Result<Turn<'_>, Failure> {
+        let waiting = Instant::now();
         let turn = self.permits.turn().await;
+        metrics::histogram!("passerelle_docmost_turn_seconds").record(waiting.elapsed().as_secs_f64());
         if asked.elapsed() < LATE {
             return Ok(turn);
         }

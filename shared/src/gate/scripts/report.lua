@@ -1,7 +1,7 @@
 -- report: what the calls of one process to the targets gave, gathered over a moment; stops the gates whose rules are met.
 --
--- ARGV 4… for each gate: gate · answered · failed · failures in a row at the end · of these without a connection · refused in a row at the end ·
---         throttled wait (-1 none) · why (of the last failure)
+-- ARGV 4… for each gate: gate · answered · failed · failures in a row at the end · of these without a connection · of these without an answer ·
+--         refused in a row at the end · throttled wait (-1 none) · why (of the last failure)
 -- Failures in a row go on with those of other processes, unless something was answered in between.
 local slot_length = math.floor(policy.window / SLOTS)
 
@@ -12,6 +12,19 @@ local function in_a_row(calls, field, tail, was_answered)
   end
   if tail == 0 then return tonumber(redis.call('HGET', calls, field)) or 0 end
   return redis.call('HINCRBY', calls, field, tail)
+end
+
+-- Calls without an answer, in a row for each gate of the target; of the other gates only what the window has seen.
+local function silent_in_a_row(name, tail, was_answered)
+  local calls, target = key(name .. ':calls'), target_of(name)
+  if tail > 0 then redis.call('HSET', calls, 'silent_at', ms(now)) end
+  local silent = in_a_row(calls, 'silent', tail, was_answered)
+  for _, kind in ipairs({ 'read', 'write', 'login' }) do
+    local other = target .. ':' .. kind
+    local seen = other ~= name and redis.call('HMGET', key(other .. ':calls'), 'silent', 'silent_at') or {}
+    if seen[1] and seen[2] and now - tonumber(seen[2]) < policy.window then silent = silent + tonumber(seen[1]) end
+  end
+  return silent
 end
 
 local function count(name, at)
@@ -33,7 +46,8 @@ local function count(name, at)
   end
   seen.row = in_a_row(calls, 'row', tonumber(ARGV[at + 3]), answered > 0)
   seen.connects = in_a_row(calls, 'connects', tonumber(ARGV[at + 4]), answered > 0)
-  seen.refused = in_a_row(calls, 'refused', tonumber(ARGV[at + 5]), answered > 0)
+  seen.silent = silent_in_a_row(name, tonumber(ARGV[at + 5]), answered > 0)
+  seen.refused = in_a_row(calls, 'refused', tonumber(ARGV[at + 6]), answered > 0)
   seen.total = seen.answered + seen.failed
   redis.call('PEXPIRE', calls, math.max(policy.window * 2, 24 * HOUR))
   return seen
@@ -46,13 +60,14 @@ end
 
 local function why_stop(name, seen, calls, share)
   if seen.connects >= longest_row(name, policy.connects) then return seen.connects .. ' calls in a row found no connection' end
+  if seen.silent >= policy.silences then return seen.silent .. ' calls in a row got no answer' end
   if seen.row >= longest_row(name, policy.row) then return seen.row .. ' calls in a row failed' end
   if seen.refused >= policy.refused then return 'our account was refused ' .. seen.refused .. ' times in a row' end
   if calls and seen.failed > 0 and seen.failed >= seen.total * share then return seen.failed .. ' of ' .. seen.total .. ' calls failed' end
 end
 
-for at = 4, #ARGV, 8 do
-  local name, throttled, why = ARGV[at], tonumber(ARGV[at + 6]), ARGV[at + 7]
+for at = 4, #ARGV, 9 do
+  local name, throttled, why = ARGV[at], tonumber(ARGV[at + 7]), ARGV[at + 8]
   local gate = hash(name)
   if not gate.state or gate.state == 'ramping' then
     local seen = count(name, at)
