@@ -1,14 +1,21 @@
 //! At most one page per row, whatever happens to the create.
 
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
 use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_shared::gate::{GateTarget, Permits};
+use passerelle_shared::id::Slot;
 use passerelle_shared::ledger::{FailureClass, Verdict};
 use passerelle_shared::outcome::Outcome;
 use rstest::rstest;
 use serde_json::json;
+use test_support::eventually;
 
 use crate::world::World;
 
 const CREATE: &str = "/api/pages/create";
+const SPACES: &str = "/api/spaces";
 
 fn status(status: u16) -> FaultKind {
     FaultKind::Status {
@@ -67,6 +74,54 @@ async fn nothing_is_created_while_an_abandoned_create_may_still_run() {
 }
 
 #[tokio::test]
+async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_it_got_in_line() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    // While the last look-up is under way, others take all turns.
+    let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 5);
+    world.docmost.faults.set(vec![
+        Fault::on(SPACES, FaultKind::Delay { ms: 500 }),
+        Fault::on(CREATE, FaultKind::Hang).times(1),
+    ]);
+    let others_wait = async {
+        eventually("the last look-up", async || match world.docmost.calls.count(SPACES) {
+            0 => Err(()),
+            _ => Ok(()),
+        })
+        .await;
+        let turns = futures::future::join_all((0..4).map(|_| others.turn())).await;
+        let waited_long = async {
+            let is_intended = async || world.bridge.store.has_intent(row, &Slot::page()).await;
+            eventually("the create is in line", async || match is_intended().await {
+                Ok(true) => Ok(()),
+                other => Err(other),
+            })
+            .await;
+            let intended = Instant::now();
+            eventually("it is there for long", async || {
+                if intended.elapsed() > Duration::from_millis(1200) {
+                    Ok(())
+                } else {
+                    Err(())
+                }
+            })
+            .await;
+            assert_eq!(world.docmost.calls.count(CREATE), 0);
+        }
+        .shared();
+        futures::future::join_all(turns.into_iter().map(|turn| turn.during(waited_long.clone()))).await;
+    };
+    let (first, ()) = tokio::join!(world.attempt(row), others_wait);
+    assert!(
+        matches!(&first.verdict, Verdict::Retry { failure, .. } if failure.class == FailureClass::Ambiguous),
+        "{first:?}"
+    );
+    let second = world.attempt(row).await.verdict;
+    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    assert_eq!(world.docmost.calls.count(CREATE), 1);
+}
+
+#[tokio::test]
 async fn a_refused_create_leaves_nothing_to_wait_for() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
@@ -94,12 +149,7 @@ async fn a_store_that_was_lost_makes_no_second_page() {
     let row = world.project("Refonte").await.unwrap();
     world.synced(row).await.unwrap();
     world.change(row, json!({"docmost_page_id": null})).await.unwrap();
-    world
-        .bridge
-        .store
-        .forget_link(row, &passerelle_shared::id::Slot::page())
-        .await
-        .unwrap();
+    world.bridge.store.forget_link(row, &Slot::page()).await.unwrap();
     assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
     assert_eq!(world.pages().await.unwrap().len(), 1);
 }

@@ -9,7 +9,8 @@ use passerelle_sandbox::server::Running;
 use passerelle_sandbox::{baserow, docmost};
 use passerelle_shared::config::{Reader, RedisSettings};
 use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, RowKey, SourceName};
+use passerelle_shared::gate::{GatePolicy, Gates};
+use passerelle_shared::id::{EventId, ProcessName, RowKey, SourceName};
 use passerelle_shared::job::{EventKinds, Job, JobKey};
 use passerelle_shared::ledger::{AcceptedRecord, LedgerRecord, Seq, Settlement, Verdict};
 use passerelle_shared::outcome::Outcome;
@@ -92,6 +93,14 @@ impl World {
     pub(crate) async fn replica(&self) -> anyhow::Result<Bridge> {
         let products = (&self.baserow, &self.docmost);
         bridge(&self.bridge_file, &self.redis, self.folder.path(), products).await
+    }
+
+    /// The gates, as a process sees them that is none of ours.
+    pub(crate) fn other_gates(&self) -> anyhow::Result<Gates> {
+        let reader = [("REDIS_URL", self.redis.url())];
+        let settings = RedisSettings::read(&mut Reader::from_pairs(reader));
+        let name = ProcessName::unique("other");
+        Ok(Gates::new(Redis::open(&settings)?, name, GatePolicy::default()))
     }
 
     /// The settings of a worker process in this world.
