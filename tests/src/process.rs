@@ -68,14 +68,7 @@ impl Process {
 
     /// Sends a signal by name, e.g. `TERM`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.pid().to_string())
-            .status()?;
-        if !status.success() {
-            bail!("{} could not be signalled with {name}", self.name);
-        }
-        Ok(())
+        test_support::signal(self.pid(), name).with_context(|| self.name.clone())
     }
 
     /// Waits until it ends by itself.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::queue::{Queue, QueueStats};
 use passerelle_shared::store::{Counts, Store};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::{TestRedis, eventually};
@@ -205,10 +204,7 @@ impl System {
     /// The store, as an operator's program sees it.
     pub async fn store(&self) -> anyhow::Result<Store> {
         let url = self.environment["DATABASE_URL"].clone();
-        Ok(Store::open(&StoreSettings {
-            url: SecretString::from(url),
-        })
-        .await?)
+        Ok(Store::open(&StoreSettings::at(url)).await?)
     }
 
     /// What every process printed, for the message of a failing test.

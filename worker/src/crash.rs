@@ -105,8 +105,8 @@ impl CrashPoint {
 /// SIGKILL, as `kill -9` sends it: nothing is cleaned up, nothing is flushed.
 #[cfg(feature = "crash-points")]
 fn kill_this_process() -> ! {
-    let pid = std::process::id().to_string();
-    let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+    let kill = format!("kill -KILL {}", std::process::id());
+    let _ = std::process::Command::new("sh").args(["-c", &kill]).status();
     std::process::abort()
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -68,13 +67,6 @@ async fn is_empty(folder: &Path) {
     .await;
 }
 
-fn signal(ingress: &Ingress, name: &str) -> anyhow::Result<()> {
-    let pid = ingress.redis.pid().unwrap_or_default().to_string();
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid).status()?;
-    anyhow::ensure!(status.success(), "Redis could not be signalled");
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_thousand_deliveries_without_redis_are_answered_200_and_accepted_once_when_it_is_back() {
     let mut ingress = Ingress::start().unwrap();
@@ -131,7 +123,7 @@ async fn a_delivery_that_comes_again_while_redis_is_away_is_one_event() {
 async fn a_frozen_redis_costs_the_first_callers_seconds_and_nobody_a_delivery() {
     let ingress = Ingress::start().unwrap();
     ingress.deliver(created(0)).await.unwrap();
-    signal(&ingress, "STOP").unwrap();
+    ingress.redis.freeze().unwrap();
     let began = Instant::now();
     assert_eq!(ingress.deliver(created(1)).await.unwrap().status, 200);
     assert!(began.elapsed() < CALLER_GIVES_UP, "{:?}", began.elapsed());
@@ -145,7 +137,7 @@ async fn a_frozen_redis_costs_the_first_callers_seconds_and_nobody_a_delivery() 
         assert_eq!((answer.status, answer.word()), (200, "queued"));
         assert!(took < CALLER_GIVES_UP, "{took:?}");
     }
-    signal(&ingress, "CONT").unwrap();
+    ingress.redis.thaw().unwrap();
     are_accepted_once(&ingress, 100).await;
 }
 

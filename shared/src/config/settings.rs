@@ -45,10 +45,23 @@ impl RedisSettings {
 pub struct StoreSettings {
     /// `DATABASE_URL`: `sqlite://path/to/file.sqlite` (default) or `postgres://…`.
     pub url: SecretString,
+    /// `DATABASE_TIMEOUT_SECONDS`: how long a statement may take before the database counts as away.
+    pub timeout: Duration,
 }
 
+/// Far more than any of our statements takes; a ledger batch on a slow disk included.
+const STATEMENT_SECONDS: u64 = 30;
+
 impl StoreSettings {
-    /// Reads `DATABASE_URL`.
+    /// The database at this URL, with the usual limit of time.
+    pub fn at(url: impl Into<SecretString>) -> Self {
+        Self {
+            url: url.into(),
+            timeout: Duration::from_secs(STATEMENT_SECONDS),
+        }
+    }
+
+    /// Reads `DATABASE_URL` and `DATABASE_TIMEOUT_SECONDS`.
     pub fn read(reader: &mut Reader) -> Self {
         let url = reader.text("DATABASE_URL", "sqlite://data/passerelle.sqlite");
         if !["sqlite:", "postgres:", "postgresql:"]
@@ -63,6 +76,7 @@ impl StoreSettings {
         }
         Self {
             url: SecretString::from(url),
+            timeout: reader.seconds("DATABASE_TIMEOUT_SECONDS", STATEMENT_SECONDS),
         }
     }
 }

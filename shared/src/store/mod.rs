@@ -7,6 +7,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `open.rs` | connecting, settings of each database, bringing the schema up to date |
+//! | `bounded_pool.rs` | the limit of time for every statement |
 //! | `pages.rs` | links and intents |
 //! | `notices.rs` | what people are told |
 //! | `pending.rs` | the events that a row's job answers for |
@@ -23,6 +24,7 @@
 //! | `retention.rs` | what is old and may go |
 
 mod asked;
+mod bounded_pool;
 mod bulk;
 mod column;
 mod counts;

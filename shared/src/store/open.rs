@@ -6,9 +6,11 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
+use tokio::time::timeout;
 
 use super::StoreError;
+use super::bounded_pool::BoundedPool;
 use crate::config::StoreSettings;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
@@ -28,7 +30,7 @@ const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = F
 /// The store: SQLite or PostgreSQL, by URL. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(super) pool: AnyPool,
+    pub(super) pool: BoundedPool,
 }
 
 impl Store {
@@ -37,8 +39,8 @@ impl Store {
         sqlx::any::install_default_drivers();
         let url = settings.url.expose_secret();
         let pool = match sqlite_file(url) {
-            Some(file) => open_sqlite(url, file).await,
-            None => open_postgres(url).await,
+            Some(file) => open_sqlite(url, file, settings.timeout).await,
+            None => open_postgres(url, settings.timeout).await,
         }?;
         let store = Self { pool };
         store.migrate().await?;
@@ -62,7 +64,7 @@ impl Store {
     async fn migrate(&self) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
-            match MIGRATIONS.run(&self.pool).await {
+            match self.migrate_once().await {
                 Ok(()) => return Ok(()),
                 Err(error) if attempt == SCHEMA_ATTEMPTS || !may_be_a_race(&error) => {
                     return Err(StoreError::Schema(error));
@@ -71,6 +73,17 @@ impl Store {
             }
         }
     }
+
+    /// On a connection of its own: changing a large table may take longer than any other statement.
+    async fn migrate_once(&self) -> Result<(), MigrateError> {
+        let mut connection = self.pool.unbounded.acquire().await?;
+        if connection.backend_name() == "PostgreSQL" {
+            connection.execute("SET statement_timeout = 0").await?;
+        }
+        let result = MIGRATIONS.run(&mut *connection).await;
+        connection.close_on_drop();
+        result
+    }
 }
 
 /// PostgreSQL's migrations take a lock; SQLite's do not, and a second program may find a table that was not there a moment ago.
@@ -78,25 +91,31 @@ fn may_be_a_race(error: &MigrateError) -> bool {
     matches!(error, MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
 }
 
-async fn open_postgres(url: &str) -> Result<AnyPool, StoreError> {
+async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
     let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)?";
     let not_opened = |source| not_opened(url, source, hint);
     // A pool tries a refused connection again and again until its time is up, and forgets why. The first connection says it at once.
-    AnyConnection::connect(url)
-        .await
-        .map_err(not_opened)?
-        .close()
-        .await
-        .map_err(not_opened)?;
-    AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(CONNECTION_WAIT)
-        .connect(url)
-        .await
-        .map_err(not_opened)
+    let first = async { AnyConnection::connect(url).await?.close().await };
+    let in_time = timeout(limit, first).await;
+    in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(not_opened)?;
+    let options = options(limit).after_connect(move |connection, _| {
+        Box::pin(async move {
+            // What we have given up waiting for shall not pile up in the server, behind a lock for example.
+            let limited = format!("SET statement_timeout = {}", limit.as_millis());
+            connection.execute(AssertSqlSafe(limited)).await?;
+            Ok(())
+        })
+    });
+    BoundedPool::connect(options, url, limit).await.map_err(not_opened)
 }
 
-async fn open_sqlite(url: &str, file: &str) -> Result<AnyPool, StoreError> {
+fn options(limit: Duration) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(CONNECTION_WAIT.min(limit))
+}
+
+async fn open_sqlite(url: &str, file: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
     let hint = "Is its folder writable, and is DATABASE_URL right (sqlite://path/to/file.sqlite)?";
     if let Some(folder) = Path::new(file).parent() {
         std::fs::create_dir_all(folder).map_err(|error| not_opened(url, error.into(), hint))?;
@@ -107,16 +126,13 @@ async fn open_sqlite(url: &str, file: &str) -> Result<AnyPool, StoreError> {
     } else {
         format!("{url}{separator}mode=rwc")
     };
-    AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(CONNECTION_WAIT)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(SQLITE_SETTINGS).await?;
-                Ok(())
-            })
+    let options = options(limit).after_connect(|connection, _| {
+        Box::pin(async move {
+            connection.execute(SQLITE_SETTINGS).await?;
+            Ok(())
         })
-        .connect(&created)
+    });
+    BoundedPool::connect(options, &created, limit)
         .await
         .map_err(|source| not_opened(url, source, hint))
 }

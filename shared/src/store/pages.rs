@@ -105,6 +105,10 @@ impl Store {
 
     /// Saves a link (insert or replace) and closes the intent of the same slot, in one transaction.
     pub async fn save_link(&self, link: &Link) -> Result<(), StoreError> {
+        self.pool.within(self.replace_link(link)).await
+    }
+
+    async fn replace_link(&self, link: &Link) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO links (table_id, row_id, slot, page_id, slug_id, space, content_hash, written) \

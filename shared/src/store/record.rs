@@ -27,13 +27,16 @@ impl Store {
     /// Writes ledger entries in one transaction, if the position is still `after`; else [`StoreError::LedgerMoved`] and nothing is written.
     pub async fn record(&self, entries: &[LedgerEntry], after: Option<&str>) -> Result<(), StoreError> {
         let Some(last) = entries.last() else { return Ok(()) };
-        let mut transaction = self.pool.begin().await?;
-        move_position(&mut transaction, after, &last.id).await?;
-        let open = open_items(&mut transaction, &jobs_to_close(entries)).await?;
-        let changes = fold(entries, open);
-        write::changes(&mut transaction, &changes).await?;
-        transaction.commit().await?;
-        Ok(())
+        let write = async {
+            let mut transaction = self.pool.begin().await?;
+            move_position(&mut transaction, after, &last.id).await?;
+            let open = open_items(&mut transaction, &jobs_to_close(entries)).await?;
+            let changes = fold(entries, open);
+            write::changes(&mut transaction, &changes).await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        self.pool.within(write).await
     }
 }
 

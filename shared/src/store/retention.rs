@@ -52,15 +52,19 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let range = (from.as_i64(), next.unwrap_or(end.as_i64()));
-        let mut transaction = self.pool.begin().await?;
-        let totals = remove(&mut transaction, range).await?;
-        let rows: Vec<(String, i64)> = totals.into_iter().filter(|(_, amount)| *amount > 0).collect();
-        RETIRED
-            .run(&mut transaction, &rows, |query, (name, amount)| {
-                query.bind(name.clone()).bind(*amount)
-            })
-            .await?;
-        transaction.commit().await?;
+        let remove = async {
+            let mut transaction = self.pool.begin().await?;
+            let totals = remove(&mut transaction, range).await?;
+            let rows: Vec<(String, i64)> = totals.into_iter().filter(|(_, amount)| *amount > 0).collect();
+            RETIRED
+                .run(&mut transaction, &rows, |query, (name, amount)| {
+                    query.bind(name.clone()).bind(*amount)
+                })
+                .await?;
+            transaction.commit().await?;
+            Ok(rows)
+        };
+        let rows = self.pool.within(remove).await?;
         let events = rows.iter().find(|(name, _)| name == "deliveries");
         Ok(Retired {
             events: events.map_or(0, |(_, amount)| amount.unsigned_abs()),

@@ -1,24 +1,16 @@
 //! What happens when something breaks: Redis, a worker, a handler, a record.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context as _;
 use futures::FutureExt as _;
 use passerelle_shared::ledger::{LedgerRecord, Verdict};
 use passerelle_shared::queue::{AcceptStatus, Queue, QueueError, QueueName, Settled};
-use test_support::{TestRedis, eventually};
+use test_support::eventually;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::world::{Worker, World, delivery, open, synced};
-
-fn signal(server: &TestRedis, name: &str) -> anyhow::Result<()> {
-    let pid = server.pid().context("the server does not run")?.to_string();
-    anyhow::ensure!(Command::new("kill").args([name, &pid]).status()?.success());
-    Ok(())
-}
 
 /// A handler that settles as soon as `gate` lets it.
 fn gated(world: &World, concurrency: usize, gate: &Arc<Semaphore>) -> Worker {
@@ -68,7 +60,7 @@ async fn a_frozen_redis_costs_no_lease_and_ends_no_worker() {
         world.accept(&[row]).await.unwrap();
     }
     eventually("four jobs run", async || world.running(4).await).await;
-    signal(&world.server, "-STOP").unwrap();
+    world.server.freeze().unwrap();
     gate.add_permits(1000);
     let began = Instant::now();
     let refused = world.queue.accept(delivery("while-frozen", &[200]).unwrap()).await;
@@ -79,7 +71,7 @@ async fn a_frozen_redis_costs_no_lease_and_ends_no_worker() {
         let refused = world.queue.accept(delivery("while-frozen", &[200]).unwrap()).await;
         assert!(refused.is_err());
     }
-    signal(&world.server, "-CONT").unwrap();
+    world.server.thaw().unwrap();
     // The calls that nobody waited for any more may have been carried out: then the delivery is durable, and says so.
     let _durable = eventually("accept works again", async || {
         world.queue.accept(delivery("while-frozen", &[200]).unwrap()).await

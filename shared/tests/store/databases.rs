@@ -2,7 +2,6 @@
 
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::store::Store;
-use secrecy::SecretString;
 use tempfile::TempDir;
 use test_support::TestPostgres;
 
@@ -35,9 +34,7 @@ impl Database {
 }
 
 fn settings(url: &str) -> StoreSettings {
-    StoreSettings {
-        url: SecretString::from(url),
-    }
+    StoreSettings::at(url)
 }
 
 /// A store by URL.

@@ -2,6 +2,7 @@
 
 mod conservation;
 mod databases;
+mod hanging;
 mod history;
 mod ledger;
 mod notices;

@@ -4,7 +4,6 @@ use crate::databases::Database;
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::store::Store;
 use rstest::rstest;
-use secrecy::SecretString;
 
 #[rstest]
 #[case::sqlite(Database::sqlite())]
@@ -23,9 +22,7 @@ async fn programs_that_start_at_the_same_moment_all_open_a_fresh_store(#[case] d
 #[tokio::test]
 async fn a_store_that_cannot_be_opened_says_where_and_what_to_do_without_the_password() {
     let unused = test_support::free_port().unwrap();
-    let settings = StoreSettings {
-        url: SecretString::from(format!("postgres://me:hunter2@127.0.0.1:{unused}/bridge")),
-    };
+    let settings = StoreSettings::at(format!("postgres://me:hunter2@127.0.0.1:{unused}/bridge"));
     let error = Store::open(&settings).await.unwrap_err().to_string();
     assert!(
         error.contains(&format!("postgres://127.0.0.1:{unused}/bridge")),
@@ -40,9 +37,7 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let settings = StoreSettings {
-        url: SecretString::from(format!("sqlite://{}/store.sqlite", file.display())),
-    };
+    let settings = StoreSettings::at(format!("sqlite://{}/store.sqlite", file.display()));
     let error = Store::open(&settings).await.unwrap_err().to_string();
     assert!(error.contains("Is its folder writable"), "{error}");
 }

@@ -96,23 +96,15 @@ const SWIFT_GATES: [(&str, &str); 5] = [
 
 #[tokio::test]
 async fn a_database_that_goes_down_while_jobs_run_holds_them_and_costs_no_attempt_and_no_fact() {
-    let postgres = TestPostgres::start().unwrap();
-    let builder = System::builder().workers(2).database(&postgres.url());
-    let builder = SWIFT_GATES
-        .into_iter()
-        .fold(builder, |builder, (name, value)| builder.worker_variable(name, value));
-    let mut system = builder.start().await.unwrap();
-    sync_redis_always(&system).await.unwrap();
-    let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
-    let observer = ProcessName::unique("observer");
-    let gates = Gates::new(Redis::open(&settings).unwrap(), observer, GatePolicy::default());
-    let mut rows = vec![project(&system, "Before").await.unwrap()];
-    system.drain().await;
+    survives(TestPostgres::kill, TestPostgres::boot).await.unwrap();
+}
 
-    postgres.kill().unwrap();
-    for number in 0..15 {
-        rows.push(project(&system, &format!("Projet {number}")).await.unwrap());
-    }
+#[tokio::test]
+async fn a_database_that_hangs_while_jobs_run_holds_them_and_costs_no_attempt_and_no_fact() {
+    survives(TestPostgres::freeze, TestPostgres::thaw).await.unwrap();
+}
+
+async fn the_gate_of_the_store_stops(gates: &Gates, system: &System) {
     eventually("the store's gate stops", async || match gates.list().await {
         Ok(gates) => {
             let stopped = gates
@@ -127,7 +119,35 @@ async fn a_database_that_goes_down_while_jobs_run_holds_them_and_costs_no_attemp
         Err(error) => Err(error.to_string()),
     })
     .await;
-    let incidents = gates.incidents(100).await.unwrap();
+}
+
+/// An outage of the database, and its end.
+async fn survives(
+    breaks: fn(&TestPostgres) -> anyhow::Result<()>,
+    mends: fn(&TestPostgres) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let postgres = TestPostgres::start()?;
+    let builder = System::builder()
+        .workers(2)
+        .database(&postgres.url())
+        .worker_variable("DATABASE_TIMEOUT_SECONDS", "1");
+    let builder = SWIFT_GATES
+        .into_iter()
+        .fold(builder, |builder, (name, value)| builder.worker_variable(name, value));
+    let mut system = builder.start().await?;
+    sync_redis_always(&system).await?;
+    let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
+    let observer = ProcessName::unique("observer");
+    let gates = Gates::new(Redis::open(&settings)?, observer, GatePolicy::default());
+    let mut rows = vec![project(&system, "Before").await?];
+    system.drain().await;
+
+    breaks(&postgres)?;
+    for number in 0..15 {
+        rows.push(project(&system, &format!("Projet {number}")).await?);
+    }
+    the_gate_of_the_store_stops(&gates, &system).await;
+    let incidents = gates.incidents(100).await?;
     assert!(
         incidents
             .iter()
@@ -136,22 +156,23 @@ async fn a_database_that_goes_down_while_jobs_run_holds_them_and_costs_no_attemp
     );
     // More events of the same rows while nothing can be written down, and a restart of Redis with all of it.
     for row in &rows {
-        system.baserow.update(*row, json!({"Statut": "Terminé"})).await.unwrap();
+        system.baserow.update(*row, json!({"Statut": "Terminé"})).await?;
     }
     system.drained_webhooks().await;
-    system.redis.kill().unwrap();
-    system.redis.boot().unwrap();
+    system.redis.kill()?;
+    system.redis.boot()?;
     eventually("facts wait in Redis", async || match system.queue.stats().await {
         Ok(stats) if stats.ledger_backlog > 0 => Ok(()),
         other => Err(other),
     })
     .await;
 
-    postgres.boot().unwrap();
+    mends(&postgres)?;
     let stats = system.drain().await;
     assert_eq!(stats.dead, 0, "{}", system.logs());
     have_one_page_each(&system, &rows).await;
-    adds_up(&system).await.unwrap();
-    assert!(endings(&postgres, "hold").await.unwrap() > 0);
-    assert_eq!(endings(&postgres, "retry").await.unwrap(), 0, "{}", system.logs());
+    adds_up(&system).await?;
+    assert!(endings(&postgres, "hold").await? > 0);
+    assert_eq!(endings(&postgres, "retry").await?, 0, "{}", system.logs());
+    Ok(())
 }

@@ -5,6 +5,7 @@
 mod port;
 mod postgres;
 mod redis_server;
+mod signal;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use port::free_port;
 pub use postgres::TestPostgres;
 pub use redis_server::TestRedis;
+pub use signal::signal;
 
 /// The longest that a test waits for a fact before it fails: what takes two seconds takes many more on a machine that does other things too.
 /// Leases and retries of seconds fit in several times, and several such waits in the time that a test is given.

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
+use crate::signal::{children_of, signal};
 use crate::{find_program, free_port};
 
 /// A running PostgreSQL cluster with an empty database, stopped and removed when dropped.
@@ -76,6 +77,29 @@ impl TestPostgres {
         )
     }
 
+    /// Stops all of its processes where they are, as a frozen disk or a paused machine would: connections stay, answers do not come.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("CONT")
+    }
+
+    /// The postmaster first, so that it starts no others meanwhile.
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let file = self.data().join("postmaster.pid");
+        let text = std::fs::read_to_string(&file).context("PostgreSQL does not run")?;
+        let postmaster = text.lines().next().unwrap_or_default().trim().parse()?;
+        signal(postmaster, name)?;
+        for child in children_of(postmaster)? {
+            // One that has ended meanwhile is no failure.
+            let _ = signal(child, name);
+        }
+        Ok(())
+    }
+
     /// Its port on this machine.
     pub fn port(&self) -> u16 {
         self.port
@@ -125,6 +149,7 @@ impl TestPostgres {
 
 impl Drop for TestPostgres {
     fn drop(&mut self) {
+        let _ = self.thaw();
         let _ = self.kill();
     }
 }

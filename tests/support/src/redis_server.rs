@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, find_program, free_port};
+use crate::{PATIENCE, find_program, free_port, signal};
 
 /// A running `redis-server` (append-only file on, `noeviction`), killed and removed when dropped.
 #[derive(Debug)]
@@ -34,9 +34,19 @@ impl TestRedis {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// Its process id, for signals (`SIGSTOP` freezes it).
+    /// Its process id.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// Stops it where it is: connections stay, answers do not come.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        signal(self.pid().context("Redis does not run")?, "STOP")
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        signal(self.pid().context("Redis does not run")?, "CONT")
     }
 
     /// Kills it with SIGKILL, as a power cut would; the data stays.

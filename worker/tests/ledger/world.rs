@@ -179,7 +179,7 @@ impl Wire {
 
 async fn open(url: &str) -> anyhow::Result<Store> {
     let url = SecretString::from(url.to_owned());
-    Ok(Store::open(&StoreSettings { url }).await?)
+    Ok(Store::open(&StoreSettings::at(url)).await?)
 }
 
 fn event(number: u64) -> anyhow::Result<NewEvent> {
