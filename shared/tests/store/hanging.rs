@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use futures::future::join_all;
 use passerelle_shared::config::StoreSettings;
 use passerelle_shared::id::{PageId, RowKey, Slot};
@@ -15,25 +16,25 @@ use tokio::time::timeout;
 /// More than there are connections.
 const CALLERS: usize = 20;
 
-async fn open(server: &TestPostgres) -> Store {
+async fn open(server: &TestPostgres) -> anyhow::Result<Store> {
     let settings = StoreSettings {
         timeout: Duration::from_millis(500),
         ..StoreSettings::at(server.url())
     };
-    let store = Store::open(&settings).await.unwrap();
-    for call in calls(&store).await {
-        call.unwrap();
+    let store = Store::open(&settings).await?;
+    for call in calls(&store).await? {
+        call?;
     }
-    store
+    Ok(store)
 }
 
 /// Reads, writes and transactions, at once.
-async fn calls(store: &Store) -> Vec<Result<(), StoreError>> {
-    let row: RowKey = "t2/r1".parse().unwrap();
+async fn calls(store: &Store) -> anyhow::Result<Vec<Result<(), StoreError>>> {
+    let row: RowKey = "t2/r1".parse()?;
     let link = Link {
         row,
         slot: Slot::page(),
-        page: PageId::parse("019a0000-0000-7000-8000-000000000001").unwrap(),
+        page: PageId::parse("019a0000-0000-7000-8000-000000000001")?,
         slug_id: "abc".to_owned(),
         space: "agence".to_owned(),
         content_hash: "x".to_owned(),
@@ -47,21 +48,21 @@ async fn calls(store: &Store) -> Vec<Result<(), StoreError>> {
     };
     timeout(PATIENCE, join_all((0..CALLERS).map(one)))
         .await
-        .expect("a call hangs")
+        .context("a call hangs")
 }
 
 #[tokio::test]
 async fn a_frozen_database_is_an_outage_for_every_call_and_is_used_again_once_it_answers() {
     let server = TestPostgres::start().unwrap();
-    let store = open(&server).await;
+    let store = open(&server).await.unwrap();
     server.freeze().unwrap();
-    for call in calls(&store).await {
+    for call in calls(&store).await.unwrap() {
         let error = call.expect_err("a frozen database has answered");
         assert!(error.is_outage(), "{error:?}");
     }
     server.thaw().unwrap();
     eventually("every call is answered again", async || {
-        calls(&store).await.into_iter().collect::<Result<Vec<()>, _>>()
+        calls(&store).await.unwrap().into_iter().collect::<Result<Vec<()>, _>>()
     })
     .await;
 }
@@ -69,7 +70,7 @@ async fn a_frozen_database_is_an_outage_for_every_call_and_is_used_again_once_it
 #[tokio::test]
 async fn a_statement_that_waits_for_a_lock_is_an_outage_and_does_not_go_on_waiting_in_the_server() {
     let server = TestPostgres::start().unwrap();
-    let store = open(&server).await;
+    let store = open(&server).await.unwrap();
     let mut other = sqlx::AnyConnection::connect(&server.url()).await.unwrap();
     let mut lock = other.begin().await.unwrap();
     lock.execute("LOCK TABLE links IN ACCESS EXCLUSIVE MODE").await.unwrap();
