@@ -33,9 +33,13 @@ pub(crate) struct Sources {
     others: Option<Proof>,
 }
 
-/// How one source proves itself. Keyed once at start: a delivery pays for its own bytes only.
+/// How one source proves itself: in one way, or in the first of several whose header is there, so that a wrong signature is not saved by a token.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof(Vec<Way>);
+
+/// One way to prove oneself. Keyed once at start: a delivery pays for its own bytes only.
 #[derive(Clone)]
-pub(crate) struct Proof {
+pub(crate) struct Way {
     header: HeaderName,
     keys: Keys,
 }
@@ -95,6 +99,19 @@ impl Sources {
 }
 
 impl Proof {
+    /// By the first of these ways whose header is there.
+    pub(crate) fn by(ways: Vec<Way>) -> Self {
+        Self(ways)
+    }
+
+    fn promise(&self, headers: &HeaderMap) -> Result<Promise<'_>, Rejection> {
+        let shown = self.0.iter().find_map(|way| Some((way, headers.get(&way.header)?)));
+        let (way, shown) = shown.ok_or(Rejection::ProofMissing)?;
+        way.promise(shown.as_bytes())
+    }
+}
+
+impl Way {
     /// From a source's live secrets, at least one.
     pub(crate) fn new(kind: ProofKind, header: HeaderName, secrets: &[SecretString]) -> Result<Self, InvalidLength> {
         let secrets = secrets.iter().map(|secret| secret.expose_secret().as_bytes());
@@ -110,8 +127,7 @@ impl Proof {
         Ok(Self { header, keys })
     }
 
-    fn promise(&self, headers: &HeaderMap) -> Result<Promise<'_>, Rejection> {
-        let shown = headers.get(&self.header).ok_or(Rejection::ProofMissing)?.as_bytes();
+    fn promise(&self, shown: &[u8]) -> Result<Promise<'_>, Rejection> {
         match &self.keys {
             Keys::Hmac(keys) => {
                 let digits = shown.strip_prefix(b"sha256=").unwrap_or(shown);
@@ -151,9 +167,9 @@ impl ProvenBody {
     }
 }
 
-impl fmt::Debug for Proof {
+impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof")
+        f.debug_struct("Way")
             .field("header", &self.header)
             .finish_non_exhaustive()
     }
@@ -183,9 +199,12 @@ pub(crate) mod tests {
 
     fn sources(kind: ProofKind, header: HeaderName) -> Sources {
         let mut sources = Sources::default();
-        let proof = Proof::new(kind, header, &[OLD, NEW].map(SecretString::from)).unwrap();
-        sources.add("*", proof).unwrap();
+        sources.add("*", Proof::by(vec![way(kind, header)])).unwrap();
         sources
+    }
+
+    fn way(kind: ProofKind, header: HeaderName) -> Way {
+        Way::new(kind, header, &[OLD, NEW].map(SecretString::from)).unwrap()
     }
 
     fn signature(secret: &str, body: &[u8]) -> String {
@@ -267,10 +286,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_source_with_two_proofs_takes_either_and_no_token_saves_a_wrong_signature() {
+        let mut sources = Sources::default();
+        let ways = vec![way(ProofKind::Hmac, SIGNATURE), way(ProofKind::Token, TOKEN)];
+        sources.add("*", Proof::by(ways)).unwrap();
+        let signed = headers(SIGNATURE, &signature(NEW, b"body"));
+        assert_eq!(judge(&sources, &signed, b"body"), Ok(()));
+        assert_eq!(judge(&sources, &headers(TOKEN, OLD), b"body"), Ok(()));
+        assert_eq!(judge(&sources, &HeaderMap::new(), b"body"), Err("proof_missing"));
+        assert_eq!(judge(&sources, &headers(TOKEN, "wrong"), b"body"), Err("token_wrong"));
+        let mut both = signed;
+        both.insert(TOKEN, HeaderValue::from_static(OLD));
+        assert_eq!(judge(&sources, &both, b"another body"), Err("signature_wrong"));
+    }
+
+    #[test]
     fn a_source_of_its_own_name_is_not_opened_by_the_secret_of_the_others() {
         let mut sources = sources(ProofKind::Token, TOKEN);
-        let own = Proof::new(ProofKind::Token, TOKEN, &[SecretString::from("own-secret-0123456789")]).unwrap();
-        sources.add("projet-changed", own).unwrap();
+        let own = Way::new(ProofKind::Token, TOKEN, &[SecretString::from("own-secret-0123456789")]).unwrap();
+        sources.add("projet-changed", Proof::by(vec![own])).unwrap();
         assert_eq!(judge(&sources, &headers(TOKEN, OLD), b""), Err("token_wrong"));
         assert_eq!(judge(&sources, &headers(TOKEN, "own-secret-0123456789"), b""), Ok(()));
         assert!(sources.claim("another", &headers(TOKEN, OLD)).is_ok());

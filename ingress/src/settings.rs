@@ -10,7 +10,7 @@ use passerelle_shared::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::echo::QuietFields;
-use crate::proof::{Proof, Sources};
+use crate::proof::{Proof, Sources, Way};
 use crate::spool::SpoolSettings;
 
 /// A shorter secret can be guessed.
@@ -127,7 +127,7 @@ impl Bridge {
         };
         let place = path.display().to_string();
         if file.sources.is_empty() {
-            let hint = "e.g. \"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }";
+            let hint = "e.g. \"*\" = { proof = [\"hmac\", \"token\"], secrets = \"BASEROW_WEBHOOK_SECRET\" }";
             reader.problem(&place, "[sources] names nobody: no call could be accepted", hint);
         }
         for (name, config) in &file.sources {
@@ -147,24 +147,32 @@ impl Bridge {
 
 /// The proof of a source, unless something is wrong with it.
 fn proof(reader: &mut Reader, place: &str, config: &SourceConfig) -> Option<Proof> {
-    let header = header(reader, place, config);
-    let secrets = secrets(reader, place, &config.secrets);
-    let proof = Proof::new(config.proof, header?, &secrets?);
-    if let Err(error) = &proof {
-        reader.problem(&config.secrets, &error.to_string(), "use another secret");
+    let kinds = config.proof.kinds();
+    if config.header.is_some() && kinds.len() > 1 {
+        let hint = "leave `header` out, or name one proof";
+        reader.problem(place, "`header` names one header for several proofs", hint);
+        return None;
     }
-    proof.ok()
+    let headers: Vec<_> = kinds.iter().map(|kind| header(reader, place, config, *kind)).collect();
+    let secrets = secrets(reader, place, &config.secrets)?;
+    let ways = kinds
+        .iter()
+        .zip(headers)
+        .map(|(kind, header)| Some(Way::new(*kind, header?, &secrets)));
+    match ways.collect::<Option<Result<Vec<Way>, _>>>()? {
+        Ok(ways) => Some(Proof::by(ways)),
+        Err(error) => {
+            reader.problem(&config.secrets, &error.to_string(), "use another secret");
+            None
+        }
+    }
 }
 
-fn header(reader: &mut Reader, place: &str, config: &SourceConfig) -> Option<HeaderName> {
-    let default = match config.proof {
-        ProofKind::Hmac => "X-Baserow-Signature",
-        ProofKind::Token => "X-Bridge-Token",
-    };
-    let name = config.header.as_deref().unwrap_or(default);
+fn header(reader: &mut Reader, place: &str, config: &SourceConfig, kind: ProofKind) -> Option<HeaderName> {
+    let name = config.header_of(kind);
     let header = HeaderName::try_from(name).ok();
     if header.is_none() {
-        let hint = format!("leave `header` out for {default}");
+        let hint = format!("leave `header` out for {}", kind.default_header());
         reader.problem(place, &format!("{name:?} cannot be the name of a header"), &hint);
     }
     header
@@ -235,6 +243,7 @@ mod tests {
             [sources]
             "a source" = { proof = "hmac", secrets = "SHORT" }
             missing = { proof = "token", secrets = "MISSING", header = "X Token" }
+            two = { proof = ["hmac", "token"], secrets = "TWO", header = "X-Token" }
             "#,
         );
         let problems = read(
@@ -248,7 +257,7 @@ mod tests {
         let problems = problems.unwrap_err();
         assert!(!problems.contains("hunter"));
         insta::assert_snapshot!(problems, @r#"
-        the configuration has 5 problems:
+        the configuration has 6 problems:
           INGRESS_BIND: "8080" cannot be read
               → give a value like 127.0.0.1:8080
           INGRESS_CONNECTIONS: must not be 0
@@ -259,6 +268,8 @@ mod tests {
               → leave `header` out for X-Bridge-Token
           MISSING: is not set
               → make one with `openssl rand -hex 32` and set MISSING to it (bridge.toml [sources] "missing" asks for it)
+          bridge.toml [sources] "two": `header` names one header for several proofs
+              → leave `header` out, or name one proof
         "#);
     }
 

@@ -10,9 +10,6 @@ use secrecy::ExposeSecret as _;
 use crate::survey::Missing;
 use crate::trouble::Trouble;
 
-/// The header that a `token` source reads, unless it names another.
-const TOKEN_HEADER: &str = "X-Bridge-Token";
-
 /// A webhook that must exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -77,9 +74,9 @@ fn source_name(table: &Table) -> String {
     format!("table-{}-changed", table.id)
 }
 
-/// Stock Baserow can send a fixed header. It cannot sign: then the address must be that of a proxy which does.
+/// Stock Baserow can send a fixed header. It cannot sign: where only that is a proof, the address must be that of a proxy which does.
 fn proof(config: &SourceConfig, reader: &Reader) -> Result<BTreeMap<String, String>, Trouble> {
-    if config.proof == ProofKind::Hmac {
+    if !config.proof.kinds().contains(&ProofKind::Token) {
         return Ok(BTreeMap::new());
     }
     // During a rotation the new secret stands first.
@@ -89,8 +86,8 @@ fn proof(config: &SourceConfig, reader: &Reader) -> Result<BTreeMap<String, Stri
             config.secrets
         ))
     })?;
-    let header = config.header.as_deref().unwrap_or(TOKEN_HEADER);
-    Ok(BTreeMap::from([(header.to_owned(), secret.expose_secret().to_owned())]))
+    let header = config.header_of(ProofKind::Token).to_owned();
+    Ok(BTreeMap::from([(header, secret.expose_secret().to_owned())]))
 }
 
 /// What is to be done about a wanted webhook; nothing where it exists and is right.

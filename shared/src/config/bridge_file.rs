@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::notice_actions::{CapacityAction, NoticeAction};
 use super::reader::{Problem, Problems};
+use super::source::SourceConfig;
 use super::wiki::WikiRule;
 use crate::event::EventKind;
 
@@ -31,29 +32,6 @@ pub struct BridgeFile {
     /// What happens in the wiki and concerns Baserow, or people.
     #[serde(default)]
     pub wiki: Vec<Spanned<WikiRule>>,
-}
-
-/// How a caller proves itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProofKind {
-    /// `X-Baserow-Signature`: hex HMAC-SHA256 of the raw body. Stock Baserow cannot sign: a signing proxy does.
-    Hmac,
-    /// A fixed secret in a header: what stock Baserow can send.
-    Token,
-}
-
-/// One caller.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceConfig {
-    /// How it proves itself.
-    pub proof: ProofKind,
-    /// The environment variable with its live secrets (one, or several during a rotation).
-    pub secrets: String,
-    /// The header with the proof. Default: `X-Baserow-Signature` for `hmac`, `X-Bridge-Token` for `token`.
-    #[serde(default)]
-    pub header: Option<String>,
 }
 
 /// A table by its name or its number.

@@ -7,11 +7,11 @@ mod notice_actions;
 mod notices;
 mod reader;
 mod settings;
+mod source;
 mod wiki;
 
 pub use bridge_file::{
-    BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, ProofKind, RowDeleted, Rule, SourceConfig,
-    TableRef, WriteBack, line_of,
+    BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, RowDeleted, Rule, TableRef, WriteBack, line_of,
 };
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
@@ -20,4 +20,5 @@ pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
     RedisSettings, StoreSettings,
 };
+pub use source::{ProofKind, Proofs, SourceConfig};
 pub use wiki::{AlertAudience, RowAction, WikiRule};
