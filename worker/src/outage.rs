@@ -7,7 +7,8 @@ use passerelle_shared::outcome::Outcome;
 use passerelle_shared::queue::QueueName;
 use passerelle_shared::time::Timestamp;
 
-use crate::failure::{Failure, History, LONGEST_FAILING, Target};
+use crate::clients::guard;
+use crate::failure::{Failure, History, LONGEST_FAILING, Target, Unanswered};
 
 /// After so many counted attempts of one job people are told, once per incident (C6).
 const ATTEMPTS_TO_TELL: u32 = 3;
@@ -23,6 +24,7 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
         failure.as_call_result(),
         CallResult::Failed(_) | CallResult::NoAnswer(_) | CallResult::NoConnection(_)
     ) && failure.retry_after.is_none()
+        && !is_the_rows_own(job, failure)
     {
         history.trouble = gates.trouble_of(target).await;
     }
@@ -34,6 +36,13 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
         }
     }
     history
+}
+
+/// A row that makes its target fail, alone in a quiet bridge, looks like an outage, and no other job is there to say otherwise. If the target has
+/// just been found healthy and this job, which had failed often enough while its gate was open, fails as its probe again, then its attempt counts.
+fn is_the_rows_own(job: &Job, failure: &Failure) -> bool {
+    let was_reached = failure.unanswered != Some(Unanswered::NoConnection);
+    guard::is_let_through() && job.attempts >= ATTEMPTS_TO_TELL && was_reached
 }
 
 /// Tells the gate of the store what an attempt has seen of it: one that came to its end had its answers.

@@ -26,7 +26,9 @@
 //! - *The first failures of an outage come before its gate stops.* So that they burn no attempts, a failed job waits up to a second for its gate
 //!   to make up its mind ([`Gates::trouble_of`]); with several workers busy that takes milliseconds.
 //! - *One row must not look like an outage.* A refusal of a single row (4xx) is an answer. A row that makes the target fail (500) is held,
-//!   not given back, so each probe is another job; and it cannot end a ramp alone, for that takes three failures.
+//!   not given back, so each probe is another job; and it cannot end a ramp alone, for that takes three failures. Where there is no other job,
+//!   a job that had failed three times while its gate was open pays for each probe that it fails: in the end it is a dead letter, and the
+//!   gate opens on the target's health.
 //! - *Few events, long outage*: eight failures in a row stop a gate however far apart they are; else a lone event could die of old age.
 //! - *Logins* are few: three failures in a row stop their gate. A login that cannot be made holds its job, and is not repeated by those who
 //!   waited for it.

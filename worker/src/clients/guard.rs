@@ -17,6 +17,11 @@ pub async fn let_through<T>(job: impl Future<Output = T>) -> T {
     LET_THROUGH.scope((), job).await
 }
 
+/// Whether this is the task of such a job.
+pub(crate) fn is_let_through() -> bool {
+    LET_THROUGH.try_with(|()| ()).is_ok()
+}
+
 /// The gates, as a client uses them.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
@@ -32,8 +37,7 @@ impl Guard {
 
     /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here, held, without troubling the target.
     pub(crate) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
-        let is_let_through = LET_THROUGH.try_with(|()| ()).is_ok();
-        if is_let_through || self.gates.closed_for(gate).is_none() {
+        if is_let_through() || self.gates.closed_for(gate).is_none() {
             return Ok(());
         }
         // What this process knows may be a second old: the gate may have begun to ramp.

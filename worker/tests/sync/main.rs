@@ -7,6 +7,7 @@ mod laws;
 mod linked_rows;
 mod notices;
 mod one_page;
+mod probe;
 mod row_to_page;
 mod running;
 mod session;

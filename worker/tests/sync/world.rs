@@ -18,6 +18,7 @@ use passerelle_shared::queue::{AcceptStatus, Queue, QueueName, Redis};
 use passerelle_shared::store::Store;
 use passerelle_shared::time::Timestamp;
 use passerelle_worker::bridge::Bridge;
+use passerelle_worker::clients::guard::let_through;
 use passerelle_worker::process::process;
 use passerelle_worker::settings::Settings;
 use passerelle_worker::start;
@@ -300,6 +301,12 @@ impl World {
 /// One attempt by the given process.
 pub(crate) async fn attempt(bridge: &Bridge, row: RowKey) -> Settlement {
     process(bridge, &job(row), 0.5).await
+}
+
+/// One attempt as the job that closed gates let through, which had so many before.
+pub(crate) async fn probe(bridge: &Bridge, row: RowKey, attempts: u32) -> Settlement {
+    let job = Job { attempts, ..job(row) };
+    let_through(process(bridge, &job, 0.5)).await
 }
 
 fn outcome_of(settlement: Settlement) -> anyhow::Result<Outcome> {

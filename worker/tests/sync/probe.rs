@@ -1,0 +1,39 @@
+//! The job that a closed gate lets through: an outage costs it nothing, its own fault does.
+
+use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_shared::gate::{CallResult, GateName};
+use passerelle_shared::ledger::Verdict;
+use rstest::rstest;
+
+use crate::world::{World, probe};
+
+#[rstest]
+#[case::of_an_outage(0, "hold")]
+#[case::of_a_row_that_failed_before(7, "retry")]
+#[case::of_a_row_that_failed_to_the_last(11, "bury")]
+#[tokio::test]
+async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_the_gate_was_open(
+    #[case] attempts: u32,
+    #[case] expected: &str,
+) {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.docmost_fault(Fault::on("/api/pages/create", FaultKind::FailedButDone { status: 500 }));
+    let gates = &world.bridge.gates;
+    for _ in 0..8 {
+        gates.report(GateName::DocmostWrite, CallResult::Failed("500".to_owned()));
+    }
+    gates.flush().await;
+    assert!(gates.closed_for(GateName::DocmostWrite).is_some());
+
+    let kept_back = world.attempt(row).await.verdict;
+    assert!(matches!(kept_back, Verdict::Hold { .. }), "{kept_back:?}");
+    let verdict = probe(&world.bridge, row, attempts).await.verdict;
+    let word = match &verdict {
+        Verdict::Hold { .. } => "hold",
+        Verdict::Retry { .. } => "retry",
+        Verdict::Bury { reason, .. } if reason == "exhausted" => "bury",
+        _ => "something else",
+    };
+    assert_eq!(word, expected, "{verdict:?}");
+}
