@@ -8,7 +8,9 @@ export PATH := $(CURDIR)/.run/bin:$(PATH)
 
 # Settings come from .env where it exists (see .env.example).
 WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
-BUILD := cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
+# A first build takes minutes and shows its progress; later ones are silent.
+CARGO_BUILD = cargo build $(if $(wildcard $1),-q)
+BUILD = $(call CARGO_BUILD,target/release/passerelle) --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
 # Where no Redis is named, `make up` and `make run` bring one and leave its address here while it runs.
 OWN_REDIS := own=$${RUN_FOLDER:-.run}/redis.url; if [ -z "$${REDIS_URL:-}" ] && [ -f "$$own" ]; then export REDIS_URL=$$(cat "$$own"); fi;
 PROGRAM := cargo run -q -p passerelle-ops --bin passerelle --
@@ -20,7 +22,7 @@ help: ## print this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z\/-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools/redis ## the main job end to end, in a sandbox of its own; stops everything it started
-	@cargo build -q --workspace --bins
+	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
 test: tools/redis tools/postgres build/tests ## all tests
@@ -29,7 +31,7 @@ test: tools/redis tools/postgres build/tests ## all tests
 ##@ Run
 
 run: tools/redis ## ingress and one worker against the systems in .env
-	@cargo build -q --release -p passerelle-ingress -p passerelle-worker
+	@$(BUILD)
 	@$(WITH_ENV) scripts/run
 
 up: tools/redis ## a whole bridge in the background, with the settings of .env: make up [WORKERS=4]; logs in .run/log

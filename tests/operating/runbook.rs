@@ -3,8 +3,9 @@
 //! A fence of the page that begins with ```` ```sh ```` is typed; other fences are for systems that a test does not have. `t2/r42`, `<event id>` and
 //! `<letter>` stand for things that the operator has found before.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use anyhow::Context as _;
 use system_tests::System;
@@ -149,6 +150,35 @@ async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_unti
     works("make restart");
     works("make down");
     assert!(!typed("make stats").status.success(), "there is none any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn make_up_and_make_down_leave_alone_what_others_have_started() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let mut shell = Shell::of(&system).unwrap();
+    shell.names_redis = false;
+    let typed = |command: &str| tokio::task::block_in_place(|| shell.run(command)).unwrap();
+    // Another program listens where our Redis would.
+    let other = TcpListener::bind(("127.0.0.1", shell.ports[2])).unwrap();
+    let refused = typed("make up");
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && complaint.contains("is taken by another program"),
+        "{complaint}"
+    );
+    drop(other);
+
+    // After a restart of the machine the number of a process may be another's: here, one that would end by a signal.
+    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
+    std::fs::write(shell.folder.path().join("worker-1.pid"), stranger.id().to_string()).unwrap();
+    let up = typed("make up");
+    assert!(up.status.success(), "{up:?}");
+    assert!(typed("make status").status.success(), "the worker was not started");
+    std::fs::write(shell.folder.path().join("worker-2.pid"), stranger.id().to_string()).unwrap();
+    assert!(typed("make down").status.success());
+    assert_eq!(stranger.try_wait().unwrap(), None, "a stranger was stopped");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }
 
 #[test]
