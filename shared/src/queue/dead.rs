@@ -8,7 +8,7 @@ use serde_json::json;
 use super::accept::{Origin, Prepared, Taken, forced_event_of};
 use super::keys::Keys;
 use super::ledger_stream::encode_fact;
-use super::scripts::DISCARD;
+use super::scripts::{DISCARD, WEIGH};
 use super::{Queue, QueueError, QueueName, Redis};
 use crate::job::JobKey;
 use crate::ledger::{FailureRecord, LedgerRecord, Seq};
@@ -52,15 +52,24 @@ pub struct DeadLoad {
 impl Redis {
     /// What the dead letters of each queue weigh. The scripts keep count, so it costs the same for one letter and for a million.
     pub async fn dead_loads(&self) -> Result<Vec<(QueueName, DeadLoad)>, QueueError> {
-        let mut loads = Vec::with_capacity(QueueName::ALL.len());
+        let mut call = WEIGH.call(2 * QueueName::ALL.len());
         for name in QueueName::ALL {
             let keys = Keys::new(self.prefix(), name);
-            let letters: u64 = self.query(redis::cmd("ZCARD").arg(&keys.dead)).await?;
-            let bytes: Option<i64> = self.query(redis::cmd("GET").arg(keys.letter_bytes())).await?;
-            let bytes = u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
-            loads.push((name, DeadLoad { letters, bytes }));
+            call.arg(&keys.dead).arg(keys.letter_bytes());
         }
-        Ok(loads)
+        let numbers: Vec<i64> = call.send(self).await?;
+        let mut numbers = numbers.into_iter().map(|number| u64::try_from(number).unwrap_or(0));
+        let mut next = || numbers.next().unwrap_or(0);
+        let load = |name| {
+            (
+                name,
+                DeadLoad {
+                    letters: next(),
+                    bytes: next(),
+                },
+            )
+        };
+        Ok(QueueName::ALL.into_iter().map(load).collect())
     }
 
     /// The same of all queues together.

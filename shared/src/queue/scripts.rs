@@ -46,6 +46,7 @@ script!(RENEW, "scripts/record.lua", "scripts/renew.lua");
 script!(SETTLE, "scripts/record.lua", "scripts/settle.lua");
 script!(STATS, "scripts/stats.lua");
 script!(SWITCH, "scripts/switch.lua");
+script!(WEIGH, "scripts/weigh.lua");
 
 /// A call of a script: all keys first, then the arguments. It can be sent again as it is.
 pub(crate) struct Call {
