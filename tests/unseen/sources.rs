@@ -127,6 +127,32 @@ async fn a_webhook_that_was_switched_off_is_switched_on_again_and_the_rows_of_th
 }
 
 #[tokio::test]
+async fn a_table_whose_webhooks_cannot_be_listed_does_not_hold_up_the_others() {
+    let mut system = watched(PASSWORD).start().await.unwrap();
+    system.ingress.kill().unwrap();
+    let rows = rows_that_nobody_hears(&system).await.unwrap();
+    system.start_ingress().unwrap();
+    // The table before it and the tables behind it.
+    let fault =
+        |table: u32| json!({"path": format!("/api/database/webhooks/table/{table}/"), "kind": "status", "status": 500});
+    let faults = [1, 3, 4, 5].map(fault);
+    system
+        .baserow
+        .control(Method::PUT, "/_sandbox/faults", Some(json!(faults)))
+        .await
+        .unwrap();
+    system.start_worker().unwrap();
+    system
+        .wait_for_log("the rows were compared that a webhook may not have told of")
+        .await;
+    system.drain().await;
+    for row in rows {
+        assert_eq!(system.docmost.pages_of(row).await.unwrap().len(), 1, "{row}");
+    }
+    assert!(calls(&system, "/webhooks/table/1/").await.unwrap() > 0);
+}
+
+#[tokio::test]
 async fn a_webhook_that_keeps_being_switched_off_is_left_alone_for_a_while_and_the_admin_is_told_of_each_time() {
     let mut system = watched(PASSWORD).start().await.unwrap();
     system.ingress.kill().unwrap();

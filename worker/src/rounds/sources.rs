@@ -12,7 +12,9 @@ pub(super) async fn run(bridge: &Bridge, rows_per_second: u32) -> Result<(), Fai
     let Some(watch) = &bridge.sources else {
         return Ok(());
     };
-    for gap in watch.look(bridge).await? {
+    let mut gaps = Vec::new();
+    let looked = watch.look(bridge, &mut gaps).await;
+    for gap in gaps {
         let (mut rows, mut asked) = (0, 0);
         // The same gap asks by the same events, however often it is begun.
         let run = format!("webhook-{}-{}", gap.webhook, gap.since);
@@ -37,5 +39,5 @@ pub(super) async fn run(bridge: &Bridge, rows_per_second: u32) -> Result<(), Fai
             "the rows were compared that a webhook may not have told of"
         );
     }
-    Ok(())
+    looked
 }

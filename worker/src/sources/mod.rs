@@ -53,16 +53,22 @@ impl SourceWatch {
         }
     }
 
-    /// Looks at every webhook that the rules live by, and switches on those that are off; returns the gaps that are to be reconciled.
-    pub async fn look(&self, bridge: &Bridge) -> Result<Vec<Gap>, Failure> {
-        let mut gaps = Vec::new();
+    /// Looks at every webhook that the rules live by, and switches on those that are off; adds the gaps that are to be reconciled.
+    /// A table that fails does not keep the others waiting: its failure is told at the end.
+    pub async fn look(&self, bridge: &Bridge, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
         if !self.door.opens().await? {
-            return Ok(gaps);
+            return Ok(());
         }
+        let mut result = Ok(());
         for place in places::of(bridge).await? {
-            gaps.extend(self.look_at(bridge, &place).await?);
+            match self.look_at(bridge, &place).await {
+                Ok(found) => gaps.extend(found),
+                // Where nobody answers, nobody will answer for the next table.
+                Err(failure) if failure.unanswered.is_some() => return Err(failure),
+                Err(failure) => result = result.and(Err(failure)),
+            }
         }
-        Ok(gaps)
+        result
     }
 
     /// A gap is closed: its rows were compared with their pages.
