@@ -2,8 +2,9 @@
 //!
 //! An event goes as a whole, with its items, once it is older than the operator wants to keep, unless one of its items is still open, or is dead
 //! and no operator has replayed or discarded a letter of its row since. With it go the attempts of that time, except those of rows of which
-//! something is kept: the story of a dead letter stays whole. Never removed: links and intents, what operators did, records that could
-//! not be read. The running totals keep what was removed, so the conservation line is as true as before.
+//! something is kept: the story of a dead letter stays whole. A notice goes after its event, if it was sent or its channel was off: while the
+//! event is there, its job may look whether people were told. Never removed: links and intents, what operators did, notices that wait or have
+//! failed, records that could not be read. The running totals keep what was removed, so the conservation line is as true as before.
 //!
 //! A walk goes from the oldest event on, a small transaction at a time, so that the writer of the ledger never waits long.
 
@@ -28,6 +29,11 @@ pub struct Retired {
     /// From where to go on; `None` at the end of what is old.
     pub next: Option<Seq>,
 }
+
+/// Notices that may go, a few at a time.
+const OLD_NOTICES: &str = "DELETE FROM notices WHERE id IN (SELECT id FROM notices AS old WHERE old.created < $1 AND old.state IN ('sent', 'off') \
+                           AND NOT EXISTS (SELECT 1 FROM events WHERE events.seq = old.seq AND events.place = old.place) \
+                           ORDER BY old.created LIMIT 500)";
 
 /// Items that keep their event.
 const KEEPS: &str = "kept.outcome IS NULL OR (kept.outcome = 'dead' AND NOT EXISTS (SELECT 1 FROM operator_acts AS act \
@@ -60,6 +66,10 @@ impl Store {
                 .run(&mut transaction, &rows, |query, (name, amount)| {
                     query.bind(name.clone()).bind(*amount)
                 })
+                .await?;
+            sqlx::query(OLD_NOTICES)
+                .bind(before.as_millis())
+                .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
             Ok(rows)

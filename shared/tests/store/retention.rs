@@ -1,11 +1,13 @@
 //! What is old goes, and the ledger still adds up.
 
+use anyhow::Context as _;
+use passerelle_shared::config::Channel;
 use passerelle_shared::event::Disposition::{Closed, Sync};
 use passerelle_shared::id::{EventId, PageId, Slot};
 use passerelle_shared::job::JobKey;
 use passerelle_shared::ledger::{LedgerEntry, LedgerRecord, Seq, Verdict};
 use passerelle_shared::outcome::Outcome;
-use passerelle_shared::store::{Link, Store};
+use passerelle_shared::store::{EventPlace, Link, NoticeState, Store, StoredNotice};
 use passerelle_shared::time::Timestamp;
 use rstest::rstest;
 
@@ -27,6 +29,42 @@ async fn retire_all(store: &Store, before: Timestamp) -> anyhow::Result<u64> {
 async fn attempts_of(store: &Store, event: &str) -> anyhow::Result<Option<usize>> {
     let stories = store.trace_event(&EventId::parse(event)?).await?;
     Ok(stories.first().map(|story| story.items[0].attempts.len()))
+}
+
+/// A notice of an event of the history, older than all that is kept.
+async fn add_notice(store: &Store, event: &str, state: &str) -> anyhow::Result<()> {
+    let told = store.trace_event(&EventId::parse(event)?).await?;
+    let told = told.first().context("no such event")?;
+    let notice = StoredNotice {
+        id: JobKey::parse(&format!("notice/{event}-{state}/1"))?,
+        kind: "trainer-assigned".to_owned(),
+        channel: Channel::Mail,
+        rule: "attribution-mail".to_owned(),
+        row: None,
+        event: Some(EventPlace {
+            seq: told.seq,
+            place: told.place,
+        }),
+        args: "{}".to_owned(),
+        created: at(1),
+        state: NoticeState::parse(state).context("no such state")?,
+        ended: None,
+        tries: 0,
+        error: None,
+    };
+    store.add_notice(&notice).await?;
+    Ok(())
+}
+
+/// What is left of them, by event and state.
+async fn notices(store: &Store) -> anyhow::Result<Vec<String>> {
+    let stored = store.latest_notices(None, 100).await?;
+    let mut names: Vec<String> = stored
+        .iter()
+        .filter_map(|notice| Some(notice.id.as_str().split('/').nth(1)?.to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
 }
 
 async fn adds_up(store: &Store) -> anyhow::Result<()> {
@@ -100,8 +138,21 @@ async fn old_finished_events_go_and_nothing_that_is_open_or_dead(#[case] databas
     store.save_link(&link).await.unwrap();
     store.open_intent(row(4).unwrap(), &Slot::page(), at(6)).await.unwrap();
     let before = store.counts().await.unwrap();
+    for (event, state) in [
+        ("done", "sent"),
+        ("echo", "off"),
+        ("done", "failed"),
+        ("done", "waiting"),
+        ("open", "sent"),
+    ] {
+        add_notice(&store, event, state).await.unwrap();
+    }
 
     assert_eq!(retire_all(&store, at(20)).await.unwrap(), 3);
+    assert_eq!(
+        notices(&store).await.unwrap(),
+        ["done-failed", "done-waiting", "open-sent"]
+    );
     for gone in ["done", "echo", "discarded"] {
         assert_eq!(attempts_of(&store, gone).await.unwrap(), None, "{gone}");
     }
