@@ -272,6 +272,14 @@ async fn without_a_mail_server_a_notice_is_kept_as_off_and_can_be_sent_later() {
     );
     let id = notice["id"].as_str().unwrap();
     system.operator(&["notices", "retry", id, "--by", "lea"]).await.unwrap();
+    let row = format!("t{}/r{}", notice["row"]["table"], notice["row"]["row"]);
+    eventually("the story tells who sent it again", async || {
+        match system.operator(&["trace", &row]).await {
+            Ok(story) if story.contains("retried by lea: sent again by hand\n") => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
     eventually("it has failed again, with the reason", async || {
         match system.operator(&["notices", "--state", "failed"]).await {
             Ok(text) if text.contains("switched off") => Ok(()),

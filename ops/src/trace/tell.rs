@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use passerelle_shared::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
-use passerelle_shared::store::{Asked, EventStory, ItemStory, OperatorAct};
+use passerelle_shared::store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
 
 use super::ending;
 use crate::notices;
@@ -50,8 +50,11 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
     if !story.notices.is_empty() {
         text.push_str("\n  Told\n");
     }
-    for notice in &story.notices {
+    for NoticeStory { notice, acts } in &story.notices {
         let _ = writeln!(text, "    {}  {}", notice.created, notices::line(notice));
+        for act in acts {
+            tell_act(&mut text, act);
+        }
     }
     text
 }
@@ -180,5 +183,10 @@ fn tell_act(text: &mut String, act: &OperatorAct) {
         (None, Some(why)) => format!(": {why}"),
         (None, None) => String::new(),
     };
-    let _ = writeln!(text, "    {at}  {what} by {by}{detail} (letter {letter})");
+    let letter = if letter.is_empty() {
+        String::new()
+    } else {
+        format!(" (letter {letter})")
+    };
+    let _ = writeln!(text, "    {at}  {what} by {by}{detail}{letter}");
 }

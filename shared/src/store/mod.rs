@@ -52,5 +52,5 @@ pub use open::Store;
 pub use pages::{Intent, Link};
 pub use pending::PendingEvent;
 pub use retention::Retired;
-pub use story::{EventStory, ItemStory, OperatorAct};
+pub use story::{EventStory, ItemStory, NoticeStory, OperatorAct};
 pub use wiki::PageRow;

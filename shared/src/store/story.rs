@@ -41,7 +41,18 @@ pub struct EventStory {
     /// Its rows, in the delivery's order.
     pub items: Vec<ItemStory>,
     /// What people were told because of it.
-    pub notices: Vec<StoredNotice>,
+    pub notices: Vec<NoticeStory>,
+}
+
+/// A notice, and what operators did about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NoticeStory {
+    /// The notice as it is now.
+    #[serde(flatten)]
+    pub notice: StoredNotice,
+    /// When it was sent again by hand, by whom and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<OperatorAct>,
 }
 
 /// One row of a delivery and what became of it.
@@ -62,10 +73,10 @@ pub struct ItemStory {
     pub acts: Vec<OperatorAct>,
 }
 
-/// What an operator did to a dead letter.
+/// What an operator did about a dead letter or a notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperatorAct {
-    /// `replayed` or `discarded`.
+    /// `replayed`, `discarded` or `retried`.
     pub act: String,
     /// The dead letter.
     pub letter: String,
@@ -160,10 +171,12 @@ impl Store {
                 seq: story.seq,
                 place: story.place,
             };
-            story.notices = self.notices_of(at).await?;
-            story
-                .notices
-                .retain(|notice| only.is_none() || notice.row.map(JobKey::of_row).as_ref() == only);
+            for notice in self.notices_of(at).await? {
+                if only.is_none() || notice.row.map(JobKey::of_row).as_ref() == only {
+                    let acts = self.acts(&notice.id, Some(Seq::ZERO)).await?;
+                    story.notices.push(NoticeStory { notice, acts });
+                }
+            }
             stories.push(story);
         }
         Ok(stories)

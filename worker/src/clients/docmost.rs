@@ -18,8 +18,8 @@ use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::rules::{Body, DesiredIcon, DesiredPage};
 
-/// Most pages of a listing that are read: 100 items each.
-const MOST_LISTING_PAGES: usize = 20;
+/// Most pages of a listing that are read, 100 items each: far more than a wiki has, so that a cursor that goes in circles comes to an end.
+const MOST_LISTING_PAGES: usize = 1000;
 
 impl Docmost {
     /// The address of a page for people; it stays right when the title changes.
@@ -253,7 +253,13 @@ impl Docmost {
                 None => return Ok(items),
             }
         }
-        journal.note(route.step, format!("only the first {} were read", items.len()));
+        let read = items.len();
+        tracing::warn!(
+            step = route.step,
+            read,
+            "a listing of Docmost has no end; the rest was left out"
+        );
+        journal.note(route.step, format!("only the first {read} were read"));
         Ok(items)
     }
 }
