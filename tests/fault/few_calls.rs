@@ -69,3 +69,31 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
     assert_eq!(most_at_once(log.as_array().unwrap()).unwrap(), MOST);
     assert_eq!(system.docmost.pages("agence").await.unwrap().len(), ROWS);
 }
+
+/// The narrowest limit: neither a sign-in nor a token that is renewed in the middle of a job may wait for a turn that its own job holds.
+#[tokio::test]
+async fn one_call_at_a_time_is_enough_also_while_the_session_is_renewed() {
+    let builder = System::builder().workers(2).worker_variable("DOCMOST_CONCURRENCY", "1");
+    let system = builder.start().await.unwrap();
+    for number in 0..10 {
+        let fields = json!({"Nom": format!("Projet {number}"), "Statut": "En cours"});
+        system.baserow.create("projet", fields).await.unwrap();
+        if number == 5 {
+            system
+                .docmost
+                .control(Method::DELETE, "/_sandbox/sessions", None)
+                .await
+                .unwrap();
+        }
+    }
+    let stats = system.drain().await;
+    assert_eq!(stats.dead, 0, "{}", system.logs());
+    let log = system
+        .docmost
+        .control(Method::GET, "/_sandbox/log", None)
+        .await
+        .unwrap();
+    assert_eq!(most_at_once(log.as_array().unwrap()).unwrap(), 1);
+    let store = system.store().await.unwrap();
+    assert_eq!(store.counts().await.unwrap().outcomes.get("synced"), Some(&10));
+}
