@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use system_tests::System;
 use test_support::eventually;
 
@@ -14,7 +14,9 @@ const ROWS: usize = 60;
 const MOST: i64 = 4;
 
 /// The most calls of the bridge that were under way at once. Calls that end in the millisecond in which others begin count as ended.
-fn most_at_once(calls: &[Value]) -> anyhow::Result<i64> {
+async fn most_at_once(system: &System) -> anyhow::Result<i64> {
+    let log = system.docmost.control(Method::GET, "/_sandbox/log", None).await?;
+    let calls = log.as_array().context("the log is no list")?;
     let mut changes = BTreeMap::<(i64, i64), i64>::new();
     let of_the_bridge = calls.iter().filter(|call| call["origin"] == "bridge");
     for call in of_the_bridge {
@@ -29,6 +31,15 @@ fn most_at_once(calls: &[Value]) -> anyhow::Result<i64> {
         now
     });
     under_way.max().context("there were no calls")
+}
+
+/// New rows, as a person enters them.
+async fn projects(system: &System, count: usize) -> anyhow::Result<()> {
+    for number in 0..count {
+        let fields = json!({"Nom": format!("Projet {number}"), "Statut": "En cours"});
+        system.baserow.create("projet", fields).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -46,10 +57,7 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
     let mut system = builder.start().await.unwrap();
     let slow = json!({"path": "*", "kind": "delay", "ms": 20});
     system.break_docmost(&[slow]).await.unwrap();
-    for number in 0..ROWS {
-        let fields = json!({"Nom": format!("Projet {number}"), "Statut": "En cours"});
-        system.baserow.create("projet", fields).await.unwrap();
-    }
+    projects(&system, ROWS).await.unwrap();
     eventually("pages are being made", async || {
         match system.docmost.calls("/api/pages/create").await {
             Ok(calls) if calls > 10 => Ok(()),
@@ -61,12 +69,7 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
     let stats = system.drain().await;
     assert_eq!(stats.dead, 0, "{}", system.logs());
 
-    let log = system
-        .docmost
-        .control(Method::GET, "/_sandbox/log", None)
-        .await
-        .unwrap();
-    assert_eq!(most_at_once(log.as_array().unwrap()).unwrap(), MOST);
+    assert_eq!(most_at_once(&system).await.unwrap(), MOST);
     assert_eq!(system.docmost.pages("agence").await.unwrap().len(), ROWS);
 }
 
@@ -75,25 +78,16 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
 async fn one_call_at_a_time_is_enough_also_while_the_session_is_renewed() {
     let builder = System::builder().workers(2).worker_variable("DOCMOST_CONCURRENCY", "1");
     let system = builder.start().await.unwrap();
-    for number in 0..10 {
-        let fields = json!({"Nom": format!("Projet {number}"), "Statut": "En cours"});
-        system.baserow.create("projet", fields).await.unwrap();
-        if number == 5 {
-            system
-                .docmost
-                .control(Method::DELETE, "/_sandbox/sessions", None)
-                .await
-                .unwrap();
-        }
-    }
-    let stats = system.drain().await;
-    assert_eq!(stats.dead, 0, "{}", system.logs());
-    let log = system
+    projects(&system, 6).await.unwrap();
+    system
         .docmost
-        .control(Method::GET, "/_sandbox/log", None)
+        .control(Method::DELETE, "/_sandbox/sessions", None)
         .await
         .unwrap();
-    assert_eq!(most_at_once(log.as_array().unwrap()).unwrap(), 1);
+    projects(&system, 4).await.unwrap();
+    let stats = system.drain().await;
+    assert_eq!(stats.dead, 0, "{}", system.logs());
+    assert_eq!(most_at_once(&system).await.unwrap(), 1);
     let store = system.store().await.unwrap();
     assert_eq!(store.counts().await.unwrap().outcomes.get("synced"), Some(&10));
 }

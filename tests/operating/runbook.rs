@@ -53,6 +53,18 @@ impl<'a> Shell<'a> {
         })
     }
 
+    /// The same, where the settings name no Redis.
+    fn without_a_redis(system: &'a System) -> anyhow::Result<Self> {
+        let mut shell = Self::of(system)?;
+        shell.names_redis = false;
+        Ok(shell)
+    }
+
+    /// A command, typed while the system goes on.
+    fn typed(&self, command: &str) -> anyhow::Result<Output> {
+        tokio::task::block_in_place(|| self.run(command))
+    }
+
     fn run(&self, command: &str) -> anyhow::Result<Output> {
         let [ingress, workers, _] = self.ports.map(|port| format!("127.0.0.1:{port}"));
         let program = self.programs.join("passerelle");
@@ -121,7 +133,7 @@ async fn every_command_of_the_runbook_works_when_it_is_typed() {
             let letters = system.queue.dead_letters(None, 1).await.unwrap();
             typed = typed.replace("<letter>", &letters.first().expect("a dead letter is left").id);
         }
-        let output = tokio::task::block_in_place(|| shell.run(&typed)).unwrap();
+        let output = shell.typed(&typed).unwrap();
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         // `doctor` ends with another code where it finds something, and here it does: mail is not set up.
@@ -136,9 +148,8 @@ async fn every_command_of_the_runbook_works_when_it_is_typed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_until_make_down() {
     let system = System::builder().workers(0).without_webhook().start().await.unwrap();
-    let mut shell = Shell::of(&system).unwrap();
-    shell.names_redis = false;
-    let typed = |command: &str| tokio::task::block_in_place(|| shell.run(command)).unwrap();
+    let shell = Shell::without_a_redis(&system).unwrap();
+    let typed = |command: &str| shell.typed(command).unwrap();
     let works = |command: &str| {
         let output = typed(command);
         assert!(output.status.success(), "{command}: {output:?}");
@@ -155,9 +166,8 @@ async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_unti
 #[tokio::test(flavor = "multi_thread")]
 async fn make_up_and_make_down_leave_alone_what_others_have_started() {
     let system = System::builder().workers(0).without_webhook().start().await.unwrap();
-    let mut shell = Shell::of(&system).unwrap();
-    shell.names_redis = false;
-    let typed = |command: &str| tokio::task::block_in_place(|| shell.run(command)).unwrap();
+    let shell = Shell::without_a_redis(&system).unwrap();
+    let typed = |command: &str| shell.typed(command).unwrap();
     // Another program listens where our Redis would.
     let other = TcpListener::bind(("127.0.0.1", shell.ports[2])).unwrap();
     let refused = typed("make up");

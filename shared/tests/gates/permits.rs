@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::world::World;
 
 const MOST: usize = 4;
-/// A quick call of Docmost.
+/// How long a quick call of Docmost takes: the work of a call, not a wait for something.
 const CALL: Duration = Duration::from_millis(5);
 
 /// The target: how many calls are under way, and how many were at most.

@@ -150,14 +150,16 @@ impl Docmost {
         let asked = Instant::now();
         let session = self.session(None).await?;
         let turn = self.turn(route, asked, late).await?;
-        let mut result = turn.during(self.send_as(&session, route, body)).await;
+        let request = self.request_as(&session, route, body);
+        let mut result = turn.during(self.send(route.effect, request)).await;
         if result
             .as_ref()
             .is_err_and(|failure| failure.class == FailureClass::Auth && failure.status == Some(401))
         {
             let renewed = self.session(Some(&session)).await?;
             let turn = self.turn(route, asked, late).await?;
-            result = turn.during(self.send_as(&renewed, route, body)).await;
+            let request = self.request_as(&renewed, route, body);
+            result = turn.during(self.send(route.effect, request)).await;
         }
         self.guard.report(route.gate(), &result);
         result
@@ -190,13 +192,17 @@ impl Docmost {
 
     /// A call outside of gates and journals.
     pub(super) async fn ask_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
-        let turn = self.permits.turn().await;
-        turn.during(self.send_as(session, route, body)).await
+        self.send_in_turn(route.effect, self.request_as(session, route, body))
+            .await
     }
 
-    async fn send_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
-        let request = self.post(route.path).bearer_auth(session.token()).json(body);
-        self.send(route.effect, request).await
+    fn request_as(&self, session: &Session, route: &Route, body: &Value) -> RequestBuilder {
+        self.post(route.path).bearer_auth(session.token()).json(body)
+    }
+
+    /// Waits for its turn, whatever the gates say.
+    async fn send_in_turn(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.permits.turn().await.during(self.send(effect, request)).await
     }
 
     async fn send(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
@@ -228,15 +234,16 @@ impl Docmost {
             DocmostCredentials::Token(token) => token.expose_secret().to_owned(),
             DocmostCredentials::Password { email, password } => {
                 let body = json!({"email": email, "password": password.expose_secret()});
-                let login = self.send(Effect::Repeatable, self.post("auth/login").json(&body));
-                let answer = self.permits.turn().await.during(login).await?;
+                let answer = self
+                    .send_in_turn(Effect::Repeatable, self.post("auth/login").json(&body))
+                    .await?;
                 tracing::info!("signed in to Docmost");
                 token_in(&answer)?
             }
         };
         let request = self.post("users/me").bearer_auth(&token).json(&json!({}));
-        let who_am_i = self.send(Effect::Repeatable, request);
-        let me: Value = data_of(&self.permits.turn().await.during(who_am_i).await?, Effect::Repeatable)?;
+        let answer = self.send_in_turn(Effect::Repeatable, request).await?;
+        let me: Value = data_of(&answer, Effect::Repeatable)?;
         let user = me
             .pointer("/user/id")
             .and_then(Value::as_str)
