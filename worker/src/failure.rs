@@ -12,6 +12,7 @@
 //! | poison | dead at once | – |
 //!
 //! A transient or ambiguous failure of a target whose gate is not open is a hold: the outage is to blame, not the job.
+//! (Unless the target is healthy and this job fails its probe again and again: `outage.rs` tells the two apart.)
 //! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
 //! So is an outage of the store, from the first failure on: it is never the row's fault.
 //! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
