@@ -12,7 +12,7 @@ use super::group_commit::Commit;
 use super::keys::Keys;
 use super::ledger_stream;
 use super::schedule::Reconnecting;
-use super::scripts::ACCEPT;
+use super::scripts::{ACCEPT, Call};
 use super::{Queue, QueueError, Redis, short_id};
 use crate::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use crate::id::{EventId, RowKey, SourceName};
@@ -119,11 +119,11 @@ pub(super) fn forced_event_of(job: &JobKey, source: &str, id: &str, payload: Vec
 
 /// An event as the script takes it.
 pub(super) struct Prepared {
-    delivery: String,
-    repeated: String,
-    accepted: Vec<u8>,
-    kind: u8,
-    event: EventId,
+    claim: String,
+    /// What the ledger keeps of it.
+    delivery: Vec<u8>,
+    /// What the record of a job says of it: its kind and its id.
+    event: String,
     jobs: Vec<JobKey>,
     origin: Option<Origin>,
 }
@@ -148,11 +148,9 @@ impl Prepared {
             _ => None,
         };
         Ok(Self {
-            delivery: event.key.to_string(),
-            repeated: ledger_stream::encode_duplicate(&event.key, event.received),
-            accepted: ledger_stream::encode_accepted(event)?,
-            kind: EventKinds::of(event.kind).bits(),
-            event: event.key.event.clone(),
+            claim: event.key.to_string(),
+            delivery: ledger_stream::encode_delivery(event)?,
+            event: format!("{} {}", EventKinds::of(event.kind).bits(), event.key.event),
             jobs: event.items.iter().filter_map(row_key).collect(),
             origin,
         })
@@ -201,18 +199,25 @@ impl AcceptCommit {
         }
     }
 
-    /// The script call for a group; each has a name of its own, under which Redis keeps its answer.
-    pub(super) fn call(&self, group: &[Submission]) -> super::scripts::Call {
+    /// The script call for a group, behind the deliveries themselves; each has a name of its own, under which Redis keeps its answer.
+    pub(super) fn call(&self, group: &[Submission]) -> Call {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let mut call = ACCEPT.call(8 + group.len());
+        let mut deliveries = Vec::with_capacity(group.iter().map(|member| member.prepared.delivery.len()).sum());
+        for member in group {
+            deliveries.extend_from_slice(&member.prepared.delivery);
+        }
+        let mut first = redis::cmd("XADD");
+        first.arg(&keys.ledger).arg("*").arg("g").arg(deliveries);
+        let mut call = ACCEPT.call_after(first, 9 + group.len());
         for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.records] {
             call.arg(key);
         }
         call.arg(format!("{}:{}", keys.answers, self.caller));
-        call.arg(&keys.dead).arg(&keys.letters).arg(&keys.stock_data);
+        call.arg(&keys.dead).arg(&keys.letters);
+        call.arg(&keys.stock_data).arg(&keys.stock_meta);
         for submission in group {
-            call.arg(keys.claim(&submission.prepared.delivery));
+            call.arg(keys.claim(&submission.prepared.claim));
         }
         call.arg(format!("{}{number:x}", self.caller))
             .arg(CLAIM_SECONDS)
@@ -267,9 +272,8 @@ impl Commit for AcceptCommit {
 }
 
 impl Prepared {
-    fn write(&self, call: &mut super::scripts::Call) {
-        call.arg(&self.repeated).arg(&self.accepted).arg(self.kind);
-        call.arg(self.event.as_str()).arg(self.jobs.len());
+    fn write(&self, call: &mut Call) {
+        call.arg(&self.event).arg(self.jobs.len());
         for job in &self.jobs {
             call.arg(job.as_str());
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _, RedisError, RedisResult};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -180,18 +180,18 @@ impl Redis {
             .ok_or_else(|| QueueError::Protocol(format!("CONFIG GET {name} named no value")))
     }
 
-    /// One command, within the usual time.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
-        self.query_within(command, self.inner.response_timeout).await
+    /// One question, within the usual time.
+    pub(crate) async fn query<T: FromRedisValue>(&self, question: &impl Question) -> Result<T, QueueError> {
+        self.query_within(question, self.inner.response_timeout).await
     }
 
-    /// One command, within the given time, that for connecting included. A connection that kept somebody waiting is not used again.
+    /// One question, within the given time, that for connecting included. A connection that kept somebody waiting is not used again.
     pub(super) async fn query_within<T: FromRedisValue>(
         &self,
-        command: &Cmd,
+        question: &impl Question,
         patience: Duration,
     ) -> Result<T, QueueError> {
-        let result = self.attempt(command, patience).await;
+        let result = self.attempt(question, patience).await;
         let is_up = !matches!(result, Err(QueueError::Unavailable(_)));
         if self.inner.health.is_up.swap(is_up, Ordering::Relaxed) != is_up {
             if is_up {
@@ -205,14 +205,15 @@ impl Redis {
         result
     }
 
-    async fn attempt<T: FromRedisValue>(&self, command: &Cmd, patience: Duration) -> Result<T, QueueError> {
+    async fn attempt<T: FromRedisValue>(&self, question: &impl Question, patience: Duration) -> Result<T, QueueError> {
         let deadline = Instant::now() + patience;
         let too_late = || QueueError::Unavailable(format!("no answer within {patience:?}"));
         let live = timeout_at(deadline, self.live()).await;
         let Live { number, mut connection } = live.map_err(|_elapsed| too_late())??;
-        match timeout_at(deadline, command.query_async(&mut connection)).await {
+        match timeout_at(deadline, question.ask(&mut connection)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
+                let error = first_cause(error);
                 let is_no_script = error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript);
                 let error = match QueueError::from(error) {
                     QueueError::Refused(_) if is_no_script => QueueError::Refused(NO_SCRIPT.to_owned()),
@@ -276,6 +277,28 @@ impl Redis {
             .await
             .map_err(|_elapsed| QueueError::Unavailable("no subscription in time".to_owned()))?
     }
+}
+
+/// What a connection can be asked: a command, or several in one transaction.
+pub(crate) trait Question {
+    /// Sends it and waits for the answer.
+    fn ask<T: FromRedisValue>(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> impl Future<Output = RedisResult<T>> + Send;
+}
+
+impl Question for Cmd {
+    async fn ask<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        self.query_async(connection).await
+    }
+}
+
+/// What was wrong with the first command that was refused, if it was one of several.
+fn first_cause(error: RedisError) -> RedisError {
+    let causes = error.clone().into_server_errors();
+    let first = causes.and_then(|causes| causes.first().map(|(_, cause)| cause.clone()));
+    first.map_or(error, RedisError::from)
 }
 
 /// How an unknown script is reported between [`Redis::query_within`] and `scripts.rs`.

@@ -10,14 +10,15 @@ impl Queue {
     pub async fn enqueue(&self, job: &JobKey, event: &EventId) -> Result<(), QueueError> {
         let keys = &self.inner.keys;
         let mut call = ENQUEUE.call(2);
-        call.arg(&keys.active).arg(format!("{}:{job}", keys.records));
+        call.arg(&keys.active).arg(&keys.records);
         call.arg(job.as_str()).arg(event.as_str()).arg(&keys.wake);
         call.send::<u8>(&self.inner.redis).await.map(drop)
     }
 
     /// Whether there is a job of this key, whatever it waits for.
     pub async fn has_job(&self, job: &JobKey) -> Result<bool, QueueError> {
-        let record = format!("{}:{job}", self.inner.keys.records);
-        self.inner.redis.query(redis::cmd("EXISTS").arg(record)).await
+        let mut ask = redis::cmd("HEXISTS");
+        ask.arg(&self.inner.keys.records).arg(job.as_str());
+        self.inner.redis.query(&ask).await
     }
 }

@@ -41,10 +41,12 @@ pub(crate) struct Keys {
     pub(crate) scheduled: String,
     /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
     pub(crate) dead: String,
-    /// Start of the key of a job's record (`<meta>:<job key>`).
+    /// Hash of the records of all jobs by their keys.
     pub(super) records: String,
     /// Hash of the arguments of stock tasks.
     pub(super) stock_data: String,
+    /// Start of the key of a stock task's bookkeeping (`<meta>:<task id>`).
+    pub(super) stock_meta: String,
     /// Sorted set of running jobs by the expiry of their leases.
     pub(super) leases: String,
     /// Start of the key of a dead letter (`<letter>:<id>`).
@@ -74,8 +76,9 @@ impl Keys {
             active: config.active_jobs_list(),
             scheduled: config.scheduled_jobs_set(),
             dead: config.dead_jobs_set(),
-            records: config.job_meta_hash(),
+            records: own("records"),
             stock_data: config.job_data_hash(),
+            stock_meta: config.job_meta_hash(),
             leases: own("leases"),
             letters: own("letter"),
             paused: own("paused"),
@@ -125,7 +128,7 @@ mod tests {
         assert_eq!(keys.scheduled, "{bridge}:sync:scheduled");
         assert_eq!(keys.dead, "{bridge}:sync:dead");
         assert_eq!(keys.stock_data, "{bridge}:sync:data");
-        assert_eq!(keys.records, "{bridge}:sync:meta");
+        assert_eq!(keys.stock_meta, "{bridge}:sync:meta");
         assert_eq!(keys.ledger, Keys::new("bridge", QueueName::Mail).ledger);
         assert_eq!(keys.claim("7-abc-0"), "bridge:webhook:event:7-abc-0");
     }

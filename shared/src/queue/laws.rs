@@ -383,10 +383,9 @@ impl World {
         prop_assert_eq!(stats.active, count(|place| *place == Place::Ready));
         prop_assert_eq!(stats.running, count(|place| matches!(place, Place::Running { .. })));
         prop_assert_eq!(stats.scheduled, count(|place| matches!(place, Place::Waiting { .. })));
-        let mut records = redis::cmd("KEYS");
-        records.arg(format!("{}:*", self.keys.records.replace(['{', '}'], "?")));
-        let records: Vec<String> = self.queue.inner.redis.query(&records).await.map_err(broken)?;
-        prop_assert_eq!(records.len(), self.model.jobs.len());
+        let records = redis::cmd("HLEN").arg(&self.keys.records).to_owned();
+        let records: usize = self.queue.inner.redis.query(&records).await.map_err(broken)?;
+        prop_assert_eq!(records, self.model.jobs.len());
         Ok(())
     }
 
@@ -411,7 +410,12 @@ impl World {
             redis::cmd("XLEN").arg(&keys.ledger).to_owned(),
         ];
         for row in 1..=ROWS {
-            commands.push(redis::cmd("GET").arg(format!("{}:t1/r{row}", keys.records)).to_owned());
+            commands.push(
+                redis::cmd("HGET")
+                    .arg(&keys.records)
+                    .arg(format!("t1/r{row}"))
+                    .to_owned(),
+            );
         }
         let mut state = Vec::new();
         for command in &commands {

@@ -1,8 +1,10 @@
 //! The ledger stream: how facts are written into it, and how the store takes them out.
 //!
-//! An entry holds the facts of one script call as pairs of a letter and bytes:
-//! `a` an accepted delivery (length of its JSON in four bytes, the JSON, the body compressed by lz4), `d` a repeated one
-//! (`received webhook batch event`), `j` any other fact as JSON. Short and flat, because a hot script writes them.
+//! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
+//! transaction: `g`, the deliveries one after the other, and right behind it `v`, the verdict of the script: one letter per delivery, `a` accepted,
+//! `d` repeated, `-` neither. The two make one entry of the ledger, by the id of the second. A group without its verdict was refused.
+//!
+//! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 
 use std::cell::RefCell;
 
@@ -10,17 +12,36 @@ use lz4_flex::block::{CompressError, CompressTable, compress_into_with_table, ge
 use redis::Value;
 
 use super::{Queue, QueueError};
-use crate::event::{DeliveryKey, NewEvent};
-use crate::id::{EventId, WebhookId};
+use crate::event::NewEvent;
 use crate::ledger::{AcceptedRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord};
-use crate::time::Timestamp;
 
 /// No delivery is larger than this; a record that says so is damaged.
 const LARGEST_PAYLOAD: usize = 64 << 20;
 
 impl Queue {
-    /// The oldest ledger entries after a stream id (or from the start).
+    /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none only at the end.
     pub async fn read_ledger(&self, after: Option<&str>, count: usize) -> Result<Vec<LedgerEntry>, QueueError> {
+        let (mut after, count) = (after.map(str::to_owned), count.max(1));
+        loop {
+            let mut entries = self.stream_entries(after.as_deref(), count + 1).await?;
+            let is_last_page = entries.len() <= count;
+            // One more than was asked for: it comes along if it is the verdict on the last of the page.
+            if let [.., (_, last), (_, next)] = &entries[..]
+                && !is_last_page
+                && !(group(last).is_some() && group(next).is_none())
+            {
+                entries.truncate(count);
+            }
+            let last = entries.last().map(|(id, _)| id.clone());
+            let entries = decode_entries(entries)?;
+            if is_last_page || !entries.is_empty() {
+                return Ok(entries);
+            }
+            after = last;
+        }
+    }
+
+    async fn stream_entries(&self, after: Option<&str>, count: usize) -> Result<Vec<StreamEntry>, QueueError> {
         let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let mut command = redis::cmd("XRANGE");
         command
@@ -29,11 +50,7 @@ impl Queue {
             .arg("+")
             .arg("COUNT")
             .arg(count);
-        let entries: Vec<(String, Vec<Value>)> = self.inner.redis.query(&command).await?;
-        entries
-            .into_iter()
-            .map(|(id, fields)| decode_entry(id, &fields))
-            .collect()
+        self.inner.redis.query(&command).await
     }
 
     /// Forgets ledger entries up to and with a stream id: the store has them.
@@ -48,28 +65,84 @@ impl Queue {
     }
 }
 
-fn decode_entry(id: String, fields: &[Value]) -> Result<LedgerEntry, QueueError> {
-    let seq = Seq::from_stream_id(&id).map_err(|error| QueueError::Protocol(error.to_string()))?;
-    let (pairs, _) = fields.as_chunks::<2>();
-    Ok(LedgerEntry {
-        id,
-        seq,
-        records: pairs.iter().map(|[kind, fact]| decode_fact(kind, fact)).collect(),
-    })
+/// Its id and its pairs.
+type StreamEntry = (String, Vec<Value>);
+
+/// The deliveries that an entry holds, if it is a group.
+fn group(fields: &[Value]) -> Option<&[u8]> {
+    match fields {
+        [kind, deliveries] if bytes_of(kind) == b"g" => Some(bytes_of(deliveries)),
+        _ => None,
+    }
 }
 
-fn decode_fact(kind: &Value, fact: &Value) -> Result<LedgerRecord, UnreadableRecord> {
-    let bytes = bytes_of(fact);
-    let decoded = match bytes_of(kind) {
-        b"a" => decode_accepted(bytes),
-        b"d" => decode_duplicate(bytes).ok_or_else(|| "not a repeated delivery".to_owned()),
-        b"j" => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
-        other => Err(format!("unknown kind of fact {:?}", String::from_utf8_lossy(other))),
-    };
-    decoded.map_err(|error| UnreadableRecord {
-        error,
+fn decode_entries(entries: Vec<StreamEntry>) -> Result<Vec<LedgerEntry>, QueueError> {
+    let mut decoded = Vec::with_capacity(entries.len());
+    let mut before: Option<Vec<Value>> = None;
+    for (id, fields) in entries {
+        if group(&fields).is_some() {
+            before = Some(fields);
+            continue;
+        }
+        let deliveries = before.take();
+        let deliveries = deliveries.as_deref().and_then(group);
+        let (pairs, _) = fields.as_chunks::<2>();
+        decoded.push(LedgerEntry {
+            seq: Seq::from_stream_id(&id).map_err(|error| QueueError::Protocol(error.to_string()))?,
+            id,
+            records: pairs
+                .iter()
+                .flat_map(|[kind, fact]| decode_facts(bytes_of(kind), bytes_of(fact), deliveries))
+                .collect(),
+        });
+    }
+    Ok(decoded)
+}
+
+type Decoded = Result<LedgerRecord, UnreadableRecord>;
+
+fn unreadable(error: impl Into<String>, bytes: &[u8]) -> UnreadableRecord {
+    UnreadableRecord {
+        error: error.into(),
         bytes: bytes.to_vec(),
-    })
+    }
+}
+
+fn decode_facts(kind: &[u8], fact: &[u8], deliveries: Option<&[u8]>) -> Vec<Decoded> {
+    match (kind, deliveries) {
+        (b"j", _) => vec![serde_json::from_slice(fact).map_err(|error| unreadable(error.to_string(), fact))],
+        (b"v", Some(deliveries)) => decode_deliveries(deliveries, fact),
+        (b"v", None) => vec![Err(unreadable("a verdict without its deliveries", fact))],
+        (other, _) => {
+            let error = format!("unknown kind of fact {:?}", String::from_utf8_lossy(other));
+            vec![Err(unreadable(error, fact))]
+        }
+    }
+}
+
+/// What became of the deliveries of a group, by the verdict on each.
+fn decode_deliveries(mut deliveries: &[u8], verdict: &[u8]) -> Vec<Decoded> {
+    let mut decoded = Vec::with_capacity(verdict.len());
+    for letter in verdict {
+        let Some((delivery, rest)) = split_prefixed(deliveries) else {
+            decoded.push(Err(unreadable("the group is shorter than its verdict", deliveries)));
+            break;
+        };
+        deliveries = rest;
+        let record = match letter {
+            b'a' => decode_accepted(delivery),
+            b'd' => decode_repeated(delivery),
+            _ => continue,
+        };
+        decoded.push(record.map_err(|error| unreadable(error, delivery)));
+    }
+    decoded
+}
+
+/// What the length in the first four bytes encloses, and what follows it.
+fn split_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 fn bytes_of(value: &Value) -> &[u8] {
@@ -79,8 +152,10 @@ fn bytes_of(value: &Value) -> &[u8] {
     }
 }
 
-pub(super) fn encode_accepted(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
-    let record = AcceptedRecord {
+/// A delivery as a member of a group: length of what follows, length of its description, the description as JSON, size of the body, the body
+/// compressed by lz4. All lengths take four bytes.
+pub(super) fn encode_delivery(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
+    let description = AcceptedRecord {
         key: event.key.clone(),
         source: event.source.clone(),
         kind: event.kind,
@@ -89,11 +164,14 @@ pub(super) fn encode_accepted(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
         items: event.items.clone(),
         payload: Vec::new(),
     };
-    let mut bytes = vec![0; 4];
-    serde_json::to_writer(&mut bytes, &record).map_err(|error| QueueError::Protocol(error.to_string()))?;
-    let length = u32::try_from(bytes.len() - 4).map_err(|error| QueueError::Protocol(error.to_string()))?;
+    let unwritable = |error: &dyn std::error::Error| QueueError::Protocol(error.to_string());
+    let mut bytes = vec![0; 8];
+    serde_json::to_writer(&mut bytes, &description).map_err(|error| unwritable(&error))?;
+    let described = u32::try_from(bytes.len() - 8).map_err(|error| unwritable(&error))?;
+    compress_onto(&mut bytes, &event.payload).map_err(|error| unwritable(&error))?;
+    let length = u32::try_from(bytes.len() - 4).map_err(|error| unwritable(&error))?;
     bytes[..4].copy_from_slice(&length.to_le_bytes());
-    compress_onto(&mut bytes, &event.payload).map_err(|error| QueueError::Protocol(error.to_string()))?;
+    bytes[4..8].copy_from_slice(&described.to_le_bytes());
     Ok(bytes)
 }
 
@@ -115,12 +193,16 @@ fn compress_onto(bytes: &mut Vec<u8>, body: &[u8]) -> Result<(), CompressError> 
     Ok(())
 }
 
-fn decode_accepted(bytes: &[u8]) -> Result<LedgerRecord, String> {
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or("too short")?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|error| error.to_string())?;
-    let (json, compressed) = rest.split_at_checked(length).ok_or("its length is wrong")?;
-    let mut record: AcceptedRecord = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    let (size, compressed) = lz4_flex::block::uncompressed_size(compressed).map_err(|error| error.to_string())?;
+/// The description of a delivery, and its body as it was compressed.
+fn decode_description(delivery: &[u8]) -> Result<(AcceptedRecord, &[u8]), String> {
+    let (json, body) = split_prefixed(delivery).ok_or("its length is wrong")?;
+    let description = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    Ok((description, body))
+}
+
+fn decode_accepted(delivery: &[u8]) -> Result<LedgerRecord, String> {
+    let (mut record, body) = decode_description(delivery)?;
+    let (size, compressed) = lz4_flex::block::uncompressed_size(body).map_err(|error| error.to_string())?;
     if size > LARGEST_PAYLOAD {
         return Err(format!("its body claims to have {size} bytes"));
     }
@@ -128,24 +210,9 @@ fn decode_accepted(bytes: &[u8]) -> Result<LedgerRecord, String> {
     Ok(LedgerRecord::Accepted(record))
 }
 
-pub(super) fn encode_duplicate(key: &DeliveryKey, received: Timestamp) -> String {
-    let webhook = key.webhook.map_or(0, WebhookId::get);
-    format!("{} {webhook} {} {}", received.as_millis(), key.batch, key.event)
-}
-
-fn decode_duplicate(bytes: &[u8]) -> Option<LedgerRecord> {
-    let mut words = std::str::from_utf8(bytes).ok()?.splitn(4, ' ');
-    let received = Timestamp::from_millis(words.next()?.parse().ok()?);
-    let webhook = match words.next()?.parse().ok()? {
-        0 => None,
-        number => Some(WebhookId::new(number).ok()?),
-    };
-    let batch = words.next()?.parse().ok()?;
-    let event = EventId::parse(words.next()?).ok()?;
-    Some(LedgerRecord::Duplicate {
-        key: DeliveryKey { webhook, event, batch },
-        received,
-    })
+fn decode_repeated(delivery: &[u8]) -> Result<LedgerRecord, String> {
+    let (AcceptedRecord { key, received, .. }, _) = decode_description(delivery)?;
+    Ok(LedgerRecord::Duplicate { key, received })
 }
 
 pub(super) fn encode_fact(record: &LedgerRecord) -> Result<Vec<u8>, QueueError> {
@@ -157,8 +224,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Disposition, EventKind, Item};
-    use crate::id::{RowId, SourceName, TableId};
+    use crate::event::{DeliveryKey, Disposition, EventKind, Item};
+    use crate::id::{EventId, RowId, SourceName, TableId, WebhookId};
+    use crate::time::Timestamp;
 
     fn event(payload: Vec<u8>, webhook: u64, batch: u64) -> NewEvent {
         NewEvent {
@@ -183,25 +251,68 @@ mod tests {
         #[test]
         fn an_accepted_delivery_reads_back_as_it_was_written(payload: Vec<u8>, webhook in 0_u64..9, batch in 0_u64..9) {
             let event = event(payload, webhook, batch);
-            let Ok(LedgerRecord::Accepted(record)) = decode_accepted(&encode_accepted(&event).unwrap()) else { panic!("not accepted") };
+            let group = [encode_delivery(&event).unwrap(), encode_delivery(&event).unwrap(), encode_delivery(&event).unwrap()].concat();
+            let [Ok(LedgerRecord::Accepted(record)), Ok(repeated)] = &decode_deliveries(&group, b"a-d")[..] else { panic!("not accepted") };
             prop_assert_eq!(&record.payload, &event.payload);
             prop_assert_eq!(&record.items, &event.items);
             prop_assert_eq!(&record.key, &event.key);
-            let repeated = decode_duplicate(encode_duplicate(&event.key, event.received).as_bytes());
-            prop_assert_eq!(repeated, Some(LedgerRecord::Duplicate { key: event.key, received: event.received }));
+            prop_assert_eq!(repeated, &LedgerRecord::Duplicate { key: event.key, received: event.received });
         }
 
         #[test]
-        fn no_bytes_make_the_reader_panic(kind in "[adjx]?", fact: Vec<u8>) {
-            let _ = decode_fact(&Value::BulkString(kind.into_bytes()), &Value::BulkString(fact));
+        fn no_bytes_make_the_reader_panic(kind in "[vjx]?", fact: Vec<u8>, deliveries: Option<Vec<u8>>) {
+            let _ = decode_facts(kind.as_bytes(), &fact, deliveries.as_deref());
+            let _ = decode_deliveries(&deliveries.unwrap_or_default(), b"aaddaadd");
+        }
+    }
+
+    fn stream_entry(number: u64, pairs: &[(&str, &[u8])]) -> StreamEntry {
+        let bytes = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
+        let fields = pairs
+            .iter()
+            .flat_map(|(kind, fact)| [bytes(kind.as_bytes()), bytes(fact)]);
+        (format!("1732280000120-{number}"), fields.collect())
+    }
+
+    #[test]
+    fn a_group_counts_only_with_the_verdict_right_behind_it() {
+        let group = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
+        let entries = vec![
+            stream_entry(1, &[("g", &group)]),
+            stream_entry(2, &[("g", &group)]),
+            stream_entry(3, &[("v", b"a")]),
+            stream_entry(4, &[("g", &group)]),
+            stream_entry(5, &[("j", b"not JSON")]),
+            stream_entry(6, &[("v", b"a")]),
+            stream_entry(7, &[("g", &group)]),
+        ];
+        let decoded = decode_entries(entries).unwrap();
+        let ids: Vec<&str> = decoded
+            .iter()
+            .map(|entry| entry.id.rsplit('-').next().unwrap())
+            .collect();
+        assert_eq!(ids, ["3", "5", "6"]);
+        assert!(matches!(&decoded[0].records[..], [Ok(LedgerRecord::Accepted(_))]));
+        for unreadable in &decoded[1..] {
+            assert!(matches!(&unreadable.records[..], [Err(_)]), "{unreadable:?}");
         }
     }
 
     #[test]
+    fn a_damaged_delivery_costs_no_other_one_of_its_group() {
+        let whole = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
+        let mut damaged = whole.clone();
+        damaged[9] = b'?';
+        let decoded = decode_deliveries(&[whole.clone(), damaged, whole].concat(), b"aaaa");
+        let is_read: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
+        assert_eq!(is_read, [true, false, true, false]);
+    }
+
+    #[test]
     fn a_body_that_claims_an_absurd_size_is_refused_before_memory_is_taken() {
-        let mut bytes = encode_accepted(&event(Vec::new(), 1, 0)).unwrap();
+        let mut bytes = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
         let size = bytes.len() - 5;
         bytes[size..size + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(decode_accepted(&bytes).unwrap_err().contains("claims"));
+        assert!(decode_accepted(&bytes[4..]).unwrap_err().contains("claims"));
     }
 }

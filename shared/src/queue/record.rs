@@ -6,8 +6,8 @@
 //! | 2 | the job: last ledger entry, kinds of events and last event that it covers; when the first of them was accepted; counted attempts, crashes in a row, when its failures began (`-`: none) |
 //! | 3 | only while it runs: what arrived meanwhile, as the first four of line 2 |
 //!
-//! A text rather than a hash: the records of a whole group are read by one call and written by one call, which halves what a job costs Redis.
-//! Words and numbers rather than bytes: `redis-cli get` shows what an operator wants to know.
+//! A text, and all texts in one hash: the records of a whole group are read by one call and written by one call, which halves what a job costs
+//! Redis. Words and numbers rather than bytes: `redis-cli hget` shows what an operator wants to know.
 
 use std::str::FromStr;
 

@@ -6,9 +6,10 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, ToRedisArgs};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, ToRedisArgs};
 
-use super::connection::NO_SCRIPT;
+use super::connection::{NO_SCRIPT, Question};
 use super::{QueueError, Redis};
 
 /// One of our scripts.
@@ -51,7 +52,13 @@ script!(WEIGH, "scripts/weigh.lua");
 /// A call of a script: all keys first, then the arguments. It can be sent again as it is.
 pub(crate) struct Call {
     script: &'static LuaScript,
-    command: Cmd,
+    request: Request,
+}
+
+enum Request {
+    Alone(Cmd),
+    /// Behind another command, whose answer is of no interest, in one transaction.
+    Behind(Pipeline),
 }
 
 impl LuaScript {
@@ -59,23 +66,45 @@ impl LuaScript {
     pub(crate) fn call(&'static self, keys: usize) -> Call {
         let mut command = redis::cmd("EVALSHA");
         command.arg(self.hash.as_str()).arg(keys);
-        Call { script: self, command }
+        Call {
+            script: self,
+            request: Request::Alone(command),
+        }
+    }
+
+    /// Begins a call with this many keys, before which another command is carried out; nothing comes in between. If the script is refused,
+    /// what the command did remains.
+    pub(crate) fn call_after(&'static self, first: Cmd, keys: usize) -> Call {
+        let mut both = redis::pipe();
+        both.atomic().add_command(first).ignore();
+        both.cmd("EVALSHA").arg(self.hash.as_str()).arg(keys);
+        Call {
+            script: self,
+            request: Request::Behind(both),
+        }
     }
 }
 
 impl Call {
     /// Adds a key, or, after the keys, an argument.
     pub(crate) fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
-        self.command.arg(argument);
+        match &mut self.request {
+            Request::Alone(command) => {
+                command.arg(argument);
+            }
+            Request::Behind(both) => {
+                both.arg(argument);
+            }
+        }
         self
     }
 
     /// Sends it.
     pub(crate) async fn send<T: FromRedisValue>(&self, redis: &Redis) -> Result<T, QueueError> {
-        match redis.query(&self.command).await {
+        match redis.query(&self.request).await {
             Err(error) if is_unknown(&error) => {
                 self.load(redis).await?;
-                redis.query(&self.command).await
+                redis.query(&self.request).await
             }
             result => result,
         }
@@ -87,10 +116,10 @@ impl Call {
         redis: &Redis,
         patience: Duration,
     ) -> Result<T, QueueError> {
-        match redis.query_within(&self.command, patience).await {
+        match redis.query_within(&self.request, patience).await {
             Err(error) if is_unknown(&error) => {
                 self.load(redis).await?;
-                redis.query_within(&self.command, patience).await
+                redis.query_within(&self.request, patience).await
             }
             result => result,
         }
@@ -100,6 +129,15 @@ impl Call {
         redis
             .query(redis::cmd("SCRIPT").arg("LOAD").arg(self.script.code))
             .await
+    }
+}
+
+impl Question for Request {
+    async fn ask<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        match self {
+            Self::Alone(command) => command.query_async(connection).await,
+            Self::Behind(both) => both.query_async(connection).await.map(|(answer,)| answer),
+        }
     }
 }
 

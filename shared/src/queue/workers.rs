@@ -125,8 +125,8 @@ impl Queue {
         ask.arg(&keys.leases).arg(0).arg(MOST - 1);
         let jobs: Vec<String> = redis.query(&ask).await?;
         let looks = jobs.into_iter().map(|job| async move {
-            let mut ask = redis::cmd("GET");
-            ask.arg(format!("{}:{job}", keys.records));
+            let mut ask = redis::cmd("HGET");
+            ask.arg(&keys.records).arg(&job);
             let record: Option<Vec<u8>> = redis.query(&ask).await?;
             let lease = record.as_deref().and_then(record::lease);
             let (Some(lease), Ok(job)) = (lease, JobKey::parse(&job)) else {

@@ -63,9 +63,9 @@ async fn taken_in_a_ramp() -> anyhow::Result<Vec<f64>> {
     eventually("the ramp is nearly over", async || {
         for worker in &mut workers {
             while let Ok(job) = worker.jobs.try_recv() {
-                let key = format!("{{bridge}}:sync:meta:{}", job.job().key);
+                let key = job.job().key.as_str().to_owned();
                 let record: String = world
-                    .ask(redis::cmd("GET").arg(key))
+                    .ask(redis::cmd("HGET").arg("{bridge}:sync:records").arg(key))
                     .await
                     .map_err(|error| error.to_string())?;
                 let moment = record.lines().next().and_then(|state| state.split(' ').nth(3));

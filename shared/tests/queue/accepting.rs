@@ -1,7 +1,7 @@
 //! What `accept` promises.
 
 use passerelle_shared::event::{Disposition, EventKind, Item};
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_shared::ledger::{LedgerEntry, LedgerRecord};
 use passerelle_shared::outcome::{IgnoredReason, Outcome};
 use passerelle_shared::queue::AcceptStatus;
 
@@ -94,12 +94,38 @@ async fn a_delivery_without_work_is_recorded_and_ignored() {
 }
 
 #[tokio::test]
+async fn pages_of_every_size_hold_each_ledger_entry_once() {
+    let world = World::start().unwrap();
+    for row in 1..=5 {
+        world.accept(&[row]).await.unwrap();
+    }
+    world.queue.pause("anna", "maintenance").await.unwrap();
+    world.accept(&[6]).await.unwrap();
+    let all = world.queue.read_ledger(None, 100).await.unwrap();
+    assert_eq!(all.len(), 7);
+    for size in 1..=14 {
+        let mut pages = Vec::new();
+        loop {
+            let last = pages.last().map(|entry: &LedgerEntry| entry.id.clone());
+            let page = world.queue.read_ledger(last.as_deref(), size).await.unwrap();
+            assert!(page.len() <= size);
+            if page.is_empty() {
+                break;
+            }
+            pages.extend(page);
+        }
+        assert_eq!(pages, all, "pages of {size}");
+    }
+}
+
+#[tokio::test]
 async fn trimmed_ledger_entries_are_gone_and_the_next_one_is_not() {
     let world = World::start().unwrap();
     for row in 1..=3 {
         world.accept(&[row]).await.unwrap();
     }
-    let entries = world.queue.read_ledger(None, 2).await.unwrap();
+    let entries = world.queue.read_ledger(None, 4).await.unwrap();
+    assert_eq!(entries.len(), 2);
     world.queue.trim_ledger(&entries[1].id).await.unwrap();
     let left = world.queue.read_ledger(None, 10).await.unwrap();
     assert_eq!(left.len(), 1);

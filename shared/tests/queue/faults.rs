@@ -248,7 +248,12 @@ async fn records_that_cannot_be_read_become_dead_letters_with_their_bytes() {
         .await
         .unwrap();
     let _: () = world
-        .ask(redis::cmd("SET").arg("{bridge}:sync:meta:t1/r1").arg("rubbish"))
+        .ask(
+            redis::cmd("HSET")
+                .arg("{bridge}:sync:records")
+                .arg("t1/r1")
+                .arg("rubbish"),
+        )
         .await
         .unwrap();
     world.accept(&[1]).await.unwrap();

@@ -28,7 +28,10 @@ async fn an_accepted_row_is_run_once_and_its_record_is_gone() {
     world.drained().await;
     worker.stop().await.unwrap();
     assert_eq!(runs.load(Ordering::Relaxed), 50);
-    let keys: Vec<String> = world.ask(redis::cmd("KEYS").arg("{bridge}:sync:meta:*")).await.unwrap();
+    let keys: Vec<String> = world
+        .ask(redis::cmd("HKEYS").arg("{bridge}:sync:records"))
+        .await
+        .unwrap();
     assert_eq!(keys, Vec::<String>::new());
     let facts = world.facts().await.unwrap();
     let done = facts.iter().filter(|fact| {

@@ -1,73 +1,79 @@
--- accept: makes a group of deliveries durable in one atomic step: claims, ledger entry, jobs. record.lua stands before this text.
+-- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs. record.lua stands before this text.
 --
--- KEYS 1 ledger · 2 active · 3 scheduled · 4 record prefix · 5 answers · 6 dead · 7 letter prefix · 8 stock task data · 9… one claim per event
+-- The deliveries themselves do not pass through this script: Lua hashes every byte of every text, which cost more than all the rest. They are
+-- an entry of the ledger, added right before this script in the same transaction. The next entry is made here and says what became of each:
+-- without it, what was added counts for nothing.
+--
+-- KEYS 1 ledger · 2 active · 3 scheduled · 4 records · 5 answers · 6 dead · 7 letter prefix · 8 stock task data · 9 prefix of stock bookkeeping ·
+--      10… one claim per event
 -- ARGV 1 call · 2 claim seconds · 3 answer seconds · 4 wake channel, then for each event:
---      repeated fact · accepted fact · kind bit · event id · number of rows · one job key per row · origin,
+--      kind bit, space, event id · number of rows · one job key per row · origin,
 --      and where the origin is not empty: its id · a further fact · letter id · letter
 -- Answer: one digit per event: 0 duplicate, 1 new, 2 gone (what it was to be made from has been taken by somebody else)
 local ledger, active, scheduled, records, answers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local dead, letters, stock_data = KEYS[6], KEYS[7], KEYS[8]
+local dead, letters, stock_data, stock_meta = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call, claim_seconds, answer_seconds, wake = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local FIRST_CLAIM = 9
+local FIRST_CLAIM, FIRST_EVENT = 10, 5
 local DUPLICATE, NEW, GONE = '0', '1', '2'
+-- What the ledger says of each delivery.
+local ACCEPTED, REPEATED, NOTHING = 'a', 'd', '-'
 local LETTER, TASK = 'letter', 'task'
+
+-- Takes back what was added to the ledger before this script: nobody shall read it.
+local function withdraw() redis.call('XDEL', ledger, redis.call('XREVRANGE', ledger, '+', '-', 'COUNT', 1)[1][1]) end
 
 -- The same call again, because its answer was lost: answer as before, change nothing.
 local before = redis.call('GET', answers_key)
 if before and string.sub(before, 1, #call + 1) == call .. ':' then
+  withdraw()
   return string.sub(before, #call + 2)
 end
 
-local function is_gone(event)
-  if event.origin == LETTER then return not redis.call('ZSCORE', dead, event.origin_id) end
-  if event.origin == TASK then return redis.call('HEXISTS', stock_data, event.origin_id) == 0 end
+local function is_gone(origin, id)
+  if origin == LETTER then return not redis.call('ZSCORE', dead, id) end
+  if origin == TASK then return redis.call('HEXISTS', stock_data, id) == 0 end
   return false
 end
 
--- First look at everything: nothing is written yet.
+-- First look at everything: nothing is written yet. An event is known by the place of its first argument, its origin by that of the origin.
 local claims, is_claimed = redis.call('MGET', unpack(KEYS, FIRST_CLAIM)), {}
-local answers, fresh, taken, facts, jobs = {}, {}, {}, {}, {}
-local function add_fact(kind, fact)
-  facts[#facts + 1] = kind
-  facts[#facts + 1] = fact
-end
+local answers, verdict, fresh, mine, jobs, taken, notes = {}, {}, {}, {}, {}, {}, {}
+local was_carried_out = false
 
-local at = 5
+local at = FIRST_EVENT
 for i = 1, #KEYS - FIRST_CLAIM + 1 do
-  local repeated, accepted, rows = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 4])
-  local event = {
-    claim = KEYS[FIRST_CLAIM + i - 1], mine = call .. ':' .. i, kinds = ARGV[at + 2], id = ARGV[at + 3],
-    first = at + 5, last = at + 4 + rows, origin = ARGV[at + 5 + rows],
-  }
-  at = at + 6 + rows
-  if event.origin ~= '' then
-    event.origin_id, event.note, event.letter_id, event.letter = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-    at = at + 4
-  end
+  local claim, event, origin_at = KEYS[FIRST_CLAIM + i - 1], at, at + 2 + tonumber(ARGV[at + 1])
+  local origin = ARGV[origin_at]
+  at = origin_at + (origin == '' and 1 or 5)
 
-  if event.origin ~= '' and is_gone(event) then
-    answers[i] = GONE
-  elseif not claims[i] and not is_claimed[event.claim] then
-    answers[i] = NEW
-    is_claimed[event.claim] = true
-    fresh[#fresh + 1] = event
-    for row = event.first, event.last do jobs[#jobs + 1] = ARGV[row] end
-    add_fact('a', accepted)
-    if event.origin ~= '' then
-      taken[#taken + 1] = event
-      if event.note ~= '' then add_fact('j', event.note) end
-    end
-  elseif claims[i] == event.mine then
+  if claims[i] == call and not is_claimed[claim] then
     -- This very call was carried out before, late, after a newer one had replaced its answer.
     answers[i] = NEW
+    was_carried_out, is_claimed[claim] = true, true
+  elseif origin ~= '' and is_gone(origin, ARGV[origin_at + 1]) then
+    answers[i], verdict[i] = GONE, NOTHING
+  elseif claims[i] or is_claimed[claim] then
+    answers[i], verdict[i] = DUPLICATE, origin == '' and REPEATED or NOTHING
+    if origin ~= '' then taken[#taken + 1] = origin_at end
   else
-    answers[i] = DUPLICATE
-    if event.origin ~= '' then
-      taken[#taken + 1] = event
-    else
-      add_fact('d', repeated)
+    answers[i], verdict[i] = NEW, ACCEPTED
+    is_claimed[claim] = true
+    mine[#mine + 1] = claim
+    fresh[#fresh + 1] = event
+    for row = event + 2, origin_at - 1 do jobs[#jobs + 1] = ARGV[row] end
+    if origin ~= '' then
+      taken[#taken + 1] = origin_at
+      if ARGV[origin_at + 2] ~= '' then
+        notes[#notes + 1] = 'j'
+        notes[#notes + 1] = ARGV[origin_at + 2]
+      end
     end
   end
+end
+local answer = table.concat(answers)
+if was_carried_out then
+  withdraw()
+  return answer
 end
 
 local texts, ready = {}, {}
@@ -77,16 +83,17 @@ for i, text in ipairs(read_records(records, jobs)) do texts[jobs[i]] = text end
 local function enqueue(job, event, seq, now)
   local text = texts[job]
   if not text then
-    texts[job] = 'q\n' .. seq .. ' ' .. event.kinds .. ' ' .. event.id .. ' ' .. now .. ' 0 0 -'
+    texts[job] = 'q\n' .. seq .. ' ' .. event .. ' ' .. now .. ' 0 0 -'
     ready[#ready + 1] = job
     return
   end
+  local kinds, id = string.match(event, '^(%d+) (.*)$')
   local state, work, news = string.match(text, '^([^\n]*)\n([^\n]*)\n?(.*)$')
   if not state then
     -- Not a record of ours: it will be buried with its bytes, and its letter answers for this event too.
-    texts[job] = 'q\n' .. cover_more((string.gsub(text, '\n', ' ')), seq, event.kinds, event.id)
+    texts[job] = 'q\n' .. cover_more((string.gsub(text, '\n', ' ')), seq, kinds, id)
   elseif string.sub(state, 1, 1) == 'r' then
-    news = news == '' and seq .. ' ' .. event.kinds .. ' ' .. event.id .. ' ' .. now or cover_more(news, seq, event.kinds, event.id)
+    news = news == '' and seq .. ' ' .. event .. ' ' .. now or cover_more(news, seq, kinds, id)
     texts[job] = state .. '\n' .. work .. '\n' .. news
   else
     -- A wait after a failure of the row itself ends with the news; a held one (an outage, a crash) does not.
@@ -95,38 +102,37 @@ local function enqueue(job, event, seq, now)
       redis.call('ZREM', scheduled, job)
       ready[#ready + 1] = job
     end
-    texts[job] = state .. '\n' .. cover_more(work, seq, event.kinds, event.id)
+    texts[job] = state .. '\n' .. cover_more(work, seq, kinds, id)
   end
 end
 
-local function remove_origin(event)
-  if event.origin == LETTER then
-    redis.call('ZREM', dead, event.origin_id)
-    redis.call('DECRBY', letters .. ':bytes', redis.call('STRLEN', letters .. ':' .. event.origin_id))
-    redis.call('DEL', letters .. ':' .. event.origin_id)
+local function remove_origin(origin_at)
+  local origin, id, letter_id, letter = ARGV[origin_at], ARGV[origin_at + 1], ARGV[origin_at + 3], ARGV[origin_at + 4]
+  if origin == LETTER then
+    redis.call('ZREM', dead, id)
+    redis.call('DECRBY', letters .. ':bytes', redis.call('STRLEN', letters .. ':' .. id))
+    redis.call('DEL', letters .. ':' .. id)
   else
-    redis.call('HDEL', stock_data, event.origin_id)
-    redis.call('ZREM', scheduled, event.origin_id)
-    redis.call('DEL', records .. ':' .. event.origin_id)
+    redis.call('HDEL', stock_data, id)
+    redis.call('ZREM', scheduled, id)
+    redis.call('DEL', stock_meta .. ':' .. id)
   end
-  if event.letter_id ~= '' then
-    redis.call('ZADD', dead, 0, event.letter_id)
-    redis.call('SET', letters .. ':' .. event.letter_id, event.letter)
-    redis.call('INCRBY', letters .. ':bytes', #event.letter)
+  if letter_id ~= '' then
+    redis.call('ZADD', dead, 0, letter_id)
+    redis.call('SET', letters .. ':' .. letter_id, letter)
+    redis.call('INCRBY', letters .. ':bytes', #letter)
   end
 end
 
 -- Whatever may be refused comes before the records, and the claims come last: a claim that outlived a failed commit would make a duplicate of the
 -- sender's next try, and the event would be lost.
-if #facts > 0 then
-  local seq = redis.call('XADD', ledger, '*', unpack(facts))
-  local clock = redis.call('TIME')
-  local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
-  for _, event in ipairs(fresh) do
-    for row = event.first, event.last do enqueue(ARGV[row], event, seq, now) end
-  end
+local seq = redis.call('XADD', ledger, '*', 'v', table.concat(verdict), unpack(notes))
+local clock = redis.call('TIME')
+local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
+for _, event in ipairs(fresh) do
+  for row = event + 2, event + 1 + tonumber(ARGV[event + 1]) do enqueue(ARGV[row], ARGV[event], seq, now) end
 end
-for _, event in ipairs(taken) do remove_origin(event) end
+for _, origin_at in ipairs(taken) do remove_origin(origin_at) end
 for from = 1, #ready, MOST_VALUES do
   local to = math.min(from + MOST_VALUES - 1, #ready)
   -- Sleepers are waiting for the first job of an empty list; whoever is awake asks again anyway.
@@ -134,13 +140,10 @@ for from = 1, #ready, MOST_VALUES do
 end
 local changed = {}
 for job, text in pairs(texts) do
-  if text then
-    changed[#changed + 1] = records .. ':' .. job
-    changed[#changed + 1] = text
-  end
+  changed[#changed + 1] = job
+  changed[#changed + 1] = text
 end
-call_with_all(changed, 'MSET')
-for _, event in ipairs(fresh) do redis.call('SET', event.claim, event.mine, 'EX', claim_seconds) end
-local answer = table.concat(answers)
+call_with_all(changed, 'HSET', records)
+for _, claim in ipairs(mine) do redis.call('SET', claim, call, 'EX', claim_seconds) end
 redis.call('SET', answers_key, call .. ':' .. answer, 'EX', answer_seconds)
 return answer

@@ -1,7 +1,7 @@
 -- expired: the jobs whose workers have vanished. It changes nothing but leases without a running job; settle decides what becomes of the rest.
 -- record.lua stands before this text.
 --
--- KEYS 1 leases · 2 record prefix
+-- KEYS 1 leases · 2 records
 -- ARGV 1 most jobs
 -- Answer: for each job: key · record
 local clock = redis.call('TIME')

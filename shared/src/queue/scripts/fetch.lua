@@ -1,7 +1,7 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
 -- record.lua and admit.lua stand before this text.
 --
--- KEYS 1 active · 2 scheduled · 3 leases · 4 record prefix · 5 paused · 6 base of the gates
+-- KEYS 1 active · 2 scheduled · 3 leases · 4 records · 5 paused · 6 base of the gates
 -- ARGV 1 most jobs · 2 lease milliseconds · 3 call · 4 worker · 5 '1' if this call is repeated because its answer was lost ·
 --      6… the gates that the jobs of this queue pass
 -- Answer: now · when to look again (-1: nothing is waiting for its time) · expired leases? · stock tasks? · is the job a probe?,
@@ -50,10 +50,10 @@ if waiting and not admission.is_closed then
   if #due > 0 then
     local queued = {}
     for i, text in ipairs(read_records(records, due)) do
-      queued[#queued + 1] = records .. ':' .. due[i]
+      queued[#queued + 1] = due[i]
       queued[#queued + 1] = 'q\n' .. after_state(text or '')
     end
-    call_with_all(queued, 'MSET')
+    call_with_all(queued, 'HSET', records)
     redis.call('RPUSH', active, unpack(due))
     redis.call('ZREM', scheduled, unpack(due))
   end
@@ -69,12 +69,12 @@ for i, text in ipairs(read_records(records, jobs)) do
     is_taken[job] = true
     local record = 'r ' .. call .. ':' .. i .. began .. after_state(text or '')
     taken[#taken + 1] = job
-    running[#running + 1] = records .. ':' .. job
+    running[#running + 1] = job
     running[#running + 1] = record
     report(job, record)
   end
 end
-call_with_all(running, 'MSET')
+call_with_all(running, 'HSET', records)
 -- Backwards: rows mostly come in ascending order, and of equal scores the smaller name goes to the front.
 for i = #taken, 1, -1 do
   leased[#leased + 1] = score

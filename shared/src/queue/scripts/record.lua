@@ -1,17 +1,16 @@
 -- record: how the record of a job is read and written. This text stands before the scripts that touch records; record.rs explains the format:
 --   1st line: state · 2nd line: c k e w a x f · 3rd line, perhaps, while it runs: c k e w of what arrived meanwhile
 --
--- A record is one text, and the records of a whole group are read and written by one call each: what costs is the number of calls.
+-- A record is one text, a field of the hash of all records; those of a whole group are read and written by one call each: what costs is the
+-- number of calls, and what each key costs beside its content (a hash of its own, an expiry that is looked for).
 local MOST_VALUES = 200 -- on the stack at once
 
 -- The records of these jobs, in order; false where there is none.
-local function read_records(prefix, jobs)
+local function read_records(records, jobs)
   local texts = {}
   for from = 1, #jobs, MOST_VALUES do
-    local keys = {}
-    for at = from, math.min(from + MOST_VALUES - 1, #jobs) do keys[#keys + 1] = prefix .. ':' .. jobs[at] end
-    local some = redis.call('MGET', unpack(keys))
-    for at = 1, #keys do texts[from + at - 1] = some[at] end
+    local some = redis.call('HMGET', records, unpack(jobs, from, math.min(from + MOST_VALUES - 1, #jobs)))
+    for at = 1, #some do texts[from + at - 1] = some[at] end
   end
   return texts
 end

@@ -1,6 +1,6 @@
 -- renew: prolongs leases, of running and of buffered jobs alike. record.lua stands before this text.
 --
--- KEYS 1 leases · 2 record prefix
+-- KEYS 1 leases · 2 records
 -- ARGV 1 lease milliseconds · 2 number of leases n, then n job keys, then n tokens
 -- Answer: one digit per lease: 1 prolonged, 0 lost
 local clock = redis.call('TIME')

@@ -1,6 +1,6 @@
 -- settle: ends attempts: each job moves on and its fact is written, in one atomic step. record.lua stands before this text.
 --
--- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 record prefix · 6 answers · 7 dead · 8 letter prefix
+-- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
 --      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
@@ -53,14 +53,14 @@ if #facts > 0 then redis.call('XADD', ledger, '*', unpack(facts)) end
 
 local gone, written, back, front = {}, {}, {}, {}
 local function write(job, text)
-  written[#written + 1] = records .. ':' .. job
+  written[#written + 1] = job
   written[#written + 1] = text
 end
 
 -- The record begins anew with the events that came while the job ran; without any it is gone.
 local function begin_anew(job, news)
   if news == '' then
-    gone[#gone + 1] = records .. ':' .. job
+    gone[#gone + 1] = job
   else
     write(job, 'q\n' .. news .. ' 0 0 -')
     back[#back + 1] = job
@@ -107,8 +107,8 @@ for _, it in ipairs(endings) do
   end
 end
 
-call_with_all(gone, 'DEL')
-call_with_all(written, 'MSET')
+call_with_all(gone, 'HDEL', records)
+call_with_all(written, 'HSET', records)
 if #released > 0 then redis.call('ZREM', leases, unpack(released)) end
 local length = 0
 if #front > 0 then length = redis.call('LPUSH', active, unpack(front)) end
