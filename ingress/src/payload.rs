@@ -25,9 +25,13 @@ use crate::items::{Rows, Understanding, ignored};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
 
-/// The body. Values stay raw, so that a wrong one is refused by its name, and a row is read once, where it is needed.
+/// The body. Values stay raw, so that a wrong one is refused by its name.
+///
+/// Nearly every body is read in one pass, its rows with it. Only if that fails is it read again with its lists raw: then each row is tried by
+/// itself, and what is wrong can be told.
 #[derive(Deserialize)]
-struct WireDelivery<'a> {
+#[serde(bound(deserialize = "L: Deserialize<'de>"))]
+struct WireDelivery<'a, L> {
     #[serde(borrow, default, deserialize_with = "present")]
     event_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -38,17 +42,45 @@ struct WireDelivery<'a> {
     batch_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     table_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    items: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    old_items: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "present")]
+    items: Option<L>,
+    #[serde(default, deserialize_with = "present")]
+    old_items: Option<L>,
     #[serde(borrow, default, deserialize_with = "present")]
     row_ids: Option<&'a RawValue>,
 }
 
 /// Tells `null` (there, and null) from absent: only an explicit `"webhook_id": null` is a test call.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A list of rows, read or not.
+trait RowList<'a>: Sized {
+    /// Its elements; `None` for one that is no row. The error: it is no list.
+    fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList>;
+}
+
+/// What stands where a list should stand is none.
+struct NotAList;
+
+impl<'a> RowList<'a> for Vec<WireRow<'a>> {
+    fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList> {
+        Ok(self.into_iter().map(Some))
+    }
+}
+
+impl<'a> RowList<'a> for &'a RawValue {
+    fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList> {
+        let elements = elements(self)?;
+        Ok(elements
+            .into_iter()
+            .map(|element| serde_json::from_str(element.get()).ok()))
+    }
+}
+
+fn elements(list: &RawValue) -> Result<Vec<&RawValue>, NotAList> {
+    serde_json::from_str(list.get()).map_err(|_| NotAList)
 }
 
 /// A row's fields in the sender's order; only an object is one.
@@ -65,11 +97,11 @@ pub(crate) struct Understood {
 /// Reads a proven body. `received` is when the request arrived.
 pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) -> Result<Understood, Rejection> {
     let (source, bytes) = body.into_parts();
-    let wire = WireDelivery::read(&bytes)?;
-    let kind = wire.kind()?;
-    let key = wire.key()?;
-    let table = wire.table(kind)?;
-    let (items, contents) = wire.items(kind, quiet)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Rejection::NotJson)?;
+    let (kind, key, table, (items, contents)) = match WireDelivery::<Vec<WireRow<'_>>>::read(text) {
+        Ok(wire) => wire.said(quiet)?,
+        Err(_) => WireDelivery::<&RawValue>::read(text)?.said(quiet)?,
+    };
     let event = NewEvent {
         key,
         source,
@@ -82,9 +114,11 @@ pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) 
     Ok(Understood { event, contents })
 }
 
-impl<'a> WireDelivery<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Rejection> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Rejection::NotJson)?;
+/// What a delivery says of itself.
+type Said = (EventKind, DeliveryKey, Option<TableId>, Understanding);
+
+impl<'a, L: RowList<'a> + Deserialize<'a>> WireDelivery<'a, L> {
+    fn read(text: &'a str) -> Result<Self, Rejection> {
         if text.trim_ascii_start().starts_with('{') {
             return serde_json::from_str(text).map_err(|error| {
                 if error.is_data() {
@@ -100,6 +134,11 @@ impl<'a> WireDelivery<'a> {
         } else {
             Rejection::NotJson
         })
+    }
+
+    fn said(self, quiet: &QuietFields) -> Result<Said, Rejection> {
+        let kind = self.kind()?;
+        Ok((kind, self.key()?, self.table(kind)?, self.items(kind, quiet)?))
     }
 
     fn kind(&self) -> Result<EventKind, Rejection> {
@@ -143,64 +182,72 @@ impl<'a> WireDelivery<'a> {
     }
 
     /// One item per row, or the one item that says why there is none.
-    fn items(&self, kind: EventKind, quiet: &QuietFields) -> Result<Understanding, Rejection> {
+    fn items(self, kind: EventKind, quiet: &QuietFields) -> Result<Understanding, Rejection> {
         if self.webhook_id.is_some_and(is_null) {
             return Ok((vec![ignored(IgnoredReason::TestCall)], Vec::new()));
         }
         match kind {
-            EventKind::Created => self.present_rows(quiet, |_, _| Disposition::Sync)?.into_items(),
-            EventKind::Updated => self.updated_rows(quiet)?.into_items(),
-            EventKind::Deleted => self.deleted_rows()?.into_items(),
+            EventKind::Created => present_rows(self.items, quiet, |_, _| Disposition::Sync)?.into_items(),
+            EventKind::Updated => updated_rows(self.items, self.old_items, quiet)?.into_items(),
+            EventKind::Deleted => deleted_rows(self.row_ids)?.into_items(),
             EventKind::Forced | EventKind::Other => Ok((vec![ignored(IgnoredReason::UnknownEvent)], Vec::new())),
         }
     }
+}
 
-    fn updated_rows(&self, quiet: &QuietFields) -> Result<Rows, Rejection> {
-        let old_rows = self.old_rows();
-        self.present_rows(quiet, |id, fields| match old_rows.get(&id) {
-            Some(Some(old)) => quiet.disposition(fields, &old.0),
-            _ => Disposition::Sync,
-        })
-    }
-
-    /// The rows of `items`, judged one by one.
-    fn present_rows(
-        &self,
-        quiet: &QuietFields,
-        judge: impl Fn(u64, &Fields<'_>) -> Disposition,
-    ) -> Result<Rows, Rejection> {
-        let mut rows = Rows::named_in("items");
-        for element in list("items", self.items)? {
-            match read_row(element) {
-                Some((id, fields)) => rows.add(id, judge(id, &fields.0), Some(quiet.content(&fields.0))),
-                None => rows.add_unreadable(),
-            }
+/// The rows of `items`, judged one by one.
+fn present_rows<'a>(
+    items: Option<impl RowList<'a>>,
+    quiet: &QuietFields,
+    judge: impl Fn(u64, &Fields<'_>) -> Disposition,
+) -> Result<Rows, Rejection> {
+    const FIELD: &str = "items";
+    let items = items.ok_or(Rejection::MissingField(FIELD))?;
+    let mut rows = Rows::named_in(FIELD);
+    for row in items.rows().map_err(|NotAList| Rejection::NotAList(FIELD))? {
+        match row.and_then(WireRow::with_id) {
+            Some((id, WireRow(fields))) => rows.add(id, judge(id, &fields), Some(quiet.content(&fields))),
+            None => rows.add_unreadable(),
         }
-        Ok(rows)
     }
+    Ok(rows)
+}
 
-    fn deleted_rows(&self) -> Result<Rows, Rejection> {
-        let mut rows = Rows::named_in("row_ids");
-        for element in list("row_ids", self.row_ids)? {
-            match element.get().parse() {
-                Ok(id) => rows.add(id, Disposition::Sync, None),
-                Err(_) => rows.add_unreadable(),
-            }
-        }
-        Ok(rows)
-    }
+fn updated_rows<'a>(
+    items: Option<impl RowList<'a>>,
+    old_items: Option<impl RowList<'a>>,
+    quiet: &QuietFields,
+) -> Result<Rows, Rejection> {
+    let old_rows = old_rows(old_items);
+    present_rows(items, quiet, |id, fields| match old_rows.get(&id) {
+        Some(Some(old)) => quiet.disposition(fields, &old.0),
+        _ => Disposition::Sync,
+    })
+}
 
-    /// The rows of `old_items` by id; `None` where an id stands twice. What cannot be read is missing: its row becomes work.
-    fn old_rows(&self) -> HashMap<u64, Option<WireRow<'a>>> {
-        let mut rows = HashMap::new();
-        let elements = list("old_items", self.old_items).unwrap_or_default();
-        for (id, fields) in elements.into_iter().filter_map(read_row) {
-            rows.entry(id)
-                .and_modify(|repeated| *repeated = None)
-                .or_insert(Some(fields));
-        }
-        rows
+/// The rows of `old_items` by id; `None` where an id stands twice. What cannot be read is missing: its row becomes work.
+fn old_rows<'a>(old_items: Option<impl RowList<'a>>) -> HashMap<u64, Option<WireRow<'a>>> {
+    let mut rows = HashMap::new();
+    let elements = old_items.and_then(|list| list.rows().ok()).into_iter().flatten();
+    for (id, row) in elements.flatten().filter_map(WireRow::with_id) {
+        rows.entry(id)
+            .and_modify(|repeated| *repeated = None)
+            .or_insert(Some(row));
     }
+    rows
+}
+
+fn deleted_rows(row_ids: Option<&RawValue>) -> Result<Rows, Rejection> {
+    const FIELD: &str = "row_ids";
+    let row_ids = row_ids.ok_or(Rejection::MissingField(FIELD))?;
+    let mut rows = Rows::named_in(FIELD);
+    for element in elements(row_ids).map_err(|NotAList| Rejection::NotAList(FIELD))? {
+        match element.get().parse() {
+            Ok(id) => rows.add(id, Disposition::Sync, None),
+            Err(_) => rows.add_unreadable(),
+        }
+    }
+    Ok(rows)
 }
 
 fn is_null(value: &RawValue) -> bool {
@@ -221,16 +268,12 @@ fn checked<T>(field: &'static str, id: Result<T, InvalidId>) -> Result<T, Reject
     id.map_err(|_| Rejection::InvalidId(field))
 }
 
-fn list<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, Rejection> {
-    let value = value.ok_or(Rejection::MissingField(field))?;
-    serde_json::from_str(value.get()).map_err(|_| Rejection::NotAList(field))
-}
-
-/// A row with its id; `None` if it is no object, or its first `id` is no number.
-fn read_row(element: &RawValue) -> Option<(u64, WireRow<'_>)> {
-    let row: WireRow<'_> = serde_json::from_str(element.get()).ok()?;
-    let (_, id) = row.0.iter().find(|(name, _)| name == "id")?;
-    Some((id.get().parse().ok()?, row))
+impl WireRow<'_> {
+    /// With its id; `None` if its first `id` is no number.
+    fn with_id(self) -> Option<(u64, Self)> {
+        let (_, id) = self.0.iter().find(|(name, _)| name == "id")?;
+        Some((id.get().parse().ok()?, self))
+    }
 }
 
 /// A text that is borrowed where the sender wrote it without escapes.

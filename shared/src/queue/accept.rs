@@ -203,10 +203,7 @@ impl AcceptCommit {
     pub(super) fn call(&self, group: &[Submission]) -> Call {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let mut deliveries = Vec::with_capacity(group.iter().map(|member| member.prepared.delivery.len()).sum());
-        for member in group {
-            deliveries.extend_from_slice(&member.prepared.delivery);
-        }
+        let deliveries = ledger_stream::encode_group(group.iter().map(|member| &member.prepared.delivery[..]));
         let mut first = redis::cmd("XADD");
         first.arg(&keys.ledger).arg("*").arg("g").arg(deliveries);
         let mut call = ACCEPT.call_after(first, 9 + group.len());
@@ -254,11 +251,11 @@ impl AcceptCommit {
 impl Commit for AcceptCommit {
     type Item = Submission;
     type Answer = Result<Taken, QueueError>;
-    /// 64 deliveries of one row, or one of 250 rows.
+    /// 64 deliveries of one row, one of 250 rows, or 16 MiB of bodies.
     const MOST: usize = 256;
 
     fn weight(item: &Submission) -> usize {
-        item.prepared.jobs.len() + 3
+        item.prepared.jobs.len() + 3 + item.prepared.delivery.len() / (64 * 1024)
     }
 
     async fn commit(&self, group: &[Submission]) -> Vec<Self::Answer> {

@@ -1,22 +1,22 @@
 //! The ledger stream: how facts are written into it, and how the store takes them out.
 //!
 //! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
-//! transaction: `g`, the deliveries one after the other, and right behind it `v`, the verdict of the script: one letter per delivery, `a` accepted,
+//! transaction: `g`, the deliveries one after the other and compressed together by lz4, and right behind it `v`, the verdict of the script: one letter per delivery, `a` accepted,
 //! `d` repeated, `-` neither. The two make one entry of the ledger, by the id of the second. A group without its verdict was refused.
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 
 use std::cell::RefCell;
 
-use lz4_flex::block::{CompressError, CompressTable, compress_into_with_table, get_maximum_output_size};
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 use redis::Value;
 
 use super::{Queue, QueueError};
 use crate::event::NewEvent;
 use crate::ledger::{AcceptedRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord};
 
-/// No delivery is larger than this; a record that says so is damaged.
-const LARGEST_PAYLOAD: usize = 64 << 20;
+/// No group is larger than this: one of 64 deliveries with large bodies. One that says so is damaged.
+const LARGEST_GROUP: usize = 1 << 30;
 
 impl Queue {
     /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none only at the end.
@@ -121,14 +121,18 @@ fn decode_facts(kind: &[u8], fact: &[u8], deliveries: Option<&[u8]>) -> Vec<Deco
 }
 
 /// What became of the deliveries of a group, by the verdict on each.
-fn decode_deliveries(mut deliveries: &[u8], verdict: &[u8]) -> Vec<Decoded> {
-    let mut decoded = Vec::with_capacity(verdict.len());
+fn decode_deliveries(group: &[u8], verdict: &[u8]) -> Vec<Decoded> {
+    let plain = match decode_group(group) {
+        Ok(plain) => plain,
+        Err(error) => return vec![Err(unreadable(error, group))],
+    };
+    let (mut rest, mut decoded) = (&plain[..], Vec::with_capacity(verdict.len()));
     for letter in verdict {
-        let Some((delivery, rest)) = split_prefixed(deliveries) else {
-            decoded.push(Err(unreadable("the group is shorter than its verdict", deliveries)));
+        let Some((delivery, others)) = split_prefixed(rest) else {
+            decoded.push(Err(unreadable("the group is shorter than its verdict", rest)));
             break;
         };
-        deliveries = rest;
+        rest = others;
         let record = match letter {
             b'a' => decode_accepted(delivery),
             b'd' => decode_repeated(delivery),
@@ -152,8 +156,8 @@ fn bytes_of(value: &Value) -> &[u8] {
     }
 }
 
-/// A delivery as a member of a group: length of what follows, length of its description, the description as JSON, size of the body, the body
-/// compressed by lz4. All lengths take four bytes.
+/// A delivery as a member of a group: length of what follows, length of its description, the description as JSON, the body. The lengths take
+/// four bytes each.
 pub(super) fn encode_delivery(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
     let description = AcceptedRecord {
         key: event.key.clone(),
@@ -165,53 +169,62 @@ pub(super) fn encode_delivery(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
         payload: Vec::new(),
     };
     let unwritable = |error: &dyn std::error::Error| QueueError::Protocol(error.to_string());
-    let mut bytes = vec![0; 8];
+    let mut bytes = Vec::with_capacity(256 + event.payload.len());
+    bytes.extend([0; 8]);
     serde_json::to_writer(&mut bytes, &description).map_err(|error| unwritable(&error))?;
     let described = u32::try_from(bytes.len() - 8).map_err(|error| unwritable(&error))?;
-    compress_onto(&mut bytes, &event.payload).map_err(|error| unwritable(&error))?;
+    bytes.extend_from_slice(&event.payload);
     let length = u32::try_from(bytes.len() - 4).map_err(|error| unwritable(&error))?;
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     bytes[4..8].copy_from_slice(&described.to_le_bytes());
     Ok(bytes)
 }
 
-/// Appends the size of a body and the body compressed.
-fn compress_onto(bytes: &mut Vec<u8>, body: &[u8]) -> Result<(), CompressError> {
+/// A group, compressed as one: neighbours are much alike. Its size in four bytes comes first.
+pub(super) fn encode_group<'d>(deliveries: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
     thread_local! {
-        /// To make it anew for each body costs half as much as to compress one of the usual size.
+        /// To make it anew costs half as much as to compress a delivery of the usual size.
         static TABLE: RefCell<CompressTable> = RefCell::default();
     }
-    let Ok(size) = u16::try_from(body.len()) else {
-        bytes.extend(lz4_flex::compress_prepend_size(body));
-        return Ok(());
-    };
-    bytes.extend(u32::from(size).to_le_bytes());
-    let start = bytes.len();
-    bytes.resize(start + get_maximum_output_size(body.len()), 0);
-    let written = TABLE.with_borrow_mut(|table| compress_into_with_table(body, &mut bytes[start..], table))?;
-    bytes.truncate(start + written);
-    Ok(())
+    let mut plain = Vec::with_capacity(32 * 1024);
+    for delivery in deliveries {
+        plain.extend_from_slice(delivery);
+    }
+    // A table for more is larger, and would stay so.
+    if let Ok(size) = u16::try_from(plain.len()) {
+        let mut bytes = vec![0; 4 + get_maximum_output_size(plain.len())];
+        bytes[..4].copy_from_slice(&u32::from(size).to_le_bytes());
+        if let Ok(written) = TABLE.with_borrow_mut(|table| compress_into_with_table(&plain, &mut bytes[4..], table)) {
+            bytes.truncate(4 + written);
+            return bytes;
+        }
+    }
+    lz4_flex::compress_prepend_size(&plain)
 }
 
-/// The description of a delivery, and its body as it was compressed.
-fn decode_description(delivery: &[u8]) -> Result<(AcceptedRecord, &[u8]), String> {
+fn decode_group(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let (size, compressed) = lz4_flex::block::uncompressed_size(bytes).map_err(|error| error.to_string())?;
+    if size > LARGEST_GROUP {
+        return Err(format!("it claims to have {size} bytes"));
+    }
+    lz4_flex::decompress(compressed, size).map_err(|error| error.to_string())
+}
+
+/// The description of a delivery, and its body.
+fn decode_delivery(delivery: &[u8]) -> Result<(AcceptedRecord, &[u8]), String> {
     let (json, body) = split_prefixed(delivery).ok_or("its length is wrong")?;
     let description = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     Ok((description, body))
 }
 
 fn decode_accepted(delivery: &[u8]) -> Result<LedgerRecord, String> {
-    let (mut record, body) = decode_description(delivery)?;
-    let (size, compressed) = lz4_flex::block::uncompressed_size(body).map_err(|error| error.to_string())?;
-    if size > LARGEST_PAYLOAD {
-        return Err(format!("its body claims to have {size} bytes"));
-    }
-    record.payload = lz4_flex::decompress(compressed, size).map_err(|error| error.to_string())?;
+    let (mut record, body) = decode_delivery(delivery)?;
+    record.payload = body.to_vec();
     Ok(LedgerRecord::Accepted(record))
 }
 
 fn decode_repeated(delivery: &[u8]) -> Result<LedgerRecord, String> {
-    let (AcceptedRecord { key, received, .. }, _) = decode_description(delivery)?;
+    let (AcceptedRecord { key, received, .. }, _) = decode_delivery(delivery)?;
     Ok(LedgerRecord::Duplicate { key, received })
 }
 
@@ -251,7 +264,8 @@ mod tests {
         #[test]
         fn an_accepted_delivery_reads_back_as_it_was_written(payload: Vec<u8>, webhook in 0_u64..9, batch in 0_u64..9) {
             let event = event(payload, webhook, batch);
-            let group = [encode_delivery(&event).unwrap(), encode_delivery(&event).unwrap(), encode_delivery(&event).unwrap()].concat();
+            let delivery = encode_delivery(&event).unwrap();
+            let group = encode_group([&delivery[..]; 3].into_iter());
             let [Ok(LedgerRecord::Accepted(record)), Ok(repeated)] = &decode_deliveries(&group, b"a-d")[..] else { panic!("not accepted") };
             prop_assert_eq!(&record.payload, &event.payload);
             prop_assert_eq!(&record.items, &event.items);
@@ -276,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_group_counts_only_with_the_verdict_right_behind_it() {
-        let group = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
+        let group = encode_group([&encode_delivery(&event(Vec::new(), 1, 0)).unwrap()[..]].into_iter());
         let entries = vec![
             stream_entry(1, &[("g", &group)]),
             stream_entry(2, &[("g", &group)]),
@@ -303,16 +317,15 @@ mod tests {
         let whole = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
         let mut damaged = whole.clone();
         damaged[9] = b'?';
-        let decoded = decode_deliveries(&[whole.clone(), damaged, whole].concat(), b"aaaa");
+        let decoded = decode_deliveries(&encode_group([&whole[..], &damaged, &whole].into_iter()), b"aaaa");
         let is_read: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
         assert_eq!(is_read, [true, false, true, false]);
     }
 
     #[test]
-    fn a_body_that_claims_an_absurd_size_is_refused_before_memory_is_taken() {
-        let mut bytes = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
-        let size = bytes.len() - 5;
-        bytes[size..size + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(decode_accepted(&bytes[4..]).unwrap_err().contains("claims"));
+    fn a_group_that_claims_an_absurd_size_is_refused_before_memory_is_taken() {
+        let mut group = encode_group([&encode_delivery(&event(Vec::new(), 1, 0)).unwrap()[..]].into_iter());
+        group[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(decode_group(&group).unwrap_err().contains("claims"));
     }
 }
