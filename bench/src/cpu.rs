@@ -22,6 +22,13 @@ pub(crate) fn used(pid: u32) -> anyhow::Result<Duration> {
     Ok(TICK * (field(11)? + field(12)? + field(13)? + field(14)?))
 }
 
+/// Time that the main thread of a process has run so far, to the nanosecond: for samples that are short.
+pub(crate) fn used_by_main_thread(pid: u32) -> anyhow::Result<Duration> {
+    let ran = std::fs::read_to_string(format!("/proc/{pid}/schedstat"))?;
+    let nanos = ran.split_whitespace().next().context("/proc/pid/schedstat is empty")?;
+    Ok(Duration::from_nanos(nanos.parse()?))
+}
+
 /// Resident memory in MiB.
 pub(crate) fn resident_mib(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

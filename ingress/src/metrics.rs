@@ -1,9 +1,9 @@
 //! The numbers at `/metrics`: every name and every label stands here. Labels only ever hold one of a fixed few words.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use passerelle_shared::event::{Disposition, Item};
 use passerelle_shared::queue::AcceptStatus;
@@ -15,6 +15,9 @@ const ITEMS: &str = "passerelle_ingress_items_total";
 const DRAINED: &str = "passerelle_ingress_spool_drained_total";
 const REFUSED: &str = "passerelle_ingress_refused_total";
 const ACCEPT_SECONDS: &str = "passerelle_ingress_accept_seconds";
+
+/// The word for items that are work.
+const SYNC: &str = "sync";
 
 /// Upper bounds of the histogram of accept times. Baserow gives up after 5 s.
 const ACCEPT_SECONDS_BOUNDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0];
@@ -72,7 +75,7 @@ impl ItemCounts {
         let mut counts: Vec<(&'static str, u64)> = Vec::with_capacity(1);
         for item in items {
             let word = match &item.disposition {
-                Disposition::Sync | Disposition::Job(_) => "sync",
+                Disposition::Sync | Disposition::Job(_) => SYNC,
                 Disposition::Closed(outcome) => outcome.name(),
             };
             match counts.iter_mut().find(|(counted, _)| *counted == word) {
@@ -84,10 +87,26 @@ impl ItemCounts {
     }
 }
 
+/// What nearly every delivery is counted by, looked up once.
+struct Usual {
+    queued: Counter,
+    synced: Counter,
+    seconds: Histogram,
+}
+
+static USUAL: LazyLock<Usual> = LazyLock::new(|| Usual {
+    queued: counter!(DELIVERIES, "status" => word(AcceptStatus::Queued)),
+    synced: counter!(ITEMS, "disposition" => SYNC),
+    seconds: histogram!(ACCEPT_SECONDS),
+});
+
 /// Counts an accepted delivery.
 pub(crate) fn accepted(status: AcceptStatus, items: &ItemCounts, took: Duration) {
-    counter!(DELIVERIES, "status" => word(status)).increment(1);
-    histogram!(ACCEPT_SECONDS).record(took);
+    USUAL.seconds.record(took);
+    match status {
+        AcceptStatus::Queued => USUAL.queued.increment(1),
+        AcceptStatus::Duplicate | AcceptStatus::Ignored => counter!(DELIVERIES, "status" => word(status)).increment(1),
+    }
     count_items(status, items);
 }
 
@@ -105,7 +124,11 @@ pub(crate) fn drained(status: AcceptStatus, items: &ItemCounts) {
 fn count_items(status: AcceptStatus, items: &ItemCounts) {
     if status != AcceptStatus::Duplicate {
         for (disposition, count) in &items.0 {
-            counter!(ITEMS, "disposition" => *disposition).increment(*count);
+            if *disposition == SYNC {
+                USUAL.synced.increment(*count);
+            } else {
+                counter!(ITEMS, "disposition" => *disposition).increment(*count);
+            }
         }
     }
 }

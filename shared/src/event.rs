@@ -81,8 +81,8 @@ pub struct Item {
     pub disposition: Disposition,
 }
 
-/// One proven and understood delivery, ready to be made durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One proven and understood delivery, ready to be made durable; the ledger keeps it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewEvent {
     /// Its identity.
     pub key: DeliveryKey,
@@ -96,6 +96,7 @@ pub struct NewEvent {
     pub received: Timestamp,
     /// One per row, at least one.
     pub items: Vec<Item>,
-    /// The raw body, as received.
+    /// The raw body, as received. Not part of the JSON: it follows it.
+    #[serde(skip)]
     pub payload: Vec<u8>,
 }

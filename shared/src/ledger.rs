@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{DeliveryKey, EventKind, Item};
-use crate::id::{ProcessName, SourceName, TableId};
+use crate::event::{DeliveryKey, NewEvent};
+use crate::id::ProcessName;
 use crate::job::JobKey;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
@@ -187,26 +187,6 @@ pub struct Settlement {
     pub started: Timestamp,
 }
 
-/// An accepted delivery, as the ledger keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcceptedRecord {
-    /// Its identity.
-    pub key: DeliveryKey,
-    /// The path it came in by.
-    pub source: SourceName,
-    /// What happened.
-    pub kind: EventKind,
-    /// The table of the rows.
-    pub table: Option<TableId>,
-    /// When the request arrived.
-    pub received: Timestamp,
-    /// One per row, at least one.
-    pub items: Vec<Item>,
-    /// The raw body, decompressed. Not part of the JSON: it follows it.
-    #[serde(skip)]
-    pub payload: Vec<u8>,
-}
-
 /// One attempt at a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
@@ -234,7 +214,7 @@ pub struct AttemptRecord {
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum LedgerRecord {
     /// A delivery became durable.
-    Accepted(AcceptedRecord),
+    Accepted(NewEvent),
     /// A delivery came again.
     Duplicate {
         /// Its identity.

@@ -1,20 +1,10 @@
 //! A delivery as the bytes of one record: the length of its description, the description (JSON as in the ledger stream), and the body as received.
 
 use passerelle_shared::event::NewEvent;
-use passerelle_shared::ledger::AcceptedRecord;
 
 /// Writes a delivery. One whose description cannot be written (there is none) would be empty, and empty is refused by [`decode`].
 pub(super) fn encode(event: &NewEvent) -> Vec<u8> {
-    let description = AcceptedRecord {
-        key: event.key.clone(),
-        source: event.source.clone(),
-        kind: event.kind,
-        table: event.table,
-        received: event.received,
-        items: event.items.clone(),
-        payload: Vec::new(),
-    };
-    let json = serde_json::to_vec(&description).unwrap_or_default();
+    let json = serde_json::to_vec(event).unwrap_or_default();
     let length = u32::try_from(json.len()).unwrap_or(0);
     let mut record = Vec::with_capacity(4 + json.len() + event.payload.len());
     record.extend(length.to_le_bytes());
@@ -28,16 +18,9 @@ pub(super) fn decode(record: &[u8]) -> Result<NewEvent, String> {
     let (length, rest) = record.split_first_chunk::<4>().ok_or("too short")?;
     let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|error| error.to_string())?;
     let (json, payload) = rest.split_at_checked(length).ok_or("its length is wrong")?;
-    let described: AcceptedRecord = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    Ok(NewEvent {
-        key: described.key,
-        source: described.source,
-        kind: described.kind,
-        table: described.table,
-        received: described.received,
-        items: described.items,
-        payload: payload.to_vec(),
-    })
+    let mut event: NewEvent = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    event.payload = payload.to_vec();
+    Ok(event)
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEve
 use passerelle_shared::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
 use passerelle_shared::job::{Job, JobKey};
 use passerelle_shared::ledger::{
-    AcceptedRecord, AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Step,
-    Verdict,
+    AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Step, Verdict,
 };
 use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Redis};
 use passerelle_shared::store::Store;
@@ -230,7 +229,7 @@ pub(crate) fn accepted(n: i64, event: &str, items: &[(u64, Disposition)]) -> any
         items,
         payload,
     } = delivery(event, at(n * 1000 - 4), items)?;
-    Ok(LedgerRecord::Accepted(AcceptedRecord {
+    Ok(LedgerRecord::Accepted(NewEvent {
         key,
         source,
         kind,

@@ -13,7 +13,7 @@ use redis::Value;
 
 use super::{Queue, QueueError};
 use crate::event::NewEvent;
-use crate::ledger::{AcceptedRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord};
+use crate::ledger::{LedgerEntry, LedgerRecord, Seq, UnreadableRecord};
 
 /// No group is larger than this: one of 64 deliveries with large bodies. One that says so is damaged.
 const LARGEST_GROUP: usize = 1 << 30;
@@ -159,19 +159,10 @@ fn bytes_of(value: &Value) -> &[u8] {
 /// A delivery as a member of a group: length of what follows, length of its description, the description as JSON, the body. The lengths take
 /// four bytes each.
 pub(super) fn encode_delivery(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
-    let description = AcceptedRecord {
-        key: event.key.clone(),
-        source: event.source.clone(),
-        kind: event.kind,
-        table: event.table,
-        received: event.received,
-        items: event.items.clone(),
-        payload: Vec::new(),
-    };
     let unwritable = |error: &dyn std::error::Error| QueueError::Protocol(error.to_string());
     let mut bytes = Vec::with_capacity(256 + event.payload.len());
     bytes.extend([0; 8]);
-    serde_json::to_writer(&mut bytes, &description).map_err(|error| unwritable(&error))?;
+    serde_json::to_writer(&mut bytes, event).map_err(|error| unwritable(&error))?;
     let described = u32::try_from(bytes.len() - 8).map_err(|error| unwritable(&error))?;
     bytes.extend_from_slice(&event.payload);
     let length = u32::try_from(bytes.len() - 4).map_err(|error| unwritable(&error))?;
@@ -211,20 +202,20 @@ fn decode_group(bytes: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// The description of a delivery, and its body.
-fn decode_delivery(delivery: &[u8]) -> Result<(AcceptedRecord, &[u8]), String> {
+fn decode_delivery(delivery: &[u8]) -> Result<(NewEvent, &[u8]), String> {
     let (json, body) = split_prefixed(delivery).ok_or("its length is wrong")?;
     let description = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     Ok((description, body))
 }
 
 fn decode_accepted(delivery: &[u8]) -> Result<LedgerRecord, String> {
-    let (mut record, body) = decode_delivery(delivery)?;
-    record.payload = body.to_vec();
-    Ok(LedgerRecord::Accepted(record))
+    let (mut event, body) = decode_delivery(delivery)?;
+    event.payload = body.to_vec();
+    Ok(LedgerRecord::Accepted(event))
 }
 
 fn decode_repeated(delivery: &[u8]) -> Result<LedgerRecord, String> {
-    let (AcceptedRecord { key, received, .. }, _) = decode_delivery(delivery)?;
+    let (NewEvent { key, received, .. }, _) = decode_delivery(delivery)?;
     Ok(LedgerRecord::Duplicate { key, received })
 }
 

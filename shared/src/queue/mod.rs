@@ -62,8 +62,9 @@
 //! **`accept` gives up** after three seconds, because its sender waits for five. The delivery may still become durable; when it is accepted
 //! again the answer is `Duplicate`, and that is true.
 //!
-//! **A commit fails half-way** (a key of the wrong type). Claims are taken back, so that the sender's next try is not answered `Duplicate`
-//! for a delivery that is nowhere. Out of memory is noticed by the first write of a script, before anything has changed.
+//! **A commit fails half-way** (a key of the wrong type). Claims are written last, so that the sender's next try is not answered `Duplicate`
+//! for a delivery that is nowhere. Out of memory is noticed by the first write of a script, before anything has changed; the deliveries that
+//! an accept had added to the ledger before its script count for nothing without its verdict.
 //!
 //! **A worker is slow rather than dead.** Its lease expires and another worker runs the job. The late one learns it from the next renewal
 //! ([`Leased::lost`]); whatever it settles is refused by the token. That both *run* for a moment cannot be excluded by any queue: effects have

@@ -11,10 +11,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::event::Disposition;
+use crate::event::{Disposition, NewEvent};
 use crate::id::RowKey;
 use crate::job::JobKey;
-use crate::ledger::{AcceptedRecord, AttemptRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord, Verdict};
+use crate::ledger::{AttemptRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord, Verdict};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 
@@ -44,7 +44,7 @@ pub(super) struct Closing {
 #[derive(Debug)]
 pub(super) struct NewEventRow<'f> {
     pub(super) place: Place,
-    pub(super) record: &'f AcceptedRecord,
+    pub(super) record: &'f NewEvent,
     pub(super) again: Again,
 }
 
@@ -148,7 +148,7 @@ impl<'f> Fold<'f> {
         }
     }
 
-    fn accept(&mut self, event: Place, record: &'f AcceptedRecord) {
+    fn accept(&mut self, event: Place, record: &'f NewEvent) {
         for (number, item) in (0_i64..).zip(&record.items) {
             let id = ItemId { event, number };
             let closing = match &item.disposition {

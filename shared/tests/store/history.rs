@@ -1,10 +1,10 @@
 //! Facts as the queue writes them, built by hand.
 
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item};
+use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
 use passerelle_shared::job::JobKey;
 use passerelle_shared::ledger::{
-    AcceptedRecord, AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Step, Verdict,
+    AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Step, Verdict,
 };
 use passerelle_shared::time::Timestamp;
 
@@ -59,7 +59,7 @@ pub(crate) fn accepted(n: i64, event: &str, rows: &[(u64, Disposition)]) -> anyh
             })
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok(LedgerRecord::Accepted(AcceptedRecord {
+    Ok(LedgerRecord::Accepted(NewEvent {
         key: key(event)?,
         source: SourceName::parse("projet-changed")?,
         kind: EventKind::Updated,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item};
+use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_shared::id::{EventId, RowId, SourceName, TableId};
-use passerelle_shared::ledger::{AcceptedRecord, LedgerEntry, LedgerRecord, Seq};
+use passerelle_shared::ledger::{LedgerEntry, LedgerRecord, Seq};
 use passerelle_shared::outcome::Outcome;
 use passerelle_shared::time::Timestamp;
 use rstest::rstest;
@@ -85,7 +85,8 @@ async fn a_database_that_another_program_has_locked_makes_the_ledger_late_and_no
     let mut locked = other.acquire().await.unwrap();
     sqlx::query("BEGIN EXCLUSIVE").execute(&mut *locked).await.unwrap();
     world.accept(600).await.unwrap();
-    assert_eq!(world.queue.stats().await.unwrap().ledger_backlog, 600);
+    // Each by itself: a group of one, and its verdict.
+    assert_eq!(world.queue.stats().await.unwrap().ledger_backlog, 1200);
     // The writer takes its hands off only when its own patience with the lock is over.
     eventually("the writer has given up a step", async || match world.holder().await {
         Ok(None) => Ok(()),
@@ -104,7 +105,7 @@ fn past_event(number: u64, received: Timestamp) -> anyhow::Result<LedgerEntry> {
     Ok(LedgerEntry {
         seq: Seq::from_stream_id(&id)?,
         id,
-        records: vec![Ok(LedgerRecord::Accepted(AcceptedRecord {
+        records: vec![Ok(LedgerRecord::Accepted(NewEvent {
             key: DeliveryKey {
                 webhook: None,
                 event: EventId::parse(&format!("past-{number}"))?,

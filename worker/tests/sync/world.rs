@@ -12,7 +12,7 @@ use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEve
 use passerelle_shared::gate::{GatePolicy, Gates};
 use passerelle_shared::id::{EventId, ProcessName, RowKey, SourceName};
 use passerelle_shared::job::{EventKinds, Job, JobKey};
-use passerelle_shared::ledger::{AcceptedRecord, LedgerRecord, Seq, Settlement, Verdict};
+use passerelle_shared::ledger::{LedgerRecord, Seq, Settlement, Verdict};
 use passerelle_shared::outcome::Outcome;
 use passerelle_shared::queue::{AcceptStatus, Queue, QueueName, Redis};
 use passerelle_shared::store::Store;
@@ -258,7 +258,7 @@ impl World {
         Ok(self.accepted().await?.len())
     }
 
-    async fn accepted(&self) -> anyhow::Result<Vec<AcceptedRecord>> {
+    async fn accepted(&self) -> anyhow::Result<Vec<NewEvent>> {
         let entries = self.queue()?.read_ledger(None, 1000).await?;
         let records = entries.into_iter().flat_map(|entry| entry.records);
         Ok(records
