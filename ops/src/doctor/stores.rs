@@ -40,7 +40,7 @@ async fn redis(reader: &Reader) -> Vec<Finding> {
     };
     let mut findings = vec![version(&facts), persistence(&facts), eviction(&facts), memory(&facts)];
     if let Err(error) = redis.check_write().await {
-        let fix = "read Redis' own log: a full memory, a full disk, or a replica that is asked to write";
+        let fix = "read Redis' own log: a full memory, a full disk, a replica that is asked to write, or a user who may not use MULTI";
         findings.push(Finding::fail("redis writes", error.to_string(), fix));
     }
     findings

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
+};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -148,19 +150,20 @@ impl Redis {
         since.map_or(Duration::MAX, |since| since.elapsed())
     }
 
-    /// Writes and reads back a key that expires: the readiness check.
+    /// Writes and reads back a key that expires, in a transaction, as deliveries are written: the readiness check.
     pub async fn check_write(&self) -> Result<(), QueueError> {
         let key = format!("{}:ready", self.inner.prefix);
         let expected = ulid::Ulid::generate().to_string();
-        self.query::<()>(redis::cmd("SET").arg(&key).arg(&expected).arg("EX").arg(60))
-            .await?;
-        let found: Option<String> = self.query(redis::cmd("GET").arg(&key)).await?;
-        // Another replica may have written in between; that is as good a proof.
-        match found {
-            Some(_) => Ok(()),
-            None => Err(QueueError::Protocol(
-                "a key that had just been written was not there".to_owned(),
-            )),
+        let mut both = redis::pipe();
+        both.atomic();
+        both.cmd("SET").arg(&key).arg(&expected).arg("EX").arg(60).ignore();
+        both.cmd("GET").arg(&key);
+        let (found,): (Option<String>,) = self.query(&both).await?;
+        if found.as_ref() == Some(&expected) {
+            Ok(())
+        } else {
+            let error = "a key that had just been written was not there";
+            Err(QueueError::Protocol(error.to_owned()))
         }
     }
 
@@ -286,6 +289,12 @@ pub(crate) trait Question {
         &self,
         connection: &mut MultiplexedConnection,
     ) -> impl Future<Output = RedisResult<T>> + Send;
+}
+
+impl Question for Pipeline {
+    async fn ask<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        self.query_async(connection).await
+    }
 }
 
 impl Question for Cmd {

@@ -1,8 +1,9 @@
 //! The ledger stream: how facts are written into it, and how the store takes them out.
 //!
 //! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
-//! transaction: `g`, the deliveries one after the other and compressed together by lz4, and right behind it `v`, the verdict of the script: one letter per delivery, `a` accepted,
-//! `d` repeated, `-` neither. The two make one entry of the ledger, by the id of the second. A group without its verdict was refused.
+//! transaction: `g`, the deliveries one after the other and compressed together by lz4, and right behind it `r`, its receipt, made by the
+//! script: one letter per delivery, `a` accepted, `d` repeated, `-` neither. The two make one entry of the ledger, by the id of the second. A
+//! group without its receipt was refused.
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 
@@ -25,7 +26,7 @@ impl Queue {
         loop {
             let mut entries = self.stream_entries(after.as_deref(), count + 1).await?;
             let is_last_page = entries.len() <= count;
-            // One more than was asked for: it comes along if it is the verdict on the last of the page.
+            // One more than was asked for: it comes along if it is the receipt of the last of the page.
             if let [.., (_, last), (_, next)] = &entries[..]
                 && !is_last_page
                 && !(group(last).is_some() && group(next).is_none())
@@ -111,8 +112,8 @@ fn unreadable(error: impl Into<String>, bytes: &[u8]) -> UnreadableRecord {
 fn decode_facts(kind: &[u8], fact: &[u8], deliveries: Option<&[u8]>) -> Vec<Decoded> {
     match (kind, deliveries) {
         (b"j", _) => vec![serde_json::from_slice(fact).map_err(|error| unreadable(error.to_string(), fact))],
-        (b"v", Some(deliveries)) => decode_deliveries(deliveries, fact),
-        (b"v", None) => vec![Err(unreadable("a verdict without its deliveries", fact))],
+        (b"r", Some(deliveries)) => decode_deliveries(deliveries, fact),
+        (b"r", None) => vec![Err(unreadable("a receipt without its deliveries", fact))],
         (other, _) => {
             let error = format!("unknown kind of fact {:?}", String::from_utf8_lossy(other));
             vec![Err(unreadable(error, fact))]
@@ -120,16 +121,16 @@ fn decode_facts(kind: &[u8], fact: &[u8], deliveries: Option<&[u8]>) -> Vec<Deco
     }
 }
 
-/// What became of the deliveries of a group, by the verdict on each.
-fn decode_deliveries(group: &[u8], verdict: &[u8]) -> Vec<Decoded> {
+/// What became of the deliveries of a group, by its receipt.
+fn decode_deliveries(group: &[u8], receipt: &[u8]) -> Vec<Decoded> {
     let plain = match decode_group(group) {
         Ok(plain) => plain,
         Err(error) => return vec![Err(unreadable(error, group))],
     };
-    let (mut rest, mut decoded) = (&plain[..], Vec::with_capacity(verdict.len()));
-    for letter in verdict {
+    let (mut rest, mut decoded) = (&plain[..], Vec::with_capacity(receipt.len()));
+    for letter in receipt {
         let Some((delivery, others)) = split_prefixed(rest) else {
-            decoded.push(Err(unreadable("the group is shorter than its verdict", rest)));
+            decoded.push(Err(unreadable("the group is shorter than its receipt", rest)));
             break;
         };
         rest = others;
@@ -265,7 +266,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_reader_panic(kind in "[vjx]?", fact: Vec<u8>, deliveries: Option<Vec<u8>>) {
+        fn no_bytes_make_the_reader_panic(kind in "[rjx]?", fact: Vec<u8>, deliveries: Option<Vec<u8>>) {
             let _ = decode_facts(kind.as_bytes(), &fact, deliveries.as_deref());
             let _ = decode_deliveries(&deliveries.unwrap_or_default(), b"aaddaadd");
         }
@@ -280,15 +281,15 @@ mod tests {
     }
 
     #[test]
-    fn a_group_counts_only_with_the_verdict_right_behind_it() {
+    fn a_group_counts_only_with_the_receipt_right_behind_it() {
         let group = encode_group([&encode_delivery(&event(Vec::new(), 1, 0)).unwrap()[..]].into_iter());
         let entries = vec![
             stream_entry(1, &[("g", &group)]),
             stream_entry(2, &[("g", &group)]),
-            stream_entry(3, &[("v", b"a")]),
+            stream_entry(3, &[("r", b"a")]),
             stream_entry(4, &[("g", &group)]),
             stream_entry(5, &[("j", b"not JSON")]),
-            stream_entry(6, &[("v", b"a")]),
+            stream_entry(6, &[("r", b"a")]),
             stream_entry(7, &[("g", &group)]),
         ];
         let decoded = decode_entries(entries).unwrap();

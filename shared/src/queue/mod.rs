@@ -64,7 +64,7 @@
 //!
 //! **A commit fails half-way** (a key of the wrong type). Claims are written last, so that the sender's next try is not answered `Duplicate`
 //! for a delivery that is nowhere. Out of memory is noticed by the first write of a script, before anything has changed; the deliveries that
-//! an accept had added to the ledger before its script count for nothing without its verdict.
+//! an accept had added to the ledger before its script count for nothing without its receipt.
 //!
 //! **A worker is slow rather than dead.** Its lease expires and another worker runs the job. The late one learns it from the next renewal
 //! ([`Leased::lost`]); whatever it settles is refused by the token. That both *run* for a moment cannot be excluded by any queue: effects have

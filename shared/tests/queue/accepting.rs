@@ -144,3 +144,13 @@ async fn a_server_that_keeps_its_data_is_recognised() {
     );
     world.redis.check_write().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_redis_that_allows_no_transactions_is_not_ready() {
+    let world = World::start().unwrap();
+    let _: () = world
+        .ask(redis::cmd("ACL").arg("SETUSER").arg("default").arg("-multi"))
+        .await
+        .unwrap();
+    assert!(world.redis.check_write().await.is_err());
+}

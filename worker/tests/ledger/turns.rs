@@ -85,7 +85,7 @@ async fn a_database_that_another_program_has_locked_makes_the_ledger_late_and_no
     let mut locked = other.acquire().await.unwrap();
     sqlx::query("BEGIN EXCLUSIVE").execute(&mut *locked).await.unwrap();
     world.accept(600).await.unwrap();
-    // Each by itself: a group of one, and its verdict.
+    // Each by itself: a group of one, and its receipt.
     assert_eq!(world.queue.stats().await.unwrap().ledger_backlog, 1200);
     // The writer takes its hands off only when its own patience with the lock is over.
     eventually("the writer has given up a step", async || match world.holder().await {

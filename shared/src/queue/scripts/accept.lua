@@ -15,7 +15,7 @@ local dead, letters, stock_data, stock_meta = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call, claim_seconds, answer_seconds, wake = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local FIRST_CLAIM, FIRST_EVENT = 10, 5
 local DUPLICATE, NEW, GONE = '0', '1', '2'
--- What the ledger says of each delivery.
+-- The receipt, which the ledger keeps: a letter per delivery.
 local ACCEPTED, REPEATED, NOTHING = 'a', 'd', '-'
 local LETTER, TASK = 'letter', 'task'
 
@@ -37,7 +37,7 @@ end
 
 -- First look at everything: nothing is written yet. An event is known by the place of its first argument, its origin by that of the origin.
 local claims, is_claimed = redis.call('MGET', unpack(KEYS, FIRST_CLAIM)), {}
-local answers, verdict, fresh, mine, jobs, taken, notes = {}, {}, {}, {}, {}, {}, {}
+local answers, receipt, fresh, mine, jobs, taken, notes = {}, {}, {}, {}, {}, {}, {}
 local was_carried_out = false
 
 local at = FIRST_EVENT
@@ -51,12 +51,12 @@ for i = 1, #KEYS - FIRST_CLAIM + 1 do
     answers[i] = NEW
     was_carried_out, is_claimed[claim] = true, true
   elseif origin ~= '' and is_gone(origin, ARGV[origin_at + 1]) then
-    answers[i], verdict[i] = GONE, NOTHING
+    answers[i], receipt[i] = GONE, NOTHING
   elseif claims[i] or is_claimed[claim] then
-    answers[i], verdict[i] = DUPLICATE, origin == '' and REPEATED or NOTHING
+    answers[i], receipt[i] = DUPLICATE, origin == '' and REPEATED or NOTHING
     if origin ~= '' then taken[#taken + 1] = origin_at end
   else
-    answers[i], verdict[i] = NEW, ACCEPTED
+    answers[i], receipt[i] = NEW, ACCEPTED
     is_claimed[claim] = true
     mine[#mine + 1] = claim
     fresh[#fresh + 1] = event
@@ -126,7 +126,7 @@ end
 
 -- Whatever may be refused comes before the records, and the claims come last: a claim that outlived a failed commit would make a duplicate of the
 -- sender's next try, and the event would be lost.
-local seq = redis.call('XADD', ledger, '*', 'v', table.concat(verdict), unpack(notes))
+local seq = redis.call('XADD', ledger, '*', 'r', table.concat(receipt), unpack(notes))
 local clock = redis.call('TIME')
 local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
 for _, event in ipairs(fresh) do
