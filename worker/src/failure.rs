@@ -55,7 +55,7 @@ pub enum Target {
     Store,
     /// Redis, where the worker itself uses it (sessions).
     Redis,
-    /// Ourselves: the row does not fit the rule.
+    /// Ourselves: the row does not fit the rule, or we wait although everybody answers.
     Bridge,
     /// The mail server.
     Smtp,

@@ -162,7 +162,7 @@ pub struct Reconcile {
     /// Only this table: projet, t2 or 2.
     #[arg(long)]
     pub table: Option<String>,
-    /// Only rows that have no page or do not name it; quicker, since nothing is rendered.
+    /// Only rows that have no page or do not name it; nothing is rendered.
     #[arg(long)]
     pub unmapped: bool,
     /// Say what would be asked for and why, and do nothing. Looks at everything, whatever an earlier run has finished.

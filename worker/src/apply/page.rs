@@ -97,7 +97,7 @@ impl Application<'_, '_> {
             return Ok(());
         }
         let message = "an earlier create has an unknown outcome: waiting until it can no longer make a page";
-        Err(Failure::new(FailureClass::Ambiguous, Target::Docmost, message).after(wait))
+        Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
     }
 
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is looked up again.
@@ -200,5 +200,5 @@ pub(super) fn sweep_later(bridge: &Bridge, link: &Link) -> Result<(), Failure> {
     }
     let wait = link.written.plus(bridge.zombie_window).since(Timestamp::now());
     let message = "the page exists; looking once more for a second one made by an abandoned call";
-    Err(Failure::new(FailureClass::Ambiguous, Target::Docmost, message).after(wait))
+    Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
 }

@@ -115,7 +115,7 @@ impl PageJob<'_, '_> {
             return Ok(());
         }
         let message = "an earlier create has an unknown outcome: waiting until it can no longer make a row";
-        Err(Failure::new(FailureClass::Ambiguous, Target::Baserow, message).after(wait))
+        Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
     }
 
     async fn save(&self, table: TableId, row: RowId) -> Result<(), Failure> {

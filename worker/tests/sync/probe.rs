@@ -37,3 +37,20 @@ async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_th
     };
     assert_eq!(word, expected, "{verdict:?}");
 }
+
+#[tokio::test]
+async fn a_job_that_only_waits_for_an_abandoned_create_blames_nobody() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    let late = FaultKind::ZombieWrite {
+        after_ms: Some(60_000),
+        after_release_ms: 0,
+    };
+    world.docmost_fault(Fault::on("/api/pages/create", late).times(1));
+    let _ = world.attempt(row).await;
+    let verdict = world.attempt(row).await.verdict;
+    let Verdict::Hold { failure, .. } = &verdict else {
+        panic!("not held: {verdict:?}");
+    };
+    assert_eq!(failure.target, "bridge", "{failure:?}");
+}
