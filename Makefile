@@ -94,15 +94,18 @@ dead-list: ## dead letters of all queues: make dead-list [ARGS="--queue mail --r
 dead-show: ## one dead letter: make dead-show ID=<letter>
 	@$(PASSERELLE) dead show $(if $(ID),"$(ID)",--help)
 
+# Which letters: by their ids, or all of a table or a reason.
+LETTERS = $(foreach letter,$(ID),"$(letter)") $(if $(TABLE)$(REASON),--all $(if $(TABLE),--table "$(TABLE)") $(if $(REASON),--reason "$(REASON)")) \
+	$(if $(WHY),--why "$(WHY)") $(ARGS) $(if $(ID)$(TABLE)$(REASON)$(ARGS),,--help)
+
 dead-replay: ## replay dead letters: make dead-replay ID=<letter>, or TABLE=2 REASON=permanent WHY="…" [ARGS=--dry-run]
-	@$(PASSERELLE) dead replay $(if $(ID),"$(ID)") $(if $(TABLE)$(REASON),--all $(if $(TABLE),--table "$(TABLE)") $(if $(REASON),--reason "$(REASON)")) \
-		$(if $(WHY),--why "$(WHY)") $(ARGS) $(if $(ID)$(TABLE)$(REASON)$(ARGS),,--help)
+	@$(PASSERELLE) dead replay $(LETTERS)
 
 dead-export: ## write dead letters out as JSON lines [ARGS="--to letters.jsonl"]
 	@$(PASSERELLE) dead export $(ARGS)
 
-dead-discard: ## discard a dead letter: make dead-discard ID=<letter> WHY="…"
-	@$(PASSERELLE) dead discard $(if $(ID),"$(ID)" --why "$(WHY)",--help) $(ARGS)
+dead-discard: ## discard dead letters: make dead-discard ID=<letter> WHY="…", or TABLE=2 REASON=permanent [ARGS=--dry-run]
+	@$(PASSERELLE) dead discard $(LETTERS)
 
 ##@ Develop
 
