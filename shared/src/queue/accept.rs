@@ -204,8 +204,10 @@ impl AcceptCommit {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let deliveries = ledger_stream::encode_group(group.iter().map(|member| &member.prepared.delivery[..]));
+        let name = format!("{}{number:x}", self.caller);
         let mut first = redis::cmd("XADD");
-        first.arg(&keys.ledger).arg("*").arg("g").arg(deliveries);
+        first.arg(&keys.ledger).arg("*");
+        first.arg("g").arg(deliveries).arg("c").arg(&name);
         let mut call = ACCEPT.call_after(first, 9 + group.len());
         for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.records] {
             call.arg(key);
@@ -216,9 +218,7 @@ impl AcceptCommit {
         for submission in group {
             call.arg(keys.claim(&submission.prepared.claim));
         }
-        call.arg(format!("{}{number:x}", self.caller))
-            .arg(CLAIM_SECONDS)
-            .arg(ANSWER_SECONDS);
+        call.arg(&name).arg(CLAIM_SECONDS).arg(ANSWER_SECONDS);
         call.arg(&keys.wake);
         for submission in group {
             submission.prepared.write(&mut call);

@@ -1,9 +1,9 @@
 //! The ledger stream: how facts are written into it, and how the store takes them out.
 //!
 //! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
-//! transaction: `g`, the deliveries one after the other and compressed together by lz4, and right behind it `r`, its receipt, made by the
-//! script: one letter per delivery, `a` accepted, `d` repeated, `-` neither. The two make one entry of the ledger, by the id of the second. A
-//! group without its receipt was refused.
+//! transaction: `g`, the deliveries one after the other and compressed together by lz4, with the name of the call (`c`), and right behind it
+//! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-` neither. The two make one entry of the ledger,
+//! by the id of the second. A group without its receipt was refused.
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 
@@ -72,7 +72,7 @@ type StreamEntry = (String, Vec<Value>);
 /// The deliveries that an entry holds, if it is a group.
 fn group(fields: &[Value]) -> Option<&[u8]> {
     match fields {
-        [kind, deliveries] if bytes_of(kind) == b"g" => Some(bytes_of(deliveries)),
+        [kind, deliveries, ..] if bytes_of(kind) == b"g" => Some(bytes_of(deliveries)),
         _ => None,
     }
 }

@@ -19,8 +19,11 @@ local DUPLICATE, NEW, GONE = '0', '1', '2'
 local ACCEPTED, REPEATED, NOTHING = 'a', 'd', '-'
 local LETTER, TASK = 'letter', 'task'
 
--- Takes back what was added to the ledger before this script: nobody shall read it.
-local function withdraw() redis.call('XDEL', ledger, redis.call('XREVRANGE', ledger, '+', '-', 'COUNT', 1)[1][1]) end
+-- Takes back what this call added to the ledger before its script (its fourth word is the name of the call): nobody shall read it.
+local function withdraw()
+  local last = redis.call('XREVRANGE', ledger, '+', '-', 'COUNT', 1)[1]
+  if last and last[2][4] == call then redis.call('XDEL', ledger, last[1]) end
+end
 
 -- The same call again, because its answer was lost: answer as before, change nothing.
 local before = redis.call('GET', answers_key)
