@@ -524,3 +524,29 @@ fn the_laws_hold_in_every_history() {
         })
         .unwrap();
 }
+
+/// Law 6 for calls that lay in a socket for a while: a newer call has replaced the answer that was kept.
+#[tokio::test]
+async fn a_call_that_is_carried_out_once_more_after_a_newer_one_changes_nothing() {
+    let server = TestRedis::start().unwrap();
+    let world = World::new(&server, "late".to_owned());
+    let redis = &world.queue.inner.redis;
+    let submission = |row: u64| {
+        let key = RowKey {
+            table: TableId::new(1).unwrap(),
+            row: RowId::new(row).unwrap(),
+        };
+        let event = forced_event(key, "test", &format!("e{row}"), Vec::new()).unwrap();
+        Submission::new(Prepared::new(&event, None).unwrap())
+    };
+    let early = world.acceptor.call(&[submission(1), submission(2), submission(1)]);
+    let newer = world.acceptor.call(&[submission(3)]);
+    assert_eq!(early.send::<String>(redis).await.unwrap(), "110");
+    assert_eq!(newer.send::<String>(redis).await.unwrap(), "1");
+    let before = world.snapshot().await.unwrap();
+    assert_eq!(early.send::<String>(redis).await.unwrap(), "110");
+    assert_eq!(world.snapshot().await.unwrap(), before);
+    let ledger = world.queue.read_ledger(None, 10).await.unwrap();
+    let facts: Vec<usize> = ledger.iter().map(|entry| entry.records.len()).collect();
+    assert_eq!(facts, [3, 1]);
+}
