@@ -468,10 +468,40 @@ mod tests {
         assert_eq!(read(&delivery("rows.created", &created)).unwrap_err(), "not_a_list");
     }
 
+    fn any_list() -> impl Strategy<Value = String> {
+        let element = prop::sample::select(vec![
+            r#"{"id": 1, "Nom": "a"}"#,
+            r#"{"id": 1, "Nom": "b", "order": "2"}"#,
+            r#"{"id": 2, "Nom": null, "id": 3}"#,
+            r#"{"id": "4"}"#,
+            r#"{"id": 0}"#,
+            "{}",
+            "5",
+        ]);
+        let list = prop::collection::vec(element, 0..4).prop_map(|elements| format!("[{}]", elements.join(", ")));
+        prop_oneof![9 => list, 1 => prop::sample::select(vec!["null", "7", "{}"]).prop_map(str::to_owned)]
+    }
+
     proptest! {
         #[test]
         fn no_body_makes_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse(proven(&body), &QuietFields::default(), Timestamp::from_millis(0));
+        }
+
+        /// The second reading is there for bodies that the first cannot read, never for another meaning.
+        #[test]
+        fn what_the_first_reading_understands_the_second_understands_alike(
+            kind in prop::sample::select(vec!["rows.created", "rows.updated", "rows.deleted", "other"]),
+            items in any_list(),
+            old_items in any_list(),
+        ) {
+            let body = delivery(kind, &format!(r#""items": {items}, "old_items": {old_items}, "row_ids": {items}"#));
+            let quiet = QuietFields::default();
+            let said = |said: Result<Said, Rejection>| said.map_err(|rejection| rejection.reason());
+            let second = said(WireDelivery::<&RawValue>::read(&body).and_then(|wire| wire.said(&quiet)));
+            if let Ok(wire) = WireDelivery::<Vec<WireRow<'_>>>::read(&body) {
+                prop_assert_eq!(said(wire.said(&quiet)), second);
+            }
         }
 
         #[test]

@@ -1,5 +1,6 @@
 //! A reconciliation by hand that was broken off: the same command goes on where it stopped.
 
+use std::path::Path;
 use std::time::Duration;
 
 use passerelle_shared::config::{Reader, RedisSettings};
@@ -40,6 +41,25 @@ async fn faults(system: &System, faults: &[Value]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A run that has done its first page of rows, and waits for the second.
+async fn stuck_on_its_second_page(system: &System, row: RowKey, log: &Path) -> anyhow::Result<Process> {
+    break_second_page(system, row, &json!({"kind": "hang"})).await?;
+    let arguments = ["reconcile", "--table", "projet", "--rate", "1000", "--by", "lea"].map(str::to_owned);
+    let run = Process::start("passerelle", &arguments, system.environment(), log)?;
+    let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
+    let trail = Trail::new(
+        Redis::open(&settings)?,
+        &format!("reconcile:t{}", row.table),
+        Duration::from_hours(1),
+    );
+    eventually("the first page is done", async || match trail.read().await {
+        Ok(marks) if marks.len() == 1 => Ok(()),
+        other => Err(format!("{other:?} {}", run.output())),
+    })
+    .await;
+    Ok(run)
+}
+
 /// A run that fails at the second page of rows; what it complained of.
 async fn broken_off(system: &System, row: RowKey) -> anyhow::Result<String> {
     break_second_page(system, row, &json!({"kind": "status", "status": 500})).await?;
@@ -55,23 +75,8 @@ async fn broken_off(system: &System, row: RowKey) -> anyhow::Result<String> {
 async fn a_reconciliation_that_was_killed_goes_on_where_it_stopped_and_the_next_one_begins_at_the_beginning() {
     let mut system = System::builder().workers(0).start().await.unwrap();
     let rows = imported(&system).await.unwrap();
-    break_second_page(&system, rows[0], &json!({"kind": "hang"}))
-        .await
-        .unwrap();
-    let arguments = ["reconcile", "--table", "projet", "--rate", "1000", "--by", "lea"].map(str::to_owned);
     let log = tempfile::NamedTempFile::new().unwrap();
-    let mut killed = Process::start("passerelle", &arguments, system.environment(), log.path()).unwrap();
-    let redis = Redis::open(&RedisSettings::read(&mut Reader::from_pairs([(
-        "REDIS_URL",
-        system.redis.url(),
-    )])))
-    .unwrap();
-    let trail = Trail::new(redis, &format!("reconcile:t{}", rows[0].table), Duration::from_hours(1));
-    eventually("the first page is done", async || match trail.read().await {
-        Ok(marks) if marks.len() == 1 => Ok(()),
-        other => Err(format!("{other:?} {}", killed.output())),
-    })
-    .await;
+    let mut killed = stuck_on_its_second_page(&system, rows[0], log.path()).await.unwrap();
     killed.kill().unwrap();
     faults(&system, &[]).await.unwrap();
 
@@ -127,4 +132,23 @@ async fn what_happens_meanwhile_is_seen(system: &System, rows: &[RowKey]) -> any
     let told = reconcile(system, &["--table", "projet", "--from-start"]).await?;
     assert_eq!((&told["rows"], &told["goes_on_after"]), (&json!(248), &Value::Null));
     Ok(())
+}
+
+#[tokio::test]
+async fn a_reconciliation_that_was_told_to_stop_says_so_and_the_next_one_goes_on_without_waiting() {
+    let system = System::builder().workers(0).start().await.unwrap();
+    let rows = imported(&system).await.unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut stopped = stuck_on_its_second_page(&system, rows[0], log.path()).await.unwrap();
+    stopped.signal("INT").unwrap();
+    let status = stopped.ended(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(status.code(), Some(130), "{}", stopped.output());
+    faults(&system, &[]).await.unwrap();
+    let on = reconcile(&system, &["--table", "projet", "--rate", "1000"])
+        .await
+        .unwrap();
+    assert_eq!(
+        (&on["goes_on_after"], &on["asked"]),
+        (&json!("200 rows of projet"), &json!(50))
+    );
 }

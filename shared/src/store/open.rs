@@ -19,8 +19,6 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 const CONNECTIONS: u32 = 8;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
-/// Programs that start at the same moment on a fresh SQLite file race for the schema; the losers look again.
-const SCHEMA_ATTEMPTS: u32 = 5;
 
 /// WAL lets readers and the one writer work at once; `synchronous` is FULL because the stream forgets what the store has taken:
 /// a committed batch must survive a power cut.
@@ -61,17 +59,17 @@ impl Store {
         Ok(())
     }
 
+    /// Programs that start at the same moment on a fresh SQLite file race for the schema; the losers look again. Who loses has seen another
+    /// program make a step, so nobody loses more often than there are steps.
     async fn migrate(&self) -> Result<(), StoreError> {
-        let mut attempt = 1;
-        loop {
+        for _step in MIGRATIONS.iter() {
             match self.migrate_once().await {
                 Ok(()) => return Ok(()),
-                Err(error) if attempt == SCHEMA_ATTEMPTS || !may_be_a_race(&error) => {
-                    return Err(StoreError::Schema(error));
-                }
-                Err(_) => attempt += 1,
+                Err(error) if !may_be_a_race(&error) => return Err(StoreError::Schema(error)),
+                Err(error) => tracing::debug!(%error, "another program may have been faster"),
             }
         }
+        self.migrate_once().await.map_err(StoreError::Schema)
     }
 
     /// On a connection of its own: changing a large table may take longer than any other statement.

@@ -12,7 +12,7 @@ use rstest::rstest;
 async fn programs_that_start_at_the_same_moment_all_open_a_fresh_store(#[case] database: anyhow::Result<Database>) {
     let database = database.unwrap();
     let settings = database.settings();
-    let stores = futures::future::join_all((0..6).map(|_| Store::open(&settings))).await;
+    let stores = futures::future::join_all((0..12).map(|_| Store::open(&settings))).await;
     for store in stores {
         assert_eq!(store.unwrap().ledger_position().await.unwrap(), None);
     }
