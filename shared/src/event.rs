@@ -100,3 +100,67 @@ pub struct NewEvent {
     #[serde(skip)]
     pub payload: Vec<u8>,
 }
+
+impl NewEvent {
+    /// As bytes, for the spool and for the ledger: the length of its description (four bytes, the smallest first), the description as JSON, the
+    /// body as received.
+    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(256 + self.payload.len());
+        bytes.extend([0; 4]);
+        serde_json::to_writer(&mut bytes, self)?;
+        let length = u32::try_from(bytes.len() - 4).map_err(serde::ser::Error::custom)?;
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(&self.payload);
+        Ok(bytes)
+    }
+
+    /// Reads it back; the error says what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let (description, payload) = split_prefixed(bytes).ok_or("its length is wrong")?;
+        let mut event: Self = serde_json::from_slice(description).map_err(|error| error.to_string())?;
+        event.payload = payload.to_vec();
+        Ok(event)
+    }
+}
+
+/// What the length in the first four bytes encloses, and what follows it.
+pub(crate) fn split_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_delivery_reads_back_as_it_was_written(payload: Vec<u8>, webhook in 0_u64..9, rows in 1_u64..5) {
+            let item = |row| Item {
+                row: RowId::new(row).ok(),
+                disposition: if row % 2 == 0 { Disposition::Sync } else { Disposition::Closed(Outcome::Echo) },
+            };
+            let event = NewEvent {
+                key: DeliveryKey {
+                    webhook: WebhookId::new(webhook).ok(),
+                    event: EventId::parse("3e0c-x").unwrap(),
+                    batch: 3,
+                },
+                source: SourceName::parse("projet-changed").unwrap(),
+                kind: EventKind::Created,
+                table: TableId::new(12).ok(),
+                received: Timestamp::from_millis(1_732_280_000_120),
+                items: (1..=rows).map(item).collect(),
+                payload,
+            };
+            prop_assert_eq!(NewEvent::decode(&event.encode().unwrap()), Ok(event));
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(record: Vec<u8>) {
+            let _ = NewEvent::decode(&record);
+        }
+    }
+}

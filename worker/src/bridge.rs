@@ -12,6 +12,7 @@ use passerelle_shared::loops::Loops;
 use passerelle_shared::queue::Queue;
 use passerelle_shared::schedule::Schedule;
 use passerelle_shared::store::Store;
+use passerelle_shared::time::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::cache::Cache;
@@ -62,6 +63,16 @@ pub struct Bridge {
 }
 
 impl Bridge {
+    /// "Not found" proves nothing while an abandoned create, begun at `started`, may still make a `what`: a hold until then, which blames nobody.
+    pub fn wait_out_create(&self, started: Timestamp, timeout: Duration, what: &str) -> Result<(), Failure> {
+        let wait = started.plus(timeout).plus(self.zombie_window).since(Timestamp::now());
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let message = format!("an earlier create has an unknown outcome: waiting until it can no longer make a {what}");
+        Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
+    }
+
     /// The rows that a rule's templates need, in full: the first linked row of each of its links.
     pub async fn linked_rows(
         &self,

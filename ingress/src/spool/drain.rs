@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use passerelle_shared::event::NewEvent;
 use passerelle_shared::queue::{Accepted, Queue, QueueError, Redis};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::format::{End, read};
 use super::segment::{Held, folder_bytes, ready_files, try_folder};
-use super::{NotSpooled, Spool, delivery};
+use super::{NotSpooled, Spool};
 use crate::metrics::{self, ItemCounts};
 
 /// How often to look whether Redis is back, and whether there is something of our own to drain.
@@ -212,7 +213,7 @@ enum NotAccepted {
 }
 
 async fn accept(queue: &Queue, record: &[u8]) -> Result<(), NotAccepted> {
-    let event = delivery::decode(record).map_err(NotAccepted::Unreadable)?;
+    let event = NewEvent::decode(record).map_err(NotAccepted::Unreadable)?;
     let items = ItemCounts::of(&event.items);
     let accepted: Accepted = queue.accept(event).await.map_err(NotAccepted::Queue)?;
     metrics::drained(accepted.status(), &items);

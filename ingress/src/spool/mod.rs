@@ -16,7 +16,6 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `delivery.rs` | a delivery as bytes |
 //! | `format.rs` | records in a file: length and checksum; what a torn end looks like |
 //! | `segment.rs` | one file: made so that nobody takes it early, appended and synced, read back |
 //! | `writer.rs` | the thread that appends: one sync for all that wait, the limit of the folder |
@@ -25,7 +24,6 @@
 //! **Failures.** A write that fails (disk full) costs the callers of that group a 503; the file is not written to again, so a torn record is always
 //! the last one of its file. A torn end was never answered 200 and is dropped; anything else that cannot be read is kept as `*.damaged`.
 
-mod delivery;
 mod drain;
 mod format;
 mod segment;
@@ -162,7 +160,8 @@ impl Spool {
 
     /// Writes a delivery down, together with all that wait for the disk at the same time.
     pub(crate) async fn keep(&self, event: &NewEvent) -> Result<Spooled, NotSpooled> {
-        self.keep_record(delivery::encode(event)).await?;
+        // One that could not be written (there is none) would be empty, and an empty record is refused when it is drained.
+        self.keep_record(event.encode().unwrap_or_default()).await?;
         let has_work = event.items.iter().any(|item| item.disposition == Disposition::Sync);
         Ok(Spooled {
             status: if has_work {

@@ -220,24 +220,8 @@ pub(crate) fn delivery(event: &str, received: Timestamp, items: &[(u64, Disposit
 
 /// The same as a fact of the ledger; entry `n`.
 pub(crate) fn accepted(n: i64, event: &str, items: &[(u64, Disposition)]) -> anyhow::Result<LedgerRecord> {
-    let NewEvent {
-        key,
-        source,
-        kind,
-        table,
-        received,
-        items,
-        payload,
-    } = delivery(event, at(n * 1000 - 4), items)?;
-    Ok(LedgerRecord::Accepted(NewEvent {
-        key,
-        source,
-        kind,
-        table,
-        received,
-        items,
-        payload,
-    }))
+    let event = delivery(event, at(n * 1000 - 4), items)?;
+    Ok(LedgerRecord::Accepted(event))
 }
 
 /// An attempt at row 5's job that covers entry `covers`.

@@ -149,7 +149,9 @@ impl Prepared {
         };
         Ok(Self {
             claim: event.key.to_string(),
-            delivery: ledger_stream::encode_delivery(event)?,
+            delivery: event
+                .encode()
+                .map_err(|error| QueueError::Protocol(error.to_string()))?,
             event: format!("{} {}", EventKinds::of(event.kind).bits(), event.key.event),
             jobs: event.items.iter().filter_map(row_key).collect(),
             origin,
@@ -200,10 +202,10 @@ impl AcceptCommit {
     }
 
     /// The script call for a group, behind the deliveries themselves; each has a name of its own, under which Redis keeps its answer.
-    pub(super) fn call(&self, group: &[Submission]) -> Call {
+    pub(super) fn call(&self, group: &[Submission]) -> Result<Call, QueueError> {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let deliveries = ledger_stream::encode_group(group.iter().map(|member| &member.prepared.delivery[..]));
+        let deliveries = ledger_stream::encode_group(group.iter().map(|member| &member.prepared.delivery[..]))?;
         let name = format!("{}{number:x}", self.caller);
         let mut first = redis::cmd("XADD");
         first.arg(&keys.ledger).arg("*");
@@ -223,12 +225,12 @@ impl AcceptCommit {
         for submission in group {
             submission.prepared.write(&mut call);
         }
-        call
+        Ok(call)
     }
 
     /// Sends the call until it is answered or the patience of its oldest member ends; at least once, and once only if Redis is known to be away.
     async fn send(&self, group: &[Submission]) -> Result<Vec<Taken>, QueueError> {
-        let call = self.call(group);
+        let call = self.call(group)?;
         let was_up = self.redis.is_up();
         let mut waits = Reconnecting::new();
         loop {

@@ -183,9 +183,14 @@ impl Redis {
             .ok_or_else(|| QueueError::Protocol(format!("CONFIG GET {name} named no value")))
     }
 
+    /// How long an answer may usually take.
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.inner.response_timeout
+    }
+
     /// One question, within the usual time.
     pub(crate) async fn query<T: FromRedisValue>(&self, question: &impl Question) -> Result<T, QueueError> {
-        self.query_within(question, self.inner.response_timeout).await
+        self.query_within(question, self.response_timeout()).await
     }
 
     /// One question, within the given time, that for connecting included. A connection that kept somebody waiting is not used again.

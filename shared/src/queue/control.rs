@@ -20,7 +20,7 @@ pub struct QueueStats {
     pub scheduled: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Ledger entries that the store has not taken yet.
+    /// Entries of the ledger stream that the store has not taken yet; a group of deliveries is two.
     pub ledger_backlog: u64,
     /// Since when, by whom and why fetching is paused, if it is.
     pub paused: Option<Pause>,

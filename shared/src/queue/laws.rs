@@ -208,7 +208,8 @@ impl World {
         let new = forced_event(key, "test", &format!("r{row}e{event}"), Vec::new()).map_err(broken)?;
         let call = self
             .acceptor
-            .call(&[Submission::new(Prepared::new(&new, None).map_err(broken)?)]);
+            .call(&[Submission::new(Prepared::new(&new, None).map_err(broken)?)])
+            .map_err(broken)?;
         let redis = &self.queue.inner.redis;
         let answer: String = call.send(redis).await.map_err(broken)?;
         if repeat {
@@ -539,8 +540,11 @@ async fn a_call_that_is_carried_out_once_more_after_a_newer_one_changes_nothing(
         let event = forced_event(key, "test", &format!("e{row}"), Vec::new()).unwrap();
         Submission::new(Prepared::new(&event, None).unwrap())
     };
-    let early = world.acceptor.call(&[submission(1), submission(2), submission(1)]);
-    let newer = world.acceptor.call(&[submission(3)]);
+    let early = world
+        .acceptor
+        .call(&[submission(1), submission(2), submission(1)])
+        .unwrap();
+    let newer = world.acceptor.call(&[submission(3)]).unwrap();
     assert_eq!(early.send::<String>(redis).await.unwrap(), "110");
     assert_eq!(newer.send::<String>(redis).await.unwrap(), "1");
     let before = world.snapshot().await.unwrap();

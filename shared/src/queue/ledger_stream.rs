@@ -7,17 +7,14 @@
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 
-use std::cell::RefCell;
-
-use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 use redis::Value;
 
 use super::{Queue, QueueError};
-use crate::event::NewEvent;
+use crate::event::{NewEvent, split_prefixed};
 use crate::ledger::{LedgerEntry, LedgerRecord, Seq, UnreadableRecord};
 
-/// No group is larger than this: one of 64 deliveries with large bodies. One that says so is damaged.
-const LARGEST_GROUP: usize = 1 << 30;
+/// No group is larger than this: a delivery with a body of 64 MiB that travels alone. One that says so is damaged.
+const LARGEST_GROUP: usize = 65 << 20;
 
 impl Queue {
     /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none only at the end.
@@ -134,20 +131,15 @@ fn decode_deliveries(group: &[u8], receipt: &[u8]) -> Vec<Decoded> {
             break;
         };
         rest = others;
-        let record = match letter {
-            b'a' => decode_accepted(delivery),
-            b'd' => decode_repeated(delivery),
+        let became: fn(NewEvent) -> LedgerRecord = match letter {
+            b'a' => LedgerRecord::Accepted,
+            b'd' => |NewEvent { key, received, .. }| LedgerRecord::Duplicate { key, received },
             _ => continue,
         };
-        decoded.push(record.map_err(|error| unreadable(error, delivery)));
+        let event = NewEvent::decode(delivery);
+        decoded.push(event.map(became).map_err(|error| unreadable(error, delivery)));
     }
     decoded
-}
-
-/// What the length in the first four bytes encloses, and what follows it.
-fn split_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 fn bytes_of(value: &Value) -> &[u8] {
@@ -157,41 +149,15 @@ fn bytes_of(value: &Value) -> &[u8] {
     }
 }
 
-/// A delivery as a member of a group: length of what follows, length of its description, the description as JSON, the body. The lengths take
-/// four bytes each.
-pub(super) fn encode_delivery(event: &NewEvent) -> Result<Vec<u8>, QueueError> {
-    let unwritable = |error: &dyn std::error::Error| QueueError::Protocol(error.to_string());
-    let mut bytes = Vec::with_capacity(256 + event.payload.len());
-    bytes.extend([0; 8]);
-    serde_json::to_writer(&mut bytes, event).map_err(|error| unwritable(&error))?;
-    let described = u32::try_from(bytes.len() - 8).map_err(|error| unwritable(&error))?;
-    bytes.extend_from_slice(&event.payload);
-    let length = u32::try_from(bytes.len() - 4).map_err(|error| unwritable(&error))?;
-    bytes[..4].copy_from_slice(&length.to_le_bytes());
-    bytes[4..8].copy_from_slice(&described.to_le_bytes());
-    Ok(bytes)
-}
-
-/// A group, compressed as one: neighbours are much alike. Its size in four bytes comes first.
-pub(super) fn encode_group<'d>(deliveries: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
-    thread_local! {
-        /// To make it anew costs half as much as to compress a delivery of the usual size.
-        static TABLE: RefCell<CompressTable> = RefCell::default();
-    }
-    let mut plain = Vec::with_capacity(32 * 1024);
+/// A group, each delivery behind its length in four bytes, compressed as one: neighbours are much alike. Its size comes first.
+pub(super) fn encode_group<'d>(deliveries: impl Iterator<Item = &'d [u8]>) -> Result<Vec<u8>, QueueError> {
+    let mut plain = Vec::new();
     for delivery in deliveries {
+        let length = u32::try_from(delivery.len()).map_err(|error| QueueError::Protocol(error.to_string()))?;
+        plain.extend_from_slice(&length.to_le_bytes());
         plain.extend_from_slice(delivery);
     }
-    // A table for more is larger, and would stay so.
-    if let Ok(size) = u16::try_from(plain.len()) {
-        let mut bytes = vec![0; 4 + get_maximum_output_size(plain.len())];
-        bytes[..4].copy_from_slice(&u32::from(size).to_le_bytes());
-        if let Ok(written) = TABLE.with_borrow_mut(|table| compress_into_with_table(&plain, &mut bytes[4..], table)) {
-            bytes.truncate(4 + written);
-            return bytes;
-        }
-    }
-    lz4_flex::compress_prepend_size(&plain)
+    Ok(lz4_flex::compress_prepend_size(&plain))
 }
 
 fn decode_group(bytes: &[u8]) -> Result<Vec<u8>, String> {
@@ -200,24 +166,6 @@ fn decode_group(bytes: &[u8]) -> Result<Vec<u8>, String> {
         return Err(format!("it claims to have {size} bytes"));
     }
     lz4_flex::decompress(compressed, size).map_err(|error| error.to_string())
-}
-
-/// The description of a delivery, and its body.
-fn decode_delivery(delivery: &[u8]) -> Result<(NewEvent, &[u8]), String> {
-    let (json, body) = split_prefixed(delivery).ok_or("its length is wrong")?;
-    let description = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    Ok((description, body))
-}
-
-fn decode_accepted(delivery: &[u8]) -> Result<LedgerRecord, String> {
-    let (mut event, body) = decode_delivery(delivery)?;
-    event.payload = body.to_vec();
-    Ok(LedgerRecord::Accepted(event))
-}
-
-fn decode_repeated(delivery: &[u8]) -> Result<LedgerRecord, String> {
-    let (NewEvent { key, received, .. }, _) = decode_delivery(delivery)?;
-    Ok(LedgerRecord::Duplicate { key, received })
 }
 
 pub(super) fn encode_fact(record: &LedgerRecord) -> Result<Vec<u8>, QueueError> {
@@ -256,8 +204,8 @@ mod tests {
         #[test]
         fn an_accepted_delivery_reads_back_as_it_was_written(payload: Vec<u8>, webhook in 0_u64..9, batch in 0_u64..9) {
             let event = event(payload, webhook, batch);
-            let delivery = encode_delivery(&event).unwrap();
-            let group = encode_group([&delivery[..]; 3].into_iter());
+            let delivery = event.encode().unwrap();
+            let group = encode_group([&delivery[..]; 3].into_iter()).unwrap();
             let [Ok(LedgerRecord::Accepted(record)), Ok(repeated)] = &decode_deliveries(&group, b"a-d")[..] else { panic!("not accepted") };
             prop_assert_eq!(&record.payload, &event.payload);
             prop_assert_eq!(&record.items, &event.items);
@@ -282,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_group_counts_only_with_the_receipt_right_behind_it() {
-        let group = encode_group([&encode_delivery(&event(Vec::new(), 1, 0)).unwrap()[..]].into_iter());
+        let group = encode_group([&event(Vec::new(), 1, 0).encode().unwrap()[..]].into_iter()).unwrap();
         let entries = vec![
             stream_entry(1, &[("g", &group)]),
             stream_entry(2, &[("g", &group)]),
@@ -306,17 +254,20 @@ mod tests {
 
     #[test]
     fn a_damaged_delivery_costs_no_other_one_of_its_group() {
-        let whole = encode_delivery(&event(Vec::new(), 1, 0)).unwrap();
+        let whole = event(Vec::new(), 1, 0).encode().unwrap();
         let mut damaged = whole.clone();
-        damaged[9] = b'?';
-        let decoded = decode_deliveries(&encode_group([&whole[..], &damaged, &whole].into_iter()), b"aaaa");
+        damaged[5] = b'?';
+        let decoded = decode_deliveries(
+            &encode_group([&whole[..], &damaged, &whole].into_iter()).unwrap(),
+            b"aaaa",
+        );
         let is_read: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
         assert_eq!(is_read, [true, false, true, false]);
     }
 
     #[test]
     fn a_group_that_claims_an_absurd_size_is_refused_before_memory_is_taken() {
-        let mut group = encode_group([&encode_delivery(&event(Vec::new(), 1, 0)).unwrap()[..]].into_iter());
+        let mut group = encode_group([&event(Vec::new(), 1, 0).encode().unwrap()[..]].into_iter()).unwrap();
         group[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(decode_group(&group).unwrap_err().contains("claims"));
     }

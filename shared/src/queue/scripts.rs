@@ -101,13 +101,7 @@ impl Call {
 
     /// Sends it.
     pub(crate) async fn send<T: FromRedisValue>(&self, redis: &Redis) -> Result<T, QueueError> {
-        match redis.query(&self.request).await {
-            Err(error) if is_unknown(&error) => {
-                self.load(redis).await?;
-                redis.query(&self.request).await
-            }
-            result => result,
-        }
+        self.send_within(redis, redis.response_timeout()).await
     }
 
     /// Sends it, and waits only so long for each answer.

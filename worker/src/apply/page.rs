@@ -50,7 +50,8 @@ impl Application<'_, '_> {
             if let Some(page) = self.abandoned_page(&space).await? {
                 return self.adopt(&page).await;
             }
-            self.wait_out_zombies(&intent)?;
+            self.bridge
+                .wait_out_create(intent.started, self.bridge.docmost.timeout(), "page")?;
             self.bridge.store.renew_intent(row, slot, Timestamp::now()).await?;
         }
         self.create(&space, &intent).await
@@ -84,20 +85,6 @@ impl Application<'_, '_> {
         self.label(&page.id).await?;
         let hash = if intent.existed { UNSWEPT } else { &self.page.hash };
         self.save_as(page, hash, Timestamp::now()).await
-    }
-
-    /// "Not found" proves nothing while an abandoned create may still be carried out.
-    fn wait_out_zombies(&self, intent: &Intent) -> Result<(), Failure> {
-        let safe = intent
-            .started
-            .plus(self.bridge.docmost.timeout())
-            .plus(self.bridge.zombie_window);
-        let wait = safe.since(Timestamp::now());
-        if wait.is_zero() {
-            return Ok(());
-        }
-        let message = "an earlier create has an unknown outcome: waiting until it can no longer make a page";
-        Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
     }
 
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is looked up again.

@@ -8,7 +8,7 @@ use passerelle_shared::time::Timestamp;
 
 use crate::bridge::Bridge;
 use crate::clients::docmost::Page;
-use crate::failure::{Failure, Target};
+use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::DesiredRow;
 
@@ -81,7 +81,8 @@ impl PageJob<'_, '_> {
             return self.save(table, row.id()).await;
         }
         if let Some(intended) = intended {
-            self.wait_out_zombies(&intended)?;
+            self.bridge
+                .wait_out_create(intended.started, self.bridge.baserow.timeout(), "row")?;
         }
         self.bridge
             .store
@@ -102,20 +103,6 @@ impl PageJob<'_, '_> {
                 Err(failure)
             }
         }
-    }
-
-    /// "Not found" proves nothing while an abandoned create may still be carried out.
-    fn wait_out_zombies(&self, intended: &PageRow) -> Result<(), Failure> {
-        let safe = intended
-            .started
-            .plus(self.bridge.baserow.timeout())
-            .plus(self.bridge.zombie_window);
-        let wait = safe.since(Timestamp::now());
-        if wait.is_zero() {
-            return Ok(());
-        }
-        let message = "an earlier create has an unknown outcome: waiting until it can no longer make a row";
-        Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
     }
 
     async fn save(&self, table: TableId, row: RowId) -> Result<(), Failure> {
