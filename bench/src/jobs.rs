@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use apalis::layers::WorkerBuilderExt as _;
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use futures::{StreamExt as _, stream};
-use passerelle_shared::config::{Reader, RedisSettings};
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, ProcessName, RowId, SourceName, TableId, WebhookId};
-use passerelle_shared::ledger::{Settlement, Verdict};
-use passerelle_shared::outcome::Outcome;
-use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Redis};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::{Reader, RedisSettings};
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId, WebhookId};
+use passerelle_model::ledger::{Settlement, Verdict};
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// As many jobs at once as the peers are measured with.

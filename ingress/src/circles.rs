@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
-use passerelle_shared::id::{RowId, RowKey, TableId};
-use passerelle_shared::loops::Loops;
+use passerelle_model::id::{RowId, RowKey, TableId};
+use passerelle_queue::loops::Loops;
 
 /// Identical events before Redis is told of them.
 const COUNTED_ALONE: u32 = 3;

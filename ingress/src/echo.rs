@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
 use foldhash::fast::FixedState;
-use passerelle_shared::event::Disposition;
-use passerelle_shared::outcome::Outcome;
+use passerelle_model::event::Disposition;
+use passerelle_model::outcome::Outcome;
 use serde_json::value::RawValue;
 
 /// Moving a row changes nothing that a page could show.

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use passerelle_shared::event::{Disposition, Item};
-use passerelle_shared::id::RowId;
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_model::event::{Disposition, Item};
+use passerelle_model::id::RowId;
+use passerelle_model::outcome::{IgnoredReason, Outcome};
 
 use crate::rejection::Rejection;
 

@@ -15,7 +15,7 @@
 //! | `metrics.rs` | names of the numbers at `/metrics` |
 //! | [`settings`] | the settings, and what is wrong with them |
 //!
-//! Not here: the queue's keys and scripts (`shared/src/queue/`), what a rule does with a row (`worker/src/rules/`).
+//! Not here: the queue's keys and scripts (`shared/queue/src/`), what a rule does with a row (`worker/src/rules/`).
 
 mod circles;
 mod echo;

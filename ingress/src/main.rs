@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings;
-use passerelle_shared::config::Reader;
-use passerelle_shared::telemetry;
+use passerelle_model::config::Reader;
+use passerelle_model::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A delivery is received, copied into a call and forgotten a moment later on another thread: that is what the system's allocator is slowest at

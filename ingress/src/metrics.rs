@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use passerelle_shared::event::{Disposition, Item};
-use passerelle_shared::queue::AcceptStatus;
+use passerelle_model::event::{Disposition, Item};
+use passerelle_queue::AcceptStatus;
 
 use crate::rejection::Rejection;
 

@@ -12,10 +12,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, NewEvent};
-use passerelle_shared::id::{EventId, InvalidId, RowId, TableId, WebhookId};
-use passerelle_shared::outcome::IgnoredReason;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, NewEvent};
+use passerelle_model::id::{EventId, InvalidId, RowId, TableId, WebhookId};
+use passerelle_model::outcome::IgnoredReason;
+use passerelle_model::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -307,7 +307,7 @@ mod tests {
 
     use super::*;
     use crate::proof::tests::proven;
-    use passerelle_shared::event::Item;
+    use passerelle_model::event::Item;
 
     fn read(body: &str) -> Result<NewEvent, &'static str> {
         let quiet = QuietFields {

@@ -11,8 +11,8 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use passerelle_shared::config::ProofKind;
-use passerelle_shared::id::{InvalidId, SourceName};
+use passerelle_model::config::ProofKind;
+use passerelle_model::id::{InvalidId, SourceName};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 

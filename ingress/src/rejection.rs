@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
-use passerelle_shared::queue::QueueError;
+use passerelle_queue::QueueError;
 use serde::Serialize;
 
 use crate::spool::NotSpooled;

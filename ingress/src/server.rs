@@ -7,8 +7,8 @@ use std::sync::Arc;
 use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
-use passerelle_shared::loops::Loops;
-use passerelle_shared::queue::{Queue, QueueError, QueueName, Redis};
+use passerelle_queue::loops::Loops;
+use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use tokio::sync::Semaphore;
 
 use crate::circles::Circles;

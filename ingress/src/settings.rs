@@ -5,8 +5,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
-use passerelle_shared::config::{BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, SourceConfig};
-use passerelle_shared::loops::LoopPolicy;
+use passerelle_model::config::{BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, SourceConfig};
+use passerelle_queue::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::echo::QuietFields;

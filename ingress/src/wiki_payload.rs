@@ -8,11 +8,11 @@
 //! A push only says where to look: the worker reads the page or the share itself. `pageId` and `shareId` are understood too, unknown fields are
 //! tolerated, unknown kinds are recorded and ignored.
 
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, PageId};
-use passerelle_shared::job::JobKey;
-use passerelle_shared::outcome::IgnoredReason;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, PageId};
+use passerelle_model::job::JobKey;
+use passerelle_model::outcome::IgnoredReason;
+use passerelle_model::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
-use passerelle_shared::loops::{LoopPolicy, Loops};
-use passerelle_shared::queue::{Queue, QueueName, Redis};
-use passerelle_shared::store::{Intake, IntakeError, Store, take_ledger};
+use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_queue::loops::{LoopPolicy, Loops};
+use passerelle_queue::{Queue, QueueName, Redis};
+use passerelle_store::{Intake, IntakeError, Store, take_ledger};
 use serde::Serialize;
 use tokio::time::timeout;
 

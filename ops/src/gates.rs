@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use passerelle_shared::gate::{GateName, GatePolicy, GateState, GateStatus, Gates, Incident, Operation};
-use passerelle_shared::id::ProcessName;
+use passerelle_model::id::ProcessName;
+use passerelle_queue::gate::{GateName, GatePolicy, GateState, GateStatus, Gates, Incident, Operation};
 use serde::Serialize;
 
 use crate::Console;

@@ -44,8 +44,8 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Parser as _;
-use passerelle_shared::config::{DeadLetterSettings, Reader};
-use passerelle_shared::gate::GatePolicy;
+use passerelle_model::config::{DeadLetterSettings, Reader};
+use passerelle_queue::gate::GatePolicy;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 

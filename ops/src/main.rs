@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, stderr, stdout};
 use std::process::ExitCode;
 
-use passerelle_shared::config::Reader;
+use passerelle_model::config::Reader;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]

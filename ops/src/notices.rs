@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand, ValueEnum};
-use passerelle_shared::config::Channel;
-use passerelle_shared::id::EventId;
-use passerelle_shared::job::JobKey;
-use passerelle_shared::queue::QueueName;
-use passerelle_shared::store::{NoticeState, StoredNotice};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::Channel;
+use passerelle_model::id::EventId;
+use passerelle_model::job::JobKey;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueName;
+use passerelle_store::{NoticeState, StoredNotice};
 use serde::Serialize;
 
 use crate::Console;

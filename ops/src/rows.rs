@@ -1,9 +1,9 @@
 //! A row as people name it, and which row that is. The ledger knows tables by number only; a table's name is asked of Baserow.
 
-use passerelle_shared::config::{BaserowSettings, Reader};
-use passerelle_shared::gate::{GatePolicy, Gates};
-use passerelle_shared::id::{ProcessName, RowId, RowKey, TableId};
-use passerelle_shared::queue::Redis;
+use passerelle_model::config::{BaserowSettings, Reader};
+use passerelle_model::id::{ProcessName, RowId, RowKey, TableId};
+use passerelle_queue::Redis;
+use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_worker::clients::baserow::{Baserow, Table};
 use passerelle_worker::journal::Journal;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use passerelle_shared::config::DeadLetterSettings;
-use passerelle_shared::loops::Parked;
-use passerelle_shared::queue::{DeadLoad, Pause};
-use passerelle_shared::store::Counts;
+use passerelle_model::config::DeadLetterSettings;
+use passerelle_queue::loops::Parked;
+use passerelle_queue::{DeadLoad, Pause};
+use passerelle_store::Counts;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 

@@ -1,6 +1,6 @@
 //! `pause` and `resume`: stopping a queue by hand. Who and why are kept in the ledger.
 
-use passerelle_shared::queue::Queue;
+use passerelle_queue::Queue;
 use serde::Serialize;
 
 use crate::Console;

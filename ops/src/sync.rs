@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use passerelle_shared::id::{EventId, RowKey};
-use passerelle_shared::outcome::Outcome;
-use passerelle_shared::store::EventStory;
+use passerelle_model::id::{EventId, RowKey};
+use passerelle_model::outcome::Outcome;
+use passerelle_store::EventStory;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 

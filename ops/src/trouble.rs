@@ -1,8 +1,8 @@
 //! What can go wrong with a verb. Each message says what to do; the exit code tells scripts which kind it is.
 
-use passerelle_shared::config::Problems;
-use passerelle_shared::queue::QueueError;
-use passerelle_shared::store::StoreError;
+use passerelle_model::config::Problems;
+use passerelle_queue::QueueError;
+use passerelle_store::StoreError;
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use passerelle_shared::queue::{Running, WorkerInfo};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{Running, WorkerInfo};
 use serde::Serialize;
 
 use crate::Console;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::System;

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use passerelle_shared::config::{Reader, RedisSettings};
-use passerelle_shared::gate::{GateName, GatePolicy, GateState, Gates, Incident, IncidentKind};
-use passerelle_shared::id::{ProcessName, RowKey};
-use passerelle_shared::queue::Redis;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::{Reader, RedisSettings};
+use passerelle_model::id::{ProcessName, RowKey};
+use passerelle_model::time::Timestamp;
+use passerelle_queue::Redis;
+use passerelle_queue::gate::{GateName, GatePolicy, GateState, Gates, Incident, IncidentKind};
 use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::{System, SystemBuilder};

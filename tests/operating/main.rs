@@ -6,7 +6,7 @@ mod replay;
 mod restart;
 mod runbook;
 
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use serde_json::json;
 use system_tests::System;
 use test_support::eventually;

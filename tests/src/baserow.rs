@@ -1,7 +1,7 @@
 //! Baserow as its users see it: rows over its REST interface.
 
 use anyhow::Context as _;
-use passerelle_shared::id::{RowId, RowKey, TableId};
+use passerelle_model::id::{RowId, RowKey, TableId};
 use serde_json::{Value, json};
 
 /// The sandbox's user who may do everything.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_shared::config::{Reader, RedisSettings};
-use passerelle_shared::queue::{Queue, QueueName, Redis};
+use passerelle_model::config::{Reader, RedisSettings};
+use passerelle_queue::{Queue, QueueName, Redis};
 use secrecy::SecretString;
 use test_support::{TestRedis, free_port};
 

@@ -1,7 +1,7 @@
 //! Docmost as its users see it: pages over its HTTP interface.
 
 use anyhow::Context as _;
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 

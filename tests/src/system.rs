@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use passerelle_shared::config::StoreSettings;
-use passerelle_shared::queue::{Queue, QueueStats};
-use passerelle_shared::store::{Counts, Store};
+use passerelle_model::config::StoreSettings;
+use passerelle_queue::{Queue, QueueStats};
+use passerelle_store::{Counts, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::{TestRedis, eventually};

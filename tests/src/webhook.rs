@@ -1,7 +1,7 @@
 //! A caller of the ingress, as a signing proxy in front of it would be.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use passerelle_shared::id::TableId;
+use passerelle_model::id::TableId;
 use serde_json::{Value, json};
 use sha2::Sha256;
 

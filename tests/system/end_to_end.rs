@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use serde_json::{Value, json};
 use system_tests::System;
 use test_support::TestPostgres;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_shared::id::RowKey;
-use passerelle_shared::store::{NoticeState, StoredNotice};
+use passerelle_model::id::RowKey;
+use passerelle_store::{NoticeState, StoredNotice};
 use serde_json::{Value, json};
 use system_tests::people::{ADMIN, Mail};
 use system_tests::{System, SystemBuilder};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_shared::id::{RowKey, TableId};
+use passerelle_model::id::{RowKey, TableId};
 use serde_json::{Value, json};
 use system_tests::System;
 use system_tests::webhook::delivery;

@@ -35,7 +35,7 @@ fn every_shipped_rule_has_a_scenario() {
             .filter(|scenario| scenario.bridge == bridge)
             .map(|scenario| scenario.rule.as_str())
             .collect();
-        let file = passerelle_shared::config::BridgeFile::load(&repository().join(bridge)).unwrap();
+        let file = passerelle_model::config::BridgeFile::load(&repository().join(bridge)).unwrap();
         let rules = file.rules.iter().map(|rule| rule.get_ref().name.clone());
         let rules = rules.chain(file.wiki.iter().map(|rule| rule.get_ref().name.clone()));
         missing.extend(rules.filter(|rule| !told.contains(rule.as_str())));

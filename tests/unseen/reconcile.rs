@@ -1,6 +1,6 @@
 //! The reconciliation: what was missed is found, once, and an equal workspace costs nothing.
 
-use passerelle_shared::id::{RowId, RowKey};
+use passerelle_model::id::{RowId, RowKey};
 use serde_json::{Value, json};
 use system_tests::System;
 use test_support::eventually;

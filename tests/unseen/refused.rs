@@ -7,7 +7,7 @@ use test_support::eventually;
 use crate::reconcile::{import, reconcile};
 
 /// A row with a dead letter, while workers reconcile every second; Docmost still refuses its page.
-async fn refused(system: &System) -> anyhow::Result<passerelle_shared::id::RowKey> {
+async fn refused(system: &System) -> anyhow::Result<passerelle_model::id::RowKey> {
     let refusal = json!({"message": ["title is not allowed"], "error": "Bad Request", "statusCode": 400});
     let fault = json!({"path": "/api/pages/create", "kind": "status", "status": 400, "body": refusal});
     system.break_docmost(&[fault]).await?;

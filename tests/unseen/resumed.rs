@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use passerelle_shared::config::{Reader, RedisSettings};
-use passerelle_shared::id::RowKey;
-use passerelle_shared::queue::Redis;
-use passerelle_shared::schedule::Trail;
+use passerelle_model::config::{Reader, RedisSettings};
+use passerelle_model::id::RowKey;
+use passerelle_queue::Redis;
+use passerelle_queue::schedule::Trail;
 use serde_json::{Value, json};
 use system_tests::{Process, System};
 use test_support::eventually;

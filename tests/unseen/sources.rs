@@ -1,6 +1,6 @@
 //! The watch over Baserow's webhooks: one that Baserow has switched off is switched on again, and what it did not tell is found.
 
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::{System, SystemBuilder};

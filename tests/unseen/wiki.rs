@@ -1,6 +1,6 @@
 //! Pages that people label get a row; over real processes, found by the round or told by a push.
 
-use passerelle_shared::id::{RowId, RowKey};
+use passerelle_model::id::{RowId, RowKey};
 use serde_json::{Value, json};
 use system_tests::System;
 use test_support::eventually;

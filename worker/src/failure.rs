@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use backoff::backoff::Backoff as _;
 use backoff::exponential::ExponentialBackoff;
-use passerelle_shared::gate::{CallResult, GateTarget};
-use passerelle_shared::job::Job;
-use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
-use passerelle_shared::queue::QueueError;
-use passerelle_shared::store::StoreError;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::job::Job;
+use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueError;
+use passerelle_queue::gate::{CallResult, GateTarget};
+use passerelle_store::StoreError;
 
 /// Counted attempts before a job is given up.
 pub const MOST_ATTEMPTS: u32 = 12;

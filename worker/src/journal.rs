@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use passerelle_shared::ledger::Step;
+use passerelle_model::ledger::Step;
 
 use crate::failure::Failure;
 

@@ -1,11 +1,11 @@
 //! Between the life of a job and the gates: what a verdict needs to know of an outage, and what a verdict tells.
 
-use passerelle_shared::gate::{CallResult, GateName, GateTarget, Gates, ProbeFinding};
-use passerelle_shared::job::Job;
-use passerelle_shared::ledger::{FailureClass, FailureRecord, Verdict};
-use passerelle_shared::outcome::Outcome;
-use passerelle_shared::queue::QueueName;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::job::Job;
+use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueName;
+use passerelle_queue::gate::{CallResult, GateName, GateTarget, Gates, ProbeFinding};
 
 use crate::clients::guard;
 use crate::failure::{Failure, History, LONGEST_FAILING, Target, Unanswered};

@@ -5,7 +5,7 @@
 //! do not matter, and an old dead letter that is replayed cannot overwrite newer data.
 //!
 //! **Properties.** (1) Every way out is a named [`Outcome`] or a [`Failure`]; there is no third, and nothing is dropped as a success.
-//! (2) Every step may be repeated: the queue promises *at least once*, [`apply`](crate::apply) makes of it *one effect*.
+//! (2) Every step may be repeated: the queue promises *at least once*, [`apply`](crate::sync::apply) makes of it *one effect*.
 //! (3) Nothing here decides about retries: a failure climbs unchanged, and [`failure::verdict`] is asked once, at the end.
 //! (4) Every call is in the journal, so that `trace` can tell the story.
 //!
@@ -18,27 +18,28 @@
 //! **Where is the echo check?** Our own writes are sent without webhooks, the ingress closes what differs in nothing but our own fields,
 //! and what still gets here ends as `no_change` by its hash, without a call to Docmost.
 
-use passerelle_shared::event::EventKind;
-use passerelle_shared::id::RowKey;
-use passerelle_shared::job::{EventKinds, Job};
-use passerelle_shared::ledger::{Settlement, Verdict};
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::event::EventKind;
+use passerelle_model::id::RowKey;
+use passerelle_model::job::{EventKinds, Job};
+use passerelle_model::ledger::{Settlement, Verdict};
+use passerelle_model::outcome::{IgnoredReason, Outcome};
+use passerelle_model::time::Timestamp;
 
-use crate::apply::{Plan, apply, farewell, is_applied};
-use crate::bridge::Bridge;
 use crate::clients::baserow::Table;
+use crate::content::row::Row;
+use crate::context::Bridge;
 use crate::crash::CrashPoint;
-use crate::dependents;
 use crate::failure::{self, Failure};
 use crate::journal::Journal;
+use crate::lookups::repeats;
+use crate::lookups::tables::is_table;
+use crate::notify::{self, Occasion, Told};
 use crate::outage;
-use crate::parking;
-use crate::repeats;
-use crate::row::Row;
 use crate::rules::{PageRule, Subject, reacts};
-use crate::tables::is_table;
-use crate::telling::{self, Occasion, Told};
+use crate::sync::apply::{Plan, apply, farewell, is_applied};
+use crate::sync::dependents;
+use crate::sync::linked_rows::{JobRows, Linking};
+use crate::sync::parking;
 use crate::wiki;
 
 /// Reads of a row that is not there: a webhook may arrive a moment before the row can be read (C2).
@@ -92,7 +93,7 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
     let woken = dependents::wake(bridge, &table, key, job, journal).await?;
     let rule = bridge.rules.page_of(|reference| is_table(reference, &table));
     let rule = rule.filter(|rule| reacts(rule, job.kinds));
-    let notices = telling::rules_for(bridge, &table, job);
+    let notices = notify::rules_for(bridge, &table, job);
     if rule.is_none() && notices.is_empty() {
         return Ok(without_a_page(woken));
     }
@@ -147,7 +148,9 @@ async fn sync(
 ) -> Result<Outcome, Failure> {
     CrashPoint::AfterRowRead.pass();
     let Assignment { table, rule, key, job } = *assignment;
-    let links = bridge.linked_rows(journal, (&rule.name, &rule.links), key, row).await?;
+    let linking = Linking { bridge, key, row };
+    let mut reader = JobRows { bridge, journal };
+    let links = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
     let address = bridge.baserow.row_address(table, key);
     let subject = Subject {
         key,
@@ -156,7 +159,7 @@ async fn sync(
         address: &address,
     };
     let page = bridge.rules.plan(rule, &subject)?;
-    let parts = bridge.parts(journal, rule, key, row).await?;
+    let parts = linking.sub_page_rows(rule, &mut reader).await?;
     let part_pages = bridge.rules.plan_parts(rule, &subject, &parts)?;
     let plan = Plan {
         page,
@@ -174,7 +177,7 @@ async fn sync(
     if outcome == Outcome::Synced {
         bridge.repeats.remember(place, &state).await;
     }
-    let linked = bridge.linked_ids(journal, rule, key, row).await?;
+    let linked = linking.linked_ids(rule, journal).await?;
     bridge.cache.forget_row(&table.name, key.row, &linked).await;
     CrashPoint::AfterInvalidate.pass();
     Ok(outcome)

@@ -1,4 +1,4 @@
-//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or [`deliver`](crate::deliver) (notices) attempt them, and tells the queue how
+//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or [`deliver`](crate::notify::deliver) (notices) attempt them, and tells the queue how
 //! they ended. Knows no rule. A process runs one runner per queue.
 //!
 //! apalis drives the handlers over our queue's backend. Each job runs in a task of its own, so that a panic costs one job and not its neighbours.
@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::*;
-use passerelle_shared::config::Channel;
-use passerelle_shared::job::Job;
-use passerelle_shared::ledger::{FailureRecord, Settlement, Verdict};
-use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Settled};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::Channel;
+use passerelle_model::job::Job;
+use passerelle_model::ledger::{FailureRecord, Settlement, Verdict};
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Settled};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::bridge::Bridge;
 use crate::clients::guard::let_through;
+use crate::context::Bridge;
 use crate::crash::CrashPoint;
-use crate::deliver::deliver;
+use crate::notify::deliver::deliver;
 use crate::outage::{self, Attempted};
 use crate::process::process;
 

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use passerelle_shared::config::{
+use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings,
     MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StoreSettings,
 };
 
-use passerelle_shared::gate::GatePolicy;
-use passerelle_shared::loops::LoopPolicy;
+use passerelle_queue::gate::GatePolicy;
+use passerelle_queue::loops::LoopPolicy;
 
 use crate::clients::mail::Mail;
-use crate::notice::Templates;
-use crate::rounds::RoundSettings;
+use crate::maintenance::tasks::RoundSettings;
+use crate::outbox::notice::Templates;
 use crate::rules::{NoticeRuleAction, RuleSources, Rules};
 use crate::runner::RunnerSettings;
 

@@ -4,33 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_shared::config::{Channel, DeadLetterSettings, Reader, StoreSettings};
-use passerelle_shared::gate::Gates;
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::loops::Loops;
-use passerelle_shared::queue::{Queue, QueueName, Redis, WorkerInfo};
-use passerelle_shared::schedule::Schedule;
-use passerelle_shared::store::{Store, StoreError};
-use passerelle_shared::telemetry;
+use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StoreSettings};
+use passerelle_model::id::ProcessName;
+use passerelle_model::telemetry;
+use passerelle_queue::gate::Gates;
+use passerelle_queue::loops::Loops;
+use passerelle_queue::schedule::Schedule;
+use passerelle_queue::{Queue, QueueName, Redis, WorkerInfo};
+use passerelle_store::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::bridge::Bridge;
-use crate::cache::Cache;
 use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
 use crate::clients::slack::Slack;
-use crate::health::OpenedStore;
-use crate::ledger_writer::LedgerWriter;
+use crate::context::Bridge;
+use crate::lookups::cache::Cache;
+use crate::lookups::repeats::Repeats;
+use crate::lookups::tables::Tables;
+use crate::maintenance::health::OpenedStore;
+use crate::maintenance::ledger_writer::LedgerWriter;
+use crate::maintenance::sources::SourceWatch;
+use crate::maintenance::{health, heartbeat, probe, tasks};
+use crate::notify::{dead_budget, incidents};
 use crate::outbox::Outbox;
-use crate::repeats::Repeats;
+use crate::runner;
 use crate::runner::RunnerSettings;
 use crate::settings::Settings;
-use crate::sources::SourceWatch;
-use crate::tables::Tables;
-use crate::{dead_budget, health, heartbeat, incidents, probe, rounds, runner};
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
@@ -74,7 +76,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), bridge.gates.process().clone());
     let writer = writer.keep(keep);
     let beside = tokio::spawn(run_beside(Arc::clone(&bridge), redis, dead_letters));
-    let rounds = tokio::spawn(rounds::run(Arc::clone(&bridge), round, stop.clone()));
+    let rounds = tokio::spawn(tasks::run(Arc::clone(&bridge), round, stop.clone()));
 
     // The writer stops after the runner: the last settlements are facts too.
     let written = CancellationToken::new();

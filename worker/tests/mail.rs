@@ -3,16 +3,16 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use passerelle_model::config::{MailSettings, SmtpLogin, SmtpTls};
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_sandbox::smtp::{self, Encryption, Options, Server};
-use passerelle_shared::config::{MailSettings, SmtpLogin, SmtpTls};
-use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::FailureClass;
-use passerelle_shared::time::Timestamp;
 use passerelle_worker::clients::mail::Mail;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
-use passerelle_worker::notice::{Audience, Notice, NoticeKind, Recipient, Rendered, Templates};
+use passerelle_worker::outbox::notice::{Audience, Notice, NoticeKind, Recipient, Rendered, Templates};
 use serde_json::json;
 
 const NOON: Timestamp = Timestamp::from_millis(1_732_280_000_000);

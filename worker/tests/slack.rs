@@ -3,15 +3,15 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use passerelle_model::config::SlackSettings;
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::FailureClass;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_sandbox::slack::{self, Options, Server};
-use passerelle_shared::config::SlackSettings;
-use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::FailureClass;
 use passerelle_worker::clients::slack::Slack;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
-use passerelle_worker::notice::{Audience, Notice, NoticeKind, Rendered, Templates};
+use passerelle_worker::outbox::notice::{Audience, Notice, NoticeKind, Rendered, Templates};
 use serde_json::json;
 
 fn start() -> anyhow::Result<Server> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
-use passerelle_shared::queue::{Durability, Redis};
+use passerelle_queue::{Durability, Redis};
 use serde::Serialize;
 use tokio::time::timeout;
 

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use passerelle_shared::event::NewEvent;
-use passerelle_shared::queue::{Accepted, Queue, QueueError, Redis};
+use passerelle_model::event::NewEvent;
+use passerelle_queue::{Accepted, Queue, QueueError, Redis};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::format::{End, read};

@@ -34,8 +34,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use passerelle_shared::event::{Disposition, NewEvent};
-use passerelle_shared::queue::AcceptStatus;
+use passerelle_model::event::{Disposition, NewEvent};
+use passerelle_queue::AcceptStatus;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 

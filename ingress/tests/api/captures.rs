@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_model::ledger::LedgerRecord;
 use serde_json::Value;
 
 use crate::harness::{Ingress, print_items};

@@ -1,6 +1,6 @@
 //! What becomes of a delivery.
 
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_model::ledger::LedgerRecord;
 use rstest::rstest;
 use serde_json::json;
 

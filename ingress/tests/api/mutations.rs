@@ -1,7 +1,7 @@
 //! Ten thousand damaged deliveries, each correctly signed: every one is either accepted or refused with a reason, and what was accepted is durable.
 
 use futures::StreamExt as _;
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_model::ledger::LedgerRecord;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;

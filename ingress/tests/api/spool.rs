@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_model::ledger::LedgerRecord;
 use test_support::eventually;
 
 use crate::harness::{Answer, Ingress};

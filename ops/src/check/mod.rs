@@ -6,7 +6,7 @@ mod reach;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use passerelle_shared::config::{BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings};
+use passerelle_model::config::{BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings};
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;

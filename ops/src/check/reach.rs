@@ -1,7 +1,7 @@
 //! What is written correctly and yet can never happen: triggers that no event has, changes that the ingress keeps away from the rule.
 
-use passerelle_shared::config::{Problem, Rule};
-use passerelle_shared::event::EventKind;
+use passerelle_model::config::{Problem, Rule};
+use passerelle_model::event::EventKind;
 use passerelle_worker::rules::{Owner, Purpose, RuleSources, Rules};
 
 /// Everything of that sort.

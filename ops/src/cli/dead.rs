@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use passerelle_shared::id::TableId;
+use passerelle_model::id::TableId;
 
 use super::{By, OfQueue};
 use crate::rows::table_number;

@@ -4,10 +4,10 @@ mod dead;
 mod set_up;
 
 use clap::{Args, Parser, Subcommand};
-use passerelle_shared::gate::GateName;
-use passerelle_shared::id::EventId;
-use passerelle_shared::job::JobKey;
-use passerelle_shared::queue::QueueName;
+use passerelle_model::id::EventId;
+use passerelle_model::job::JobKey;
+use passerelle_queue::QueueName;
+use passerelle_queue::gate::GateName;
 
 pub use dead::{Dead, Filter, Order, Pace, Which};
 pub use set_up::{Check, Provision, SetUp};

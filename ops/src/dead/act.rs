@@ -1,8 +1,8 @@
 //! What acting on letters comes to; and discarding: choose, then act in groups, then tell.
 
 use indicatif::ProgressBar;
-use passerelle_shared::queue::QueueName;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueName;
 use serde::Serialize;
 
 use super::find::{self, Found};

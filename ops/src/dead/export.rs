@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use passerelle_shared::queue::QueueName;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueName;
 
 use super::find::{self, Found};
 use crate::Console;

@@ -1,7 +1,7 @@
 //! Which dead letters are meant, among those of all queues.
 
-use passerelle_shared::queue::{DeadLetter, Queue, QueueName};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{DeadLetter, Queue, QueueName};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -162,9 +162,9 @@ pub(super) fn sort(letters: &mut [Found], order: Order) {
 mod tests {
     use std::time::Duration;
 
-    use passerelle_shared::id::TableId;
-    use passerelle_shared::job::JobKey;
-    use passerelle_shared::ledger::{FailureClass, FailureRecord, Seq};
+    use passerelle_model::id::TableId;
+    use passerelle_model::job::JobKey;
+    use passerelle_model::ledger::{FailureClass, FailureRecord, Seq};
 
     use super::*;
 

@@ -6,9 +6,9 @@ mod find;
 mod replay;
 mod tell;
 
-use passerelle_shared::queue::QueueName;
-use passerelle_shared::store::{EventStory, NoticeState};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueName;
+use passerelle_store::{EventStory, NoticeState};
 use serde::Serialize;
 
 use act::{Acted, Stopped};

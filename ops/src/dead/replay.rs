@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use passerelle_shared::id::EventId;
-use passerelle_shared::outcome::Outcome;
-use passerelle_shared::queue::DeadLetter;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::id::EventId;
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::DeadLetter;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 

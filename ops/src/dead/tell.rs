@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
 
 use super::act::Acted;
 use super::find::Found;

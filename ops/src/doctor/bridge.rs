@@ -1,9 +1,9 @@
 //! The bridge at work: who works, what is held up, what does not add up.
 
-use passerelle_shared::config::{DeadLetterSettings, Reader};
-use passerelle_shared::gate::{GatePolicy, GateState, Gates};
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::queue::{Queue, QueueName};
+use passerelle_model::config::{DeadLetterSettings, Reader};
+use passerelle_model::id::ProcessName;
+use passerelle_queue::gate::{GatePolicy, GateState, Gates};
+use passerelle_queue::{Queue, QueueName};
 
 use super::Finding;
 use super::stores::mebibytes;

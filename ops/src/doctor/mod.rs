@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::time::Duration;
 
-use passerelle_shared::config::Reader;
+use passerelle_model::config::Reader;
 use serde::Serialize;
 use tokio::time::timeout;
 

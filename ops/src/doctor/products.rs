@@ -1,12 +1,12 @@
 //! Baserow and Docmost: do they take our accounts, and do they have what the rules need?
 
-use passerelle_shared::config::{
+use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings,
 };
-use passerelle_shared::gate::{GatePolicy, Gates};
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::queue::Redis;
-use passerelle_worker::clients::baserow_user::{BaserowUser, Webhook};
+use passerelle_model::id::ProcessName;
+use passerelle_queue::Redis;
+use passerelle_queue::gate::{GatePolicy, Gates};
+use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::docmost::Docmost;
 use passerelle_worker::journal::Journal;
 use passerelle_worker::rules::{RuleSources, Rules};

@@ -1,6 +1,6 @@
 //! Mail and Slack: how people are told about trouble.
 
-use passerelle_shared::config::{MailSettings, Reader, SlackSettings};
+use passerelle_model::config::{MailSettings, Reader, SlackSettings};
 use passerelle_worker::clients::mail::Mail;
 
 use super::Finding;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_shared::config::{BridgeFile, BridgeFileSettings, Problem, Reader};
+use passerelle_model::config::{BridgeFile, BridgeFileSettings, Problem, Reader};
 use secrecy::ExposeSecret as _;
 
 use super::Finding;

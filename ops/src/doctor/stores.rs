@@ -1,8 +1,8 @@
 //! Redis and the SQL store: do they answer, and do they keep what they are given?
 
-use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
-use passerelle_shared::queue::{Redis, ServerFacts};
-use passerelle_shared::store::Store;
+use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_queue::{Redis, ServerFacts};
+use passerelle_store::Store;
 
 use super::Finding;
 

@@ -5,9 +5,9 @@ mod plan;
 
 use std::fmt::Write as _;
 
-use passerelle_shared::config::{BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings};
-use passerelle_shared::queue::{Queue, QueueName, Redis};
-use passerelle_worker::clients::baserow_user::BaserowUser;
+use passerelle_model::config::{BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings};
+use passerelle_queue::{Queue, QueueName, Redis};
+use passerelle_worker::clients::baserow::user::BaserowUser;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;

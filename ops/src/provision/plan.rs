@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passerelle_shared::config::{BridgeFile, ProofKind, Reader, SourceConfig};
+use passerelle_model::config::{BridgeFile, ProofKind, Reader, SourceConfig};
 use passerelle_worker::clients::baserow::Table;
-use passerelle_worker::clients::baserow_user::{Webhook, WebhookCall};
+use passerelle_worker::clients::baserow::user::{Webhook, WebhookCall};
 use secrecy::ExposeSecret as _;
 
 use crate::survey::Missing;
@@ -131,7 +131,7 @@ pub(super) fn webhook(wanted: &Wanted, existing: &[Webhook]) -> Option<Deed> {
 
 #[cfg(test)]
 mod tests {
-    use passerelle_shared::id::TableId;
+    use passerelle_model::id::TableId;
     use passerelle_worker::rules::{CREATED, DELETED, UPDATED};
 
     use super::*;

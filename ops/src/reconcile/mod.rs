@@ -6,13 +6,13 @@ mod tell;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use passerelle_shared::config::Reader;
-use passerelle_shared::id::{ProcessName, TableId};
-use passerelle_shared::schedule::{Schedule, Task, Trail, Turn};
+use passerelle_model::config::Reader;
+use passerelle_model::id::{ProcessName, TableId};
+use passerelle_queue::schedule::{Schedule, Task, Trail, Turn};
 use passerelle_worker::journal::Journal;
-use passerelle_worker::reconcile::{Finding, Left, Look, Mark, Requests, Scope, Walk};
+use passerelle_worker::maintenance::reconcile::{Finding, Left, Look, Mark, Requests, Scope, Walk};
 use passerelle_worker::settings::Settings;
-use passerelle_worker::{bridge, start};
+use passerelle_worker::{context, start};
 use serde::Serialize;
 
 use crate::Console;
@@ -130,7 +130,7 @@ async fn hold(schedule: &Schedule, memo: &str, dry_run: bool) -> Trouble {
     }
 }
 
-async fn scope(worker: &bridge::Bridge, table: Option<&str>, unmapped: bool) -> Result<Scope, Trouble> {
+async fn scope(worker: &context::Bridge, table: Option<&str>, unmapped: bool) -> Result<Scope, Trouble> {
     let Some(name) = table else {
         return Ok(Scope { table: None, unmapped });
     };
@@ -144,7 +144,7 @@ async fn scope(worker: &bridge::Bridge, table: Option<&str>, unmapped: bool) -> 
     })
 }
 
-async fn named(worker: &bridge::Bridge, name: &str) -> Result<TableId, Trouble> {
+async fn named(worker: &context::Bridge, name: &str) -> Result<TableId, Trouble> {
     let tables = worker.baserow.tables(&mut Journal::default()).await;
     let tables = tables.map_err(|failure| Trouble::Failed(failure.to_string()))?;
     crate::rows::one_table(name, &tables)
@@ -160,7 +160,7 @@ fn trail(desk: &Bridge, scope: Scope) -> Trail {
 }
 
 struct Run<'a> {
-    worker: &'a bridge::Bridge,
+    worker: &'a context::Bridge,
     progress: ProgressBar,
     /// Rows of the present table that are done, those of an earlier run too.
     position: u64,
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
     }
 }
 
-async fn begin<'a>(worker: &'a bridge::Bridge, scope: Scope, left: &Left) -> Result<Walk<'a>, Trouble> {
+async fn begin<'a>(worker: &'a context::Bridge, scope: Scope, left: &Left) -> Result<Walk<'a>, Trouble> {
     Walk::begin(worker, scope, left)
         .await
         .map_err(|failure| failed(&failure))

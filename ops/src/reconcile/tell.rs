@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use passerelle_worker::reconcile::{Finding, Reason};
+use passerelle_worker::maintenance::reconcile::{Finding, Reason};
 
 use super::Reconciled;
 

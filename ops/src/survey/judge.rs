@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_shared::config::{Problem, TableRef};
-use passerelle_shared::id::TableId;
+use passerelle_model::config::{Problem, TableRef};
+use passerelle_model::id::TableId;
 use passerelle_worker::clients::baserow::Table;
 use passerelle_worker::rules::{FieldNeed, Purpose, RuleSources, Rules, TableNeeds};
 

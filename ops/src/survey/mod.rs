@@ -5,10 +5,10 @@ mod judge;
 mod spaces;
 mod tables;
 
-use passerelle_shared::config::{BaserowSettings, DocmostSettings, Problem, RedisSettings};
-use passerelle_shared::gate::{GatePolicy, Gates};
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::queue::Redis;
+use passerelle_model::config::{BaserowSettings, DocmostSettings, Problem, RedisSettings};
+use passerelle_model::id::ProcessName;
+use passerelle_queue::Redis;
+use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_worker::clients::baserow::Baserow;
 use passerelle_worker::clients::docmost::Docmost;
 

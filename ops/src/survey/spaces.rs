@@ -1,6 +1,6 @@
 //! The spaces that rules name, compared with those that the bridge's account may write in.
 
-use passerelle_shared::config::Problem;
+use passerelle_model::config::Problem;
 use passerelle_worker::clients::docmost::Account;
 use passerelle_worker::rules::{RuleSources, Rules};
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passerelle_shared::config::TableRef;
-use passerelle_shared::id::TableId;
+use passerelle_model::config::TableRef;
+use passerelle_model::id::TableId;
 use passerelle_worker::clients::baserow::{Baserow, Field, Table};
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
+use passerelle_worker::lookups::tables::is_table;
 use passerelle_worker::rules::{Owner, Purpose, Rules};
-use passerelle_worker::tables::is_table;
 
 /// A table with its fields.
 #[derive(Debug, Clone)]

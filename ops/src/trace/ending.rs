@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::{AttemptRecord, FailureClass, FailureRecord, Verdict};
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
-use passerelle_shared::store::{EventStory, ItemStory, OperatorAct};
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::{AttemptRecord, FailureClass, FailureRecord, Verdict};
+use passerelle_model::outcome::{IgnoredReason, Outcome};
+use passerelle_store::{EventStory, ItemStory, OperatorAct};
 
 /// The reason by which the ingress closes rows that it cannot read.
 const UNREADABLE_ROWS: &str = "unreadable_rows";

@@ -5,9 +5,9 @@ mod tell;
 
 use std::collections::BTreeSet;
 
-use passerelle_shared::id::{EventId, RowKey};
-use passerelle_shared::loops::Parked;
-use passerelle_shared::store::EventStory;
+use passerelle_model::id::{EventId, RowKey};
+use passerelle_queue::loops::Parked;
+use passerelle_store::EventStory;
 use serde::Serialize;
 
 use crate::Console;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use passerelle_shared::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
-use passerelle_shared::store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
+use passerelle_model::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
+use passerelle_store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
 
 use super::ending;
 use crate::notices;

@@ -1,11 +1,11 @@
 //! `dead`: real letters of a real queue.
 
 use apalis::prelude::*;
-use passerelle_shared::event::Disposition::Sync;
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::ledger::{FailureClass, Settlement, Verdict};
-use passerelle_shared::queue::{BackendSettings, DeadLetter, Leased, Queue};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::event::Disposition::Sync;
+use passerelle_model::id::ProcessName;
+use passerelle_model::ledger::{FailureClass, Settlement, Verdict};
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{BackendSettings, DeadLetter, Leased, Queue};
 use test_support::eventually;
 
 use crate::desk::{Desk, at, delivery, failure};

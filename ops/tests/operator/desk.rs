@@ -4,17 +4,17 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apalis::prelude::*;
-use passerelle_ops::Console;
-use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
-use passerelle_shared::job::{Job, JobKey};
-use passerelle_shared::ledger::{
+use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
+use passerelle_model::job::{Job, JobKey};
+use passerelle_model::ledger::{
     AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Step, Verdict,
 };
-use passerelle_shared::queue::{BackendSettings, Leased, Queue, QueueName, Redis};
-use passerelle_shared::store::Store;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
+use passerelle_ops::Console;
+use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
+use passerelle_store::Store;
 use tempfile::TempDir;
 use test_support::TestRedis;
 use tokio::task::JoinHandle;

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
+use passerelle_model::id::ProcessName;
+use passerelle_queue::WorkerInfo;
 use passerelle_sandbox::smtp;
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::queue::WorkerInfo;
 use serde_json::{Value, json};
 
 use crate::town::{SECRET, Town};

@@ -1,6 +1,6 @@
 //! `gates`: closing, opening and ramping by hand, kept with who and why.
 
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_model::ledger::LedgerRecord;
 
 use crate::desk::Desk;
 

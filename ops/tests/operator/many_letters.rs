@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use passerelle_shared::time::Timestamp;
+use passerelle_model::time::Timestamp;
 
 use crate::desk::Desk;
 

@@ -1,10 +1,10 @@
 //! `sync`, `pause`, `resume`, `workers`, `stats --watch`: what an operator does to a running bridge.
 
-use passerelle_shared::event::Disposition::Sync;
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::ledger::{LedgerRecord, Verdict};
-use passerelle_shared::outcome::Outcome;
-use passerelle_shared::queue::WorkerInfo;
+use passerelle_model::event::Disposition::Sync;
+use passerelle_model::id::ProcessName;
+use passerelle_model::ledger::{LedgerRecord, Verdict};
+use passerelle_model::outcome::Outcome;
+use passerelle_queue::WorkerInfo;
 use test_support::eventually;
 
 use crate::desk::{Desk, at, delivery};

@@ -1,13 +1,13 @@
 //! Dead letters of every queue: those of notices are seen as those of rows are.
 
-use passerelle_shared::config::Channel;
-use passerelle_shared::event::Disposition::Sync;
-use passerelle_shared::id::EventId;
-use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::{FailureClass, Verdict};
-use passerelle_shared::queue::{Queue, QueueName};
-use passerelle_shared::store::{NoticeState, StoredNotice};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::Channel;
+use passerelle_model::event::Disposition::Sync;
+use passerelle_model::id::EventId;
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::{FailureClass, Verdict};
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{Queue, QueueName};
+use passerelle_store::{NoticeState, StoredNotice};
 use serde_json::{Value, json};
 use test_support::eventually;
 

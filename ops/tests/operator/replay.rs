@@ -1,8 +1,8 @@
 //! `dead replay`: the canary, Ctrl-C, and letters that have been overtaken.
 
-use passerelle_shared::event::Disposition::Sync;
-use passerelle_shared::ledger::{FailureClass, Verdict};
-use passerelle_shared::outcome::Outcome;
+use passerelle_model::event::Disposition::Sync;
+use passerelle_model::ledger::{FailureClass, Verdict};
+use passerelle_model::outcome::Outcome;
 use test_support::eventually;
 
 use crate::desk::{Desk, at, delivery, failure};

@@ -1,8 +1,8 @@
 //! `stats`: the conservation line.
 
-use passerelle_shared::event::Disposition::{Closed, Sync};
-use passerelle_shared::ledger::Verdict;
-use passerelle_shared::outcome::Outcome;
+use passerelle_model::event::Disposition::{Closed, Sync};
+use passerelle_model::ledger::Verdict;
+use passerelle_model::outcome::Outcome;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::{Desk, accepted, attempt};
@@ -35,7 +35,7 @@ async fn wrong_settings_are_named_with_exit_code_two() {
         is_terminal: false,
         stop: CancellationToken::new(),
     };
-    let reader = passerelle_shared::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
+    let reader = passerelle_model::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
     let arguments = ["passerelle", "stats"].map(Into::into);
     assert_eq!(passerelle_ops::run(arguments, reader, &mut console).await, 2);
 }

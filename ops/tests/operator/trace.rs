@@ -1,9 +1,9 @@
 //! `trace`: one story per way of ending.
 
-use passerelle_shared::event::Disposition::{Closed, Sync};
-use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::{FailureClass, LedgerRecord, Verdict};
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_model::event::Disposition::{Closed, Sync};
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::{FailureClass, LedgerRecord, Verdict};
+use passerelle_model::outcome::{IgnoredReason, Outcome};
 use rstest::rstest;
 
 use crate::desk::{Desk, accepted, at, attempt, delivery, failure, row};
@@ -95,7 +95,7 @@ async fn a_dead_event_is_told_with_its_cause_and_what_an_operator_did() {
 #[case(Sync, "waiting for a worker")]
 #[tokio::test]
 async fn every_way_of_ending_is_explained(
-    #[case] disposition: passerelle_shared::event::Disposition,
+    #[case] disposition: passerelle_model::event::Disposition,
     #[case] why: &str,
 ) {
     let desk = Desk::new().unwrap();

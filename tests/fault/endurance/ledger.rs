@@ -1,9 +1,9 @@
 //! The ledger, and the jobs that need the store, through outages and kills.
 
-use passerelle_shared::config::{Reader, RedisSettings};
-use passerelle_shared::gate::{GatePolicy, GateState, GateTarget, Gates};
-use passerelle_shared::id::ProcessName;
-use passerelle_shared::queue::Redis;
+use passerelle_model::config::{Reader, RedisSettings};
+use passerelle_model::id::ProcessName;
+use passerelle_queue::Redis;
+use passerelle_queue::gate::{GatePolicy, GateState, GateTarget, Gates};
 use serde_json::json;
 use system_tests::System;
 use system_tests::system::STOPS_WITHIN;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passerelle_shared::ledger::LedgerRecord;
+use passerelle_model::ledger::LedgerRecord;
 use system_tests::System;
 use test_support::eventually;
 use tokio::task::JoinSet;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use serde_json::json;
 use system_tests::System;
 use test_support::{eventually, free_port};

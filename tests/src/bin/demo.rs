@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use serde_json::{Value, json};
 use system_tests::System;
 use system_tests::system::STOPS_WITHIN;

@@ -1,7 +1,7 @@
 //! What people do in a scenario.
 
 use anyhow::Context as _;
-use passerelle_shared::id::RowKey;
+use passerelle_model::id::RowKey;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

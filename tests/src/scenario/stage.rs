@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use passerelle_shared::config::BridgeFile;
-use passerelle_shared::id::RowKey;
-use passerelle_shared::store::NoticeState;
+use passerelle_model::config::BridgeFile;
+use passerelle_model::id::RowKey;
+use passerelle_store::NoticeState;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use test_support::eventually;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passerelle_shared::ledger::FailureClass;
+use passerelle_model::ledger::FailureClass;
 use reqwest::RequestBuilder;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use passerelle_shared::gate::{CallResult, GateName, Gates};
-use passerelle_shared::ledger::FailureClass;
+use passerelle_model::ledger::FailureClass;
+use passerelle_queue::gate::{CallResult, GateName, Gates};
 
 use crate::failure::{Failure, Target};
 

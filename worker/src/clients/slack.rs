@@ -10,8 +10,8 @@
 
 use std::time::Instant;
 
-use passerelle_shared::config::SlackSettings;
-use passerelle_shared::ledger::FailureClass;
+use passerelle_model::config::SlackSettings;
+use passerelle_model::ledger::FailureClass;
 use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -19,7 +19,7 @@ use serde_json::json;
 use super::answer::{Answer, Effect, exchange, http};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
-use crate::notice::Rendered;
+use crate::outbox::notice::Rendered;
 
 /// The longest message, in characters; Slack shows 4,000 well and cuts at 40,000.
 const MOST_CHARS: usize = 3_500;
@@ -91,7 +91,7 @@ fn judge(answer: &Answer) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notice::Subject;
+    use crate::outbox::notice::Subject;
 
     fn words(subject: &str, text: &str) -> Rendered {
         Rendered {

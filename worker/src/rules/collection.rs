@@ -4,13 +4,15 @@
 //! each, and one job, the course's, writes them all.
 
 use minijinja::Value;
-use passerelle_shared::config::CollectionAction;
-use passerelle_shared::id::{RowId, RowKey, Slot};
+use passerelle_model::config::CollectionAction;
+use passerelle_model::id::{RowId, RowKey, Slot};
 
 use super::plan::{Draft, linked_values};
-use super::{DesiredPage, Marker, PageRule, Rules, Subject, template};
+use super::{PageRule, Rules, Subject, template};
+use crate::content::marker::Marker;
+use crate::content::page::DesiredPage;
+use crate::content::row::Row;
 use crate::failure::Failure;
-use crate::row::Row;
 
 /// Most sub-pages of one page; one job makes them all.
 pub const MOST_PARTS: usize = 300;
@@ -87,8 +89,8 @@ fn position(index: usize) -> String {
 mod tests {
     use std::collections::{BTreeMap, HashSet};
 
-    use passerelle_shared::config::BridgeFile;
-    use passerelle_shared::id::PageId;
+    use passerelle_model::config::BridgeFile;
+    use passerelle_model::id::PageId;
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use passerelle_shared::config::{BridgeFile, CollectionAction, PageAction, Problem, Problems, Rule, TableRef, line_of};
-use passerelle_shared::event::EventKind;
+use passerelle_model::config::{BridgeFile, CollectionAction, PageAction, Problem, Problems, Rule, TableRef, line_of};
+use passerelle_model::event::EventKind;
 use toml::Spanned;
 
 use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template, wiki};

@@ -1,7 +1,7 @@
 //! Which events of which tables a rule lives by: `provision` makes webhooks for them, `doctor` and the source watch look after these.
 
-use passerelle_shared::config::Rule;
-use passerelle_shared::event::EventKind;
+use passerelle_model::config::Rule;
+use passerelle_model::event::EventKind;
 
 use super::{Owner, Purpose, Rules};
 

@@ -7,7 +7,6 @@ mod collection;
 mod compile;
 mod escape;
 mod heard;
-mod marker;
 mod needs;
 mod notice;
 mod notice_check;
@@ -17,17 +16,16 @@ mod wiki;
 
 use std::collections::BTreeMap;
 
-use passerelle_shared::config::{CapacityAction, CollectionAction, NoticeAction, PageAction, Rule, TableRef, WikiRule};
-use passerelle_shared::event::EventKind;
-use passerelle_shared::job::EventKinds;
+use passerelle_model::config::{CapacityAction, CollectionAction, NoticeAction, PageAction, Rule, TableRef, WikiRule};
+use passerelle_model::event::EventKind;
+use passerelle_model::job::EventKinds;
 
 pub use collection::{MOST_PARTS, Part, part_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
-pub use marker::Marker;
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, Saying};
-pub use plan::{Body, DesiredIcon, DesiredPage, Subject};
+pub use plan::Subject;
 pub use wiki::{DesiredRow, is_in_space, is_space_of};
 
 /// All rules, checked and ready.
@@ -117,13 +115,14 @@ pub fn reacts(rule: &PageRule, kinds: EventKinds) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use passerelle_shared::config::{BridgeFile, Problems};
-    use passerelle_shared::ledger::FailureClass;
+    use passerelle_model::config::{BridgeFile, Problems};
+    use passerelle_model::ledger::FailureClass;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::content::page::{Body, DesiredIcon, DesiredPage};
+    use crate::content::row::Row;
     use crate::failure::Failure;
-    use crate::row::Row;
 
     const RULE: &str = r#"[sources]
 "*" = { proof = "hmac", secrets = "S" }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_shared::config::{BodyUpdates, CapacityAction, NoticeAction, PageAction, Rule, TableRef, WriteBack};
+use passerelle_model::config::{BodyUpdates, CapacityAction, NoticeAction, PageAction, Rule, TableRef, WriteBack};
 
 use super::notice::CAUSE;
 use super::{Rules, template};
@@ -238,7 +238,7 @@ impl Needs<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use passerelle_shared::config::BridgeFile;
+    use passerelle_model::config::BridgeFile;
 
     use super::*;
     use crate::rules::RuleSources;

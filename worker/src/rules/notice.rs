@@ -1,13 +1,13 @@
-//! What a notice of a rule says: pure, as all rules are. Who is told, and whether, is the business of [`telling`](crate::telling).
+//! What a notice of a rule says: pure, as all rules are. Who is told, and whether, is the business of [`telling`](crate::notify).
 
 use minijinja::Value;
-use passerelle_shared::config::{CapacityAction, NoticeAction};
+use passerelle_model::config::{CapacityAction, NoticeAction};
 use serde_json::Map;
 
 use super::plan::linked_values;
 use super::{NoticeRule, Rules, Subject, template};
+use crate::content::row::{Cell, Row};
 use crate::failure::Failure;
-use crate::row::{Cell, Row};
 
 /// The name under which a capacity notice says what was given to the person.
 pub const CAUSE: &str = "cause";

@@ -1,13 +1,13 @@
 //! Checks the rules that tell people something, as [`compile`](super::compile) checks those that make pages.
 
-use passerelle_shared::config::{CapacityAction, LinkedPeople, NoticeAction, Rule};
-use passerelle_shared::event::EventKind;
+use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction, Rule};
+use passerelle_model::event::EventKind;
 use toml::Spanned;
 
 use super::compile::{Check, RuleTexts};
 use super::notice::CAUSE;
 use super::template;
-use crate::notice::TemplateName;
+use crate::outbox::notice::TemplateName;
 
 impl Check<'_> {
     pub(super) fn notice(&mut self, rule: &Spanned<Rule>, notice: &NoticeAction) {
@@ -79,7 +79,7 @@ impl Check<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use passerelle_shared::config::{BridgeFile, Problems};
+    use passerelle_model::config::{BridgeFile, Problems};
 
     use crate::rules::{RuleSources, Rules};
 

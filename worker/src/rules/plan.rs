@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use minijinja::Value;
-use passerelle_shared::config::{BodyUpdates, Icons};
-use passerelle_shared::id::{PageId, RowKey, Slot};
-use sha2::{Digest as _, Sha256};
+use passerelle_model::config::{BodyUpdates, Icons};
+use passerelle_model::id::{RowKey, Slot};
 
-use super::{Marker, PageRule, Rules, escape, template};
+use super::{PageRule, Rules, escape, template};
+use crate::content::marker::Marker;
+use crate::content::page::{Body, DesiredIcon, DesiredPage, hash};
+use crate::content::row::{Cell, Row};
 use crate::failure::Failure;
-use crate::row::{Cell, Row};
 
 /// Docmost takes requests up to 1 MiB; JSON may need more bytes than the text.
 const MOST_BODY_BYTES: usize = 900 * 1024;
@@ -25,76 +26,6 @@ pub struct Subject<'a> {
     pub links: &'a BTreeMap<String, Option<Row>>,
     /// The row's address for people.
     pub address: &'a str,
-}
-
-/// One page as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DesiredPage {
-    /// Which of the row's pages.
-    pub slot: Slot,
-    /// How it is recognised.
-    pub marker: Marker,
-    /// The space's name or slug.
-    pub space: String,
-    /// Its title.
-    pub title: String,
-    /// Its icon.
-    pub icon: DesiredIcon,
-    /// Its body.
-    pub body: Body,
-    /// Where it stands among the sub-pages of its parent; `None` for a row's own page, which people may put anywhere.
-    pub position: Option<String>,
-    /// The page that it stands below, once that page exists.
-    pub parent: Option<PageId>,
-    /// Hash of all that the bridge keeps equal: the same hash means that there is nothing to write.
-    pub hash: String,
-}
-
-/// What the icon should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DesiredIcon {
-    /// The rule says nothing about icons: people may choose one.
-    Anything,
-    /// This one, or none.
-    Is(Option<String>),
-}
-
-/// What the body should be. Its last line holds the marker's token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
-    /// Written at creation; people own it afterwards.
-    Once {
-        /// Markdown.
-        text: String,
-    },
-    /// Follows the row.
-    Follows {
-        /// Markdown.
-        text: String,
-        /// A word in the text that only this version of it has: if the wiki has it, it has stored the text.
-        proof: String,
-    },
-}
-
-impl Body {
-    /// The Markdown.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Once { text } | Self::Follows { text, .. } => text,
-        }
-    }
-}
-
-impl DesiredPage {
-    /// The same page below another one. Below a different page it is a different state.
-    #[must_use]
-    pub fn below(&self, parent: &PageId) -> Self {
-        Self {
-            parent: Some(parent.clone()),
-            hash: hash(&[&self.hash, parent.as_str()]),
-            ..self.clone()
-        }
-    }
 }
 
 /// A page before its templates are rendered.
@@ -221,14 +152,4 @@ fn followed_text(body: &Body) -> &str {
         Body::Once { .. } => "",
         Body::Follows { text, .. } => text,
     }
-}
-
-/// A hash over texts, each with its length, so that no two lists give the same bytes.
-fn hash(texts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update(text.len().to_le_bytes());
-        hasher.update(text);
-    }
-    hex::encode(hasher.finalize())
 }

@@ -11,7 +11,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
 
 use super::escape;
-use crate::row::{Cell, Row};
+use crate::content::row::{Cell, Row};
 
 /// What a template may cost; a page needs a few thousand.
 const FUEL: u64 = 1_000_000;

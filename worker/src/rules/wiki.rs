@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use minijinja::Value;
-use passerelle_shared::config::{BridgeFile, Problem, RowAction, TableRef, WikiRule, line_of};
+use passerelle_model::config::{BridgeFile, Problem, RowAction, TableRef, WikiRule, line_of};
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 

@@ -1,7 +1,7 @@
 //! From the wiki to Baserow and to people. A page that carries the label of a rule gets a row, once, and the row follows the page where the rule says so (B6); a share is told (B7: `share.rs`).
 //!
 //! **A page's job** is level-triggered like a row's: "make the row of this page right", whoever asked for it, a push or the round that looks for
-//! labels ([`crate::rounds`]). What the asker said is not believed; the page is read.
+//! labels ([`crate::maintenance::tasks`]). What the asker said is not believed; the page is read.
 //!
 //! **One row per page, ever.** Baserow's creates are no more idempotent than Docmost's. So the intention is stored before the create; whoever
 //! finds one looks for a row that holds the page's id, and creates again only when the abandoned call can no longer be carried out. A row that
@@ -12,10 +12,10 @@
 mod row;
 mod share;
 
-use passerelle_shared::id::PageId;
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
+use passerelle_model::id::PageId;
+use passerelle_model::outcome::{IgnoredReason, Outcome};
 
-use crate::bridge::Bridge;
+use crate::context::Bridge;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::is_in_space;

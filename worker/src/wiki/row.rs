@@ -1,13 +1,13 @@
 //! The row of one page by one rule: find it, make it, or let it follow.
 
-use passerelle_shared::config::{BodyUpdates, RowAction};
-use passerelle_shared::id::{RowId, RowKey, TableId};
-use passerelle_shared::ledger::FailureClass;
-use passerelle_shared::store::PageRow;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::{BodyUpdates, RowAction};
+use passerelle_model::id::{RowId, RowKey, TableId};
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
+use passerelle_store::PageRow;
 
-use crate::bridge::Bridge;
 use crate::clients::docmost::Page;
+use crate::context::Bridge;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::DesiredRow;
@@ -70,7 +70,7 @@ impl PageJob<'_, '_> {
     async fn find_or_create(&mut self, table: TableId, intended: Option<PageRow>) -> Result<(), Failure> {
         let (id, field) = (self.page.id.as_str(), self.action.page_id.as_str());
         let mut found = self.bridge.baserow.rows_with(self.journal, (table, field), id).await?;
-        found.sort_by_key(crate::row::Row::id);
+        found.sort_by_key(crate::content::row::Row::id);
         if let Some(row) = found.first() {
             if found.len() > 1 {
                 let note = format!("{} rows name this page; the oldest counts", found.len());

@@ -1,16 +1,16 @@
 //! A share: a page that was made readable to anybody with the link (B7). Told once, whoever finds it first, a push or the round.
 
-use passerelle_shared::id::{EventId, PageId};
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::id::{EventId, PageId};
+use passerelle_model::outcome::{IgnoredReason, Outcome};
+use passerelle_model::time::Timestamp;
 use serde_json::Map;
 
-use crate::bridge::Bridge;
 use crate::clients::docmost::Share;
+use crate::context::Bridge;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::notice::NoticeKind;
 use crate::outbox::Cause;
+use crate::outbox::notice::NoticeKind;
 use crate::rules::is_space_of;
 
 /// Tells of a share, unless that was done.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, RowId, SourceName, TableId};
-use passerelle_shared::ledger::{LedgerEntry, LedgerRecord, Seq};
-use passerelle_shared::outcome::Outcome;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, RowId, SourceName, TableId};
+use passerelle_model::ledger::{LedgerEntry, LedgerRecord, Seq};
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
 use rstest::rstest;
 use test_support::eventually;
 

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use passerelle_shared::config::{Reader, RedisSettings, StoreSettings};
-use passerelle_shared::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_shared::id::{EventId, ProcessName, RowId, SourceName, TableId};
-use passerelle_shared::queue::{Queue, QueueName, Redis};
-use passerelle_shared::store::Store;
-use passerelle_shared::time::Timestamp;
-use passerelle_worker::ledger_writer::LedgerWriter;
+use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId};
+use passerelle_model::time::Timestamp;
+use passerelle_queue::{Queue, QueueName, Redis};
+use passerelle_store::Store;
+use passerelle_worker::maintenance::ledger_writer::LedgerWriter;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use test_support::{TestPostgres, TestRedis, eventually};

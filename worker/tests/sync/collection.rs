@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use passerelle_model::event::EventKind;
+use passerelle_model::id::RowKey;
+use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::event::EventKind;
-use passerelle_shared::id::RowKey;
-use passerelle_shared::outcome::Outcome;
 use serde_json::{Value, json};
 
 use crate::world::World;

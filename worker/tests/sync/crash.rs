@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
+use passerelle_model::id::RowKey;
+use passerelle_queue::Queue;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::id::RowKey;
-use passerelle_shared::queue::Queue;
 use passerelle_worker::crash::CrashPoint;
 use serde_json::json;
 use test_support::eventually;

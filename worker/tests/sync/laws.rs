@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
+use passerelle_model::id::RowKey;
+use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::id::RowKey;
-use passerelle_shared::outcome::Outcome;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;

@@ -1,8 +1,8 @@
 //! A row changes that the pages of other rows show.
 
-use passerelle_shared::event::EventKind;
-use passerelle_shared::outcome::Outcome;
-use passerelle_worker::row::Row;
+use passerelle_model::event::EventKind;
+use passerelle_model::outcome::Outcome;
+use passerelle_worker::content::row::Row;
 use serde_json::json;
 
 use crate::world::World;

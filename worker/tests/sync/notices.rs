@@ -1,10 +1,10 @@
 //! Notices that wait without a job.
 
 use anyhow::Context as _;
-use passerelle_shared::config::Channel;
-use passerelle_shared::job::JobKey;
-use passerelle_shared::store::{NoticeState, StoredNotice};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::Channel;
+use passerelle_model::job::JobKey;
+use passerelle_model::time::Timestamp;
+use passerelle_store::{NoticeState, StoredNotice};
 
 use crate::world::World;
 

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use passerelle_model::id::Slot;
+use passerelle_model::ledger::{FailureClass, Verdict};
+use passerelle_model::outcome::Outcome;
+use passerelle_queue::gate::{GateTarget, Permits};
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::gate::{GateTarget, Permits};
-use passerelle_shared::id::Slot;
-use passerelle_shared::ledger::{FailureClass, Verdict};
-use passerelle_shared::outcome::Outcome;
 use rstest::rstest;
 use serde_json::json;
 use test_support::eventually;

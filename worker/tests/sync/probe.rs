@@ -1,8 +1,8 @@
 //! The job that a closed gate lets through: an outage costs it nothing, its own fault does.
 
+use passerelle_model::ledger::Verdict;
+use passerelle_queue::gate::{CallResult, GateName};
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::gate::{CallResult, GateName};
-use passerelle_shared::ledger::Verdict;
 use rstest::rstest;
 
 use crate::world::{World, probe};

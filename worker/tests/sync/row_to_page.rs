@@ -1,9 +1,9 @@
 //! A row becomes a page, and the page follows it.
 
+use passerelle_model::id::RowKey;
+use passerelle_model::ledger::Verdict;
+use passerelle_model::outcome::{IgnoredReason, Outcome};
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::id::RowKey;
-use passerelle_shared::ledger::Verdict;
-use passerelle_shared::outcome::{IgnoredReason, Outcome};
 use serde_json::json;
 
 use crate::world::World;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use passerelle_queue::Queue;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::queue::Queue;
 use passerelle_worker::runner::{self, RunnerSettings};
 use test_support::eventually;
 use tokio::task::JoinHandle;

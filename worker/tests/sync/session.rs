@@ -1,8 +1,8 @@
 //! One session with Docmost for all replicas, and no job pays for its troubles.
 
+use passerelle_model::ledger::{FailureClass, Verdict};
+use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::ledger::{FailureClass, Verdict};
-use passerelle_shared::outcome::Outcome;
 
 use crate::world::{World, attempt};
 

@@ -1,15 +1,15 @@
 //! Twins that appear long after an unknown outcome.
 
+use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_shared::outcome::Outcome;
-use passerelle_worker::rounds::sweep;
+use passerelle_worker::maintenance::tasks::sweep;
 use serde_json::{Value, json};
 use test_support::eventually;
 
 use crate::world::World;
 
 /// A row whose first create was abandoned; the wiki carries it out seconds after the row has its page.
-async fn with_a_late_twin(world: &World) -> anyhow::Result<passerelle_shared::id::RowKey> {
+async fn with_a_late_twin(world: &World) -> anyhow::Result<passerelle_model::id::RowKey> {
     let row = world.project("Refonte").await?;
     let late = FaultKind::ZombieWrite {
         after_ms: Some(5_000),
@@ -67,7 +67,7 @@ async fn a_copy_that_a_person_made_is_no_twin() {
     assert_eq!(world.pages().await.unwrap().len(), 2);
     eventually("the doubt is old enough", async || {
         let doubts = world.bridge.store.doubts(
-            passerelle_shared::time::Timestamp::now().minus(world.bridge.zombie_window),
+            passerelle_model::time::Timestamp::now().minus(world.bridge.zombie_window),
             10,
         );
         match doubts.await {

@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use passerelle_shared::job::JobKey;
-use passerelle_shared::ledger::FailureClass;
-use passerelle_shared::time::Timestamp;
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::is_plain;
 use crate::failure::{Failure, Target};
-use crate::notice::{Recipient, Rendered, Subject};
+use crate::outbox::notice::{Recipient, Rendered, Subject};
 
 /// Most people that one notice is sent to: a list would be a mistake in a rule.
 const MOST_RECIPIENTS: usize = 50;

@@ -16,13 +16,13 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
-use passerelle_shared::config::{MailSettings, Problem, Problems, SmtpTls};
-use passerelle_shared::time::Timestamp;
+use passerelle_model::config::{MailSettings, Problem, Problems, SmtpTls};
+use passerelle_model::time::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::notice::{Audience, Notice, Rendered};
+use crate::outbox::notice::{Audience, Notice, Rendered};
 use session::{Encryption, Server};
 
 /// The mail server, with who writes and who is told about trouble.

@@ -17,7 +17,7 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
-use passerelle_shared::ledger::FailureClass;
+use passerelle_model::ledger::FailureClass;
 use tokio::time::timeout;
 
 use crate::failure::{Failure, Target};

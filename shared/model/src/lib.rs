@@ -1,0 +1,21 @@
+//! The words that the ingress, the workers and the operator's program share. No I/O but reading settings.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`id`] | the ids: every one is parsed once and then trusted |
+//! | [`time`] | the only place that reads the clock |
+//! | [`event`] | what came in: one proven delivery and the rows that it names |
+//! | [`job`] | what shall be done: make one page equal to one row |
+//! | [`outcome`] | how an event may end |
+//! | [`ledger`] | the facts that travel through the ledger stream into the store |
+//! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
+//! | [`telemetry`] | log fields and metric names |
+
+pub mod config;
+pub mod event;
+pub mod id;
+pub mod job;
+pub mod ledger;
+pub mod outcome;
+pub mod telemetry;
+pub mod time;

@@ -1,0 +1,304 @@
+//! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::accepting::group_commit::Commit;
+use crate::ledger_stream;
+use crate::server::backoff::Reconnecting;
+use crate::server::keys::Keys;
+use crate::server::scripts::{ACCEPT, Call};
+use crate::{Queue, QueueError, Redis, short_id};
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, RowKey, SourceName};
+use passerelle_model::job::{EventKinds, JobKey};
+use passerelle_model::time::Timestamp;
+
+/// How long a delivery is remembered, so that its repetition is recognised (spec A2).
+const CLAIM_SECONDS: u32 = 86_400;
+/// How long the answer of a call is kept for its repetition.
+pub(crate) const ANSWER_SECONDS: u32 = 600;
+/// How long `accept` tries in all, and how long it waits for one answer: the sender waits for five seconds in all.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_PER_TRY: Duration = Duration::from_millis(1500);
+
+/// Proof that a delivery is durable: the only licence to answer 200. Only [`Queue::accept`] makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Accepted {
+    status: AcceptStatus,
+}
+
+/// What became of an accepted delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptStatus {
+    /// At least one row's job will cover it.
+    Queued,
+    /// It had been accepted before.
+    Duplicate,
+    /// Recorded; nothing to do.
+    Ignored,
+}
+
+impl Accepted {
+    /// What became of it.
+    pub fn status(&self) -> AcceptStatus {
+        self.status
+    }
+}
+
+impl Queue {
+    /// Makes a delivery durable: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
+    ///
+    /// Dropping the future does not take the delivery back. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
+    /// accepting it again is safe, and `Duplicate` then means that it is. (Lend the event if you need it then.)
+    pub async fn accept(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
+        let prepared = Prepared::new(event.borrow(), None)?;
+        drop(event);
+        let has_work = !prepared.jobs.is_empty();
+        let status = match self.submit(prepared).await? {
+            Taken::New if has_work => AcceptStatus::Queued,
+            Taken::New => AcceptStatus::Ignored,
+            Taken::Duplicate => AcceptStatus::Duplicate,
+            Taken::Gone => return Err(QueueError::Protocol("a delivery cannot be gone".to_owned())),
+        };
+        Ok(Accepted { status })
+    }
+
+    /// Asks for a row, whatever its state: a new forced event of the source `operator`, which keeps who and why. Returns its id, by
+    /// which it can be traced.
+    pub async fn force(&self, row: RowKey, by: &str, why: &str) -> Result<EventId, QueueError> {
+        let id = format!("force-{}", ulid::Ulid::generate());
+        let event = forced_event(
+            row,
+            "operator",
+            &id,
+            json!({ "forced_by": by, "why": why }).to_string().into_bytes(),
+        )?;
+        let id = event.key.event.clone();
+        let _durable = self.accept(event).await?;
+        Ok(id)
+    }
+
+    pub(crate) async fn submit(&self, prepared: Prepared) -> Result<Taken, QueueError> {
+        let answer = self.inner.acceptor.submit(Submission::new(prepared)).await;
+        answer.unwrap_or_else(|_| Err(QueueError::Unavailable("the process is stopping".to_owned())))
+    }
+}
+
+/// An event of our own making about one row.
+pub(crate) fn forced_event(row: RowKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
+    forced_event_of(&JobKey::of_row(row), source, id, payload)
+}
+/// An event of our own making: one job that can be asked for.
+pub(crate) fn forced_event_of(job: &JobKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
+    let invalid = |error: passerelle_model::id::InvalidId| QueueError::Protocol(error.to_string());
+    let row = job.row();
+    Ok(NewEvent {
+        key: DeliveryKey {
+            webhook: None,
+            event: EventId::parse(id).map_err(invalid)?,
+            batch: 0,
+        },
+        source: SourceName::parse(source).map_err(invalid)?,
+        kind: EventKind::Forced,
+        table: row.map(|row| row.table),
+        received: Timestamp::now(),
+        items: vec![Item {
+            row: row.map(|row| row.row),
+            disposition: row.map_or_else(|| Disposition::Job(job.clone()), |_| Disposition::Sync),
+        }],
+        payload,
+    })
+}
+
+/// An event as the script takes it.
+pub(crate) struct Prepared {
+    claim: String,
+    /// What the ledger keeps of it.
+    delivery: Vec<u8>,
+    /// What the record of a job says of it: its kind and its id.
+    event: String,
+    jobs: Vec<JobKey>,
+    origin: Option<Origin>,
+}
+
+/// What an event of our own is made from; it is removed in the same step, and if it is not there any more, nothing happens.
+pub(crate) struct Origin {
+    /// `letter` or `task`.
+    pub(crate) kind: &'static str,
+    /// Its id.
+    pub(crate) id: String,
+    /// A further fact for the ledger; may be empty.
+    pub(crate) note: Vec<u8>,
+    /// A dead letter (id, content) that takes its place.
+    pub(crate) letter: Option<(String, Vec<u8>)>,
+}
+
+impl Prepared {
+    pub(crate) fn new(event: &NewEvent, origin: Option<Origin>) -> Result<Self, QueueError> {
+        let row_key = |item: &Item| match (&item.disposition, event.table, item.row) {
+            (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::of_row(RowKey { table, row })),
+            (Disposition::Job(job), ..) => Some(job.clone()),
+            _ => None,
+        };
+        Ok(Self {
+            claim: event.key.to_string(),
+            delivery: event
+                .encode()
+                .map_err(|error| QueueError::Protocol(error.to_string()))?,
+            event: format!("{} {}", EventKinds::of(event.kind).bits(), event.key.event),
+            jobs: event.items.iter().filter_map(row_key).collect(),
+            origin,
+        })
+    }
+}
+
+/// What became of a prepared event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    New,
+    Duplicate,
+    /// What it was to be made from was not there.
+    Gone,
+}
+
+/// A prepared event on its way.
+pub(crate) struct Submission {
+    prepared: Prepared,
+    submitted: Instant,
+}
+
+impl Submission {
+    pub(crate) fn new(prepared: Prepared) -> Self {
+        Self {
+            prepared,
+            submitted: Instant::now(),
+        }
+    }
+}
+
+/// Carries groups of deliveries to the script.
+pub(crate) struct AcceptCommit {
+    redis: Redis,
+    keys: Arc<Keys>,
+    caller: String,
+    calls: AtomicU64,
+}
+
+impl AcceptCommit {
+    pub(crate) fn new(redis: Redis, keys: Arc<Keys>) -> Self {
+        Self {
+            redis,
+            keys,
+            caller: short_id(),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// The script call for a group, behind the deliveries themselves; each has a name of its own, under which Redis keeps its answer.
+    pub(crate) fn call(&self, group: &[Submission]) -> Result<Call, QueueError> {
+        let keys = &self.keys;
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let deliveries = ledger_stream::encode_group(group.iter().map(|member| &member.prepared.delivery[..]))?;
+        let name = format!("{}{number:x}", self.caller);
+        let mut first = redis::cmd("XADD");
+        first.arg(&keys.ledger).arg("*");
+        first.arg("g").arg(deliveries).arg("c").arg(&name);
+        let mut call = ACCEPT.call_after(first, 9 + group.len());
+        for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.records] {
+            call.arg(key);
+        }
+        call.arg(format!("{}:{}", keys.answers, self.caller));
+        call.arg(&keys.dead).arg(&keys.letters);
+        call.arg(&keys.stock_data).arg(&keys.stock_meta);
+        for submission in group {
+            call.arg(keys.claim(&submission.prepared.claim));
+        }
+        call.arg(&name).arg(CLAIM_SECONDS).arg(ANSWER_SECONDS);
+        call.arg(&keys.wake);
+        for submission in group {
+            submission.prepared.write(&mut call);
+        }
+        Ok(call)
+    }
+
+    /// Sends the call until it is answered or the patience of its oldest member ends; at least once, and once only if Redis is known to be away.
+    async fn send(&self, group: &[Submission]) -> Result<Vec<Taken>, QueueError> {
+        let call = self.call(group)?;
+        let was_up = self.redis.is_up();
+        let mut waits = Reconnecting::new();
+        loop {
+            match call.send_within::<String>(&self.redis, PATIENCE_PER_TRY).await {
+                Ok(answers) => return parse_answers(&answers, group.len()),
+                Err(error @ QueueError::Unavailable(_)) => {
+                    let wait = waits.next();
+                    let is_over = group.iter().any(|member| member.submitted.elapsed() + wait >= PATIENCE);
+                    if !was_up || is_over {
+                        return Err(error);
+                    }
+                    sleep(wait).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Commit for AcceptCommit {
+    type Item = Submission;
+    type Answer = Result<Taken, QueueError>;
+    /// 64 deliveries of one row, one of 250 rows, or 16 MiB of bodies.
+    const MOST: usize = 256;
+
+    fn weight(item: &Submission) -> usize {
+        item.prepared.jobs.len() + 3 + item.prepared.delivery.len() / (64 * 1024)
+    }
+
+    async fn commit(&self, group: &[Submission]) -> Vec<Self::Answer> {
+        #[expect(clippy::cast_precision_loss, reason = "a group has at most a hundred members")]
+        metrics::histogram!("passerelle_queue_accept_group").record(group.len() as f64);
+        match self.send(group).await {
+            Ok(taken) => taken.into_iter().map(Ok).collect(),
+            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+}
+
+impl Prepared {
+    fn write(&self, call: &mut Call) {
+        call.arg(&self.event).arg(self.jobs.len());
+        for job in &self.jobs {
+            call.arg(job.as_str());
+        }
+        let Some(origin) = &self.origin else {
+            call.arg("");
+            return;
+        };
+        call.arg(origin.kind).arg(&origin.id).arg(&origin.note);
+        match &origin.letter {
+            Some((id, letter)) => call.arg(id).arg(letter),
+            None => call.arg("").arg(""),
+        };
+    }
+}
+
+fn parse_answers(answers: &str, expected: usize) -> Result<Vec<Taken>, QueueError> {
+    let taken: Option<Vec<Taken>> = answers
+        .chars()
+        .map(|digit| match digit {
+            '0' => Some(Taken::Duplicate),
+            '1' => Some(Taken::New),
+            '2' => Some(Taken::Gone),
+            _ => None,
+        })
+        .collect();
+    taken
+        .filter(|taken| taken.len() == expected)
+        .ok_or_else(|| QueueError::Protocol(format!("accept answered {answers:?} for {expected} events")))
+}

@@ -1,0 +1,11 @@
+//! From a proven delivery to a durable job.
+//!
+//! | file | part |
+//! |---|---|
+//! | `accept.rs` | claim, ledger entry and jobs of a delivery in one step; the only maker of [`crate::Accepted`] |
+//! | `group_commit.rs` | while one call is in flight the next group gathers: callers share a round trip |
+//! | `adopt.rs` | turns tasks of stock apalis-redis producers into jobs |
+
+pub(crate) mod accept;
+pub(crate) mod adopt;
+pub(crate) mod group_commit;

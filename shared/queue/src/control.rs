@@ -1,0 +1,135 @@
+//! What operators see and switch: numbers, pause, resume.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger_stream::encode_fact;
+use crate::server::scripts::{STATS, SWITCH};
+use crate::{Queue, QueueError};
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::LedgerRecord;
+use passerelle_model::time::Timestamp;
+
+/// The state of the queue, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Jobs ready to run.
+    pub active: u64,
+    /// Jobs in workers' hands.
+    pub running: u64,
+    /// Jobs waiting for their time.
+    pub scheduled: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Entries of the ledger stream that the store has not taken yet; a group of deliveries is two.
+    pub ledger_backlog: u64,
+    /// Since when, by whom and why fetching is paused, if it is.
+    pub paused: Option<Pause>,
+}
+
+/// Why a queue stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who paused it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Pause {
+    /// Whatever stands in the key, the queue is paused: one that somebody set by hand too.
+    fn read(stored: &[u8]) -> Self {
+        serde_json::from_slice(stored).unwrap_or_else(|_| Self {
+            since: Timestamp::from_millis(0),
+            by: "somebody".to_owned(),
+            why: "the key was set by hand".to_owned(),
+        })
+    }
+}
+
+impl Queue {
+    /// The queue in numbers, all of one moment. Its cost does not depend on them.
+    pub async fn stats(&self) -> Result<QueueStats, QueueError> {
+        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let mut call = STATS.call(6);
+        for key in [
+            &keys.active,
+            &keys.leases,
+            &keys.scheduled,
+            &keys.dead,
+            &keys.ledger,
+            &keys.paused,
+        ] {
+            call.arg(key);
+        }
+        let (active, running, scheduled, dead, ledger_backlog, paused): (u64, u64, u64, u64, u64, Option<Vec<u8>>) =
+            call.send(redis).await?;
+        Ok(QueueStats {
+            active,
+            running,
+            scheduled,
+            dead,
+            ledger_backlog,
+            paused: paused.as_deref().map(Pause::read),
+        })
+    }
+
+    /// Stops fetching by all workers until resumed. What runs is finished; what arrives is accepted. Kept in the ledger.
+    ///
+    /// Pausing a paused queue replaces who and why. Returns whether it was paused before.
+    pub async fn pause(&self, by: &str, why: &str) -> Result<bool, QueueError> {
+        let pause = Pause {
+            since: Timestamp::now(),
+            by: by.to_owned(),
+            why: why.to_owned(),
+        };
+        let stored = serde_json::to_vec(&pause).map_err(|error| QueueError::Protocol(error.to_string()))?;
+        self.switch("paused", stored, pause).await
+    }
+
+    /// Ends a pause. Kept in the ledger. Returns whether there was one.
+    pub async fn resume(&self, by: &str, why: &str) -> Result<bool, QueueError> {
+        let end = Pause {
+            since: Timestamp::now(),
+            by: by.to_owned(),
+            why: why.to_owned(),
+        };
+        self.switch("resumed", Vec::new(), end).await
+    }
+
+    /// Keeps in the ledger what an operator did to something that is no job: `on` is e.g. `gate/docmost:write`.
+    pub async fn note_act(&self, on: &str, act: &str, (by, why): (&str, &str)) -> Result<(), QueueError> {
+        let fact = encode_fact(&LedgerRecord::Switched {
+            queue: JobKey::parse(on).map_err(|error| QueueError::Protocol(error.to_string()))?,
+            act: act.to_owned(),
+            by: by.to_owned(),
+            why: why.to_owned(),
+            at: Timestamp::now(),
+        })?;
+        let mut command = redis::cmd("XADD");
+        command.arg(&self.inner.keys.ledger).arg("*").arg("j").arg(fact);
+        let _entry: String = self.inner.redis.query(&command).await?;
+        Ok(())
+    }
+
+    async fn switch(&self, act: &str, stored: Vec<u8>, Pause { since, by, why }: Pause) -> Result<bool, QueueError> {
+        let keys = &self.inner.keys;
+        let queue = JobKey::parse(&format!("queue/{}", self.inner.name.as_str()))
+            .map_err(|error| QueueError::Protocol(error.to_string()))?;
+        let fact = encode_fact(&LedgerRecord::Switched {
+            queue,
+            act: act.to_owned(),
+            by,
+            why,
+            at: since,
+        })?;
+        let mut call = SWITCH.call(2);
+        call.arg(&keys.paused)
+            .arg(&keys.ledger)
+            .arg(stored)
+            .arg(fact)
+            .arg(&keys.wake);
+        call.send(&self.inner.redis).await
+    }
+}

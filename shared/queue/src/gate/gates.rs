@@ -1,0 +1,214 @@
+//! The gates in the hands of one process: its results go in, what it may do comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::reports::Reports;
+use super::status::{View, decode};
+use super::{CallResult, GateName, GatePolicy, GateState, GateTarget, ProbeFinding, announce, scripts};
+use crate::server::keys::Keys;
+use crate::server::scripts::{Call, LuaScript};
+use crate::{QueueError, QueueName, Redis};
+use passerelle_model::id::ProcessName;
+
+/// How often the results of calls are reported while all is well.
+const REPORT_EVERY: Duration = Duration::from_millis(250);
+/// How often a job that waits for a decision asks again what other replicas have seen.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// The gates, as one process sees them. Cheap to clone; clones share what they have seen.
+#[derive(Debug, Clone)]
+pub struct Gates {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) redis: Redis,
+    pub(super) base: String,
+    /// Base, then for each queue: active, scheduled, dead, wake.
+    keys: Vec<String>,
+    process: ProcessName,
+    policy: GatePolicy,
+    policy_json: String,
+    reports: Reports,
+    pub(super) view: watch::Sender<View>,
+}
+
+impl Gates {
+    /// The gates of the bridge on this Redis. `process` must be the name by which the process's backend fetches jobs.
+    pub fn new(redis: Redis, process: ProcessName, policy: GatePolicy) -> Self {
+        let queues = [QueueName::Sync, QueueName::Mail, QueueName::Slack].map(|name| Keys::new(redis.prefix(), name));
+        let mut keys = vec![queues[0].gates.clone()];
+        for queue in queues {
+            keys.extend([queue.active, queue.scheduled, queue.dead, queue.wake]);
+        }
+        Self {
+            inner: Arc::new(Inner {
+                base: keys[0].clone(),
+                keys,
+                redis,
+                process,
+                policy,
+                policy_json: policy.to_json(),
+                reports: Reports::default(),
+                view: watch::Sender::new(View::default()),
+            }),
+        }
+    }
+
+    /// The name of this process.
+    pub fn process(&self) -> &ProcessName {
+        &self.inner.process
+    }
+
+    /// The numbers that it goes by.
+    pub fn policy(&self) -> &GatePolicy {
+        &self.inner.policy
+    }
+
+    /// Tells how a call ended. Costs next to nothing; [`Gates::report_for_ever`] carries it on.
+    pub fn report(&self, gate: GateName, result: CallResult) {
+        self.inner.reports.add(gate, result, self.inner.policy.first_probe);
+    }
+
+    /// How long to keep away, if the gate is closed as far as this process knows. A ramping gate is not closed: its jobs were let through.
+    pub fn closed_for(&self, gate: GateName) -> Option<Duration> {
+        let view = self.inner.view.borrow();
+        let status = view.closed.get(&gate)?;
+        matches!(status.state, GateState::Stopped | GateState::Probing).then(|| view.wait_of(status))
+    }
+
+    /// Whether a failure of this target is an outage, and how long to keep away then: asked once per failed attempt, before it is counted.
+    /// Waits up to the policy's `decision` for the gate to make up its mind.
+    pub async fn trouble_of(&self, target: GateTarget) -> Option<Duration> {
+        let deadline = Instant::now() + self.inner.policy.decision;
+        loop {
+            if let Some(wait) = self.inner.view.borrow().wait_for(target) {
+                return Some(wait);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            let mut changes = self.inner.view.subscribe();
+            let decided = changes.wait_for(|view| view.wait_for(target).is_some());
+            if timeout(ASK_EVERY.min(self.inner.policy.decision), decided)
+                .await
+                .is_err()
+            {
+                self.flush().await;
+            }
+        }
+    }
+
+    /// Carries reports to Redis for as long as it is polled. What cannot be carried while Redis is away is forgotten.
+    pub async fn report_for_ever(&self) {
+        loop {
+            self.inner.reports.due(REPORT_EVERY).await;
+            self.flush().await;
+        }
+    }
+
+    /// Reports what was counted so far at once, and learns the state of the gates.
+    pub async fn flush(&self) {
+        let mut call = self.call(&scripts::REPORT);
+        self.inner.reports.write(&mut call);
+        if let Err(error) = self.send(&call).await {
+            tracing::debug!(%error, "the gates could not be told of some calls");
+        }
+    }
+
+    /// Keeps and takes leases, ends ramps and incidents; returns the targets whose health this process shall check now.
+    pub async fn tend(&self) -> Result<Vec<GateTarget>, QueueError> {
+        self.send(&self.call(&scripts::TEND)).await?;
+        self.show_metrics();
+        Ok(self.inner.view.borrow().to_check(self.inner.process.as_str()))
+    }
+
+    /// What the health check of a target gave; believed only of the holder of its probe.
+    pub async fn checked(&self, target: GateTarget, result: Result<(), String>) -> Result<(), QueueError> {
+        let (finding, why) = match result {
+            Ok(()) => ("healthy", String::new()),
+            Err(why) => ("ill", why),
+        };
+        metrics::counter!("passerelle_gate_probes_total", "target" => target.as_str(), "result" => finding)
+            .increment(1);
+        self.probed(target.as_str(), finding, &why).await
+    }
+
+    /// What the job of a queue said that closed gates had let through. It speaks for the gates that jobs of its queue pass, and no others.
+    pub async fn job_ended(&self, queue: QueueName, finding: ProbeFinding) -> Result<(), QueueError> {
+        let spokesman = GateTarget::ALL.into_iter().find(|target| target.queue() == queue);
+        let own = spokesman.map_or("", GateTarget::as_str);
+        match finding {
+            ProbeFinding::Done => self.probed(own, "done", "").await,
+            ProbeFinding::Failed(target, why) => self.probed(target.as_str(), "failed", &why).await,
+            ProbeFinding::Undecided => self.probed(own, "undecided", "").await,
+        }
+    }
+
+    async fn probed(&self, target: &str, finding: &str, why: &str) -> Result<(), QueueError> {
+        let mut call = self.call(&scripts::PROBED);
+        call.arg(target).arg(finding).arg(why);
+        self.send(&call).await
+    }
+
+    /// A job has failed for the third time: people are told, once per incident of the target.
+    pub async fn third_failure(&self, target: GateTarget, why: &str) -> Result<(), QueueError> {
+        let mut call = self.call(&scripts::FAILING);
+        call.arg(target.as_str()).arg(why);
+        self.send(&call).await
+    }
+
+    pub(super) fn call(&self, script: &'static LuaScript) -> Call {
+        self.call_as(script, self.inner.process.as_str())
+    }
+
+    pub(super) fn call_as(&self, script: &'static LuaScript, by: &str) -> Call {
+        let mut call = script.call(self.inner.keys.len());
+        for key in &self.inner.keys {
+            call.arg(key);
+        }
+        call.arg(&self.inner.policy_json).arg(by).arg(rand_chance());
+        call
+    }
+
+    pub(super) async fn send(&self, call: &Call) -> Result<(), QueueError> {
+        let answer: Vec<String> = call.send(&self.inner.redis).await?;
+        let (view, incidents) = decode(&answer)?;
+        self.inner.view.send_if_modified(|seen| {
+            let is_news = view.at >= seen.at;
+            if is_news {
+                *seen = view;
+            }
+            is_news
+        });
+        announce(&incidents);
+        Ok(())
+    }
+
+    fn show_metrics(&self) {
+        let view = self.inner.view.borrow();
+        for gate in GateName::ALL {
+            let status = view.closed.get(&gate);
+            let state = match status.map_or(GateState::Open, |status| status.state) {
+                GateState::Open => 0.0,
+                GateState::Ramping => 1.0,
+                GateState::Probing => 2.0,
+                GateState::Stopped => 3.0,
+            };
+            metrics::gauge!("passerelle_gate_state", "gate" => gate.as_str()).set(state);
+            let rate = status.and_then(|status| status.rate).unwrap_or(0.0);
+            metrics::gauge!("passerelle_gate_ramp_rate", "gate" => gate.as_str()).set(rate);
+        }
+    }
+}
+
+/// A number from 0 to 1 that spreads what many would do at once: from the random bits of a fresh ULID.
+pub(super) fn rand_chance() -> f64 {
+    let bits = ulid::Ulid::generate().random() & u128::from(u32::MAX);
+    u32::try_from(bits).map_or(0.0, |bits| f64::from(bits) / f64::from(u32::MAX))
+}

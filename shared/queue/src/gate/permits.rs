@@ -1,0 +1,274 @@
+//! Few calls at once towards a target, over all replicas.
+//!
+//! **What it needs.** The process's [`Gates`]: their Redis and the process's name. Each call that shall count waits for its [`Permits::turn`] and is made
+//! inside [`Turn::during`].
+//!
+//! **Properties.** (1) At most so many calls are under way at once, however many processes run; a process alone may use all of them. (2) Nobody
+//! starves: a process that has used a permit for [`SLICE`] leaves it to others who wait. (3) The permits of a process that was killed lapse after
+//! [`LEASE`]. (4) While Redis is away each process keeps to the limit by itself. (5) A call costs one round trip to Redis, a last one two.
+//!
+//! **Races.** *A process was frozen and wakes*: its permits had lapsed, so for the rest of these calls there may be more than the limit; its
+//! next ones wait. *Processes with different limits* (a rolling restart): each keeps to its own.
+//!
+//! **Decision.** Who waits looks again every 10 ms, one caller per process, instead of being woken: as permits go from hand to hand within a
+//! process and change it five times a second at most, a permit is unused for some hundredths of the time, and no subscription is needed.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, interval_at, sleep};
+
+use super::gates::rand_chance;
+use super::policy::millis;
+use super::{GateTarget, Gates, scripts};
+use crate::{QueueError, Redis};
+
+/// How long a permit is believed that nobody prolongs; a call prolongs its own every third of it.
+const LEASE: Duration = Duration::from_secs(3);
+/// After so long a permit is left to other processes, if any wait.
+const SLICE: Duration = Duration::from_millis(200);
+/// How often who waits looks again, give or take a half.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a process is believed to wait after it looked.
+const WAITING: Duration = Duration::from_millis(500);
+
+/// The permits of one target, in the hands of one process. Cheap to clone; clones share them.
+#[derive(Debug, Clone)]
+pub struct Permits {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    redis: Redis,
+    used: String,
+    waiting: String,
+    process: String,
+    most: usize,
+    /// As many as there are idle slots.
+    free: Semaphore,
+    pool: Mutex<Pool>,
+    /// One caller at a time asks Redis again and again.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// What a permit of this process can be: a name that no other process uses.
+#[derive(Debug, Default)]
+struct Slot {
+    token: String,
+    /// Since when it is a permit, as far as this process knows.
+    since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    /// Slots that no call uses; those that are permits are taken first.
+    idle: Vec<Slot>,
+    /// How many callers wait for one.
+    queued: usize,
+}
+
+impl Pool {
+    /// Whether somebody here waits who would not find an idle permit.
+    fn wants_a_permit(&self) -> bool {
+        self.queued > self.idle.iter().filter(|slot| slot.since.is_some()).count()
+    }
+
+    fn put_back(&mut self, slot: Slot) {
+        let at = if slot.since.is_some() { self.idle.len() } else { 0 };
+        self.idle.insert(at, slot);
+    }
+}
+
+/// What to do with a token: see the script.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Take,
+    Yield,
+    Keep,
+    Give,
+}
+
+impl Wish {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Take => "take",
+            Self::Yield => "yield",
+            Self::Keep => "keep",
+            Self::Give => "give",
+        }
+    }
+}
+
+impl Permits {
+    /// At most `most` calls at once towards `target`, over all processes with gates in the same Redis; at least 1.
+    pub fn new(gates: &Gates, target: GateTarget, most: usize) -> Self {
+        let process = gates.process().as_str();
+        let most = most.max(1);
+        let used = format!("{}:permits:{}", gates.inner.base, target.as_str());
+        let slots = (0..most).map(|number| Slot {
+            token: format!("{process}#{number}"),
+            since: None,
+        });
+        Self {
+            inner: Arc::new(Inner {
+                redis: gates.inner.redis.clone(),
+                waiting: format!("{used}:waiting"),
+                used,
+                process: process.to_owned(),
+                most,
+                free: Semaphore::new(most),
+                pool: Mutex::new(Pool {
+                    idle: slots.collect(),
+                    queued: 0,
+                }),
+                asking: tokio::sync::Mutex::new(()),
+            }),
+        }
+    }
+
+    /// Waits for the right to make one call.
+    pub async fn turn(&self) -> Turn<'_> {
+        let mut turn = self.inner.slot().await;
+        self.inner.take(&mut turn.slot).await;
+        turn
+    }
+}
+
+/// The right to make one call: a slot out of the pool that is a permit. Dropped unused, or before the call's end, it lapses as a permit.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    slot: Slot,
+    inner: &'a Inner,
+    is_put_back: bool,
+    _free: Option<SemaphorePermit<'a>>,
+}
+
+impl Turn<'_> {
+    /// Makes the call, and leaves the permit to the next one.
+    pub async fn during<T>(mut self, call: impl Future<Output = T>) -> T {
+        let result = self.inner.keep_during(&self.slot, call).await;
+        if !self.stays_for_the_next() {
+            self.inner.give(&mut self.slot).await;
+        }
+        result
+    }
+
+    /// Makes no call.
+    pub async fn give_back(self) {
+        self.during(std::future::ready(())).await;
+    }
+
+    /// Puts the slot back as the permit that it is, if somebody here waits for one. Decided and done in one step: of two that end together
+    /// only one may hand over to the same caller, or the other's permit would lie unused.
+    fn stays_for_the_next(&mut self) -> bool {
+        let mut pool = self.inner.pool();
+        self.is_put_back = pool.wants_a_permit();
+        if self.is_put_back {
+            pool.put_back(std::mem::take(&mut self.slot));
+        }
+        self.is_put_back
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.is_put_back {
+            self.inner.pool().put_back(std::mem::take(&mut self.slot));
+        }
+    }
+}
+
+/// Counts a caller among those who wait, for as long as it exists.
+struct Queued<'a>(&'a Inner);
+
+impl<'a> Queued<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        inner.pool().queued += 1;
+        Self(inner)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.pool().queued -= 1;
+    }
+}
+
+impl Inner {
+    /// A slot, as soon as one is idle here.
+    async fn slot(&self) -> Turn<'_> {
+        let queued = Queued::new(self);
+        // It is never closed.
+        let free = self.free.acquire().await.ok();
+        drop(queued);
+        Turn {
+            // There is one: the semaphore counts them.
+            slot: self.pool().idle.pop().unwrap_or_default(),
+            inner: self,
+            is_put_back: false,
+            _free: free,
+        }
+    }
+
+    /// Until the slot is a permit; at once if Redis is away.
+    async fn take(&self, slot: &mut Slot) {
+        let is_long = slot.since.is_some_and(|since| since.elapsed() >= SLICE);
+        let mut wish = if is_long { Wish::Yield } else { Wish::Take };
+        let mut asking = None;
+        loop {
+            match self.ask(slot, wish).await {
+                Ok(true) => {
+                    slot.since.get_or_insert_with(Instant::now);
+                    return;
+                }
+                Ok(false) => slot.since = None,
+                Err(error) => {
+                    tracing::debug!(%error, "this process alone limits its calls for the moment");
+                    slot.since = None;
+                    return;
+                }
+            }
+            if asking.is_none() {
+                asking = Some(self.asking.lock().await);
+            }
+            wish = Wish::Take;
+            sleep(LOOK_EVERY.mul_f64(0.5 + rand_chance())).await;
+        }
+    }
+
+    async fn keep_during<T>(&self, slot: &Slot, call: impl Future<Output = T>) -> T {
+        let keep = async {
+            let mut renewals = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
+            loop {
+                renewals.tick().await;
+                // Whatever it answers: the call is under way.
+                let _: Result<bool, _> = self.ask(slot, Wish::Keep).await;
+            }
+        };
+        tokio::select! {
+            result = call => result,
+            never = keep => never,
+        }
+    }
+
+    /// Best effort: a permit that could not be given back lapses.
+    async fn give(&self, slot: &mut Slot) {
+        slot.since = None;
+        let _: Result<bool, _> = self.ask(slot, Wish::Give).await;
+    }
+
+    async fn ask(&self, slot: &Slot, wish: Wish) -> Result<bool, QueueError> {
+        let mut call = scripts::PERMIT.call(2);
+        call.arg(&self.used).arg(&self.waiting);
+        call.arg(&slot.token).arg(&self.process).arg(self.most);
+        call.arg(millis(LEASE)).arg(millis(WAITING)).arg(wish.as_str());
+        call.send(&self.redis).await
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,195 @@
+//! What a gate is doing, as the scripts answer it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::incident::Incident;
+use super::{GateName, GateTarget};
+use crate::QueueError;
+use passerelle_model::time::Timestamp;
+
+/// The state of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateState {
+    /// Everything passes.
+    Open,
+    /// As many jobs pass as the ramp gives tokens.
+    Ramping,
+    /// Nothing passes but the job of the probe's holder.
+    Probing,
+    /// Nothing passes.
+    Stopped,
+}
+
+/// A gate, as people are shown it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GateStatus {
+    /// Its name.
+    pub gate: &'static str,
+    /// What it does.
+    pub state: GateState,
+    /// Since when it has been in this state (for a probe: since it stopped).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When the trouble began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down_since: Option<Timestamp>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Who closed or ramped it: `rule`, or a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When the next probe may begin. None for a gate that was closed by hand: it waits for a hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_probe: Option<Timestamp>,
+    /// Jobs that were let through by the ramp so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<u64>,
+    /// Jobs per second that the ramp lets through at present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    #[serde(skip)]
+    pub(super) probe: Option<Probe>,
+    #[serde(skip)]
+    pub(super) ramp_ends: Option<Timestamp>,
+}
+
+/// Who probes, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Probe {
+    pub(super) holder: String,
+    pub(super) is_health: bool,
+}
+
+impl GateStatus {
+    pub(super) fn open(gate: GateName) -> Self {
+        Self {
+            gate: gate.as_str(),
+            state: GateState::Open,
+            since: None,
+            down_since: None,
+            why: None,
+            by: None,
+            next_probe: None,
+            given: None,
+            rate: None,
+            probe: None,
+            ramp_ends: None,
+        }
+    }
+}
+
+/// All gates that are not open, at one moment of Redis' clock.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    pub(super) at: Timestamp,
+    pub(super) closed: BTreeMap<GateName, GateStatus>,
+}
+
+impl View {
+    /// The longest wait that the gates of a target ask for; none if all are open.
+    pub(super) fn wait_for(&self, target: GateTarget) -> Option<Duration> {
+        let gates = self.closed.iter().filter(|(gate, _)| gate.target() == target);
+        gates.map(|(_, status)| self.wait_of(status)).max()
+    }
+
+    /// Until the next probe, or until the end of the ramp: by then more will be known.
+    pub(super) fn wait_of(&self, status: &GateStatus) -> Duration {
+        const SOON: Duration = Duration::from_secs(1);
+        let until = status.ramp_ends.or(status.next_probe);
+        until.map_or(SOON, |until| until.since(self.at)).max(SOON)
+    }
+
+    /// Targets whose health this process shall check now.
+    pub(super) fn to_check(&self, process: &str) -> Vec<GateTarget> {
+        let mine = |status: &GateStatus| {
+            status
+                .probe
+                .as_ref()
+                .is_some_and(|probe| probe.is_health && probe.holder == process)
+        };
+        let mut targets: Vec<GateTarget> = self
+            .closed
+            .iter()
+            .filter(|(_, status)| mine(status))
+            .map(|(gate, _)| gate.target())
+            .collect();
+        targets.dedup();
+        targets
+    }
+}
+
+/// Reads what every script of this folder answers.
+pub(super) fn decode(answer: &[String]) -> Result<(View, Vec<Incident>), QueueError> {
+    let unexpected = |what: &str| QueueError::Protocol(format!("a gate script answered {what}"));
+    let [now, gates, happened @ ..] = answer else {
+        return Err(unexpected("too little"));
+    };
+    let at = now.parse().map_err(|_error| unexpected("no time"))?;
+    let at = Timestamp::from_millis(at);
+    let gates: HashMap<String, HashMap<String, String>> =
+        serde_json::from_str(gates).map_err(|error| unexpected(&error.to_string()))?;
+    let closed = gates
+        .iter()
+        .filter_map(|(name, fields)| GateName::parse(name).map(|gate| (gate, status(gate, fields, at))))
+        .collect();
+    let incidents = happened
+        .iter()
+        .filter_map(|fact| serde_json::from_str(fact).ok())
+        .collect();
+    Ok((View { at, closed }, incidents))
+}
+
+fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> GateStatus {
+    let text = |field: &str| fields.get(field).cloned();
+    let number = |field: &str| fields.get(field).and_then(|text| text.parse::<f64>().ok());
+    let time = |field: &str| {
+        fields
+            .get(field)
+            .and_then(|text| text.parse().ok())
+            .map(Timestamp::from_millis)
+    };
+    let length = fields
+        .get("length")
+        .and_then(|text| text.parse().ok())
+        .map(Duration::from_millis);
+    let state = match fields.get("state").map(String::as_str) {
+        Some("ramping") => GateState::Ramping,
+        Some("probing") => GateState::Probing,
+        Some("stopped") => GateState::Stopped,
+        _ => GateState::Open,
+    };
+    let is_ramping = state == GateState::Ramping;
+    let position = match (time("began"), length) {
+        (Some(began), Some(length)) if is_ramping => {
+            Some((now.since(began).as_secs_f64() / length.as_secs_f64()).min(1.0))
+        }
+        _ => None,
+    };
+    GateStatus {
+        state,
+        since: time("since"),
+        down_since: time("down"),
+        why: text("why"),
+        by: text("by"),
+        next_probe: time("next").filter(|_| text("manual").is_none()),
+        given: fields
+            .get("given")
+            .filter(|_| is_ramping)
+            .and_then(|text| text.parse().ok()),
+        rate: position.and_then(|position| number("rate").map(|rate| rate * 1000.0 * position * position)),
+        probe: text("holder").map(|holder| Probe {
+            holder,
+            is_health: fields.get("phase").is_some_and(|phase| phase == "health"),
+        }),
+        ramp_ends: time("began")
+            .zip(length)
+            .filter(|_| is_ramping)
+            .map(|(began, length)| began.plus(length)),
+        ..GateStatus::open(gate)
+    }
+}

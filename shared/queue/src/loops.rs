@@ -1,0 +1,123 @@
+//! Rows that go in circles (D5): more than ten identical events of one row within a minute are no work of people. The row is then *parked*: its job
+//! is held for a cool-down, and the admin is told. Nothing is lost: the job runs when the cool-down is over, and reads the row as it is then.
+//!
+//! The ingress counts, for it alone sees every event; the workers hold. What they share is in Redis, and bounded: counts expire with their window,
+//! and a parked row leaves the set after its cool-down.
+//!
+//! Without Redis nothing is counted and nothing is parked: this is a protection, not a promise, and never a reason to refuse an event.
+
+use std::time::Duration;
+
+use crate::server::scripts::script;
+use crate::{QueueError, Redis};
+use passerelle_model::config::Reader;
+use passerelle_model::id::RowKey;
+use passerelle_model::time::Timestamp;
+
+script!(COUNT, "loops/count.lua");
+
+/// When a row counts as going in circles, and what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopPolicy {
+    /// `LOOP_EVENTS` (10): more identical events of a row than this within the window park it. 0 switches the protection off.
+    pub events: u32,
+    /// `LOOP_WINDOW_SECONDS` (60).
+    pub window: Duration,
+    /// `LOOP_COOLDOWN_SECONDS` (300): how long the row is left alone.
+    pub cool_down: Duration,
+}
+
+impl LoopPolicy {
+    /// Reads `LOOP_*`.
+    pub fn read(reader: &mut Reader) -> Self {
+        Self {
+            events: reader.parsed("LOOP_EVENTS", 10),
+            window: reader.seconds("LOOP_WINDOW_SECONDS", 60),
+            cool_down: reader.seconds("LOOP_COOLDOWN_SECONDS", 300),
+        }
+    }
+}
+
+/// A row that is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Parked {
+    /// Which row.
+    pub row: RowKey,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What all processes know of rows that go in circles. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Loops {
+    redis: Redis,
+    policy: LoopPolicy,
+}
+
+impl Loops {
+    /// On this Redis.
+    pub fn new(redis: Redis, policy: LoopPolicy) -> Self {
+        Self { redis, policy }
+    }
+
+    /// The numbers that it goes by.
+    pub fn policy(&self) -> LoopPolicy {
+        self.policy
+    }
+
+    /// Counts identical events of a row. Says whether the row is parked by this call.
+    pub async fn count(&self, row: RowKey, content: u64, times: u32) -> Result<bool, QueueError> {
+        let mut call = COUNT.call(2);
+        call.arg(format!("{}:{row}:{content:016x}", self.base()))
+            .arg(self.parked_key());
+        call.arg(row.to_string()).arg(times).arg(self.policy.events);
+        call.arg(millis(self.policy.window)).arg(millis(self.policy.cool_down));
+        let parked: u8 = call.send(&self.redis).await?;
+        Ok(parked == 1)
+    }
+
+    /// Whether a row is parked.
+    pub async fn parked(&self, row: RowKey) -> Result<Option<Parked>, QueueError> {
+        let mut score = redis::cmd("ZSCORE");
+        score.arg(self.parked_key()).arg(row.to_string());
+        let until: Option<f64> = self.redis.query(&score).await?;
+        let parked = until.and_then(read_until).map(|until| Parked { row, until });
+        Ok(parked.filter(|parked| parked.until > Timestamp::now()))
+    }
+
+    /// All rows that are parked now, at most `count`.
+    pub async fn list(&self, count: usize) -> Result<Vec<Parked>, QueueError> {
+        let mut range = redis::cmd("ZRANGE");
+        range
+            .arg(self.parked_key())
+            .arg(Timestamp::now().as_millis())
+            .arg("+inf")
+            .arg("BYSCORE");
+        range.arg("LIMIT").arg(0).arg(count).arg("WITHSCORES");
+        let found: Vec<(String, f64)> = self.redis.query(&range).await?;
+        let read = |(row, until): (String, f64)| {
+            Some(Parked {
+                row: row.parse().ok()?,
+                until: read_until(until)?,
+            })
+        };
+        Ok(found.into_iter().filter_map(read).collect())
+    }
+
+    fn base(&self) -> String {
+        format!("{{{}}}:loop", self.redis.prefix())
+    }
+
+    fn parked_key(&self) -> String {
+        format!("{}:parked", self.base())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A score is a floating-point number; a moment in milliseconds fits exactly.
+fn read_until(score: f64) -> Option<Timestamp> {
+    format!("{score:.0}").parse().ok().map(Timestamp::from_millis)
+}

@@ -1,0 +1,135 @@
+//! Every Redis key of the bridge's queues. The names that apalis-redis has too come from its own [`Config`], so that its producers and tools
+//! find what they expect; the queue's name is a hash tag, so that all keys of a queue share a slot.
+
+use apalis_redis::Config;
+
+/// Which queue: one per set of targets, so that trouble with one never delays another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QueueName {
+    /// Rows to pages: needs Baserow and Docmost.
+    Sync,
+    /// E-mail notices.
+    Mail,
+    /// Slack notices.
+    Slack,
+}
+
+impl QueueName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sync, Self::Mail, Self::Slack];
+
+    /// The word in its keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Mail => "mail",
+            Self::Slack => "slack",
+        }
+    }
+}
+
+/// The keys of one queue.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    pub(crate) name: QueueName,
+    prefix: String,
+    /// The name that a stock producer gives to `Config::queue`.
+    pub(crate) queue: String,
+    /// List of the keys of jobs that are ready.
+    pub(crate) active: String,
+    /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers by the second.
+    pub(crate) scheduled: String,
+    /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
+    pub(crate) dead: String,
+    /// Hash of the records of all jobs by their keys.
+    pub(crate) records: String,
+    /// Hash of the arguments of stock tasks.
+    pub(crate) stock_data: String,
+    /// Start of the key of a stock task's bookkeeping (`<meta>:<task id>`).
+    pub(crate) stock_meta: String,
+    /// Sorted set of running jobs by the expiry of their leases.
+    pub(crate) leases: String,
+    /// Start of the key of a dead letter (`<letter>:<id>`).
+    pub(crate) letters: String,
+    /// Exists while the queue is paused, and says since when, by whom and why.
+    pub(crate) paused: String,
+    /// Sorted set of the worker processes by their last sign of life.
+    pub(crate) workers: String,
+    /// The channel that wakes sleeping workers.
+    pub(crate) wake: String,
+    /// Start of the key under which a caller's last answer is remembered.
+    pub(crate) answers: String,
+    /// Where the keys of the gates begin; all queues of a bridge have the same.
+    pub(crate) gates: String,
+    /// The ledger stream, shared by all queues of a bridge: one order of all facts.
+    pub(crate) ledger: String,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str, name: QueueName) -> Self {
+        let queue = format!("{{{prefix}}}:{}", name.as_str());
+        let config = Config::default().queue(&queue);
+        let own = |word: &str| format!("{queue}:{word}");
+        Self {
+            name,
+            prefix: prefix.to_owned(),
+            active: config.active_jobs_list(),
+            scheduled: config.scheduled_jobs_set(),
+            dead: config.dead_jobs_set(),
+            records: own("records"),
+            stock_data: config.job_data_hash(),
+            stock_meta: config.job_meta_hash(),
+            leases: own("leases"),
+            letters: own("letter"),
+            paused: own("paused"),
+            workers: own("workers"),
+            wake: own("wake"),
+            answers: own("answers"),
+            gates: format!("{{{prefix}}}:gate"),
+            ledger: format!("{{{prefix}}}:ledger"),
+            queue,
+        }
+    }
+
+    /// The claim of a delivery: who has it has accepted the delivery.
+    pub(crate) fn claim(&self, delivery: &str) -> String {
+        format!("{}:webhook:event:{delivery}", self.prefix)
+    }
+
+    /// What is known of a worker; expires when it gives no sign of life.
+    pub(crate) fn worker(&self, name: &str) -> String {
+        format!("{}:{name}", self.workers)
+    }
+
+    /// The size of all dead letters together; the scripts that make and remove letters keep it. No letter has this id: ids are ULIDs.
+    pub(crate) fn letter_bytes(&self) -> String {
+        format!("{}:bytes", self.letters)
+    }
+
+    /// Since when the present alert about dead letters stands; all queues of a bridge have the same.
+    pub(crate) fn dead_alert(&self) -> String {
+        format!("{{{}}}:dead-alert", self.prefix)
+    }
+
+    pub(crate) fn letter(&self, id: &str) -> String {
+        format!("{}:{id}", self.letters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_names_that_stock_producers_rely_on_have_not_changed() {
+        let keys = Keys::new("bridge", QueueName::Sync);
+        assert_eq!(keys.queue, "{bridge}:sync");
+        assert_eq!(keys.active, "{bridge}:sync:active");
+        assert_eq!(keys.scheduled, "{bridge}:sync:scheduled");
+        assert_eq!(keys.dead, "{bridge}:sync:dead");
+        assert_eq!(keys.stock_data, "{bridge}:sync:data");
+        assert_eq!(keys.stock_meta, "{bridge}:sync:meta");
+        assert_eq!(keys.ledger, Keys::new("bridge", QueueName::Mail).ledger);
+        assert_eq!(keys.claim("7-abc-0"), "bridge:webhook:event:7-abc-0");
+    }
+}

@@ -1,0 +1,19 @@
+//! Redis itself: its connection, keys, scripts and errors.
+//!
+//! | file | part |
+//! |---|---|
+//! | `connection.rs` | one connection that is always kept alive, with explicit time-outs |
+//! | `error.rs` | why Redis could not answer |
+//! | `keys.rs` | every key of the queues |
+//! | `scripts.rs` | the atomic scripts, by name |
+//! | `facts.rs` | what a server says of its own settings |
+//! | `wake.rs` | the subscription that wakes sleeping workers |
+//! | `backoff.rs` | how long to wait before the next try |
+
+pub(crate) mod backoff;
+pub(crate) mod connection;
+pub(crate) mod error;
+pub(crate) mod facts;
+pub(crate) mod keys;
+pub(crate) mod scripts;
+pub(crate) mod wake;

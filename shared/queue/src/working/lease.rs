@@ -1,0 +1,245 @@
+//! A job in a worker's hands, and the register of all jobs that a worker process holds, running or buffered.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::server::backoff::Reconnecting;
+use crate::server::scripts::RENEW;
+use crate::working::ending::Ending;
+use crate::{Queue, QueueError, Settled};
+use passerelle_model::id::ProcessName;
+use passerelle_model::job::Job;
+use passerelle_model::ledger::{Settlement, Verdict};
+use passerelle_model::time::Timestamp;
+
+/// A job in a worker's hands. Dropping it unsettled (a panic) counts as a crash of the job; dropping it while the worker stops gives it back.
+#[derive(Debug)]
+pub struct Leased {
+    job: Job,
+    queue: Queue,
+    held: Option<HeldLease>,
+    began: Option<Timestamp>,
+    is_probe: bool,
+}
+
+impl Leased {
+    pub(crate) fn new(queue: Queue, job: Job, held: HeldLease) -> Self {
+        Self {
+            job,
+            queue,
+            held: Some(held),
+            began: None,
+            is_probe: false,
+        }
+    }
+
+    /// Marks the job as the one that a closed gate let through.
+    pub(crate) fn mark_probe(mut self, is_probe: bool) -> Self {
+        self.is_probe = is_probe;
+        self
+    }
+
+    /// Whether a closed gate let this one job through, to see whether its target works again.
+    pub fn is_probe(&self) -> bool {
+        self.is_probe
+    }
+
+    /// The job.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Whether the job has been given to somebody else, because this process could not prolong its lease in time.
+    /// Settling it would change nothing; better stop.
+    pub fn is_lost(&self) -> bool {
+        self.held.as_ref().is_none_or(|held| held.lost.is_cancelled())
+    }
+
+    /// Ends when the lease is lost: for a `select!` around the work.
+    pub async fn lost(&self) {
+        if let Some(held) = &self.held {
+            held.lost.cancelled().await;
+        }
+    }
+
+    /// A token that is cancelled when the lease is lost, for work that runs in other tasks.
+    pub fn lost_token(&self) -> CancellationToken {
+        self.held.as_ref().map(|held| held.lost.clone()).unwrap_or_default()
+    }
+
+    /// Ends the attempt. Waits through Redis outages until the settlement is recorded or the lease is lost.
+    pub async fn settle(mut self, settlement: Settlement) -> Settled {
+        let Some(held) = self.held.take() else {
+            return Settled::LeaseLost;
+        };
+        let leases = Arc::clone(&held.leases);
+        let is_wait = matches!(settlement.verdict, Verdict::Retry { .. } | Verdict::Hold { .. });
+        let ending = match Ending::of(&self.job, held, settlement) {
+            Ok(ending) => ending,
+            Err(error) => {
+                tracing::error!(%error, job = %self.job.key, "a settlement could not be written; the job will be run again");
+                return Settled::LeaseLost;
+            }
+        };
+        let settled = self.queue.end(ending).await;
+        if is_wait {
+            // The feeder must learn when to look for it.
+            leases.wake.notify_one();
+        }
+        settled
+    }
+
+    /// From here on it is running: to drop it is a crash.
+    pub(crate) fn begin(&mut self) {
+        self.began = Some(Timestamp::now());
+    }
+
+    /// To the front of the queue, as if it had never been taken.
+    pub(crate) async fn give_back(mut self) {
+        if let Some(held) = self.held.take() {
+            let _ = self.queue.end(Ending::untouched(held)).await;
+        }
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let is_panicking = std::thread::panicking();
+        let ending = match self.began {
+            Some(began) if is_panicking || !held.leases.closing.is_cancelled() => {
+                let why = if is_panicking {
+                    "the job's handler panicked"
+                } else {
+                    "the job's handler ended without settling it"
+                };
+                tracing::error!(job = %self.job.key, crashes = self.job.crashes + 1, "{why}");
+                Ending::crash(&self.job, held.into(), began, why)
+            }
+            _ => Ok(Ending::untouched(held)),
+        };
+        match ending {
+            // Nobody can wait here; the lane carries it out. If it cannot, the lease expires.
+            Ok(ending) => drop(self.queue.inner.settler.submit(ending)),
+            Err(error) => {
+                tracing::error!(%error, job = %self.job.key, "a crash could not be recorded; the lease will expire");
+            }
+        }
+    }
+}
+
+/// The right to end an attempt: while it exists, its lease is prolonged and its slot is taken.
+#[derive(Debug)]
+pub(crate) struct HeldLease {
+    pub(crate) key: Vec<u8>,
+    pub(crate) token: String,
+    pub(crate) leases: Arc<Leases>,
+    lost: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.leases.lock().remove(&self.token);
+    }
+}
+
+/// All leases of one worker process.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    pub(crate) worker: ProcessName,
+    /// Wakes the feeder.
+    pub(crate) wake: Notify,
+    /// Cancelled when the worker begins to stop.
+    pub(crate) closing: CancellationToken,
+    held: Mutex<HashMap<String, (Vec<u8>, CancellationToken)>>,
+}
+
+impl Leases {
+    pub(crate) fn new(worker: ProcessName) -> Arc<Self> {
+        Arc::new(Self {
+            worker,
+            wake: Notify::new(),
+            closing: CancellationToken::new(),
+            held: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Registers a lease.
+    pub(crate) fn hold(self: &Arc<Self>, key: Vec<u8>, token: String, slot: OwnedSemaphorePermit) -> HeldLease {
+        let lost = CancellationToken::new();
+        self.lock().insert(token.clone(), (key.clone(), lost.clone()));
+        HeldLease {
+            key,
+            token,
+            leases: Arc::clone(self),
+            lost,
+            _slot: slot,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Vec<u8>, CancellationToken)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prolongs all leases every third of their length, for as long as anybody holds the register.
+    pub(crate) async fn renew(leases: Weak<Self>, queue: Queue, length: Duration) {
+        let mut waits = Reconnecting::new();
+        let mut next = Instant::now() + length / 3;
+        loop {
+            sleep_until(next).await;
+            let Some(leases) = leases.upgrade() else { return };
+            match leases.renew_all(&queue, length).await {
+                Ok(()) => {
+                    waits = Reconnecting::new();
+                    next = Instant::now() + length / 3;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "leases could not be prolonged yet");
+                    drop(leases);
+                    sleep(waits.next()).await;
+                }
+            }
+        }
+    }
+
+    async fn renew_all(&self, queue: &Queue, length: Duration) -> Result<(), QueueError> {
+        let held: Vec<(String, Vec<u8>, CancellationToken)> = self
+            .lock()
+            .iter()
+            .map(|(token, (key, lost))| (token.clone(), key.clone(), lost.clone()))
+            .collect();
+        for group in held.chunks(100) {
+            let mut call = RENEW.call(2);
+            call.arg(&queue.inner.keys.leases)
+                .arg(&queue.inner.keys.records)
+                .arg(millis(length))
+                .arg(group.len());
+            for (_, key, _) in group {
+                call.arg(key);
+            }
+            for (token, ..) in group {
+                call.arg(token);
+            }
+            let answers: String = call.send(&queue.inner.redis).await?;
+            for ((token, key, lost), answer) in group.iter().zip(answers.chars()) {
+                // One that was settled meanwhile is not lost.
+                if answer == '0' && self.lock().contains_key(token) && !lost.is_cancelled() {
+                    tracing::warn!(job = %String::from_utf8_lossy(key), "a lease was lost: the job has been given to another worker");
+                    metrics::counter!("passerelle_queue_leases_lost_total").increment(1);
+                    lost.cancel();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,145 @@
+//! Who is alive: each worker process gives a sign of life every few seconds; what it says of itself expires without one.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::working::record;
+use crate::{Queue, QueueError};
+use passerelle_model::id::ProcessName;
+use passerelle_model::job::JobKey;
+use passerelle_model::time::Timestamp;
+
+/// How long a sign of life counts. A worker gives three in this time.
+const ALIVE_FOR: Duration = Duration::from_secs(15);
+/// When a worker that gave no sign is taken off the list.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
+/// Most workers and most running jobs that are looked at.
+const MOST: isize = 500;
+
+/// A worker process, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerInfo {
+    /// Its name; unique to this start.
+    pub name: ProcessName,
+    /// The machine.
+    pub host: String,
+    /// Its process number there.
+    pub pid: u32,
+    /// When it started.
+    pub started: Timestamp,
+    /// Most jobs at once.
+    pub concurrency: usize,
+}
+
+/// A job in a worker's hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The job.
+    pub job: JobKey,
+    /// The process that has it.
+    pub worker: String,
+    /// Since when, by the clock of Redis.
+    pub since: Timestamp,
+}
+
+impl WorkerInfo {
+    /// How often a worker gives a sign of life.
+    pub const BEAT: Duration = Duration::from_secs(5);
+
+    /// This process, started now.
+    pub fn of_this_process(name: ProcessName, concurrency: usize) -> Self {
+        // Linux says it here; elsewhere the process number has to do.
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self {
+            name,
+            host: host.trim().to_owned(),
+            pid: std::process::id(),
+            started: Timestamp::now(),
+            concurrency,
+        }
+    }
+}
+
+impl Queue {
+    /// A sign of life.
+    pub async fn beat(&self, worker: &WorkerInfo) -> Result<(), QueueError> {
+        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let stored = serde_json::to_vec(worker).map_err(|error| QueueError::Protocol(error.to_string()))?;
+        let name = worker.name.as_str();
+        let now = Timestamp::now();
+        let mut info = redis::cmd("SET");
+        info.arg(keys.worker(name))
+            .arg(stored)
+            .arg("EX")
+            .arg(ALIVE_FOR.as_secs());
+        redis.query::<()>(&info).await?;
+        let mut listed = redis::cmd("ZADD");
+        listed.arg(&keys.workers).arg(now.as_millis()).arg(name);
+        redis.query::<()>(&listed).await?;
+        let forgotten = now.as_millis() - i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(0);
+        let mut forget = redis::cmd("ZREMRANGEBYSCORE");
+        forget.arg(&keys.workers).arg("-inf").arg(forgotten);
+        redis.query(&forget).await
+    }
+
+    /// The last sign: the process ends.
+    pub async fn leave(&self, name: &ProcessName) -> Result<(), QueueError> {
+        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        redis
+            .query::<()>(redis::cmd("DEL").arg(keys.worker(name.as_str())))
+            .await?;
+        redis
+            .query(redis::cmd("ZREM").arg(&keys.workers).arg(name.as_str()))
+            .await
+    }
+
+    /// The worker processes that gave a sign of life within the last 15 seconds; the oldest first, at most 500.
+    pub async fn workers(&self) -> Result<Vec<WorkerInfo>, QueueError> {
+        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let mut latest = redis::cmd("ZREVRANGE");
+        latest.arg(&keys.workers).arg(0).arg(MOST - 1);
+        let names: Vec<String> = redis.query(&latest).await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ask = redis::cmd("MGET");
+        for name in &names {
+            ask.arg(keys.worker(name));
+        }
+        let stored: Vec<Option<Vec<u8>>> = redis.query(&ask).await?;
+        let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes);
+        let mut workers: Vec<WorkerInfo> = stored
+            .into_iter()
+            .flatten()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map_err(|error| QueueError::Protocol(error.to_string()))?;
+        workers.sort_by_key(|worker| worker.started);
+        Ok(workers)
+    }
+
+    /// The jobs in workers' hands, at most 500. A job that ends while this looks is left out.
+    pub async fn running(&self) -> Result<Vec<Running>, QueueError> {
+        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let mut ask = redis::cmd("ZRANGE");
+        ask.arg(&keys.leases).arg(0).arg(MOST - 1);
+        let jobs: Vec<String> = redis.query(&ask).await?;
+        let looks = jobs.into_iter().map(|job| async move {
+            let mut ask = redis::cmd("HGET");
+            ask.arg(&keys.records).arg(&job);
+            let record: Option<Vec<u8>> = redis.query(&ask).await?;
+            let lease = record.as_deref().and_then(record::lease);
+            let (Some(lease), Ok(job)) = (lease, JobKey::parse(&job)) else {
+                return Ok::<_, QueueError>(None);
+            };
+            Ok(Some(Running {
+                job,
+                worker: lease.owner,
+                since: lease.began,
+            }))
+        });
+        let found: Vec<Option<Running>> = futures::future::try_join_all(looks).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}

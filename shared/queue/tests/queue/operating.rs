@@ -1,0 +1,256 @@
+//! What operators do: pause, look at dead letters, replay, discard, force.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use passerelle_model::event::EventKind;
+use passerelle_model::id::RowKey;
+use passerelle_model::ledger::{LedgerRecord, Verdict};
+use test_support::eventually;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::world::{World, failure, settlement, synced};
+
+/// A world with this many dead letters.
+async fn with_letters(rows: u64) -> anyhow::Result<World> {
+    let world = World::start()?;
+    let worker = world.worker(16, |leased| async move {
+        leased
+            .settle(settlement(Verdict::Bury {
+                reason: "permanent".to_owned(),
+                failure: failure(),
+            }))
+            .await;
+    });
+    for row in 1..=rows {
+        world.accept(&[row]).await?;
+    }
+    world.drained().await;
+    worker.stop().await?;
+    Ok(world)
+}
+
+#[tokio::test]
+async fn a_buried_job_frees_its_row_and_is_listed_newest_first_in_pages() {
+    let world = with_letters(25).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let page = world
+            .queue
+            .dead_letters(seen.last().map(String::as_str), 10)
+            .await
+            .unwrap();
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|letter| letter.id));
+    }
+    assert_eq!(seen.len(), 25);
+    assert!(seen.is_sorted_by(|newer, older| newer > older));
+    let letter = world.queue.dead_letter(&seen[0]).await.unwrap().unwrap();
+    assert_eq!((letter.reason.as_str(), letter.attempts), ("permanent", 1));
+    assert_eq!(letter.failure, failure());
+    world.accept(&[1]).await.unwrap();
+    let stats = world.queue.stats().await.unwrap();
+    assert_eq!(
+        (stats.active, stats.dead),
+        (1, 25),
+        "new events of the row are not blocked"
+    );
+}
+
+#[tokio::test]
+async fn the_bytes_of_dead_letters_are_counted_and_go_with_them() {
+    let world = with_letters(4).await.unwrap();
+    let load = world.redis.dead_load().await.unwrap();
+    assert_eq!(load.letters, 4);
+    assert!(load.bytes > 4 * 200, "{load:?}");
+    let letters = world.queue.dead_letters(None, 10).await.unwrap();
+    let ids: Vec<String> = letters.into_iter().map(|letter| letter.id).collect();
+    assert_eq!(world.queue.discard(&ids[..2], "Ada", "no use").await.unwrap(), 2);
+    assert_eq!(world.queue.discard(&ids[..2], "Ada", "no use").await.unwrap(), 0);
+    let half = world.redis.dead_load().await.unwrap();
+    assert_eq!(
+        (half.letters, half.bytes.abs_diff(load.bytes / 2) < 20),
+        (2, true),
+        "{load:?} {half:?}"
+    );
+    assert_eq!(world.queue.replay(&ids[2..], "Ada", "mended").await.unwrap(), 2);
+    let none = world.redis.dead_load().await.unwrap();
+    assert_eq!((none.letters, none.bytes), (0, 0));
+}
+
+#[tokio::test]
+async fn a_replayed_letter_is_one_new_forced_event_however_often_it_is_asked_for() {
+    let world = with_letters(3).await.unwrap();
+    let ids: Vec<String> = world
+        .queue
+        .dead_letters(None, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|letter| letter.id)
+        .collect();
+    let replaying = (0..5).map(|_| world.queue.replay(&ids, "Ada", "mended"));
+    let replayed: u64 = futures::future::join_all(replaying)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .sum();
+    assert_eq!(replayed, 3);
+    assert_eq!(
+        world
+            .queue
+            .replay(&["unknown".to_owned()], "Ada", "mended")
+            .await
+            .unwrap(),
+        0
+    );
+    let stats = world.queue.stats().await.unwrap();
+    assert_eq!((stats.active, stats.dead), (3, 0));
+    let facts = world.facts().await.unwrap();
+    let forced = facts.iter().filter(|fact| {
+        matches!(fact, LedgerRecord::Accepted(event) if event.kind == EventKind::Forced && event.source.as_str() == "operator")
+    });
+    let told = facts.iter().filter(
+        |fact| matches!(fact, LedgerRecord::Replayed { by, why, letter, .. } if by == "Ada" && why == "mended" && ids.contains(letter)),
+    );
+    assert_eq!((forced.count(), told.count()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_discarded_letter_is_gone_and_the_ledger_knows_who_did_it() {
+    let world = with_letters(3).await.unwrap();
+    let letters = world.queue.dead_letters(None, 2).await.unwrap();
+    let ids: Vec<String> = letters.into_iter().map(|letter| letter.id).collect();
+    assert_eq!(world.queue.discard(&ids, "Ada", "obsolete").await.unwrap(), 2);
+    assert_eq!(world.queue.discard(&ids, "Ada", "obsolete").await.unwrap(), 0);
+    assert_eq!(world.queue.stats().await.unwrap().dead, 1);
+    let facts = world.facts().await.unwrap();
+    let told = facts
+        .iter()
+        .filter(|fact| matches!(fact, LedgerRecord::Discarded { by, why, .. } if by == "Ada" && why == "obsolete"));
+    assert_eq!(told.count(), 2);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_letters_are_listed_without_blocking_redis() {
+    let world = with_letters(1).await.unwrap();
+    let letter = world.queue.dead_letters(None, 1).await.unwrap().remove(0);
+    let copy = serde_json::to_string(&letter).unwrap();
+    let fill = r"for i = 1, 100000 do
+        local id = string.format('01J%023d', i)
+        redis.call('ZADD', KEYS[1], 0, id)
+        redis.call('SET', KEYS[2] .. ':' .. id, ARGV[1])
+    end";
+    let mut command = redis::cmd("EVAL");
+    command
+        .arg(fill)
+        .arg(2)
+        .arg("{bridge}:sync:dead")
+        .arg("{bridge}:sync:letter")
+        .arg(copy);
+    // It takes longer than a usual answer may.
+    let mut connection = redis::Client::open(world.server.url())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    let _: () = command.query(&mut connection).unwrap();
+    let _: () = world
+        .ask(
+            redis::cmd("CONFIG")
+                .arg("SET")
+                .arg("slowlog-log-slower-than")
+                .arg(10_000),
+        )
+        .await
+        .unwrap();
+    let _: () = world.ask(redis::cmd("SLOWLOG").arg("RESET")).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(world.queue.dead_letters(None, 500).await.unwrap().len(), 500);
+    }
+    assert_eq!(world.queue.stats().await.unwrap().dead, 100_001);
+    // Redis measures by the wall clock: on a busy machine a call may have been interrupted. Were the calls themselves slow, all would be.
+    let slow: usize = world.ask(redis::cmd("SLOWLOG").arg("LEN")).await.unwrap();
+    assert!(slow <= 5, "{slow} of 21 calls blocked Redis for more than 10 ms");
+}
+
+#[tokio::test]
+async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
+    let world = World::start().unwrap();
+    let (told, mut runs) = mpsc::unbounded_channel();
+    world.queue.pause("Ada", "a move").await.unwrap();
+    let worker = world.worker(1, move |leased| {
+        let _ = told.send(());
+        async move {
+            leased.settle(synced()).await;
+        }
+    });
+    world.accept(&[1]).await.unwrap();
+    let paused = world.queue.stats().await.unwrap();
+    assert!(
+        paused
+            .paused
+            .is_some_and(|pause| pause.by == "Ada" && pause.why == "a move")
+    );
+    assert_eq!(paused.active, 1);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), runs.recv())
+            .await
+            .is_err()
+    );
+    let resumed = Instant::now();
+    world.queue.resume("Ada", "moved").await.unwrap();
+    runs.recv().await.unwrap();
+    assert!(
+        resumed.elapsed() < Duration::from_millis(900),
+        "woken, not found by the safety poll"
+    );
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_forced_row_is_run_and_can_be_traced_by_the_returned_event() {
+    let world = World::start().unwrap();
+    let events = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let worker = world.worker(1, move |leased| {
+        seen.lock().unwrap().push(leased.job().last_event.clone());
+        async move {
+            leased.settle(synced()).await;
+        }
+    });
+    let row: RowKey = "t12/r9".parse().unwrap();
+    let event = world.queue.force(row, "Ada", "asked for").await.unwrap();
+    eventually("it has run", async || {
+        if events.lock().unwrap().is_empty() {
+            Err("not yet")
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    worker.stop().await.unwrap();
+    assert_eq!(*events.lock().unwrap(), [event]);
+}
+
+#[tokio::test]
+async fn an_alert_about_dead_letters_has_one_beginning_until_it_is_over() {
+    let world = with_letters(1).await.unwrap();
+    let day = Duration::from_hours(24);
+    let asked = (0..5).map(|_| world.redis.dead_alert(day));
+    let told: Vec<_> = futures::future::join_all(asked)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert!(told.iter().all(|since| *since == told[0]), "{told:?}");
+    let other = World::start().unwrap();
+    let first = other.redis.dead_alert(Duration::from_millis(20)).await.unwrap();
+    eventually("the next alert", async || match other.redis.dead_alert(day).await {
+        Ok(since) if since > first => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    })
+    .await;
+}

@@ -1,0 +1,108 @@
+//! The one transaction that writes a batch of facts exactly once.
+//!
+//! It begins by moving the ledger's position from where the caller read it to the batch's end. Two writers cannot both succeed in that
+//! (the loser is told [`StoreError::LedgerMoved`]), and a crash undoes the move with the rest. So the lease among ledger writers is only
+//! a matter of thrift: whatever crashes or competes, each fact is in the store once.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+
+use super::bulk::{Bulk, ROWS_PER_STATEMENT};
+use super::column::{self, signed};
+use super::fold::{ItemId, Place, fold, jobs_to_close};
+use super::{Store, StoreError, write};
+use passerelle_model::id::RowKey;
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::{LedgerEntry, Seq};
+
+impl Store {
+    /// The stream id of the last ledger entry in the store.
+    pub async fn ledger_position(&self) -> Result<Option<String>, StoreError> {
+        let position: String = sqlx::query_scalar("SELECT position FROM ledger_position WHERE id = 1")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(Some(position).filter(|position| !position.is_empty()))
+    }
+
+    /// Writes ledger entries in one transaction, if the position is still `after`; else [`StoreError::LedgerMoved`] and nothing is written.
+    pub async fn record(&self, entries: &[LedgerEntry], after: Option<&str>) -> Result<(), StoreError> {
+        let Some(last) = entries.last() else { return Ok(()) };
+        let write = async {
+            let mut transaction = self.pool.begin().await?;
+            move_position(&mut transaction, after, &last.id).await?;
+            let open = open_items(&mut transaction, &jobs_to_close(entries)).await?;
+            let changes = fold(entries, open);
+            write::changes(&mut transaction, &changes).await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        self.pool.within(write).await
+    }
+}
+
+async fn move_position(connection: &mut AnyConnection, after: Option<&str>, to: &str) -> Result<(), StoreError> {
+    let moved = sqlx::query("UPDATE ledger_position SET position = $1 WHERE id = 1 AND position = $2")
+        .bind(to.to_owned())
+        .bind(after.unwrap_or_default().to_owned())
+        .execute(connection)
+        .await?
+        .rows_affected();
+    if moved == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::LedgerMoved)
+    }
+}
+
+const OPEN_ITEMS: Bulk = Bulk {
+    before: "SELECT table_id, row_id, seq, place, item FROM items WHERE outcome IS NULL AND (table_id, row_id) IN (VALUES ",
+    after: ")",
+    columns: 2,
+};
+
+const OPEN_ITEMS_OF_JOBS: Bulk = Bulk {
+    before: "SELECT job, seq, place, item FROM items WHERE outcome IS NULL AND job IN (VALUES ",
+    after: ")",
+    columns: 1,
+};
+
+/// The open items of these jobs: a row's are found by the row, all others by the job's key.
+async fn open_items(connection: &mut AnyConnection, jobs: &[JobKey]) -> Result<Vec<(JobKey, ItemId)>, StoreError> {
+    let (rows, others): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.row().is_some());
+    let rows: Vec<RowKey> = rows.into_iter().filter_map(JobKey::row).collect();
+    let mut open = Vec::new();
+    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        let query =
+            sqlx::query(AssertSqlSafe(OPEN_ITEMS.sql(chunk.len()))).persistent(chunk.len() == ROWS_PER_STATEMENT);
+        let query = chunk.iter().fold(query, |query, row| {
+            query.bind(signed(row.table.get())).bind(signed(row.row.get()))
+        });
+        for found in query.fetch_all(&mut *connection).await? {
+            let row = RowKey {
+                table: column::table(found.try_get("table_id")?)?,
+                row: column::row(found.try_get("row_id")?)?,
+            };
+            open.push((JobKey::of_row(row), item_id(&found)?));
+        }
+    }
+    for chunk in others.chunks(ROWS_PER_STATEMENT) {
+        let query = sqlx::query(AssertSqlSafe(OPEN_ITEMS_OF_JOBS.sql(chunk.len())));
+        let query = chunk
+            .iter()
+            .fold(query, |query, job| query.bind(job.as_str().to_owned()));
+        for found in query.fetch_all(&mut *connection).await? {
+            let job = column::parsed("items.job", found.try_get("job")?, JobKey::parse)?;
+            open.push((job, item_id(&found)?));
+        }
+    }
+    Ok(open)
+}
+
+fn item_id(found: &AnyRow) -> Result<ItemId, StoreError> {
+    let event = Place {
+        seq: Seq::from_i64(found.try_get("seq")?),
+        number: found.try_get("place")?,
+    };
+    let number = found.try_get("item")?;
+    Ok(ItemId { event, number })
+}

@@ -1,0 +1,314 @@
+//! Reading the ledger back, as `trace` shows it: an event with its items, and each item with the attempts that answered for it.
+
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::asked::Asked;
+use super::column::{self, signed, unreadable};
+use super::{EventPlace, Store, StoreError, StoredNotice};
+use passerelle_model::event::{DeliveryKey, EventKind};
+use passerelle_model::id::{EventId, ProcessName, RowKey, SourceName, TableId, WebhookId};
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::{AttemptRecord, Seq};
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+
+/// One accepted delivery and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventStory {
+    /// The stream entry that made it durable.
+    pub seq: Seq,
+    /// Its place in that entry.
+    pub place: i64,
+    /// Its identity.
+    pub key: DeliveryKey,
+    /// The path it came in by.
+    pub source: SourceName,
+    /// What happened to the rows.
+    pub kind: EventKind,
+    /// The table of the rows.
+    pub table: Option<TableId>,
+    /// When the request arrived.
+    pub received: Timestamp,
+    /// How often the same delivery came again.
+    pub duplicates: i64,
+    /// When it came again last.
+    pub last_duplicate: Option<Timestamp>,
+    /// Who asked for it and why, where it is an event of the bridge's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// Its rows, in the delivery's order.
+    pub items: Vec<ItemStory>,
+    /// What people were told because of it.
+    pub notices: Vec<NoticeStory>,
+}
+
+/// A notice, and what operators did about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NoticeStory {
+    /// The notice as it is now.
+    #[serde(flatten)]
+    pub notice: StoredNotice,
+    /// When it was sent again by hand, by whom and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<OperatorAct>,
+}
+
+/// One row of a delivery and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ItemStory {
+    /// The row; `None` for a delivery that names none.
+    pub row: Option<RowKey>,
+    /// The job, where it is about something else than a row: `page/<id>`, `share/<id>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobKey>,
+    /// How it ended; `None` while it is open.
+    pub outcome: Option<Outcome>,
+    /// When it ended.
+    pub closed: Option<Timestamp>,
+    /// The attempts that answered for it, oldest first.
+    pub attempts: Vec<AttemptRecord>,
+    /// What operators did to the row's dead letters since.
+    pub acts: Vec<OperatorAct>,
+}
+
+/// What an operator did about a dead letter or a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperatorAct {
+    /// `replayed`, `discarded` or `retried`.
+    pub act: String,
+    /// The dead letter.
+    pub letter: String,
+    /// The new event, where it was replayed.
+    pub event: Option<String>,
+    /// Who did it.
+    pub by: String,
+    /// Why, where one was given.
+    pub why: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Most events of one story: an event id shared by more pages than this is shown by its latest.
+const EVENTS_PER_STORY: i64 = 100;
+/// Most attempts shown per item: the latest.
+const ATTEMPTS_PER_ITEM: i64 = 50;
+
+impl Store {
+    /// Everything known of an event id, oldest first: a sender may share one id over webhooks and pages. Empty if it was never accepted.
+    pub async fn trace_event(&self, event: &EventId) -> Result<Vec<EventStory>, StoreError> {
+        let found = sqlx::query("SELECT * FROM events WHERE event_id = $1 ORDER BY seq DESC, place DESC LIMIT $2")
+            .bind(event.as_str().to_owned())
+            .bind(EVENTS_PER_STORY)
+            .fetch_all(&self.pool)
+            .await?;
+        self.stories(found, None).await
+    }
+
+    /// The latest `count` events of a row, oldest first, each with this row's item only.
+    pub async fn trace_row(&self, row: RowKey, count: u32) -> Result<Vec<EventStory>, StoreError> {
+        let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
+                         WHERE table_id = $1 AND row_id = $2 ORDER BY seq DESC, place DESC LIMIT $3) ORDER BY seq DESC, place DESC";
+        let found = sqlx::query(statement)
+            .bind(signed(row.table.get()))
+            .bind(signed(row.row.get()))
+            .bind(i64::from(count))
+            .fetch_all(&self.pool)
+            .await?;
+        self.stories(found, Some(&JobKey::of_row(row))).await
+    }
+
+    /// The latest `count` events of a job that is about something else than a row, oldest first, each with this job's item only.
+    pub async fn trace_job(&self, job: &JobKey, count: u32) -> Result<Vec<EventStory>, StoreError> {
+        let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
+                         WHERE job = $1 ORDER BY seq DESC, place DESC LIMIT $2) ORDER BY seq DESC, place DESC";
+        let found = sqlx::query(statement)
+            .bind(job.as_str().to_owned())
+            .bind(i64::from(count))
+            .fetch_all(&self.pool)
+            .await?;
+        self.stories(found, Some(job)).await
+    }
+
+    /// Whether a job was carried out with a later entry covered than this one.
+    pub async fn was_done_after(&self, job: &JobKey, covered: Seq) -> Result<bool, StoreError> {
+        let statement = "SELECT count(*) FROM attempts WHERE job = $1 AND covers > $2 AND ending = 'done'";
+        let found: i64 = sqlx::query_scalar(statement)
+            .bind(job.as_str().to_owned())
+            .bind(covered.as_i64())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(found > 0)
+    }
+
+    /// The raw body of a delivery, as received.
+    pub async fn payload(&self, seq: Seq, place: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored: Option<Vec<u8>> = sqlx::query_scalar("SELECT payload FROM events WHERE seq = $1 AND place = $2")
+            .bind(seq.as_i64())
+            .bind(place)
+            .fetch_optional(&self.pool)
+            .await?;
+        let decompress = |bytes: Vec<u8>| {
+            lz4_flex::decompress_size_prepended(&bytes)
+                .map_err(|error| unreadable("events.payload", &error.to_string()))
+        };
+        stored.map(decompress).transpose()
+    }
+
+    /// Turns event rows (newest first) into stories (oldest first).
+    async fn stories(&self, mut events: Vec<AnyRow>, only: Option<&JobKey>) -> Result<Vec<EventStory>, StoreError> {
+        events.reverse();
+        let mut stories = Vec::with_capacity(events.len());
+        for event in &events {
+            let mut story = read_event(event)?;
+            if story.kind == EventKind::Forced && story.key.webhook.is_none() {
+                let body = self.payload(story.seq, story.place).await?;
+                story.asked = body.as_deref().and_then(Asked::read);
+            }
+            story.items = self.items(story.seq, story.place, only).await?;
+            let at = EventPlace {
+                seq: story.seq,
+                place: story.place,
+            };
+            for notice in self.notices_of(at).await? {
+                if only.is_none() || notice.row.map(JobKey::of_row).as_ref() == only {
+                    let acts = self.acts(&notice.id, Some(Seq::ZERO)).await?;
+                    story.notices.push(NoticeStory { notice, acts });
+                }
+            }
+            stories.push(story);
+        }
+        Ok(stories)
+    }
+
+    async fn items(&self, seq: Seq, place: i64, only: Option<&JobKey>) -> Result<Vec<ItemStory>, StoreError> {
+        let found = sqlx::query("SELECT * FROM items WHERE seq = $1 AND place = $2 ORDER BY item")
+            .bind(seq.as_i64())
+            .bind(place)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut items = Vec::with_capacity(found.len());
+        for stored in &found {
+            let (mut item, closed_by) = read_item(stored)?;
+            let job = item.row.map(JobKey::of_row).or_else(|| item.job.clone());
+            if only.is_some_and(|only| job.as_ref() != Some(only)) {
+                continue;
+            }
+            if let Some(job) = job
+                && (item.outcome.is_none() || closed_by.is_some())
+            {
+                item.attempts = self.attempts(&job, seq, closed_by).await?;
+                item.acts = self.acts(&job, closed_by).await?;
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    /// The attempts of a job that answered for an entry: they cover it, and are not later than the one that closed it.
+    async fn attempts(&self, job: &JobKey, seq: Seq, until: Option<Seq>) -> Result<Vec<AttemptRecord>, StoreError> {
+        let mut found = sqlx::query(
+            "SELECT * FROM attempts WHERE job = $1 AND covers >= $2 AND seq <= $3 ORDER BY seq DESC, place DESC LIMIT $4",
+        )
+        .bind(job.as_str().to_owned())
+        .bind(seq.as_i64())
+        .bind(until.map_or(i64::MAX, Seq::as_i64))
+        .bind(ATTEMPTS_PER_ITEM)
+        .fetch_all(&self.pool)
+        .await?;
+        found.reverse();
+        found.iter().map(read_attempt).collect()
+    }
+
+    /// What operators did about a job after it was given up; nothing while it is open.
+    async fn acts(&self, job: &JobKey, after: Option<Seq>) -> Result<Vec<OperatorAct>, StoreError> {
+        let Some(after) = after else { return Ok(Vec::new()) };
+        let found = sqlx::query("SELECT * FROM operator_acts WHERE job = $1 AND seq >= $2 ORDER BY seq, place")
+            .bind(job.as_str().to_owned())
+            .bind(after.as_i64())
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(read_act).collect()
+    }
+}
+
+fn read_event(row: &AnyRow) -> Result<EventStory, StoreError> {
+    let webhook: Option<i64> = row.try_get("webhook_id")?;
+    let table: Option<i64> = row.try_get("table_id")?;
+    let read_webhook = |number: i64| {
+        WebhookId::new(number.cast_unsigned()).map_err(|_| unreadable("events.webhook_id", &number.to_string()))
+    };
+    Ok(EventStory {
+        seq: Seq::from_i64(row.try_get("seq")?),
+        place: row.try_get("place")?,
+        key: DeliveryKey {
+            webhook: webhook.map(read_webhook).transpose()?,
+            event: column::parsed("events.event_id", row.try_get("event_id")?, EventId::parse)?,
+            batch: row.try_get::<i64, _>("batch")?.cast_unsigned(),
+        },
+        source: column::parsed("events.source", row.try_get("source")?, SourceName::parse)?,
+        kind: column::kind(row.try_get("kind")?)?,
+        table: table.map(column::table).transpose()?,
+        received: Timestamp::from_millis(row.try_get("received")?),
+        duplicates: row.try_get("duplicates")?,
+        last_duplicate: row
+            .try_get::<Option<i64>, _>("last_duplicate")?
+            .map(Timestamp::from_millis),
+        asked: None,
+        items: Vec::new(),
+        notices: Vec::new(),
+    })
+}
+
+/// The item, and the entry of the attempt that closed it.
+fn read_item(row: &AnyRow) -> Result<(ItemStory, Option<Seq>), StoreError> {
+    let (table, row_id): (Option<i64>, Option<i64>) = (row.try_get("table_id")?, row.try_get("row_id")?);
+    let key = match (table, row_id) {
+        (Some(table), Some(row)) => Some(RowKey {
+            table: column::table(table)?,
+            row: column::row(row)?,
+        }),
+        _ => None,
+    };
+    let outcome: Option<String> = row.try_get("outcome")?;
+    let reason: Option<String> = row.try_get("reason")?;
+    let item = ItemStory {
+        row: key,
+        job: row
+            .try_get::<Option<String>, _>("job")?
+            .map(|job| column::parsed("items.job", &job, JobKey::parse))
+            .transpose()?,
+        outcome: outcome.map(|name| column::outcome(&name, reason)).transpose()?,
+        closed: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp::from_millis),
+        attempts: Vec::new(),
+        acts: Vec::new(),
+    };
+    Ok((item, row.try_get::<Option<i64>, _>("closed_seq")?.map(Seq::from_i64)))
+}
+
+fn read_attempt(row: &AnyRow) -> Result<AttemptRecord, StoreError> {
+    let json = |column: &'static str| move |error: serde_json::Error| unreadable(column, &error.to_string());
+    let attempt: i64 = row.try_get("attempt")?;
+    Ok(AttemptRecord {
+        job: column::parsed("attempts.job", row.try_get("job")?, JobKey::parse)?,
+        covers: Seq::from_i64(row.try_get("covers")?),
+        attempt: u32::try_from(attempt).map_err(|_| unreadable("attempts.attempt", &attempt.to_string()))?,
+        worker: column::parsed("attempts.worker", row.try_get("worker")?, ProcessName::parse)?,
+        started: Timestamp::from_millis(row.try_get("started")?),
+        ended: Timestamp::from_millis(row.try_get("ended")?),
+        verdict: serde_json::from_str(row.try_get("verdict")?).map_err(json("attempts.verdict"))?,
+        steps: serde_json::from_str(row.try_get("steps")?).map_err(json("attempts.steps"))?,
+    })
+}
+
+fn read_act(row: &AnyRow) -> Result<OperatorAct, StoreError> {
+    Ok(OperatorAct {
+        act: row.try_get("act")?,
+        letter: row.try_get("letter")?,
+        event: row.try_get("delivery_key")?,
+        by: row.try_get("operator")?,
+        why: row.try_get("why")?,
+        at: Timestamp::from_millis(row.try_get("at")?),
+    })
+}

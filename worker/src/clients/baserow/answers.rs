@@ -1,0 +1,66 @@
+//! What Baserow answers with, as far as the bridge cares: tables, fields, lists of rows. Unknown fields are tolerated.
+
+use passerelle_model::id::{RowId, TableId};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::content::row::Row;
+
+/// A table as `all-tables` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Table {
+    /// Its number.
+    pub id: TableId,
+    /// Its name.
+    pub name: String,
+    /// The database that it is in; part of a row's address for people.
+    pub database_id: u64,
+}
+
+/// A field of a table, as far as the bridge cares.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Field {
+    /// Its number.
+    #[serde(default)]
+    pub id: Option<u64>,
+    /// Its name.
+    pub name: String,
+    /// Its type, in Baserow's word: `text`, `url`, `link_row`, `formula`, ….
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Whether nobody can write it: formulas, look-ups, synced fields.
+    #[serde(default)]
+    pub read_only: bool,
+    /// For a link: the other table.
+    #[serde(default)]
+    pub link_row_table_id: Option<TableId>,
+}
+
+/// One page of the rows that link to a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkingRows {
+    /// Their ids.
+    pub rows: Vec<RowId>,
+    /// Whether there is another page.
+    pub has_more: bool,
+}
+
+/// One page of a table's rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The rows, in full.
+    pub rows: Vec<Row>,
+    /// How many the table has.
+    pub count: u64,
+    /// Whether there is another page.
+    pub has_more: bool,
+}
+
+/// A page of rows as it comes.
+#[derive(Deserialize)]
+pub(super) struct Listing {
+    #[serde(default)]
+    pub(super) count: u64,
+    pub(super) next: Option<String>,
+    pub(super) results: Vec<Value>,
+}

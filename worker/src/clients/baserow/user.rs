@@ -1,0 +1,189 @@
+//! What only a user of Baserow may do: making fields, and seeing and making webhooks. Database tokens are answered 401 there.
+//!
+//! Baserow shows a webhook's headers in clear, and they hold the secret of the ingress: nothing of them is logged or put into a failure.
+
+use std::collections::BTreeMap;
+
+use passerelle_model::config::{BaserowSettings, BaserowUserSettings};
+use passerelle_model::id::TableId;
+use passerelle_model::ledger::FailureClass;
+use reqwest::{Client, Method};
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::clients::answer::{Effect, exchange, http};
+use crate::clients::baserow::classify;
+use crate::failure::{Failure, Target};
+
+/// The path that webhooks of the bridge call, whatever stands before and behind it.
+const BRIDGE_PATH: &str = "/api/webhooks/baserow/";
+
+/// Baserow, signed in as a user.
+pub struct BaserowUser {
+    http: Client,
+    url: String,
+    token: String,
+}
+
+impl std::fmt::Debug for BaserowUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BaserowUser")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A webhook of a table.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Webhook {
+    /// Its number.
+    pub id: u64,
+    /// Where it calls.
+    #[serde(flatten)]
+    pub call: WebhookCall,
+    /// Whether it calls at all; nine failures in a row switch it off.
+    pub active: bool,
+    /// Failures in a row.
+    #[serde(default)]
+    pub failed_triggers: u32,
+    /// When Baserow last changed it, in Baserow's own spelling: switching it off is a change.
+    #[serde(default)]
+    pub updated_on: String,
+}
+
+impl Webhook {
+    /// Whether it calls a bridge.
+    pub fn calls_the_bridge(&self) -> bool {
+        self.call.url.contains(BRIDGE_PATH)
+    }
+}
+
+/// What a webhook calls, and when.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookCall {
+    /// Its name in Baserow's list.
+    pub name: String,
+    /// The address.
+    pub url: String,
+    /// Fixed headers, secrets among them.
+    pub headers: BTreeMap<String, String>,
+    /// All events, or only those named.
+    pub include_all_events: bool,
+    /// `rows.created`, `rows.updated`, `rows.deleted`.
+    pub events: Vec<String>,
+    /// Field names instead of numbers in the payload.
+    pub use_user_field_names: bool,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook")
+            .field("id", &self.id)
+            .field("call", &self.call)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for WebhookCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the headers: they hold a secret.
+        f.debug_struct("WebhookCall")
+            .field("url", &self.url)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BaserowUser {
+    /// Signs in.
+    pub async fn log_in(server: &BaserowSettings, user: &BaserowUserSettings) -> Result<Self, Failure> {
+        #[derive(Deserialize)]
+        struct Session {
+            access_token: String,
+        }
+        let failed = |error: reqwest::Error| Failure::new(FailureClass::Permanent, Target::Baserow, error.to_string());
+        let mut baserow = Self {
+            http: http(server.timeout).map_err(failed)?,
+            url: server.url.clone(),
+            token: String::new(),
+        };
+        let body = json!({"email": user.email, "password": user.password.expose_secret()});
+        let session = baserow
+            .ask::<Session>(Method::POST, "user/token-auth/", Some(body))
+            .await;
+        baserow.token = session.map_err(explain_login)?.access_token;
+        Ok(baserow)
+    }
+
+    /// The webhooks of a table.
+    pub async fn webhooks(&self, table: TableId) -> Result<Vec<Webhook>, Failure> {
+        self.ask(Method::GET, &format!("database/webhooks/table/{table}/"), None)
+            .await
+    }
+
+    /// Makes a webhook. A lost answer is ambiguous: it may exist.
+    pub async fn create_webhook(&self, table: TableId, call: &WebhookCall) -> Result<Webhook, Failure> {
+        let mut body = json!(call);
+        body["request_method"] = json!("POST");
+        self.ask(Method::POST, &format!("database/webhooks/table/{table}/"), Some(body))
+            .await
+    }
+
+    /// Makes a webhook call this, and switches it on.
+    pub async fn update_webhook(&self, id: u64, call: &WebhookCall) -> Result<Webhook, Failure> {
+        let mut body = json!(call);
+        body["active"] = json!(true);
+        self.ask(Method::PATCH, &format!("database/webhooks/{id}/"), Some(body))
+            .await
+    }
+
+    /// Switches a webhook on and leaves everything else of it as it is.
+    pub async fn switch_on(&self, id: u64) -> Result<Webhook, Failure> {
+        let body = json!({"active": true});
+        self.ask(Method::PATCH, &format!("database/webhooks/{id}/"), Some(body))
+            .await
+    }
+
+    /// Makes a field of a type in Baserow's word, e.g. `text` or `url`. A lost answer is ambiguous.
+    pub async fn create_field(&self, table: TableId, name: &str, kind: &str) -> Result<(), Failure> {
+        let body = json!({"name": name, "type": kind});
+        let path = format!("database/fields/table/{table}/");
+        self.ask::<Value>(Method::POST, &path, Some(body)).await.map(|_| ())
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {
+        let effect = match method {
+            Method::POST => Effect::Creates,
+            _ => Effect::Repeatable,
+        };
+        let mut request = self.http.request(method, format!("{}/api/{path}", self.url));
+        if !self.token.is_empty() {
+            request = request.header("Authorization", format!("JWT {}", self.token));
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = exchange(Target::Baserow, effect, request).await?;
+        if let Some(mut failure) = classify(&answer) {
+            if failure.class == FailureClass::Auth {
+                "Baserow does not let this user do that".clone_into(&mut failure.message);
+            }
+            return Err(failure);
+        }
+        serde_json::from_str(&answer.body).map_err(|error| {
+            let message = format!("unreadable answer: {error}");
+            Failure::new(effect.unknown_outcome(), Target::Baserow, message)
+        })
+    }
+}
+
+fn explain_login(mut failure: Failure) -> Failure {
+    if failure.class == FailureClass::Auth {
+        "Baserow does not know this user, or not with this password (check BASEROW_EMAIL and BASEROW_PASSWORD)"
+            .clone_into(&mut failure.message);
+    }
+    failure
+}

@@ -1,0 +1,119 @@
+//! What Docmost lets our account do, looked at anew: for checks, which must not believe a session that was opened before a password changed,
+//! and must work while Redis, where the replicas share their session, is away.
+
+use passerelle_model::ledger::FailureClass;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clients::answer::Effect;
+use crate::clients::docmost::call::{Route, data_of};
+use crate::clients::docmost::session::Session;
+use crate::clients::docmost::{Docmost, Space};
+use crate::failure::{Failure, Target};
+
+/// Spaces per call; Docmost's most.
+const PAGE: u32 = 100;
+/// Most calls for spaces.
+const MOST_PAGES: usize = 20;
+
+/// Our account, as Docmost sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its e-mail address.
+    pub email: String,
+    /// Its role in the workspace: `owner`, `admin`, `member`.
+    pub role: String,
+    /// The spaces that it is in.
+    pub spaces: Vec<Membership>,
+}
+
+/// Our account in a space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The space.
+    pub space: Space,
+    /// Its role there: `admin`, `writer`, `reader`.
+    pub role: String,
+}
+
+impl Membership {
+    /// Whether pages may be made and changed.
+    pub fn may_write(&self) -> bool {
+        self.role != "reader"
+    }
+}
+
+impl Account {
+    /// The membership in the space with this name or slug, as the worker looks for it: the slug wins.
+    pub fn space(&self, name: &str) -> Option<&Membership> {
+        let by_slug = |member: &&Membership| member.space.slug.eq_ignore_ascii_case(name);
+        let by_name = |member: &&Membership| member.space.name == name;
+        self.spaces
+            .iter()
+            .find(by_slug)
+            .or_else(|| self.spaces.iter().find(by_name))
+    }
+}
+
+impl Docmost {
+    /// Signs in, asks who we are and which spaces we are in, and signs out.
+    pub async fn account(&self) -> Result<Account, Failure> {
+        let session = self.sign_in().await?;
+        let account = self.look_around(&session).await;
+        // Each login leaves a session behind, and Docmost keeps only 25; a fixed token must stay what it is.
+        if self.has_password() {
+            let logout = Route::repeatable("sign_out", "auth/logout");
+            let _ = self.ask_as(&session, &logout, &json!({})).await;
+        }
+        account
+    }
+
+    async fn look_around(&self, session: &Session) -> Result<Account, Failure> {
+        #[derive(Deserialize)]
+        struct User {
+            email: String,
+            role: String,
+        }
+        #[derive(Deserialize)]
+        struct Me {
+            user: User,
+        }
+        let who = Route::repeatable("who_am_i", "users/me");
+        let me: Me = data_of(&self.ask_as(session, &who, &json!({})).await?, Effect::Repeatable)?;
+        Ok(Account {
+            email: me.user.email,
+            role: me.user.role,
+            spaces: self.memberships(session).await?,
+        })
+    }
+
+    async fn memberships(&self, session: &Session) -> Result<Vec<Membership>, Failure> {
+        let route = Route::repeatable("list_spaces", "spaces");
+        let mut body = json!({"limit": PAGE});
+        let mut memberships = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let listing: Value = data_of(&self.ask_as(session, &route, &body).await?, Effect::Repeatable)?;
+            let items = listing["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for item in items {
+                memberships.push(membership(item)?);
+            }
+            match listing.pointer("/meta/nextCursor").filter(|cursor| cursor.is_string()) {
+                Some(cursor) => body["cursor"] = cursor.clone(),
+                None => break,
+            }
+        }
+        Ok(memberships)
+    }
+}
+
+fn membership(item: &Value) -> Result<Membership, Failure> {
+    let space = Space::deserialize(item).map_err(|error| {
+        let message = format!("unreadable answer: {error}");
+        Failure::new(FailureClass::Transient, Target::Docmost, message)
+    })?;
+    let role = item.pointer("/membership/role").and_then(Value::as_str);
+    Ok(Membership {
+        space,
+        role: role.unwrap_or("unknown").to_owned(),
+    })
+}

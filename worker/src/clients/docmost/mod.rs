@@ -1,0 +1,293 @@
+//! Docmost's page API: what the bridge asks of it. The calls themselves are in `docmost_call.rs`, the session in `docmost_session.rs`.
+//!
+//! Docmost offers no help against double pages: no client ids, no idempotency keys, no unique titles. So pages carry two marks of ours, a label
+//! (exact, survives edits, not copied by "duplicate") and a token in the text (there from the first moment, found by search). `apply` uses them.
+//! A 200 does not prove that an update was stored: the answer carries title, text and `deletedAt`, and [`Docmost::update`] checks them.
+
+mod account;
+mod answers;
+mod call;
+mod session;
+
+use passerelle_model::id::PageId;
+use passerelle_model::ledger::FailureClass;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub use crate::clients::docmost::account::{Account, Membership};
+use crate::clients::docmost::answers::Label;
+pub use crate::clients::docmost::answers::{Page, PageSpace, Person, Share, SharedPage, Space};
+use crate::clients::docmost::call::Route;
+pub use crate::clients::docmost::call::{Docmost, Late};
+use crate::content::page::{Body, DesiredIcon, DesiredPage};
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+
+/// Most pages of a listing that are read, 100 items each: far more than a wiki has, so that a cursor that goes in circles comes to an end.
+const MOST_LISTING_PAGES: usize = 1000;
+
+impl Docmost {
+    /// The address of a page for people; it stays right when the title changes.
+    pub fn page_address(&self, slug_id: &str) -> String {
+        format!("{}/p/{slug_id}", self.public_url())
+    }
+
+    /// The space with this name or slug; the slug wins if both exist.
+    pub async fn space(&self, journal: &mut Journal, name: &str) -> Result<Option<Space>, Failure> {
+        let spaces: Vec<Space> = self
+            .list(journal, &Route::repeatable("find_space", "spaces"), json!({}))
+            .await?;
+        let by_slug = spaces.iter().position(|space| space.slug.eq_ignore_ascii_case(name));
+        let found = by_slug.or_else(|| spaces.iter().position(|space| space.name == name));
+        Ok(found.and_then(|index| spaces.into_iter().nth(index)))
+    }
+
+    /// Creates a page. A lost answer is ambiguous: the page may exist, or come to exist later. `late` is run right before a call that had to
+    /// wait for its turn.
+    pub async fn create(
+        &self,
+        journal: &mut Journal,
+        space: &str,
+        page: &DesiredPage,
+        late: Late<'_>,
+    ) -> Result<Page, Failure> {
+        let mut body =
+            json!({"spaceId": space, "title": page.title, "format": "markdown", "content": page.body.text()});
+        if let DesiredIcon::Is(Some(icon)) = &page.icon {
+            body["icon"] = json!(icon);
+        }
+        if let Some(parent) = &page.parent {
+            body["parentPageId"] = json!(parent);
+        }
+        self.ask_late(
+            journal,
+            &Route::creating("create_page", "pages/create"),
+            body,
+            Some(late),
+        )
+        .await
+    }
+
+    /// Makes title, icon and (where the rule says so) body of a page equal to the desired ones, and checks the answer.
+    pub async fn update(&self, journal: &mut Journal, id: &PageId, page: &DesiredPage) -> Result<Page, Failure> {
+        let mut body = json!({"pageId": id, "title": page.title});
+        if let DesiredIcon::Is(icon) = &page.icon {
+            body["icon"] = json!(icon);
+        }
+        if let Body::Follows { text, .. } = &page.body {
+            body["content"] = json!(text);
+            body["operation"] = json!("replace");
+            body["format"] = json!("markdown");
+        }
+        let answer: Page = self
+            .ask(journal, &Route::repeatable("update_page", "pages/update"), body)
+            .await?;
+        check_update(&answer, page).map(|()| answer)
+    }
+
+    /// A page, also if it is in the trash; `None` if it is gone for good.
+    pub async fn page(&self, journal: &mut Journal, id: &PageId) -> Result<Option<Page>, Failure> {
+        let result = self
+            .ask(
+                journal,
+                &Route::repeatable("read_page", "pages/info"),
+                json!({"pageId": id}),
+            )
+            .await;
+        gone_is_none(result)
+    }
+
+    /// The names of a page's labels; `None` if the page is gone.
+    pub async fn labels(&self, journal: &mut Journal, id: &PageId) -> Result<Option<Vec<String>>, Failure> {
+        let result = self
+            .list(
+                journal,
+                &Route::repeatable("read_labels", "pages/labels"),
+                json!({"pageId": id}),
+            )
+            .await
+            .map(|labels: Vec<Label>| labels.into_iter().map(|label| label.name).collect());
+        gone_is_none(result)
+    }
+
+    /// Puts a label on a page; again is no harm.
+    pub async fn add_label(&self, journal: &mut Journal, id: &PageId, label: &str) -> Result<(), Failure> {
+        let body = json!({"pageId": id, "names": [label]});
+        self.tell(journal, &Route::repeatable("label_page", "pages/labels/add"), body)
+            .await
+    }
+
+    /// The pages that people put a label on, trashed ones left out, `at_once` (at most 100) per call. Docmost's lists by time may leave out a page at
+    /// the border of two calls: whoever looks regularly varies `at_once`.
+    pub async fn labelled(&self, journal: &mut Journal, label: &str, at_once: u8) -> Result<Vec<Page>, Failure> {
+        let route = Route::repeatable("list_labelled", "labels/pages");
+        self.list_by(journal, &route, json!({"name": label, "limit": at_once}))
+            .await
+    }
+
+    /// The shares of all spaces that our account is a member of, latest first.
+    pub async fn shares(&self, journal: &mut Journal) -> Result<Vec<Share>, Failure> {
+        let route = Route::repeatable("list_shares", "shares");
+        self.list(journal, &route, json!({})).await
+    }
+
+    /// Changes nothing of a page but its title and, if there is one, its icon.
+    pub async fn retitle(
+        &self,
+        journal: &mut Journal,
+        id: &PageId,
+        (title, icon): (&str, Option<&str>),
+    ) -> Result<(), Failure> {
+        let mut body = json!({"pageId": id, "title": title});
+        if let Some(icon) = icon {
+            body["icon"] = json!(icon);
+        }
+        self.tell(journal, &Route::repeatable("mark_page", "pages/update"), body)
+            .await
+    }
+
+    /// The pages with a label, trashed ones left out.
+    pub async fn pages_with_label(&self, journal: &mut Journal, label: &str) -> Result<Vec<Page>, Failure> {
+        self.list(
+            journal,
+            &Route::repeatable("find_by_label", "labels/pages"),
+            json!({"name": label}),
+        )
+        .await
+    }
+
+    /// Our own pages with this one-word token in their text, trashed ones left out. Copies that people made are not our own.
+    pub async fn pages_with_token(&self, journal: &mut Journal, token: &str) -> Result<Vec<Page>, Failure> {
+        #[derive(Deserialize)]
+        struct Hits {
+            items: Vec<Page>,
+        }
+        let user = self.user().await?;
+        let body = json!({"query": token, "creatorId": user, "limit": 50});
+        let hits: Hits = self
+            .ask(journal, &Route::repeatable("find_by_token", "search"), body)
+            .await?;
+        Ok(hits.items)
+    }
+
+    /// The pages in the trash of a space.
+    pub async fn trash_of(&self, journal: &mut Journal, space: &str) -> Result<Vec<Page>, Failure> {
+        self.list(
+            journal,
+            &Route::repeatable("look_in_trash", "pages/trash"),
+            json!({"spaceId": space}),
+        )
+        .await
+    }
+
+    /// Puts a page into the trash; again is no harm.
+    pub async fn trash(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
+        self.tell(
+            journal,
+            &Route::repeatable("trash_page", "pages/delete"),
+            json!({"pageId": id}),
+        )
+        .await
+    }
+
+    /// Takes a page out of the trash; a page that is not there stays where it is.
+    pub async fn restore(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
+        self.tell(
+            journal,
+            &Route::repeatable("restore_page", "pages/restore"),
+            json!({"pageId": id}),
+        )
+        .await
+    }
+
+    /// Moves a page to another space; id and labels stay.
+    pub async fn move_to_space(&self, journal: &mut Journal, id: &PageId, space: &str) -> Result<(), Failure> {
+        let body = json!({"pageId": id, "spaceId": space});
+        self.tell(journal, &Route::repeatable("move_page", "pages/move-to-space"), body)
+            .await
+    }
+
+    /// Puts a page below another one, at a place among its siblings; again is no harm.
+    pub async fn place(
+        &self,
+        journal: &mut Journal,
+        id: &PageId,
+        parent: &PageId,
+        position: &str,
+    ) -> Result<(), Failure> {
+        let body = json!({"pageId": id, "parentPageId": parent, "position": position});
+        self.tell(journal, &Route::repeatable("place_page", "pages/move"), body)
+            .await
+    }
+
+    /// Reads a whole listing, a hundred items at a time.
+    async fn list<T: for<'de> Deserialize<'de>>(
+        &self,
+        journal: &mut Journal,
+        route: &Route,
+        filter: Value,
+    ) -> Result<Vec<T>, Failure> {
+        let mut body = filter;
+        body["limit"] = json!(100);
+        self.list_by(journal, route, body).await
+    }
+
+    /// Reads a whole listing, as many items at a time as the body says.
+    async fn list_by<T: for<'de> Deserialize<'de>>(
+        &self,
+        journal: &mut Journal,
+        route: &Route,
+        mut body: Value,
+    ) -> Result<Vec<T>, Failure> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Meta {
+            next_cursor: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Listing<T> {
+            items: Vec<T>,
+            meta: Option<Meta>,
+        }
+        let mut items = Vec::new();
+        for _ in 0..MOST_LISTING_PAGES {
+            let listing: Listing<T> = self.ask(journal, route, body.clone()).await?;
+            items.extend(listing.items);
+            match listing.meta.and_then(|meta| meta.next_cursor) {
+                Some(cursor) => body["cursor"] = json!(cursor),
+                None => return Ok(items),
+            }
+        }
+        let read = items.len();
+        tracing::warn!(
+            step = route.step,
+            read,
+            "a listing of Docmost has no end; the rest was left out"
+        );
+        journal.note(route.step, format!("only the first {read} were read"));
+        Ok(items)
+    }
+}
+
+fn gone_is_none<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.class == FailureClass::Gone => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Docmost writes the title before it looks at the content, and may lose content with a 200.
+fn check_update(answer: &Page, page: &DesiredPage) -> Result<(), Failure> {
+    let lost = |what: &str| {
+        let message = format!("answered 200 but did not keep the {what}");
+        Err(Failure::new(FailureClass::Transient, Target::Docmost, message))
+    };
+    if answer.title.as_deref() != Some(page.title.as_str()) {
+        return lost("title");
+    }
+    match &page.body {
+        Body::Follows { proof, .. } if !answer.contains(proof) => lost("content"),
+        Body::Follows { .. } | Body::Once { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,301 @@
+//! Our session with Docmost: one for all replicas, because Docmost allows ten logins a minute and keeps 25 sessions.
+//!
+//! The token lives in Redis (`<prefix>:docmost:session`) and outlives restarts; each process keeps a copy. Who finds it old (at 80 % of its life)
+//! or refused logs in again, one at a time (`<prefix>:docmost:login:lock`) and at most eight times a minute over all replicas
+//! (`<prefix>:docmost:logins`); everybody else waits a moment for the new token.
+//! A 401 says nothing about *why*; so whoever gets one first looks whether another replica has renewed the token meanwhile.
+//! Trouble here holds jobs, it never spends their attempts: whoever cannot sign in has not begun with the row.
+//! While the login's gate is closed nobody counts or tries a login; and who waited for a login that failed does not repeat it at once.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::Redis;
+use redis::AsyncCommands as _;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::failure::{Failure, Target};
+
+/// Most logins per minute over all replicas. Docmost allows 10 per address; people behind the same address want some too.
+const MOST_LOGINS_A_MINUTE: u64 = 8;
+/// How long one login may take before another replica may try.
+const LOCK_SECONDS: u64 = 30;
+/// How long to wait for the login of another replica before the job is put back.
+const WAIT_FOR_OTHERS: Duration = Duration::from_secs(3);
+/// How often to look meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a job is held after a login that failed.
+const AFTER_FAILED_LOGIN: Duration = Duration::from_secs(2);
+/// Assumed life of a token that does not tell.
+const UNKNOWN_LIFE: Duration = Duration::from_hours(24);
+
+/// A signed-in account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Session {
+    token: String,
+    /// The account's user id: what it created is recognised by it.
+    pub(super) user: String,
+    renew_at: Timestamp,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session with a fresh token.
+    pub(super) fn new(token: String, user: String, now: Timestamp) -> Self {
+        let renew_at = now.plus(life_of(&token, now).mul_f64(0.8));
+        Self { token, user, renew_at }
+    }
+
+    /// The bearer token.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.renew_at
+    }
+}
+
+/// How to sign in.
+pub(super) trait Login {
+    /// Whether a login may be tried now.
+    async fn admit(&self) -> Result<(), Failure>;
+    /// Signs in.
+    async fn log_in(&self) -> Result<Session, Failure>;
+}
+
+/// The place where the replicas share their session.
+#[derive(Debug)]
+pub(super) struct SharedSession {
+    redis: Redis,
+    copy: Mutex<Copy>,
+}
+
+/// What this process knows.
+#[derive(Debug, Default)]
+struct Copy {
+    session: Option<Session>,
+    /// When the last login failed, and how.
+    failed: Option<(Instant, Failure)>,
+}
+
+impl SharedSession {
+    /// Over this Redis.
+    pub(super) fn new(redis: Redis) -> Self {
+        Self {
+            redis,
+            copy: Mutex::new(Copy::default()),
+        }
+    }
+
+    /// A session to use. `refused` is the one that Docmost has just refused, if any.
+    pub(super) async fn get(&self, refused: Option<&Session>, login: &impl Login) -> Result<Session, Failure> {
+        let asked = Instant::now();
+        let mut copy = self.copy.lock().await;
+        let is_good = |session: &Session| session.is_fresh(Timestamp::now()) && Some(session) != refused;
+        if let Some(session) = copy.session.as_ref().filter(|session| is_good(session)) {
+            return Ok(session.clone());
+        }
+        if let Some((_, failure)) = copy.failed.as_ref().filter(|(when, _)| *when >= asked) {
+            return Err(failure.clone());
+        }
+        let result = match self.stored().await?.filter(is_good) {
+            Some(session) => Ok(session),
+            None => self.renew(is_good, login).await,
+        };
+        match &result {
+            Ok(session) => copy.session = Some(session.clone()),
+            Err(failure) => copy.failed = Some((Instant::now(), failure.clone())),
+        }
+        result
+    }
+
+    /// Logs in, or waits for the replica that does.
+    async fn renew(&self, is_good: impl Fn(&Session) -> bool, login: &impl Login) -> Result<Session, Failure> {
+        login.admit().await?;
+        let deadline = Instant::now() + WAIT_FOR_OTHERS;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        while Instant::now() < deadline {
+            looks.tick().await;
+            if self.lock().await? {
+                let result = self.log_in_once(&is_good, login).await;
+                self.unlock().await;
+                return result;
+            }
+            if let Some(session) = self.stored().await?.filter(&is_good) {
+                return Ok(session);
+            }
+        }
+        Err(Failure::new(
+            FailureClass::Auth,
+            Target::Docmost,
+            "another worker is signing in to Docmost",
+        )
+        .after(LOOK_EVERY))
+    }
+
+    /// Under the lock: somebody may have been faster; else one login, if the minute allows one more.
+    async fn log_in_once(&self, is_good: impl Fn(&Session) -> bool, login: &impl Login) -> Result<Session, Failure> {
+        if let Some(session) = self.stored().await?.filter(is_good) {
+            return Ok(session);
+        }
+        // It may have been closed while we waited for the lock.
+        login.admit().await?;
+        self.count_login().await?;
+        let session = login.log_in().await.map_err(innocent)?;
+        self.store(&session).await?;
+        Ok(session)
+    }
+
+    async fn stored(&self) -> Result<Option<Session>, Failure> {
+        let mut redis = self.connection().await?;
+        let text: Option<String> = redis.get(self.key("session")).await.map_err(unavailable)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    async fn store(&self, session: &Session) -> Result<(), Failure> {
+        let mut redis = self.connection().await?;
+        let life = session.renew_at.since(Timestamp::now()).as_secs().max(1);
+        let text = serde_json::to_string(session).map_err(|error| {
+            Failure::new(
+                FailureClass::Transient,
+                Target::Redis,
+                format!("the session cannot be stored: {error}"),
+            )
+        })?;
+        redis.set_ex(self.key("session"), text, life).await.map_err(unavailable)
+    }
+
+    async fn lock(&self) -> Result<bool, Failure> {
+        let mut redis = self.connection().await?;
+        let options = redis::SetOptions::default()
+            .conditional_set(redis::ExistenceCheck::NX)
+            .with_expiration(redis::SetExpiry::EX(LOCK_SECONDS));
+        let taken: Option<String> = redis
+            .set_options(self.key("login:lock"), "taken", options)
+            .await
+            .map_err(unavailable)?;
+        Ok(taken.is_some())
+    }
+
+    /// Best effort: an abandoned lock expires.
+    async fn unlock(&self) {
+        if let Ok(mut redis) = self.connection().await {
+            let _: Result<(), _> = redis.del(self.key("login:lock")).await;
+        }
+    }
+
+    async fn count_login(&self) -> Result<(), Failure> {
+        let key = self.key("logins");
+        let mut redis = self.connection().await?;
+        let (count, left): (u64, i64) = redis::pipe()
+            .atomic()
+            .incr(&key, 1)
+            .cmd("EXPIRE")
+            .arg(&key)
+            .arg(60)
+            .arg("NX")
+            .ignore()
+            .ttl(&key)
+            .query_async(&mut redis)
+            .await
+            .map_err(unavailable)?;
+        if count <= MOST_LOGINS_A_MINUTE {
+            return Ok(());
+        }
+        let wait = Duration::from_secs(u64::try_from(left).unwrap_or(60).max(1));
+        let message = "the logins of this minute are used up; is another program using the bridge's account?";
+        Err(Failure::new(FailureClass::Auth, Target::Docmost, message).after(wait))
+    }
+
+    async fn connection(&self) -> Result<redis::aio::ConnectionManager, Failure> {
+        self.redis.connection().await.map_err(|error| {
+            Failure::new(FailureClass::Transient, Target::Redis, error.to_string()).after(AFTER_FAILED_LOGIN)
+        })
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}:docmost:{name}", self.redis.prefix())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err gives the error away")]
+fn unavailable(error: redis::RedisError) -> Failure {
+    Failure::new(FailureClass::Transient, Target::Redis, error.to_string()).after(AFTER_FAILED_LOGIN)
+}
+
+/// The failure of a login, as its job feels it: held, whatever it was, for the row is innocent.
+fn innocent(mut failure: Failure) -> Failure {
+    if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) {
+        failure.class = FailureClass::Auth;
+    }
+    let wait = failure.retry_after.unwrap_or(AFTER_FAILED_LOGIN);
+    failure.after(wait)
+}
+
+/// How long a JSON web token lives from now on; an hour-old clock difference only makes us renew early.
+fn life_of(token: &str, now: Timestamp) -> Duration {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: i64,
+    }
+    let claims = token.split('.').nth(1).and_then(|part| {
+        let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?;
+        serde_json::from_slice::<Claims>(&bytes).ok()
+    });
+    claims.map_or(UNKNOWN_LIFE, |claims| {
+        Timestamp::from_millis(claims.exp.saturating_mul(1000)).since(now)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_renewed_at_four_fifths_of_its_life() {
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"u","exp":1000}"#);
+        let session = Session::new(format!("h.{claims}.s"), "u".to_owned(), Timestamp::from_millis(0));
+        assert!(session.is_fresh(Timestamp::from_millis(799_999)));
+        assert!(!session.is_fresh(Timestamp::from_millis(800_000)));
+    }
+
+    #[test]
+    fn a_token_that_tells_nothing_is_kept_for_a_day() {
+        assert_eq!(life_of("opaque", Timestamp::from_millis(0)), UNKNOWN_LIFE);
+        assert_eq!(life_of("a.!!.c", Timestamp::from_millis(0)), UNKNOWN_LIFE);
+    }
+
+    #[test]
+    fn no_failed_login_buries_a_job() {
+        for class in [
+            FailureClass::Permanent,
+            FailureClass::Gone,
+            FailureClass::Transient,
+            FailureClass::Auth,
+        ] {
+            let failure = innocent(Failure::new(class, Target::Docmost, "x"));
+            assert!(
+                matches!(failure.class, FailureClass::Auth | FailureClass::Transient) && failure.retry_after.is_some()
+            );
+        }
+    }
+
+    #[test]
+    fn a_session_never_prints_its_token() {
+        let session = Session::new("secret-token".to_owned(), "u".to_owned(), Timestamp::from_millis(0));
+        assert!(!format!("{session:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,107 @@
+//! What every job may use, in one place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use passerelle_model::id::RowKey;
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::Queue;
+use passerelle_queue::gate::Gates;
+use passerelle_queue::loops::Loops;
+use passerelle_queue::schedule::Schedule;
+use passerelle_store::Store;
+use tokio::sync::Mutex;
+
+use crate::clients::baserow::{Baserow, Table};
+use crate::clients::docmost::{Docmost, Space};
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+use crate::lookups::cache::Cache;
+use crate::lookups::repeats::Repeats;
+use crate::lookups::tables::Tables;
+use crate::maintenance::sources::SourceWatch;
+use crate::outbox::Outbox;
+use crate::rules::Rules;
+
+/// The worker's surroundings.
+#[derive(Debug)]
+pub struct Bridge {
+    /// The source of the rows.
+    pub baserow: Baserow,
+    /// The wiki.
+    pub docmost: Docmost,
+    /// Where the jobs of rows are woken that use a changed row.
+    pub queue: Queue,
+    /// Outage mode.
+    pub gates: Gates,
+    /// Links and intents.
+    pub store: Store,
+    /// Look-ups.
+    pub cache: Cache,
+    /// What to do for which table.
+    pub rules: Rules,
+    /// Which table a number means.
+    pub tables: Tables,
+    /// Whose turn it is to do what is due from time to time.
+    pub schedule: Schedule,
+    /// How long after an unknown outcome a page may still come to exist.
+    pub zombie_window: Duration,
+    /// Where people are told.
+    pub outbox: Outbox,
+    /// What was synced lately.
+    pub repeats: Repeats,
+    /// Which rows go in circles.
+    pub loops: Loops,
+    /// Who looks after Baserow's webhooks, where there is a user who may.
+    pub sources: Option<SourceWatch>,
+    /// Held by the one job of this process that carries the ledger into the store because it needs what is in it.
+    pub ledger_turn: Mutex<()>,
+}
+
+impl Bridge {
+    /// "Not found" proves nothing while an abandoned create, begun at `started`, may still make a `what`: a hold until then, which blames nobody.
+    pub fn wait_out_create(&self, started: Timestamp, timeout: Duration, what: &str) -> Result<(), Failure> {
+        let wait = started.plus(timeout).plus(self.zombie_window).since(Timestamp::now());
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let message = format!("an earlier create has an unknown outcome: waiting until it can no longer make a {what}");
+        Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
+    }
+
+    /// The table that a link field of a row leads to.
+    pub(crate) async fn linked_table(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        field: &str,
+    ) -> Result<Arc<Table>, Failure> {
+        let id = self
+            .tables
+            .linked_table(&self.baserow, journal, key.table, field)
+            .await?;
+        let table = match id {
+            Some(id) => self.tables.get(&self.baserow, journal, id).await?,
+            None => None,
+        };
+        table.ok_or_else(|| {
+            Failure::unmappable(format!(
+                "the field {field:?} leads to no table that BASEROW_TOKEN may read: it must be a link field, and the token needs rights there"
+            ))
+        })
+    }
+
+    /// The space with this name or slug.
+    pub async fn space(&self, journal: &mut Journal, name: &str) -> Result<Space, Failure> {
+        if let Some(space) = self.cache.space(name).await {
+            return Ok(space);
+        }
+        let Some(space) = self.docmost.space(journal, name).await? else {
+            let message = format!("the bridge's account sees no space {name:?}: add it to the space, or mend the rule");
+            return Err(Failure::new(FailureClass::Transient, Target::Docmost, message));
+        };
+        self.cache.keep_space(name, &space).await;
+        Ok(space)
+    }
+}

@@ -1,0 +1,172 @@
+//! Moves facts from the ledger stream into the store, in every worker process, one process at a time.
+//!
+//! Who writes is settled by a lease in Redis, only so that the others do not work in vain: that each fact is written exactly once is the
+//! store's own promise (see `shared/store/src/record.rs`), whoever else writes. So the lease may be lost, doubled or forgotten without harm.
+//! An outage of Redis or of the database makes the ledger late, never wrong: the stream keeps what the store has not taken, and the
+//! writer tries again for ever. A writer that cannot reach the database lets the lease go: perhaps another one can.
+//! When the process is told to stop, it takes what is there, within [`LAST_PASS`], and lets the lease go.
+
+mod lease;
+mod measure;
+mod retirement;
+mod waits;
+
+use std::time::Duration;
+
+use passerelle_model::id::ProcessName;
+use passerelle_queue::{Queue, QueueError, Redis};
+use passerelle_store::{Intake, IntakeError, Store, take_ledger};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use lease::Lease;
+use retirement::Retirement;
+use waits::Waits;
+
+/// Entries per transaction: enough to spread the cost of a commit, few enough to hold in memory with their payloads.
+const BATCH: usize = 500;
+/// A step that takes longer than this hangs: it is given up and repeated.
+const LONGEST_STEP: Duration = Duration::from_mins(1);
+/// How long a stopping process goes on writing.
+const LAST_PASS: Duration = Duration::from_secs(5);
+
+/// The ledger writer of one process.
+#[derive(Debug)]
+pub struct LedgerWriter {
+    queue: Queue,
+    store: Store,
+    lease: Lease,
+    keep: Option<Duration>,
+}
+
+impl LedgerWriter {
+    /// A writer over any of the bridge's queues (they share one ledger). `name` is this process, for the lease.
+    pub fn new(queue: Queue, store: Store, redis: Redis, name: ProcessName) -> Self {
+        Self {
+            queue,
+            store,
+            lease: Lease::new(redis, name),
+            keep: None,
+        }
+    }
+
+    /// Finished events are removed after this time; without it, never.
+    #[must_use]
+    pub fn keep(self, keep: Option<Duration>) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// Writes until told to stop, then once more what is there. Stop it after everything that still adds facts.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            // A step that is dropped halfway has written nothing, or all of it.
+            () = self.write_for_ever() => {}
+            () = measure::for_ever(&self.queue, &self.store) => {}
+            () = stop.cancelled() => {}
+        }
+        self.finish().await;
+    }
+
+    async fn write_for_ever(&self) {
+        let mut waits = Waits::default();
+        let mut retirement = Retirement::new(self.keep);
+        loop {
+            let wait = match self.careful_step(waits.is_outage()).await {
+                Ok(found) => {
+                    let wait = waits.after(found);
+                    let has_more = self.retire(found, &mut retirement).await;
+                    if has_more { Duration::ZERO } else { wait }
+                }
+                Err(trouble) => {
+                    if let Err(error) = self.lease.let_go().await {
+                        tracing::debug!(%error, "the lease could not be let go; it will lapse");
+                    }
+                    waits.after_trouble(&trouble)
+                }
+            };
+            sleep(wait).await;
+        }
+    }
+
+    /// After a failure the lease is taken only when the database answers: whoever held it in vain would keep it from those who could write.
+    async fn careful_step(&self, has_failed: bool) -> Result<Found, Trouble> {
+        if has_failed {
+            timeout(LONGEST_STEP, self.store.check())
+                .await?
+                .map_err(IntakeError::from)?;
+        }
+        self.step().await
+    }
+
+    /// One look at the stream, if it is this process' turn.
+    async fn step(&self) -> Result<Found, Trouble> {
+        timeout(LONGEST_STEP, async {
+            if !self.lease.take().await? {
+                return Ok(Found::NotOurTurn);
+            }
+            Ok(match take_ledger(&self.queue, &self.store, BATCH).await? {
+                Intake::Taken(count) => {
+                    let written = u64::try_from(count).unwrap_or(u64::MAX);
+                    metrics::counter!("passerelle_ledger_entries_written_total").increment(written);
+                    if count == BATCH { Found::Much } else { Found::Little }
+                }
+                Intake::Empty => Found::Nothing,
+                Intake::Moved => Found::Much,
+            })
+        })
+        .await?
+    }
+
+    /// Removes a little of what is old, if there is time for it; says whether there is more to remove.
+    async fn retire(&self, found: Found, retirement: &mut Retirement) -> bool {
+        match found {
+            Found::Little | Found::Nothing => {}
+            Found::Much | Found::NotOurTurn => return false,
+        }
+        match timeout(LONGEST_STEP, retirement.step(&self.store)).await {
+            Ok(Ok(has_more)) => has_more,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "old events could not be removed now");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Takes what is left, if it is this process' turn, and lets the lease go for the next writer.
+    async fn finish(&self) {
+        let last_pass = async {
+            while matches!(self.step().await, Ok(Found::Much | Found::Little)) {}
+            self.lease.let_go().await
+        };
+        match timeout(LAST_PASS, last_pass).await {
+            Ok(Ok(())) => tracing::debug!("the ledger writer has stopped"),
+            Ok(Err(error)) => tracing::debug!(%error, "the ledger writer has stopped; its lease will lapse"),
+            Err(_) => tracing::warn!("the ledger could not be written to its end in time; another process will do it"),
+        }
+    }
+}
+
+/// What the writer found at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// More is waiting, probably.
+    Much,
+    /// The end of the stream was reached, with something taken.
+    Little,
+    /// Nothing was there.
+    Nothing,
+    /// Another process writes.
+    NotOurTurn,
+}
+
+/// Why a step failed. Every step may be repeated.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error(transparent)]
+    Lease(#[from] QueueError),
+    #[error("the database or Redis did not finish within {LONGEST_STEP:?}")]
+    Slow(#[from] tokio::time::error::Elapsed),
+}

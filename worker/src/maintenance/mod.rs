@@ -1,0 +1,9 @@
+//! What workers do besides jobs: moving the ledger into the store, probing targets, periodic tasks, health.
+
+pub mod health;
+pub mod heartbeat;
+pub mod ledger_writer;
+pub mod probe;
+pub mod reconcile;
+pub mod sources;
+pub mod tasks;

@@ -1,0 +1,59 @@
+//! Which rows were refused for good a short time ago: asking for them again would only make another dead letter of each, at every round.
+//!
+//! All such letters are read once per walk, when the first row is found that might have one. Letters are in the order of time, so that is
+//! as much work as there are letters of a day, whatever else is dead and however many rows are found.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use passerelle_model::job::JobKey;
+use passerelle_model::ledger::Seq;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::Queue;
+
+use super::Finding;
+use crate::context::Bridge;
+use crate::failure::Failure;
+
+/// How long a letter speaks for its row. Then it is asked for once more: somebody may have mended the cause and forgotten the letter.
+const SPEAKS_FOR: Duration = Duration::from_hours(24);
+/// A letter of a job that has used up its attempts is left out: what was not working then may be working now.
+const FOR_GOOD: [&str; 2] = ["\"reason\":\"permanent\"", "\"reason\":\"poison\""];
+
+/// The latest letters of a walk, by job.
+#[derive(Debug, Default)]
+pub(super) struct Letters {
+    known: Option<HashMap<JobKey, (String, Seq)>>,
+}
+
+impl Letters {
+    /// Writes into each finding the letter that its row has, if one speaks for it.
+    pub(super) async fn mark(&mut self, bridge: &Bridge, findings: &mut [Finding]) -> Result<(), Failure> {
+        for finding in findings.iter_mut().filter(|finding| finding.reason.can_be_mended()) {
+            let job = JobKey::of_row(finding.row);
+            let known = match &mut self.known {
+                Some(known) => known,
+                empty => empty.insert(latest(&bridge.queue).await?),
+            };
+            let Some((letter, covers)) = known.get(&job) else {
+                continue;
+            };
+            // A row that has been carried out since has another state now.
+            if !bridge.store.was_done_after(&job, *covers).await? {
+                finding.letter = Some(letter.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn latest(queue: &Queue) -> Result<HashMap<JobKey, (String, Seq)>, Failure> {
+    let since = Timestamp::now().minus(SPEAKS_FOR);
+    let is_for_good = |stored: &str| FOR_GOOD.iter().any(|reason| stored.contains(reason));
+    let mut known = HashMap::new();
+    for letter in queue.letters_since(since, is_for_good).await? {
+        // The newest come first.
+        known.entry(letter.job).or_insert((letter.id, letter.covers));
+    }
+    Ok(known)
+}

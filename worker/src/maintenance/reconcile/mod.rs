@@ -1,0 +1,107 @@
+//! Repairs what webhooks never tell (H2): compares every row of the rules' tables with what the store knows of its pages, and asks for the
+//! rows that differ.
+//!
+//! **What is found.** Rows without a page (imported, or added while the webhook was switched off); rows that do not know their page, or name
+//! another one (a restored backup); rows whose rendered state is not the one last written (formulas, renamed options, events beyond Baserow's
+//! limit of a thousand rows); pages whose row is gone.
+//!
+//! **What is done.** Nothing but an ordinary forced event for each such row. The row's own job then does what it always does, under the same
+//! promises: a page that exists already is found by its marks, not made again. So a finding that is out of date costs one `no_change`,
+//! and a reconciliation that is broken off may always be run again from the start: what it had asked for differs no more. It need not
+//! be: [`Mark`]s say how far it had come.
+//!
+//! **What it costs.** One call to Baserow per 200 rows, none to Docmost. [`Walk`] reads, [`Requests`] asks, slowly and only while few jobs wait.
+//!
+//! **What is not asked for.** A row that cannot be rendered at all: its job would only die. And a row that was refused for good within the last
+//! day, whose dead letter nobody has replayed or discarded: it would only get another letter. Both are reported instead.
+
+mod compare;
+mod letters;
+mod linked_tables;
+mod marks;
+mod requests;
+mod walk;
+
+use passerelle_model::id::{RowKey, TableId};
+use serde::Serialize;
+
+pub use marks::{Left, LeftTable, Mark};
+pub use requests::Requests;
+pub use walk::{Look, Walk};
+
+/// The source of the events that the reconciliation makes, and the beginning of their ids.
+pub const SOURCE: &str = "reconcile";
+
+/// What to look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Only this table.
+    pub table: Option<TableId>,
+    /// Only rows that have no page, or do not know it.
+    pub unmapped: bool,
+}
+
+/// A row that needs a look, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which row.
+    pub row: RowKey,
+    /// The rule that wants its page.
+    pub rule: String,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub reason: Reason,
+    /// The dead letter of the row, where it was refused for good a short time ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter: Option<String>,
+}
+
+impl Finding {
+    /// Whether asking for the row can help.
+    pub fn can_be_mended(&self) -> bool {
+        self.reason.can_be_mended() && self.letter.is_none()
+    }
+}
+
+/// What is wrong with a row or its pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", content = "detail", rename_all = "snake_case")]
+pub enum Reason {
+    /// It has no page that the store knows.
+    NoPage,
+    /// It has a page and does not name it.
+    PageForgotten,
+    /// It names another page than its own.
+    PageForeign,
+    /// What its page shows is not what the row says now.
+    Differs,
+    /// The same for a page below its page.
+    SubPageDiffers,
+    /// It lives, but its page went to the trash with it, or says that it is gone.
+    PageTrashed,
+    /// It is gone, but its page lives.
+    RowGone,
+    /// It cannot be rendered; why.
+    Unmappable(String),
+}
+
+impl Reason {
+    /// The word in numbers and lists.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoPage => "no_page",
+            Self::PageForgotten => "page_forgotten",
+            Self::PageForeign => "page_foreign",
+            Self::Differs => "differs",
+            Self::SubPageDiffers => "sub_page_differs",
+            Self::PageTrashed => "page_trashed",
+            Self::RowGone => "row_gone",
+            Self::Unmappable(_) => "unmappable",
+        }
+    }
+
+    /// Whether asking for the row can help.
+    pub fn can_be_mended(&self) -> bool {
+        !matches!(self, Self::Unmappable(_))
+    }
+}

@@ -1,0 +1,323 @@
+//! Reads the tables of the rules page by page, and after the last page the links whose rows were not among them.
+//!
+//! Baserow cannot list rows by their number, only in people's own order, so a row that is moved or deleted meanwhile may be listed twice
+//! or not at all. Twice is no harm; a row that was missed and has a page is read by itself before it is called gone.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use passerelle_model::config::RowDeleted;
+use passerelle_model::id::{RowId, RowKey, TableId};
+use passerelle_model::ledger::FailureClass;
+use passerelle_store::Link;
+
+use super::compare::{self, Place};
+use super::letters::Letters;
+use super::linked_tables::LinkedTables;
+use super::marks::{Left, LeftTable, Mark};
+use super::{Finding, Reason, Scope};
+use crate::clients::baserow::Table;
+use crate::context::Bridge;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::PageRule;
+use crate::sync::apply::{MARKED, TRASHED};
+
+/// Links that are read at once.
+const LINKS: u32 = 500;
+
+/// What one step of a walk saw.
+#[derive(Debug)]
+pub struct Look {
+    /// The table.
+    pub table: Arc<Table>,
+    /// How many of its rows were looked at so far.
+    pub rows: u64,
+    /// How many it has.
+    pub of: u64,
+    /// Rows that need a look.
+    pub findings: Vec<Finding>,
+    /// Whether this table is finished.
+    pub is_last: bool,
+    /// Whether the table was begun anew, because its rows are not in the order any more in which an earlier walk had left them.
+    pub begins_anew: bool,
+    /// What to keep for whoever goes on later, once everything found has been asked for.
+    pub mark: Mark,
+}
+
+/// A walk through all tables of a scope, one step at a time: whoever drives it may stop between two steps.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    bridge: &'a Bridge,
+    scope: Scope,
+    tables: VecDeque<Visit<'a>>,
+    linked_tables: LinkedTables,
+    letters: Letters,
+    /// Names of tables that rules want and our token does not see.
+    missing: Vec<String>,
+    finished: Vec<TableId>,
+}
+
+#[derive(Debug)]
+struct Visit<'a> {
+    rule: &'a PageRule,
+    table: Arc<Table>,
+    next: Next,
+    seen: HashSet<RowId>,
+    rows: u64,
+    of: u64,
+    /// The page and its last row at which an earlier walk was broken off, until it has been read again.
+    border: Option<(u32, Option<RowId>)>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(rule: &'a PageRule, table: Arc<Table>) -> Self {
+        Self {
+            rule,
+            table,
+            next: Next::Rows { page: 1 },
+            seen: HashSet::new(),
+            rows: 0,
+            of: 0,
+            border: None,
+        }
+    }
+
+    fn go_on(self, left: &LeftTable) -> Self {
+        let (next, border) = if left.has_more {
+            (Next::Rows { page: left.page + 1 }, Some((left.page, left.last)))
+        } else {
+            // All rows were listed, and each link is looked at by itself: no border can have moved.
+            let after = left.links_after;
+            (Next::Links { after }, None)
+        };
+        let rows = u64::try_from(left.seen.len()).unwrap_or_default();
+        Self {
+            next,
+            border,
+            rows,
+            of: rows,
+            seen: left.seen.clone(),
+            ..self
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Rows { page: u32 },
+    Links { after: Option<RowId> },
+}
+
+impl<'a> Walk<'a> {
+    /// Finds the tables; what an earlier walk of the same scope has finished is left out.
+    pub async fn begin(bridge: &'a Bridge, scope: Scope, left: &Left) -> Result<Self, Failure> {
+        let (mut tables, mut missing) = (VecDeque::new(), Vec::new());
+        for rule in bridge.rules.pages() {
+            let mut journal = Journal::default();
+            let Some(table) = bridge.tables.find(&bridge.baserow, &mut journal, &rule.table).await? else {
+                missing.push(rule.table.to_string());
+                continue;
+            };
+            let is_meant = scope.table.is_none_or(|wanted| wanted == table.id);
+            if is_meant && !left.finished.contains(&table.id) {
+                tables.push_back(Visit::new(rule, table));
+            }
+        }
+        if let Some(left) = &left.table
+            && let Some(at) = tables.iter().position(|visit| visit.table.id == left.table)
+            && let Some(visit) = tables.remove(at)
+        {
+            tables.push_front(visit.go_on(left));
+        }
+        Ok(Self {
+            bridge,
+            scope,
+            tables,
+            linked_tables: LinkedTables::default(),
+            letters: Letters::default(),
+            missing,
+            finished: left.finished.clone(),
+        })
+    }
+
+    /// What this walk leaves out because an earlier one has done it: tables, rows of the next table, and its name. `None` if nothing.
+    pub fn goes_on_after(&self) -> Option<(usize, Option<(u64, &str)>)> {
+        let begun = self.tables.front().filter(|visit| visit.rows > 0);
+        let begun = begun.map(|visit| (visit.rows, visit.table.name.as_str()));
+        (begun.is_some() || !self.finished.is_empty()).then_some((self.finished.len(), begun))
+    }
+
+    /// The tables that rules want and our token does not see.
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// How many tables are still to be looked at.
+    pub fn tables(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// Leaves out the rest of the table that is being looked at.
+    pub fn skip(&mut self) {
+        self.tables.pop_front();
+    }
+
+    /// Takes the next step; `None` at the end. A step that failed may be taken again.
+    pub async fn step(&mut self) -> Result<Option<Look>, Failure> {
+        let Some(visit) = self.tables.front_mut() else {
+            return Ok(None);
+        };
+        let mut at = Step {
+            bridge: self.bridge,
+            scope: self.scope,
+            linked_tables: &mut self.linked_tables,
+            visit,
+            findings: Vec::new(),
+        };
+        let begins_anew = at.check_border().await?;
+        let (mark, is_last) = match at.visit.next {
+            Next::Rows { page } => at.rows(page).await?,
+            Next::Links { after } => at.links(after).await?,
+        };
+        let mut findings = at.findings;
+        self.letters.mark(self.bridge, &mut findings).await?;
+        let mut look = Look {
+            table: Arc::clone(&visit.table),
+            rows: visit.rows,
+            of: visit.of.max(visit.rows),
+            findings,
+            is_last,
+            begins_anew,
+            mark,
+        };
+        if is_last {
+            self.finished.push(visit.table.id);
+            self.tables.pop_front();
+            let tables = self.finished.clone();
+            look.mark = Mark::Finished { tables };
+        }
+        Ok(Some(look))
+    }
+}
+
+struct Step<'s, 'a> {
+    bridge: &'a Bridge,
+    scope: Scope,
+    linked_tables: &'s mut LinkedTables,
+    visit: &'s mut Visit<'a>,
+    findings: Vec<Finding>,
+}
+
+impl Step<'_, '_> {
+    /// Reads the last page of an earlier walk again, if there was one. Says whether rows have moved over its end, so that the table is begun anew.
+    async fn check_border(&mut self) -> Result<bool, Failure> {
+        let Some((page, last)) = self.visit.border else {
+            return Ok(false);
+        };
+        let table = self.visit.table.id;
+        let is_same = match self.bridge.baserow.rows(&mut Journal::default(), table, page).await {
+            Ok(listed) => listed.has_more && listed.rows.last().map(crate::content::row::Row::id) == last,
+            // There are not so many pages any more.
+            Err(failure) if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) => false,
+            Err(failure) => return Err(failure),
+        };
+        self.visit.border = None;
+        if !is_same {
+            self.visit.seen.clear();
+            self.visit.rows = 0;
+            self.visit.next = Next::Rows { page: 1 };
+        }
+        Ok(!is_same)
+    }
+
+    /// Compares one page of rows. Says whether the table is finished.
+    async fn rows(&mut self, page: u32) -> Result<(Mark, bool), Failure> {
+        let table = self.visit.table.id;
+        let listed = self.bridge.baserow.rows(&mut Journal::default(), table, page).await?;
+        for row in &listed.rows {
+            self.compare(row).await?;
+        }
+        let rows: Vec<RowId> = listed.rows.iter().map(crate::content::row::Row::id).collect();
+        self.visit.seen.extend(&rows);
+        self.visit.rows += u64::try_from(listed.rows.len()).unwrap_or_default();
+        self.visit.of = listed.count;
+        self.visit.next = if listed.has_more {
+            Next::Rows { page: page + 1 }
+        } else {
+            Next::Links { after: None }
+        };
+        let has_more = listed.has_more;
+        let mark = Mark::Rows {
+            table,
+            page,
+            rows,
+            has_more,
+        };
+        // Rows that are gone have a page.
+        Ok((mark, self.scope.unmapped && !has_more))
+    }
+
+    /// Looks for pages whose rows were not listed. Says whether the table is finished.
+    async fn links(&mut self, after: Option<RowId>) -> Result<(Mark, bool), Failure> {
+        let table = self.visit.table.id;
+        if self.visit.rule.page.row_deleted == RowDeleted::Keep {
+            return Ok((Mark::Links { table, after }, true));
+        }
+        let links = self.bridge.store.links_of_table(table, after, LINKS).await?;
+        let mut suspects: Vec<RowId> = links
+            .iter()
+            .filter(|link| self.is_suspect(link))
+            .map(|link| link.row.row)
+            .collect();
+        suspects.dedup();
+        for row in suspects {
+            self.suspect(row).await?;
+        }
+        let is_last = links.len() < LINKS as usize;
+        let after = links.last().map(|last| last.row.row).or(after);
+        self.visit.next = Next::Links { after };
+        Ok((Mark::Links { table, after }, is_last))
+    }
+
+    fn is_suspect(&self, link: &Link) -> bool {
+        ![TRASHED, MARKED].contains(&link.content_hash.as_str()) && !self.visit.seen.contains(&link.row.row)
+    }
+
+    async fn suspect(&mut self, row: RowId) -> Result<(), Failure> {
+        let key = RowKey {
+            table: self.visit.table.id,
+            row,
+        };
+        if let Some(row) = self.bridge.baserow.row(&mut Journal::default(), key).await? {
+            return self.compare(&row).await;
+        }
+        self.find(row, Reason::RowGone);
+        Ok(())
+    }
+
+    async fn compare(&mut self, row: &crate::content::row::Row) -> Result<(), Failure> {
+        let place = Place {
+            rule: self.visit.rule,
+            table: &self.visit.table,
+            scope: self.scope,
+        };
+        if let Some(reason) = compare::reason(self.bridge, self.linked_tables, place, row).await? {
+            self.find(row.id(), reason);
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, row: RowId, reason: Reason) {
+        metrics::counter!("passerelle_reconcile_findings_total", "reason" => reason.as_str()).increment(1);
+        self.findings.push(Finding {
+            row: RowKey {
+                table: self.visit.table.id,
+                row,
+            },
+            rule: self.visit.rule.name.clone(),
+            reason,
+            letter: None,
+        });
+    }
+}

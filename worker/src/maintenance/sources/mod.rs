@@ -1,0 +1,91 @@
+//! Looks after the webhooks in Baserow (H6): nine failed calls in a row switch one off, and whatever happens meanwhile is told by nobody.
+//! A webhook that is off is switched on again, the admin is told, and the rows of the gap are compared with their pages.
+//!
+//! **Only with a user** (`BASEROW_EMAIL`, `BASEROW_PASSWORD`): database tokens may not see webhooks. One sign-in lasts for several looks; credentials
+//! that are refused are not tried again for an hour.
+//!
+//! **Once.** What is to be done about a webhook stands in Redis before it is done, so a worker that dies in between leaves it to the next look:
+//! the message is named after the webhook and the moment at which it was switched off, and the reconciliation after the same.
+//!
+//! **Not for ever.** A webhook that is switched off again and again has a cause that nobody has mended (a wrong address, a wrong secret). It is
+//! switched on at once the first time; then it rests for 10, 20, 40 … minutes, six hours at most, after each time. A day without failure makes it
+//! new. Meanwhile the reconciliation round brings what webhooks do not tell.
+//!
+//! **Never made.** A webhook that a person has deleted stays deleted: `passerelle provision` makes webhooks. One that shall stay silent is
+//! deleted, not switched off: who switched it off cannot be seen.
+
+mod door;
+mod look;
+mod memory;
+mod places;
+mod tell;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use passerelle_model::config::{BaserowSettings, BaserowUserSettings};
+use passerelle_model::id::TableId;
+use passerelle_queue::Redis;
+
+use crate::context::Bridge;
+use crate::failure::Failure;
+use door::Door;
+use memory::Memory;
+
+pub use look::Gap;
+
+/// What is needed to look after webhooks.
+#[derive(Debug)]
+pub struct SourceWatch {
+    door: Door,
+    memory: Memory,
+    /// Tables of which this process has said already that something is wrong with them.
+    complained: Mutex<BTreeSet<TableId>>,
+}
+
+impl SourceWatch {
+    /// In the name of a user.
+    pub fn new(server: &BaserowSettings, user: BaserowUserSettings, redis: Redis) -> Self {
+        Self {
+            door: Door::new(server.clone(), user),
+            memory: Memory::new(redis),
+            complained: Mutex::default(),
+        }
+    }
+
+    /// Looks at every webhook that the rules live by, and switches on those that are off; adds the gaps that are to be reconciled.
+    /// A table that fails does not keep the others waiting: its failure is told at the end.
+    pub async fn look(&self, bridge: &Bridge, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
+        if !self.door.opens().await? {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for place in places::of(bridge).await? {
+            match self.look_at(bridge, &place).await {
+                Ok(found) => gaps.extend(found),
+                // Where nobody answers, nobody will answer for the next table.
+                Err(failure) if failure.unanswered.is_some() => return Err(failure),
+                Err(failure) => result = result.and(Err(failure)),
+            }
+        }
+        result
+    }
+
+    /// A gap is closed: its rows were compared with their pages.
+    pub async fn close(&self, gap: &Gap) -> Result<(), Failure> {
+        let mut past = self.memory.of(gap.webhook).await?;
+        past.closed(&gap.since);
+        self.memory.keep(gap.webhook, &past).await
+    }
+
+    /// Whether this is worth a line in the log: the first complaint about the table since it was last well.
+    fn is_new(&self, table: TableId) -> bool {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        complained.insert(table)
+    }
+
+    fn is_well(&self, table: TableId) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        complained.remove(&table);
+    }
+}

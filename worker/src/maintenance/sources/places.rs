@@ -1,0 +1,50 @@
+//! The tables whose webhooks the rules live by, and whose pages a gap in them concerns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use passerelle_model::id::TableId;
+
+use crate::clients::baserow::Table;
+use crate::context::Bridge;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::Owner;
+
+/// A table whose webhooks are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) table: Arc<Table>,
+    /// The tables whose rows have pages that show rows of this one; none if only notices hang on it.
+    pub(super) pages: BTreeSet<TableId>,
+}
+
+/// Those of all rules, each table once. What our token does not see is told by the reconciliation.
+pub(super) async fn of(bridge: &Bridge) -> Result<Vec<Place>, Failure> {
+    let mut places: BTreeMap<TableId, Place> = BTreeMap::new();
+    let mut journal = Journal::default();
+    for rule in bridge.rules.iter() {
+        let (tables, baserow) = (&bridge.tables, &bridge.baserow);
+        let Some(own) = tables.find(baserow, &mut journal, &rule.table).await? else {
+            continue;
+        };
+        for heard in bridge.rules.heard(rule) {
+            let table = match &heard.of {
+                Owner::Row => Some(Arc::clone(&own)),
+                Owner::Linked(link) => match tables.linked_table(baserow, &mut journal, own.id, link).await? {
+                    Some(id) => tables.get(baserow, &mut journal, id).await?,
+                    None => None,
+                },
+            };
+            let Some(table) = table else { continue };
+            let place = places.entry(table.id).or_insert_with(|| Place {
+                table,
+                pages: BTreeSet::new(),
+            });
+            if rule.page.is_some() {
+                place.pages.insert(own.id);
+            }
+        }
+    }
+    Ok(places.into_values().collect())
+}

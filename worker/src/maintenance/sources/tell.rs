@@ -1,0 +1,79 @@
+//! Who hears of a webhook that was switched off: the ledger, what was done about it; the admin, once.
+
+use passerelle_model::id::EventId;
+use passerelle_model::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::clients::baserow::Table;
+use crate::context::Bridge;
+use crate::failure::Failure;
+use crate::outbox::Cause;
+use crate::outbox::notice::NoticeKind;
+
+/// Who acts, in the ledger; also whose notice it is.
+const WATCH: &str = "source-watch";
+
+/// A webhook that was switched off.
+#[derive(Debug, Clone)]
+pub(super) struct Off<'a> {
+    pub(super) table: &'a Table,
+    pub(super) webhook: u64,
+    /// Failures in a row, as Baserow says.
+    pub(super) failures: u32,
+    /// When it was switched off, in Baserow's own spelling.
+    pub(super) since: String,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Then<'a> {
+    /// It is on again.
+    On,
+    /// It was switched on so often that it is left alone until a moment.
+    Rests { times: u32, until: Timestamp },
+    /// Baserow does not let us; why.
+    Refused(&'a str),
+}
+
+/// It was switched on: kept in the ledger, and the admin is told.
+pub(super) async fn switched_on(bridge: &Bridge, off: &Off<'_>) -> Result<(), Failure> {
+    let on = format!("baserow/webhook-{}", off.webhook);
+    let why = format!(
+        "webhook {} of the table {} was switched off ({}); the rows of the gap are compared with their pages",
+        off.webhook, off.table.name, off.since
+    );
+    bridge.queue.note_act(&on, "switched_on", (WATCH, &why)).await?;
+    admin(bridge, off, Then::On).await
+}
+
+/// One notice of a switch-off, whatever follows and however often it is looked at.
+pub(super) async fn admin(bridge: &Bridge, off: &Off<'_>, then: Then<'_>) -> Result<(), Failure> {
+    let moment: String = off.since.chars().filter(char::is_ascii_digit).collect();
+    let event = EventId::parse(&format!("webhook-{}-off-{moment}", off.webhook));
+    let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
+    let cause = Cause {
+        rule: WATCH,
+        event: &event,
+        row: None,
+        at: None,
+    };
+    let notice = (NoticeKind::WebhookOff, &in_words(off, then));
+    bridge.outbox.tell_admin(notice, cause, &[]).await?;
+    Ok(())
+}
+
+fn in_words(off: &Off<'_>, then: Then<'_>) -> Map<String, Value> {
+    let mut context = json!({"table": off.table.name, "webhook": off.webhook, "failures": off.failures});
+    if let Some(since) = off.since.get(..19) {
+        context["since"] = json!(format!("{} UTC", since.replace('T', " ")));
+    }
+    match then {
+        Then::On => {}
+        Then::Rests { times, until } => {
+            context["times"] = json!(times);
+            context["rests_until"] = json!(until.to_string());
+        }
+        Then::Refused(why) => context["refused"] = json!(why),
+    }
+    context.as_object().cloned().unwrap_or_default()
+}

@@ -1,0 +1,69 @@
+//! How often each round is gone.
+
+use std::time::Duration;
+
+use passerelle_model::config::Reader;
+use passerelle_queue::schedule::Task;
+
+/// How long a round stays with a worker that says nothing.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// Settings of the rounds.
+#[derive(Debug, Clone, Copy)]
+pub struct RoundSettings {
+    /// `WORKER_RECONCILE_SECONDS`: how often all rows are compared with their pages; 0: never.
+    pub reconcile_every: Duration,
+    /// `WORKER_SWEEP_SECONDS`: how often pages are looked after whose create had an unknown outcome; 0: never.
+    pub sweep_every: Duration,
+    /// `WORKER_WIKI_SECONDS`: how often the wiki is looked through for labels; 0: never.
+    pub wiki_every: Duration,
+    /// `WORKER_SOURCES_SECONDS`: how often Baserow's webhooks are looked after, where there is a user who may; 0: never.
+    pub sources_every: Duration,
+    /// `WORKER_RECONCILE_ROWS_PER_SECOND`: how fast rows that differ are asked for.
+    pub rows_per_second: u32,
+}
+
+impl RoundSettings {
+    /// Reads `WORKER_RECONCILE_…`.
+    pub fn read(reader: &mut Reader) -> Self {
+        Self {
+            reconcile_every: Duration::from_secs(reader.parsed("WORKER_RECONCILE_SECONDS", 6 * 60 * 60)),
+            sweep_every: Duration::from_secs(reader.parsed("WORKER_SWEEP_SECONDS", 15 * 60)),
+            wiki_every: Duration::from_secs(reader.parsed("WORKER_WIKI_SECONDS", 60)),
+            sources_every: Duration::from_secs(reader.parsed("WORKER_SOURCES_SECONDS", 300)),
+            rows_per_second: reader.parsed("WORKER_RECONCILE_ROWS_PER_SECOND", 10_u32).max(1),
+        }
+    }
+
+    /// The reconciliation. A new installation begins it one interval later: its first rows come by webhook, and whoever wants pages for old rows
+    /// says so (`passerelle reconcile`).
+    pub(super) fn reconcile(&self) -> Option<Task> {
+        task("reconcile", self.reconcile_every)
+    }
+
+    pub(super) fn sweep(&self) -> Option<Task> {
+        task("sweep", self.sweep_every)
+    }
+
+    pub(super) fn shares(&self) -> Option<Task> {
+        task("shares", self.wiki_every)
+    }
+
+    pub(super) fn sources(&self) -> Option<Task> {
+        task("sources", self.sources_every)
+    }
+
+    pub(super) fn wiki(&self) -> Option<Task> {
+        task("wiki", self.wiki_every)
+    }
+}
+
+/// No round begins with the process: a worker that is started again and again would do nothing else.
+fn task(name: &'static str, every: Duration) -> Option<Task> {
+    (!every.is_zero()).then_some(Task {
+        name,
+        every: Some(every),
+        begins_at_once: false,
+        lease: LEASE,
+    })
+}

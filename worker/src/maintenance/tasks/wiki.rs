@@ -1,0 +1,91 @@
+//! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. Whatever needs work becomes an ordinary event of the page's job.
+
+use passerelle_model::config::{BodyUpdates, RowAction};
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, InvalidId, SourceName};
+use passerelle_model::job::JobKey;
+use passerelle_model::time::Timestamp;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::clients::docmost::Page;
+use crate::context::Bridge;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::is_in_space;
+
+/// The source of the events, and the beginning of their ids.
+pub(super) const SOURCE: &str = "wiki-round";
+
+/// One look at all labels.
+pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
+    let mut found = 0;
+    for (rule, label, action) in bridge.rules.labelled() {
+        let mut journal = Journal::default();
+        // Another number of pages per call each minute: see `Docmost::labelled`.
+        let at_once = if Timestamp::now().as_millis() / 60_000 % 2 == 0 {
+            100
+        } else {
+            91
+        };
+        let pages = bridge.docmost.labelled(&mut journal, label, at_once).await?;
+        for page in pages.iter().filter(|page| is_in_space(rule, page)) {
+            let url = bridge.docmost.page_address(&page.slug_id);
+            let wanted = bridge.rules.row_of((rule, action), page, &url)?;
+            if needs_work(bridge, action, page, &wanted.hash).await? {
+                ask(bridge, page, &wanted.hash).await?;
+                found += 1;
+            }
+        }
+    }
+    if found > 0 {
+        tracing::info!(pages = found, "labelled pages were found");
+    }
+    Ok(())
+}
+
+async fn needs_work(bridge: &Bridge, action: &RowAction, page: &Page, hash: &str) -> Result<bool, Failure> {
+    let mut journal = Journal::default();
+    let Some(table) = bridge.tables.find(&bridge.baserow, &mut journal, &action.table).await? else {
+        return Ok(true);
+    };
+    Ok(match bridge.store.page_row(&page.id, table.id).await? {
+        Some(known) if known.row.is_some() => action.updates == BodyUpdates::Replace && known.content_hash != hash,
+        Some(_) | None => true,
+    })
+}
+
+/// The same state of a page is the same event: while its job waits or has died, it is not asked for every minute.
+async fn ask(bridge: &Bridge, page: &Page, state: &str) -> Result<(), Failure> {
+    let name = hex::encode(Sha256::digest(format!("{} {state}", page.id)));
+    let id = format!("{SOURCE}-{}", name.get(..32).unwrap_or_default());
+    let payload = json!({"page_id": page.id, "title": page.title, "found_by": "label"});
+    let event = event(
+        (&id, EventKind::Updated),
+        JobKey::of_page(&page.id),
+        payload.to_string(),
+    );
+    let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
+    let _durable = bridge.queue.accept(event).await?;
+    Ok(())
+}
+
+/// An event of our own about something in the wiki.
+pub(super) fn event((id, kind): (&str, EventKind), job: JobKey, payload: String) -> Result<NewEvent, InvalidId> {
+    Ok(NewEvent {
+        key: DeliveryKey {
+            webhook: None,
+            event: EventId::parse(id)?,
+            batch: 0,
+        },
+        source: SourceName::parse(SOURCE)?,
+        kind,
+        table: None,
+        received: Timestamp::now(),
+        items: vec![Item {
+            row: None,
+            disposition: Disposition::Job(job),
+        }],
+        payload: payload.into_bytes(),
+    })
+}

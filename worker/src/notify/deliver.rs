@@ -1,0 +1,106 @@
+//! The life of a notice's job: look it up, put it into words, send it, remember that it was sent. The counterpart of [`process`](crate::process)
+//! for the queues `mail` and `slack`.
+//!
+//! Trouble here never touches a sync: the queues are others, and so are the gates. What fails is tried again by the same schedule as anything
+//! else (see [`failure`]); what can never be sent is kept as `failed` in the table of notices, where `passerelle notices` shows it.
+//! **Twice rather than never:** a worker that dies after sending and before remembering leads to a second message (a mail with the same `Message-ID`).
+
+use passerelle_model::config::Channel;
+use passerelle_model::job::{Job, JobKey};
+use passerelle_model::ledger::{Settlement, Verdict};
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::gate::GateName;
+use passerelle_store::NoticeState;
+
+use crate::clients::guard::Guard;
+use crate::context::Bridge;
+use crate::crash::CrashPoint;
+use crate::failure::{self, Failure, Target};
+use crate::journal::Journal;
+use crate::outage;
+use crate::outbox::notice::Notice;
+
+/// Attempts to send a notice and says how it ended.
+pub async fn deliver(bridge: &Bridge, job: &Job, channel: Channel, chance: f64) -> Settlement {
+    let started = Timestamp::now();
+    let mut journal = Journal::default();
+    let verdict = match attempt(bridge, &job.key, channel, &mut journal).await {
+        Ok(outcome) => Verdict::Done(outcome),
+        Err(failure) => {
+            let verdict = failure::verdict(&failure, outage::history(&bridge.gates, job, &failure).await, chance);
+            remember(bridge, job, &failure, verdict).await
+        }
+    };
+    Settlement {
+        verdict,
+        steps: journal.into_steps(),
+        started,
+    }
+}
+
+async fn attempt(bridge: &Bridge, id: &JobKey, channel: Channel, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let Some(stored) = bridge.store.notice(id).await? else {
+        return Ok(Outcome::Rejected("no such notice is stored".to_owned()));
+    };
+    if stored.state != NoticeState::Waiting {
+        journal.note("nothing_to_send", format!("the notice is {}", stored.state.as_str()));
+        return Ok(Outcome::NoChange);
+    }
+    let notice = Notice::from_args(&stored.args).map_err(|error| Failure::unmappable(error.to_string()))?;
+    send(bridge, &notice, channel, journal).await?;
+    CrashPoint::AfterNoticeSent.pass();
+    let sent = (NoticeState::Sent, None);
+    bridge.store.end_notice(id, sent, Timestamp::now()).await?;
+    count(channel, "sent");
+    Ok(Outcome::Synced)
+}
+
+async fn send(bridge: &Bridge, notice: &Notice, channel: Channel, journal: &mut Journal) -> Result<(), Failure> {
+    let words = bridge.outbox.templates.render(notice)?;
+    let (gate, target) = match channel {
+        Channel::Mail => (GateName::Smtp, Target::Smtp),
+        Channel::Slack => (GateName::Slack, Target::Slack),
+    };
+    let guard = Guard::new(bridge.gates.clone(), target);
+    guard.admit(gate).await?;
+    let result = match (channel, &bridge.outbox.mail, &bridge.outbox.slack) {
+        (Channel::Mail, Some(mail), _) => mail.send(journal, notice, &words, Timestamp::now()).await,
+        (Channel::Slack, _, Some(slack)) => slack.post(journal, &words).await,
+        _ => Err(Failure::unmappable(
+            "the channel was switched off after the notice was made; set it up and run `passerelle notices retry`",
+        )),
+    };
+    let was_asked = result.as_ref().err().is_none_or(|failure| failure.target == target);
+    if was_asked {
+        guard.report(gate, &result);
+    }
+    result
+}
+
+/// Keeps what is needed to see why a notice waits. One that is given up stays in the table of notices: there is no second place to look.
+async fn remember(bridge: &Bridge, job: &Job, failure: &Failure, verdict: Verdict) -> Verdict {
+    let text = failure.to_string();
+    let (kept, verdict) = if let Verdict::Bury { .. } = verdict {
+        tracing::error!(
+            target_system = failure.target.as_str(),
+            "a notice is given up: {}",
+            failure.message
+        );
+        metrics::counter!("passerelle_notices_total", "channel" => failure.target.as_str(), "result" => "failed")
+            .increment(1);
+        let failed = (NoticeState::Failed, Some(text.as_str()));
+        let kept = bridge.store.end_notice(&job.key, failed, Timestamp::now()).await;
+        (kept.map(drop), Verdict::Done(Outcome::Rejected(text)))
+    } else {
+        (bridge.store.delay_notice(&job.key, &text).await, verdict)
+    };
+    if let Err(error) = kept {
+        tracing::warn!(%error, "why a notice was not sent could not be stored");
+    }
+    verdict
+}
+
+fn count(channel: Channel, result: &'static str) {
+    metrics::counter!("passerelle_notices_total", "channel" => channel.as_str(), "result" => result).increment(1);
+}

@@ -1,0 +1,183 @@
+//! Tells the admin of outages: once when one begins, once an hour while it lasts, once when it is over, with the counts.
+//!
+//! The gates write every fact down once, in the step that makes it true (see [`Incident`]). Every worker reads that list and posts a notice for
+//! each fact that is a message; the notice is named after the fact, so however many workers read it, and however often, it is one notice.
+//! There is no lease to be lost, and a fact that was written while no worker lived is told by the next one that starts.
+
+use std::time::Duration;
+
+use passerelle_model::id::EventId;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::gate::{Incident, IncidentKind};
+use serde_json::{Map, Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::context::Bridge;
+use crate::failure::Failure;
+use crate::outbox::Cause;
+use crate::outbox::notice::NoticeKind;
+
+/// How often the list is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Facts that one look reads; an outage makes a handful.
+const FACTS: usize = 100;
+/// Older news are no news: what a starting worker finds of last week is not told.
+const NEWS_FOR: Duration = Duration::from_hours(24);
+
+/// Runs until it is dropped.
+pub async fn run(bridge: &Bridge) {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        looks.tick().await;
+        match tell_news(bridge, told.as_ref()).await {
+            Ok(Some(newest)) => told = Some(newest),
+            Ok(None) => {}
+            Err(failure) => tracing::debug!(%failure, "an outage could not be told yet; it is tried again"),
+        }
+    }
+}
+
+/// Posts what is newer than the last look saw; returns the newest fact.
+async fn tell_news(bridge: &Bridge, told: Option<&Incident>) -> Result<Option<Incident>, Failure> {
+    let incidents = bridge.gates.incidents(FACTS).await;
+    let incidents = incidents.map_err(|error| Failure::unmappable(error.to_string()))?;
+    let Some(newest) = incidents.first().cloned() else {
+        return Ok(None);
+    };
+    let oldest = Timestamp::now().minus(NEWS_FOR);
+    let news = incidents
+        .iter()
+        .take_while(|incident| Some(*incident) != told && incident.at >= oldest);
+    let mut messages: Vec<&Incident> = news.filter(|incident| incident.is_message()).collect();
+    messages.reverse();
+    for incident in messages {
+        tell(bridge, incident).await?;
+    }
+    Ok(Some(newest))
+}
+
+/// One notice for each channel by which the admin is told.
+async fn tell(bridge: &Bridge, incident: &Incident) -> Result<(), Failure> {
+    let Some((kind, context)) = in_words(incident) else {
+        return Ok(());
+    };
+    let target = &incident.target;
+    let event = EventId::parse(&format!("incident-{target}-{}", incident.at.as_millis()))
+        .map_err(|error| Failure::unmappable(error.to_string()))?;
+    let cause = Cause {
+        rule: "outage",
+        event: &event,
+        row: None,
+        at: None,
+    };
+    bridge
+        .outbox
+        .tell_admin((kind, &context), cause, &[kind.as_str()])
+        .await?;
+    Ok(())
+}
+
+fn in_words(incident: &Incident) -> Option<(NoticeKind, Map<String, Value>)> {
+    let target = &incident.target;
+    let (kind, context) = match &incident.what {
+        IncidentKind::Opened { why, held, .. } => {
+            let context = json!({"target": target, "since": incident.at.to_string(), "reason": why, "waiting": held});
+            (NoticeKind::OutageOpened, context)
+        }
+        IncidentKind::Lasting { why, lasted_ms, held } => {
+            let lines = json!([{"label": "Raison", "value": why}, {"label": "En attente", "value": held}]);
+            let title = format!("{target} : {} min d’incident", minutes(*lasted_ms));
+            (NoticeKind::Digest, json!({"title": title, "lines": lines}))
+        }
+        IncidentKind::Over {
+            lasted_ms,
+            drained,
+            dead,
+            ..
+        } => {
+            // Negative if letters were replayed or discarded meanwhile: then none is new.
+            let dead = (*dead).max(0);
+            let context = json!({"target": target, "minutes": minutes(*lasted_ms), "drained": drained, "dead": dead});
+            (NoticeKind::OutageOver, context)
+        }
+        IncidentKind::Stopped { .. }
+        | IncidentKind::Ramping { .. }
+        | IncidentKind::Open { .. }
+        | IncidentKind::Operated { .. } => return None,
+    };
+    let Value::Object(context) = context else { return None };
+    Some((kind, context))
+}
+
+/// Begun minutes: no outage lasted no time at all.
+fn minutes(millis: u64) -> u64 {
+    millis.div_ceil(60_000).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::notice::{Audience, Notice, Templates};
+
+    fn rendered(what: IncidentKind) -> Option<String> {
+        let incident = Incident {
+            at: Timestamp::from_millis(1_763_800_000_000),
+            target: "docmost".to_owned(),
+            what,
+        };
+        let (kind, context) = in_words(&incident)?;
+        let key = passerelle_model::job::JobKey::parse("notice/1/x").unwrap();
+        let templates = Templates::load("no-such-folder".as_ref()).unwrap();
+        Some(
+            templates
+                .render(&Notice::new(key, kind, Audience::Admin, context))
+                .unwrap()
+                .text,
+        )
+    }
+
+    #[test]
+    fn the_beginning_the_hours_and_the_end_of_an_outage_have_their_words_and_the_rest_is_no_message() {
+        let why = "5 calls failed".to_owned();
+        let opened = rendered(IncidentKind::Opened {
+            gate: None,
+            why: why.clone(),
+            held: 3,
+        })
+        .unwrap();
+        assert!(
+            opened.contains("5 calls failed") && opened.contains("En attente : 3"),
+            "{opened}"
+        );
+        let lasting = rendered(IncidentKind::Lasting {
+            why: why.clone(),
+            lasted_ms: 3_600_000,
+            held: 9,
+        })
+        .unwrap();
+        assert!(
+            lasting.contains("60 min") && lasting.contains("En attente : 9"),
+            "{lasting}"
+        );
+        let over = IncidentKind::Over {
+            why: why.clone(),
+            lasted_ms: 840_500,
+            drained: 812,
+            dead: -2,
+        };
+        let over = rendered(over).unwrap();
+        assert!(
+            over.contains("après 15 min") && over.contains("812") && over.contains("Abandonnés : 0"),
+            "{over}"
+        );
+        assert_eq!(
+            rendered(IncidentKind::Ramping {
+                gate: "docmost:read".to_owned(),
+                why
+            }),
+            None
+        );
+    }
+}

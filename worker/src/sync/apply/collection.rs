@@ -1,0 +1,119 @@
+//! The pages below a row's page: each is made as any other page, after its parent, and a linked row that is linked no more loses its own.
+//!
+//! **The wiki restores whole families.** Taking the parent out of the trash takes out the pages of removed rows too. So before the parent is
+//! written these are marked as possibly alive, and afterwards they go to the trash again: a crash in between leaves the mark, not the page.
+
+use std::collections::HashSet;
+
+use passerelle_model::config::{CollectionAction, RowDeleted};
+use passerelle_model::id::{RowKey, Slot};
+use passerelle_model::ledger::FailureClass;
+use passerelle_store::Link;
+
+use super::farewell::{mark_linked, trash_linked};
+use super::page::sweep_later;
+use super::{Application, Plan, Told};
+use crate::context::Bridge;
+use crate::crash::CrashPoint;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::PageRule;
+
+/// In place of a content hash: nothing is known of the page's state but that it may live, so the next attempt writes it.
+const UNCERTAIN: &str = "uncertain";
+
+/// Marks the pages of removed rows as possibly alive if the parent is about to be written.
+pub(super) async fn expect_restored(
+    bridge: &Bridge,
+    rule: &PageRule,
+    owner: RowKey,
+    plan: &Plan<'_>,
+) -> Result<(), Failure> {
+    let Some(collection) = &rule.collection else {
+        return Ok(());
+    };
+    let parent = bridge.store.link(owner, &plan.page.slot).await?;
+    if parent.is_none_or(|parent| parent.content_hash == plan.page.hash) {
+        return Ok(());
+    }
+    for link in removed(bridge, collection, owner, plan).await? {
+        bridge.store.save_link(&uncertain(&link)).await?;
+    }
+    Ok(())
+}
+
+/// Makes the sub-pages as desired and takes away those of removed rows. Says whether anything was written.
+pub(super) async fn apply_parts(
+    bridge: &Bridge,
+    rule: &PageRule,
+    parent: &Link,
+    plan: &Plan<'_>,
+    journal: &mut Journal,
+) -> Result<bool, Failure> {
+    let Some(collection) = &rule.collection else {
+        return Ok(false);
+    };
+    let (mut has_changed, mut swept) = (false, Ok(()));
+    for (part, page) in &plan.parts {
+        let told = Told {
+            key: part.key,
+            row: &part.row,
+            fields: &collection.write_back,
+        };
+        let mut application = Application {
+            bridge,
+            owner: parent.row,
+            told,
+            page: &page.below(&parent.page),
+            journal,
+        };
+        let (link, changed) = match application.ensure().await {
+            Ok(ensured) => ensured,
+            Err(failure) => return Err(blame_parent(bridge, parent, failure).await?),
+        };
+        CrashPoint::AfterSubPage.pass();
+        has_changed |= changed;
+        swept = swept.and(sweep_later(bridge, &link));
+    }
+    for link in removed(bridge, collection, parent.row, plan).await? {
+        has_changed |= match collection.removed {
+            RowDeleted::Trash => trash_linked(bridge, &link, journal).await?,
+            RowDeleted::Mark => mark_linked(bridge, &rule.page.mark, &link, journal).await?,
+            RowDeleted::Keep => false,
+        };
+    }
+    swept.map(|()| has_changed)
+}
+
+/// The links of sub-pages whose rows are linked no more.
+async fn removed(
+    bridge: &Bridge,
+    collection: &CollectionAction,
+    owner: RowKey,
+    plan: &Plan<'_>,
+) -> Result<Vec<Link>, Failure> {
+    let kept: HashSet<&Slot> = plan.parts.iter().map(|(_, page)| &page.slot).collect();
+    let prefix = format!("{}-", collection.slot);
+    let mut links = bridge.store.links(owner).await?;
+    links.retain(|link| link.slot.as_str().starts_with(&prefix) && !kept.contains(&link.slot));
+    Ok(links)
+}
+
+/// Nothing can be put below a parent that people have put into the trash: the next attempt takes it out first.
+async fn blame_parent(bridge: &Bridge, parent: &Link, failure: Failure) -> Result<Failure, Failure> {
+    if failure.status != Some(404) {
+        return Ok(failure);
+    }
+    bridge.store.save_link(&uncertain(parent)).await?;
+    Ok(Failure {
+        class: FailureClass::Transient,
+        ..failure
+    })
+}
+
+fn uncertain(link: &Link) -> Link {
+    Link {
+        content_hash: UNCERTAIN.to_owned(),
+        ..link.clone()
+    }
+}

@@ -1,0 +1,144 @@
+//! Makes one page equal to what the rules want, so that doing it twice, or half and then again, ends in the same wiki.
+//!
+//! **Needs.** At most one page per row and slot, ever (E1–E4 of the specification): across crashes at any line of this module, answers that
+//! were lost after the page existed, and creates that Docmost carries out long after we gave up on them ("zombie writes").
+//!
+//! **What is there to build on.** Docmost has no idempotency: the same create twice is two pages. The queue runs one row never twice at once
+//! (a lease with a fencing token guards the end of a job, not its middle, so two runs may overlap for a moment after a lost lease).
+//!
+//! **The order of a first sync**, and what a crash after each step leaves:
+//!
+//! | step | a crash after it leaves | the next attempt |
+//! |---|---|---|
+//! | looked for an earlier page | nothing | starts over |
+//! | intent stored | nothing in the wiki | looks everywhere, finds nothing, waits out the window, creates |
+//! | page created, token in its text | a page without label | finds it by token, labels it |
+//! | label set | a page without link | finds it by label |
+//! | link stored | a row that does not know its page | sees the equal hash, writes back |
+//! | row written back | nothing to do | sees no difference |
+//!
+//! **Decisions.**
+//! - The look-up by label before the *first* create costs one call per new page and makes a lost store survivable: the wiki itself knows.
+//! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over; the job is *held* until then,
+//!   which spends no attempt. A page created after that is looked after once more a window later (`UNSWEPT`), because abandoned calls were seen
+//!   to run later still; the oldest page wins, the others go to the trash, and the steps say so. Calls that run later even than that are found by
+//!   the sweep ([`crate::maintenance::tasks`]), which looks after such pages for a day (`doubts` in the store).
+//! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
+//! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
+
+mod collection;
+mod farewell;
+mod find;
+mod page;
+mod write_back;
+
+use passerelle_model::config::WriteBack;
+use passerelle_model::id::RowKey;
+use passerelle_model::outcome::Outcome;
+use passerelle_store::Link;
+
+pub use farewell::farewell;
+pub(crate) use find::twins;
+
+use crate::content::page::DesiredPage;
+use crate::content::row::Row;
+use crate::context::Bridge;
+use crate::crash::CrashPoint;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::{PageRule, Part, Subject};
+use page::sweep_later;
+
+/// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
+pub(crate) const TRASHED: &str = "trashed";
+/// In place of a content hash: its title says that its row is gone. If the row comes back, the page is as it was.
+pub(crate) const MARKED: &str = "marked";
+/// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
+pub(crate) const UNSWEPT: &str = "unswept";
+
+/// What should exist for one row.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Its own page.
+    pub page: DesiredPage,
+    /// The pages below it, in order, each with the linked row that it is about.
+    pub parts: Vec<(&'a Part, DesiredPage)>,
+}
+
+/// The row that is told which page is its own, and in which fields.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    key: RowKey,
+    row: &'a Row,
+    fields: &'a WriteBack,
+}
+
+/// One page of a plan being carried out.
+struct Application<'a, 'j> {
+    bridge: &'a Bridge,
+    /// The row whose job this is: its marks and its links are the page's.
+    owner: RowKey,
+    told: Told<'a>,
+    page: &'a DesiredPage,
+    journal: &'j mut Journal,
+}
+
+/// Whether the row's own page is as desired and the row knows it, as far as is known without asking anybody.
+pub async fn is_applied(
+    bridge: &Bridge,
+    rule: &PageRule,
+    subject: &Subject<'_>,
+    page: &DesiredPage,
+) -> Result<bool, Failure> {
+    let Some(link) = bridge.store.link(subject.key, &page.slot).await? else {
+        return Ok(false);
+    };
+    let told = Told {
+        key: subject.key,
+        row: subject.row,
+        fields: &rule.page.write_back,
+    };
+    Ok(link.content_hash == page.hash && write_back::missing(bridge, told, &link)?.is_empty())
+}
+
+/// Makes the pages exist as desired, parents before children, and the rows know them.
+pub async fn apply(
+    bridge: &Bridge,
+    rule: &PageRule,
+    subject: &Subject<'_>,
+    plan: &Plan<'_>,
+    journal: &mut Journal,
+) -> Result<Outcome, Failure> {
+    collection::expect_restored(bridge, rule, subject.key, plan).await?;
+    let told = Told {
+        key: subject.key,
+        row: subject.row,
+        fields: &rule.page.write_back,
+    };
+    let mut application = Application {
+        bridge,
+        owner: subject.key,
+        told,
+        page: &plan.page,
+        journal,
+    };
+    let (link, mut has_changed) = application.ensure().await?;
+    CrashPoint::AfterWriteBack.pass();
+    let swept = sweep_later(bridge, &link);
+    has_changed |= collection::apply_parts(bridge, rule, &link, plan, journal).await?;
+    swept?;
+    Ok(if has_changed {
+        Outcome::Synced
+    } else {
+        Outcome::NoChange
+    })
+}
+
+impl Application<'_, '_> {
+    /// The page as desired and the row knowing it; and whether anything was written.
+    async fn ensure(&mut self) -> Result<(Link, bool), Failure> {
+        let (link, page_changed) = self.ensure_page().await?;
+        let row_changed = self.write_back(&link).await?;
+        Ok((link, page_changed || row_changed))
+    }
+}

@@ -1,0 +1,191 @@
+//! The page itself: update the linked one, adopt an earlier one, or create it.
+
+use futures::FutureExt as _;
+use passerelle_model::id::PageId;
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
+use passerelle_store::{Intent, Link};
+
+use super::{Application, TRASHED, UNSWEPT};
+use crate::clients::docmost::{Page, Space};
+use crate::context::Bridge;
+use crate::crash::CrashPoint;
+use crate::failure::{Failure, Target};
+
+impl Application<'_, '_> {
+    /// The link of the page, which now equals the desired one; and whether anything was written.
+    pub(super) async fn ensure_page(&mut self) -> Result<(Link, bool), Failure> {
+        let (row, slot) = (self.owner, &self.page.slot);
+        let Some(link) = self.bridge.store.link(row, slot).await? else {
+            return Ok((self.find_or_create().await?, true));
+        };
+        if link.content_hash == self.page.hash {
+            return Ok((link, false));
+        }
+        if link.content_hash == UNSWEPT {
+            self.sweep(&link).await?;
+        }
+        if let Some(page) = self.update(&link.page).await? {
+            return Ok((self.save(page, Some(&link)).await?, true));
+        }
+        self.journal
+            .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
+        self.bridge.store.forget_link(row, slot).await?;
+        Ok((self.find_or_create().await?, true))
+    }
+
+    /// The intent is stored right before the create, so that trouble during the look-ups leaves nothing to wait for.
+    async fn find_or_create(&mut self) -> Result<Link, Failure> {
+        let found = self.marked_page().await?;
+        CrashPoint::AfterLookup.pass();
+        if let Some(page) = found {
+            return self.adopt(&page).await;
+        }
+        let space = self.space().await?;
+        let (row, slot) = (self.owner, &self.page.slot);
+        let intent = self.bridge.store.open_intent(row, slot, Timestamp::now()).await?;
+        CrashPoint::AfterIntent.pass();
+        if intent.existed {
+            self.bridge.store.doubt(row, slot, Timestamp::now()).await?;
+            if let Some(page) = self.abandoned_page(&space).await? {
+                return self.adopt(&page).await;
+            }
+            self.bridge
+                .wait_out_create(intent.started, self.bridge.docmost.timeout(), "page")?;
+            self.bridge.store.renew_intent(row, slot, Timestamp::now()).await?;
+        }
+        self.create(&space, &intent).await
+    }
+
+    async fn adopt(&mut self, found: &Page) -> Result<Link, Failure> {
+        self.journal
+            .note("adopt_page", format!("{} is this row's page already", found.id));
+        let Some(page) = self.update(&found.id).await? else {
+            return Err(Failure::new(
+                FailureClass::Gone,
+                Target::Docmost,
+                "the page vanished while it was adopted",
+            ));
+        };
+        self.label(&page.id).await?;
+        self.save(page, None).await
+    }
+
+    async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
+        let (bridge, row, slot) = (self.bridge, self.owner, &self.page.slot);
+        // How long its page may still appear is counted from the intent, not from when it got in line.
+        let late = || async move { Ok(bridge.store.renew_intent(row, slot, Timestamp::now()).await?) }.boxed();
+        let created = bridge.docmost.create(self.journal, &space.id, self.page, &late).await;
+        if let Err(failure) = &created {
+            self.create_failed(failure, intent).await?;
+        }
+        let page = created?;
+        CrashPoint::AfterCreate.pass();
+        self.place(&page).await?;
+        self.label(&page.id).await?;
+        let hash = if intent.existed { UNSWEPT } else { &self.page.hash };
+        self.save_as(page, hash, Timestamp::now()).await
+    }
+
+    /// A refused create made nothing, so the next attempt need not wait; a forgotten space is looked up again.
+    async fn create_failed(&self, failure: &Failure, intent: &Intent) -> Result<(), Failure> {
+        if failure.status == Some(404) {
+            self.bridge.cache.forget_space(&self.page.space).await;
+        }
+        if failure.class != FailureClass::Ambiguous && !intent.existed {
+            self.bridge.store.close_intent(self.owner, &self.page.slot).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a page equal to the desired one, out of the trash and in its space; `None` if it is gone for good.
+    async fn update(&mut self, id: &PageId) -> Result<Option<Page>, Failure> {
+        let docmost = &self.bridge.docmost;
+        let page = match docmost.update(self.journal, id, self.page).await {
+            Ok(page) => page,
+            Err(failure) if failure.class == FailureClass::Gone => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        CrashPoint::AfterUpdate.pass();
+        let is_trashed = page.deleted_at.is_some();
+        if is_trashed {
+            docmost.restore(self.journal, id).await?;
+            CrashPoint::AfterRestore.pass();
+        }
+        let space = self.space().await?;
+        let is_elsewhere = page.space_id.as_ref().is_some_and(|current| *current != space.id);
+        if is_elsewhere {
+            docmost.move_to_space(self.journal, id, &space.id).await?;
+        }
+        // Both may have taken it from below its parent.
+        let is_below_parent = page.parent_page_id == self.page.parent && page.position == self.page.position;
+        if is_trashed || is_elsewhere || !is_below_parent {
+            self.place(&page).await?;
+        }
+        Ok(Some(page))
+    }
+
+    /// Puts a sub-page where it belongs; a row's own page stays where people put it.
+    async fn place(&mut self, page: &Page) -> Result<(), Failure> {
+        let (Some(parent), Some(position)) = (&self.page.parent, &self.page.position) else {
+            return Ok(());
+        };
+        self.bridge
+            .docmost
+            .place(self.journal, &page.id, parent, position)
+            .await
+    }
+
+    async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
+        self.bridge
+            .docmost
+            .add_label(self.journal, id, &self.page.marker.label)
+            .await?;
+        CrashPoint::AfterLabel.pass();
+        Ok(())
+    }
+
+    async fn space(&mut self) -> Result<Space, Failure> {
+        self.bridge.space(self.journal, &self.page.space).await
+    }
+
+    /// Stores the link of a page that now equals the desired one; it stays unswept until the window is over.
+    async fn save(&mut self, page: Page, before: Option<&Link>) -> Result<Link, Failure> {
+        let now = Timestamp::now();
+        match before {
+            Some(link) if link.content_hash == UNSWEPT && now.since(link.written) < self.bridge.zombie_window => {
+                self.save_as(page, UNSWEPT, link.written).await
+            }
+            _ => self.save_as(page, &self.page.hash, now).await,
+        }
+    }
+
+    async fn save_as(&mut self, page: Page, hash: &str, written: Timestamp) -> Result<Link, Failure> {
+        let link = Link {
+            row: self.owner,
+            slot: self.page.slot.clone(),
+            page: page.id,
+            slug_id: page.slug_id,
+            space: self.page.space.clone(),
+            content_hash: hash.to_owned(),
+            written,
+        };
+        self.bridge.store.save_link(&link).await?;
+        CrashPoint::AfterLinkSaved.pass();
+        Ok(link)
+    }
+}
+
+/// The page is right, but a second one may still appear: come back when that can no longer be.
+pub(super) fn sweep_later(bridge: &Bridge, link: &Link) -> Result<(), Failure> {
+    debug_assert_ne!(
+        link.content_hash, TRASHED,
+        "a trashed page is never the result of applying a plan"
+    );
+    if link.content_hash != UNSWEPT {
+        return Ok(());
+    }
+    let wait = link.written.plus(bridge.zombie_window).since(Timestamp::now());
+    let message = "the page exists; looking once more for a second one made by an abandoned call";
+    Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
+}

@@ -1,0 +1,159 @@
+//! The rows that a page shows besides its own: the rows of its links, and those that get sub-pages.
+//!
+//! A job reads them one by one ([`JobRows`]); the reconciliation reads whole tables at once.
+
+use std::collections::BTreeMap;
+
+use passerelle_model::config::CollectionAction;
+use passerelle_model::id::{RowId, RowKey};
+
+use crate::clients::baserow::Table;
+use crate::content::row::{LinkedRow, Row};
+use crate::context::Bridge;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::rules::{MOST_PARTS, PageRule, Part};
+
+/// Reads single rows of linked tables.
+pub(crate) trait RowReader {
+    /// Where its calls are noted.
+    fn journal(&mut self) -> &mut Journal;
+    /// A row that templates show; it may be some minutes old.
+    async fn shown(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure>;
+    /// A row that gets a page of its own, as it is now.
+    async fn current(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure>;
+}
+
+/// Reads the rows for one job: shown rows through the cache, the others from Baserow.
+pub(crate) struct JobRows<'a> {
+    pub(crate) bridge: &'a Bridge,
+    pub(crate) journal: &'a mut Journal,
+}
+
+impl RowReader for JobRows<'_> {
+    fn journal(&mut self) -> &mut Journal {
+        self.journal
+    }
+
+    async fn shown(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
+        if let Some(row) = self.bridge.cache.row(&table.name, id).await {
+            return Ok(Some(row));
+        }
+        let row = self.current(table, id).await?;
+        if let Some(row) = &row {
+            self.bridge.cache.keep_row(&table.name, row).await;
+        }
+        Ok(row)
+    }
+
+    async fn current(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
+        let key = RowKey {
+            table: table.id,
+            row: id,
+        };
+        self.bridge.baserow.row(self.journal, key).await
+    }
+}
+
+/// A row whose links are followed.
+#[derive(Clone, Copy)]
+pub(crate) struct Linking<'a> {
+    pub(crate) bridge: &'a Bridge,
+    pub(crate) key: RowKey,
+    pub(crate) row: &'a Row,
+}
+
+impl Linking<'_> {
+    /// The rows that a rule's templates need, in full: the first linked row of each of its links.
+    /// `links` maps the templates' names to link fields.
+    pub(crate) async fn shown_rows(
+        self,
+        rule: &str,
+        links: &BTreeMap<String, String>,
+        reader: &mut impl RowReader,
+    ) -> Result<BTreeMap<String, Option<Row>>, Failure> {
+        let mut rows = BTreeMap::new();
+        for (name, field) in links {
+            if self.row.cell(field).is_none() {
+                return Err(Failure::unmappable(format!(
+                    "the link field {field:?} does not exist in the table: mend links.{name} of rule {rule:?} in bridge.toml"
+                )));
+            }
+            let linked = match self.row.links(field).first() {
+                Some(link) => {
+                    let table = self.bridge.linked_table(reader.journal(), self.key, field).await?;
+                    reader.shown(&table, link.id).await?
+                }
+                None => None,
+            };
+            rows.insert(name.clone(), linked);
+        }
+        Ok(rows)
+    }
+
+    /// The linked rows that get sub-pages, in the order of the links; none for a rule without a collection.
+    pub(crate) async fn sub_page_rows(
+        self,
+        rule: &PageRule,
+        reader: &mut impl RowReader,
+    ) -> Result<Vec<Part>, Failure> {
+        let Some(collection) = &rule.collection else {
+            return Ok(Vec::new());
+        };
+        let mut parts = Vec::new();
+        for link in sub_page_links(rule, collection, self.row)? {
+            let table = self
+                .bridge
+                .linked_table(reader.journal(), self.key, &collection.of)
+                .await?;
+            // A row that was deleted a moment ago: its own event takes its page away.
+            if let Some(row) = reader.current(&table, link.id).await? {
+                let key = RowKey {
+                    table: table.id,
+                    row: link.id,
+                };
+                let address = self.bridge.baserow.row_address(&table, key);
+                parts.push(Part { key, row, address });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// All rows that this row links to by the rule's links, with the names of their tables.
+    pub(crate) async fn linked_ids(
+        self,
+        rule: &PageRule,
+        journal: &mut Journal,
+    ) -> Result<Vec<(String, RowId)>, Failure> {
+        let mut ids = Vec::new();
+        for field in rule.links.values() {
+            let links = self.row.links(field);
+            if !links.is_empty() {
+                let table = self.bridge.linked_table(journal, self.key, field).await?;
+                ids.extend(links.iter().map(|link| (table.name.clone(), link.id)));
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn sub_page_links<'r>(
+    rule: &PageRule,
+    collection: &CollectionAction,
+    row: &'r Row,
+) -> Result<&'r [LinkedRow], Failure> {
+    if row.cell(&collection.of).is_none() {
+        return Err(Failure::unmappable(format!(
+            "the link field {:?} does not exist in the table: mend collection.of of rule {:?} in bridge.toml",
+            collection.of, rule.name
+        )));
+    }
+    let links = row.links(&collection.of);
+    if links.len() > MOST_PARTS {
+        return Err(Failure::unmappable(format!(
+            "{} rows are linked, a page may have at most {MOST_PARTS} sub-pages",
+            links.len()
+        )));
+    }
+    Ok(links)
+}

@@ -1,0 +1,6 @@
+//! Makes pages equal to rows, and keeps the pages that show a row up to date.
+
+pub mod apply;
+pub mod dependents;
+pub mod linked_rows;
+pub mod parking;
