@@ -1,10 +1,12 @@
 //! What operators do to a running bridge of real processes: rolling restarts, replaying old letters, and every command of the runbook.
 
+mod background;
 mod dead_budget;
 mod provision;
 mod replay;
 mod restart;
 mod runbook;
+mod shell;
 
 use passerelle_model::id::RowKey;
 use serde_json::json;

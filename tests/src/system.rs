@@ -19,7 +19,7 @@ pub const SECRET: &str = "a-secret-that-only-tests-use";
 const PERSON_EMAIL: &str = "human@passerelle.test";
 const PERSON_PASSWORD: &str = "sandbox-human";
 /// How long a process may take to stop when asked.
-pub const STOPS_WITHIN: Duration = Duration::from_mins(1);
+pub const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
 /// A running bridge. Everything in it is stopped and removed when it is dropped.
 #[derive(Debug)]

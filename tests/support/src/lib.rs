@@ -11,14 +11,14 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use port::free_port;
+pub use port::{free_port, free_ports};
 pub use postgres::TestPostgres;
 pub use redis_server::TestRedis;
 pub use signal::signal;
 
 /// The longest that a test waits for a fact before it fails: what takes two seconds takes many more on a machine that does other things too.
 /// Leases and retries of seconds fit in several times, and several such waits in the time that a test is given.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Finds a program on `PATH` or in one of the folders where Debian hides its servers.
 pub(crate) fn find_program(name: &str, hidden_in: &[PathBuf]) -> Option<PathBuf> {

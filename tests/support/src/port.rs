@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::{Mutex, PoisonError};
@@ -21,25 +22,33 @@ static HELD: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
 /// The kernel gives no such port to an outgoing connection, and no other test gets it: whoever holds the socket of its name has it. So a
 /// server can be killed and started again on it.
 pub fn free_port() -> anyhow::Result<u16> {
-    let ports = FIRST..first_outgoing().max(FIRST + 1000);
+    free_ports(1)
+}
+
+/// The first of so many ports in a row, each as [`free_port`] gives them: for programs that count on from a port.
+pub fn free_ports(count: u16) -> anyhow::Result<u16> {
+    let ports = FIRST..first_outgoing().max(FIRST + 1000) - count;
     let start = RandomState::new().build_hasher().finish() % u64::try_from(ports.len())?;
     let start = FIRST + u16::try_from(start)?;
     let mut candidates = (start..ports.end).chain(ports.start..start);
-    candidates.find(|port| hold(*port)).context("no free port")
+    candidates
+        .find(|first| hold(*first..first + count))
+        .context("no free port")
 }
 
-/// Takes the port, unless another process has it or something listens there.
-fn hold(port: u16) -> bool {
-    let holder = SocketAddr::from_abstract_name(format!("passerelle-test-port-{port}"))
-        .and_then(|name| UnixListener::bind_addr(&name));
-    let Ok(holder) = holder else {
+/// Takes all of these ports, or none if another process has one of them or something listens there.
+fn hold(ports: Range<u16>) -> bool {
+    let Some(holders) = ports.map(holder).collect::<Option<Vec<_>>>() else {
         return false;
     };
-    let is_free = TcpListener::bind(("127.0.0.1", port)).is_ok();
-    if is_free {
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(holder);
-    }
-    is_free
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).extend(holders);
+    true
+}
+
+fn holder(port: u16) -> Option<UnixListener> {
+    let name = SocketAddr::from_abstract_name(format!("passerelle-test-port-{port}")).ok()?;
+    let holder = UnixListener::bind_addr(&name).ok()?;
+    TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(holder)
 }
 
 fn first_outgoing() -> u16 {
@@ -58,7 +67,7 @@ mod tests {
     fn a_port_is_given_once_also_while_nothing_listens_there() {
         let ports: BTreeSet<u16> = (0..200).map(|_| free_port().unwrap()).collect();
         assert_eq!(ports.len(), 200);
-        assert!(ports.iter().all(|port| !hold(*port)));
+        assert!(ports.iter().all(|port| holder(*port).is_none()));
     }
 
     #[test]

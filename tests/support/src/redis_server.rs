@@ -1,6 +1,8 @@
 //! A Redis of the test's own.
 
+use std::fs::File;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,7 +77,8 @@ impl TestRedis {
             ])
             .args(["--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--dir"])
             .arg(self.folder.path())
-            .stdout(Stdio::null())
+            .stdin(Stdio::null())
+            .stdout(File::create(self.log())?)
             .stderr(Stdio::null())
             .spawn()
             .context("redis-server could not be started")?;
@@ -83,10 +86,18 @@ impl TestRedis {
         self.wait_until_it_answers()
     }
 
-    fn wait_until_it_answers(&self) -> anyhow::Result<()> {
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
         let client = redis::Client::open(self.url())?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
+            if let Some(status) = self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
+                let printed = std::fs::read_to_string(self.log()).unwrap_or_default();
+                bail!("redis-server on port {} ended with {status}:\n{printed}", self.port);
+            }
             let connects = TcpStream::connect(("127.0.0.1", self.port)).is_ok();
             if connects
                 && client

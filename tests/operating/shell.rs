@@ -1,0 +1,97 @@
+//! An operator's shell.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use anyhow::Context as _;
+use system_tests::System;
+use system_tests::builder::repository;
+use system_tests::process::program_path;
+use tempfile::TempDir;
+use test_support::free_ports;
+
+/// The most workers that a command may start.
+const MOST_WORKERS: u16 = 3;
+
+/// An operator's shell in a checkout, with the settings of a running system. What `make up` starts in it is stopped with it.
+pub(crate) struct Shell<'a> {
+    system: &'a System,
+    pub(crate) folder: TempDir,
+    programs: PathBuf,
+    /// The ports of the ingress, of our own Redis, and of as many workers as [`MOST_WORKERS`].
+    ports: u16,
+    /// Whether the settings name the system's Redis.
+    names_redis: bool,
+}
+
+impl<'a> Shell<'a> {
+    pub(crate) fn of(system: &'a System) -> anyhow::Result<Self> {
+        let program = program_path("passerelle")?;
+        Ok(Self {
+            system,
+            folder: tempfile::tempdir()?,
+            programs: program.parent().context("no folder")?.to_owned(),
+            ports: free_ports(2 + MOST_WORKERS)?,
+            names_redis: true,
+        })
+    }
+
+    /// The same, where the settings name no Redis.
+    pub(crate) fn without_a_redis(system: &'a System) -> anyhow::Result<Self> {
+        let mut shell = Self::of(system)?;
+        shell.names_redis = false;
+        Ok(shell)
+    }
+
+    /// Where a Redis of our own would listen.
+    pub(crate) fn redis_port(&self) -> u16 {
+        self.ports + 1
+    }
+
+    /// A command, typed while the system goes on.
+    pub(crate) fn typed(&self, command: &str) -> anyhow::Result<Output> {
+        tokio::task::block_in_place(|| self.run(command))
+    }
+
+    fn run(&self, command: &str) -> anyhow::Result<Output> {
+        let [ingress, workers] = [self.ports, self.ports + 2].map(|port| format!("127.0.0.1:{port}"));
+        let program = self.programs.join("passerelle");
+        // The programs of this build: a runbook is tested, not cargo.
+        let command = command.replacen(
+            "make ",
+            &format!(
+                "make --no-print-directory WITH_ENV= PROGRAM='{}' BUILD=true ",
+                program.display()
+            ),
+            1,
+        );
+        #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut shell = std::process::Command::new("bash");
+        shell
+            .args(["-c", &command])
+            .current_dir(repository())
+            .env_clear()
+            .envs(self.system.environment())
+            .env("PATH", path)
+            .env("USER", "lea")
+            .env("BASEROW_EMAIL", "admin@example.com")
+            .env("BASEROW_PASSWORD", "Baserow-pass-1")
+            .env("INGRESS_BIND", ingress)
+            .env("WORKER_HEALTH_BIND", workers)
+            .env("RUN_FOLDER", self.folder.path())
+            .env("INGRESS_SPOOL_DIR", self.folder.path().join("spool"))
+            .env("PROGRAM_FOLDER", &self.programs)
+            .env("OWN_REDIS_PORT", self.redis_port().to_string());
+        if !self.names_redis {
+            shell.env_remove("REDIS_URL");
+        }
+        Ok(shell.output()?)
+    }
+}
+
+impl Drop for Shell<'_> {
+    fn drop(&mut self) {
+        let _ = self.run("scripts/bridge down");
+    }
+}
