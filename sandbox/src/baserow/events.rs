@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::State;
 use super::changes::{Change, Happened};
 use super::snapshot::Snapshot;
-use super::store::{DATABASE, Store, Table, WORKSPACE};
-use super::webhooks::call::{Call, Content, Pages};
+use super::store::{Store, Table};
+use super::webhooks::call::{Call, Content, Pages, head};
 use super::webhooks::hook::Hook;
 use super::wire;
 
@@ -43,22 +43,6 @@ impl Echoes {
         // Nothing is ever sent: the channel closes when the last call has been attempted.
         while self.0.recv().await.is_some() {}
     }
-}
-
-/// The head that every payload has.
-pub(crate) fn head(table: u64, webhook: Option<u64>, event_id: &str, event: &str) -> Map<String, Value> {
-    let mut head = Map::new();
-    for (key, value) in [
-        ("table_id", json!(table)),
-        ("database_id", json!(DATABASE)),
-        ("workspace_id", json!(WORKSPACE)),
-        ("webhook_id", json!(webhook)),
-        ("event_id", json!(event_id)),
-        ("event_type", json!(event)),
-    ] {
-        head.insert(key.to_owned(), value);
-    }
-    head
 }
 
 impl State {

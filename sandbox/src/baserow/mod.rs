@@ -34,7 +34,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data};
-use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::server::{Manners, Running, serve};
@@ -99,7 +98,6 @@ pub(crate) struct State {
     pub(crate) doors: Doors,
     pub(crate) hooks: BTreeMap<u64, Hook>,
     pub(crate) deliveries: Deliveries,
-    pub(crate) notifications: Vec<Value>,
     pub(crate) settings: Settings,
     /// Counts resets, so that what was begun before one is not finished after it.
     pub(crate) epoch: u64,
@@ -147,7 +145,6 @@ impl State {
             doors,
             hooks: BTreeMap::new(),
             deliveries: Deliveries::default(),
-            notifications: Vec::new(),
             settings: Settings::of(options),
             epoch,
             next_hook: 1,

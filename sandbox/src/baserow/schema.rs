@@ -84,8 +84,6 @@ impl Kind {
 pub(crate) const NEXT_FIELD_ID: u64 = 35;
 /// The first id of a later select option.
 pub(crate) const NEXT_OPTION_ID: u64 = 6;
-/// The first id of a later view: every table came with one.
-pub(crate) const NEXT_VIEW_ID: u64 = 10;
 
 /// Every table: its id, its name, and its fields in order, the primary one first.
 pub(crate) fn tables() -> Vec<(u64, &'static str, Vec<Field>)> {

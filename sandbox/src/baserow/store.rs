@@ -26,7 +26,6 @@ pub(crate) struct Store {
     links: HashMap<u64, BTreeMap<u64, BTreeSet<u64>>>,
     next_field: u64,
     next_option: u64,
-    next_view: u64,
 }
 
 /// A table with its rows, also those in the trash.
@@ -37,7 +36,6 @@ pub(crate) struct Table {
     pub(crate) fields: Vec<Field>,
     pub(crate) rows: BTreeMap<u64, Row>,
     pub(crate) next_row: u64,
-    pub(crate) views: BTreeMap<u64, Value>,
 }
 
 /// A row. What is computed (links, formulas, dates of change) is not in `cells`.
@@ -101,7 +99,6 @@ impl Store {
                 fields,
                 rows: BTreeMap::new(),
                 next_row: 1,
-                views: BTreeMap::new(),
             };
             (id, table)
         };
@@ -110,7 +107,6 @@ impl Store {
             links: HashMap::new(),
             next_field: schema::NEXT_FIELD_ID,
             next_option: schema::NEXT_OPTION_ID,
-            next_view: schema::NEXT_VIEW_ID,
         }
     }
 
@@ -137,7 +133,6 @@ impl Store {
             fields: vec![primary],
             rows: BTreeMap::new(),
             next_row: 1,
-            views: BTreeMap::new(),
         };
         self.tables.insert(id, table);
         id
@@ -158,12 +153,6 @@ impl Store {
     pub(crate) fn new_option_id(&mut self) -> u64 {
         self.next_option += 1;
         self.next_option - 1
-    }
-
-    /// A new id for a view.
-    pub(crate) fn new_view_id(&mut self) -> u64 {
-        self.next_view += 1;
-        self.next_view - 1
     }
 
     /// The rows that `row` is linked to by `field` and that are not in the trash.

@@ -152,7 +152,7 @@ impl<'a> Check<'a> {
     }
 
     /// A text whose length in characters is within bounds.
-    pub(super) fn sized(&mut self, name: &str, (least, most): (usize, usize)) -> String {
+    pub(super) fn sized(&mut self, name: &str, least: usize, most: usize) -> String {
         let value = self.given(name).and_then(Value::as_str).unwrap_or_default();
         let length = value.chars().count();
         self.claim(

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::Docmost;
 use super::content::Format;
-use super::pages::copy::shown;
 use super::state::{Page, World};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -45,7 +44,7 @@ fn page_json(world: &World, page: &Page) -> Value {
         "spaceSlug": world.spaces.get(&page.space).map(|space| &space.slug), "parentPageId": page.parent, "position": page.position,
         "creatorEmail": email(&page.creator), "lastUpdatedByEmail": email(&page.last_updated_by),
         "createdAt": page.created.shown(), "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()),
-        "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": shown(page, Format::Markdown),
+        "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": page.shown(Format::Markdown),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, SET_COOKIE};
+use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE};
 use serde_json::{Value, json};
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -14,7 +14,7 @@ pub(super) type Answer = Result<Reply, Problem>;
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     data: Option<Value>,
-    /// Sent as it is, without the envelope (health, exports).
+    /// Sent as it is, without the envelope (health, the web application).
     bare: Option<Bare>,
     /// The `Set-Cookie` header.
     cookie: Option<String>,
@@ -23,7 +23,6 @@ pub(super) struct Reply {
 #[derive(Debug)]
 enum Bare {
     Json(Value),
-    File(String, String),
     Page(String),
 }
 
@@ -57,14 +56,6 @@ impl Reply {
         }
     }
 
-    /// A file to download.
-    pub(super) fn file(name: String, text: String) -> Self {
-        Self {
-            bare: Some(Bare::File(name, text)),
-            ..Self::default()
-        }
-    }
-
     /// A page of the web application.
     pub(super) fn html(html: String) -> Self {
         Self {
@@ -83,10 +74,6 @@ impl Reply {
                 .insert_header((CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
                 .content_type(JSON)
                 .json(json),
-            (Some(Bare::File(name, text)), _) => response
-                .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
-                .content_type("application/octet-stream")
-                .body(text),
             (Some(Bare::Page(html)), _) => response.content_type("text/html; charset=utf-8").body(html),
             (None, Some(data)) => response
                 .content_type(JSON)

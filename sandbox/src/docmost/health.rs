@@ -1,9 +1,8 @@
-//! Routes that say how the server is, and which one it is.
+//! Routes that say how the server is.
 
 use serde_json::json;
 
 use super::envelope::{Answer, Reply};
-use super::state::{Call, World};
 
 /// `GET` routes; none if there is no such route.
 pub(super) fn route(path: &str) -> Option<Answer> {
@@ -16,13 +15,4 @@ pub(super) fn route(path: &str) -> Option<Answer> {
         "/api/health/live" => Some(Ok(Reply::data(json!("ok")))),
         _ => None,
     }
-}
-
-/// `version`.
-#[expect(clippy::unnecessary_wraps, reason = "all routes have one shape")]
-pub(super) fn version(_world: &mut World, _call: &Call) -> Answer {
-    Ok(Reply::data(json!({
-        "currentVersion": "0.95.0", "latestVersion": 0,
-        "releaseUrl": "https://github.com/docmost/docmost/releases",
-    })))
 }

@@ -15,7 +15,6 @@ mod content;
 mod control;
 mod envelope;
 mod health;
-mod invites;
 mod labels;
 mod pages;
 mod paging;
@@ -25,6 +24,7 @@ mod seed;
 mod shares;
 mod spaces;
 mod state;
+mod throttle;
 mod token;
 
 use std::io;

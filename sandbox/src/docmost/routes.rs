@@ -7,11 +7,14 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
 use super::envelope::{Answer, Problem, Reply};
-use super::pages::{self, copy, create, trash, tree, update};
+use super::pages::{self, create, duplicate, trash, tree, update};
 use super::state::{Call, World};
-use super::{Docmost, auth, body, health, invites, labels, search, shares, spaces};
+use super::throttle::{Allowance, LOGINS};
+use super::{Docmost, auth, body, health, labels, search, shares, spaces};
 use crate::clock;
 use crate::faults::LoseContent;
+
+const LOGIN: &str = "/api/auth/login";
 
 /// A route for everybody.
 type Open = fn(&mut World, &Map<String, Value>) -> Answer;
@@ -26,11 +29,8 @@ enum Route {
 /// What a path of the API leads to.
 fn route(path: &str) -> Option<Route> {
     let open: Option<Open> = match path {
-        "/api/auth/login" => Some(auth::login),
-        "/api/auth/setup" => Some(auth::setup),
+        LOGIN => Some(auth::login),
         "/api/shares/info" => Some(shares::info),
-        "/api/shares/page-info" => Some(shares::page_info),
-        "/api/workspace/invites/accept" => Some(invites::accept),
         _ => None,
     };
     open.map(Route::Open).or_else(|| closed(path).map(Route::Closed))
@@ -41,13 +41,10 @@ fn closed(path: &str) -> Option<Closed> {
         "/api/auth/logout" => auth::logout,
         "/api/labels" => labels::list,
         "/api/labels/pages" => labels::pages,
-        "/api/pages/breadcrumbs" => tree::breadcrumbs,
         "/api/pages/create" => create::create,
         "/api/pages/created-by-user" => tree::created_by_user,
         "/api/pages/delete" => trash::delete,
-        "/api/pages/duplicate" => copy::duplicate,
-        "/api/pages/export" => copy::export,
-        "/api/pages/history" => copy::history,
+        "/api/pages/duplicate" => duplicate::duplicate,
         "/api/pages/info" => pages::info,
         "/api/pages/labels" => labels::of_page,
         "/api/pages/labels/add" => labels::add,
@@ -60,8 +57,6 @@ fn closed(path: &str) -> Option<Closed> {
         "/api/pages/trash" => trash::list,
         "/api/pages/update" => update::update,
         "/api/search" => search::search,
-        "/api/search/suggest" => search::suggest,
-        "/api/sessions" => auth::sessions,
         "/api/shares" => shares::list,
         "/api/shares/create" => shares::create,
         "/api/shares/delete" => shares::delete,
@@ -71,40 +66,29 @@ fn closed(path: &str) -> Option<Closed> {
         "/api/spaces/info" => spaces::info,
         "/api/spaces/members/add" => spaces::add_members,
         "/api/spaces/members/change-role" => spaces::change_role,
-        "/api/spaces/members/remove" => spaces::remove_member,
         "/api/users/me" => auth::me,
-        "/api/version" => health::version,
-        "/api/workspace/invites" => invites::list,
-        "/api/workspace/invites/create" => invites::create,
-        "/api/workspace/invites/link" => invites::link,
         _ => return None,
     })
 }
 
 /// Answers every call to the product.
 pub(super) async fn answer(request: HttpRequest, bytes: Bytes, docmost: Data<Docmost>) -> HttpResponse {
-    let mut throttle = None;
-    let outcome = handle(&request, &bytes, &docmost, &mut throttle);
+    let mut allowance = None;
+    let outcome = handle(&request, &bytes, &docmost, &mut allowance);
     let mut response = outcome.map_or_else(Problem::into_response, Reply::into_response);
-    if let Some((left, reset)) = throttle {
-        let headers = response.headers_mut();
-        headers.insert(
-            HeaderName::from_static("x-ratelimit-limit-auth"),
-            HeaderValue::from(auth::LOGINS),
-        );
-        headers.insert(
-            HeaderName::from_static("x-ratelimit-remaining-auth"),
-            HeaderValue::from(left),
-        );
-        headers.insert(
-            HeaderName::from_static("x-ratelimit-reset-auth"),
-            HeaderValue::from(reset),
-        );
+    if let Some(Allowance { left, reset }) = allowance {
+        for (name, value) in [
+            ("x-ratelimit-limit-auth", HeaderValue::from(LOGINS)),
+            ("x-ratelimit-remaining-auth", HeaderValue::from(left)),
+            ("x-ratelimit-reset-auth", HeaderValue::from(reset)),
+        ] {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
     }
     response
 }
 
-fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, throttle: &mut Option<(usize, i64)>) -> Answer {
+fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, allowance: &mut Option<Allowance>) -> Answer {
     let path = request.path().trim_end_matches('/');
     if request.method() == Method::GET {
         let page = !path.starts_with("/api");
@@ -118,9 +102,14 @@ fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, throttle: &mu
     let content_type = header(request.headers(), CONTENT_TYPE);
     let fields = body::parse(content_type, bytes)?;
     let mut world = docmost.world();
-    if auth::is_throttled(path) {
-        let key = (path.to_owned(), client(request));
-        *throttle = Some(world.logins.entry(key).or_default().count(clock::now_ms())?);
+    if path == LOGIN {
+        *allowance = Some(
+            world
+                .logins
+                .entry(client(request))
+                .or_default()
+                .count(clock::now_ms())?,
+        );
     }
     match route {
         Route::Open(route) => route(&mut world, &fields),

@@ -54,34 +54,6 @@ pub(super) fn search(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(json!({"items": items})))
 }
 
-/// `search/suggest`: titles that contain the text.
-pub(super) fn suggest(world: &mut World, call: &Call) -> Answer {
-    let mut check = Check::of(&call.fields);
-    let query = check.filled("query").to_lowercase();
-    let include = check.flag("includePages");
-    let space = check.optional_uuid("spaceId");
-    let limit = check.given("limit").and_then(Value::as_u64).unwrap_or(10);
-    check.done()?;
-    let pages = world
-        .pages
-        .values()
-        .filter(|page| include && is_visible(world, call, page));
-    let pages = pages.filter(|page| space.as_ref().is_none_or(|space| *space == page.space));
-    let pages = pages.filter(|page| {
-        page.title
-            .as_ref()
-            .is_some_and(|title| title.to_lowercase().contains(&query))
-    });
-    let pages = pages.take(usize::try_from(limit).unwrap_or(usize::MAX)).map(|page| {
-        json!({
-            "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon, "spaceId": page.space,
-            "space": world.space_brief(&page.space),
-        })
-    });
-    let pages: Vec<Value> = pages.collect();
-    Ok(Reply::data(json!({"users": [], "groups": [], "pages": pages})))
-}
-
 fn is_visible(world: &World, call: &Call, page: &Page) -> bool {
     let space = world.spaces.get(&page.space);
     page.deleted.is_none() && space.is_some_and(|space| space.members.contains_key(&call.user))

@@ -97,11 +97,6 @@ pub(super) fn info(world: &mut World, fields: &Map<String, Value>) -> Answer {
     Ok(Reply::data(data))
 }
 
-/// `shares/page-info` without a page: the real server fails.
-pub(super) fn page_info(_world: &mut World, _fields: &Map<String, Value>) -> Answer {
-    Err(Problem::internal())
-}
-
 /// `shares/delete`: the second time it is not found.
 pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);

@@ -67,7 +67,7 @@ fn permissions(role: Role) -> Value {
 /// `spaces/create`: by the owner of the workspace only; the slug is unique, whatever its case.
 pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
-    let name = check.sized("name", (2, 100));
+    let name = check.sized("name", 2, 100);
     let slug = check
         .given("slug")
         .and_then(Value::as_str)
@@ -136,18 +136,6 @@ pub(super) fn change_role(world: &mut World, call: &Call) -> Answer {
     world.require(&call.user, &id, Role::Admin)?;
     let member = world.spaces.get_mut(&id).and_then(|space| space.members.get_mut(&user));
     *member.ok_or_else(|| Problem::not_found("Space membership not found"))? = role;
-    Ok(Reply::done())
-}
-
-/// `spaces/members/remove`: by an admin of the space.
-pub(super) fn remove_member(world: &mut World, call: &Call) -> Answer {
-    let mut check = Check::of(&call.fields);
-    let id = check.uuid("spaceId");
-    let user = check.uuid("userId");
-    check.done()?;
-    world.require(&call.user, &id, Role::Admin)?;
-    let removed = world.spaces.get_mut(&id).and_then(|space| space.members.remove(&user));
-    removed.ok_or_else(|| Problem::not_found("Space membership not found"))?;
     Ok(Reply::done())
 }
 

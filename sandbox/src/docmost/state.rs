@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Options;
-use super::auth::Throttle;
 use super::envelope::Problem;
-use super::invites::Invitation;
+use super::throttle::Throttle;
 use crate::clock;
 
 /// The whole state of one server.
@@ -19,14 +18,14 @@ pub(super) struct World {
     pub(super) workspace: String,
     pub(super) born: Moment,
     pub(super) users: BTreeMap<String, User>,
-    pub(super) sessions: BTreeMap<String, Session>,
+    /// The ids of the sessions that have not ended.
+    pub(super) sessions: BTreeSet<String>,
     pub(super) spaces: BTreeMap<String, Space>,
     pub(super) pages: BTreeMap<String, Page>,
     pub(super) labels: BTreeMap<String, Label>,
     pub(super) shares: BTreeMap<String, Share>,
-    pub(super) invitations: BTreeMap<String, Invitation>,
-    /// Logins counted, per route and client address.
-    pub(super) logins: HashMap<(String, String), Throttle>,
+    /// Logins, by client address.
+    pub(super) logins: HashMap<String, Throttle>,
     /// Roles looked up lately, with the time in milliseconds until which they are believed.
     roles: HashMap<(String, String), (Option<Role>, i64)>,
 }
@@ -69,13 +68,6 @@ pub(super) struct User {
     pub(super) is_owner: bool,
     pub(super) created: Moment,
     pub(super) last_login: Option<Moment>,
-}
-
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) user: String,
-    pub(super) created: Moment,
-    pub(super) last_active: Moment,
 }
 
 /// What a member may do in a space.
@@ -164,12 +156,11 @@ impl World {
             workspace: new_id(),
             born: Moment::now(),
             users: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: BTreeSet::new(),
             spaces: BTreeMap::new(),
             pages: BTreeMap::new(),
             labels: BTreeMap::new(),
             shares: BTreeMap::new(),
-            invitations: BTreeMap::new(),
             logins: HashMap::new(),
             roles: HashMap::new(),
         }

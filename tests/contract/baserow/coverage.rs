@@ -71,14 +71,25 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "a measurement; its lesson is held by one_worker_keeps_the_order_and_four_do_not",
     ),
     (
-        "A13-history",
-        "the history of a row is not kept: nothing of the bridge reads it",
+        "43-all-view-created-ok_all",
+        "the sandbox has no views; the ingress's tests read this delivery",
+    ),
+    (
+        "44-all-view-updated-ok_all",
+        "the sandbox has no views; the ingress's tests read this delivery",
+    ),
+    (
+        "45-all-view-deleted-ok_all",
+        "the sandbox has no views; the ingress's tests read this delivery",
     ),
     (
         "B5-connection-refused",
         "the recorder's own error while no server was running",
     ),
 ];
+
+/// Deliveries of test calls: the sandbox makes none, the ingress's tests read them.
+const TEST_CALLS: &str = "60-test-call-";
 
 fn is_played(name: &str) -> bool {
     let listed = [
@@ -99,7 +110,6 @@ fn is_played(name: &str) -> bool {
         events::OPTION_RENAMED,
         events::BATCH,
         events::PAGES,
-        events::TOO_LARGE,
         webhooks::TOO_MANY,
         headers::WRITE,
         headers::METHODS,
@@ -111,19 +121,12 @@ fn is_played(name: &str) -> bool {
         failures::ATTEMPTS,
         failures::TIMELINE,
         failures::DEACTIVATED,
-        failures::NOTIFIED,
         failures::REACTIVATED,
         failures::FAST,
         failures::LOGGED,
         outages::THROTTLED,
     ];
-    let prefixes = [
-        events::PROJECTS,
-        events::HOURS,
-        events::EVERYTHING,
-        events::WATCHED,
-        webhooks::TEST_CALLS,
-    ];
+    let prefixes = [events::PROJECTS, events::HOURS, events::EVERYTHING, events::WATCHED];
     let prefix = |prefix: &&str| name.starts_with(prefix);
     let pairs = events::LINKS
         .iter()
@@ -144,7 +147,7 @@ fn is_played(name: &str) -> bool {
 
 #[test]
 fn every_record_is_played_again_or_left_out_with_a_reason() -> anyhow::Result<()> {
-    for name in beginning("")? {
+    for name in beginning("")?.into_iter().filter(|name| !name.starts_with(TEST_CALLS)) {
         let is_left_out = LEFT_OUT.iter().any(|(left_out, _)| *left_out == name);
         assert_ne!(is_played(&name), is_left_out, "{name}: either played or left out");
     }

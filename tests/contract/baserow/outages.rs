@@ -11,8 +11,6 @@ pub(crate) const WHILE_DOWN: &[&str] = &[
     "B1-pg-stopped-get-row",
     "B1-pg-stopped-bad-token",
     "B1-pg-stopped-patch",
-    "B1-pg-stopped-settings",
-    "B1-pg-stopped-health-full",
     "B1-pg-stopped-again",
     "B3-redis-stopped-health",
     "B3-redis-stopped-get-row",
@@ -36,8 +34,9 @@ async fn an_outage_behind_the_server_looks_as_recorded() -> anyhow::Result<()> {
     }
     world.seed("essai", 8, json!({"note": "pg"})).await?;
     let broken = |path: &str| json!({"path": path, "kind": "status", "status": 500});
-    let faults = ["/api/database/", "/api/settings/", "/api/_health/full/"].map(broken);
-    world.control(Method::PUT, "faults", &json!(faults)).await?;
+    world
+        .control(Method::PUT, "faults", &json!([broken("/api/database/")]))
+        .await?;
     for name in WHILE_DOWN {
         world.replay(name).await?;
     }

@@ -13,7 +13,6 @@ pub(crate) const MANAGED: &[&str] = &[
     "63-bad-header-555",
     "64-create-webhook-with-db-token",
 ];
-pub(crate) const TEST_CALLS: &[&str] = &["60-", "61-"];
 pub(crate) const PRIVATE: &str = "92-";
 pub(crate) const TOO_MANY: &str = "97-max-webhooks";
 
@@ -22,21 +21,6 @@ async fn webhooks_are_managed_as_recorded() -> anyhow::Result<()> {
     let world = World::start().await?;
     for name in MANAGED {
         world.replay(name).await?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn test_calls_are_made_and_answered_as_recorded() -> anyhow::Result<()> {
-    let world = World::start().await?;
-    for prefix in TEST_CALLS {
-        for name in beginning(prefix)?.iter().filter(|name| name.ends_with("-call")) {
-            world.replay(name).await?;
-            let delivery = name.trim_end_matches("-call").to_owned();
-            if *prefix == "60-" {
-                world.expect(&[delivery]).await?;
-            }
-        }
     }
     Ok(())
 }

@@ -88,10 +88,8 @@ impl Known {
             return known == ours;
         }
         let name = name_at(place);
-        match name {
-            "highlight" => return captured.is_empty() == ours.is_empty(),
-            "inviteLink" => return self.learn_link(captured, ours),
-            _ => {}
+        if name == "highlight" {
+            return captured.is_empty() == ours.is_empty();
         }
         let learnable = matches!(name, "slugId" | "key" | "nextCursor" | "prevCursor" | "position");
         if (is_id(captured) && is_id(ours)) || (learnable && captured.is_empty() == ours.is_empty()) {
@@ -105,20 +103,6 @@ impl Known {
             || (name == "id" && both(is_block_id))
             || lengthened(captured) == ours
             || without_block_ids(captured) == without_block_ids(ours)
-    }
-
-    /// An invitation's link: the token in it is needed to accept.
-    fn learn_link(&mut self, captured: &str, ours: &str) -> bool {
-        let parts = |link: &str| -> Option<(String, String, String)> {
-            let (link, token) = link.split_once("?token=")?;
-            let (base, id) = link.rsplit_once('/')?;
-            Some((base.to_owned(), id.to_owned(), token.to_owned()))
-        };
-        let (Some((base, id, token)), Some(own)) = (parts(captured), parts(ours)) else {
-            return false;
-        };
-        self.learn(&token, &own.2);
-        base == own.0 && self.ours.get(&id) == Some(&own.1) && token.len() == own.2.len()
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_sandbox::docmost::{self, OWNER_EMAIL, OWNER_PASSWORD, Options};
+use passerelle_sandbox::docmost::{self, BRIDGE_EMAIL, BRIDGE_PASSWORD, OWNER_EMAIL, OWNER_PASSWORD, Options};
 use passerelle_sandbox::server::Running;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -68,6 +68,9 @@ impl Replay {
         for (captured, ours) in [
             ("admin@bridge.test", OWNER_EMAIL),
             ("Throwaway-Pass-1", OWNER_PASSWORD),
+            ("bridge@bridge.test", BRIDGE_EMAIL),
+            ("Bridge-Pass-1", BRIDGE_PASSWORD),
+            ("Bridge Bot", "Bridge"),
             ("Bridge Admin", "Owner"),
             ("Bridge Test", "Sandbox"),
         ] {
@@ -218,12 +221,7 @@ pub(crate) fn cookie(headers: &HeaderMap) -> anyhow::Result<String> {
 fn headers_differ(expected: &Value, ours: &HeaderMap) -> Vec<String> {
     let own = |name: &str| ours.get(name).and_then(|value| value.to_str().ok()).unwrap_or("(none)");
     let mut found = Vec::new();
-    for name in [
-        "content-type",
-        "content-disposition",
-        "cache-control",
-        "x-ratelimit-limit-auth",
-    ] {
+    for name in ["content-type", "cache-control", "x-ratelimit-limit-auth"] {
         if let Some(expected) = expected[name].as_str()
             && expected != own(name)
         {

@@ -12,23 +12,21 @@ mod route;
 mod row_body;
 mod rows;
 mod users;
-mod views;
 mod webhooks;
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
+use super::Baserow;
 use super::events::Event;
 use super::tokens::{Caller, Stranger};
-use super::{Baserow, webhooks::test_call};
 pub(crate) use answer::Answer;
 use answer::Answered;
 use request::Request;
 use route::{Door, Route};
 pub(crate) use row_body::parse as parse_row;
-pub(crate) use views::{grid, table_json};
-pub(crate) use webhooks::{add as add_hook, check_address};
+pub(crate) use webhooks::add as add_hook;
 
 /// An answer of a write, with what the write shall tell to webhooks.
 type Written = Result<(Answer, Option<Event>), Answer>;
@@ -88,10 +86,10 @@ async fn carry_out(baserow: &Baserow, route: Route, caller: Option<Caller>, requ
     let Some(caller) = caller else {
         return users::open(baserow, route, request);
     };
-    match (route, method) {
-        (Route::TestCall(table), _) => return test_call::answer(baserow, table, &request.object()?).await,
-        (_, "GET") => read(baserow, route, &caller, request),
-        _ => write(baserow, route, &caller, request).await,
+    if method == "GET" {
+        read(baserow, route, &caller, request)
+    } else {
+        write(baserow, route, &caller, request).await
     }
 }
 
@@ -102,15 +100,10 @@ fn read(baserow: &Baserow, route: Route, caller: &Caller, request: &Request) -> 
         Route::AllTables => Ok(fields::all_tables(&state.store)),
         Route::Rows(table) => list::rows(&state.store, table, caller, request),
         Route::Row(table, row) => rows::one(&state.store, (table, row), caller, request),
-        Route::RowNames => rows::names(&state.store, caller, request),
         Route::Fields(table) => fields::list(&state.store, table),
         Route::Field(field) => fields::one(&state.store, field),
-        Route::Views(table) => views::list(&state.store, table),
-        Route::View(view) => views::one(&state.store, view),
         Route::Webhooks(table) => webhooks::list(state, table),
         Route::Webhook(webhook) => webhooks::one(state, webhook),
-        Route::Notifications(_) => Ok(users::notifications(state, request)),
-        Route::FullHealth => Ok(users::full_health()),
         _ => Err(Answer::no_route(&request.path)),
     }
 }
@@ -130,14 +123,10 @@ async fn write(baserow: &Baserow, route: Route, caller: &Caller, request: &Reque
             (Route::Fields(table), _) => fields::create(state, table, request)?,
             (Route::Field(field), "PATCH") => fields::update(state, field, request)?,
             (Route::Field(field), _) => fields::delete(state, field)?,
-            (Route::Views(table), _) => views::create(state, table, request)?,
-            (Route::View(view), "PATCH") => views::update(state, view, request)?,
-            (Route::View(view), _) => views::delete(state, view)?,
             (Route::Webhooks(table), _) => (webhooks::create(state, table, request)?, None),
             (Route::Webhook(webhook), "PATCH") => (webhooks::update(state, webhook, request)?, None),
             (Route::Webhook(webhook), _) => (webhooks::delete(state, webhook)?, None),
             (Route::Restore, _) => rows::restore(state, request)?,
-            (Route::Notifications(_), _) => (users::forget_notifications(state), None),
             _ => return Err(Answer::no_route(&request.path)),
         };
         let silent = !request.flag("send_webhook_events", true) && !state.settings.ignores_send_webhook_events;

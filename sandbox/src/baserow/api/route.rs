@@ -4,28 +4,19 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     Health,
-    FullHealth,
-    Settings,
     LogIn,
-    RefreshSession,
     TokenCheck,
     AllTables,
     Rows(u64),
     Row(u64, u64),
     RowMove(u64, u64),
-    RowAdjacent,
     Batch(u64),
     BatchDelete(u64),
-    RowNames,
     Fields(u64),
     Field(u64),
-    Views(u64),
-    View(u64),
     Webhooks(u64),
     Webhook(u64),
-    TestCall(u64),
     Restore,
-    Notifications(u64),
 }
 
 /// How a route lets callers in.
@@ -47,12 +38,8 @@ impl Route {
         let segments: Vec<&str> = path.strip_prefix("/api/")?.strip_suffix('/')?.split('/').collect();
         let route = match segments.as_slice() {
             ["_health"] => Self::Health,
-            ["_health", "full"] => Self::FullHealth,
-            ["settings"] => Self::Settings,
             ["user", "token-auth"] => Self::LogIn,
-            ["user", "token-refresh"] => Self::RefreshSession,
             ["trash", "restore"] => Self::Restore,
-            ["notifications", workspace] => Self::Notifications(number(workspace)?),
             ["database", rest @ ..] => Self::of_database(rest)?,
             _ => return None,
         };
@@ -63,51 +50,36 @@ impl Route {
         Some(match segments {
             ["tokens", "check"] => Self::TokenCheck,
             ["tables", "all-tables"] => Self::AllTables,
-            ["rows", "names"] => Self::RowNames,
             ["rows", "table", table] => Self::Rows(number(table)?),
             ["rows", "table", table, "batch"] => Self::Batch(number(table)?),
             ["rows", "table", table, "batch-delete"] => Self::BatchDelete(number(table)?),
             ["rows", "table", table, row] => Self::Row(number(table)?, number(row)?),
             ["rows", "table", table, row, "move"] => Self::RowMove(number(table)?, number(row)?),
-            ["rows", "table", table, row, "adjacent" | "history"] => {
-                number(table)?;
-                number(row)?;
-                Self::RowAdjacent
-            }
             ["fields", "table", table] => Self::Fields(number(table)?),
             ["fields", field] => Self::Field(number(field)?),
-            ["views", "table", table] => Self::Views(number(table)?),
-            ["views", view] => Self::View(number(view)?),
             ["webhooks", "table", table] => Self::Webhooks(number(table)?),
-            ["webhooks", "table", table, "test-call"] => Self::TestCall(number(table)?),
             ["webhooks", webhook] => Self::Webhook(number(webhook)?),
             _ => return None,
         })
     }
 
-    /// The methods of the route, as its `Allow` header lists them. The signs of life have no such header.
+    /// The methods of the route, as its `Allow` header lists them. The sign of life has no such header.
     pub(crate) const fn allow(self) -> Option<&'static str> {
         Some(match self {
             Self::Health => return None,
-            Self::FullHealth
-            | Self::Settings
-            | Self::TokenCheck
-            | Self::AllTables
-            | Self::RowAdjacent
-            | Self::RowNames => "GET, HEAD, OPTIONS",
-            Self::LogIn | Self::RefreshSession | Self::BatchDelete(_) | Self::TestCall(_) => "POST, OPTIONS",
-            Self::Rows(_) | Self::Fields(_) | Self::Views(_) | Self::Webhooks(_) => "GET, POST, HEAD, OPTIONS",
-            Self::Row(..) | Self::Field(_) | Self::View(_) | Self::Webhook(_) => "GET, PATCH, DELETE, HEAD, OPTIONS",
+            Self::TokenCheck | Self::AllTables => "GET, HEAD, OPTIONS",
+            Self::LogIn | Self::BatchDelete(_) => "POST, OPTIONS",
+            Self::Rows(_) | Self::Fields(_) | Self::Webhooks(_) => "GET, POST, HEAD, OPTIONS",
+            Self::Row(..) | Self::Field(_) | Self::Webhook(_) => "GET, PATCH, DELETE, HEAD, OPTIONS",
             Self::RowMove(..) | Self::Restore => "PATCH, OPTIONS",
             Self::Batch(_) => "POST, PATCH, OPTIONS",
-            Self::Notifications(_) => "GET, DELETE, HEAD, OPTIONS",
         })
     }
 
     /// Who is let in. Fields can be read with a token, but changed only by a user.
     pub(crate) fn door(self, method: &str) -> Door {
         match self {
-            Self::Health | Self::Settings | Self::LogIn | Self::RefreshSession => Door::Open,
+            Self::Health | Self::LogIn => Door::Open,
             Self::TokenCheck => Door::Token,
             Self::Fields(_) if method != "GET" && method != "HEAD" => Door::Session,
             Self::AllTables
@@ -116,18 +88,8 @@ impl Route {
             | Self::RowMove(..)
             | Self::Batch(_)
             | Self::BatchDelete(_)
-            | Self::RowNames
             | Self::Fields(_) => Door::TokenOrSession,
-            Self::FullHealth
-            | Self::RowAdjacent
-            | Self::Field(_)
-            | Self::Views(_)
-            | Self::View(_)
-            | Self::Webhooks(_)
-            | Self::Webhook(_)
-            | Self::TestCall(_)
-            | Self::Restore
-            | Self::Notifications(_) => Door::Session,
+            Self::Field(_) | Self::Webhooks(_) | Self::Webhook(_) | Self::Restore => Door::Session,
         }
     }
 }

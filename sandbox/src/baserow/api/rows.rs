@@ -1,6 +1,6 @@
 //! One row: get, create, update, delete, move, restore.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::super::State;
 use super::super::events::Event;
@@ -34,24 +34,6 @@ pub(crate) fn one(store: &Store, (table, row): (u64, u64), caller: &Caller, requ
         return Err(Answer::no_rows(&[row], true));
     }
     Ok(Answer::ok(&shown(store, table, row, request.names())))
-}
-
-/// `GET …/rows/names/?table__1=7,8`
-pub(crate) fn names(store: &Store, caller: &Caller, request: &Request) -> Answered {
-    let mut tables = Map::new();
-    for (key, rows) in &request.query {
-        let Some(table) = key.strip_prefix("table__").and_then(|table| table.parse().ok()) else {
-            continue;
-        };
-        let found = allowed(store, table, caller, Act::Read)?;
-        let rows = rows
-            .split(',')
-            .filter_map(|row| row.trim().parse().ok())
-            .filter(|row| found.has(*row));
-        let names = rows.map(|row| (row.to_string(), json!(store.primary_text(table, row))));
-        tables.insert(table.to_string(), Value::Object(names.collect()));
-    }
-    Ok(Answer::ok(&Value::Object(tables)))
 }
 
 /// `POST …/rows/table/{table}/`: 200, not 201.

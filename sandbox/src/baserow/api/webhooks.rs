@@ -116,7 +116,7 @@ fn change(hook: &mut Hook, body: &Map<String, Value>, blocks_private_addresses: 
 }
 
 /// 400 for an address that may not be called.
-pub(crate) fn check_address(url: &str, blocks_private_addresses: bool) -> Result<(), Answer> {
+fn check_address(url: &str, blocks_private_addresses: bool) -> Result<(), Answer> {
     if !blocks_private_addresses {
         return Ok(());
     }

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::super::events::head;
-use super::super::store::Store;
+use super::super::store::{DATABASE, Store, WORKSPACE};
 use super::super::wire;
 use super::exchange::Outgoing;
 use super::hook::Hook;
@@ -18,6 +17,22 @@ use super::signing;
 const PAGE: usize = 200;
 /// The pages that are sent at most; the rest is dropped.
 const MOST_PAGES: u64 = 5;
+
+/// The head that every payload has.
+pub(crate) fn head(table: u64, webhook: Option<u64>, event_id: &str, event: &str) -> Map<String, Value> {
+    let mut head = Map::new();
+    for (key, value) in [
+        ("table_id", json!(table)),
+        ("database_id", json!(DATABASE)),
+        ("workspace_id", json!(WORKSPACE)),
+        ("webhook_id", json!(webhook)),
+        ("event_id", json!(event_id)),
+        ("event_type", json!(event)),
+    ] {
+        head.insert(key.to_owned(), value);
+    }
+    head
+}
 
 /// A call to be made.
 #[derive(Debug, Clone)]
@@ -97,17 +112,6 @@ impl Pages {
     }
 }
 
-/// What comes after a page.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Nothing: that was all.
-    Nothing,
-    /// Another page.
-    Page(Box<Call>),
-    /// There would be more, but it is dropped.
-    TooMuch,
-}
-
 impl Call {
     pub(crate) fn new(hook: &Hook, event: &'static str, event_id: &str, content: Content) -> Self {
         Self {
@@ -176,27 +180,24 @@ impl Call {
         outgoing
     }
 
-    /// What follows once this has succeeded. A page is sent only after the one before it.
-    pub(crate) fn next(&self) -> Next {
+    /// The call for the next page, once this one has succeeded. Pages beyond the fifth are dropped.
+    pub(crate) fn next(&self) -> Option<Self> {
         let Content::Linked(pages) = &self.content else {
-            return Next::Nothing;
+            return None;
         };
-        if pages.offset() + PAGE >= pages.rows.len() {
-            return Next::Nothing;
-        }
-        if pages.number >= MOST_PAGES {
-            return Next::TooMuch;
+        if pages.offset() + PAGE >= pages.rows.len() || pages.number >= MOST_PAGES {
+            return None;
         }
         let following = Pages {
             number: pages.number + 1,
             body: None,
             ..pages.clone()
         };
-        Next::Page(Box::new(Self {
+        Some(Self {
             content: Content::Linked(following),
             failures: 0,
             report: None,
             ..self.clone()
-        }))
+        })
     }
 }

@@ -10,11 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::json;
 
-use super::super::store::DATABASE;
 use super::super::{Baserow, State, tempo};
-use super::call::{Call, Next};
+use super::call::Call;
 use super::exchange::{NoAnswer, Outgoing, Received};
 use super::hook::LoggedCall;
 
@@ -194,14 +192,9 @@ impl State {
         });
         if hook.count(succeeded) {
             self.deliveries.forget(call.webhook);
-            self.announce(call, "webhook_deactivated");
         }
         if succeeded {
-            match call.next() {
-                Next::Nothing => {}
-                Next::Page(page) => self.deliveries.add(vec![*page]),
-                Next::TooMuch => self.announce(call, "webhook_payload_too_large"),
-            }
+            self.deliveries.add(call.next().into_iter().collect());
         }
         !succeeded && call.failures < MOST_RETRIES
     }
@@ -223,31 +216,5 @@ impl State {
             error: error.to_owned(),
             body,
         });
-    }
-
-    /// Tells the administrators of the workspace.
-    fn announce(&mut self, call: &Call, what: &str) {
-        let Some(hook) = self.hooks.get(&call.webhook) else {
-            return;
-        };
-        let mut data = json!({
-            "table_id": hook.table,
-            "webhook_id": hook.id,
-            "database_id": DATABASE,
-            "webhook_name": hook.name,
-        });
-        if what == "webhook_payload_too_large" {
-            data["event_id"] = json!(call.event_id);
-            data["batch_limit"] = json!(5);
-        }
-        self.notifications.push(json!({
-            "id": self.notifications.len() + 1,
-            "type": what,
-            "sender": null,
-            "workspace": {"id": 1},
-            "created_on": tempo::printed(tempo::now()),
-            "read": false,
-            "data": data,
-        }));
     }
 }

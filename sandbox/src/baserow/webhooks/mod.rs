@@ -6,4 +6,3 @@ pub(crate) mod delivery;
 pub(crate) mod exchange;
 pub(crate) mod hook;
 pub(crate) mod signing;
-pub(crate) mod test_call;

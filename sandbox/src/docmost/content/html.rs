@@ -11,16 +11,6 @@ pub(in super::super) fn shown(document: &Value) -> String {
     children(document).iter().map(|node| element(node, XMLNS)).collect()
 }
 
-/// A document as an export has it: a whole HTML page that begins with the title.
-pub(in super::super) fn document(title: &str, document: &Value) -> String {
-    let title = escape(title);
-    let body = shown(document);
-    format!(
-        "<!DOCTYPE html>\n      <html>\n        <head>\n         <title>{title}</title>\n        </head>\n        \
-         <body><h1{XMLNS} dir=\"auto\">{title}</h1>{body}</body>\n      </html>"
-    )
-}
-
 /// One node; `space` is the namespace that outermost elements carry.
 fn element(node: &Value, space: &str) -> String {
     let inner = || {

@@ -15,26 +15,15 @@ pub(super) fn to_html(text: &str) -> String {
 
 /// A document as `info` and `update` answer it: a table's header becomes an empty one and a first row.
 pub(in super::super) fn shown(document: &Value) -> String {
-    blocks(document, Headers::Emptied)
+    blocks(document)
 }
 
-/// A document as an export has it.
-pub(in super::super) fn exported(document: &Value) -> String {
-    blocks(document, Headers::Kept)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Headers {
-    Kept,
-    Emptied,
-}
-
-fn blocks(node: &Value, headers: Headers) -> String {
-    let blocks: Vec<String> = children(node).iter().map(|child| block(child, headers)).collect();
+fn blocks(node: &Value) -> String {
+    let blocks: Vec<String> = children(node).iter().map(block).collect();
     blocks.join("\n\n").trim().to_owned()
 }
 
-fn block(node: &Value, headers: Headers) -> String {
+fn block(node: &Value) -> String {
     match node["type"].as_str().unwrap_or_default() {
         "heading" => {
             let level = node["attrs"]["level"]
@@ -42,9 +31,9 @@ fn block(node: &Value, headers: Headers) -> String {
                 .and_then(|level| usize::try_from(level).ok());
             format!("{} {}", "#".repeat(level.unwrap_or(1)), inline(node))
         }
-        "bulletList" => items(node, headers, |_, _| "- ".to_owned()),
-        "orderedList" => items(node, headers, |place, _| format!("{}. ", place + 1)),
-        "taskList" => items(node, headers, |_, item| {
+        "bulletList" => items(node, |_, _| "- ".to_owned()),
+        "orderedList" => items(node, |place, _| format!("{}. ", place + 1)),
+        "taskList" => items(node, |_, item| {
             let checked = item["attrs"]["checked"].as_bool().unwrap_or(false);
             if checked {
                 "- [x] ".to_owned()
@@ -52,16 +41,16 @@ fn block(node: &Value, headers: Headers) -> String {
                 "- [ ] ".to_owned()
             }
         }),
-        "table" => table(node, headers),
+        "table" => table(node),
         "codeBlock" => {
             let language = node["attrs"]["language"].as_str().unwrap_or_default();
             format!("```{language}\n{}\n```", super::text(node).trim_end_matches('\n'))
         }
-        "blockquote" => prefixed(&blocks(node, headers), "> ", "> "),
+        "blockquote" => prefixed(&blocks(node), "> ", "> "),
         "horizontalRule" => "---".to_owned(),
         "image" => image(node),
         _ if is_inline(node) => inline(node),
-        _ => blocks(node, headers),
+        _ => blocks(node),
     }
 }
 
@@ -70,9 +59,9 @@ fn is_inline(node: &Value) -> bool {
     children(node).iter().all(inline)
 }
 
-fn items(list: &Value, headers: Headers, mark: impl Fn(usize, &Value) -> String) -> String {
+fn items(list: &Value, mark: impl Fn(usize, &Value) -> String) -> String {
     let items = children(list).iter().enumerate().map(|(place, item)| {
-        let parts: Vec<String> = children(item).iter().map(|child| block(child, headers)).collect();
+        let parts: Vec<String> = children(item).iter().map(block).collect();
         prefixed(&parts.join("\n"), &mark(place, item), "  ")
     });
     items.collect::<Vec<String>>().join("\n")
@@ -84,16 +73,14 @@ fn prefixed(text: &str, first: &str, others: &str) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
-fn table(node: &Value, headers: Headers) -> String {
+fn table(node: &Value) -> String {
     let cells = |row: &Value| -> Vec<String> {
         let cells = children(row).iter();
-        cells.map(|cell| blocks(cell, headers).replace('\n', " ")).collect()
+        cells.map(|cell| blocks(cell).replace('\n', " ")).collect()
     };
     let mut rows: Vec<Vec<String>> = children(node).iter().map(cells).collect();
     let width = rows.first().map_or(0, Vec::len);
-    if headers == Headers::Emptied {
-        rows.insert(0, vec![String::new(); width]);
-    }
+    rows.insert(0, vec![String::new(); width]);
     rows.insert(1.min(rows.len()), vec!["---".to_owned(); width]);
     let line = |cells: &Vec<String>| {
         format!(

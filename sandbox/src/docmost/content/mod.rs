@@ -3,7 +3,7 @@
 //! As in the real server markdown becomes HTML first, and HTML becomes a document. A document keeps the attributes that it was
 //! created with until the first change of content: that goes through the collaborative layer, which drops what it does not know.
 
-pub(super) mod html;
+mod html;
 mod html_read;
 pub(super) mod markdown;
 mod tags;

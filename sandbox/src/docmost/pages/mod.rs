@@ -1,7 +1,7 @@
 //! Pages: how answers show them. What can be done with them is in the files below.
 
-pub(super) mod copy;
 pub(super) mod create;
+pub(super) mod duplicate;
 mod position;
 pub(super) mod trash;
 pub(super) mod tree;
@@ -25,6 +25,15 @@ pub(super) fn info(world: &mut World, call: &Call) -> Answer {
     let mut data = world.full(&id, format.unwrap_or(Format::Json), role)?;
     data["deletedBy"] = world.deleted_by(&id);
     Ok(Reply::data(data))
+}
+
+impl Page {
+    /// The content in a format; null for a page that was never filled.
+    pub(super) fn shown(&self, format: Format) -> Value {
+        self.content
+            .as_ref()
+            .map_or(Value::Null, |content| format.show(content))
+    }
 }
 
 impl World {
@@ -58,10 +67,7 @@ impl World {
     fn full(&self, id: &str, format: Format, role: Option<Role>) -> Result<Value, Problem> {
         let page = self.page(id)?;
         let mut data = self.brief(page);
-        data["content"] = page
-            .content
-            .as_ref()
-            .map_or(Value::Null, |content| format.show(content));
+        data["content"] = page.shown(format);
         data["creator"] = self.person(&page.creator);
         data["lastUpdatedBy"] = self.person(&page.last_updated_by);
         data["contributors"] = page.contributors.iter().map(|user| self.person(user)).collect();

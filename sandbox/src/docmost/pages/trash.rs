@@ -81,10 +81,7 @@ pub(in super::super) fn list(world: &mut World, call: &Call) -> Answer {
                 return None;
             }
             let mut item = world.brief(page);
-            item["content"] = page
-                .content
-                .as_ref()
-                .map_or(Value::Null, |content| Format::Json.show(content));
+            item["content"] = page.shown(Format::Json);
             item["space"] = world.space_brief(&page.space);
             item["deletedBy"] = world.person(by);
             Some(Row {

@@ -98,23 +98,6 @@ pub(in super::super) fn sidebar(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(paging.page(rows.collect(), BY_POSITION)?))
 }
 
-/// `pages/breadcrumbs`: from the root down to the page.
-pub(in super::super) fn breadcrumbs(world: &mut World, call: &Call) -> Answer {
-    let mut check = Check::of(&call.fields);
-    let id = check.filled("pageId");
-    check.done()?;
-    let id = world.open_page(&call.user, &id, Role::Reader)?;
-    let mut path = vec![id];
-    while let Some(parent) = path.last().and_then(|id| world.pages.get(id)?.parent.clone()) {
-        if path.contains(&parent) {
-            break;
-        }
-        path.push(parent);
-    }
-    let path = path.iter().rev().filter_map(|id| world.pages.get(id));
-    Ok(Reply::data(path.map(|page| leaf(world, page)).collect()))
-}
-
 fn leaf(world: &World, page: &Page) -> Value {
     json!({
         "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon, "isBase": false,

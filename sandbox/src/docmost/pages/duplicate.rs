@@ -1,17 +1,16 @@
-//! Copies of pages: duplicates in the wiki, exports out of it.
+//! `pages/duplicate`.
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::body::Check;
-use super::super::content::{Format, html, markdown};
 use super::super::envelope::{Answer, Problem, Reply};
-use super::super::paging::{Order, Paging};
 use super::super::state::{Call, Moment, Page, Role, World, new_id, new_slug};
 use super::position;
 
-/// `pages/duplicate`: the page and everything below, with content but without labels; the top one becomes "Copy of …".
+/// Copies a page and everything below it, with content but without labels. The top one becomes
+/// "Copy of …".
 pub(in super::super) fn duplicate(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -68,49 +67,4 @@ pub(in super::super) fn duplicate(world: &mut World, call: &Call) -> Answer {
     data["hasChildren"] = json!(world.has_children(top));
     data["childPageIds"] = json!(children);
     Ok(Reply::data(data))
-}
-
-/// `pages/export`: a file with the title as its first heading.
-pub(in super::super) fn export(world: &mut World, call: &Call) -> Answer {
-    let mut check = Check::of(&call.fields);
-    let id = check.filled("pageId");
-    let format = check.given("format").and_then(Value::as_str).map(str::to_owned);
-    let is_known = matches!(format.as_deref(), Some("markdown" | "html"));
-    check.claim(is_known, "format must be one of the following values: html, markdown");
-    check.done()?;
-    let id = world.open_page(&call.user, &id, Role::Reader)?;
-    let page = world.page(&id)?;
-    let title = page.title.clone().unwrap_or_else(|| "Untitled".to_owned());
-    let content = page
-        .content
-        .clone()
-        .unwrap_or_else(|| json!({"type": "doc", "content": []}));
-    let name = title.replace(' ', "%20").replace('"', "%22");
-    Ok(if format.as_deref() == Some("markdown") {
-        let text = format!("# {title}\n\n{}", markdown::exported(&content));
-        Reply::file(format!("{name}.md"), text.trim_end().to_owned())
-    } else {
-        Reply::file(format!("{name}.html"), html::document(&title, &content))
-    })
-}
-
-/// `pages/history`: snapshots are made minutes after an edit, longer than this server lives; so there are none.
-pub(in super::super) fn history(world: &mut World, call: &Call) -> Answer {
-    let paging = Paging::of(&call.fields)?;
-    let mut check = Check::of(&call.fields);
-    let id = check.filled("pageId");
-    check.done()?;
-    world.open_page(&call.user, &id, Role::Reader)?;
-    let order = Order {
-        field: "createdAt",
-        descending: true,
-    };
-    Ok(Reply::data(paging.page(Vec::new(), order)?))
-}
-
-/// Shows a page's content in a format; used by the control routes.
-pub(in super::super) fn shown(page: &Page, format: Format) -> Value {
-    page.content
-        .as_ref()
-        .map_or(Value::Null, |content| format.show(content))
 }
