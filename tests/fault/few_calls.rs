@@ -55,7 +55,7 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
         builder.worker_variable(name, value)
     });
     let mut system = builder.start().await.unwrap();
-    let slow = json!({"path": "*", "kind": "delay", "ms": 20});
+    let slow = json!({"path": "*", "kind": "delay", "ms": 50});
     system.break_docmost(&[slow]).await.unwrap();
     projects(&system, ROWS).await.unwrap();
     eventually("pages are being made", async || {

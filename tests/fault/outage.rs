@@ -19,7 +19,7 @@ use test_support::eventually;
 /// A minute of the real policy.
 const MINUTE: Duration = Duration::from_millis(500);
 /// The policy of every worker here, as settings.
-const SCALED: [(&str, &str); 7] = [
+const SCALED: [(&str, &str); 8] = [
     ("GATE_WINDOW_SECONDS", "5"),
     ("GATE_PROBE_SECONDS", "0.042"),
     ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
@@ -27,15 +27,16 @@ const SCALED: [(&str, &str); 7] = [
     ("GATE_RAMP_SECONDS", "4"),
     ("GATE_FULL_RATE", "60"),
     ("GATE_TICK_SECONDS", "0.02"),
+    // Every call fails here, so a gate stops in the end; on a busy machine that may take a while, and no attempt counts before.
+    ("GATE_DECISION_SECONDS", "60"),
 ];
 const RAMP: f64 = 4.0;
 const FULL_RATE: f64 = 60.0;
 
 fn builder() -> SystemBuilder {
-    let builder = System::builder().worker_variable("DOCMOST_TIMEOUT_SECONDS", "1");
-    SCALED
-        .into_iter()
-        .fold(builder, |builder, (name, value)| builder.worker_variable(name, value))
+    SCALED.into_iter().fold(System::builder(), |builder, (name, value)| {
+        builder.worker_variable(name, value)
+    })
 }
 
 /// A system whose Docmost can be switched off, and an observer of its gates.
@@ -217,6 +218,8 @@ async fn docmost_down_for_five_minutes_holds_all_events_and_loses_none() {
 async fn half_an_hour_of_503_with_ten_thousand_events_burns_nothing_and_spares_docmost() {
     const EVENTS: usize = 10_000;
     const ROWS: usize = 200;
+    /// As many as tell their rate: the first ones come faster.
+    const PROBES: usize = 16;
     let mut outage = Outage::start(builder().workers(5).without_webhook()).await.unwrap();
     outage.warm_up().await.unwrap();
     outage.projects(ROWS).await.unwrap();
@@ -228,8 +231,9 @@ async fn half_an_hour_of_503_with_ten_thousand_events_burns_nothing_and_spares_d
     let began = Instant::now();
     post_events(&outage, EVENTS).await.unwrap();
     outage.stopped().await;
-    eventually("half an hour is over", async || {
-        if began.elapsed() > 30 * MINUTE { Ok(()) } else { Err(()) }
+    eventually("half an hour is over", async || match outage.probes().await {
+        Ok(probes) if probes > PROBES && began.elapsed() > 30 * MINUTE => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     let minutes = began.elapsed().as_secs_f64() / MINUTE.as_secs_f64();
@@ -338,7 +342,7 @@ async fn most_above_ramp(outage: &Outage) -> anyhow::Result<f64> {
 #[tokio::test]
 async fn a_docmost_that_asks_for_ten_minutes_is_left_alone_for_ten_minutes() {
     let mut outage = Outage::start(builder().workers(2)).await.unwrap();
-    let fault = json!({"path": "*", "kind": "status", "status": 429, "headers": {"retry-after": "5"}});
+    let fault = json!({"path": "*", "kind": "status", "status": 429, "headers": {"retry-after": "10"}});
     outage.break_docmost(fault).await.unwrap();
     outage.projects(20).await.unwrap();
     outage.stopped().await;
@@ -348,14 +352,14 @@ async fn a_docmost_that_asks_for_ten_minutes_is_left_alone_for_ten_minutes() {
         .filter_map(|gate| gate.next_probe.zip(gate.since))
         .max()
         .unwrap();
-    assert!(until.since(since) >= Duration::from_secs(5), "{stopped:?}");
+    assert!(until.since(since) >= Duration::from_secs(10), "{stopped:?}");
     outage.mend_docmost().await.unwrap();
     outage.converged().await.unwrap();
-    // The answers that were under way came within a second; from then on there was silence until the named time.
+    // The calls that were under way had five seconds; from then on there was silence until the named time.
     let calls = outage.calls().await.unwrap();
     let early = calls.iter().filter_map(|call| call["at_ms"].as_i64()).filter(|at| {
         let before = until.since(Timestamp::from_millis(*at));
-        before > Duration::ZERO && before < Duration::from_secs(3)
+        before > Duration::ZERO && before < Duration::from_secs(5)
     });
     assert_eq!(early.count(), 0, "{calls:?}");
     assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
@@ -363,7 +367,8 @@ async fn a_docmost_that_asks_for_ten_minutes_is_left_alone_for_ten_minutes() {
 
 #[tokio::test]
 async fn a_hanging_docmost_a_killed_prober_and_a_restarted_redis_lose_nothing() {
-    let mut outage = Outage::start(builder().workers(3)).await.unwrap();
+    let builder = builder().workers(3).worker_variable("DOCMOST_TIMEOUT_SECONDS", "2");
+    let mut outage = Outage::start(builder).await.unwrap();
     outage.warm_up().await.unwrap();
     outage
         .break_docmost(json!({"path": "*", "kind": "hang"}))

@@ -74,7 +74,7 @@ async fn is_parked(system: &System) {
 async fn a_hundred_identical_events_in_a_minute_park_the_row_alert_once_and_lose_nothing() {
     let system = builder()
         .without_webhook()
-        .variable("LOOP_COOLDOWN_SECONDS", "6")
+        .variable("LOOP_COOLDOWN_SECONDS", "20")
         .start()
         .await
         .unwrap();
@@ -184,7 +184,7 @@ async fn an_old_baserow_that_tells_us_of_our_own_writes_starts_no_loop() {
 /// D4
 #[tokio::test]
 async fn a_write_that_somebody_undoes_is_repeated_but_not_at_once() {
-    let system = builder().variable("WORKER_REPEAT_SECONDS", "4").start().await.unwrap();
+    let system = builder().variable("WORKER_REPEAT_SECONDS", "15").start().await.unwrap();
     let row = project(&system, "Refonte").await.unwrap();
     system.drain().await;
     // The page's id is taken away; and a change that is taken back at once calls the bridge, for which the page has not changed.

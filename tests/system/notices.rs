@@ -293,7 +293,6 @@ async fn without_a_mail_server_a_notice_is_kept_as_off_and_can_be_sent_later() {
 #[tokio::test]
 async fn an_outage_is_told_once_when_it_begins_and_once_when_it_is_over_with_the_counts() {
     let scaled = [
-        ("DOCMOST_TIMEOUT_SECONDS", "1"),
         ("GATE_PROBE_SECONDS", "0.1"),
         ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
         ("GATE_PROBE_LEASE_SECONDS", "1"),

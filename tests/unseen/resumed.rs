@@ -8,6 +8,7 @@ use passerelle_model::id::RowKey;
 use passerelle_queue::Redis;
 use passerelle_queue::schedule::Trail;
 use serde_json::{Value, json};
+use system_tests::system::STOPS_WITHIN;
 use system_tests::{Process, System};
 use test_support::eventually;
 
@@ -141,7 +142,7 @@ async fn a_reconciliation_that_was_told_to_stop_says_so_and_the_next_one_goes_on
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut stopped = stuck_on_its_second_page(&system, rows[0], log.path()).await.unwrap();
     stopped.signal("INT").unwrap();
-    let status = stopped.ended(Duration::from_secs(20)).await.unwrap();
+    let status = stopped.ended(STOPS_WITHIN).await.unwrap();
     assert_eq!(status.code(), Some(130), "{}", stopped.output());
     faults(&system, &[]).await.unwrap();
     let on = reconcile(&system, &["--table", "projet", "--rate", "1000"])

@@ -12,11 +12,7 @@ async fn a_worker_that_starts_while_redis_is_away_says_so_and_works_when_it_is_t
     system.redis.kill().unwrap();
     let worker = start_worker(&mut system, &[]).unwrap();
     readiness(&system, &worker, 503, "waiting for Redis").await;
-    assert!(
-        system.workers[0].output().contains("Redis does not answer"),
-        "{}",
-        system.logs()
-    );
+    system.wait_for_log("Redis does not answer").await;
 
     system.redis.boot().unwrap();
     readiness(&system, &worker, 200, "ready").await;
@@ -35,12 +31,13 @@ async fn a_worker_that_starts_while_the_database_is_away_takes_no_job_says_so_an
     readiness(&system, &worker, 503, "waiting for the database").await;
     let stats = system.queue.stats().await.unwrap();
     assert_eq!((stats.active, stats.running), (1, 0));
-    let log = system.workers[0].output();
-    assert_eq!(log.matches("waiting for it").count(), 1, "{log}");
+    system.wait_for_log("waiting for it").await;
 
     postgres.boot().unwrap();
     readiness(&system, &worker, 200, "ready").await;
     have_one_page_each(&system, &[row]).await;
+    let log = system.workers[0].output();
+    assert_eq!(log.matches("waiting for it").count(), 1, "{log}");
 }
 
 #[tokio::test]

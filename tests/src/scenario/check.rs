@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
+use passerelle_model::ledger::Verdict;
+use passerelle_model::outcome::Outcome;
+use passerelle_store::ItemStory;
 use serde_json::{Map, Value};
 
 use super::stage::Stage;
@@ -122,6 +125,17 @@ pub(super) fn mails(found: &[Mail], specs: &[MailSpec]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How an event of a row ended. One that was overtaken ended as the job that was carried out in its place: whether a later event of the row, of
+/// the bridge's own too, comes before a worker takes the job or after that is chance.
+pub(super) fn ending(item: &ItemStory) -> String {
+    let carried_out = item.attempts.last().map(|attempt| &attempt.verdict);
+    match (&item.outcome, carried_out) {
+        (Some(Outcome::Superseded), Some(Verdict::Done(outcome))) => outcome.to_string(),
+        (Some(outcome), _) => outcome.to_string(),
+        (None, _) => "none yet".to_owned(),
+    }
+}
+
 /// A row has these values, as people read them.
 pub(super) fn fields(name: &str, row: &Value, expected: &Map<String, Value>) -> anyhow::Result<()> {
     for (field, value) in expected {
@@ -164,4 +178,46 @@ fn labels(page: &Value) -> impl Iterator<Item = &str> {
 
 fn text<'a>(page: &'a Value, key: &str) -> &'a str {
     page[key].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_model::id::ProcessName;
+    use passerelle_model::job::JobKey;
+    use passerelle_model::ledger::{AttemptRecord, Seq};
+    use passerelle_model::time::Timestamp;
+
+    use super::*;
+
+    fn item(outcome: Option<Outcome>, verdicts: Vec<Verdict>) -> ItemStory {
+        let row = "t2/r1".parse().unwrap();
+        let attempt = |verdict| AttemptRecord {
+            job: JobKey::of_row(row),
+            covers: Seq::ZERO,
+            attempt: 1,
+            worker: ProcessName::unique("worker"),
+            started: Timestamp::now(),
+            ended: Timestamp::now(),
+            verdict,
+            steps: Vec::new(),
+        };
+        ItemStory {
+            row: Some(row),
+            job: None,
+            outcome,
+            closed: None,
+            attempts: verdicts.into_iter().map(attempt).collect(),
+            acts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_event_that_was_overtaken_ended_as_the_one_that_was_carried_out_in_its_place() {
+        let carried_out = vec![Verdict::GiveBack, Verdict::Done(Outcome::NoChange)];
+        assert_eq!(ending(&item(Some(Outcome::Superseded), carried_out)), "no_change");
+        let own = vec![Verdict::Done(Outcome::NoChange)];
+        assert_eq!(ending(&item(Some(Outcome::NoChange), own)), "no_change");
+        assert_eq!(ending(&item(Some(Outcome::Echo), Vec::new())), "echo");
+        assert_eq!(ending(&item(None, vec![Verdict::GiveBack])), "none yet");
+    }
 }

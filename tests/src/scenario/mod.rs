@@ -17,8 +17,9 @@
 //! **Names.** `row = "refonte"` names a row; `"@refonte"` in a field is its number. A page is named by its row, a sub-page by its parent's row and
 //! its own: `rust/un`. **Claims.** `pages` is the whole list of the bridge's pages, those in the trash too, siblings in their order; a step
 //! without `pages` claims that they are as before. Whatever a step says, a page keeps its identity through the whole story, no row has two,
-//! and a living page's id stands in its row. `tables` is the whole list of a table's rows, for rows that the bridge makes. `mails` are all mails since the step before. `outcomes` are the events of a row that
-//! Baserow sent since the step before, in their order; claim them where nothing else may touch the row at the same time.
+//! and a living page's id stands in its row. `tables` is the whole list of a table's rows, for rows that the bridge makes. `mails` are all mails since the step before. `outcomes` are how the
+//! events of a row ended that Baserow sent since the step before, in their order. A later event of the row may be carried out in place of one; then
+//! that one ended as the later one did.
 
 mod act;
 mod check;

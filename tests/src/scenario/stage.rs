@@ -46,8 +46,11 @@ pub async fn play(path: &Path) -> anyhow::Result<()> {
         let place = || format!("{}: {:?}", path.display(), step.that);
         stage.step(&scenario, step).await.with_context(place)?;
     }
+    stage.system.drain().await;
+    let place = || path.display().to_string();
+    stage.no_more_mails().await.with_context(place)?;
     let ended = stage.system.every_item_has_one_outcome().await;
-    ended.map(|_| ()).with_context(|| path.display().to_string())
+    ended.map(|_| ()).with_context(place)
 }
 
 impl Stage {
@@ -132,8 +135,14 @@ impl Stage {
         Ok(identities)
     }
 
-    /// Looks at the mails once none waits to be sent any more.
-    async fn mails(&mut self, step: &Step) -> anyhow::Result<()> {
+    /// There is no mail that no step has claimed.
+    async fn no_more_mails(&self) -> anyhow::Result<()> {
+        self.all_notices_ended().await?;
+        let mails = self.system.people.mails().await?;
+        check::mails(mails.get(self.mails..).unwrap_or_default(), &[])
+    }
+
+    async fn all_notices_ended(&self) -> anyhow::Result<()> {
         let store = self.system.store().await?;
         eventually("every notice has ended", async || {
             let waiting = store.latest_notices(Some(NoticeState::Waiting), 10).await;
@@ -143,6 +152,12 @@ impl Stage {
             }
         })
         .await;
+        Ok(())
+    }
+
+    /// Looks at the mails once none waits to be sent any more.
+    async fn mails(&mut self, step: &Step) -> anyhow::Result<()> {
+        self.all_notices_ended().await?;
         // What the wiki does not tell is found a moment later.
         self.mails = eventually("the mails are those of the step", async || {
             let mails = self.system.people.mails().await.map_err(|error| error.to_string())?;
@@ -159,10 +174,7 @@ impl Stage {
         for (name, key) in &self.rows {
             let stories = store.trace_row(*key, MOST_EVENTS).await?;
             let sent = stories.iter().filter(|story| story.source.as_str() != WOKEN);
-            let ends = sent.flat_map(|story| &story.items);
-            let ends: Vec<String> = ends
-                .map(|item| item.outcome.as_ref().map_or("none yet".to_owned(), ToString::to_string))
-                .collect();
+            let ends: Vec<String> = sent.flat_map(|story| &story.items).map(check::ending).collect();
             let told = self.told.insert(name.clone(), ends.len()).unwrap_or_default();
             if let Some(expected) = step.outcomes.get(name) {
                 let new = ends.get(told..).unwrap_or_default();
