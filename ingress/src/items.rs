@@ -1,7 +1,8 @@
 //! The rows of a delivery become its items: one per row, and never none.
 //!
-//! One row that cannot be read never costs its neighbours: they become items, and one item more records that some could not be read (which ones, the kept body tells).
-//! Only a delivery in which no row at all can be read is refused.
+//! One row that cannot be read never costs the others: they become items, and one more item records
+//! that some could not be read. The kept body shows which. Only a delivery in which no row at all
+//! can be read is refused.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use passerelle_model::outcome::{IgnoredReason, Outcome};
 
 use crate::rejection::Rejection;
 
-/// The reason of the item that stands for rows without a readable id.
+/// The reason of the item for rows without a readable id.
 const UNREADABLE_ROWS: &str = "unreadable_rows";
 
 /// The rows of a delivery as they are read.

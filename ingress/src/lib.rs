@@ -1,4 +1,5 @@
-//! The ingress: proves the caller, understands the delivery, makes it durable, and only then answers 200.
+//! The ingress: proves the caller, understands the delivery, makes it durable, and only then
+//! answers 200.
 //!
 //! | file | decides |
 //! |---|---|
@@ -8,18 +9,19 @@
 //! | `proof.rs` | who may call |
 //! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
 //! | `items.rs` | how rows become the delivery's items |
-//! | `circles.rs` | which rows go in circles |
+//! | `loop_guard.rs` | which rows get too many identical events |
 //! | `echo.rs` | whether an update was caused by our own write |
 //! | `rejection.rs` | HTTP status and reason code of every refusal |
 //! | `spool/` | where a delivery waits while Redis is away |
 //! | `metrics.rs` | names of the numbers at `/metrics` |
 //! | [`settings`] | the settings, and what is wrong with them |
 //!
-//! Not here: the queue's keys and scripts (`shared/queue/src/`), what a rule does with a row (`worker/src/rules/`).
+//! Not here: the queue's keys and scripts (`shared/queue/src/`), what a rule does with a row
+//! (`worker/src/rules/`).
 
-mod circles;
 mod echo;
 mod items;
+mod loop_guard;
 mod metrics;
 mod payload;
 mod proof;

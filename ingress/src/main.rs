@@ -9,8 +9,9 @@ use passerelle_model::config::Reader;
 use passerelle_model::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A delivery is received, copied into a call and forgotten a moment later on another thread: that is what the system's allocator is slowest at
-/// (a fifth of the user time of an accept; see docs/BENCHMARKS.md).
+/// A delivery is received, copied into a call and forgotten a moment later on another thread: that
+/// is what the system's allocator is slowest at (a fifth of the user time of an accept; see
+/// docs/BENCHMARKS.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -20,7 +21,8 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Plain text, not a line of JSON: what is wrong with the settings is for a person at a terminal.
+            // Plain text, not a line of JSON: what is wrong with the settings is for a person at a
+            // terminal.
             let _ = writeln!(std::io::stderr(), "{error:#}");
             ExitCode::FAILURE
         }

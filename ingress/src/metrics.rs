@@ -1,4 +1,5 @@
-//! The numbers at `/metrics`: every name and every label stands here. Labels only ever hold one of a fixed few words.
+//! The numbers at `/metrics`: the names and labels of the ingress. Labels hold one of a few fixed
+//! words. The queue counts its own numbers (`passerelle_queue_…`).
 
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
@@ -7,8 +8,6 @@ use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram,
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use passerelle_model::event::{Disposition, Item};
 use passerelle_queue::AcceptStatus;
-
-use crate::rejection::Rejection;
 
 const DELIVERIES: &str = "passerelle_ingress_deliveries_total";
 const ITEMS: &str = "passerelle_ingress_items_total";
@@ -22,12 +21,13 @@ const SYNC: &str = "sync";
 /// Upper bounds of the histogram of accept times. Baserow gives up after 5 s.
 const ACCEPT_SECONDS_BOUNDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0];
 
-/// How often samples are folded into the histogram, so that they do not pile up between two visits of Prometheus.
+/// How often samples are folded into the histogram, so that they do not pile up between two visits
+/// of Prometheus.
 pub(crate) const FOLDING_INTERVAL: Duration = Duration::from_secs(5);
 
 static EXPORT: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Begins to count, once per process; a second call gives the same counts.
+/// Starts counting, once per process. A second call returns the same counts.
 pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
     if let Some(export) = EXPORT.get() {
         return Ok(export.clone());
@@ -36,7 +36,8 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
         .set_buckets(&ACCEPT_SECONDS_BOUNDS)?
         .build_recorder();
     let export = EXPORT.get_or_init(|| recorder.handle()).clone();
-    // Refused only if another server of this process was faster; then its counts are the ones that are shown.
+    // Refused only if another server of this process was faster; then its counts are the ones that
+    // are shown.
     let _ = metrics::set_global_recorder(recorder);
     describe_counter!(DELIVERIES, "Deliveries answered 200, by what became of them.");
     describe_counter!(
@@ -110,7 +111,8 @@ pub(crate) fn accepted(status: AcceptStatus, items: &ItemCounts, took: Duration)
     count_items(status, items);
 }
 
-/// Counts a delivery that waits in the spool. Its items are counted when it is drained: till then nobody knows whether it is a repetition.
+/// Counts a delivery that waits in the spool. Its items are counted when it is drained: until then
+/// it may be a repetition.
 pub(crate) fn spooled() {
     counter!(DELIVERIES, "status" => "spooled").increment(1);
 }
@@ -133,7 +135,16 @@ fn count_items(status: AcceptStatus, items: &ItemCounts) {
     }
 }
 
-/// Counts a refused request.
-pub(crate) fn refused(rejection: &Rejection) {
-    counter!(REFUSED, "reason" => rejection.reason()).increment(1);
+/// Counts a refused request by its logged reason.
+pub(crate) fn refused(reason: &'static str) {
+    counter!(REFUSED, "reason" => reason).increment(1);
+}
+
+/// As a gauge shows it.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a floating-point number; below 2^53 it is exact"
+)]
+pub(crate) fn as_gauge(number: u64) -> f64 {
+    number as f64
 }

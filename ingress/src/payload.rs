@@ -1,12 +1,17 @@
-//! What Baserow's JSON means. The wire format is known to this file alone: a proven body goes in, a [`NewEvent`] comes out.
+//! What Baserow's JSON means. The wire format is known to this file alone: a proven body goes in, a
+//! [`NewEvent`] comes out.
 //!
 //! Decisions, and why:
-//! - The body's `event_type` counts, not the header's: for changes that begin in a linked table the two differ, and the body is right.
-//! - Unknown fields, unknown kinds of event, empty lists and test calls are accepted and recorded with the outcome that closes them.
-//! - Baserow repeats a refused delivery eight times and switches the webhook off at the ninth failure. So one row that cannot be read never
-//!   costs its neighbours: they become work, and one item records that some were unreadable. Only a delivery in which nothing at all
-//!   can be understood is refused.
-//! - Row values are never interpreted here: a payload is a snapshot that arrives out of order; the worker reads the row itself.
+//! - The body's `event_type` counts, not the header's: for changes that begin in a linked table the
+//!   two differ, and the body is right.
+//! - Unknown fields, unknown kinds of event, empty lists and test calls are accepted and recorded
+//!   with the outcome that closes them.
+//! - Baserow repeats a refused delivery eight times and switches the webhook off at the ninth
+//!   failure. So one row that cannot be read never costs its neighbours: they become work, and one
+//!   item records that some were unreadable. Only a delivery in which nothing at all can be
+//!   understood is refused.
+//! - Row values are never interpreted here: a payload is a snapshot that arrives out of order; the
+//!   worker reads the row itself.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,8 +32,8 @@ use crate::rejection::Rejection;
 
 /// The body. Values stay raw, so that a wrong one is refused by its name.
 ///
-/// Nearly every body is read in one pass, its rows with it. Only if that fails is it read again with its lists raw: then each row is tried by
-/// itself, and what is wrong can be told.
+/// Nearly every body is read in one pass, its rows with it. Only if that fails is it read again
+/// with its lists raw: then each row is tried by itself, and the refusal names what is wrong.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "L: Deserialize<'de>"))]
 struct WireDelivery<'a, L> {
@@ -50,7 +55,7 @@ struct WireDelivery<'a, L> {
     row_ids: Option<&'a RawValue>,
 }
 
-/// Tells `null` (there, and null) from absent: only an explicit `"webhook_id": null` is a test call.
+/// Distinguishes `null` from absent: only an explicit `"webhook_id": null` is a test call.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -61,7 +66,7 @@ trait RowList<'a>: Sized {
     fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList>;
 }
 
-/// What stands where a list should stand is none.
+/// There is something else where a list should be.
 struct NotAList;
 
 impl<'a> RowList<'a> for Vec<WireRow<'a>> {
@@ -90,7 +95,7 @@ struct WireRow<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 #[derive(Debug)]
 pub(crate) struct Understood {
     pub(crate) event: NewEvent,
-    /// A hash of what it says of each row that is work, quiet fields apart: for recognising a row that goes in circles.
+    /// A hash of what it says of each row that is work, quiet fields apart: for the loop guard.
     pub(crate) contents: Vec<(RowId, u64)>,
 }
 
@@ -225,7 +230,8 @@ fn updated_rows<'a>(
     })
 }
 
-/// The rows of `old_items` by id; `None` where an id stands twice. What cannot be read is missing: its row becomes work.
+/// The rows of `old_items` by id; `None` where an id occurs twice. What cannot be read is missing:
+/// its row becomes work.
 fn old_rows<'a>(old_items: Option<impl RowList<'a>>) -> HashMap<u64, Option<WireRow<'a>>> {
     let mut rows = HashMap::new();
     let elements = old_items.and_then(|list| list.rows().ok()).into_iter().flatten();
@@ -301,220 +307,4 @@ impl<'de: 'a, 'a> Deserialize<'de> for WireRow<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    use super::*;
-    use crate::proof::tests::proven;
-    use passerelle_model::event::Item;
-
-    fn read(body: &str) -> Result<NewEvent, &'static str> {
-        let quiet = QuietFields {
-            owned: vec!["docmost_page_id".to_owned()],
-            ignored: Vec::new(),
-        };
-        let understood = parse(proven(body.as_bytes()), &quiet, Timestamp::from_millis(7));
-        understood
-            .map(|understood| understood.event)
-            .map_err(|rejection| rejection.reason())
-    }
-
-    /// The items as `row: disposition`.
-    fn items(body: &str) -> Vec<String> {
-        let text = |item: &Item| {
-            let row = item.row.map_or("-".to_owned(), |row| row.to_string());
-            match &item.disposition {
-                Disposition::Sync => format!("{row}: sync"),
-                Disposition::Job(job) => format!("{job}: sync"),
-                Disposition::Closed(outcome) => format!("{row}: {outcome}"),
-            }
-        };
-        read(body).unwrap().items.iter().map(text).collect()
-    }
-
-    fn delivery(kind: &str, rest: &str) -> String {
-        format!(r#"{{"table_id": 2, "webhook_id": 1, "event_id": "e-1", "event_type": "{kind}", {rest}}}"#)
-    }
-
-    #[test]
-    fn a_delivery_keeps_its_identity_and_its_bytes() {
-        let body = delivery(
-            "rows.created",
-            r#""batch_id": 3, "items": [{"id": 9}], "unknown": {"a": [1]}"#,
-        );
-        let event = read(&body).unwrap();
-        assert_eq!(event.key.to_string(), "1-e-1-3");
-        assert_eq!(event.kind, EventKind::Created);
-        assert_eq!(event.table, Some(TableId::new(2).unwrap()));
-        assert_eq!(event.received, Timestamp::from_millis(7));
-        assert_eq!(event.payload, body.as_bytes());
-    }
-
-    #[rstest]
-    #[case::created("rows.created", r#""items": [{"id": 1, "Nom": "a"}, {"id": 2}]"#, &["1: sync", "2: sync"])]
-    #[case::deleted("rows.deleted", r#""row_ids": [4, 5]"#, &["4: sync", "5: sync"])]
-    #[case::repeated_ids("rows.deleted", r#""row_ids": [4, 5, 4]"#, &["4: sync", "5: sync"])]
-    #[case::of_a_linked_table("rows.updated", r#""total_count": 1, "items": [{"id": 1}]"#, &["1: sync"])]
-    #[case::of_a_linked_table_empty("rows.updated", r#""total_count": 0, "items": []"#, &["-: ignored (no_rows)"])]
-    #[case::echo("rows.updated", r#""items": [{"id": 1, "docmost_page_id": "x"}], "old_items": [{"id": 1, "docmost_page_id": null}]"#, &["1: echo"])]
-    #[case::no_change("rows.updated", r#""items": [{"id": 1, "order": "2"}], "old_items": [{"id": 1, "order": "1"}]"#, &["1: no_change"])]
-    #[case::matched_by_id("rows.updated", r#""items": [{"id": 1, "a": 1}, {"id": 2, "a": 2}], "old_items": [{"id": 2, "a": 2}, {"id": 1, "a": 0}]"#, &["1: sync", "2: no_change"])]
-    #[case::old_row_missing("rows.updated", r#""items": [{"id": 1, "a": 1}], "old_items": []"#, &["1: sync"])]
-    #[case::old_row_twice("rows.updated", r#""items": [{"id": 1, "a": 1}], "old_items": [{"id": 1, "a": 1}, {"id": 1, "a": 1}]"#, &["1: sync"])]
-    #[case::old_rows_unreadable("rows.updated", r#""items": [{"id": 1, "a": 1}], "old_items": 5"#, &["1: sync"])]
-    #[case::row_twice_echo_and_work("rows.updated", r#""items": [{"id": 1, "a": 1}, {"id": 1, "a": 2}], "old_items": [{"id": 1, "a": 1}]"#, &["1: sync"])]
-    #[case::escaped_names("rows.updated", r#""items": [{"id": 1, "docmost_page\u005fid": 1}], "old_items": [{"id": 1, "docmost_page_id": 2}]"#, &["1: echo"])]
-    #[case::sample_row("rows.created", r#""items": [{"id": 0}]"#, &["-: ignored (test_call)"])]
-    #[case::sample_id("rows.deleted", r#""row_ids": [0]"#, &["-: ignored (test_call)"])]
-    #[case::unknown_kind("field.created", r#""field": {}"#, &["-: ignored (unknown_event)"])]
-    #[case::a_kind_of_our_own("forced", r#""items": []"#, &["-: ignored (unknown_event)"])]
-    #[case::bad_neighbours("rows.created", r#""items": [{"id": 1}, {}, 7, {"id": "2"}, {"id": 3}, {"id": 0}]"#,
-        &["1: sync", "3: sync", "-: rejected (unreadable_rows)"])]
-    #[case::bad_ids("rows.deleted", r#""row_ids": [1, -1, "2", 1.5, null]"#, &["1: sync", "-: rejected (unreadable_rows)"])]
-    fn every_row_gets_its_item(#[case] kind: &str, #[case] rest: &str, #[case] expected: &[&str]) {
-        assert_eq!(items(&delivery(kind, rest)), expected);
-    }
-
-    #[rstest]
-    #[case::null(r#""webhook_id": null,"#, "-: ignored (test_call)")]
-    #[case::absent("", "8: sync")]
-    fn only_an_explicit_null_in_place_of_the_webhook_is_a_test_call(#[case] webhook: &str, #[case] expected: &str) {
-        let body = format!(
-            r#"{{"table_id": 2, {webhook} "event_id": "e-1", "event_type": "rows.created", "items": [{{"id": 8}}]}}"#
-        );
-        assert_eq!(items(&body), [expected]);
-        assert_eq!(read(&body).unwrap().key.webhook, None);
-    }
-
-    #[rstest]
-    #[case::nothing("", "not_json")]
-    #[case::cut_off(r#"{"event_id": "#, "not_json")]
-    #[case::more_after_it("{} {}", "not_json")]
-    #[case::a_list(" [1]", "not_an_object")]
-    #[case::null("null", "not_an_object")]
-    #[case::a_number("12", "not_an_object")]
-    #[case::words("hello", "not_json")]
-    #[case::no_event_type(r#"{"event_id": "e"}"#, "missing_field")]
-    #[case::no_event_id(r#"{"event_type": "rows.created"}"#, "missing_field")]
-    #[case::event_type_number(r#"{"event_type": 5}"#, "not_a_text")]
-    #[case::event_id_number(r#"{"event_type": "x", "event_id": 5}"#, "not_a_text")]
-    #[case::event_id_empty(r#"{"event_type": "x", "event_id": ""}"#, "invalid_id")]
-    #[case::event_id_with_newline(r#"{"event_type": "x", "event_id": "a\nb"}"#, "invalid_id")]
-    #[case::event_id_half_surrogate(r#"{"event_type": "x", "event_id": "\ud800"}"#, "not_a_text")]
-    #[case::event_id_twice(r#"{"event_type": "x", "event_id": "a", "event_id": "b"}"#, "repeated_field")]
-    #[case::webhook_zero(r#"{"event_type": "x", "event_id": "a", "webhook_id": 0}"#, "invalid_id")]
-    #[case::webhook_text(r#"{"event_type": "x", "event_id": "a", "webhook_id": "1"}"#, "invalid_id")]
-    #[case::webhook_huge(
-        r#"{"event_type": "x", "event_id": "a", "webhook_id": 99999999999999999999}"#,
-        "invalid_id"
-    )]
-    #[case::batch_negative(r#"{"event_type": "x", "event_id": "a", "batch_id": -1}"#, "invalid_id")]
-    #[case::no_table(
-        r#"{"event_type": "rows.deleted", "event_id": "a", "row_ids": [1]}"#,
-        "missing_field"
-    )]
-    #[case::table_float(
-        r#"{"event_type": "rows.deleted", "event_id": "a", "table_id": 1.0, "row_ids": [1]}"#,
-        "invalid_id"
-    )]
-    #[case::no_rows(r#"{"event_type": "rows.deleted", "event_id": "a", "table_id": 1}"#, "missing_field")]
-    #[case::rows_null(
-        r#"{"event_type": "rows.created", "event_id": "a", "table_id": 1, "items": null}"#,
-        "not_a_list"
-    )]
-    #[case::rows_object(
-        r#"{"event_type": "rows.created", "event_id": "a", "table_id": 1, "items": {"id": 1}}"#,
-        "not_a_list"
-    )]
-    #[case::no_row_readable(
-        r#"{"event_type": "rows.created", "event_id": "a", "table_id": 1, "items": [{}, 3]}"#,
-        "invalid_id"
-    )]
-    fn a_delivery_that_cannot_be_understood_is_refused_with_a_reason(#[case] body: &str, #[case] reason: &str) {
-        assert_eq!(read(body).unwrap_err(), reason);
-    }
-
-    #[test]
-    fn a_body_that_is_not_text_is_not_json() {
-        let refused = parse(
-            proven(b"{\"event_id\": \"\xff\"}"),
-            &QuietFields::default(),
-            Timestamp::from_millis(0),
-        );
-        assert_eq!(refused.unwrap_err().reason(), "not_json");
-    }
-
-    #[test]
-    fn nesting_without_end_is_no_danger_to_the_stack() {
-        let deep = delivery(
-            "rows.created",
-            &format!(r#""items": [{{"id": 1, "a": {}}}]"#, "[".repeat(1_000_000)),
-        );
-        assert_eq!(read(&deep).unwrap_err(), "not_json");
-        let closed = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
-        let deep = delivery("rows.created", &format!(r#""items": [{{"id": 1, "a": {closed}}}]"#));
-        assert_eq!(items(&deep), ["1: sync"]);
-    }
-
-    /// Neither can be read by a parser of values; both can be skipped.
-    #[rstest]
-    #[case::a_number_without_bounds("1e999999")]
-    #[case::half_a_character(r#""\ud800""#)]
-    fn a_list_that_is_none_and_is_not_needed_never_costs_the_delivery(#[case] odd: &str) {
-        let updated = format!(r#""items": [{{"id": 1, "a": 2}}], "old_items": {odd}, "row_ids": {odd}"#);
-        assert_eq!(items(&delivery("rows.updated", &updated)), ["1: sync"]);
-        let created = format!(r#""items": {odd}"#);
-        assert_eq!(read(&delivery("rows.created", &created)).unwrap_err(), "not_a_list");
-    }
-
-    fn any_list() -> impl Strategy<Value = String> {
-        let element = prop::sample::select(vec![
-            r#"{"id": 1, "Nom": "a"}"#,
-            r#"{"id": 1, "Nom": "b", "order": "2"}"#,
-            r#"{"id": 2, "Nom": null, "id": 3}"#,
-            r#"{"id": "4"}"#,
-            r#"{"id": 0}"#,
-            "{}",
-            "5",
-        ]);
-        let list = prop::collection::vec(element, 0..4).prop_map(|elements| format!("[{}]", elements.join(", ")));
-        prop_oneof![9 => list, 1 => prop::sample::select(vec!["null", "7", "{}"]).prop_map(str::to_owned)]
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_makes_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(proven(&body), &QuietFields::default(), Timestamp::from_millis(0));
-        }
-
-        /// The second reading is there for bodies that the first cannot read, never for another meaning.
-        #[test]
-        fn what_the_first_reading_understands_the_second_understands_alike(
-            kind in prop::sample::select(vec!["rows.created", "rows.updated", "rows.deleted", "other"]),
-            items in any_list(),
-            old_items in any_list(),
-        ) {
-            let body = delivery(kind, &format!(r#""items": {items}, "old_items": {old_items}, "row_ids": {items}"#));
-            let quiet = QuietFields::default();
-            let said = |said: Result<Said, Rejection>| said.map_err(|rejection| rejection.reason());
-            let second = said(WireDelivery::<&RawValue>::read(&body).and_then(|wire| wire.said(&quiet)));
-            if let Ok(wire) = WireDelivery::<Vec<WireRow<'_>>>::read(&body) {
-                prop_assert_eq!(said(wire.said(&quiet)), second);
-            }
-        }
-
-        #[test]
-        fn an_understood_delivery_has_one_item_per_row_and_at_least_one(ids in prop::collection::vec(0_u64..20, 0..30)) {
-            let list = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-            let event = read(&delivery("rows.deleted", &format!(r#""row_ids": [{list}]"#))).unwrap();
-            let mut named: Vec<u64> = event.items.iter().filter_map(|item| item.row).map(RowId::get).collect();
-            let mut sent: Vec<u64> = ids.into_iter().filter(|id| *id > 0).collect();
-            named.sort_unstable();
-            sent.sort_unstable();
-            sent.dedup();
-            prop_assert_eq!(named, sent);
-            prop_assert!(!event.items.is_empty());
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,9 @@
-//! Every way to be refused: one table with the HTTP status, the word that the caller is told and the word that we log and count.
+//! Every way to be refused: one table with the HTTP status, the word that the caller gets and the
+//! word that we log and count.
 //!
-//! The two words differ where the caller must not learn more: every failed proof is `unauthorized` to the caller, whatever was wrong with it.
-//! Nothing here ever carries a secret, a signature or a piece of the body.
+//! The two words differ where the caller must not learn more: every failed proof is `unauthorized`
+//! to the caller, for every cause. Nothing here ever carries a secret, a signature or a piece of
+//! the body.
 
 use std::time::Duration;
 
@@ -66,11 +68,11 @@ pub(crate) enum Rejection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Refusal {
     status: StatusCode,
-    told: &'static str,
+    answered: &'static str,
     logged: &'static str,
 }
 
-/// What the caller is told.
+/// The answer's body.
 #[derive(Serialize)]
 struct Answer {
     accepted: bool,
@@ -79,13 +81,14 @@ struct Answer {
     field: Option<&'static str>,
 }
 
-/// How long a caller should wait when the queue is away. Baserow has a schedule of its own and ignores it; signing proxies may not.
+/// How long a caller should wait when the queue is away. Baserow has a schedule of its own and
+/// ignores it; signing proxies may not.
 const RETRY_AFTER_SECONDS: &str = "5";
 
 impl Rejection {
     /// The table.
     fn refusal(&self) -> Refusal {
-        let (status, told, logged) = match self {
+        let (status, answered, logged) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "not_found"),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -120,7 +123,11 @@ impl Rejection {
             ),
             Self::QueueTooSlow { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_unavailable", "queue_too_slow"),
         };
-        Refusal { status, told, logged }
+        Refusal {
+            status,
+            answered,
+            logged,
+        }
     }
 
     /// The word in logs and in the label `reason`: one of a fixed few.
@@ -133,10 +140,11 @@ impl Rejection {
         self.refusal().status.is_server_error()
     }
 
-    /// The answer to the caller. Its connection ends with it: actix limits the time for a head only on a connection's first request, so nobody
-    /// who has not proven anything may have a second one.
+    /// The answer to the caller. Its connection ends with it: actix limits the time for a head only
+    /// on a connection's first request, so nobody who has not proven anything may have a second
+    /// one.
     pub(crate) fn response(&self) -> HttpResponse {
-        let Refusal { status, told, .. } = self.refusal();
+        let Refusal { status, answered, .. } = self.refusal();
         let mut response = HttpResponse::build(status);
         response.force_close();
         if self.is_ours() {
@@ -150,7 +158,7 @@ impl Rejection {
         };
         response.json(Answer {
             accepted: false,
-            reason: told,
+            reason: answered,
             field,
         })
     }

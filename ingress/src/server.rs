@@ -1,4 +1,5 @@
-//! The server: all routes in one block, and the limits that keep one bad client from harming the others.
+//! The server: all routes in one block, and the limits that keep one bad client from harming the
+//! others.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -11,7 +12,7 @@ use passerelle_queue::loops::Loops;
 use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use tokio::sync::Semaphore;
 
-use crate::circles::Circles;
+use crate::loop_guard::LoopGuard;
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
@@ -19,7 +20,8 @@ use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive, receive_pu
 use crate::settings::Settings;
 use crate::spool::{Spool, drain_for_ever};
 
-/// Where everything is. Baserow's sources are a plain prefix: a pattern would be a regular expression, matched for every delivery.
+/// Where everything is. Baserow's sources are a plain prefix: a pattern would be a regular
+/// expression, matched for every delivery.
 fn routes(config: &mut web::ServiceConfig) {
     let only = |path: &str, route: Route| {
         web::resource(path)
@@ -38,7 +40,7 @@ fn routes(config: &mut web::ServiceConfig) {
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address belongs to somebody else, or not to this machine.
+    /// Another program has the address, or this machine does not.
     #[error("the address {0} cannot be taken (INGRESS_BIND): {1}")]
     Address(SocketAddr, #[source] io::Error),
     /// The URL of Redis is not usable.
@@ -64,7 +66,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address and prepares the connection to Redis. Redis need not be there yet: the first delivery connects.
+    /// Takes the address and prepares the connection to Redis. Redis need not be there yet: the
+    /// first delivery connects.
     pub fn bind(settings: Settings) -> Result<Self, StartError> {
         let listener = TcpListener::bind(settings.bind);
         let listener = listener.map_err(|error| StartError::Address(settings.bind, error))?;
@@ -96,7 +99,7 @@ impl Server {
             quiet: Arc::new(bridge.quiet),
             limits,
             queue: queue.clone(),
-            circles: Arc::new(Circles::new(Loops::new(self.redis.clone(), loops))),
+            loop_guard: Arc::new(LoopGuard::new(Loops::new(self.redis.clone(), loops))),
             redis: self.redis.clone(),
             spool: Arc::clone(&self.spool),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_AT_ONCE)),

@@ -1,12 +1,14 @@
-//! What a push from the wiki means (`POST /api/webhooks/docmost`). Stock Docmost sends none; this is for a fork, or a proxy, that does.
+//! What a push from the wiki means (`POST /api/webhooks/docmost`). Stock Docmost sends none; this
+//! is for a fork, or a proxy, that does.
 //!
 //! ```json
 //! {"event_id": "…", "event_type": "page.updated", "page_id": "<uuid>"}
 //! {"event_id": "…", "event_type": "share.created", "share_id": "<uuid>", "page_id": "<uuid>"}
 //! ```
 //!
-//! A push only says where to look: the worker reads the page or the share itself. `pageId` and `shareId` are understood too, unknown fields are
-//! tolerated, unknown kinds are recorded and ignored.
+//! A push only says where to look: the worker reads the page or the share itself. `pageId` and
+//! `shareId` are understood too, unknown fields are tolerated, unknown kinds are recorded and
+//! ignored.
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_model::id::{EventId, PageId};
@@ -40,7 +42,7 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
     if !value.is_object() {
         return Err(Rejection::NotAnObject);
     }
-    // The only way to fail now is a field that stands twice under its two names.
+    // The only way to fail now is a field that occurs under both of its names.
     let push: WirePush = serde_json::from_value(value).map_err(|_| Rejection::RepeatedField)?;
     let event = text("event_id", push.event_id.as_ref())?;
     let (kind, item) = match text("event_type", push.event_type.as_ref())? {
@@ -62,7 +64,7 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
         items: vec![item],
         payload: bytes.into(),
     };
-    // No row goes in circles here: a push names a page or a share.
+    // The loop guard counts rows; a push names a page or a share.
     let contents = Vec::new();
     Ok(Understood { event, contents })
 }
@@ -87,7 +89,8 @@ fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<&'a str, Re
     value.as_str().ok_or(Rejection::NotAText(field))
 }
 
-/// The one spelling of an id. Docmost takes short ids too, but two names of one page would be two jobs.
+/// The one spelling of an id. Docmost takes short ids too, but two names of one page would be two
+/// jobs.
 fn uuid(field: &'static str, value: Option<&Value>) -> Result<PageId, Rejection> {
     let text = text(field, value)?.to_ascii_lowercase();
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();

@@ -1,5 +1,6 @@
-//! Alive, ready, measured. None of it needs a proof and none of it tells a secret; keep it away from the public all the same.
-//! As with every answer to somebody who has proven nothing, the connection ends with it (see `rejection.rs`).
+//! Alive, ready, measured. None of it needs a proof and none of it shows a secret; keep it away
+//! from the public all the same. As with every answer to an unproven caller, the connection ends
+//! with it (see `rejection.rs`).
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use tokio::time::timeout;
 
 use crate::spool::Spool;
 
-/// How long a look at Redis may take before it counts as away. Shorter than the usual time-out of a readiness probe's caller.
+/// How long a look at Redis may take before it counts as away. Shorter than the usual time-out of a
+/// readiness probe's caller.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What `/readyz` says.
@@ -30,8 +32,9 @@ pub(crate) async fn alive() -> HttpResponse {
         .json(serde_json::json!({ "alive": true }))
 }
 
-/// Deliveries can be made durable: by a real write to Redis, or else in the spool. Settings of Redis that endanger what it holds, and trouble of
-/// the one while the other works, are warnings, not failures: taking the ingress out of service would lose more.
+/// Deliveries can be made durable: by a real write to Redis, or else in the spool. Settings of
+/// Redis that endanger what it holds, and trouble of the one while the other works, are warnings,
+/// not failures: taking the ingress out of service would lose more.
 pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> HttpResponse {
     let status = spool.status();
     let mut warnings: Vec<String> = status.warning().into_iter().collect();

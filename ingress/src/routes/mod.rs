@@ -1,4 +1,4 @@
-//! One file per kind of address; which address leads where stands in `server.rs`.
+//! One file per kind of address; `server.rs` maps addresses to them.
 
 pub(crate) mod health;
 pub(crate) mod refused;

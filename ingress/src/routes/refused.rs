@@ -16,6 +16,6 @@ pub(crate) async fn method_not_allowed() -> HttpResponse {
 }
 
 fn refuse(rejection: &Rejection) -> HttpResponse {
-    metrics::refused(rejection);
+    metrics::refused(rejection.reason());
     rejection.response()
 }

@@ -1,9 +1,10 @@
 //! The way of one delivery: prove, parse, accept, answer.
 //!
-//! Nothing is answered 200 without proof that it is [`Durable`]: an [`Accepted`], which only the queue makes, or a [`Spooled`], which only
-//! the spool makes. Every delivery is logged once, here: accepted at `info`, refused
-//! at `warn`, not made durable at `error`; with the path segment that was called, never with the proof or the body. (The ledger keeps every
-//! accepted delivery anyway: under a heavy load `LOG_LEVEL=warn` saves the writing of the lines.)
+//! Nothing is answered 200 without proof that it is [`Durable`]: an [`Accepted`], which only the
+//! queue makes, or a [`Spooled`], which only the spool makes. Every delivery is logged once, here:
+//! accepted at `info`, refused at `warn`, not made durable at `error`; with the path segment that
+//! was called, never with the proof or the body. (The ledger keeps every accepted delivery anyway:
+//! under a heavy load `LOG_LEVEL=warn` saves the writing of the lines.)
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,8 +20,8 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::circles::Circles;
 use crate::echo::QuietFields;
+use crate::loop_guard::LoopGuard;
 use crate::metrics::{self, ItemCounts};
 use crate::payload::{self, Understood};
 use crate::proof::{ProvenBody, Sources};
@@ -30,21 +31,23 @@ use crate::settings::Limits;
 use crate::spool::{Spool, Spooled};
 use crate::wiki_payload;
 
-/// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a third of it.
+/// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a
+/// third of it.
 const SMALL_BODY_BYTES: usize = 256 * 1024;
-/// Larger bodies, and bodies of unannounced length, that are read at once: nobody has proven anything while they are read, so their memory
-/// must be bounded for all callers together.
+/// Larger bodies, and bodies of unannounced length, that are read at once: their senders have
+/// proven nothing yet, so their memory is bounded for all callers together.
 pub(crate) const LARGE_BODIES_AT_ONCE: usize = 16;
 
-/// What the way of a delivery needs. Each thread that serves has one of its own, with a queue of its own: a delivery is received, grouped, sent
-/// and answered by one thread, and none is woken for another's sake.
+/// What the way of a delivery needs. Each thread that serves has one of its own, with a queue of
+/// its own: a delivery is received, grouped, sent and answered by one thread, and none is woken for
+/// another's sake.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrance {
     pub(crate) sources: Arc<Sources>,
     pub(crate) quiet: Arc<QuietFields>,
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
-    pub(crate) circles: Arc<Circles>,
+    pub(crate) loop_guard: Arc<LoopGuard>,
     pub(crate) redis: Redis,
     pub(crate) spool: Arc<Spool>,
     pub(crate) large_bodies: Arc<Semaphore>,
@@ -62,7 +65,8 @@ impl Entrance {
     }
 }
 
-/// The licence to answer 200: the queue has the delivery, or the disk of this machine until the queue takes it.
+/// The licence to answer 200: the queue has the delivery, or the disk of this machine until the
+/// queue takes it.
 enum Durable {
     Accepted(Accepted),
     Spooled(Spooled),
@@ -79,10 +83,18 @@ struct Answer<'a> {
 /// Makes an event of a proven body.
 type Parse = fn(ProvenBody, &QuietFields, Timestamp) -> Result<Understood, Rejection>;
 
+/// Who calls, and in which wire format.
+#[derive(Clone, Copy)]
+struct Caller<'a> {
+    /// The name of a source in `bridge.toml`.
+    source: &'a str,
+    parse: Parse,
+}
+
 /// The name of the wiki among the sources of `bridge.toml`.
 const WIKI: &str = "docmost";
 
-/// `POST /api/webhooks/baserow/{source}`: whatever follows the prefix is the name of a source.
+/// `POST /api/webhooks/baserow/{source}`: the rest of the path is the name of a source.
 pub(crate) async fn receive(entrance: Data<Entrance>, request: HttpRequest, body: Payload) -> HttpResponse {
     let rest = request.match_info().unprocessed();
     let Some(source) = rest
@@ -94,27 +106,32 @@ pub(crate) async fn receive(entrance: Data<Entrance>, request: HttpRequest, body
     if request.method() != Method::POST {
         return method_not_allowed().await;
     }
-    entrance.answer((source, payload::parse), &request, body).await
+    let parse = payload::parse;
+    entrance.answer(Caller { source, parse }, &request, body).await
 }
 
 /// `POST /api/webhooks/docmost`
 pub(crate) async fn receive_push(entrance: Data<Entrance>, request: HttpRequest, body: Payload) -> HttpResponse {
-    entrance.answer((WIKI, wiki_payload::parse), &request, body).await
+    let caller = Caller {
+        source: WIKI,
+        parse: wiki_payload::parse,
+    };
+    entrance.answer(caller, &request, body).await
 }
 
 impl Entrance {
-    async fn answer(&self, (source, parse): (&str, Parse), request: &HttpRequest, body: Payload) -> HttpResponse {
-        let answer = self.admit((source, parse), request, body).await;
+    async fn answer(&self, caller: Caller<'_>, request: &HttpRequest, body: Payload) -> HttpResponse {
+        let answer = self.admit(caller, request, body).await;
         answer.unwrap_or_else(|rejection| {
-            metrics::refused(&rejection);
-            log_refusal(&rejection, source, request);
+            metrics::refused(rejection.reason());
+            log_refusal(&rejection, caller.source, request);
             rejection.response()
         })
     }
 
     async fn admit(
         &self,
-        (source, parse): (&str, Parse),
+        Caller { source, parse }: Caller<'_>,
         request: &HttpRequest,
         body: Payload,
     ) -> Result<HttpResponse, Rejection> {
@@ -126,13 +143,13 @@ impl Entrance {
         let status = match self.make_durable(event).await? {
             Durable::Accepted(accepted) => {
                 if accepted.status() == AcceptStatus::Queued {
-                    self.circles.note(table, &contents);
+                    self.loop_guard.note(table, &contents);
                 }
                 let status = metrics::word(accepted.status());
                 tracing::info!(event.id = event_id.as_str(), source, status, "accepted");
                 status
             }
-            // Circles are counted in Redis, and it is away.
+            // The loop guard counts in Redis, and Redis is away.
             Durable::Spooled(spooled) => {
                 let status = metrics::word(spooled.status());
                 tracing::info!(event.id = event_id.as_str(), source, status, "accepted into the spool");
@@ -174,9 +191,10 @@ impl Entrance {
         }
     }
 
-    /// The one place that decides what happens when the queue does not take a delivery: it is spooled, and drained into the queue when Redis is
-    /// back. If that is not possible either, the caller is asked to come again. Both are safe, since the same delivery accepted twice is one
-    /// event; so it does no harm either if the queue took the delivery and only its answer was lost.
+    /// The one place that decides what happens when the queue does not take a delivery: it is
+    /// spooled, and drained into the queue when Redis is back. If that is not possible either, the
+    /// caller is asked to come again. Both are safe, since the same delivery accepted twice is one
+    /// event. That includes a delivery that the queue took and whose answer was lost.
     async fn make_durable(&self, event: NewEvent) -> Result<Durable, Rejection> {
         let began = Instant::now();
         let rejection = match self.accept(&event).await {
@@ -194,7 +212,8 @@ impl Entrance {
         Ok(Durable::Spooled(spooled))
     }
 
-    /// With a spool nobody waits for a Redis that is known to be away: the spool's drain finds out when it is back.
+    /// With a spool, a Redis that is known to be away is not asked: the spool's drain notices its
+    /// return.
     async fn accept(&self, event: &NewEvent) -> Result<Accepted, Rejection> {
         if self.spool.is_on() && !self.redis.is_up() {
             return Err(Rejection::QueueAway);

@@ -1,4 +1,4 @@
-//! From the files into the queue: as soon as Redis answers, whoever has written them.
+//! Drains the files into the queue as soon as Redis answers, also those of other processes.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,20 +15,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::format::{End, read};
 use super::segment::{Held, folder_bytes, ready_files, try_folder};
 use super::{NotSpooled, Spool};
-use crate::metrics::{self, ItemCounts};
+use crate::metrics::{self, ItemCounts, as_gauge};
 
 /// How often to look whether Redis is back, and whether there is something of our own to drain.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often to look for what other processes have left.
 const LOOK_FOR_OTHERS_EVERY: Duration = Duration::from_secs(30);
-/// Redis is back when it takes a write within this time; a slower one would cost every caller seconds.
+/// Redis is back when it takes a write within this time; a slower one would cost every caller
+/// seconds.
 const SWIFT: Duration = Duration::from_millis(500);
-/// Deliveries on their way into the queue at once: they share round trips, and leave room for callers.
+/// Deliveries on their way into the queue at once: they share round trips, and leave room for
+/// callers.
 const AT_ONCE: usize = 32;
 /// How long to leave alone what Redis or the disk has refused.
 const AFTER_TROUBLE: Duration = Duration::from_mins(1);
 
-/// Drains for as long as it is polled. While Redis is away, this is also what finds out that it is back.
+/// Drains for as long as it is polled. While Redis is away, this is also what finds out that it is
+/// back.
 pub(crate) async fn drain_for_ever(spool: Arc<Spool>, queue: Queue, redis: Redis) {
     let mut drain = Drain {
         spool,
@@ -80,14 +83,16 @@ struct Pass {
 struct Drain {
     spool: Arc<Spool>,
     queue: Queue,
-    /// The file in which the last pass was interrupted, and how many of its records were accepted: they need not be sent again.
+    /// The file in which the last pass was interrupted, and how many of its records were accepted:
+    /// they need not be sent again.
     interrupted: Option<(PathBuf, usize)>,
     not_before: Instant,
     looked_for_others: Option<Instant>,
 }
 
 impl Drain {
-    /// Whether this process has appended something, or (looked at now and then) another one has left something, or the folder was in trouble.
+    /// Whether this process has appended something, or (looked at now and then) another one has
+    /// left something, or the folder was in trouble.
     async fn has_work(&mut self) -> bool {
         if self.spool.state.has_own.load(Ordering::Relaxed) && Instant::now() >= self.not_before {
             return true;
@@ -104,7 +109,8 @@ impl Drain {
         !is_empty.unwrap_or(true) || self.spool.status().trouble.is_some()
     }
 
-    /// Everything that is in no other hands. Returns how many deliveries were new or known to the queue.
+    /// Everything that is in no other hands. Returns how many deliveries were new or known to the
+    /// queue.
     async fn all(&mut self) -> Result<usize, Stopped> {
         self.spool.state.has_own.store(false, Ordering::Relaxed);
         let drained = self.files().await;
@@ -195,7 +201,8 @@ impl Drain {
     }
 }
 
-/// The file goes; if something in it could not be read, it stays beside the others under another name.
+/// The file goes; if something in it could not be read, it stays beside the others under another
+/// name.
 fn finish(held: &Held, is_readable: bool) -> io::Result<()> {
     if is_readable {
         return held.remove();
@@ -223,12 +230,4 @@ async fn accept(queue: &Queue, record: &[u8]) -> Result<(), NotAccepted> {
 /// Files block; the server's threads must not.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a gauge is a floating-point number; below 2^53 it is exact"
-)]
-pub(super) fn as_gauge(number: u64) -> f64 {
-    number as f64
 }

@@ -1,7 +1,8 @@
-//! The bytes of a spool file: eight bytes that name the format, then records: length (u32, little-endian), CRC-32C of the bytes (the same), bytes.
+//! The bytes of a spool file: eight bytes that name the format, then records: length (u32,
+//! little-endian), CRC-32C of the bytes (the same), bytes.
 //!
-//! A file is only ever appended to, and never after a failed append. So all that a crash or a power cut can leave is a good beginning and a torn
-//! end, and what is torn had not been answered 200.
+//! A file is only ever appended to, and never after a failed append. So all that a crash or a power
+//! cut can leave is a good beginning and a torn end, and what is torn had not been answered 200.
 
 use crc::{CRC_32_ISCSI, Crc};
 
@@ -18,7 +19,8 @@ pub(super) fn cost(record: &[u8]) -> u64 {
     u64::try_from(PREFIX + record.len()).unwrap_or(u64::MAX)
 }
 
-/// Adds a record. The ingress limits bodies far below 4 GiB; a longer record would be taken for a damaged one.
+/// Adds a record. The ingress limits bodies far below 4 GiB; a longer record would be taken for a
+/// damaged one.
 pub(super) fn write(record: &[u8], file: &mut Vec<u8>) {
     file.extend(u32::try_from(record.len()).unwrap_or(0).to_le_bytes());
     file.extend(CHECKSUM.checksum(record).to_le_bytes());
@@ -37,7 +39,8 @@ pub(super) struct Contents<'f> {
 pub(super) enum End {
     /// Nothing.
     Clean,
-    /// The beginning of a record, or space that was never written: the last append did not come to its end.
+    /// The beginning of a record, or space that was never written: the last append did not come to
+    /// its end.
     Torn,
     /// Something that no interrupted append leaves.
     Damaged,

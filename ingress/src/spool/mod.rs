@@ -1,28 +1,34 @@
-//! Where deliveries wait while Redis is away: files on this machine, so that the caller can be answered 200 all the same (spec C9).
+//! Where deliveries wait while Redis is away: files on this machine, so that the caller can be
+//! answered 200 all the same (spec C9).
 //!
-//! **Needs.** Baserow switches a webhook off after nine failed calls in a row, and what it calls about meanwhile is lost: refusing is data loss.
-//! So a delivery that the queue does not take is appended to a file and synced to the disk, and only then answered. When Redis is back, the
-//! files are drained into the queue by the ordinary `accept`.
+//! **Needs.** Baserow switches a webhook off after nine failed calls in a row, and what it calls
+//! about meanwhile is lost: refusing is data loss. So a delivery that the queue does not take is
+//! appended to a file and synced to the disk, and only then answered. When Redis is back, the files
+//! are drained into the queue by the ordinary `accept`.
 //!
-//! **Order does not matter**, neither among the files nor against newer deliveries that go to the queue directly: a delivery says "this row needs
-//! a look", never what to write, so whichever comes last causes one more look at most.
+//! **Order does not matter**, neither among the files nor against newer deliveries that go to the
+//! queue directly: a delivery says "this row needs a look", never what to write, so whichever comes
+//! last causes one more look at most.
 //!
-//! **No position is kept.** A file is removed when all of it has been accepted, and drained from its beginning after a crash: the claim of each
-//! delivery makes the repetition a duplicate (for a day; later, one more look). So draining cannot lose its place.
+//! **No position is kept.** A file is removed when all of it has been accepted, and drained from
+//! its beginning after a crash: the claim of each delivery makes the repetition a duplicate (for a
+//! day; later, one more look). So draining cannot lose its place.
 //!
-//! **Several processes, one folder.** A file belongs to whoever holds its lock: the writer while it appends, then whoever drains it. The operating
-//! system lets the lock go when its holder dies, however it dies, and the next ingress on this machine drains what it has left.
-//! The folder must be on a local disk that outlives the process.
+//! **Several processes, one folder.** The holder of its lock owns a file: the writer while it
+//! appends, then the process that drains it. The operating system releases the lock when its holder
+//! dies, and the next ingress on this machine drains what was left. The folder must be on a local
+//! disk that outlives the process.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `format.rs` | records in a file: length and checksum; what a torn end looks like |
-//! | `segment.rs` | one file: made so that nobody takes it early, appended and synced, read back |
+//! | `segment.rs` | one file: created under its lock, appended and synced, read back |
 //! | `writer.rs` | the thread that appends: one sync for all that wait, the limit of the folder |
 //! | `drain.rs` | from the files into the queue |
 //!
-//! **Failures.** A write that fails (disk full) costs the callers of that group a 503; the file is not written to again, so a torn record is always
-//! the last one of its file. A torn end was never answered 200 and is dropped; anything else that cannot be read is kept as `*.damaged`.
+//! **Failures.** A write that fails (disk full) costs the callers of that group a 503; the file is
+//! not written to again, so a torn record is always the last one of its file. A torn end was never
+//! answered 200 and is dropped; anything else that cannot be read is kept as `*.damaged`.
 
 mod drain;
 mod format;
@@ -42,7 +48,8 @@ use tokio::time::timeout;
 pub(crate) use drain::drain_for_ever;
 use writer::Order;
 
-/// How long a delivery waits for the disk: with the time that Redis was given, still within the five seconds of the caller.
+/// How long a delivery waits for the disk: with the time that Redis was given, still within the
+/// five seconds of the caller.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Where the spool is, and how much it may hold.
@@ -62,7 +69,8 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
-    /// What will become of it, as far as it can be said: repetitions are found out when it is drained.
+    /// What will become of it, as far as it can be said: repetitions are found out when it is
+    /// drained.
     pub(crate) fn status(self) -> AcceptStatus {
         self.status
     }
@@ -136,8 +144,9 @@ impl SpoolStatus {
 }
 
 impl Spool {
-    /// Prepares the folder and starts the writer. A folder that cannot be used is no reason not to start, as long as Redis answers: it is
-    /// logged, told by `/readyz`, and tried again by every delivery that needs it.
+    /// Prepares the folder and starts the writer. A folder that cannot be used is no reason not to
+    /// start, as long as Redis answers: it is logged, reported by `/readyz`, and retried by every
+    /// delivery that needs it.
     pub(crate) fn open(settings: SpoolSettings) -> std::io::Result<Self> {
         let state = Arc::new(State::default());
         let (orders, received) = mpsc::channel();
@@ -160,7 +169,8 @@ impl Spool {
 
     /// Writes a delivery down, together with all that wait for the disk at the same time.
     pub(crate) async fn keep(&self, event: &NewEvent) -> Result<Spooled, NotSpooled> {
-        // One that could not be written (there is none) would be empty, and an empty record is refused when it is drained.
+        // One that could not be written (there is none) would be empty, and an empty record is
+        // refused when it is drained.
         self.keep_record(event.encode().unwrap_or_default()).await?;
         let has_work = event.items.iter().any(|item| item.disposition == Disposition::Sync);
         Ok(Spooled {
@@ -173,10 +183,10 @@ impl Spool {
     }
 
     async fn keep_record(&self, record: Vec<u8>) -> Result<(), NotSpooled> {
-        let (kept, told) = oneshot::channel();
+        let (kept, answer) = oneshot::channel();
         // Without a writer the answer never comes, and that is an answer too.
         let _ = self.orders.send(Order::Keep { record, kept });
-        match timeout(PATIENCE, told).await {
+        match timeout(PATIENCE, answer).await {
             Ok(Ok(kept)) => kept,
             Ok(Err(_)) => Err(self.on_disk("its writer has ended")),
             Err(_) => Err(NotSpooled::Slow),
@@ -185,9 +195,9 @@ impl Spool {
 
     /// Ends the file that is being appended to, so that it can be drained.
     pub(crate) async fn seal(&self) {
-        let (sealed, told) = oneshot::channel();
+        let (sealed, answer) = oneshot::channel();
         if self.orders.send(Order::Seal(sealed)).is_ok() {
-            let _ = told.await;
+            let _ = answer.await;
         }
     }
 

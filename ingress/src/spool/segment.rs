@@ -1,4 +1,5 @@
-//! One file of the spool. It belongs to whoever holds its lock; the operating system lets the lock go when its holder dies.
+//! One file of the spool. The holder of its lock owns it; the operating system releases the lock
+//! when the holder dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -8,7 +9,7 @@ use super::format::HEADER;
 
 /// A file that may be drained.
 const READY: &str = "spool";
-/// A file in the making: nobody may take it before its maker has the lock.
+/// A file in the making: no other process may take it before its maker has the lock.
 const NEW: &str = "new";
 /// A file of which something could not be read; kept for people.
 const DAMAGED: &str = "damaged";
@@ -21,7 +22,8 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Makes a file. It gets its final name only once it is locked, so no drain of another process can take it as abandoned.
+    /// Makes a file. It gets its final name only once it is locked, so no drain of another process
+    /// can take it as abandoned.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let name = ulid::Ulid::generate().to_string();
@@ -39,7 +41,8 @@ impl Segment {
         })
     }
 
-    /// Appends and waits until it is on the disk. After an error the file must not be appended to again: its end may be torn.
+    /// Appends and waits until it is on the disk. After an error the file must not be appended to
+    /// again: its end may be torn.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.file.sync_data()?;
@@ -110,7 +113,8 @@ impl Held {
     }
 }
 
-/// The files that may be drained, oldest first. Takes away on the way what a killed process has left in the making: nothing in it was answered.
+/// The files that may be drained, oldest first. Takes away on the way what a killed process has
+/// left in the making: nothing in it was answered.
 pub(super) fn ready_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut ready = Vec::new();
     for path in paths(folder)? {

@@ -1,5 +1,6 @@
-//! The thread that appends. A sync of the disk costs milliseconds, so one sync is shared by all that wait for it: while one group is being
-//! written, the next one gathers. A thread and no task, because nothing here can be waited for without blocking.
+//! The thread that appends. A sync of the disk costs milliseconds, so one sync is shared by all
+//! that wait for it: while one group is being written, the next one gathers. A thread and no task,
+//! because nothing here can be waited for without blocking.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -12,7 +13,8 @@ use super::{NotSpooled, SpoolSettings, State, format};
 
 /// Most bytes of one group.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
-/// A file is closed when it is longer: what has been drained is given back in pieces of this size, and held in memory while it is drained.
+/// A file is closed when it is longer: what has been drained is given back in pieces of this size,
+/// and held in memory while it is drained.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What the thread is asked to do.
@@ -65,7 +67,7 @@ impl Writer {
                 Order::Seal(sealed) => {
                     self.write(std::mem::take(&mut group));
                     self.segment = None;
-                    // Whoever asked may have gone away.
+                    // The caller may have gone away.
                     let _ = sealed.send(());
                 }
             }
@@ -92,7 +94,7 @@ impl Writer {
         group.callers.push(caller);
     }
 
-    /// Writes a group and tells its callers.
+    /// Writes a group and answers its callers.
     fn write(&mut self, group: Group) {
         if group.callers.is_empty() {
             return;
@@ -107,14 +109,15 @@ impl Writer {
         }
         self.state.note(written.as_ref().err().cloned());
         metrics::gauge!("passerelle_ingress_spool_bytes")
-            .set(super::drain::as_gauge(self.state.used.load(Ordering::Relaxed)));
+            .set(crate::metrics::as_gauge(self.state.used.load(Ordering::Relaxed)));
         for caller in group.callers {
             // A caller that has hung up needs no answer; its delivery is safe all the same.
             let _ = caller.send(written.clone());
         }
     }
 
-    /// Whatever fails, the file is closed: its end may be torn, and a record after that could not be read.
+    /// After any failure the file is closed: its end may be torn, and a record after that could not
+    /// be read.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let segment = self.segment.take().filter(|segment| segment.length() < SEGMENT_BYTES);
         let mut segment = match segment {
@@ -157,14 +160,14 @@ mod tests {
     }
 
     fn keep(writer: &mut Writer, record: &[u8]) -> Result<(), NotSpooled> {
-        let (kept, mut told) = oneshot::channel();
+        let (kept, mut answer) = oneshot::channel();
         let (_none, orders) = mpsc::channel();
         let order = Order::Keep {
             record: record.to_vec(),
             kept,
         };
         writer.carry_out(order, &orders);
-        told.try_recv().unwrap()
+        answer.try_recv().unwrap()
     }
 
     #[test]
@@ -202,16 +205,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = writer(folder.path(), 1 << 20);
         let (sender, orders) = mpsc::channel();
-        let mut told = Vec::new();
+        let mut answers = Vec::new();
         for number in 0..100_u8 {
             let (kept, answer) = oneshot::channel();
             let record = vec![number];
             sender.send(Order::Keep { record, kept }).unwrap();
-            told.push(answer);
+            answers.push(answer);
         }
         let first = orders.recv().unwrap();
         writer.carry_out(first, &orders);
-        for answer in &mut told {
+        for answer in &mut answers {
             answer.try_recv().unwrap().unwrap();
         }
         writer.segment = None;

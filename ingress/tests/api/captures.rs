@@ -16,7 +16,8 @@ pub(crate) struct Capture {
     pub(crate) body: String,
 }
 
-/// Every captured delivery, in the order of the files. They are found by what they are, not by the names of their files.
+/// Every captured delivery, in the order of the files. They are found by what they are, not by the
+/// names of their files.
 pub(crate) fn captures() -> anyhow::Result<Vec<Capture>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(Path::new(FOLDER))? {

@@ -1,4 +1,4 @@
-//! Bad clients: slow, endless, too many. None of them may harm another.
+//! Bad clients: slow, endless, too many. None of them slows another client down.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Ingress, SECRET, SIGNATURE, signature};
 
-/// Far above the one second that these tests allow a client, far below the patience of the test runner.
+/// Far above the one second that these tests allow a client, far below the patience of the test
+/// runner.
 const CUT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Sends some bytes and nothing more, and returns all that comes back until the server hangs up.
@@ -37,7 +38,8 @@ async fn a_client_that_never_ends_its_head_is_cut() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
-/// A whole request and the beginning of a second head: whoever has proven nothing gets no second time to dawdle.
+/// A whole request and the beginning of a second head: an unproven caller gets no second time-out
+/// for its head.
 #[rstest]
 #[case::unproven(
     "POST /api/webhooks/baserow/x HTTP/1.1\r\nHost: ingress\r\nContent-Length: 2\r\n\r\n{}",

@@ -127,7 +127,7 @@ impl Ingress {
         answer(self.http.get(self.url(path)).send().await?).await
     }
 
-    /// Everything that the ledger was told, in order.
+    /// Every fact of the ledger, in order.
     pub(crate) async fn ledger(&self) -> anyhow::Result<Vec<LedgerRecord>> {
         let (mut records, mut after) = (Vec::new(), None);
         loop {

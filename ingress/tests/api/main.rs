@@ -1,4 +1,5 @@
-//! The ingress through its public edge: a real server on a free port, a real Redis of the test's own.
+//! The ingress through its public edge: a real server on a free port, a real Redis of the test's
+//! own.
 
 mod captures;
 mod clients;

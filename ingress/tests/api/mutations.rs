@@ -1,4 +1,5 @@
-//! Ten thousand damaged deliveries, each correctly signed: every one is either accepted or refused with a reason, and what was accepted is durable.
+//! Ten thousand damaged deliveries, each correctly signed: every one is either accepted or refused
+//! with a reason, and what was accepted is durable.
 
 use futures::StreamExt as _;
 use passerelle_model::ledger::LedgerRecord;
@@ -88,7 +89,8 @@ fn count_values(value: &Value) -> usize {
     }
 }
 
-/// Replaces the value number `place`, counted from the root; returns what is left of `place` where it was not inside.
+/// Replaces the value number `place`, counted from the root; returns what is left of `place` where
+/// it was not inside.
 fn replace_value(value: &mut Value, place: usize, new: &Value) -> Option<usize> {
     let Some(mut place) = place.checked_sub(1) else {
         *value = new.clone();

@@ -11,6 +11,7 @@
 //! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
 //! | [`telemetry`] | log fields and metric names |
 
+#![warn(missing_docs)]
 pub mod config;
 pub mod event;
 pub mod id;

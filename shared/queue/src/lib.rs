@@ -91,6 +91,7 @@
 //! batches lose their heartbeat and run twice; retries are linear, capped at 25 and blind to the reason; duplicates are not reported; one
 //! unreadable payload kills each worker that meets it. Its names, its task type and its producers are kept: see `keys.rs` and `adopt.rs`.
 
+#![warn(missing_docs)]
 mod accepting;
 mod control;
 mod enqueue;

@@ -23,6 +23,7 @@
 //! | `counts.rs` | the conservation line |
 //! | `retention.rs` | what is old and may go |
 
+#![warn(missing_docs)]
 mod asked;
 mod bounded_pool;
 mod bulk;

@@ -1,8 +1,10 @@
-//! Notices rows that go in circles (D5): counts identical events of a row, and reports those that are frequent to the count that all replicas share.
+//! The loop guard's first count (D5): identical events of a row, in the memory of this replica.
 //!
-//! Nearly every event is the only one of its content within a minute, and must cost next to nothing: so each replica counts in its own memory
-//! first, and only from the fourth identical event on is Redis told. That happens beside the answer, never before it.
-//! Memory is bounded: the counts are forgotten when they are a window old, or too many. A loop that goes on is seen in the next window.
+//! Nearly every event is the only one of its content within a minute and must cost next to nothing.
+//! So each replica counts in its own memory first. From the fourth identical event on it also
+//! counts in Redis, for all replicas together; that happens beside the answer, never before it.
+//! Memory is bounded: the counts are forgotten when they are a window old, or too many. A loop that
+//! goes on is seen in the next window.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +14,7 @@ use foldhash::fast::RandomState;
 use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_queue::loops::Loops;
 
-/// Identical events before Redis is told of them.
+/// Identical events that are counted here alone.
 const COUNTED_ALONE: u32 = 3;
 /// Counts that are kept at once; each takes a few dozen bytes.
 const MOST_COUNTS: usize = 50_000;
@@ -22,7 +24,7 @@ type Seen = (RowKey, u64);
 
 /// The counts of one replica.
 #[derive(Debug)]
-pub(crate) struct Circles {
+pub(crate) struct LoopGuard {
     loops: Loops,
     counts: Mutex<Counts>,
 }
@@ -33,7 +35,7 @@ struct Counts {
     seen: HashMap<Seen, u32, RandomState>,
 }
 
-impl Circles {
+impl LoopGuard {
     pub(crate) fn new(loops: Loops) -> Self {
         let counts = Counts {
             began: Instant::now(),
@@ -55,7 +57,8 @@ impl Circles {
             let row = RowKey { table, row: *row };
             let count = self.count((row, *content));
             let times = if count == COUNTED_ALONE + 1 { count } else { 1 };
-            // What is above the limit here is above it for all replicas together: by then the row is parked.
+            // What is above the limit here is above it for all replicas together: by then the row
+            // is parked.
             if (COUNTED_ALONE + 1..=(policy.events + 1).max(COUNTED_ALONE + 1)).contains(&count) {
                 report(self.loops.clone(), row, *content, times);
             }
@@ -82,7 +85,7 @@ fn report(loops: Loops, row: RowKey, content: u64, times: u32) {
                 tracing::warn!(
                     row.table = row.table.get(),
                     row.id = row.row.get(),
-                    "a row goes in circles: its job is held for a cool-down"
+                    "identical events keep coming for a row: its job is held for a cool-down"
                 );
             }
             Ok(false) => {}

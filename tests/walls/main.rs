@@ -1,0 +1,52 @@
+//! What may not depend on what. The compiler holds most walls; these ask it.
+
+use std::process::Command;
+
+/// The names of the packages that a package is built with, itself included.
+fn built_with(package: &str) -> Vec<String> {
+    let cargo = option_env!("CARGO").unwrap_or("cargo");
+    let tree = Command::new(cargo)
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}", "--package", package])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&tree.stderr).into_owned();
+    assert!(tree.status.success(), "cargo tree failed: {errors}");
+    let text = String::from_utf8(tree.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_ingress_cannot_reach_sql() {
+    let packages = built_with("passerelle-ingress");
+    assert!(packages.contains(&"passerelle-queue".to_owned()), "{packages:?}");
+    let sql: Vec<_> = packages
+        .iter()
+        .filter(|name| name.starts_with("sqlx") || name.contains("sqlite") || *name == "passerelle-store")
+        .collect();
+    assert!(sql.is_empty(), "the ingress is built with {sql:?}");
+}
+
+#[test]
+fn the_model_does_no_network_io() {
+    let packages = built_with("passerelle-model");
+    let io: Vec<_> = packages
+        .iter()
+        .filter(|name| ["redis", "sqlx", "reqwest", "tokio", "actix-web"].contains(&name.as_str()))
+        .collect();
+    assert!(io.is_empty(), "the model is built with {io:?}");
+}
+
+#[test]
+fn no_shipped_program_contains_the_sandbox_or_a_test_crate() {
+    for program in ["passerelle-ingress", "passerelle-worker", "passerelle-ops"] {
+        let packages = built_with(program);
+        let foreign: Vec<_> = packages
+            .iter()
+            .filter(|name| ["passerelle-sandbox", "test-support", "system-tests"].contains(&name.as_str()))
+            .collect();
+        assert!(foreign.is_empty(), "{program} is built with {foreign:?}");
+    }
+}
