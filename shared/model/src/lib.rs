@@ -12,6 +12,7 @@
 //! | [`telemetry`] | log fields and metric names |
 
 #![warn(missing_docs)]
+
 pub mod config;
 pub mod event;
 pub mod id;

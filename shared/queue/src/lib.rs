@@ -92,6 +92,7 @@
 //! unreadable payload kills each worker that meets it. Its names, its task type and its producers are kept: see `keys.rs` and `adopt.rs`.
 
 #![warn(missing_docs)]
+
 mod accepting;
 mod control;
 mod enqueue;

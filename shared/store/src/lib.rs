@@ -24,6 +24,7 @@
 //! | `retention.rs` | what is old and may go |
 
 #![warn(missing_docs)]
+
 mod asked;
 mod bounded_pool;
 mod bulk;
