@@ -66,15 +66,15 @@ impl Calls {
     }
 
     /// Notes a call as it comes and gives its number.
-    pub(crate) fn came(&self, method: &str, uri: (&str, &str), origin: Option<String>) -> u64 {
+    pub(crate) fn came(&self, method: &str, path: &str, query: &str, origin: Option<String>) -> u64 {
         let mut inner = self.locked();
         inner.last += 1;
         let call = Call {
             number: inner.last,
             at_ms: clock::now_ms(),
             method: method.to_owned(),
-            path: uri.0.to_owned(),
-            query: uri.1.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
             origin,
             fault: None,
             status: None,
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn calls_are_kept_in_order_with_their_answers() {
         let calls = Calls::default();
-        let first = calls.came("POST", ("/api/pages/create", ""), None);
-        let second = calls.came("GET", ("/api/health", "deep=1"), Some("bridge".to_owned()));
+        let first = calls.came("POST", "/api/pages/create", "", None);
+        let second = calls.came("GET", "/api/health", "deep=1", Some("bridge".to_owned()));
         calls.answered(second, 200);
         calls.met(first, "reset");
         let list = calls.list();
@@ -134,9 +134,9 @@ mod tests {
     #[test]
     fn an_answer_to_a_forgotten_call_changes_nothing() {
         let calls = Calls::default();
-        let first = calls.came("POST", ("/a", ""), None);
+        let first = calls.came("POST", "/a", "", None);
         calls.clear();
-        calls.came("POST", ("/b", ""), None);
+        calls.came("POST", "/b", "", None);
         calls.answered(first, 500);
         assert_eq!(calls.list()[0].status, None);
     }

@@ -1,16 +1,10 @@
 //! The control routes that every stand-in has on its own port: fault switches and the log of calls. See [`crate::faults`].
 
-use std::collections::BTreeMap;
-
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
-use serde_json::Value;
 
 use crate::calls::Calls;
 use crate::faults::{Fault, Switches};
-use crate::server::Manners;
 
 /// Everything below this belongs to the sandbox, not to the product. Faults never touch it, and it is not in the log.
 pub(crate) const PREFIX: &str = "/_sandbox/";
@@ -58,31 +52,4 @@ async fn list_calls(calls: Data<Calls>) -> impl Responder {
 async fn clear_calls(calls: Data<Calls>) -> impl Responder {
     calls.clear();
     HttpResponse::NoContent()
-}
-
-/// The answer of a fault: in its own words if it has some, else in the product's.
-pub(crate) fn failure(
-    manners: &Manners,
-    status: u16,
-    headers: &BTreeMap<String, String>,
-    body: Option<Value>,
-) -> HttpResponse {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = match body {
-        None => (manners.failure)(status),
-        Some(Value::String(text)) => HttpResponse::build(status)
-            .content_type("text/html; charset=utf-8")
-            .body(text),
-        Some(json) => HttpResponse::build(status).json(json),
-    };
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::try_from(name.as_str()),
-            HeaderValue::try_from(value.as_str()),
-        ) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response.headers_mut().remove(header::CONTENT_LENGTH);
-    response
 }

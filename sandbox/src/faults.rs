@@ -88,6 +88,11 @@ impl FaultKind {
             Self::ContentLost => "content_lost",
         }
     }
+
+    /// Whether the connection is cut, so that the caller sees no answer.
+    pub(crate) const fn cuts(&self) -> bool {
+        matches!(self, Self::Hang | Self::Wedge | Self::Reset | Self::LostAnswer)
+    }
 }
 
 /// The status of [`FaultKind::FailedButDone`] that products really show.
@@ -190,6 +195,14 @@ pub struct Switch {
     pub fault: Fault,
 }
 
+/// The fault that a call meets.
+#[derive(Debug)]
+pub(crate) struct Met {
+    /// The number of its switch.
+    pub(crate) id: u64,
+    pub(crate) kind: FaultKind,
+}
+
 /// The switches of one product. Clones are the same switches.
 #[derive(Debug, Clone)]
 pub struct Switches {
@@ -243,7 +256,7 @@ impl Switches {
     }
 
     /// Finds the fault that this call meets, and counts it.
-    pub(crate) fn choose(&self, call: &Target<'_>) -> Option<(u64, FaultKind)> {
+    pub(crate) fn choose(&self, call: &Target<'_>) -> Option<Met> {
         for switch in self.locked().iter_mut() {
             let spent = switch.fault.times.is_some_and(|times| switch.used >= times);
             if spent || !switch.fault.meets(call) {
@@ -254,7 +267,10 @@ impl Switches {
                 continue;
             }
             switch.used += 1;
-            return Some((switch.id, switch.fault.kind.clone()));
+            return Some(Met {
+                id: switch.id,
+                kind: switch.fault.kind.clone(),
+            });
         }
         None
     }
@@ -273,70 +289,4 @@ impl Switches {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn create(body: &[u8]) -> Target<'_> {
-        Target {
-            method: "POST",
-            path: "/api/pages/create",
-            body,
-            spared_by_wedge: false,
-        }
-    }
-
-    #[test]
-    fn a_fault_meets_as_many_calls_as_it_says_after_those_it_skips() {
-        let switches = Switches::default();
-        switches.set(vec![
-            Fault {
-                skip: 1,
-                ..Fault::on("/api/pages", FaultKind::Reset)
-            }
-            .times(2),
-        ]);
-        let met: Vec<bool> = (0..4).map(|_| switches.choose(&create(b"")).is_some()).collect();
-        assert_eq!(met, [false, true, true, false]);
-        assert_eq!(switches.list()[0].used, 2);
-    }
-
-    #[test]
-    fn a_fault_meets_only_the_calls_it_describes() {
-        let switches = Switches::default();
-        let fault: Fault =
-            serde_json::from_str(r#"{"path":"/api/pages","method":"post","body_contains":"row 7","kind":"down"}"#)
-                .unwrap();
-        switches.set(vec![fault]);
-        assert!(switches.choose(&create(b"row 8")).is_none());
-        assert!(switches.choose(&create(b"row 7")).is_some());
-        let other = Target {
-            path: "/api/spaces",
-            ..create(b"row 7")
-        };
-        assert!(switches.choose(&other).is_none());
-    }
-
-    #[test]
-    fn a_wedge_spares_the_sign_of_life() {
-        let switches = Switches::default();
-        switches.set(vec![Fault::on("*", FaultKind::Wedge)]);
-        let live = Target {
-            spared_by_wedge: true,
-            ..create(b"")
-        };
-        assert!(switches.choose(&live).is_none());
-        assert!(switches.choose(&create(b"")).is_some());
-    }
-
-    #[tokio::test]
-    async fn a_waiting_call_is_released_when_its_fault_is_cleared_and_not_when_another_is_added() {
-        let switches = Switches::default();
-        let id = switches.add(Fault::on("*", FaultKind::Hang));
-        let waiting = switches.released(id);
-        tokio::pin!(waiting);
-        switches.add(Fault::on("/other", FaultKind::Hang));
-        assert!(futures::poll!(waiting.as_mut()).is_pending());
-        switches.clear();
-        waiting.await;
-    }
-}
+mod tests;

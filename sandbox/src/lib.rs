@@ -10,6 +10,8 @@ mod clock;
 mod control;
 pub mod docmost;
 pub mod faults;
+mod manners;
+mod middleware;
 pub mod notices;
 pub mod program;
 pub mod server;

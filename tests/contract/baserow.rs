@@ -16,12 +16,16 @@ mod events;
 mod failures;
 #[path = "baserow/headers.rs"]
 mod headers;
+#[path = "baserow/links.rs"]
+mod links;
 #[path = "baserow/outages.rs"]
 mod outages;
 #[path = "baserow/receiver.rs"]
 mod receiver;
 #[path = "baserow/rest.rs"]
 mod rest;
+#[path = "baserow/retries.rs"]
+mod retries;
 #[path = "baserow/webhooks.rs"]
 mod webhooks;
 #[path = "baserow/world.rs"]

@@ -4,6 +4,7 @@
 //! real server, and the cursor of a time has milliseconds while the rows have microseconds: so pages by time can lose rows.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -47,6 +48,13 @@ impl Row {
         }
     }
 
+    fn place(&self) -> Place<'_> {
+        Place {
+            sort: &self.sort,
+            id: &self.id,
+        }
+    }
+
     fn cursor(&self, order: Order) -> String {
         let text = format!("{}={}&id={}", order.field, escape(&self.shown), self.id);
         BASE64_URL_SAFE_NO_PAD.encode(text)
@@ -70,21 +78,9 @@ impl Paging {
 
     /// The wanted part of `rows`.
     pub(super) fn page(&self, mut rows: Vec<Row>, order: Order) -> Result<Value, Problem> {
-        rows.sort_by(|a, b| compare(order, (&a.sort, &a.id), (&b.sort, &b.id)));
+        rows.sort_by(|a, b| order.compare(a.place(), b.place()));
         let total = rows.len();
-        let (start, end) = match (&self.cursor, &self.before) {
-            (Some(cursor), _) => {
-                let (sort, id) = decode(cursor, order.field)?;
-                let start = rows.partition_point(|row| compare(order, (&row.sort, &row.id), (&sort, &id)).is_le());
-                (start, total.min(start + self.limit))
-            }
-            (None, Some(before)) => {
-                let (sort, id) = decode(before, order.field)?;
-                let end = rows.partition_point(|row| compare(order, (&row.sort, &row.id), (&sort, &id)).is_lt());
-                (end.saturating_sub(self.limit), end)
-            }
-            (None, None) => (0, total.min(self.limit)),
-        };
+        let Range { start, end } = self.range(&rows, order)?;
         let page: Vec<Row> = rows.drain(start..end).collect();
         let next = (end < total)
             .then(|| page.last().map(|row| row.cursor(order)))
@@ -96,19 +92,62 @@ impl Paging {
             "nextCursor": next, "prevCursor": previous,
         }}))
     }
+
+    /// The rows after the cursor, or before the other one, or from the start.
+    fn range(&self, rows: &[Row], order: Order) -> Result<Range<usize>, Problem> {
+        let total = rows.len();
+        if let Some(cursor) = &self.cursor {
+            let cursor = decode(cursor, order.field)?;
+            let start = rows.partition_point(|row| order.compare(row.place(), cursor.place()).is_le());
+            return Ok(start..total.min(start + self.limit));
+        }
+        if let Some(before) = &self.before {
+            let cursor = decode(before, order.field)?;
+            let end = rows.partition_point(|row| order.compare(row.place(), cursor.place()).is_lt());
+            return Ok(end.saturating_sub(self.limit)..end);
+        }
+        Ok(0..total.min(self.limit))
+    }
 }
 
-fn compare(order: Order, a: (&String, &String), b: (&String, &String)) -> Ordering {
-    if order.descending { b.cmp(&a) } else { a.cmp(&b) }
+/// Where a row is in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
+    sort: &'a str,
+    id: &'a str,
 }
 
-fn decode(cursor: &str, field: &str) -> Result<(String, String), Problem> {
+impl Order {
+    fn compare(self, a: Place<'_>, b: Place<'_>) -> Ordering {
+        if self.descending { b.cmp(&a) } else { a.cmp(&b) }
+    }
+}
+
+/// The place that a cursor names.
+struct Cursor {
+    sort: String,
+    id: String,
+}
+
+impl Cursor {
+    fn place(&self) -> Place<'_> {
+        Place {
+            sort: &self.sort,
+            id: &self.id,
+        }
+    }
+}
+
+fn decode(cursor: &str, field: &str) -> Result<Cursor, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let parts = text.as_deref().and_then(|text| text.split_once("&id="));
     let value = parts.and_then(|(value, id)| Some((value.strip_prefix(field)?.strip_prefix('=')?, id)));
     let (value, id) = value.ok_or_else(Problem::internal)?;
-    Ok((unescape(value), id.to_owned()))
+    Ok(Cursor {
+        sort: unescape(value),
+        id: id.to_owned(),
+    })
 }
 
 /// Form encoding, as far as names and times need it.

@@ -1,6 +1,6 @@
 //! The workspace that a new server has: an owner, the bridge's account, a human, and some spaces.
 
-use super::Options;
+use super::options::Options;
 use super::state::{Moment, Role, User, World, new_id};
 
 /// The owner of the workspace, admin of all spaces.

@@ -6,8 +6,8 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Options;
 use super::envelope::Problem;
+use super::options::Options;
 use super::throttle::Throttle;
 use crate::clock;
 

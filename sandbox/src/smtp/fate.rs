@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_rustls::TlsAcceptor;
 
-use super::Options;
 use super::mails::Mails;
+use super::options::Options;
 use crate::calls::Calls;
-use crate::faults::{FaultKind, Switches, Target};
+use crate::faults::{FaultKind, Met, Switches, Target};
 
 /// What every session of a server shares.
 pub(super) struct Desk {
@@ -39,30 +39,30 @@ impl Desk {
     /// Notes the command, waits or decides as its fault says, and gives its number in the log.
     pub(super) async fn fate(&self, verb: &str, said: &[u8]) -> (u64, Fate) {
         let place = format!("/{}", verb.to_ascii_lowercase());
-        let number = self.calls.came(verb, (&place, ""), None);
+        let number = self.calls.came(verb, &place, "", None);
         let target = Target {
             method: verb,
             path: &place,
             body: said,
             spared_by_wedge: false,
         };
-        let Some((id, kind)) = self.faults.choose(&target) else {
+        let Some(met) = self.faults.choose(&target) else {
             return (number, Fate::Obeyed);
         };
-        self.calls.met(number, kind.word());
-        (number, self.carry_out(id, kind).await)
+        self.calls.met(number, met.kind.word());
+        (number, self.carry_out(met).await)
     }
 
-    async fn carry_out(&self, id: u64, kind: FaultKind) -> Fate {
+    async fn carry_out(&self, met: Met) -> Fate {
         let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
-        match kind {
+        match met.kind {
             FaultKind::Status { status, body, .. } => Fate::Refused(status, wording(status, body)),
             FaultKind::Delay { ms } => {
                 pause(ms).await;
                 Fate::Obeyed
             }
             FaultKind::Hang | FaultKind::Wedge => {
-                self.faults.released(id).await;
+                self.faults.released(met.id).await;
                 Fate::Cut
             }
             FaultKind::Reset => Fate::Cut,
@@ -72,7 +72,7 @@ impl Desk {
                 after_release_ms,
             } => {
                 if after_ms.is_none() {
-                    self.faults.released(id).await;
+                    self.faults.released(met.id).await;
                 }
                 pause(after_ms.unwrap_or(after_release_ms)).await;
                 Fate::Obeyed

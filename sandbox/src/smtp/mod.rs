@@ -16,6 +16,7 @@
 
 mod fate;
 mod mails;
+mod options;
 mod session;
 mod sign_in;
 
@@ -32,6 +33,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 pub use mails::{Envelope, Mail, Mails};
+pub use options::{Encryption, Options};
 
 use crate::faults::Switches;
 use crate::server::{Manners, Running, serve};
@@ -43,42 +45,6 @@ const MANNERS: Manners = Manners {
     body_limit: 1024 * 1024,
     failure: HttpResponse::new,
 };
-
-/// How connections are encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Encryption {
-    /// Never; `STARTTLS` is not offered.
-    None,
-    /// After `STARTTLS`, for those who ask for it.
-    Starttls,
-    /// From the first byte.
-    Tls,
-}
-
-/// How the stand-in is set up.
-#[derive(Debug, Clone, clap::Args)]
-#[group(id = "smtp")]
-pub struct Options {
-    /// Who must sign in before sending mail. Absent: nobody must.
-    #[arg(long, requires = "smtp_password")]
-    pub smtp_username: Option<String>,
-    /// The password for it.
-    #[arg(long, requires = "smtp_username")]
-    pub smtp_password: Option<String>,
-    /// How connections are encrypted.
-    #[arg(long, value_enum, default_value = "starttls")]
-    pub smtp_tls: Encryption,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            smtp_username: None,
-            smtp_password: None,
-            smtp_tls: Encryption::Starttls,
-        }
-    }
-}
 
 /// A server that listens. Dropping it does not stop it; [`Server::stop`] does.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::Encryption;
 use super::fate::{Desk, Fate};
 use super::mails::{Arrival, Envelope};
+use super::options::Encryption;
 
 /// The largest message, in bytes; announced as `SIZE`.
 const MOST_MESSAGE_BYTES: usize = 10 * 1024 * 1024;

@@ -1,7 +1,7 @@
 //! No record is left out without a reason.
 
 use super::capture::beginning;
-use super::{events, failures, headers, outages, rest, webhooks};
+use super::{events, failures, headers, links, outages, rest, retries, webhooks};
 
 /// What is not played again, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -91,58 +91,69 @@ const LEFT_OUT: &[(&str, &str)] = &[
 /// Deliveries of test calls: the sandbox makes none, the ingress's tests read them.
 const TEST_CALLS: &str = "60-test-call-";
 
+/// Records that are played one by one, by lists of their names.
+const LISTS: [&[&str]; 7] = [
+    rest::ROWS,
+    rest::REST,
+    rest::FIELDS,
+    rest::PERMISSIONS,
+    webhooks::MANAGED,
+    outages::WHILE_DOWN,
+    outages::AFTERWARDS,
+];
+
+/// Records that have a test of their own.
+const SINGLE: [&str; 23] = [
+    rest::OTHER_TABLE,
+    rest::BAD_HOST,
+    rest::LOGIN,
+    events::WATCH,
+    events::BY_THE_BOT,
+    events::OPTION_RENAMED,
+    events::BATCH,
+    links::PAGES,
+    webhooks::TOO_MANY,
+    headers::WRITE,
+    headers::METHODS,
+    failures::STATUSES,
+    failures::REDIRECT_MATRIX,
+    failures::REFUSED,
+    failures::TIMEOUT,
+    retries::OUT_OF_ORDER,
+    retries::ATTEMPTS,
+    retries::TIMELINE,
+    retries::DEACTIVATED,
+    retries::REACTIVATED,
+    retries::FAST,
+    failures::LOGGED,
+    outages::THROTTLED,
+];
+
+/// Beginnings of the names of records that are played in groups.
+const PREFIXES: [&[&str]; 5] = [
+    events::PROJECTS,
+    events::HOURS,
+    events::EVERYTHING,
+    events::WATCHED,
+    &[headers::HEADERS, webhooks::PRIVATE],
+];
+
 fn is_played(name: &str) -> bool {
-    let listed = [
-        rest::ROWS,
-        rest::REST,
-        rest::FIELDS,
-        rest::PERMISSIONS,
-        webhooks::MANAGED,
-        outages::WHILE_DOWN,
-        outages::AFTERWARDS,
-    ];
-    let single = [
-        rest::OTHER_TABLE,
-        rest::BAD_HOST,
-        rest::LOGIN,
-        events::WATCH,
-        events::BY_THE_BOT,
-        events::OPTION_RENAMED,
-        events::BATCH,
-        events::PAGES,
-        webhooks::TOO_MANY,
-        headers::WRITE,
-        headers::METHODS,
-        failures::STATUSES,
-        failures::REDIRECT_MATRIX,
-        failures::REFUSED,
-        failures::TIMEOUT,
-        failures::OUT_OF_ORDER,
-        failures::ATTEMPTS,
-        failures::TIMELINE,
-        failures::DEACTIVATED,
-        failures::REACTIVATED,
-        failures::FAST,
-        failures::LOGGED,
-        outages::THROTTLED,
-    ];
-    let prefixes = [events::PROJECTS, events::HOURS, events::EVERYTHING, events::WATCHED];
-    let prefix = |prefix: &&str| name.starts_with(prefix);
-    let pairs = events::LINKS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(events::NO_CHANGE.iter().map(|(name, _)| *name));
-    listed.concat().contains(&name)
-        || single.contains(&name)
-        || prefixes.concat().iter().any(prefix)
-        || pairs
-            .chain(failures::CALL_LOGS.iter().map(|(name, _)| *name))
-            .any(|listed| listed == name)
-        || failures::REDIRECTS
+    let is_redirect = || {
+        failures::REDIRECTS
             .iter()
             .any(|status| name == format!("72-redirect-{status}"))
-        || name.starts_with(headers::HEADERS)
-        || name.starts_with(webhooks::PRIVATE)
+    };
+    let mut pairs = links::LINKS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(events::NO_CHANGE.iter().map(|(name, _)| *name))
+        .chain(failures::CALL_LOGS.iter().map(|(name, _)| *name));
+    LISTS.concat().contains(&name)
+        || SINGLE.contains(&name)
+        || PREFIXES.concat().iter().any(|prefix| name.starts_with(prefix))
+        || pairs.any(|listed| listed == name)
+        || is_redirect()
 }
 
 #[test]

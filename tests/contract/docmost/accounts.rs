@@ -65,8 +65,9 @@ pub(crate) async fn spaces(replay: &mut Replay) -> anyhow::Result<()> {
 
 pub(crate) async fn members(replay: &mut Replay) -> anyhow::Result<()> {
     let page = |title: &str| json!({"spaceId": BRIDGE_SPACE, "title": title});
-    let first = ("01a202df-0cb6-7b81-a67a-d8680deb007d", "(first)");
-    replay.page(Who::Admin, first, page("first")).await?;
+    replay
+        .page("01a202df-0cb6-7b81-a67a-d8680deb007d", "(first)", page("first"))
+        .await?;
     replay.log_in(Who::Bridge, BRIDGE_EMAIL, BRIDGE_PASSWORD).await?;
     let outside = [
         "01za-bridge-me",
@@ -79,11 +80,7 @@ pub(crate) async fn members(replay: &mut Replay) -> anyhow::Result<()> {
     ];
     replay.play(Who::Bridge, &outside).await?;
     replay
-        .page(
-            Who::Admin,
-            ("01a202df-f43b-7f02-b86b-f86564bc70ae", "nBRrrSazKY"),
-            page("secret"),
-        )
+        .page("01a202df-f43b-7f02-b86b-f86564bc70ae", "nBRrrSazKY", page("secret"))
         .await?;
     replay.play(Who::Admin, &["02r-space-members-add-reader"]).await?;
     replay.control(Method::DELETE, "roles", Value::Null).await?;

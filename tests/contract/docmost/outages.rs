@@ -122,9 +122,12 @@ pub(crate) async fn redis_down(replay: &mut Replay) -> anyhow::Result<()> {
         "08d-redis-back-health",
     ];
     replay.play(Who::Admin, &back).await?;
-    let ids = ("01a202e8-900d-77cf-bb61-18968b7aacca", "(moved)");
     replay
-        .page(Who::Admin, ids, json!({"spaceId": GENERAL, "title": "dup source"}))
+        .page(
+            "01a202e8-900d-77cf-bb61-18968b7aacca",
+            "(moved)",
+            json!({"spaceId": GENERAL, "title": "dup source"}),
+        )
         .await?;
     replay.play(Who::Admin, &["04A9-move-to-space"]).await
 }

@@ -85,9 +85,12 @@ pub(crate) async fn updates(replay: &mut Replay) -> anyhow::Result<()> {
         "04v-update-bad-operation",
     ];
     replay.play(Who::Admin, &names).await?;
-    let ids = ("01a202dc-22e1-753b-a346-8858accb5066", "kXtAcFBQii");
     replay
-        .page(Who::Admin, ids, json!({"spaceId": GENERAL, "title": "no ydoc"}))
+        .page(
+            "01a202dc-22e1-753b-a346-8858accb5066",
+            "kXtAcFBQii",
+            json!({"spaceId": GENERAL, "title": "no ydoc"}),
+        )
         .await?;
     let names = [
         "04w-update-content-on-empty-page",
@@ -98,9 +101,10 @@ pub(crate) async fn updates(replay: &mut Replay) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn lost_content(replay: &mut Replay) -> anyhow::Result<()> {
-    let ids = ("01a202e0-29c8-7f48-b160-9ade1648c797", "lc7SwjkJKj");
     let page = json!({"spaceId": GENERAL, "title": "nul update", "content": "orig", "format": "markdown"});
-    replay.page(Who::Admin, ids, page).await?;
+    replay
+        .page("01a202e0-29c8-7f48-b160-9ade1648c797", "lc7SwjkJKj", page)
+        .await?;
     let names = [
         "04y-update-content-nul",
         "04y2-info-after-nul",
@@ -117,19 +121,14 @@ pub(crate) async fn tree(replay: &mut Replay) -> anyhow::Result<()> {
     let page = |title: &str, parent: Value| json!({"spaceId": GENERAL, "title": title, "parentPageId": parent});
     let admin = Who::Admin;
     replay
-        .page(admin, (MOVE_PARENT, "2bnW1AHoL5"), page("Move parent", Value::Null))
+        .page(MOVE_PARENT, "2bnW1AHoL5", page("Move parent", Value::Null))
         .await?;
     replay
-        .page(
-            admin,
-            (MOVE_CHILD, "SL5s2tYgz4"),
-            page("Move child", json!(MOVE_PARENT)),
-        )
+        .page(MOVE_CHILD, "SL5s2tYgz4", page("Move child", json!(MOVE_PARENT)))
         .await?;
     replay
-        .page(admin, (OTHER_PARENT, "R6cPFg50Jw"), page("Other parent", Value::Null))
+        .page(OTHER_PARENT, "R6cPFg50Jw", page("Other parent", Value::Null))
         .await?;
-    let below = ("01a202dd-3d1f-7fec-bbee-500952632e3d", "(never seen)");
     let names = [
         "04A1-move-to-parent",
         "04A2-move-to-root",
@@ -139,7 +138,13 @@ pub(crate) async fn tree(replay: &mut Replay) -> anyhow::Result<()> {
         "04A6-move-unknown-parent",
     ];
     replay.play(admin, &names).await?;
-    replay.page(admin, below, page("Below", json!(OTHER_PARENT))).await?;
+    replay
+        .page(
+            "01a202dd-3d1f-7fec-bbee-500952632e3d",
+            "(never seen)",
+            page("Below", json!(OTHER_PARENT)),
+        )
+        .await?;
     replay
         .play(admin, &["04A7-move-cycle", "04A8-info-after-cycle"])
         .await?;
@@ -165,10 +170,11 @@ pub(crate) async fn tree(replay: &mut Replay) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn searches(replay: &mut Replay) -> anyhow::Result<()> {
-    let ids = ("01a202dd-4265-7191-aafe-1f3040614b2f", "HUemWvBln2");
     let body = "Some body mention quagga-77 brdgext12x345";
     let page = json!({"spaceId": GENERAL, "title": "Zebrafish row 4711", "content": body, "format": "markdown"});
-    replay.page(Who::Admin, ids, page).await?;
+    replay
+        .page("01a202dd-4265-7191-aafe-1f3040614b2f", "HUemWvBln2", page)
+        .await?;
     let names = [
         "04E1-search-just-created-title",
         "04E2-search-body-token",
@@ -198,9 +204,12 @@ pub(crate) async fn trash(replay: &mut Replay) -> anyhow::Result<()> {
         "04F9-delete-unknown",
     ];
     replay.play(Who::Admin, &names).await?;
-    let ids = ("01a202dd-5144-7923-8fba-36f4135bab93", "E2Z5lYe04b");
     replay
-        .page(Who::Admin, ids, json!({"spaceId": GENERAL, "title": "slug delete"}))
+        .page(
+            "01a202dd-5144-7923-8fba-36f4135bab93",
+            "E2Z5lYe04b",
+            json!({"spaceId": GENERAL, "title": "slug delete"}),
+        )
         .await?;
     let names = [
         "04F9b-delete-by-slugid",
@@ -232,7 +241,7 @@ pub(crate) async fn labels_and_shares(replay: &mut Replay) -> anyhow::Result<()>
     replay.play(Who::Admin, &names).await?;
     let trashed = "01a202dd-5d58-7b12-8afc-388c88498484";
     let page = json!({"spaceId": GENERAL, "title": "labelled, then trashed"});
-    replay.page(Who::Admin, (trashed, "(not seen)"), page).await?;
+    replay.page(trashed, "(not seen)", page).await?;
     let label = json!({"pageId": trashed, "names": ["baserow-t12-r777"]});
     replay.call(Who::Admin, "pages/labels/add", label).await?;
     replay

@@ -145,10 +145,10 @@ impl Replay {
     }
 
     /// Makes a page that the captured server had without a capture of how it came, and learns its ids.
-    pub(crate) async fn page(&mut self, who: Who, ids: (&str, &str), body: Value) -> anyhow::Result<()> {
-        let page = self.call(who, "pages/create", body).await?;
-        self.known.learn(ids.0, page["id"].as_str().context("an id")?);
-        self.known.learn(ids.1, page["slugId"].as_str().context("a slugId")?);
+    pub(crate) async fn page(&mut self, id: &str, slug_id: &str, body: Value) -> anyhow::Result<()> {
+        let page = self.call(Who::Admin, "pages/create", body).await?;
+        self.known.learn(id, page["id"].as_str().context("an id")?);
+        self.known.learn(slug_id, page["slugId"].as_str().context("a slugId")?);
         Ok(())
     }
 

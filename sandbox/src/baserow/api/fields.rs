@@ -64,7 +64,7 @@ pub(crate) fn create(state: &mut State, table: u64, request: &Request) -> Writte
     let name = new_name(&state.store, table, &body, None)?;
     let name = name.ok_or_else(|| required("name"))?;
     let id = state.store.new_field_id();
-    let kind = kind(&mut state.store, (table, id), &body)?;
+    let kind = kind(&mut state.store, NewField { table, id }, &body)?;
     if let Some(table) = state.store.tables.get_mut(&table) {
         table.fields.push(Field { id, name, kind });
     }
@@ -151,7 +151,14 @@ fn new_name(
     Ok(Some(name.to_owned()))
 }
 
-fn kind(store: &mut Store, (table, field): (u64, u64), body: &Map<String, Value>) -> Result<Kind, Answer> {
+/// A field that is being made.
+#[derive(Debug, Clone, Copy)]
+struct NewField {
+    table: u64,
+    id: u64,
+}
+
+fn kind(store: &mut Store, new: NewField, body: &Map<String, Value>) -> Result<Kind, Answer> {
     let word = body
         .get("type")
         .and_then(Value::as_str)
@@ -175,7 +182,7 @@ fn kind(store: &mut Store, (table, field): (u64, u64), body: &Map<String, Value>
             negative: body.get("number_negative").and_then(Value::as_bool).unwrap_or(false),
         },
         "single_select" => Kind::SingleSelect(choices(store, body.get("select_options").unwrap_or(&Value::Null))),
-        "link_row" => link(store, (table, field), body)?,
+        "link_row" => link(store, new, body)?,
         unknown => {
             let error = format!("\"{unknown}\" is not a valid choice.");
             return Err(Answer::invalid(
@@ -186,7 +193,7 @@ fn kind(store: &mut Store, (table, field): (u64, u64), body: &Map<String, Value>
 }
 
 /// A link to another table, with a field there that shows the same links, unless it is not wanted.
-fn link(store: &mut Store, (table, field): (u64, u64), body: &Map<String, Value>) -> Result<Kind, Answer> {
+fn link(store: &mut Store, new: NewField, body: &Map<String, Value>) -> Result<Kind, Answer> {
     let other = body.get("link_row_table_id").and_then(Value::as_u64);
     let other = other.filter(|other| store.table(*other).is_some()).ok_or_else(|| {
         Answer::refusal(
@@ -195,17 +202,20 @@ fn link(store: &mut Store, (table, field): (u64, u64), body: &Map<String, Value>
             "The `link_row_table_id` must be provided.",
         )
     })?;
-    if other == table || body.get("has_related_field").and_then(Value::as_bool) == Some(false) {
+    if other == new.table || body.get("has_related_field").and_then(Value::as_bool) == Some(false) {
         return Ok(Kind::Link {
             table: other,
             related: None,
         });
     }
-    let name = store.table(table).map(|table| table.name.clone()).unwrap_or_default();
+    let name = store
+        .table(new.table)
+        .map(|table| table.name.clone())
+        .unwrap_or_default();
     let related = store.new_field_id();
     let kind = Kind::Link {
-        table,
-        related: Some(field),
+        table: new.table,
+        related: Some(new.id),
     };
     if let Some(other) = store.tables.get_mut(&other) {
         other.fields.push(Field {

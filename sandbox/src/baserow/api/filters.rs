@@ -73,6 +73,15 @@ impl Test {
     }
 }
 
+/// A condition as a caller writes it.
+struct Wanted<'a> {
+    /// The field's name, its id, or `field_` and its id.
+    field: &'a str,
+    /// The filter type by Baserow's name.
+    test: &'a str,
+    value: &'a str,
+}
+
 /// All the conditions of a list, and whether one of them is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Filters {
@@ -90,7 +99,7 @@ impl Filters {
             } else if key == "filters" {
                 filters.parse_json(table, value, names)?;
             } else if let Some((field, test)) = key.strip_prefix("filter__").and_then(|rest| rest.rsplit_once("__")) {
-                filters.add(table, (field, test), value, names)?;
+                filters.add(table, &Wanted { field, test, value }, names)?;
             }
         }
         Ok(filters)
@@ -108,13 +117,19 @@ impl Filters {
         self.any |= tree.get("filter_type").and_then(Value::as_str) == Some("OR");
         for filter in tree.get("filters").and_then(Value::as_array).into_iter().flatten() {
             let part = |key: &str| filter.get(key).map(bare).unwrap_or_default();
-            self.add(table, (&part("field"), &part("type")), &part("value"), names)?;
+            let wanted = Wanted {
+                field: &part("field"),
+                test: &part("type"),
+                value: &part("value"),
+            };
+            self.add(table, &wanted, names)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, table: &Table, (field, test): (&str, &str), value: &str, names: bool) -> Result<(), Answer> {
-        let test = Test::named(test)?;
+    fn add(&mut self, table: &Table, wanted: &Wanted<'_>, names: bool) -> Result<(), Answer> {
+        let test = Test::named(wanted.test)?;
+        let field = wanted.field;
         let found = table.fields.iter().find(|known| {
             field == format!("field_{}", known.id) || field == known.id.to_string() || (names && field == known.name)
         });
@@ -129,7 +144,7 @@ impl Filters {
         self.filters.push(Filter {
             field: found.id,
             test,
-            value: value.to_owned(),
+            value: wanted.value.to_owned(),
         });
         Ok(())
     }

@@ -99,7 +99,7 @@ fn read(baserow: &Baserow, route: Route, caller: &Caller, request: &Request) -> 
         Route::TokenCheck => Ok(Answer::ok(&json!({"token": "OK"}))),
         Route::AllTables => Ok(fields::all_tables(&state.store)),
         Route::Rows(table) => list::rows(&state.store, table, caller, request),
-        Route::Row(table, row) => rows::one(&state.store, (table, row), caller, request),
+        Route::Row(path) => rows::one(&state.store, path, caller, request),
         Route::Fields(table) => fields::list(&state.store, table),
         Route::Field(field) => fields::one(&state.store, field),
         Route::Webhooks(table) => webhooks::list(state, table),
@@ -114,9 +114,9 @@ async fn write(baserow: &Baserow, route: Route, caller: &Caller, request: &Reque
         let state = &mut *baserow.lock();
         let (answer, event) = match (route, request.method.as_str()) {
             (Route::Rows(table), _) => rows::create(state, table, caller, request)?,
-            (Route::Row(table, row), "PATCH") => rows::update(state, (table, row), caller, request)?,
-            (Route::Row(table, row), _) => rows::delete(state, (table, row), caller)?,
-            (Route::RowMove(table, row), _) => rows::move_row(state, (table, row), caller, request)?,
+            (Route::Row(path), "PATCH") => rows::update(state, path, caller, request)?,
+            (Route::Row(path), _) => rows::delete(state, path, caller)?,
+            (Route::RowMove(path), _) => rows::move_row(state, path, caller, request)?,
             (Route::Batch(table), "POST") => batches::create(state, table, caller, request)?,
             (Route::Batch(table), _) => batches::update(state, table, caller, request)?,
             (Route::BatchDelete(table), _) => batches::delete(state, table, caller, request)?,

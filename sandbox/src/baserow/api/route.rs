@@ -1,5 +1,12 @@
 //! The paths of the API, and which methods each one has.
 
+/// A row, by its table's id and its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowPath {
+    pub(crate) table: u64,
+    pub(crate) row: u64,
+}
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -8,8 +15,8 @@ pub(crate) enum Route {
     TokenCheck,
     AllTables,
     Rows(u64),
-    Row(u64, u64),
-    RowMove(u64, u64),
+    Row(RowPath),
+    RowMove(RowPath),
     Batch(u64),
     BatchDelete(u64),
     Fields(u64),
@@ -17,6 +24,15 @@ pub(crate) enum Route {
     Webhooks(u64),
     Webhook(u64),
     Restore,
+}
+
+impl RowPath {
+    fn of(table: &str, row: &str) -> Option<Self> {
+        Some(Self {
+            table: number(table)?,
+            row: number(row)?,
+        })
+    }
 }
 
 /// How a route lets callers in.
@@ -53,8 +69,8 @@ impl Route {
             ["rows", "table", table] => Self::Rows(number(table)?),
             ["rows", "table", table, "batch"] => Self::Batch(number(table)?),
             ["rows", "table", table, "batch-delete"] => Self::BatchDelete(number(table)?),
-            ["rows", "table", table, row] => Self::Row(number(table)?, number(row)?),
-            ["rows", "table", table, row, "move"] => Self::RowMove(number(table)?, number(row)?),
+            ["rows", "table", table, row] => Self::Row(RowPath::of(table, row)?),
+            ["rows", "table", table, row, "move"] => Self::RowMove(RowPath::of(table, row)?),
             ["fields", "table", table] => Self::Fields(number(table)?),
             ["fields", field] => Self::Field(number(field)?),
             ["webhooks", "table", table] => Self::Webhooks(number(table)?),
@@ -70,8 +86,8 @@ impl Route {
             Self::TokenCheck | Self::AllTables => "GET, HEAD, OPTIONS",
             Self::LogIn | Self::BatchDelete(_) => "POST, OPTIONS",
             Self::Rows(_) | Self::Fields(_) | Self::Webhooks(_) => "GET, POST, HEAD, OPTIONS",
-            Self::Row(..) | Self::Field(_) | Self::Webhook(_) => "GET, PATCH, DELETE, HEAD, OPTIONS",
-            Self::RowMove(..) | Self::Restore => "PATCH, OPTIONS",
+            Self::Row(_) | Self::Field(_) | Self::Webhook(_) => "GET, PATCH, DELETE, HEAD, OPTIONS",
+            Self::RowMove(_) | Self::Restore => "PATCH, OPTIONS",
             Self::Batch(_) => "POST, PATCH, OPTIONS",
         })
     }
@@ -84,8 +100,8 @@ impl Route {
             Self::Fields(_) if method != "GET" && method != "HEAD" => Door::Session,
             Self::AllTables
             | Self::Rows(_)
-            | Self::Row(..)
-            | Self::RowMove(..)
+            | Self::Row(_)
+            | Self::RowMove(_)
             | Self::Batch(_)
             | Self::BatchDelete(_)
             | Self::Fields(_) => Door::TokenOrSession,

@@ -8,6 +8,7 @@ use super::super::store::{Store, Table};
 use super::super::tokens::{Act, Caller};
 use super::answer::{Answer, Answered};
 use super::request::Request;
+use super::route::RowPath;
 use super::{Written, row_body};
 
 /// The table, if it exists and the caller may do this in it.
@@ -28,7 +29,7 @@ fn shown(store: &Store, table: u64, row: u64, names: bool) -> Value {
 }
 
 /// `GET …/rows/table/{table}/{row}/`
-pub(crate) fn one(store: &Store, (table, row): (u64, u64), caller: &Caller, request: &Request) -> Answered {
+pub(crate) fn one(store: &Store, RowPath { table, row }: RowPath, caller: &Caller, request: &Request) -> Answered {
     let found = allowed(store, table, caller, Act::Read)?;
     if !found.has(row) {
         return Err(Answer::no_rows(&[row], true));
@@ -50,7 +51,12 @@ pub(crate) fn create(state: &mut State, table: u64, caller: &Caller, request: &R
 }
 
 /// `PATCH …/rows/table/{table}/{row}/`: even one that changes nothing is an event.
-pub(crate) fn update(state: &mut State, (table, row): (u64, u64), caller: &Caller, request: &Request) -> Written {
+pub(crate) fn update(
+    state: &mut State,
+    RowPath { table, row }: RowPath,
+    caller: &Caller,
+    request: &Request,
+) -> Written {
     let found = allowed(&state.store, table, caller, Act::Update)?;
     let names = request.names();
     let body = request.object()?;
@@ -66,7 +72,7 @@ pub(crate) fn update(state: &mut State, (table, row): (u64, u64), caller: &Calle
 }
 
 /// `DELETE …/rows/table/{table}/{row}/`: to the trash.
-pub(crate) fn delete(state: &mut State, (table, row): (u64, u64), caller: &Caller) -> Written {
+pub(crate) fn delete(state: &mut State, RowPath { table, row }: RowPath, caller: &Caller) -> Written {
     let found = allowed(&state.store, table, caller, Act::Delete)?;
     if !found.has(row) {
         return Err(Answer::no_rows(&[row], true));
@@ -76,7 +82,12 @@ pub(crate) fn delete(state: &mut State, (table, row): (u64, u64), caller: &Calle
 }
 
 /// `PATCH …/rows/table/{table}/{row}/move/?before_id=…`
-pub(crate) fn move_row(state: &mut State, (table, row): (u64, u64), caller: &Caller, request: &Request) -> Written {
+pub(crate) fn move_row(
+    state: &mut State,
+    RowPath { table, row }: RowPath,
+    caller: &Caller,
+    request: &Request,
+) -> Written {
     let found = allowed(&state.store, table, caller, Act::Update)?;
     let before = request.parameter("before_id").and_then(|before| before.parse().ok());
     if let Some(missing) = [Some(row), before].into_iter().flatten().find(|row| !found.has(*row)) {

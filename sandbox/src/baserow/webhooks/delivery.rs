@@ -123,7 +123,7 @@ impl Baserow {
             if state.epoch != epoch {
                 return;
             }
-            again = state.settle(&call, (&outgoing, body), result);
+            again = state.settle(&call, Made { outgoing, body, result });
         }
         let webhook = call.webhook;
         if again {
@@ -162,17 +162,23 @@ impl Baserow {
     }
 }
 
+/// An attempt that was just made.
+struct Made {
+    outgoing: Outgoing,
+    body: String,
+    result: Result<Received, NoAnswer>,
+}
+
 impl State {
     /// Notes an attempt. Says whether the call shall be repeated.
-    fn settle(&mut self, call: &Call, sent: (&Outgoing, String), result: Result<Received, NoAnswer>) -> bool {
-        let (response, status, error) = match &result {
+    fn settle(&mut self, call: &Call, made: Made) -> bool {
+        let (response, status, error) = match &made.result {
             Ok(received) => (received.logged(), Some(received.status), String::new()),
             Err(NoAnswer::Failed(words)) => (String::new(), None, words.clone()),
             Err(NoAnswer::Crashed) => return false,
         };
-        let (outgoing, body) = sent;
-        self.note(call, body, status, &error);
-        let succeeded = result.is_ok_and(|received| received.is_success());
+        self.note(call, made.body, status, &error);
+        let succeeded = made.result.is_ok_and(|received| received.is_success());
         let log_id = self.deliveries.next_log_id + 1;
         self.deliveries.next_log_id = log_id;
         let Some(hook) = self.hooks.get_mut(&call.webhook) else {
@@ -185,7 +191,7 @@ impl State {
             event: call.event,
             called_on: tempo::now(),
             url: call.url.clone(),
-            request: outgoing.logged(),
+            request: made.outgoing.logged(),
             response,
             status,
             error,

@@ -22,49 +22,56 @@ pub(in super::super) fn duplicate(world: &mut World, call: &Call) -> Answer {
         .filter_map(|id| world.pages.get(id).cloned())
         .collect();
     let family: Vec<Page> = family.into_iter().filter(|page| page.deleted.is_none()).collect();
-    let ids: HashMap<String, String> = family.iter().map(|page| (page.id.clone(), new_id())).collect();
-    let moment = Moment::now();
-    let mut copies = Vec::new();
+    let copier = Copier {
+        user: &call.user,
+        moment: Moment::now(),
+        ids: family.iter().map(|page| (page.id.clone(), new_id())).collect(),
+    };
+    let mut made = Vec::new();
     for page in family {
         let is_top = page.id == id;
-        let parent = page
-            .parent
-            .as_ref()
-            .map(|parent| ids.get(parent).unwrap_or(parent).clone());
-        let last = world.last_position(&page.space, parent.as_deref());
-        let copy = Page {
-            id: ids.get(&page.id).cloned().unwrap_or_else(new_id),
-            slug_id: new_slug(),
-            title: if is_top {
-                page.title.map(|title| format!("Copy of {title}"))
-            } else {
-                page.title
-            },
-            position: if is_top {
-                position::after(last.as_deref())
-            } else {
-                page.position
-            },
-            parent,
-            creator: call.user.clone(),
-            last_updated_by: call.user.clone(),
-            created: moment,
-            updated: moment,
-            deleted: None,
-            contributors: BTreeSet::new(),
-            labels: Vec::new(),
-            ..page
-        };
-        copies.push(copy.id.clone());
+        let mut copy = copier.copy(page);
+        if is_top {
+            copy.title = copy.title.map(|title| format!("Copy of {title}"));
+            let last = world.last_position(&copy.space, copy.parent.as_deref());
+            copy.position = position::after(last.as_deref());
+        }
+        made.push(copy.id.clone());
         world.pages.insert(copy.id.clone(), copy);
     }
-    let (top, children) = copies
-        .split_first()
-        .ok_or_else(|| Problem::not_found("Page not found"))?;
+    let (top, children) = made.split_first().ok_or_else(|| Problem::not_found("Page not found"))?;
     let page = world.page(top)?;
     let mut data = world.brief(page);
     data["space"] = world.space_brief(&page.space);
     data["hasChildren"] = json!(world.has_children(top));
     data["childPageIds"] = json!(children);
     Ok(Reply::data(data))
+}
+
+/// What all copies of one call have in common.
+struct Copier<'a> {
+    user: &'a str,
+    moment: Moment,
+    /// The new ids, by the old ones.
+    ids: HashMap<String, String>,
+}
+
+impl Copier<'_> {
+    /// A copy of a page, below the copy of its parent if that is copied too.
+    fn copy(&self, page: Page) -> Page {
+        let new = |id: &String| self.ids.get(id).unwrap_or(id).clone();
+        Page {
+            id: new(&page.id),
+            slug_id: new_slug(),
+            parent: page.parent.as_ref().map(new),
+            creator: self.user.to_owned(),
+            last_updated_by: self.user.to_owned(),
+            created: self.moment,
+            updated: self.moment,
+            deleted: None,
+            contributors: BTreeSet::new(),
+            labels: Vec::new(),
+            ..page
+        }
+    }
 }

@@ -1,0 +1,37 @@
+//! How the SMTP server is set up.
+
+/// How connections are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Encryption {
+    /// Never; `STARTTLS` is not offered.
+    None,
+    /// After `STARTTLS`, for those who ask for it.
+    Starttls,
+    /// From the first byte.
+    Tls,
+}
+
+/// How the stand-in is set up.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "smtp")]
+pub struct Options {
+    /// Who must sign in before sending mail. Absent: nobody must.
+    #[arg(long, requires = "smtp_password")]
+    pub smtp_username: Option<String>,
+    /// The password for it.
+    #[arg(long, requires = "smtp_username")]
+    pub smtp_password: Option<String>,
+    /// How connections are encrypted.
+    #[arg(long, value_enum, default_value = "starttls")]
+    pub smtp_tls: Encryption,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            smtp_username: None,
+            smtp_password: None,
+            smtp_tls: Encryption::Starttls,
+        }
+    }
+}
