@@ -13,6 +13,8 @@
 //! - Row values are never interpreted here: a payload is a snapshot that arrives out of order; the
 //!   worker reads the row itself.
 
+mod shorten;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -29,6 +31,7 @@ use crate::echo::{Fields, QuietFields};
 use crate::items::{Rows, Understanding, ignored};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
+pub(crate) use shorten::shorten;
 
 /// The body. Values stay raw, so that a wrong one is refused by its name.
 ///

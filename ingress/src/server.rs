@@ -16,7 +16,7 @@ use crate::loop_guard::LoopGuard;
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
-use crate::routes::webhook::{Entrance, LARGE_BODIES_AT_ONCE, receive, receive_push};
+use crate::routes::webhook::{Entrance, HUGE_BODIES_AT_ONCE, LARGE_BODIES_AT_ONCE, receive, receive_push};
 use crate::settings::Settings;
 use crate::spool::{Spool, drain_for_ever};
 
@@ -103,6 +103,7 @@ impl Server {
             redis: self.redis.clone(),
             spool: Arc::clone(&self.spool),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_AT_ONCE)),
+            huge_bodies: Arc::new(Semaphore::new(HUGE_BODIES_AT_ONCE)),
         };
         let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
         let spool = Data::from(Arc::clone(&self.spool));

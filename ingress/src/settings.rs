@@ -43,8 +43,10 @@ pub(crate) struct Limits {
     pub(crate) threads: usize,
     /// `INGRESS_CONNECTIONS`: most connections at once, default 4096; further ones wait.
     pub(crate) connections: usize,
-    /// `INGRESS_BODY_LIMIT_BYTES`: default 8 MiB.
+    /// `INGRESS_BODY_LIMIT_BYTES`: the longest body that is kept whole, default 8 MiB. Longer ones lose their long values.
     pub(crate) body_bytes: usize,
+    /// `INGRESS_LARGEST_BODY_BYTES`: the longest body that is accepted, default 128 MiB; one of them is read at a time.
+    pub(crate) largest_body_bytes: usize,
     /// `INGRESS_HEADER_TIMEOUT_SECONDS`: for the head of a connection's first request, default 5.
     /// Only who has proven a delivery has a second.
     pub(crate) header_timeout: Duration,
@@ -90,10 +92,13 @@ impl Limits {
         if threads > MOST_THREADS {
             reader.problem("INGRESS_THREADS", "is more than 512", "leave it out for one per core");
         }
+        let body_bytes = at_least_one(reader, "INGRESS_BODY_LIMIT_BYTES", 8 * 1024 * 1024);
+        let largest = at_least_one(reader, "INGRESS_LARGEST_BODY_BYTES", 128 * 1024 * 1024);
         Self {
             threads: threads.min(MOST_THREADS),
             connections: at_least_one(reader, "INGRESS_CONNECTIONS", 4096),
-            body_bytes: at_least_one(reader, "INGRESS_BODY_LIMIT_BYTES", 8 * 1024 * 1024),
+            body_bytes,
+            largest_body_bytes: largest.max(body_bytes),
             header_timeout: reader.seconds("INGRESS_HEADER_TIMEOUT_SECONDS", 5),
             body_timeout: reader.seconds("INGRESS_BODY_TIMEOUT_SECONDS", 10),
             accept_timeout: reader.seconds("INGRESS_ACCEPT_TIMEOUT_SECONDS", 3),

@@ -37,6 +37,8 @@ const SMALL_BODY_BYTES: usize = 256 * 1024;
 /// Larger bodies, and bodies of unannounced length, that are read at once: their senders have
 /// proven nothing yet, so their memory is bounded for all callers together.
 pub(crate) const LARGE_BODIES_AT_ONCE: usize = 16;
+/// Bodies above the limit for whole bodies that are read at once.
+pub(crate) const HUGE_BODIES_AT_ONCE: usize = 1;
 
 /// What the way of a delivery needs. Each thread that serves has one of its own, with a queue of
 /// its own: a delivery is received, grouped, sent and answered by one thread, and none is woken for
@@ -51,6 +53,7 @@ pub(crate) struct Entrance {
     pub(crate) redis: Redis,
     pub(crate) spool: Arc<Spool>,
     pub(crate) large_bodies: Arc<Semaphore>,
+    pub(crate) huge_bodies: Arc<Semaphore>,
 }
 
 impl Entrance {
@@ -138,7 +141,8 @@ impl Entrance {
         let received = Timestamp::now();
         let claim = self.sources.claim(source, request.headers())?;
         let proven = claim.prove(self.read(request, body).await?)?;
-        let Understood { event, contents } = parse(proven, &self.quiet, received)?;
+        let Understood { mut event, contents } = parse(proven, &self.quiet, received)?;
+        payload::shorten(&mut event.payload, self.limits.body_bytes);
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event).await? {
             Durable::Accepted(accepted) => {
@@ -165,29 +169,37 @@ impl Entrance {
 
     /// The whole body, within its limits of size and time.
     async fn read(&self, request: &HttpRequest, body: Payload) -> Result<Bytes, Rejection> {
-        let Limits {
-            body_bytes,
-            body_timeout,
-            ..
-        } = self.limits;
-        let announced = announced_length(request);
-        if announced.is_some_and(|length| length > body_bytes) {
-            return Err(Rejection::BodyTooLarge { limit: body_bytes });
-        }
-        let is_small = announced.is_some_and(|length| length <= SMALL_BODY_BYTES);
+        let (lane, limit) = self.lane(request)?;
+        let body_timeout = self.limits.body_timeout;
         let read = async {
-            let _place = if is_small {
-                None
-            } else {
-                self.large_bodies.acquire().await.ok()
+            let _place = match lane {
+                Some(places) => places.acquire().await.ok(),
+                None => None,
             };
-            body.to_bytes_limited(body_bytes).await
+            body.to_bytes_limited(limit).await
         };
         match timeout(body_timeout, read).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(_))) => Err(Rejection::BodyIncomplete),
-            Ok(Err(_)) => Err(Rejection::BodyTooLarge { limit: body_bytes }),
+            Ok(Err(_)) => Err(Rejection::BodyTooLarge { limit }),
             Err(_) => Err(Rejection::BodyTooSlow { limit: body_timeout }),
+        }
+    }
+
+    /// Where a body waits for its place, and how long it may be. A body of unannounced length counts as a large one.
+    fn lane(&self, request: &HttpRequest) -> Result<(Option<&Semaphore>, usize), Rejection> {
+        let Limits {
+            body_bytes,
+            largest_body_bytes,
+            ..
+        } = self.limits;
+        match announced_length(request) {
+            Some(length) if length <= SMALL_BODY_BYTES.min(body_bytes) => Ok((None, body_bytes)),
+            Some(length) if length > largest_body_bytes => Err(Rejection::BodyTooLarge {
+                limit: largest_body_bytes,
+            }),
+            Some(length) if length > body_bytes => Ok((Some(&self.huge_bodies), largest_body_bytes)),
+            _ => Ok((Some(&self.large_bodies), body_bytes)),
         }
     }
 

@@ -149,7 +149,11 @@ async fn a_body_of_several_megabytes_is_read() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_as_soon_as_it_is_announced() {
-    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
+    let ingress = Ingress::start_with(&[
+        ("INGRESS_BODY_LIMIT_BYTES", "1000"),
+        ("INGRESS_LARGEST_BODY_BYTES", "1000"),
+    ])
+    .unwrap();
     let mut connection = TcpStream::connect(ingress.address).await.unwrap();
     connection
         .write_all(head("Content-Length: 1001").unwrap().as_bytes())
@@ -162,7 +166,11 @@ async fn a_body_over_the_limit_is_refused_as_soon_as_it_is_announced() {
 
 #[tokio::test]
 async fn a_body_in_chunks_is_refused_as_soon_as_it_passes_the_limit() {
-    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
+    let ingress = Ingress::start_with(&[
+        ("INGRESS_BODY_LIMIT_BYTES", "1000"),
+        ("INGRESS_LARGEST_BODY_BYTES", "1000"),
+    ])
+    .unwrap();
     let chunk = format!("3e9\r\n{}\r\n", "x".repeat(1001));
     let mut connection = TcpStream::connect(ingress.address).await.unwrap();
     let sent = format!("{}{chunk}", head("Transfer-Encoding: chunked").unwrap());
@@ -174,7 +182,11 @@ async fn a_body_in_chunks_is_refused_as_soon_as_it_passes_the_limit() {
 
 #[tokio::test]
 async fn a_whole_body_over_the_limit_gets_its_answer_too() {
-    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "1000")]).unwrap();
+    let ingress = Ingress::start_with(&[
+        ("INGRESS_BODY_LIMIT_BYTES", "1000"),
+        ("INGRESS_LARGEST_BODY_BYTES", "1000"),
+    ])
+    .unwrap();
     let answer = ingress.deliver(vec![b' '; 200_000]).await.unwrap();
     assert_eq!((answer.status, answer.word()), (413, "body_too_large"));
 }

@@ -169,3 +169,26 @@ async fn a_push_of_the_wiki_is_proven_and_durable_like_any_delivery() {
     let unclear = json!({"event_id": "p-2", "event_type": "page.updated"}).to_string();
     assert_eq!(ingress.push(unclear).await.unwrap().status, 400);
 }
+
+/// A bulk update of rows with long texts: refusing it would make Baserow switch the webhook off.
+#[tokio::test]
+async fn a_delivery_too_long_to_be_kept_whole_is_accepted_with_a_job_for_each_row() {
+    let ingress = Ingress::start_with(&[("INGRESS_BODY_LIMIT_BYTES", "100000")]).unwrap();
+    let text = "é".repeat(11_000);
+    let rows = |text: &str| -> Vec<_> { (1..=200).map(|id| json!({"id": id, "Rapport": text})).collect() };
+    let body = json!({
+        "table_id": 2, "webhook_id": 1, "event_id": "e-fat", "event_type": "rows.updated",
+        "items": rows(&text), "old_items": rows("avant"),
+    });
+    let answer = ingress.deliver(body.to_string()).await.unwrap();
+    assert_eq!((answer.status, answer.word()), (200, "queued"));
+    assert_eq!(ingress.deliver(created("e-next")).await.unwrap().status, 200);
+    let ledger = ingress.ledger().await.unwrap();
+    let LedgerRecord::Accepted(record) = &ledger[0] else {
+        panic!("{ledger:?}");
+    };
+    assert_eq!(record.items.len(), 200);
+    assert!(record.payload.len() <= 100_000);
+    let kept: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+    assert_eq!(kept["old_items"][199], json!({"id": 200, "Rapport": "avant"}));
+}
