@@ -14,7 +14,7 @@
 //! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | the calls that came, in order ([`crate::calls`]); forgets them |
 //!
 //! A fault in JSON: `{"path":"/api/pages/create","kind":"status","status":503,"headers":{"retry-after":"7"},"times":2}`.
-//! `path` is a prefix (default `*` = every product route), `method` and `body_contains` narrow it, `skip` lets that many matching
+//! `path` is a prefix (default `*` = every product route), `method`, `body_contains` and `origin` narrow it, `skip` lets that many matching
 //! calls pass first, `times` is how many calls it meets (absent: until cleared). The first fault of the list that matches is used.
 //! A fault that is spent stays in the list with its count until the list is replaced or cleared.
 
@@ -116,6 +116,9 @@ pub struct Fault {
     /// Only calls whose body contains this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_contains: Option<String>,
+    /// Only calls with this `X-Bridge-Origin`: the bridge's own, while people are spared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// How many matching calls pass unharmed first.
     #[serde(default)]
     pub skip: u32,
@@ -138,6 +141,7 @@ impl Fault {
             path: path.to_owned(),
             method: None,
             body_contains: None,
+            origin: None,
             skip: 0,
             times: None,
             kind,
@@ -163,8 +167,9 @@ impl Fault {
             .body_contains
             .as_ref()
             .is_none_or(|text| String::from_utf8_lossy(call.body).contains(text));
+        let origin = self.origin.is_none() || self.origin.as_deref() == call.origin;
         let spared = self.kind == FaultKind::Wedge && call.spared_by_wedge;
-        path && method && body && !spared
+        path && method && body && origin && !spared
     }
 }
 
@@ -177,6 +182,8 @@ pub struct Target<'a> {
     pub path: &'a str,
     /// The whole body.
     pub body: &'a [u8],
+    /// The header `X-Bridge-Origin`.
+    pub origin: Option<&'a str>,
     /// Whether this is the product's "I am alive" route.
     pub spared_by_wedge: bool,
 }

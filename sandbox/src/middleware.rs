@@ -82,6 +82,7 @@ impl Desk {
             method: request.method().as_str(),
             path: request.path(),
             body,
+            origin: origin(request),
             spared_by_wedge: self.manners.sign_of_life.contains(&request.path()),
         })
     }
@@ -182,9 +183,12 @@ fn status_of(error: &Error) -> StatusCode {
     error.as_response_error().status_code()
 }
 
+fn origin(request: &ServiceRequest) -> Option<&str> {
+    request.headers().get("x-bridge-origin")?.to_str().ok()
+}
+
 fn log(calls: &Calls, request: &ServiceRequest) -> u64 {
-    let origin = request.headers().get("x-bridge-origin");
-    let origin = origin.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let origin = origin(request).map(str::to_owned);
     calls.came(
         request.method().as_str(),
         request.path(),

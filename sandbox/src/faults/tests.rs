@@ -7,6 +7,7 @@ fn create(body: &[u8]) -> Target<'_> {
         method: "POST",
         path: "/api/pages/create",
         body,
+        origin: None,
         spared_by_wedge: false,
     }
 }
@@ -39,6 +40,19 @@ fn a_fault_meets_only_the_calls_it_describes() {
         ..create(b"row 7")
     };
     assert!(switches.choose(&other).is_none());
+}
+
+#[test]
+fn a_fault_for_one_origin_spares_the_others() {
+    let switches = Switches::default();
+    let fault = serde_json::from_str(r#"{"origin":"bridge","kind":"reset"}"#).unwrap();
+    switches.set(vec![fault]);
+    assert!(switches.choose(&create(b"")).is_none());
+    let bridge = Target {
+        origin: Some("bridge"),
+        ..create(b"")
+    };
+    assert!(switches.choose(&bridge).is_some());
 }
 
 #[test]

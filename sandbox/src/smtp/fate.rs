@@ -44,6 +44,7 @@ impl Desk {
             method: verb,
             path: &place,
             body: said,
+            origin: None,
             spared_by_wedge: false,
         };
         let Some(met) = self.faults.choose(&target) else {
