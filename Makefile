@@ -28,6 +28,10 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 test: tools/redis tools/postgres build/tests ## all tests
 	@scripts/test
 
+test-faults: tools/redis tools/postgres build/tests ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
+	@target/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED)$(FILE),,--state .run/fault-matrix.state)
+
 ##@ Run
 
 run: tools/redis ## ingress and one worker against the systems in .env
@@ -150,5 +154,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test test-faults run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -1,0 +1,136 @@
+//! The database of a world, and what is done to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use test_support::TestPostgres;
+
+use crate::schedule::Database;
+
+/// The database of a world.
+#[derive(Debug)]
+pub(crate) enum Sql {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres(TestPostgres),
+}
+
+impl Sql {
+    pub(crate) fn start(database: Database, folder: &Path) -> anyhow::Result<Self> {
+        Ok(match database {
+            Database::Sqlite => Self::Sqlite(folder.join("store.sqlite")),
+            Database::Postgres => Self::Postgres(TestPostgres::start()?),
+        })
+    }
+
+    /// Its URL, without any line between.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(file) => format!("sqlite://{}", file.display()),
+            Self::Postgres(server) => server.url(),
+        }
+    }
+
+    /// Its port; any if it is a file.
+    pub(crate) fn port(&self) -> u16 {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(server) => server.port(),
+        }
+    }
+
+    /// How large the largest of its files is, in bytes; nothing if it is a server.
+    pub(crate) fn size(&self) -> u64 {
+        let Self::Sqlite(file) = self else { return u64::MAX };
+        let sizes = ["", "-wal"].map(|suffix| {
+            let mut path = file.clone().into_os_string();
+            path.push(suffix);
+            std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+        });
+        sizes[0].max(sizes[1])
+    }
+
+    /// Somebody else has the lock of everything for so long.
+    pub(crate) async fn lock_for(&self, time: Duration) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(file) => {
+                let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await?;
+                // Waits like everybody for its turn.
+                sqlx::query("PRAGMA busy_timeout = 5000")
+                    .execute(&mut connection)
+                    .await?;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+                tokio::time::sleep(time).await;
+                sqlx::query("ROLLBACK").execute(&mut connection).await?;
+            }
+            Self::Postgres(server) => {
+                let mut connection = PgConnection::connect(&server.url()).await?;
+                let tables: Vec<(String,)> =
+                    sqlx::query_as("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+                        .fetch_all(&mut connection)
+                        .await?;
+                let tables: Vec<String> = tables.into_iter().map(|(name,)| name).collect();
+                let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
+                sqlx::query("BEGIN").execute(&mut connection).await?;
+                sqlx::query(AssertSqlSafe(lock)).execute(&mut connection).await?;
+                tokio::time::sleep(time).await;
+                sqlx::query("ROLLBACK").execute(&mut connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// It takes no writes from now on, or takes them again. Only a server can be told so.
+    pub(crate) async fn set_read_only(&self, read_only: bool) -> anyhow::Result<()> {
+        let Self::Postgres(server) = self else { return Ok(()) };
+        let word = if read_only { "on" } else { "off" };
+        let mut connection = PgConnection::connect(&server.url()).await?;
+        let statement = format!("ALTER SYSTEM SET default_transaction_read_only = {word}");
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        sqlx::query("SELECT pg_reload_conf()").execute(&mut connection).await?;
+        Ok(())
+    }
+
+    /// The server, if there is one.
+    pub(crate) fn server(&self) -> Option<&TestPostgres> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(server) => Some(server),
+        }
+    }
+
+    /// Copies the file, as a back-up does.
+    pub(crate) async fn back_up(&self) -> anyhow::Result<Option<PathBuf>> {
+        let Self::Sqlite(file) = self else { return Ok(None) };
+        let copy = file.with_extension("copy");
+        let _ = std::fs::remove_file(&copy);
+        let mut connection = SqliteConnection::connect(&self.url()).await?;
+        sqlx::query("PRAGMA busy_timeout = 5000")
+            .execute(&mut connection)
+            .await?;
+        let statement = format!("VACUUM INTO '{}'", copy.display());
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        Ok(Some(copy))
+    }
+
+    /// Puts a copy in the place of the file. Nobody may have it open.
+    pub(crate) fn restore(&self, copy: &Path) -> anyhow::Result<()> {
+        let Self::Sqlite(file) = self else { return Ok(()) };
+        for suffix in ["-wal", "-shm"] {
+            let mut beside = file.clone().into_os_string();
+            beside.push(suffix);
+            let _ = std::fs::remove_file(beside);
+        }
+        std::fs::rename(copy, file).context("the copy cannot be put back")
+    }
+
+    /// Whatever was done to it is undone.
+    pub(crate) async fn heal(&self) -> anyhow::Result<()> {
+        let Self::Postgres(server) = self else { return Ok(()) };
+        let _ = server.thaw();
+        self.set_read_only(false).await
+    }
+}
