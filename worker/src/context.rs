@@ -26,7 +26,7 @@ use crate::rules::Rules;
 
 /// The worker's surroundings.
 #[derive(Debug)]
-pub struct Bridge {
+pub struct Context {
     /// The source of the rows.
     pub baserow: Baserow,
     /// The wiki.
@@ -59,7 +59,7 @@ pub struct Bridge {
     pub ledger_turn: Mutex<()>,
 }
 
-impl Bridge {
+impl Context {
     /// "Not found" proves nothing while an abandoned create, begun at `started`, may still make a `what`: a hold until then, which blames nobody.
     pub fn wait_out_create(&self, started: Timestamp, timeout: Duration, what: &str) -> Result<(), Failure> {
         let wait = started.plus(timeout).plus(self.zombie_window).since(Timestamp::now());

@@ -27,7 +27,7 @@ use passerelle_model::time::Timestamp;
 
 use crate::clients::baserow::Table;
 use crate::content::row::Row;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::{self, Failure};
 use crate::journal::Journal;
@@ -48,15 +48,15 @@ const READS: usize = 3;
 const READ_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Attempts a job and says how it ended.
-pub async fn process(bridge: &Bridge, job: &Job, chance: f64) -> Settlement {
+pub async fn process(context: &Context, job: &Job, chance: f64) -> Settlement {
     let started = Timestamp::now();
     let mut journal = Journal::default();
     // Boxed: what a whole sync remembers is large, and callers should not carry it on their stacks.
-    let attempted = Box::pin(attempt(bridge, job, &mut journal)).await;
-    outage::tell_of_store(&bridge.gates, &attempted);
+    let attempted = Box::pin(attempt(context, job, &mut journal)).await;
+    outage::tell_of_store(&context.gates, &attempted);
     let verdict = match attempted {
         Ok(outcome) => Verdict::Done(outcome),
-        Err(failure) => failure::verdict(&failure, outage::history(&bridge.gates, job, &failure).await, chance),
+        Err(failure) => failure::verdict(&failure, outage::history(&context.gates, job, &failure).await, chance),
     };
     Settlement {
         verdict,
@@ -73,33 +73,33 @@ struct Assignment<'a> {
     job: &'a Job,
 }
 
-async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
+async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
     if let Some(page) = job.key.page() {
-        return wiki::sync_page(bridge, &page, journal).await;
+        return wiki::sync_page(context, &page, journal).await;
     }
     if let Some(share) = job.key.share() {
-        return wiki::report_share(bridge, &share, journal).await;
+        return wiki::report_share(context, &share, journal).await;
     }
     let key = job
         .key
         .row()
         .ok_or_else(|| Failure::unmappable("this job is not about a row"))?;
-    let Some(table) = bridge.tables.get(&bridge.baserow, journal, key.table).await? else {
+    let Some(table) = context.tables.get(&context.baserow, journal, key.table).await? else {
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     };
-    parking::keep_out(bridge, &table, key).await?;
+    parking::keep_out(context, &table, key).await?;
     // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
-    bridge.cache.forget_row(&table.name, key.row, &[]).await;
-    let woken = dependents::wake(bridge, &table, key, job, journal).await?;
-    let rule = bridge.rules.page_of(|reference| is_table(reference, &table));
+    context.cache.forget_row(&table.name, key.row, &[]).await;
+    let woken = dependents::wake(context, &table, key, job, journal).await?;
+    let rule = context.rules.page_of(|reference| is_table(reference, &table));
     let rule = rule.filter(|rule| reacts(rule, job.kinds));
-    let notices = notify::rules_for(bridge, &table, job);
+    let notices = notify::rules_for(context, &table, job);
     if rule.is_none() && notices.is_empty() {
         return Ok(without_a_page(woken));
     }
-    let row = read_row(bridge, key, journal).await?;
+    let row = read_row(context, key, journal).await?;
     let occasion = Occasion {
-        bridge,
+        context,
         table: &table,
         key,
         row: row.as_ref(),
@@ -109,11 +109,11 @@ async fn attempt(bridge: &Bridge, job: &Job, journal: &mut Journal) -> Result<Ou
     let outcome = match (rule, &row) {
         (Some(rule), Some(row)) => {
             let table = &table;
-            sync(bridge, &Assignment { table, rule, key, job }, row, journal).await?
+            sync(context, &Assignment { table, rule, key, job }, row, journal).await?
         }
         (Some(rule), None) if reacts(rule, EventKinds::of(EventKind::Deleted)) => {
-            bridge.repeats.forget((&table.name, key.row)).await;
-            farewell(bridge, rule, key, journal).await?
+            context.repeats.forget((&table.name, key.row)).await;
+            farewell(context, rule, key, journal).await?
         }
         (None, Some(_)) => without_a_page(woken),
         (_, None) => Outcome::RowNotFound,
@@ -141,26 +141,26 @@ fn with_notices(outcome: Outcome, told: Told) -> Outcome {
 
 /// Plan, apply, and let the look-ups of others know.
 async fn sync(
-    bridge: &Bridge,
+    context: &Context,
     assignment: &Assignment<'_>,
     row: &Row,
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {
     CrashPoint::AfterRowRead.pass();
     let Assignment { table, rule, key, job } = *assignment;
-    let linking = Linking { bridge, key, row };
-    let mut reader = JobRows { bridge, journal };
+    let linking = Linking { context, key, row };
+    let mut reader = JobRows { context, journal };
     let links = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
-    let address = bridge.baserow.row_address(table, key);
+    let address = context.baserow.row_address(table, key);
     let subject = Subject {
         key,
         row,
         links: &links,
         address: &address,
     };
-    let page = bridge.rules.plan(rule, &subject)?;
+    let page = context.rules.plan(rule, &subject)?;
     let parts = linking.sub_page_rows(rule, &mut reader).await?;
-    let part_pages = bridge.rules.plan_parts(rule, &subject, &parts)?;
+    let part_pages = context.rules.plan_parts(rule, &subject, &parts)?;
     let plan = Plan {
         page,
         parts: parts.iter().zip(part_pages).collect(),
@@ -168,24 +168,24 @@ async fn sync(
     CrashPoint::AfterPlan.pass();
     let (place, state) = ((table.name.as_str(), key.row), repeats::state_of(&plan));
     if repeats::applies_to(job)
-        && let Some(wait) = bridge.repeats.wait(place, &state).await
-        && !is_applied(bridge, rule, &subject, &plan.page).await?
+        && let Some(wait) = context.repeats.wait(place, &state).await
+        && !is_applied(context, rule, &subject, &plan.page).await?
     {
         return Err(repeats::too_soon(wait));
     }
-    let outcome = apply(bridge, rule, &subject, &plan, journal).await?;
+    let outcome = apply(context, rule, &subject, &plan, journal).await?;
     if outcome == Outcome::Synced {
-        bridge.repeats.remember(place, &state).await;
+        context.repeats.remember(place, &state).await;
     }
     let linked = linking.linked_ids(rule, journal).await?;
-    bridge.cache.forget_row(&table.name, key.row, &linked).await;
+    context.cache.forget_row(&table.name, key.row, &linked).await;
     CrashPoint::AfterInvalidate.pass();
     Ok(outcome)
 }
 
-async fn read_row(bridge: &Bridge, key: RowKey, journal: &mut Journal) -> Result<Option<Row>, Failure> {
+async fn read_row(context: &Context, key: RowKey, journal: &mut Journal) -> Result<Option<Row>, Failure> {
     for read in 1..=READS {
-        if let Some(row) = bridge.baserow.row(journal, key).await? {
+        if let Some(row) = context.baserow.row(journal, key).await? {
             return Ok(Some(row));
         }
         if read < READS {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::clients::guard::let_through;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::notify::deliver::deliver;
 use crate::outage::{self, Attempted};
@@ -38,7 +38,7 @@ pub struct RunnerSettings {
 /// What every handler needs.
 #[derive(Debug, Clone)]
 struct Hands {
-    bridge: Arc<Bridge>,
+    context: Arc<Context>,
     /// Whose jobs they are.
     queue: QueueName,
     /// The grace time is over.
@@ -49,11 +49,11 @@ struct Hands {
 pub async fn run(
     settings: RunnerSettings,
     queue: &Queue,
-    bridge: Arc<Bridge>,
+    context: Arc<Context>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     // The gates know this process by the same name.
-    let name = bridge.gates.process().clone();
+    let name = context.gates.process().clone();
     let backend = queue.backend(BackendSettings {
         worker: name.clone(),
         concurrency: settings.concurrency,
@@ -61,7 +61,7 @@ pub async fn run(
     });
     let hurry = CancellationToken::new();
     let hands = Hands {
-        bridge,
+        context,
         queue: queue.name(),
         hurry: hurry.clone(),
     };
@@ -86,7 +86,7 @@ pub async fn run(
 
 async fn attempt(leased: Leased, hands: Data<Hands>) {
     let hands = Hands::clone(&hands);
-    let (bridge, queue) = (Arc::clone(&hands.bridge), hands.queue);
+    let (context, queue) = (Arc::clone(&hands.context), hands.queue);
     let probe_of = leased.is_probe().then_some(queue);
     let job = leased.job();
     let span = tracing::info_span!(
@@ -99,7 +99,7 @@ async fn attempt(leased: Leased, hands: Data<Hands>) {
     );
     // A panic has been recorded by then: the lease counts it as a crash of the job.
     let ended = tokio::spawn(attempt_and_settle(leased, hands).instrument(span)).await;
-    outage::tell(&bridge.gates, probe_of, ended.ok().as_ref()).await;
+    outage::tell(&context.gates, probe_of, ended.ok().as_ref()).await;
 }
 
 async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
@@ -129,12 +129,12 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
 }
 
 async fn process_job(hands: &Hands, leased: &Leased) -> Settlement {
-    let (bridge, job, chance) = (&*hands.bridge, leased.job(), rand::random());
+    let (context, job, chance) = (&*hands.context, leased.job(), rand::random());
     let work = Box::pin(async {
         match hands.queue {
-            QueueName::Sync => process(bridge, job, chance).await,
-            QueueName::Mail => deliver(bridge, job, Channel::Mail, chance).await,
-            QueueName::Slack => deliver(bridge, job, Channel::Slack, chance).await,
+            QueueName::Sync => process(context, job, chance).await,
+            QueueName::Mail => deliver(context, job, Channel::Mail, chance).await,
+            QueueName::Slack => deliver(context, job, Channel::Slack, chance).await,
         }
     });
     if leased.is_probe() {

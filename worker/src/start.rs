@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::baserow::Baserow;
 use crate::clients::docmost::Docmost;
 use crate::clients::slack::Slack;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::lookups::cache::Cache;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::tables::Tables;
@@ -72,18 +72,18 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let queue = Queue::new(redis.clone(), QueueName::Sync);
     let (runner, round, keep) = (settings.runner(), settings.rounds, settings.ledger_keep);
     let dead_letters = settings.dead_letters;
-    let bridge = Arc::new(bridge(settings, redis.clone(), store.clone())?);
-    let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), bridge.gates.process().clone());
+    let context = Arc::new(context(settings, redis.clone(), store.clone())?);
+    let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
     let writer = writer.keep(keep);
-    let beside = tokio::spawn(run_beside(Arc::clone(&bridge), redis, dead_letters));
-    let rounds = tokio::spawn(tasks::run(Arc::clone(&bridge), round, stop.clone()));
+    let beside = tokio::spawn(run_beside(Arc::clone(&context), redis, dead_letters));
+    let rounds = tokio::spawn(tasks::run(Arc::clone(&context), round, stop.clone()));
 
     // The writer stops after the runner: the last settlements are facts too.
     let written = CancellationToken::new();
-    let me = WorkerInfo::of_this_process(bridge.gates.process().clone(), runner.concurrency);
+    let me = WorkerInfo::of_this_process(context.gates.process().clone(), runner.concurrency);
     let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
     let writer = tokio::spawn(writer.run(written.clone()));
-    let result = run_queues(runner, &queue, &bridge, &stop).await;
+    let result = run_queues(runner, &queue, &context, &stop).await;
     rounds.await?;
     written.cancel();
     writer.await?;
@@ -96,34 +96,34 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 async fn run_queues(
     rows: RunnerSettings,
     queue: &Queue,
-    bridge: &Arc<Bridge>,
+    context: &Arc<Context>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let notices = RunnerSettings {
         concurrency: NOTICES_AT_ONCE,
         ..rows
     };
-    let run = |settings, queue| runner::run(settings, queue, Arc::clone(bridge), stop.clone());
+    let run = |settings, queue| runner::run(settings, queue, Arc::clone(context), stop.clone());
     tokio::try_join!(
         run(rows, queue),
-        run(notices, bridge.outbox.queue(Channel::Mail)),
-        run(notices, bridge.outbox.queue(Channel::Slack)),
+        run(notices, context.outbox.queue(Channel::Mail)),
+        run(notices, context.outbox.queue(Channel::Slack)),
     )?;
     Ok(())
 }
 
 /// What a worker does besides its jobs.
-async fn run_beside(bridge: Arc<Bridge>, redis: Redis, dead_letters: DeadLetterSettings) {
+async fn run_beside(context: Arc<Context>, redis: Redis, dead_letters: DeadLetterSettings) {
     tokio::join!(
-        probe::run(Arc::clone(&bridge)),
-        incidents::run(&bridge),
-        dead_budget::watch(&bridge, &redis, dead_letters),
-        bridge.outbox.sweep_for_ever(),
+        probe::run(Arc::clone(&context)),
+        incidents::run(&context),
+        dead_budget::watch(&context, &redis, dead_letters),
+        context.outbox.sweep_for_ever(),
     );
 }
 
 /// Puts the surroundings of jobs together; nothing is sent yet.
-pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Bridge> {
+pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Context> {
     let gates = Gates::new(redis.clone(), ProcessName::unique("worker"), settings.gates);
     let repeats = Repeats::new(redis.clone(), settings.repeat);
     let loops = Loops::new(redis.clone(), settings.loops);
@@ -132,7 +132,7 @@ pub fn bridge(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<
     let outbox = Outbox::new(settings.templates, (settings.mail, slack), &redis, store.clone());
     let user = settings.baserow_user;
     let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
-    Ok(Bridge {
+    Ok(Context {
         sources,
         baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())

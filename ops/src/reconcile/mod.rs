@@ -61,7 +61,7 @@ pub async fn run(
     console: &mut Console,
 ) -> Result<(), Trouble> {
     let by = verb.by.clone().who(user)?;
-    let worker = start::bridge(Settings::read(reader)?, desk.redis.clone(), desk.store.clone())
+    let worker = start::context(Settings::read(reader)?, desk.redis.clone(), desk.store.clone())
         .map_err(|error| Trouble::Failed(error.to_string()))?;
     let schedule = Schedule::new(desk.redis.clone(), ProcessName::unique("operator"));
     let memo = if verb.dry_run {
@@ -130,7 +130,7 @@ async fn hold(schedule: &Schedule, memo: &str, dry_run: bool) -> Trouble {
     }
 }
 
-async fn scope(worker: &context::Bridge, table: Option<&str>, unmapped: bool) -> Result<Scope, Trouble> {
+async fn scope(worker: &context::Context, table: Option<&str>, unmapped: bool) -> Result<Scope, Trouble> {
     let Some(name) = table else {
         return Ok(Scope { table: None, unmapped });
     };
@@ -144,7 +144,7 @@ async fn scope(worker: &context::Bridge, table: Option<&str>, unmapped: bool) ->
     })
 }
 
-async fn named(worker: &context::Bridge, name: &str) -> Result<TableId, Trouble> {
+async fn named(worker: &context::Context, name: &str) -> Result<TableId, Trouble> {
     let tables = worker.baserow.tables(&mut Journal::default()).await;
     let tables = tables.map_err(|failure| Trouble::Failed(failure.to_string()))?;
     crate::rows::one_table(name, &tables)
@@ -160,7 +160,7 @@ fn trail(desk: &Bridge, scope: Scope) -> Trail {
 }
 
 struct Run<'a> {
-    worker: &'a context::Bridge,
+    worker: &'a context::Context,
     progress: ProgressBar,
     /// Rows of the present table that are done, those of an earlier run too.
     position: u64,
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
     }
 }
 
-async fn begin<'a>(worker: &'a context::Bridge, scope: Scope, left: &Left) -> Result<Walk<'a>, Trouble> {
+async fn begin<'a>(worker: &'a context::Context, scope: Scope, left: &Left) -> Result<Walk<'a>, Trouble> {
     Walk::begin(worker, scope, left)
         .await
         .map_err(|failure| failed(&failure))

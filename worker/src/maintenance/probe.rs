@@ -9,16 +9,16 @@ use passerelle_queue::gate::GateTarget;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::{Failure, Target};
 
 /// Runs until it is dropped. A probe that is under way then is taken over by another process after its lease.
-pub async fn run(bridge: Arc<Bridge>) {
-    tokio::join!(bridge.gates.report_for_ever(), tend_for_ever(&bridge));
+pub async fn run(context: Arc<Context>) {
+    tokio::join!(context.gates.report_for_ever(), tend_for_ever(&context));
 }
 
-async fn tend_for_ever(bridge: &Arc<Bridge>) {
-    let mut ticks = interval(bridge.gates.policy().tick);
+async fn tend_for_ever(context: &Arc<Context>) {
+    let mut ticks = interval(context.gates.policy().tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checks: JoinSet<GateTarget> = JoinSet::new();
     let mut under_way: HashSet<GateTarget> = HashSet::new();
@@ -33,11 +33,11 @@ async fn tend_for_ever(bridge: &Arc<Bridge>) {
                 continue;
             }
         }
-        match bridge.gates.tend().await {
+        match context.gates.tend().await {
             Ok(targets) => {
                 for target in targets {
                     if under_way.insert(target) {
-                        checks.spawn(check(Arc::clone(bridge), target));
+                        checks.spawn(check(Arc::clone(context), target));
                     }
                 }
             }
@@ -46,25 +46,25 @@ async fn tend_for_ever(bridge: &Arc<Bridge>) {
     }
 }
 
-async fn check(bridge: Arc<Bridge>, target: GateTarget) -> GateTarget {
-    let patience = bridge.gates.policy().health_timeout();
+async fn check(context: Arc<Context>, target: GateTarget) -> GateTarget {
+    let patience = context.gates.policy().health_timeout();
     let result = match target {
-        GateTarget::Docmost => bridge.docmost.health(patience).await,
-        GateTarget::Baserow => bridge.baserow.health(patience).await,
-        GateTarget::Store => store_health(&bridge, patience).await,
+        GateTarget::Docmost => context.docmost.health(patience).await,
+        GateTarget::Baserow => context.baserow.health(patience).await,
+        GateTarget::Store => store_health(&context, patience).await,
         // They offer no check that costs less than a message: the one job that is let through is the check.
         GateTarget::Smtp | GateTarget::Slack => Ok(()),
     };
     let result = result.map_err(|failure| failure.to_string());
     tracing::info!(target_system = %target, healthy = result.is_ok(), why = result.as_ref().err(), "probed");
-    if let Err(error) = bridge.gates.checked(target, result).await {
+    if let Err(error) = context.gates.checked(target, result).await {
         tracing::warn!(%error, "what the probe found could not be told; another process will probe");
     }
     target
 }
 
-async fn store_health(bridge: &Bridge, patience: Duration) -> Result<(), Failure> {
-    match timeout(patience, bridge.store.check()).await {
+async fn store_health(context: &Context, patience: Duration) -> Result<(), Failure> {
+    match timeout(patience, context.store.check()).await {
         Ok(checked) => checked.map_err(Failure::from),
         Err(_) => Err(Failure::new(
             FailureClass::Transient,

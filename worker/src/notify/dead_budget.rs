@@ -11,7 +11,7 @@ use passerelle_queue::{DeadLoad, QueueName, Redis};
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::outbox::Cause;
 use crate::outbox::notice::NoticeKind;
@@ -77,7 +77,7 @@ impl DeadBudget {
 }
 
 /// Weighs the dead letters, and tells the admin while the budget is passed. Runs until it is dropped.
-pub async fn watch(bridge: &Bridge, redis: &Redis, settings: DeadLetterSettings) {
+pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSettings) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut budget, mut told) = (DeadBudget::new(settings), None);
@@ -89,7 +89,7 @@ pub async fn watch(bridge: &Bridge, redis: &Redis, settings: DeadLetterSettings)
         if !budget.is_passed {
             continue;
         }
-        match tell(bridge, redis, &loads, (budget.bytes, told)).await {
+        match tell(context, redis, &loads, (budget.bytes, told)).await {
             Ok(since) => told = Some(since),
             Err(failure) => tracing::debug!(%failure, "the dead letters could not be told yet; it is tried again"),
         }
@@ -98,7 +98,7 @@ pub async fn watch(bridge: &Bridge, redis: &Redis, settings: DeadLetterSettings)
 
 /// Posts the notice of the present alert, unless this process has. Returns which alert it is.
 async fn tell(
-    bridge: &Bridge,
+    context: &Context,
     redis: &Redis,
     loads: &[(QueueName, DeadLoad)],
     (budget, told): (u64, Option<Timestamp>),
@@ -115,25 +115,25 @@ async fn tell(
         row: None,
         at: None,
     };
-    let notice = (NoticeKind::DeadLetters, &context(loads, budget));
-    bridge.outbox.tell_admin(notice, cause, &[]).await?;
+    let notice = (NoticeKind::DeadLetters, &values(loads, budget));
+    context.outbox.tell_admin(notice, cause, &[]).await?;
     tracing::info!(%event, "the admin is told of the dead letters");
     Ok(since)
 }
 
-fn context(loads: &[(QueueName, DeadLoad)], budget: u64) -> Map<String, Value> {
+fn values(loads: &[(QueueName, DeadLoad)], budget: u64) -> Map<String, Value> {
     let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
     let dead = loads.iter().filter(|(_, load)| load.letters > 0);
     let queues: Vec<Value> = dead
         .map(|(name, load)| json!({"queue": name.as_str(), "letters": load.letters}))
         .collect();
-    let context = json!({
+    let values = json!({
         "letters": load.letters,
         "mebibytes": mebibytes(load.bytes),
         "budget_mebibytes": mebibytes(budget),
         "queues": queues,
     });
-    context.as_object().cloned().unwrap_or_default()
+    values.as_object().cloned().unwrap_or_default()
 }
 
 /// Begun ones: nothing that is there weighs nothing.

@@ -14,7 +14,7 @@ use passerelle_queue::gate::GateName;
 use passerelle_store::NoticeState;
 
 use crate::clients::guard::Guard;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::{self, Failure, Target};
 use crate::journal::Journal;
@@ -22,14 +22,14 @@ use crate::outage;
 use crate::outbox::notice::Notice;
 
 /// Attempts to send a notice and says how it ended.
-pub async fn deliver(bridge: &Bridge, job: &Job, channel: Channel, chance: f64) -> Settlement {
+pub async fn deliver(context: &Context, job: &Job, channel: Channel, chance: f64) -> Settlement {
     let started = Timestamp::now();
     let mut journal = Journal::default();
-    let verdict = match attempt(bridge, &job.key, channel, &mut journal).await {
+    let verdict = match attempt(context, &job.key, channel, &mut journal).await {
         Ok(outcome) => Verdict::Done(outcome),
         Err(failure) => {
-            let verdict = failure::verdict(&failure, outage::history(&bridge.gates, job, &failure).await, chance);
-            remember(bridge, job, &failure, verdict).await
+            let verdict = failure::verdict(&failure, outage::history(&context.gates, job, &failure).await, chance);
+            remember(context, job, &failure, verdict).await
         }
     };
     Settlement {
@@ -39,8 +39,8 @@ pub async fn deliver(bridge: &Bridge, job: &Job, channel: Channel, chance: f64) 
     }
 }
 
-async fn attempt(bridge: &Bridge, id: &JobKey, channel: Channel, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let Some(stored) = bridge.store.notice(id).await? else {
+async fn attempt(context: &Context, id: &JobKey, channel: Channel, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let Some(stored) = context.store.notice(id).await? else {
         return Ok(Outcome::Rejected("no such notice is stored".to_owned()));
     };
     if stored.state != NoticeState::Waiting {
@@ -48,23 +48,23 @@ async fn attempt(bridge: &Bridge, id: &JobKey, channel: Channel, journal: &mut J
         return Ok(Outcome::NoChange);
     }
     let notice = Notice::from_args(&stored.args).map_err(|error| Failure::unmappable(error.to_string()))?;
-    send(bridge, &notice, channel, journal).await?;
+    send(context, &notice, channel, journal).await?;
     CrashPoint::AfterNoticeSent.pass();
     let sent = (NoticeState::Sent, None);
-    bridge.store.end_notice(id, sent, Timestamp::now()).await?;
+    context.store.end_notice(id, sent, Timestamp::now()).await?;
     count(channel, "sent");
     Ok(Outcome::Synced)
 }
 
-async fn send(bridge: &Bridge, notice: &Notice, channel: Channel, journal: &mut Journal) -> Result<(), Failure> {
-    let words = bridge.outbox.templates.render(notice)?;
+async fn send(context: &Context, notice: &Notice, channel: Channel, journal: &mut Journal) -> Result<(), Failure> {
+    let words = context.outbox.templates.render(notice)?;
     let (gate, target) = match channel {
         Channel::Mail => (GateName::Smtp, Target::Smtp),
         Channel::Slack => (GateName::Slack, Target::Slack),
     };
-    let guard = Guard::new(bridge.gates.clone(), target);
+    let guard = Guard::new(context.gates.clone(), target);
     guard.admit(gate).await?;
-    let result = match (channel, &bridge.outbox.mail, &bridge.outbox.slack) {
+    let result = match (channel, &context.outbox.mail, &context.outbox.slack) {
         (Channel::Mail, Some(mail), _) => mail.send(journal, notice, &words, Timestamp::now()).await,
         (Channel::Slack, _, Some(slack)) => slack.post(journal, &words).await,
         _ => Err(Failure::unmappable(
@@ -79,7 +79,7 @@ async fn send(bridge: &Bridge, notice: &Notice, channel: Channel, journal: &mut 
 }
 
 /// Keeps what is needed to see why a notice waits. One that is given up stays in the table of notices: there is no second place to look.
-async fn remember(bridge: &Bridge, job: &Job, failure: &Failure, verdict: Verdict) -> Verdict {
+async fn remember(context: &Context, job: &Job, failure: &Failure, verdict: Verdict) -> Verdict {
     let text = failure.to_string();
     let (kept, verdict) = if let Verdict::Bury { .. } = verdict {
         tracing::error!(
@@ -90,10 +90,10 @@ async fn remember(bridge: &Bridge, job: &Job, failure: &Failure, verdict: Verdic
         metrics::counter!("passerelle_notices_total", "channel" => failure.target.as_str(), "result" => "failed")
             .increment(1);
         let failed = (NoticeState::Failed, Some(text.as_str()));
-        let kept = bridge.store.end_notice(&job.key, failed, Timestamp::now()).await;
+        let kept = context.store.end_notice(&job.key, failed, Timestamp::now()).await;
         (kept.map(drop), Verdict::Done(Outcome::Rejected(text)))
     } else {
-        (bridge.store.delay_notice(&job.key, &text).await, verdict)
+        (context.store.delay_notice(&job.key, &text).await, verdict)
     };
     if let Err(error) = kept {
         tracing::warn!(%error, "why a notice was not sent could not be stored");

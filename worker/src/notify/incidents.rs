@@ -12,7 +12,7 @@ use passerelle_queue::gate::{Incident, IncidentKind};
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::outbox::Cause;
 use crate::outbox::notice::NoticeKind;
@@ -25,13 +25,13 @@ const FACTS: usize = 100;
 const NEWS_FOR: Duration = Duration::from_hours(24);
 
 /// Runs until it is dropped.
-pub async fn run(bridge: &Bridge) {
+pub async fn run(context: &Context) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = None;
     loop {
         looks.tick().await;
-        match tell_news(bridge, told.as_ref()).await {
+        match tell_news(context, told.as_ref()).await {
             Ok(Some(newest)) => told = Some(newest),
             Ok(None) => {}
             Err(failure) => tracing::debug!(%failure, "an outage could not be told yet; it is tried again"),
@@ -40,8 +40,8 @@ pub async fn run(bridge: &Bridge) {
 }
 
 /// Posts what is newer than the last look saw; returns the newest fact.
-async fn tell_news(bridge: &Bridge, told: Option<&Incident>) -> Result<Option<Incident>, Failure> {
-    let incidents = bridge.gates.incidents(FACTS).await;
+async fn tell_news(context: &Context, told: Option<&Incident>) -> Result<Option<Incident>, Failure> {
+    let incidents = context.gates.incidents(FACTS).await;
     let incidents = incidents.map_err(|error| Failure::unmappable(error.to_string()))?;
     let Some(newest) = incidents.first().cloned() else {
         return Ok(None);
@@ -53,14 +53,14 @@ async fn tell_news(bridge: &Bridge, told: Option<&Incident>) -> Result<Option<In
     let mut messages: Vec<&Incident> = news.filter(|incident| incident.is_message()).collect();
     messages.reverse();
     for incident in messages {
-        tell(bridge, incident).await?;
+        tell(context, incident).await?;
     }
     Ok(Some(newest))
 }
 
 /// One notice for each channel by which the admin is told.
-async fn tell(bridge: &Bridge, incident: &Incident) -> Result<(), Failure> {
-    let Some((kind, context)) = in_words(incident) else {
+async fn tell(context: &Context, incident: &Incident) -> Result<(), Failure> {
+    let Some((kind, values)) = in_words(incident) else {
         return Ok(());
     };
     let target = &incident.target;
@@ -72,19 +72,19 @@ async fn tell(bridge: &Bridge, incident: &Incident) -> Result<(), Failure> {
         row: None,
         at: None,
     };
-    bridge
+    context
         .outbox
-        .tell_admin((kind, &context), cause, &[kind.as_str()])
+        .tell_admin((kind, &values), cause, &[kind.as_str()])
         .await?;
     Ok(())
 }
 
 fn in_words(incident: &Incident) -> Option<(NoticeKind, Map<String, Value>)> {
     let target = &incident.target;
-    let (kind, context) = match &incident.what {
+    let (kind, values) = match &incident.what {
         IncidentKind::Opened { why, held, .. } => {
-            let context = json!({"target": target, "since": incident.at.to_string(), "reason": why, "waiting": held});
-            (NoticeKind::OutageOpened, context)
+            let values = json!({"target": target, "since": incident.at.to_string(), "reason": why, "waiting": held});
+            (NoticeKind::OutageOpened, values)
         }
         IncidentKind::Lasting { why, lasted_ms, held } => {
             let lines = json!([{"label": "Raison", "value": why}, {"label": "En attente", "value": held}]);
@@ -99,16 +99,16 @@ fn in_words(incident: &Incident) -> Option<(NoticeKind, Map<String, Value>)> {
         } => {
             // Negative if letters were replayed or discarded meanwhile: then none is new.
             let dead = (*dead).max(0);
-            let context = json!({"target": target, "minutes": minutes(*lasted_ms), "drained": drained, "dead": dead});
-            (NoticeKind::OutageOver, context)
+            let values = json!({"target": target, "minutes": minutes(*lasted_ms), "drained": drained, "dead": dead});
+            (NoticeKind::OutageOver, values)
         }
         IncidentKind::Stopped { .. }
         | IncidentKind::Ramping { .. }
         | IncidentKind::Open { .. }
         | IncidentKind::Operated { .. } => return None,
     };
-    let Value::Object(context) = context else { return None };
-    Some((kind, context))
+    let Value::Object(values) = values else { return None };
+    Some((kind, values))
 }
 
 /// Begun minutes: no outage lasted no time at all.
@@ -127,12 +127,12 @@ mod tests {
             target: "docmost".to_owned(),
             what,
         };
-        let (kind, context) = in_words(&incident)?;
+        let (kind, values) = in_words(&incident)?;
         let key = passerelle_model::job::JobKey::parse("notice/1/x").unwrap();
         let templates = Templates::load("no-such-folder".as_ref()).unwrap();
         Some(
             templates
-                .render(&Notice::new(key, kind, Audience::Admin, context))
+                .render(&Notice::new(key, kind, Audience::Admin, values))
                 .unwrap()
                 .text,
         )

@@ -26,7 +26,7 @@ use passerelle_store::{Intake, PendingEvent, take_ledger};
 
 use crate::clients::baserow::Table;
 use crate::content::row::Row;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::lookups::tables::is_table;
@@ -55,8 +55,8 @@ pub enum Told {
 }
 
 /// The rules that tell people something of these events.
-pub fn rules_for<'a>(bridge: &'a Bridge, table: &Table, job: &Job) -> Vec<&'a NoticeRule> {
-    let of_table = bridge.rules.notices().filter(|rule| is_table(&rule.table, table));
+pub fn rules_for<'a>(context: &'a Context, table: &Table, job: &Job) -> Vec<&'a NoticeRule> {
+    let of_table = context.rules.notices().filter(|rule| is_table(&rule.table, table));
     of_table
         .filter(|rule| rule.on.iter().any(|kind| job.kinds.contains(*kind)))
         .collect()
@@ -66,7 +66,7 @@ pub fn rules_for<'a>(bridge: &'a Bridge, table: &Table, job: &Job) -> Vec<&'a No
 #[derive(Debug, Clone, Copy)]
 pub struct Occasion<'a> {
     /// The bridge.
-    pub bridge: &'a Bridge,
+    pub context: &'a Context,
     /// The row's table.
     pub table: &'a Table,
     /// Which row.
@@ -91,13 +91,13 @@ impl Occasion<'_> {
         for rule in rules {
             let links = match self.row {
                 Some(row) => {
-                    let bridge = self.bridge;
+                    let context = self.context;
                     let linking = Linking {
-                        bridge,
+                        context,
                         key: self.key,
                         row,
                     };
-                    let mut reader = JobRows { bridge, journal };
+                    let mut reader = JobRows { context, journal };
                     linking.shown_rows(&rule.name, &rule.links, &mut reader).await?
                 }
                 None => Links::new(),
@@ -107,7 +107,7 @@ impl Occasion<'_> {
         let (mut known, mut after, mut told) = (Known::new(), None, 0);
         loop {
             let span = (after, job.covers);
-            let events = self.bridge.store.pending_events(self.key, span, EVENTS_AT_ONCE).await?;
+            let events = self.context.store.pending_events(self.key, span, EVENTS_AT_ONCE).await?;
             let Some(last) = events.last() else { break };
             after = Some(last.at);
             for event in &events {
@@ -121,9 +121,9 @@ impl Occasion<'_> {
 
     /// Sees to it that the store has the events of the job.
     async fn reach_ledger(&self, job: &Job) -> Result<(), Failure> {
-        let (store, queue) = (&self.bridge.store, &self.bridge.queue);
+        let (store, queue) = (&self.context.store, &self.context.queue);
         // One process does it once: the others of this process would only compete for the same entries.
-        let _turn = self.bridge.ledger_turn.lock().await;
+        let _turn = self.context.ledger_turn.lock().await;
         for _ in 0..CARRIED_STEPS {
             if store.has_ledger_up_to(job.covers).await? {
                 return Ok(());
@@ -146,7 +146,7 @@ impl Occasion<'_> {
         event: &PendingEvent,
         (known, journal): (&mut Known, &mut Journal),
     ) -> Result<usize, Failure> {
-        let address = self.bridge.baserow.row_address(self.table, self.key);
+        let address = self.context.baserow.row_address(self.table, self.key);
         let subject = self.row.map(|row| Subject {
             key: self.key,
             row,
@@ -179,9 +179,9 @@ struct Telling<'a, 'k> {
 
 impl Telling<'_, '_> {
     async fn notice(mut self, notice: &NoticeAction, subject: &Subject<'_>) -> Result<usize, Failure> {
-        let bridge = self.occasion.bridge;
+        let context = self.occasion.context;
         let Some(to) = &notice.to else {
-            let saying = bridge.rules.saying(self.rule, notice, subject, None)?;
+            let saying = context.rules.saying(self.rule, notice, subject, None)?;
             let draft = self.draft(notice, Audience::Admin, saying)?;
             return self.post(draft, notice, None).await;
         };
@@ -190,7 +190,7 @@ impl Telling<'_, '_> {
             let Some(person) = self.person(key).await? else {
                 continue;
             };
-            let saying = bridge.rules.saying(self.rule, notice, subject, Some(&person))?;
+            let saying = context.rules.saying(self.rule, notice, subject, Some(&person))?;
             let (audience, problem) = audience(self.rule, to, &person)?;
             let mut draft = self.draft(notice, audience, saying)?;
             draft.key = self.name(&key.to_string())?;
@@ -206,12 +206,12 @@ impl Telling<'_, '_> {
             kind: NoticeKind::of_template(&template),
             to,
             template,
-            context: saying,
+            values: saying,
         })
     }
 
     async fn post(&mut self, draft: Notice, notice: &NoticeAction, problem: Option<String>) -> Result<usize, Failure> {
-        let outbox = &self.occasion.bridge.outbox;
+        let outbox = &self.occasion.context.outbox;
         let state = match problem {
             Some(why) => outbox.bury(&draft, notice.channel, (self.cause(), why)).await?,
             None => outbox.post(&draft, notice.channel, self.cause()).await?,
@@ -225,19 +225,19 @@ impl Telling<'_, '_> {
     }
 
     async fn capacity(mut self, capacity: &CapacityAction, subject: Option<&Subject<'_>>) -> Result<usize, Failure> {
-        let bridge = self.occasion.bridge;
+        let context = self.occasion.context;
         let mut told = 0;
         for key in self.people(&capacity.people, true).await? {
             let Some(person) = self.person(key).await? else {
                 continue;
             };
-            let Some(saying) = bridge.rules.shortage(self.rule, capacity, subject, &person)? else {
+            let Some(saying) = context.rules.shortage(self.rule, capacity, subject, &person)? else {
                 self.journal.note("check_capacity", format!("{key} has hours left"));
                 continue;
             };
             let name = self.name(&key.to_string())?;
             let notice = Notice::new(name, NoticeKind::CapacityBelowZero, Audience::Admin, saying);
-            let state = bridge.outbox.post(&notice, capacity.channel, self.cause()).await?;
+            let state = context.outbox.post(&notice, capacity.channel, self.cause()).await?;
             self.journal.note(
                 "check_capacity",
                 format!("{key} has too few hours left; the admin's notice is {}", state.as_str()),
@@ -249,7 +249,7 @@ impl Telling<'_, '_> {
 
     /// The people that a link field names now; with `before`, also those that the event names, before and after.
     async fn people(&mut self, field: &str, before: bool) -> Result<Vec<RowKey>, Failure> {
-        let Occasion { bridge, key, row, .. } = self.occasion;
+        let Occasion { context, key, row, .. } = self.occasion;
         if row.is_some_and(|row| row.cell(field).is_none()) {
             return Err(Failure::unmappable(format!(
                 "the link field {field:?} does not exist in the table: mend rule {:?} in bridge.toml",
@@ -263,9 +263,9 @@ impl Telling<'_, '_> {
             .map(|link| link.id)
             .collect();
         if before {
-            let number = bridge
+            let number = context
                 .tables
-                .field_number(&bridge.baserow, self.journal, key.table, field)
+                .field_number(&context.baserow, self.journal, key.table, field)
                 .await?;
             ids.extend(people::named_in(&self.event.payload, key.row, (field, number)));
         }
@@ -274,7 +274,7 @@ impl Telling<'_, '_> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let table = bridge.linked_table(self.journal, key, field).await?;
+        let table = context.linked_table(self.journal, key, field).await?;
         Ok(ids.into_iter().map(|row| RowKey { table: table.id, row }).collect())
     }
 
@@ -283,7 +283,7 @@ impl Telling<'_, '_> {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let row = self.occasion.bridge.baserow.row(self.journal, key).await?;
+        let row = self.occasion.context.baserow.row(self.journal, key).await?;
         self.known.insert(key, row.clone());
         Ok(row)
     }

@@ -100,14 +100,14 @@ impl Outbox {
     /// Tells the admin by every such channel, once however often it is called. `about` tells several notices of one cause apart. Returns what became of each.
     pub async fn tell_admin(
         &self,
-        (kind, context): (NoticeKind, &Map<String, Value>),
+        (kind, values): (NoticeKind, &Map<String, Value>),
         cause: Cause<'_>,
         about: &[&str],
     ) -> Result<Vec<(Channel, NoticeState)>, Failure> {
         let mut told = Vec::new();
         for channel in self.admin_channels() {
             let key = notice_key(cause.event, &[about, &[channel.as_str()]].concat())?;
-            let notice = Notice::new(key, kind, Audience::Admin, context.clone());
+            let notice = Notice::new(key, kind, Audience::Admin, values.clone());
             told.push((channel, self.post(&notice, channel, cause).await?));
         }
         Ok(told)

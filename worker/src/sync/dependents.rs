@@ -20,7 +20,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::clients::baserow::Table;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::maintenance::reconcile;
@@ -35,26 +35,26 @@ const LARGEST_EVENT: usize = 200;
 
 /// Wakes the jobs of all rows whose pages use this row. Says how many; `None` where no rule uses rows of this table.
 pub async fn wake(
-    bridge: &Bridge,
+    context: &Context,
     table: &Table,
     key: RowKey,
     job: &Job,
     journal: &mut Journal,
 ) -> Result<Option<usize>, Failure> {
     let mut woken = None;
-    for rule in bridge.rules.pages() {
-        let Some(dependent) = bridge.tables.known(&rule.table).await else {
+    for rule in context.rules.pages() {
+        let Some(dependent) = context.tables.known(&rule.table).await else {
             continue;
         };
         for (field, collection) in fields_of(rule) {
-            if target_of(bridge, journal, dependent.id, field).await? != Some(table.id) {
+            if target_of(context, journal, dependent.id, field).await? != Some(table.id) {
                 continue;
             }
             let before = woken.unwrap_or_default();
             woken = Some(before);
             if concerns(rule, collection.is_some(), job) {
                 let waking = Waking {
-                    bridge,
+                    context,
                     rule,
                     table: dependent.id,
                     field,
@@ -70,12 +70,12 @@ pub async fn wake(
 
 /// The table that a link field leads to. A table that our token may not read must not stop the rows of another one.
 async fn target_of(
-    bridge: &Bridge,
+    context: &Context,
     journal: &mut Journal,
     table: TableId,
     field: &str,
 ) -> Result<Option<TableId>, Failure> {
-    let target = bridge.tables.linked_table(&bridge.baserow, journal, table, field).await;
+    let target = context.tables.linked_table(&context.baserow, journal, table, field).await;
     match target {
         Err(failure) if failure.is_final() => Ok(None),
         target => target,
@@ -108,7 +108,7 @@ fn was_woken(event: &EventId) -> bool {
 
 /// The rows of one table that link to one row by one field.
 struct Waking<'a> {
-    bridge: &'a Bridge,
+    context: &'a Context,
     rule: &'a PageRule,
     table: TableId,
     field: &'a str,
@@ -122,7 +122,7 @@ impl Waking<'_> {
         if let Some(collection) = collection {
             // A row that was deleted or unlinked cannot tell any more where it was; its page can.
             let slot = part_slot(collection, self.by.row)?;
-            rows.extend(self.bridge.store.rows_with_slot(self.table, &slot).await?);
+            rows.extend(self.context.store.rows_with_slot(self.table, &slot).await?);
         }
         rows.sort_unstable();
         rows.dedup();
@@ -136,7 +136,7 @@ impl Waking<'_> {
     }
 
     async fn linking(&self, journal: &mut Journal) -> Result<Vec<RowId>, Failure> {
-        let baserow = &self.bridge.baserow;
+        let baserow = &self.context.baserow;
         let mut rows = Vec::new();
         for page in 1..=MOST_PAGES {
             let linking = baserow
@@ -158,7 +158,7 @@ impl Waking<'_> {
         let event = self
             .event(number, rows)
             .map_err(|error| Failure::unmappable(error.to_string()))?;
-        let _durable = self.bridge.queue.accept(event).await?;
+        let _durable = self.context.queue.accept(event).await?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use passerelle_model::id::{RowId, RowKey};
 
 use crate::clients::baserow::Table;
 use crate::content::row::{LinkedRow, Row};
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::{MOST_PARTS, PageRule, Part};
@@ -26,7 +26,7 @@ pub(crate) trait RowReader {
 
 /// Reads the rows for one job: shown rows through the cache, the others from Baserow.
 pub(crate) struct JobRows<'a> {
-    pub(crate) bridge: &'a Bridge,
+    pub(crate) context: &'a Context,
     pub(crate) journal: &'a mut Journal,
 }
 
@@ -36,12 +36,12 @@ impl RowReader for JobRows<'_> {
     }
 
     async fn shown(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
-        if let Some(row) = self.bridge.cache.row(&table.name, id).await {
+        if let Some(row) = self.context.cache.row(&table.name, id).await {
             return Ok(Some(row));
         }
         let row = self.current(table, id).await?;
         if let Some(row) = &row {
-            self.bridge.cache.keep_row(&table.name, row).await;
+            self.context.cache.keep_row(&table.name, row).await;
         }
         Ok(row)
     }
@@ -51,14 +51,14 @@ impl RowReader for JobRows<'_> {
             table: table.id,
             row: id,
         };
-        self.bridge.baserow.row(self.journal, key).await
+        self.context.baserow.row(self.journal, key).await
     }
 }
 
 /// A row whose links are followed.
 #[derive(Clone, Copy)]
 pub(crate) struct Linking<'a> {
-    pub(crate) bridge: &'a Bridge,
+    pub(crate) context: &'a Context,
     pub(crate) key: RowKey,
     pub(crate) row: &'a Row,
 }
@@ -81,7 +81,7 @@ impl Linking<'_> {
             }
             let linked = match self.row.links(field).first() {
                 Some(link) => {
-                    let table = self.bridge.linked_table(reader.journal(), self.key, field).await?;
+                    let table = self.context.linked_table(reader.journal(), self.key, field).await?;
                     reader.shown(&table, link.id).await?
                 }
                 None => None,
@@ -103,7 +103,7 @@ impl Linking<'_> {
         let mut parts = Vec::new();
         for link in sub_page_links(rule, collection, self.row)? {
             let table = self
-                .bridge
+                .context
                 .linked_table(reader.journal(), self.key, &collection.of)
                 .await?;
             // A row that was deleted a moment ago: its own event takes its page away.
@@ -112,7 +112,7 @@ impl Linking<'_> {
                     table: table.id,
                     row: link.id,
                 };
-                let address = self.bridge.baserow.row_address(&table, key);
+                let address = self.context.baserow.row_address(&table, key);
                 parts.push(Part { key, row, address });
             }
         }
@@ -129,7 +129,7 @@ impl Linking<'_> {
         for field in rule.links.values() {
             let links = self.row.links(field);
             if !links.is_empty() {
-                let table = self.bridge.linked_table(journal, self.key, field).await?;
+                let table = self.context.linked_table(journal, self.key, field).await?;
                 ids.extend(links.iter().map(|link| (table.name.clone(), link.id)));
             }
         }

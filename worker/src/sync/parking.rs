@@ -8,7 +8,7 @@ use passerelle_queue::loops::Parked;
 use serde_json::{Map, Value, json};
 
 use crate::clients::baserow::Table;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::outbox::Cause;
 use crate::outbox::notice::NoticeKind;
@@ -17,8 +17,8 @@ use crate::outbox::notice::NoticeKind;
 const TOLD_ONCE_IN_MS: i64 = 3_600_000;
 
 /// Fails, without counting the attempt, if the row is parked.
-pub async fn keep_out(bridge: &Bridge, table: &Table, row: RowKey) -> Result<(), Failure> {
-    let parked = match bridge.loops.parked(row).await {
+pub async fn keep_out(context: &Context, table: &Table, row: RowKey) -> Result<(), Failure> {
+    let parked = match context.loops.parked(row).await {
         Ok(parked) => parked,
         Err(error) => {
             tracing::warn!(%error, "whether the row goes in circles could not be looked up");
@@ -26,7 +26,7 @@ pub async fn keep_out(bridge: &Bridge, table: &Table, row: RowKey) -> Result<(),
         }
     };
     let Some(parked) = parked else { return Ok(()) };
-    if let Err(failure) = alert(bridge, table, parked).await {
+    if let Err(failure) = alert(context, table, parked).await {
         tracing::warn!(%failure, "the loop alert could not be posted; the next attempt posts it");
     }
     let message = "the row changes again and again in the same way, so it is left alone for a while: find the automation that writes into it";
@@ -34,8 +34,8 @@ pub async fn keep_out(bridge: &Bridge, table: &Table, row: RowKey) -> Result<(),
     Err(Failure::new(FailureClass::Throttled, Target::Bridge, message).after(wait))
 }
 
-async fn alert(bridge: &Bridge, table: &Table, Parked { row, until }: Parked) -> Result<(), Failure> {
-    let policy = bridge.loops.policy();
+async fn alert(context: &Context, table: &Table, Parked { row, until }: Parked) -> Result<(), Failure> {
+    let policy = context.loops.policy();
     let since = until.minus(policy.cool_down);
     let name = format!(
         "loop-t{}-r{}-{}",
@@ -44,23 +44,23 @@ async fn alert(bridge: &Bridge, table: &Table, Parked { row, until }: Parked) ->
         since.as_millis() / TOLD_ONCE_IN_MS
     );
     let event = EventId::parse(&name).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let context = json!({
+    let values = json!({
         "row": format!("{}/{}", table.name, row.row),
         "events": policy.events + 1,
         "seconds": policy.window.as_secs(),
         "parked_minutes": policy.cool_down.as_secs().div_ceil(60),
-        "row_url": bridge.baserow.row_address(table, row),
+        "row_url": context.baserow.row_address(table, row),
     });
-    let context: Map<String, Value> = context.as_object().cloned().unwrap_or_default();
+    let values: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
     let cause = Cause {
         rule: "loop",
         event: &event,
         row: Some(row),
         at: None,
     };
-    bridge
+    context
         .outbox
-        .tell_admin((NoticeKind::LoopAlert, &context), cause, &[])
+        .tell_admin((NoticeKind::LoopAlert, &values), cause, &[])
         .await?;
     Ok(())
 }

@@ -15,7 +15,7 @@ mod share;
 use passerelle_model::id::PageId;
 use passerelle_model::outcome::{IgnoredReason, Outcome};
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::is_in_space;
@@ -23,10 +23,10 @@ use row::PageJob;
 pub use share::report_share;
 
 /// Makes the rows of a page right.
-pub async fn sync_page(bridge: &Bridge, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let page = bridge.docmost.page(journal, id).await?;
+pub async fn sync_page(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let page = context.docmost.page(journal, id).await?;
     let labels = match &page {
-        Some(page) if page.deleted_at.is_none() => bridge.docmost.labels(journal, id).await?,
+        Some(page) if page.deleted_at.is_none() => context.docmost.labels(journal, id).await?,
         _ => None,
     };
     let (Some(page), Some(labels)) = (page, labels) else {
@@ -37,17 +37,17 @@ pub async fn sync_page(bridge: &Bridge, id: &PageId, journal: &mut Journal) -> R
         return Ok(Outcome::NoChange);
     };
     let (mut is_meant, mut has_changed) = (false, false);
-    for (rule, label, action) in bridge.rules.labelled() {
+    for (rule, label, action) in context.rules.labelled() {
         if !labels.iter().any(|carried| carried == label) || !is_in_space(rule, &page) {
             continue;
         }
         is_meant = true;
-        let url = bridge.docmost.page_address(&page.slug_id);
+        let url = context.docmost.page_address(&page.slug_id);
         let mut job = PageJob {
-            bridge,
+            context,
             page: &page,
             action,
-            wanted: bridge.rules.row_of((rule, action), &page, &url)?,
+            wanted: context.rules.row_of((rule, action), &page, &url)?,
             journal,
         };
         has_changed |= job.ensure().await?;

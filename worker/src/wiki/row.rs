@@ -7,14 +7,14 @@ use passerelle_model::time::Timestamp;
 use passerelle_store::PageRow;
 
 use crate::clients::docmost::Page;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::DesiredRow;
 
 /// One rule's part of a page's job.
 pub(super) struct PageJob<'a, 'j> {
-    pub(super) bridge: &'a Bridge,
+    pub(super) context: &'a Context,
     pub(super) page: &'a Page,
     pub(super) action: &'a RowAction,
     pub(super) wanted: DesiredRow<'a>,
@@ -25,7 +25,7 @@ impl PageJob<'_, '_> {
     /// Makes the row right; says whether anything was written.
     pub(super) async fn ensure(&mut self) -> Result<bool, Failure> {
         let table = self.table().await?;
-        match self.bridge.store.page_row(&self.page.id, table).await? {
+        match self.context.store.page_row(&self.page.id, table).await? {
             Some(PageRow {
                 row: Some(row),
                 content_hash,
@@ -36,7 +36,7 @@ impl PageJob<'_, '_> {
     }
 
     async fn table(&mut self) -> Result<TableId, Failure> {
-        let (tables, baserow) = (&self.bridge.tables, &self.bridge.baserow);
+        let (tables, baserow) = (&self.context.tables, &self.context.baserow);
         let table = tables.find(baserow, self.journal, &self.action.table).await?;
         let table = table.ok_or_else(|| {
             let name = &self.action.table;
@@ -52,7 +52,7 @@ impl PageJob<'_, '_> {
         if self.action.updates == BodyUpdates::Never || written == self.wanted.hash {
             return Ok(false);
         }
-        match self.bridge.baserow.write(self.journal, key, &self.wanted.fields).await {
+        match self.context.baserow.write(self.journal, key, &self.wanted.fields).await {
             Ok(()) => {}
             Err(failure) if failure.class == FailureClass::Gone => {
                 self.journal.note(
@@ -69,7 +69,7 @@ impl PageJob<'_, '_> {
 
     async fn find_or_create(&mut self, table: TableId, intended: Option<PageRow>) -> Result<(), Failure> {
         let (id, field) = (self.page.id.as_str(), self.action.page_id.as_str());
-        let mut found = self.bridge.baserow.rows_with(self.journal, (table, field), id).await?;
+        let mut found = self.context.baserow.rows_with(self.journal, (table, field), id).await?;
         found.sort_by_key(crate::content::row::Row::id);
         if let Some(row) = found.first() {
             if found.len() > 1 {
@@ -81,15 +81,15 @@ impl PageJob<'_, '_> {
             return self.save(table, row.id()).await;
         }
         if let Some(intended) = intended {
-            self.bridge
-                .wait_out_create(intended.started, self.bridge.baserow.timeout(), "row")?;
+            self.context
+                .wait_out_create(intended.started, self.context.baserow.timeout(), "row")?;
         }
-        self.bridge
+        self.context
             .store
             .intend_page_row(&self.page.id, table, Timestamp::now())
             .await?;
         let created = self
-            .bridge
+            .context
             .baserow
             .create(self.journal, table, &self.wanted.fields)
             .await;
@@ -98,7 +98,7 @@ impl PageJob<'_, '_> {
             Err(failure) => {
                 // What was refused made nothing, so the next attempt need not wait.
                 if failure.class != FailureClass::Ambiguous {
-                    self.bridge.store.abandon_page_row(&self.page.id, table).await?;
+                    self.context.store.abandon_page_row(&self.page.id, table).await?;
                 }
                 Err(failure)
             }
@@ -108,7 +108,7 @@ impl PageJob<'_, '_> {
     async fn save(&self, table: TableId, row: RowId) -> Result<(), Failure> {
         let state = (row, self.wanted.hash.as_str());
         let saved = self
-            .bridge
+            .context
             .store
             .save_page_row(&self.page.id, table, state, Timestamp::now());
         Ok(saved.await?)

@@ -6,7 +6,7 @@ use passerelle_model::time::Timestamp;
 use serde_json::Map;
 
 use crate::clients::docmost::Share;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::outbox::Cause;
@@ -14,24 +14,24 @@ use crate::outbox::notice::NoticeKind;
 use crate::rules::is_space_of;
 
 /// Tells of a share, unless that was done.
-pub async fn report_share(bridge: &Bridge, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
-    if bridge.store.knows_share(id.as_str()).await? {
+pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
+    if context.store.knows_share(id.as_str()).await? {
         return Ok(Outcome::NoChange);
     }
-    let shares = bridge.docmost.shares(journal).await?;
+    let shares = context.docmost.shares(journal).await?;
     let share = shares.into_iter().find(|share| share.id == *id);
     let space = share.as_ref().and_then(|share| share.space.as_ref());
     // Of a share that was taken back before anybody could look, the space is unknown: better told than missed.
-    let rule = bridge
+    let rule = context
         .rules
         .shared()
         .find(|rule| share.is_none() || is_space_of(rule, space));
     if let Some(rule) = rule {
-        tell(bridge, &rule.name, (id, share.as_ref()), journal).await?;
+        tell(context, &rule.name, (id, share.as_ref()), journal).await?;
     }
     let is_meant = rule.is_some();
     let page = share.as_ref().map_or("", |share| share.page_id.as_str());
-    bridge
+    context
         .store
         .know_share(id.as_str(), page, (Timestamp::now(), is_meant))
         .await?;
@@ -44,14 +44,14 @@ pub async fn report_share(bridge: &Bridge, id: &PageId, journal: &mut Journal) -
 
 /// Tells the admin by every channel that is set up. The notices are named after the share: a repeated attempt tells nobody twice.
 async fn tell(
-    bridge: &Bridge,
+    context: &Context,
     rule: &str,
     (id, share): (&PageId, Option<&Share>),
     journal: &mut Journal,
 ) -> Result<(), Failure> {
     metrics::counter!("passerelle_shares_found_total").increment(1);
     let page = share.and_then(|share| share.page.as_ref());
-    let address = page.map(|page| bridge.docmost.page_address(&page.slug_id));
+    let address = page.map(|page| context.docmost.page_address(&page.slug_id));
     let title = page.and_then(|page| page.title.as_deref());
     tracing::warn!(share.id = %id, page = title, "a wiki page can be read by anybody who has the link");
     let author = share.and_then(|share| share.creator.as_ref()?.name.as_deref());
@@ -66,10 +66,10 @@ async fn tell(
         ),
         None => journal.note("share_gone", "it was taken back before it could be looked at"),
     }
-    let mut context = Map::new();
+    let mut values = Map::new();
     let mut say = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
-            context.insert(name.to_owned(), value.into());
+            values.insert(name.to_owned(), value.into());
         }
     };
     say("page", Some(title.unwrap_or("(page inconnue)")));
@@ -92,8 +92,8 @@ async fn tell(
         row: None,
         at: None,
     };
-    let notice = (NoticeKind::ShareCreated, &context);
-    for (channel, state) in bridge.outbox.tell_admin(notice, cause, &[]).await? {
+    let notice = (NoticeKind::ShareCreated, &values);
+    for (channel, state) in context.outbox.tell_admin(notice, cause, &[]).await? {
         journal.note(
             "tell",
             format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()),

@@ -63,12 +63,12 @@ async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> 
         "{stats:?}"
     );
     // The ledger tells the same: every item has exactly one outcome.
-    let counts = world.bridge.store.counts().await?;
+    let counts = world.context.store.counts().await?;
     anyhow::ensure!(
         counts.items > 0 && counts.open == 0 && counts.missing() == 0,
         "{counts:?}"
     );
-    anyhow::ensure!(counts == world.bridge.store.recount().await?, "{counts:?}");
+    anyhow::ensure!(counts == world.context.store.recount().await?, "{counts:?}");
     Ok(())
 }
 

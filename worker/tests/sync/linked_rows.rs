@@ -31,7 +31,7 @@ async fn a_job_that_had_read_the_old_client_does_not_bring_its_name_back() {
     let old = Row::from_json(&world.row(client).await.unwrap().to_string()).unwrap();
     world.change(client, json!({"Name": "Atelier Sud"})).await.unwrap();
     assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
-    world.bridge.cache.keep_row("client", &old).await;
+    world.context.cache.keep_row("client", &old).await;
     world.synced(row).await.unwrap();
     assert_eq!(world.titles().await.unwrap(), ["Projet Refonte - Atelier Sud"]);
 }

@@ -27,7 +27,7 @@ async fn with_a_waiting_notice() -> anyhow::Result<(World, JobKey)> {
         tries: 0,
         error: None,
     };
-    world.bridge.store.add_notice(&notice).await?;
+    world.context.store.add_notice(&notice).await?;
     Ok((world, id))
 }
 
@@ -50,14 +50,14 @@ fn bury_as_poison(world: &World) -> anyhow::Result<()> {
 }
 
 async fn state(world: &World, id: &JobKey) -> anyhow::Result<(NoticeState, Option<String>)> {
-    let notice = world.bridge.store.notice(id).await?.context("the notice is stored")?;
+    let notice = world.context.store.notice(id).await?.context("the notice is stored")?;
     Ok((notice.state, notice.error))
 }
 
 #[tokio::test]
 async fn a_waiting_notice_whose_job_was_lost_is_queued_again_once() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
-    let outbox = &world.bridge.outbox;
+    let outbox = &world.context.outbox;
     for _ in 0..2 {
         outbox.sweep(Timestamp::now()).await.unwrap();
         assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 1);
@@ -69,7 +69,7 @@ async fn a_waiting_notice_whose_job_was_lost_is_queued_again_once() {
 async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_more() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
     bury_as_poison(&world).unwrap();
-    let outbox = &world.bridge.outbox;
+    let outbox = &world.context.outbox;
     outbox.sweep(Timestamp::now()).await.unwrap();
     assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 0);
     let (state, error) = state(&world, &id).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_m
 #[tokio::test]
 async fn an_old_letter_says_nothing_of_a_notice_that_is_queued_again_by_hand() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
-    let outbox = &world.bridge.outbox;
+    let outbox = &world.context.outbox;
     outbox.sweep(Timestamp::now()).await.unwrap();
     bury_as_poison(&world).unwrap();
     outbox.sweep(Timestamp::now()).await.unwrap();

@@ -19,7 +19,7 @@ async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_th
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
     world.docmost_fault(Fault::on("/api/pages/create", FaultKind::FailedButDone { status: 500 }));
-    let gates = &world.bridge.gates;
+    let gates = &world.context.gates;
     for _ in 0..8 {
         gates.report(GateName::DocmostWrite, CallResult::Failed("500".to_owned()));
     }
@@ -28,7 +28,7 @@ async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_th
 
     let kept_back = world.attempt(row).await.verdict;
     assert!(matches!(kept_back, Verdict::Hold { .. }), "{kept_back:?}");
-    let verdict = probe(&world.bridge, row, attempts).await.verdict;
+    let verdict = probe(&world.context, row, attempts).await.verdict;
     let word = match &verdict {
         Verdict::Hold { .. } => "hold",
         Verdict::Retry { .. } => "retry",

@@ -18,13 +18,13 @@ async fn run(world: &World, queue: &Queue) -> anyhow::Result<(CancellationToken,
         grace: Duration::from_millis(100),
         lease: Duration::from_secs(30),
     };
-    let (bridge, queue, stop) = (
+    let (context, queue, stop) = (
         Arc::new(world.replica().await?),
         queue.clone(),
         CancellationToken::new(),
     );
     let told = stop.clone();
-    let running = tokio::spawn(async move { runner::run(settings, &queue, bridge, told).await });
+    let running = tokio::spawn(async move { runner::run(settings, &queue, context, told).await });
     Ok((stop, running))
 }
 

@@ -17,8 +17,8 @@ async fn replicas_share_one_login() {
         rows.push(world.project(&format!("P{number}")).await.unwrap());
     }
     let jobs = rows.iter().enumerate().map(|(number, row)| {
-        let bridge = if number % 2 == 0 { &world.bridge } else { &replica };
-        attempt(bridge, *row)
+        let context = if number % 2 == 0 { &world.context } else { &replica };
+        attempt(context, *row)
     });
     for settlement in futures::future::join_all(jobs).await {
         assert_eq!(settlement.verdict, Verdict::Done(Outcome::Synced));

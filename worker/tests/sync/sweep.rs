@@ -39,7 +39,7 @@ async fn a_twin_that_appears_after_the_window_is_found_and_trashed_and_the_steps
         "the row itself is content"
     );
 
-    assert_eq!(sweep::run(&world.bridge).await.unwrap(), 1);
+    assert_eq!(sweep::run(&world.context).await.unwrap(), 1);
     assert_eq!(world.woken().await.unwrap(), [row]);
     let settlement = world.attempt(row).await;
     assert!(
@@ -49,7 +49,7 @@ async fn a_twin_that_appears_after_the_window_is_found_and_trashed_and_the_steps
     let pages = world.pages().await.unwrap();
     assert_eq!((pages.len(), &pages[0]["id"]), (1, &linked), "the linked page stays");
     assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
-    assert_eq!(sweep::run(&world.bridge).await.unwrap(), 0, "nothing is left to find");
+    assert_eq!(sweep::run(&world.context).await.unwrap(), 0, "nothing is left to find");
 }
 
 #[tokio::test]
@@ -66,8 +66,8 @@ async fn a_copy_that_a_person_made_is_no_twin() {
         .unwrap();
     assert_eq!(world.pages().await.unwrap().len(), 2);
     eventually("the doubt is old enough", async || {
-        let doubts = world.bridge.store.doubts(
-            passerelle_model::time::Timestamp::now().minus(world.bridge.zombie_window),
+        let doubts = world.context.store.doubts(
+            passerelle_model::time::Timestamp::now().minus(world.context.zombie_window),
             10,
         );
         match doubts.await {
@@ -76,7 +76,7 @@ async fn a_copy_that_a_person_made_is_no_twin() {
         }
     })
     .await;
-    assert_eq!(sweep::run(&world.bridge).await.unwrap(), 0);
+    assert_eq!(sweep::run(&world.context).await.unwrap(), 0);
     assert_eq!(world.pages().await.unwrap().len(), 2, "the copy lives");
 }
 

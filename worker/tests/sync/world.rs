@@ -18,7 +18,7 @@ use passerelle_sandbox::server::Running;
 use passerelle_sandbox::{baserow, docmost};
 use passerelle_store::Store;
 use passerelle_worker::clients::guard::let_through;
-use passerelle_worker::context::Bridge;
+use passerelle_worker::context::Context;
 use passerelle_worker::process::process;
 use passerelle_worker::settings::Settings;
 use passerelle_worker::start;
@@ -31,7 +31,7 @@ const CLIENT: u64 = 1;
 const PROJET: u64 = 2;
 
 pub(crate) struct World {
-    pub(crate) bridge: Bridge,
+    pub(crate) context: Context,
     pub(crate) baserow: Running,
     pub(crate) docmost: Running,
     pub(crate) redis: TestRedis,
@@ -77,7 +77,7 @@ impl World {
         let (redis, folder) = (TestRedis::start()?, tempfile::tempdir()?);
         let bridge_file = path.to_str().context("the path is not UTF-8")?.to_owned();
         let mut world = Self {
-            bridge: bridge(&bridge_file, &redis, folder.path(), (&baserow, &docmost)).await?,
+            context: context(&bridge_file, &redis, folder.path(), (&baserow, &docmost)).await?,
             baserow,
             docmost,
             redis,
@@ -91,9 +91,9 @@ impl World {
     }
 
     /// Another process with the same settings.
-    pub(crate) async fn replica(&self) -> anyhow::Result<Bridge> {
+    pub(crate) async fn replica(&self) -> anyhow::Result<Context> {
         let products = (&self.baserow, &self.docmost);
-        bridge(&self.bridge_file, &self.redis, self.folder.path(), products).await
+        context(&self.bridge_file, &self.redis, self.folder.path(), products).await
     }
 
     /// The gates, as a process sees them that is none of ours.
@@ -219,7 +219,7 @@ impl World {
 
     /// One attempt at the row's job.
     pub(crate) async fn attempt(&self, row: RowKey) -> Settlement {
-        attempt(&self.bridge, row).await
+        attempt(&self.context, row).await
     }
 
     /// One attempt that must end with an outcome.
@@ -234,7 +234,7 @@ impl World {
             last_event: EventId::parse(event)?,
             ..job(row)
         };
-        outcome_of(process(&self.bridge, &job, 0.5).await)
+        outcome_of(process(&self.context, &job, 0.5).await)
     }
 
     /// The rows whose jobs were woken, in order.
@@ -299,14 +299,14 @@ impl World {
 }
 
 /// One attempt by the given process.
-pub(crate) async fn attempt(bridge: &Bridge, row: RowKey) -> Settlement {
-    process(bridge, &job(row), 0.5).await
+pub(crate) async fn attempt(context: &Context, row: RowKey) -> Settlement {
+    process(context, &job(row), 0.5).await
 }
 
 /// One attempt as the job that closed gates let through, which had so many before.
-pub(crate) async fn probe(bridge: &Bridge, row: RowKey, attempts: u32) -> Settlement {
+pub(crate) async fn probe(context: &Context, row: RowKey, attempts: u32) -> Settlement {
     let job = Job { attempts, ..job(row) };
-    let_through(process(bridge, &job, 0.5)).await
+    let_through(process(context, &job, 0.5)).await
 }
 
 fn outcome_of(settlement: Settlement) -> anyhow::Result<Outcome> {
@@ -362,11 +362,11 @@ fn environment(
     ]
 }
 
-async fn bridge(bridge_file: &str, redis: &TestRedis, folder: &Path, products: Products<'_>) -> anyhow::Result<Bridge> {
+async fn context(bridge_file: &str, redis: &TestRedis, folder: &Path, products: Products<'_>) -> anyhow::Result<Context> {
     let settings = Settings::read(Reader::from_pairs(environment(bridge_file, redis, folder, products)))?;
     let redis = Redis::open(&settings.redis)?;
     let store = Store::open(&settings.store).await?;
-    start::bridge(settings, redis, store)
+    start::context(settings, redis, store)
 }
 
 /// Keeps the rules beside the store, for replicas that start later.

@@ -10,7 +10,7 @@ use super::{Reason, Scope};
 use crate::clients::baserow::Table;
 use crate::content::page::DesiredPage;
 use crate::content::row::Row;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::rules::{PageRule, Part, Subject};
@@ -27,12 +27,12 @@ pub(super) struct Place<'a> {
 
 /// What is wrong with the row, if anything is.
 pub(super) async fn reason(
-    bridge: &Bridge,
+    context: &Context,
     linked_tables: &mut LinkedTables,
     place: Place<'_>,
     row: &Row,
 ) -> Result<Option<Reason>, Failure> {
-    let found = look(bridge, linked_tables, place, row).await;
+    let found = look(context, linked_tables, place, row).await;
     match found {
         // The row and the rule do not go together. Whatever else failed says nothing of the row.
         Err(failure) if failure.class == FailureClass::Permanent && failure.target == Target::Bridge => {
@@ -43,7 +43,7 @@ pub(super) async fn reason(
 }
 
 async fn look(
-    bridge: &Bridge,
+    context: &Context,
     linked_tables: &mut LinkedTables,
     place: Place<'_>,
     row: &Row,
@@ -53,27 +53,27 @@ async fn look(
         table: table.id,
         row: row.id(),
     };
-    let links = bridge.store.links(key).await?;
+    let links = context.store.links(key).await?;
     if scope.unmapped {
-        return Ok(mapping(bridge, &rule.page.write_back, row, page_link(&links)));
+        return Ok(mapping(context, &rule.page.write_back, row, page_link(&links)));
     }
     let mut reader = WholeTables {
-        bridge,
+        context,
         read: linked_tables,
         journal: Journal::default(),
     };
-    let linking = Linking { bridge, key, row };
+    let linking = Linking { context, key, row };
     let linked = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
-    let address = bridge.baserow.row_address(table, key);
+    let address = context.baserow.row_address(table, key);
     let subject = Subject {
         key,
         row,
         links: &linked,
         address: &address,
     };
-    let page = bridge.rules.plan(rule, &subject)?;
+    let page = context.rules.plan(rule, &subject)?;
     let parts = linking.sub_page_rows(rule, &mut reader).await?;
-    let part_pages = bridge.rules.plan_parts(rule, &subject, &parts)?;
+    let part_pages = context.rules.plan_parts(rule, &subject, &parts)?;
     let Some(link) = page_link(&links) else {
         return Ok(Some(Reason::NoPage));
     };
@@ -89,8 +89,8 @@ async fn look(
         links: &links,
         parent: link,
     };
-    let mapping = mapping(bridge, &rule.page.write_back, row, Some(link));
-    Ok(mapping.or_else(|| parts.differ(bridge).then_some(Reason::SubPageDiffers)))
+    let mapping = mapping(context, &rule.page.write_back, row, Some(link));
+    Ok(mapping.or_else(|| parts.differ(context).then_some(Reason::SubPageDiffers)))
 }
 
 fn page_link(links: &[Link]) -> Option<&Link> {
@@ -98,7 +98,7 @@ fn page_link(links: &[Link]) -> Option<&Link> {
 }
 
 /// Whether the row has a page and names it.
-fn mapping(bridge: &Bridge, fields: &WriteBack, row: &Row, link: Option<&Link>) -> Option<Reason> {
+fn mapping(context: &Context, fields: &WriteBack, row: &Row, link: Option<&Link>) -> Option<Reason> {
     let Some(link) = link else {
         return Some(Reason::NoPage);
     };
@@ -111,7 +111,7 @@ fn mapping(bridge: &Bridge, fields: &WriteBack, row: &Row, link: Option<&Link>) 
         Some(id) if id != link.page.as_str() => return Some(Reason::PageForeign),
         _ => {}
     }
-    let address = bridge.docmost.page_address(&link.slug_id);
+    let address = context.docmost.page_address(&link.slug_id);
     let is_elsewhere = named(&fields.url).is_some_and(|url| url != address);
     is_elsewhere.then_some(Reason::PageForgotten)
 }
@@ -125,7 +125,7 @@ struct Parts<'a, I> {
 }
 
 impl<'a, I: Iterator<Item = (&'a Part, &'a DesiredPage)>> Parts<'a, I> {
-    fn differ(self, bridge: &Bridge) -> bool {
+    fn differ(self, context: &Context) -> bool {
         let Some(collection) = &self.rule.collection else {
             return false;
         };
@@ -133,7 +133,7 @@ impl<'a, I: Iterator<Item = (&'a Part, &'a DesiredPage)>> Parts<'a, I> {
         for (part, page) in self.wanted {
             let link = self.links.iter().find(|link| link.slot == page.slot);
             let is_equal = link.is_some_and(|link| link.content_hash == page.below(&self.parent.page).hash);
-            if !is_equal || mapping(bridge, &collection.write_back, &part.row, link).is_some() {
+            if !is_equal || mapping(context, &collection.write_back, &part.row, link).is_some() {
                 return true;
             }
             kept.push(&page.slot);

@@ -12,7 +12,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::Queue;
 
 use super::Finding;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// How long a letter speaks for its row. Then it is asked for once more: somebody may have mended the cause and forgotten the letter.
@@ -28,18 +28,18 @@ pub(super) struct Letters {
 
 impl Letters {
     /// Writes into each finding the letter that its row has, if one speaks for it.
-    pub(super) async fn mark(&mut self, bridge: &Bridge, findings: &mut [Finding]) -> Result<(), Failure> {
+    pub(super) async fn mark(&mut self, context: &Context, findings: &mut [Finding]) -> Result<(), Failure> {
         for finding in findings.iter_mut().filter(|finding| finding.reason.can_be_mended()) {
             let job = JobKey::of_row(finding.row);
             let known = match &mut self.known {
                 Some(known) => known,
-                empty => empty.insert(latest(&bridge.queue).await?),
+                empty => empty.insert(latest(&context.queue).await?),
             };
             let Some((letter, covers)) = known.get(&job) else {
                 continue;
             };
             // A row that has been carried out since has another state now.
-            if !bridge.store.was_done_after(&job, *covers).await? {
+            if !context.store.was_done_after(&job, *covers).await? {
                 finding.letter = Some(letter.clone());
             }
         }

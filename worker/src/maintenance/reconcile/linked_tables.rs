@@ -7,7 +7,7 @@ use passerelle_model::id::{RowId, RowKey, TableId};
 
 use crate::clients::baserow::Table;
 use crate::content::row::Row;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::sync::linked_rows::RowReader;
@@ -29,7 +29,7 @@ enum Known {
 
 /// Reads rows out of whole tables.
 pub(super) struct WholeTables<'a> {
-    pub(super) bridge: &'a Bridge,
+    pub(super) context: &'a Context,
     pub(super) read: &'a mut LinkedTables,
     /// A walk tells no story of its calls.
     pub(super) journal: Journal,
@@ -41,19 +41,19 @@ impl RowReader for WholeTables<'_> {
     }
 
     async fn shown(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
-        self.read.row(self.bridge, table, id).await
+        self.read.row(self.context, table, id).await
     }
 
     async fn current(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
-        self.read.row(self.bridge, table, id).await
+        self.read.row(self.context, table, id).await
     }
 }
 
 impl LinkedTables {
-    async fn row(&mut self, bridge: &Bridge, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
+    async fn row(&mut self, context: &Context, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
         let known = match self.tables.entry(table.id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(load(bridge, table.id).await?),
+            Entry::Vacant(place) => place.insert(load(context, table.id).await?),
         };
         if let Known::All(rows) = known
             && let Some(row) = rows.get(&id)
@@ -65,14 +65,14 @@ impl LinkedTables {
             table: table.id,
             row: id,
         };
-        bridge.baserow.row(&mut Journal::default(), key).await
+        context.baserow.row(&mut Journal::default(), key).await
     }
 }
 
-async fn load(bridge: &Bridge, table: TableId) -> Result<Known, Failure> {
+async fn load(context: &Context, table: TableId) -> Result<Known, Failure> {
     let (mut rows, mut page) = (HashMap::new(), 1);
     loop {
-        let listed = bridge.baserow.rows(&mut Journal::default(), table, page).await?;
+        let listed = context.baserow.rows(&mut Journal::default(), table, page).await?;
         if listed.count > LARGEST_TABLE {
             return Ok(Known::TooLarge);
         }

@@ -17,7 +17,7 @@ use super::linked_tables::LinkedTables;
 use super::marks::{Left, LeftTable, Mark};
 use super::{Finding, Reason, Scope};
 use crate::clients::baserow::Table;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::PageRule;
@@ -48,7 +48,7 @@ pub struct Look {
 /// A walk through all tables of a scope, one step at a time: whoever drives it may stop between two steps.
 #[derive(Debug)]
 pub struct Walk<'a> {
-    bridge: &'a Bridge,
+    context: &'a Context,
     scope: Scope,
     tables: VecDeque<Visit<'a>>,
     linked_tables: LinkedTables,
@@ -111,11 +111,11 @@ enum Next {
 
 impl<'a> Walk<'a> {
     /// Finds the tables; what an earlier walk of the same scope has finished is left out.
-    pub async fn begin(bridge: &'a Bridge, scope: Scope, left: &Left) -> Result<Self, Failure> {
+    pub async fn begin(context: &'a Context, scope: Scope, left: &Left) -> Result<Self, Failure> {
         let (mut tables, mut missing) = (VecDeque::new(), Vec::new());
-        for rule in bridge.rules.pages() {
+        for rule in context.rules.pages() {
             let mut journal = Journal::default();
-            let Some(table) = bridge.tables.find(&bridge.baserow, &mut journal, &rule.table).await? else {
+            let Some(table) = context.tables.find(&context.baserow, &mut journal, &rule.table).await? else {
                 missing.push(rule.table.to_string());
                 continue;
             };
@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
             tables.push_front(visit.go_on(left));
         }
         Ok(Self {
-            bridge,
+            context,
             scope,
             tables,
             linked_tables: LinkedTables::default(),
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
             return Ok(None);
         };
         let mut at = Step {
-            bridge: self.bridge,
+            context: self.context,
             scope: self.scope,
             linked_tables: &mut self.linked_tables,
             visit,
@@ -181,7 +181,7 @@ impl<'a> Walk<'a> {
             Next::Links { after } => at.links(after).await?,
         };
         let mut findings = at.findings;
-        self.letters.mark(self.bridge, &mut findings).await?;
+        self.letters.mark(self.context, &mut findings).await?;
         let mut look = Look {
             table: Arc::clone(&visit.table),
             rows: visit.rows,
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
 }
 
 struct Step<'s, 'a> {
-    bridge: &'a Bridge,
+    context: &'a Context,
     scope: Scope,
     linked_tables: &'s mut LinkedTables,
     visit: &'s mut Visit<'a>,
@@ -216,7 +216,7 @@ impl Step<'_, '_> {
             return Ok(false);
         };
         let table = self.visit.table.id;
-        let is_same = match self.bridge.baserow.rows(&mut Journal::default(), table, page).await {
+        let is_same = match self.context.baserow.rows(&mut Journal::default(), table, page).await {
             Ok(listed) => listed.has_more && listed.rows.last().map(crate::content::row::Row::id) == last,
             // There are not so many pages any more.
             Err(failure) if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) => false,
@@ -234,7 +234,7 @@ impl Step<'_, '_> {
     /// Compares one page of rows. Says whether the table is finished.
     async fn rows(&mut self, page: u32) -> Result<(Mark, bool), Failure> {
         let table = self.visit.table.id;
-        let listed = self.bridge.baserow.rows(&mut Journal::default(), table, page).await?;
+        let listed = self.context.baserow.rows(&mut Journal::default(), table, page).await?;
         for row in &listed.rows {
             self.compare(row).await?;
         }
@@ -264,7 +264,7 @@ impl Step<'_, '_> {
         if self.visit.rule.page.row_deleted == RowDeleted::Keep {
             return Ok((Mark::Links { table, after }, true));
         }
-        let links = self.bridge.store.links_of_table(table, after, LINKS).await?;
+        let links = self.context.store.links_of_table(table, after, LINKS).await?;
         let mut suspects: Vec<RowId> = links
             .iter()
             .filter(|link| self.is_suspect(link))
@@ -289,7 +289,7 @@ impl Step<'_, '_> {
             table: self.visit.table.id,
             row,
         };
-        if let Some(row) = self.bridge.baserow.row(&mut Journal::default(), key).await? {
+        if let Some(row) = self.context.baserow.row(&mut Journal::default(), key).await? {
             return self.compare(&row).await;
         }
         self.find(row, Reason::RowGone);
@@ -302,7 +302,7 @@ impl Step<'_, '_> {
             table: &self.visit.table,
             scope: self.scope,
         };
-        if let Some(reason) = compare::reason(self.bridge, self.linked_tables, place, row).await? {
+        if let Some(reason) = compare::reason(self.context, self.linked_tables, place, row).await? {
             self.find(row.id(), reason);
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::memory::Past;
 use super::places::Place;
 use super::tell::{self, Off, Then};
 use crate::clients::baserow::user::Webhook;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// A time in which a webhook told nothing. It is on again; its rows may differ from their pages.
@@ -25,7 +25,7 @@ pub struct Gap {
 }
 
 impl SourceWatch {
-    pub(super) async fn look_at(&self, bridge: &Bridge, place: &Place) -> Result<Vec<Gap>, Failure> {
+    pub(super) async fn look_at(&self, context: &Context, place: &Place) -> Result<Vec<Gap>, Failure> {
         let table = &place.table;
         let webhooks = match self.door.webhooks(table.id).await {
             Ok(webhooks) => webhooks,
@@ -54,7 +54,7 @@ impl SourceWatch {
         self.is_well(table.id);
         let mut gaps = Vec::new();
         for webhook in &ours {
-            let past = self.look_at_one(bridge, place, webhook).await?;
+            let past = self.look_at_one(context, place, webhook).await?;
             gaps.extend(past.open_gap().map(|since| Gap {
                 webhook: webhook.id,
                 since: since.to_owned(),
@@ -64,13 +64,13 @@ impl SourceWatch {
         Ok(gaps)
     }
 
-    async fn look_at_one(&self, bridge: &Bridge, place: &Place, webhook: &Webhook) -> Result<Past, Failure> {
+    async fn look_at_one(&self, context: &Context, place: &Place, webhook: &Webhook) -> Result<Past, Failure> {
         let mut past = self.memory.of(webhook.id).await?;
         let before = past.clone();
         if webhook.active {
-            on(bridge, (place, webhook), &mut past).await?;
+            on(context, (place, webhook), &mut past).await?;
         } else {
-            self.off(bridge, (place, webhook), &mut past).await?;
+            self.off(context, (place, webhook), &mut past).await?;
         }
         if past != before {
             self.memory.keep(webhook.id, &past).await?;
@@ -79,12 +79,12 @@ impl SourceWatch {
     }
 
     /// A webhook that is off: it is switched on, unless that was done too often of late.
-    async fn off(&self, bridge: &Bridge, (place, webhook): (&Place, &Webhook), past: &mut Past) -> Result<(), Failure> {
+    async fn off(&self, context: &Context, (place, webhook): (&Place, &Webhook), past: &mut Past) -> Result<(), Failure> {
         found("off");
         let off = off_of(place, webhook, past.is_off(&webhook.updated_on));
         if let Some(until) = past.rests_until(Timestamp::now()) {
             let times = past.times();
-            return tell::admin(bridge, &off, Then::Rests { times, until }).await;
+            return tell::admin(context, &off, Then::Rests { times, until }).await;
         }
         past.begins();
         self.memory.keep(webhook.id, past).await?;
@@ -96,14 +96,14 @@ impl SourceWatch {
                     webhook = webhook.id,
                     "a webhook was switched off, and is switched on again"
                 );
-                tell::switched_on(bridge, &off).await?;
+                tell::switched_on(context, &off).await?;
                 past.switched_on(Timestamp::now());
                 Ok(())
             }
             Err(failure) if failure.is_final() => {
                 tracing::warn!(row.table = place.table.name, webhook = webhook.id, error = %failure, "a webhook is switched off, and cannot be switched on");
                 past.was_refused(Timestamp::now());
-                tell::admin(bridge, &off, Then::Refused(&failure.message)).await
+                tell::admin(context, &off, Then::Refused(&failure.message)).await
             }
             Err(failure) => Err(failure),
         }
@@ -111,7 +111,7 @@ impl SourceWatch {
 }
 
 /// A webhook that is on: how well, and whether a gap has ended.
-async fn on(bridge: &Bridge, (place, webhook): (&Place, &Webhook), past: &mut Past) -> Result<(), Failure> {
+async fn on(context: &Context, (place, webhook): (&Place, &Webhook), past: &mut Past) -> Result<(), Failure> {
     let (table, failures) = (&place.table.name, webhook.failed_triggers);
     if failures > 0 {
         found("failing");
@@ -124,7 +124,7 @@ async fn on(bridge: &Bridge, (place, webhook): (&Place, &Webhook), past: &mut Pa
     }
     let now = Timestamp::now();
     if let Some(since) = past.is_on((failures, now)) {
-        tell::switched_on(bridge, &off_of(place, webhook, since)).await?;
+        tell::switched_on(context, &off_of(place, webhook, since)).await?;
         past.switched_on(now);
     }
     Ok(())

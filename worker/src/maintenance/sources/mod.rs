@@ -27,7 +27,7 @@ use passerelle_model::config::{BaserowSettings, BaserowUserSettings};
 use passerelle_model::id::TableId;
 use passerelle_queue::Redis;
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use door::Door;
 use memory::Memory;
@@ -55,13 +55,13 @@ impl SourceWatch {
 
     /// Looks at every webhook that the rules live by, and switches on those that are off; adds the gaps that are to be reconciled.
     /// A table that fails does not keep the others waiting: its failure is told at the end.
-    pub async fn look(&self, bridge: &Bridge, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
+    pub async fn look(&self, context: &Context, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
         if !self.door.opens().await? {
             return Ok(());
         }
         let mut result = Ok(());
-        for place in places::of(bridge).await? {
-            match self.look_at(bridge, &place).await {
+        for place in places::of(context).await? {
+            match self.look_at(context, &place).await {
                 Ok(found) => gaps.extend(found),
                 // Where nobody answers, nobody will answer for the next table.
                 Err(failure) if failure.unanswered.is_some() => return Err(failure),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use passerelle_model::id::TableId;
 
 use crate::clients::baserow::Table;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::Owner;
@@ -20,15 +20,15 @@ pub(super) struct Place {
 }
 
 /// Those of all rules, each table once. What our token does not see is told by the reconciliation.
-pub(super) async fn of(bridge: &Bridge) -> Result<Vec<Place>, Failure> {
+pub(super) async fn of(context: &Context) -> Result<Vec<Place>, Failure> {
     let mut places: BTreeMap<TableId, Place> = BTreeMap::new();
     let mut journal = Journal::default();
-    for rule in bridge.rules.iter() {
-        let (tables, baserow) = (&bridge.tables, &bridge.baserow);
+    for rule in context.rules.iter() {
+        let (tables, baserow) = (&context.tables, &context.baserow);
         let Some(own) = tables.find(baserow, &mut journal, &rule.table).await? else {
             continue;
         };
-        for heard in bridge.rules.heard(rule) {
+        for heard in context.rules.heard(rule) {
             let table = match &heard.of {
                 Owner::Row => Some(Arc::clone(&own)),
                 Owner::Linked(link) => match tables.linked_table(baserow, &mut journal, own.id, link).await? {

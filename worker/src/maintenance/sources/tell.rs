@@ -5,7 +5,7 @@ use passerelle_model::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::clients::baserow::Table;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::outbox::Cause;
 use crate::outbox::notice::NoticeKind;
@@ -36,18 +36,18 @@ pub(super) enum Then<'a> {
 }
 
 /// It was switched on: kept in the ledger, and the admin is told.
-pub(super) async fn switched_on(bridge: &Bridge, off: &Off<'_>) -> Result<(), Failure> {
+pub(super) async fn switched_on(context: &Context, off: &Off<'_>) -> Result<(), Failure> {
     let on = format!("baserow/webhook-{}", off.webhook);
     let why = format!(
         "webhook {} of the table {} was switched off ({}); the rows of the gap are compared with their pages",
         off.webhook, off.table.name, off.since
     );
-    bridge.queue.note_act(&on, "switched_on", (WATCH, &why)).await?;
-    admin(bridge, off, Then::On).await
+    context.queue.note_act(&on, "switched_on", (WATCH, &why)).await?;
+    admin(context, off, Then::On).await
 }
 
 /// One notice of a switch-off, whatever follows and however often it is looked at.
-pub(super) async fn admin(bridge: &Bridge, off: &Off<'_>, then: Then<'_>) -> Result<(), Failure> {
+pub(super) async fn admin(context: &Context, off: &Off<'_>, then: Then<'_>) -> Result<(), Failure> {
     let moment: String = off.since.chars().filter(char::is_ascii_digit).collect();
     let event = EventId::parse(&format!("webhook-{}-off-{moment}", off.webhook));
     let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
@@ -58,22 +58,22 @@ pub(super) async fn admin(bridge: &Bridge, off: &Off<'_>, then: Then<'_>) -> Res
         at: None,
     };
     let notice = (NoticeKind::WebhookOff, &in_words(off, then));
-    bridge.outbox.tell_admin(notice, cause, &[]).await?;
+    context.outbox.tell_admin(notice, cause, &[]).await?;
     Ok(())
 }
 
 fn in_words(off: &Off<'_>, then: Then<'_>) -> Map<String, Value> {
-    let mut context = json!({"table": off.table.name, "webhook": off.webhook, "failures": off.failures});
+    let mut values = json!({"table": off.table.name, "webhook": off.webhook, "failures": off.failures});
     if let Some(since) = off.since.get(..19) {
-        context["since"] = json!(format!("{} UTC", since.replace('T', " ")));
+        values["since"] = json!(format!("{} UTC", since.replace('T', " ")));
     }
     match then {
         Then::On => {}
         Then::Rests { times, until } => {
-            context["times"] = json!(times);
-            context["rests_until"] = json!(until.to_string());
+            values["times"] = json!(times);
+            values["rests_until"] = json!(until.to_string());
         }
-        Then::Refused(why) => context["refused"] = json!(why),
+        Then::Refused(why) => values["refused"] = json!(why),
     }
-    context.as_object().cloned().unwrap_or_default()
+    values.as_object().cloned().unwrap_or_default()
 }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub use settings::RoundSettings;
 pub use turn::Memo;
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// One kind of round.
@@ -53,27 +53,27 @@ impl Round {
     }
 
     /// Does it once; how far it has come is kept in the memo.
-    async fn go(self, bridge: &Bridge, settings: &RoundSettings, memo: &Memo) -> Result<(), Failure> {
+    async fn go(self, context: &Context, settings: &RoundSettings, memo: &Memo) -> Result<(), Failure> {
         match self {
-            Self::Reconcile => reconcile::run(bridge, settings.rows_per_second, memo).await,
-            Self::Wiki => wiki::run(bridge).await,
-            Self::Sweep => sweep::run(bridge).await.map(|_| ()),
-            Self::Shares => shares::run(bridge).await,
-            Self::Sources => sources::run(bridge, settings.rows_per_second).await,
+            Self::Reconcile => reconcile::run(context, settings.rows_per_second, memo).await,
+            Self::Wiki => wiki::run(context).await,
+            Self::Sweep => sweep::run(context).await.map(|_| ()),
+            Self::Shares => shares::run(context).await,
+            Self::Sources => sources::run(context, settings.rows_per_second).await,
         }
     }
 }
 
 /// Goes all rounds until told to stop; one that is under way then is given back for another replica.
-pub async fn run(bridge: Arc<Bridge>, settings: RoundSettings, stop: CancellationToken) {
+pub async fn run(context: Arc<Context>, settings: RoundSettings, stop: CancellationToken) {
     let mut rounds = JoinSet::new();
     let all = Round::ALL.into_iter();
     // Without a user nobody can see webhooks.
-    for round in all.filter(|round| *round != Round::Sources || bridge.sources.is_some()) {
+    for round in all.filter(|round| *round != Round::Sources || context.sources.is_some()) {
         if let Some(task) = round.task(&settings) {
-            let (bridge, stop) = (Arc::clone(&bridge), stop.clone());
-            rounds.spawn(turn::take_turns(bridge, task, stop, move |bridge, memo| async move {
-                round.go(&bridge, &settings, &memo).await
+            let (context, stop) = (Arc::clone(&context), stop.clone());
+            rounds.spawn(turn::take_turns(context, task, stop, move |context, memo| async move {
+                round.go(&context, &settings, &memo).await
             }));
         }
     }

@@ -4,7 +4,7 @@ use passerelle_model::id::TableId;
 use serde::{Deserialize, Serialize};
 
 use super::Memo;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::maintenance::reconcile::{Finding, Left, Requests, Scope, Walk};
 
@@ -30,21 +30,21 @@ impl Progress {
 }
 
 /// Compares all rows and asks for those that differ.
-pub(super) async fn run(bridge: &Bridge, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
     let mut progress = Progress::of(memo);
     progress.keep(memo);
     let left = Left {
         finished: progress.finished.clone(),
         table: None,
     };
-    let mut walk = Walk::begin(bridge, Scope::default(), &left).await?;
+    let mut walk = Walk::begin(context, Scope::default(), &left).await?;
     for table in walk.missing() {
         tracing::warn!(
             row.table = table,
             "BASEROW_TOKEN sees no such table: its rule never does anything"
         );
     }
-    let mut requests = Requests::new(bridge.queue.clone(), &progress.run, "schedule", rows_per_second);
+    let mut requests = Requests::new(context.queue.clone(), &progress.run, "schedule", rows_per_second);
     let compared = compare(&mut walk, &mut requests, |table| {
         progress.finished.push(table);
         progress.keep(memo);

@@ -9,7 +9,7 @@ use passerelle_model::time::Timestamp;
 use serde_json::json;
 
 use super::wiki::event;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 
@@ -17,19 +17,19 @@ use crate::journal::Journal;
 const FIRST_LOOK: &str = "first-look";
 
 /// One look at all shares.
-pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
-    if bridge.rules.shared().next().is_none() {
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    if context.rules.shared().next().is_none() {
         return Ok(());
     }
-    let is_first = !bridge.store.knows_share(FIRST_LOOK).await?;
-    let shares = bridge.docmost.shares(&mut Journal::default()).await?;
+    let is_first = !context.store.knows_share(FIRST_LOOK).await?;
+    let shares = context.docmost.shares(&mut Journal::default()).await?;
     for share in &shares {
-        if bridge.store.knows_share(share.id.as_str()).await? {
+        if context.store.knows_share(share.id.as_str()).await? {
             continue;
         }
         if is_first {
             let (id, page) = (share.id.as_str(), share.page_id.as_str());
-            bridge.store.know_share(id, page, (Timestamp::now(), false)).await?;
+            context.store.know_share(id, page, (Timestamp::now(), false)).await?;
             continue;
         }
         let payload = json!({"share_id": share.id, "page_id": share.page_id, "share": share});
@@ -40,11 +40,11 @@ pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
             payload.to_string(),
         );
         let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-        let _durable = bridge.queue.accept(event).await?;
+        let _durable = context.queue.accept(event).await?;
     }
     if is_first {
         let made = (Timestamp::now(), false);
-        bridge.store.know_share(FIRST_LOOK, "", made).await?;
+        context.store.know_share(FIRST_LOOK, "", made).await?;
         tracing::info!(
             shares = shares.len(),
             "the shares that exist are known; the admin is told of new ones"

@@ -13,7 +13,7 @@ use passerelle_store::Doubt;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::sync::apply::{UNSWEPT, twins};
@@ -28,17 +28,17 @@ const LOOKED_AFTER: Duration = Duration::from_hours(24);
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(30);
 
 /// Looks once at everything that is in doubt; says how many rows were asked for.
-pub async fn run(bridge: &Bridge) -> Result<usize, Failure> {
+pub async fn run(context: &Context) -> Result<usize, Failure> {
     let now = Timestamp::now();
     let mut asked = 0;
-    for doubt in bridge.store.doubts(now.minus(bridge.zombie_window), AT_ONCE).await? {
-        asked += usize::from(look_after(bridge, &doubt).await?);
+    for doubt in context.store.doubts(now.minus(context.zombie_window), AT_ONCE).await? {
+        asked += usize::from(look_after(context, &doubt).await?);
         if now.since(doubt.since) > LOOKED_AFTER {
-            bridge.store.end_doubt(&doubt).await?;
+            context.store.end_doubt(&doubt).await?;
         }
     }
-    for intent in bridge.store.stale_intents(now.minus(FORGOTTEN_AFTER), AT_ONCE).await? {
-        ask(bridge, &intent, "an intention was never followed up").await?;
+    for intent in context.store.stale_intents(now.minus(FORGOTTEN_AFTER), AT_ONCE).await? {
+        ask(context, &intent, "an intention was never followed up").await?;
         asked += 1;
     }
     if asked > 0 {
@@ -48,24 +48,24 @@ pub async fn run(bridge: &Bridge) -> Result<usize, Failure> {
 }
 
 /// Asks for the row if its page has a twin.
-async fn look_after(bridge: &Bridge, doubt: &Doubt) -> Result<bool, Failure> {
-    let Some(link) = bridge.store.link(doubt.row, &doubt.slot).await? else {
+async fn look_after(context: &Context, doubt: &Doubt) -> Result<bool, Failure> {
+    let Some(link) = context.store.link(doubt.row, &doubt.slot).await? else {
         // Its job is still at it, or its intention is stale.
         return Ok(false);
     };
-    let twins = twins(bridge, &link, &mut Journal::default()).await?;
+    let twins = twins(context, &link, &mut Journal::default()).await?;
     if twins.is_empty() {
         return Ok(false);
     }
-    bridge.store.restate_link(&link, UNSWEPT).await?;
+    context.store.restate_link(&link, UNSWEPT).await?;
     let names: Vec<&str> = twins.iter().map(|page| page.id.as_str()).collect();
-    ask(bridge, doubt, &format!("second pages: {}", names.join(", "))).await?;
+    ask(context, doubt, &format!("second pages: {}", names.join(", "))).await?;
     Ok(true)
 }
 
-async fn ask(bridge: &Bridge, doubt: &Doubt, why: &str) -> Result<(), Failure> {
+async fn ask(context: &Context, doubt: &Doubt, why: &str) -> Result<(), Failure> {
     let event = event(doubt, why).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let _durable = bridge.queue.accept(event).await?;
+    let _durable = context.queue.accept(event).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// How long a round that failed rests.
@@ -48,17 +48,17 @@ enum Ended {
 }
 
 /// Goes a round whenever it is due, until told to stop.
-pub(super) async fn take_turns<W, F>(bridge: Arc<Bridge>, task: Task, stop: CancellationToken, work: W)
+pub(super) async fn take_turns<W, F>(context: Arc<Context>, task: Task, stop: CancellationToken, work: W)
 where
-    W: Fn(Arc<Bridge>, Memo) -> F,
+    W: Fn(Arc<Context>, Memo) -> F,
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    let schedule = bridge.schedule.clone();
+    let schedule = context.schedule.clone();
     loop {
         let wait = match schedule.take(&task).await {
             Ok(Turn::Mine { memo }) => {
                 let memo = Memo::of(memo);
-                let working = tokio::spawn(work(Arc::clone(&bridge), memo.clone()));
+                let working = tokio::spawn(work(Arc::clone(&context), memo.clone()));
                 let ended = attend(&schedule, &task, (&memo, working), &stop).await;
                 finish(&schedule, &task, ended).await;
                 Duration::ZERO

@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::clients::docmost::Page;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::is_in_space;
@@ -18,9 +18,9 @@ use crate::rules::is_in_space;
 pub(super) const SOURCE: &str = "wiki-round";
 
 /// One look at all labels.
-pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let mut found = 0;
-    for (rule, label, action) in bridge.rules.labelled() {
+    for (rule, label, action) in context.rules.labelled() {
         let mut journal = Journal::default();
         // Another number of pages per call each minute: see `Docmost::labelled`.
         let at_once = if Timestamp::now().as_millis() / 60_000 % 2 == 0 {
@@ -28,12 +28,12 @@ pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
         } else {
             91
         };
-        let pages = bridge.docmost.labelled(&mut journal, label, at_once).await?;
+        let pages = context.docmost.labelled(&mut journal, label, at_once).await?;
         for page in pages.iter().filter(|page| is_in_space(rule, page)) {
-            let url = bridge.docmost.page_address(&page.slug_id);
-            let wanted = bridge.rules.row_of((rule, action), page, &url)?;
-            if needs_work(bridge, action, page, &wanted.hash).await? {
-                ask(bridge, page, &wanted.hash).await?;
+            let url = context.docmost.page_address(&page.slug_id);
+            let wanted = context.rules.row_of((rule, action), page, &url)?;
+            if needs_work(context, action, page, &wanted.hash).await? {
+                ask(context, page, &wanted.hash).await?;
                 found += 1;
             }
         }
@@ -44,19 +44,19 @@ pub(super) async fn run(bridge: &Bridge) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn needs_work(bridge: &Bridge, action: &RowAction, page: &Page, hash: &str) -> Result<bool, Failure> {
+async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &str) -> Result<bool, Failure> {
     let mut journal = Journal::default();
-    let Some(table) = bridge.tables.find(&bridge.baserow, &mut journal, &action.table).await? else {
+    let Some(table) = context.tables.find(&context.baserow, &mut journal, &action.table).await? else {
         return Ok(true);
     };
-    Ok(match bridge.store.page_row(&page.id, table.id).await? {
+    Ok(match context.store.page_row(&page.id, table.id).await? {
         Some(known) if known.row.is_some() => action.updates == BodyUpdates::Replace && known.content_hash != hash,
         Some(_) | None => true,
     })
 }
 
 /// The same state of a page is the same event: while its job waits or has died, it is not asked for every minute.
-async fn ask(bridge: &Bridge, page: &Page, state: &str) -> Result<(), Failure> {
+async fn ask(context: &Context, page: &Page, state: &str) -> Result<(), Failure> {
     let name = hex::encode(Sha256::digest(format!("{} {state}", page.id)));
     let id = format!("{SOURCE}-{}", name.get(..32).unwrap_or_default());
     let payload = json!({"page_id": page.id, "title": page.title, "found_by": "label"});
@@ -66,7 +66,7 @@ async fn ask(bridge: &Bridge, page: &Page, state: &str) -> Result<(), Failure> {
         payload.to_string(),
     );
     let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-    let _durable = bridge.queue.accept(event).await?;
+    let _durable = context.queue.accept(event).await?;
     Ok(())
 }
 

@@ -161,7 +161,8 @@ pub struct Notice {
     /// Which template puts it into words: the kind's own, unless a rule names another.
     pub template: TemplateName,
     /// What the template may say.
-    pub context: Map<String, Value>,
+    #[serde(rename = "context")]
+    pub values: Map<String, Value>,
 }
 
 /// The form in which a notice waits in the queue. A new form is a new variant; the old ones stay readable.
@@ -179,13 +180,13 @@ pub struct UnreadableNotice(#[from] serde_json::Error);
 
 impl Notice {
     /// A notice with the template of its kind.
-    pub fn new(key: JobKey, kind: NoticeKind, to: Audience, context: Map<String, Value>) -> Self {
+    pub fn new(key: JobKey, kind: NoticeKind, to: Audience, values: Map<String, Value>) -> Self {
         Self {
             key,
             kind,
             to,
             template: kind.into(),
-            context,
+            values,
         }
     }
 
@@ -210,7 +211,7 @@ mod tests {
         let sample = include_str!("../../../tests/notices/v1.json");
         let notice = Notice::from_args(sample).unwrap();
         assert_eq!(notice.kind, NoticeKind::TrainerAssigned);
-        assert_eq!(notice.context["trainer"], "Zoé Lefèvre");
+        assert_eq!(notice.values["trainer"], "Zoé Lefèvre");
         let again: Value = serde_json::from_str(&notice.to_args().unwrap()).unwrap();
         assert_eq!(again, serde_json::from_str::<Value>(sample).unwrap());
     }

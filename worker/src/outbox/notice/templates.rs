@@ -121,7 +121,7 @@ impl Templates {
             let name = format!("{}.{part}", notice.template);
             self.environment
                 .get_template(&name)
-                .and_then(|template| template.render(Serde(&notice.context)))
+                .and_then(|template| template.render(Serde(&notice.values)))
                 .map_err(|error| {
                     Failure::unmappable(format!("the notice template {name} cannot be filled in: {error}"))
                 })
@@ -218,11 +218,11 @@ mod tests {
         Templates::load(Path::new("no-such-folder")).unwrap()
     }
 
-    fn notice(kind: NoticeKind, context: Value) -> Notice {
-        let Value::Object(context) = context else {
-            panic!("a context is an object")
+    fn notice(kind: NoticeKind, values: Value) -> Notice {
+        let Value::Object(values) = values else {
+            panic!("values are an object")
         };
-        Notice::new(JobKey::parse("notice/1/test").unwrap(), kind, Audience::Admin, context)
+        Notice::new(JobKey::parse("notice/1/test").unwrap(), kind, Audience::Admin, values)
     }
 
     fn full(kind: NoticeKind) -> Value {
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_may_be_missing_may_be_missing() {
-        for (kind, context) in [
+        for (kind, values) in [
             (NoticeKind::TrainerAssigned, json!({"trainer": "Zoé", "course": "Rust"})),
             (
                 NoticeKind::CapacityBelowZero,
@@ -301,7 +301,7 @@ mod tests {
             ),
             (NoticeKind::Digest, json!({"title": "x", "lines": []})),
         ] {
-            defaults().render(&notice(kind, context)).unwrap();
+            defaults().render(&notice(kind, values)).unwrap();
         }
     }
 
@@ -392,9 +392,9 @@ mod tests {
 
     #[test]
     fn html_is_escaped_and_only_web_links_are_links() {
-        let context = json!({"trainer": "<script>", "course": "a & b", "page_url": "javascript:alert(1)"});
+        let values = json!({"trainer": "<script>", "course": "a & b", "page_url": "javascript:alert(1)"});
         let rendered = defaults()
-            .render(&notice(NoticeKind::TrainerAssigned, context))
+            .render(&notice(NoticeKind::TrainerAssigned, values))
             .unwrap();
         assert!(
             !rendered.html.contains("<script>") && rendered.html.contains("&lt;script&gt;"),
@@ -412,9 +412,9 @@ mod tests {
     #[test]
     fn a_subject_is_one_bounded_line_whatever_the_row_says() {
         let hostile = "Rust\r\nBcc: x@evil.test\n\n\u{2028}\u{0}fin";
-        let context = json!({"trainer": "Zoé", "course": hostile});
+        let values = json!({"trainer": "Zoé", "course": hostile});
         let rendered = defaults()
-            .render(&notice(NoticeKind::TrainerAssigned, context))
+            .render(&notice(NoticeKind::TrainerAssigned, values))
             .unwrap();
         assert_eq!(
             rendered.subject.as_str(),

@@ -13,7 +13,7 @@ use passerelle_store::Link;
 use super::farewell::{mark_linked, trash_linked};
 use super::page::sweep_later;
 use super::{Application, Plan, Told};
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -24,7 +24,7 @@ const UNCERTAIN: &str = "uncertain";
 
 /// Marks the pages of removed rows as possibly alive if the parent is about to be written.
 pub(super) async fn expect_restored(
-    bridge: &Bridge,
+    context: &Context,
     rule: &PageRule,
     owner: RowKey,
     plan: &Plan<'_>,
@@ -32,19 +32,19 @@ pub(super) async fn expect_restored(
     let Some(collection) = &rule.collection else {
         return Ok(());
     };
-    let parent = bridge.store.link(owner, &plan.page.slot).await?;
+    let parent = context.store.link(owner, &plan.page.slot).await?;
     if parent.is_none_or(|parent| parent.content_hash == plan.page.hash) {
         return Ok(());
     }
-    for link in removed(bridge, collection, owner, plan).await? {
-        bridge.store.save_link(&uncertain(&link)).await?;
+    for link in removed(context, collection, owner, plan).await? {
+        context.store.save_link(&uncertain(&link)).await?;
     }
     Ok(())
 }
 
 /// Makes the sub-pages as desired and takes away those of removed rows. Says whether anything was written.
 pub(super) async fn apply_parts(
-    bridge: &Bridge,
+    context: &Context,
     rule: &PageRule,
     parent: &Link,
     plan: &Plan<'_>,
@@ -61,7 +61,7 @@ pub(super) async fn apply_parts(
             fields: &collection.write_back,
         };
         let mut application = Application {
-            bridge,
+            context,
             owner: parent.row,
             told,
             page: &page.below(&parent.page),
@@ -69,16 +69,16 @@ pub(super) async fn apply_parts(
         };
         let (link, changed) = match application.ensure().await {
             Ok(ensured) => ensured,
-            Err(failure) => return Err(blame_parent(bridge, parent, failure).await?),
+            Err(failure) => return Err(blame_parent(context, parent, failure).await?),
         };
         CrashPoint::AfterSubPage.pass();
         has_changed |= changed;
-        swept = swept.and(sweep_later(bridge, &link));
+        swept = swept.and(sweep_later(context, &link));
     }
-    for link in removed(bridge, collection, parent.row, plan).await? {
+    for link in removed(context, collection, parent.row, plan).await? {
         has_changed |= match collection.removed {
-            RowDeleted::Trash => trash_linked(bridge, &link, journal).await?,
-            RowDeleted::Mark => mark_linked(bridge, &rule.page.mark, &link, journal).await?,
+            RowDeleted::Trash => trash_linked(context, &link, journal).await?,
+            RowDeleted::Mark => mark_linked(context, &rule.page.mark, &link, journal).await?,
             RowDeleted::Keep => false,
         };
     }
@@ -87,24 +87,24 @@ pub(super) async fn apply_parts(
 
 /// The links of sub-pages whose rows are linked no more.
 async fn removed(
-    bridge: &Bridge,
+    context: &Context,
     collection: &CollectionAction,
     owner: RowKey,
     plan: &Plan<'_>,
 ) -> Result<Vec<Link>, Failure> {
     let kept: HashSet<&Slot> = plan.parts.iter().map(|(_, page)| &page.slot).collect();
     let prefix = format!("{}-", collection.slot);
-    let mut links = bridge.store.links(owner).await?;
+    let mut links = context.store.links(owner).await?;
     links.retain(|link| link.slot.as_str().starts_with(&prefix) && !kept.contains(&link.slot));
     Ok(links)
 }
 
 /// Nothing can be put below a parent that people have put into the trash: the next attempt takes it out first.
-async fn blame_parent(bridge: &Bridge, parent: &Link, failure: Failure) -> Result<Failure, Failure> {
+async fn blame_parent(context: &Context, parent: &Link, failure: Failure) -> Result<Failure, Failure> {
     if failure.status != Some(404) {
         return Ok(failure);
     }
-    bridge.store.save_link(&uncertain(parent)).await?;
+    context.store.save_link(&uncertain(parent)).await?;
     Ok(Failure {
         class: FailureClass::Transient,
         ..failure

@@ -10,7 +10,7 @@ use passerelle_store::Link;
 use super::find::pages_by_token;
 use super::{MARKED, TRASHED};
 use crate::content::marker::Marker;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -18,20 +18,20 @@ use crate::rules::PageRule;
 
 /// Takes leave of the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
 pub async fn farewell(
-    bridge: &Bridge,
+    context: &Context,
     rule: &PageRule,
     row: RowKey,
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {
-    let links = bridge.store.links(row).await?;
+    let links = context.store.links(row).await?;
     if links.is_empty() {
-        return unlinked(bridge, row, &Slot::page(), journal).await;
+        return unlinked(context, row, &Slot::page(), journal).await;
     }
     let mut has_changed = false;
     for link in &links {
         has_changed |= match rule.page.row_deleted {
-            RowDeleted::Trash => trash_linked(bridge, link, journal).await?,
-            RowDeleted::Mark => mark_linked(bridge, &rule.page.mark, link, journal).await?,
+            RowDeleted::Trash => trash_linked(context, link, journal).await?,
+            RowDeleted::Mark => mark_linked(context, &rule.page.mark, link, journal).await?,
             RowDeleted::Keep => false,
         };
     }
@@ -43,14 +43,14 @@ pub async fn farewell(
 }
 
 /// Puts a page into the trash and remembers it there; says whether it had to.
-pub(super) async fn trash_linked(bridge: &Bridge, link: &Link, journal: &mut Journal) -> Result<bool, Failure> {
+pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut Journal) -> Result<bool, Failure> {
     if link.content_hash == TRASHED {
         return Ok(false);
     }
-    match bridge.docmost.trash(journal, &link.page).await {
+    match context.docmost.trash(journal, &link.page).await {
         Ok(()) => {}
         Err(failure) if failure.class == FailureClass::Gone => {
-            bridge.store.forget_link(link.row, &link.slot).await?;
+            context.store.forget_link(link.row, &link.slot).await?;
             return Ok(false);
         }
         Err(failure) => return Err(failure),
@@ -61,13 +61,13 @@ pub(super) async fn trash_linked(bridge: &Bridge, link: &Link, journal: &mut Jou
         written: Timestamp::now(),
         ..link.clone()
     };
-    bridge.store.save_link(&trashed).await?;
+    context.store.save_link(&trashed).await?;
     Ok(true)
 }
 
 /// Lets the title of a page say that its row is gone; says whether it had to. People's words in it stay, and a page in the trash stays there.
 pub(super) async fn mark_linked(
-    bridge: &Bridge,
+    context: &Context,
     mark: &Mark,
     link: &Link,
     journal: &mut Journal,
@@ -75,36 +75,36 @@ pub(super) async fn mark_linked(
     if [MARKED, TRASHED].contains(&link.content_hash.as_str()) {
         return Ok(false);
     }
-    let Some(page) = bridge.docmost.page(journal, &link.page).await? else {
-        bridge.store.forget_link(link.row, &link.slot).await?;
+    let Some(page) = context.docmost.page(journal, &link.page).await? else {
+        context.store.forget_link(link.row, &link.slot).await?;
         return Ok(false);
     };
     let title = page.title.unwrap_or_default();
     if page.deleted_at.is_none() && !title.starts_with(&mark.prefix) {
         let title = format!("{}{title}", mark.prefix);
         let look = (title.as_str(), mark.icon.as_deref());
-        bridge.docmost.retitle(journal, &link.page, look).await?;
+        context.docmost.retitle(journal, &link.page, look).await?;
     }
     let marked = Link {
         content_hash: MARKED.to_owned(),
         written: Timestamp::now(),
         ..link.clone()
     };
-    bridge.store.save_link(&marked).await?;
+    context.store.save_link(&marked).await?;
     Ok(true)
 }
 
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its row unseen.
-async fn unlinked(bridge: &Bridge, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
+async fn unlinked(context: &Context, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
     let marker = Marker::of(row, slot);
-    let mut orphans = bridge.docmost.pages_with_label(journal, &marker.label).await?;
-    if bridge.store.has_intent(row, slot).await? {
-        orphans.extend(pages_by_token(bridge, &marker, journal).await?);
+    let mut orphans = context.docmost.pages_with_label(journal, &marker.label).await?;
+    if context.store.has_intent(row, slot).await? {
+        orphans.extend(pages_by_token(context, &marker, journal).await?);
         orphans.dedup_by(|a, b| a.id == b.id);
-        bridge.store.close_intent(row, slot).await?;
+        context.store.close_intent(row, slot).await?;
     }
     for page in &orphans {
-        bridge.docmost.trash(journal, &page.id).await?;
+        context.docmost.trash(journal, &page.id).await?;
         journal.note("orphan", format!("{} had no link: it is in the trash now", page.id));
     }
     Ok(if orphans.is_empty() {

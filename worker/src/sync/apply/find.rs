@@ -6,7 +6,7 @@ use passerelle_store::Link;
 use super::Application;
 use crate::clients::docmost::{Page, Space};
 use crate::content::marker::Marker;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 
@@ -15,7 +15,7 @@ impl Application<'_, '_> {
     pub(super) async fn marked_page(&mut self) -> Result<Option<Page>, Failure> {
         let mut pages: Vec<Page> = self.page_named_by_row().await?.into_iter().collect();
         let label = &self.page.marker.label;
-        pages.extend(self.bridge.docmost.pages_with_label(self.journal, label).await?);
+        pages.extend(self.context.docmost.pages_with_label(self.journal, label).await?);
         let (living, trashed): (Vec<Page>, Vec<Page>) = pages.into_iter().partition(|page| page.deleted_at.is_none());
         let oldest = self.oldest_of(living).await?;
         Ok(oldest.or_else(|| trashed.into_iter().next()))
@@ -23,18 +23,18 @@ impl Application<'_, '_> {
 
     /// The page of an earlier create with an unknown outcome: without a label yet, or already put into the trash by somebody.
     pub(super) async fn abandoned_page(&mut self, space: &Space) -> Result<Option<Page>, Failure> {
-        let living = pages_by_token(self.bridge, &self.page.marker, self.journal).await?;
+        let living = pages_by_token(self.context, &self.page.marker, self.journal).await?;
         if let Some(page) = self.oldest_of(living).await? {
             return Ok(Some(page));
         }
-        let mut trashed = self.bridge.docmost.trash_of(self.journal, &space.id).await?;
+        let mut trashed = self.context.docmost.trash_of(self.journal, &space.id).await?;
         trashed.retain(|page| page.contains(&self.page.marker.token));
         Ok(trashed.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
     }
 
     /// Looks for pages that an abandoned call made beside the linked one, and puts them into the trash.
     pub(super) async fn sweep(&mut self, link: &Link) -> Result<(), Failure> {
-        let twins = twins(self.bridge, link, self.journal).await?;
+        let twins = twins(self.context, link, self.journal).await?;
         self.trash_extra(twins).await
     }
 
@@ -45,11 +45,11 @@ impl Application<'_, '_> {
         let Some(id) = named.and_then(|text| PageId::parse(text).ok()) else {
             return Ok(None);
         };
-        let Some(page) = self.bridge.docmost.page(self.journal, &id).await? else {
+        let Some(page) = self.context.docmost.page(self.journal, &id).await? else {
             return Ok(None);
         };
         let marker = &self.page.marker;
-        let is_ours = match self.bridge.docmost.labels(self.journal, &page.id).await? {
+        let is_ours = match self.context.docmost.labels(self.journal, &page.id).await? {
             Some(labels) if labels.contains(&marker.label) => true,
             labels => {
                 page.contains(&marker.token)
@@ -79,7 +79,7 @@ impl Application<'_, '_> {
         pages.sort_by(|a, b| a.id.cmp(&b.id));
         pages.dedup_by(|a, b| a.id == b.id);
         for page in pages {
-            self.bridge.docmost.trash(self.journal, &page.id).await?;
+            self.context.docmost.trash(self.journal, &page.id).await?;
             self.journal.note(
                 "second_page",
                 format!("{} was a second page of this row: it is in the trash now", page.id),
@@ -90,23 +90,23 @@ impl Application<'_, '_> {
 }
 
 /// Pages with the marks of a linked page's row and slot, besides the linked page itself.
-pub(crate) async fn twins(bridge: &Bridge, link: &Link, journal: &mut Journal) -> Result<Vec<Page>, Failure> {
+pub(crate) async fn twins(context: &Context, link: &Link, journal: &mut Journal) -> Result<Vec<Page>, Failure> {
     let marker = Marker::of(link.row, &link.slot);
-    let mut pages = bridge.docmost.pages_with_label(journal, &marker.label).await?;
-    pages.extend(pages_by_token(bridge, &marker, journal).await?);
+    let mut pages = context.docmost.pages_with_label(journal, &marker.label).await?;
+    pages.extend(pages_by_token(context, &marker, journal).await?);
     pages.retain(|page| page.id != link.page);
     Ok(pages)
 }
 
 /// Found by the word in the text. A page with another row's label only quotes our word.
 pub(super) async fn pages_by_token(
-    bridge: &Bridge,
+    context: &Context,
     marker: &Marker,
     journal: &mut Journal,
 ) -> Result<Vec<Page>, Failure> {
     let mut ours = Vec::new();
-    for page in bridge.docmost.pages_with_token(journal, &marker.token).await? {
-        let labels = bridge.docmost.labels(journal, &page.id).await?;
+    for page in context.docmost.pages_with_token(journal, &marker.token).await? {
+        let labels = context.docmost.labels(journal, &page.id).await?;
         if labels.is_some_and(|labels| !labels.iter().any(|label| is_foreign(label, marker))) {
             ours.push(page);
         }

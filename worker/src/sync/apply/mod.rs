@@ -42,7 +42,7 @@ pub(crate) use find::twins;
 
 use crate::content::page::DesiredPage;
 use crate::content::row::Row;
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -75,7 +75,7 @@ struct Told<'a> {
 
 /// One page of a plan being carried out.
 struct Application<'a, 'j> {
-    bridge: &'a Bridge,
+    context: &'a Context,
     /// The row whose job this is: its marks and its links are the page's.
     owner: RowKey,
     told: Told<'a>,
@@ -85,12 +85,12 @@ struct Application<'a, 'j> {
 
 /// Whether the row's own page is as desired and the row knows it, as far as is known without asking anybody.
 pub async fn is_applied(
-    bridge: &Bridge,
+    context: &Context,
     rule: &PageRule,
     subject: &Subject<'_>,
     page: &DesiredPage,
 ) -> Result<bool, Failure> {
-    let Some(link) = bridge.store.link(subject.key, &page.slot).await? else {
+    let Some(link) = context.store.link(subject.key, &page.slot).await? else {
         return Ok(false);
     };
     let told = Told {
@@ -98,25 +98,25 @@ pub async fn is_applied(
         row: subject.row,
         fields: &rule.page.write_back,
     };
-    Ok(link.content_hash == page.hash && write_back::missing(bridge, told, &link)?.is_empty())
+    Ok(link.content_hash == page.hash && write_back::missing(context, told, &link)?.is_empty())
 }
 
 /// Makes the pages exist as desired, parents before children, and the rows know them.
 pub async fn apply(
-    bridge: &Bridge,
+    context: &Context,
     rule: &PageRule,
     subject: &Subject<'_>,
     plan: &Plan<'_>,
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {
-    collection::expect_restored(bridge, rule, subject.key, plan).await?;
+    collection::expect_restored(context, rule, subject.key, plan).await?;
     let told = Told {
         key: subject.key,
         row: subject.row,
         fields: &rule.page.write_back,
     };
     let mut application = Application {
-        bridge,
+        context,
         owner: subject.key,
         told,
         page: &plan.page,
@@ -124,8 +124,8 @@ pub async fn apply(
     };
     let (link, mut has_changed) = application.ensure().await?;
     CrashPoint::AfterWriteBack.pass();
-    let swept = sweep_later(bridge, &link);
-    has_changed |= collection::apply_parts(bridge, rule, &link, plan, journal).await?;
+    let swept = sweep_later(context, &link);
+    has_changed |= collection::apply_parts(context, rule, &link, plan, journal).await?;
     swept?;
     Ok(if has_changed {
         Outcome::Synced

@@ -8,7 +8,7 @@ use passerelle_store::{Intent, Link};
 
 use super::{Application, TRASHED, UNSWEPT};
 use crate::clients::docmost::{Page, Space};
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::{Failure, Target};
 
@@ -16,7 +16,7 @@ impl Application<'_, '_> {
     /// The link of the page, which now equals the desired one; and whether anything was written.
     pub(super) async fn ensure_page(&mut self) -> Result<(Link, bool), Failure> {
         let (row, slot) = (self.owner, &self.page.slot);
-        let Some(link) = self.bridge.store.link(row, slot).await? else {
+        let Some(link) = self.context.store.link(row, slot).await? else {
             return Ok((self.find_or_create().await?, true));
         };
         if link.content_hash == self.page.hash {
@@ -30,7 +30,7 @@ impl Application<'_, '_> {
         }
         self.journal
             .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
-        self.bridge.store.forget_link(row, slot).await?;
+        self.context.store.forget_link(row, slot).await?;
         Ok((self.find_or_create().await?, true))
     }
 
@@ -43,16 +43,16 @@ impl Application<'_, '_> {
         }
         let space = self.space().await?;
         let (row, slot) = (self.owner, &self.page.slot);
-        let intent = self.bridge.store.open_intent(row, slot, Timestamp::now()).await?;
+        let intent = self.context.store.open_intent(row, slot, Timestamp::now()).await?;
         CrashPoint::AfterIntent.pass();
         if intent.existed {
-            self.bridge.store.doubt(row, slot, Timestamp::now()).await?;
+            self.context.store.doubt(row, slot, Timestamp::now()).await?;
             if let Some(page) = self.abandoned_page(&space).await? {
                 return self.adopt(&page).await;
             }
-            self.bridge
-                .wait_out_create(intent.started, self.bridge.docmost.timeout(), "page")?;
-            self.bridge.store.renew_intent(row, slot, Timestamp::now()).await?;
+            self.context
+                .wait_out_create(intent.started, self.context.docmost.timeout(), "page")?;
+            self.context.store.renew_intent(row, slot, Timestamp::now()).await?;
         }
         self.create(&space, &intent).await
     }
@@ -72,10 +72,10 @@ impl Application<'_, '_> {
     }
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
-        let (bridge, row, slot) = (self.bridge, self.owner, &self.page.slot);
+        let (context, row, slot) = (self.context, self.owner, &self.page.slot);
         // How long its page may still appear is counted from the intent, not from when it got in line.
-        let late = || async move { Ok(bridge.store.renew_intent(row, slot, Timestamp::now()).await?) }.boxed();
-        let created = bridge.docmost.create(self.journal, &space.id, self.page, &late).await;
+        let late = || async move { Ok(context.store.renew_intent(row, slot, Timestamp::now()).await?) }.boxed();
+        let created = context.docmost.create(self.journal, &space.id, self.page, &late).await;
         if let Err(failure) = &created {
             self.create_failed(failure, intent).await?;
         }
@@ -90,17 +90,17 @@ impl Application<'_, '_> {
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is looked up again.
     async fn create_failed(&self, failure: &Failure, intent: &Intent) -> Result<(), Failure> {
         if failure.status == Some(404) {
-            self.bridge.cache.forget_space(&self.page.space).await;
+            self.context.cache.forget_space(&self.page.space).await;
         }
         if failure.class != FailureClass::Ambiguous && !intent.existed {
-            self.bridge.store.close_intent(self.owner, &self.page.slot).await?;
+            self.context.store.close_intent(self.owner, &self.page.slot).await?;
         }
         Ok(())
     }
 
     /// Makes a page equal to the desired one, out of the trash and in its space; `None` if it is gone for good.
     async fn update(&mut self, id: &PageId) -> Result<Option<Page>, Failure> {
-        let docmost = &self.bridge.docmost;
+        let docmost = &self.context.docmost;
         let page = match docmost.update(self.journal, id, self.page).await {
             Ok(page) => page,
             Err(failure) if failure.class == FailureClass::Gone => return Ok(None),
@@ -130,14 +130,14 @@ impl Application<'_, '_> {
         let (Some(parent), Some(position)) = (&self.page.parent, &self.page.position) else {
             return Ok(());
         };
-        self.bridge
+        self.context
             .docmost
             .place(self.journal, &page.id, parent, position)
             .await
     }
 
     async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
-        self.bridge
+        self.context
             .docmost
             .add_label(self.journal, id, &self.page.marker.label)
             .await?;
@@ -146,14 +146,14 @@ impl Application<'_, '_> {
     }
 
     async fn space(&mut self) -> Result<Space, Failure> {
-        self.bridge.space(self.journal, &self.page.space).await
+        self.context.space(self.journal, &self.page.space).await
     }
 
     /// Stores the link of a page that now equals the desired one; it stays unswept until the window is over.
     async fn save(&mut self, page: Page, before: Option<&Link>) -> Result<Link, Failure> {
         let now = Timestamp::now();
         match before {
-            Some(link) if link.content_hash == UNSWEPT && now.since(link.written) < self.bridge.zombie_window => {
+            Some(link) if link.content_hash == UNSWEPT && now.since(link.written) < self.context.zombie_window => {
                 self.save_as(page, UNSWEPT, link.written).await
             }
             _ => self.save_as(page, &self.page.hash, now).await,
@@ -170,14 +170,14 @@ impl Application<'_, '_> {
             content_hash: hash.to_owned(),
             written,
         };
-        self.bridge.store.save_link(&link).await?;
+        self.context.store.save_link(&link).await?;
         CrashPoint::AfterLinkSaved.pass();
         Ok(link)
     }
 }
 
 /// The page is right, but a second one may still appear: come back when that can no longer be.
-pub(super) fn sweep_later(bridge: &Bridge, link: &Link) -> Result<(), Failure> {
+pub(super) fn sweep_later(context: &Context, link: &Link) -> Result<(), Failure> {
     debug_assert_ne!(
         link.content_hash, TRASHED,
         "a trashed page is never the result of applying a plan"
@@ -185,7 +185,7 @@ pub(super) fn sweep_later(bridge: &Bridge, link: &Link) -> Result<(), Failure> {
     if link.content_hash != UNSWEPT {
         return Ok(());
     }
-    let wait = link.written.plus(bridge.zombie_window).since(Timestamp::now());
+    let wait = link.written.plus(context.zombie_window).since(Timestamp::now());
     let message = "the page exists; looking once more for a second one made by an abandoned call";
     Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
 }

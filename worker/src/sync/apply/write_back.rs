@@ -6,17 +6,17 @@ use passerelle_model::id::PageId;
 use passerelle_store::Link;
 
 use super::{Application, TRASHED, Told};
-use crate::context::Bridge;
+use crate::context::Context;
 use crate::failure::Failure;
 
 impl Application<'_, '_> {
     /// Writes the page's id and address into the row where they are missing or wrong; says whether it had to.
     pub(super) async fn write_back(&mut self, link: &Link) -> Result<bool, Failure> {
-        let wanted = missing(self.bridge, self.told, link)?;
+        let wanted = missing(self.context, self.told, link)?;
         if wanted.is_empty() || self.knows_another_living_page(link).await? {
             return Ok(false);
         }
-        self.bridge.baserow.write(self.journal, self.told.key, &wanted).await?;
+        self.context.baserow.write(self.journal, self.told.key, &wanted).await?;
         Ok(true)
     }
 
@@ -31,7 +31,7 @@ impl Application<'_, '_> {
         let Some(known) = named.and_then(|text| PageId::parse(text).ok()) else {
             return Ok(false);
         };
-        let links = self.bridge.store.links_of_page(&known).await?;
+        let links = self.context.store.links_of_page(&known).await?;
         Ok(links
             .iter()
             .any(|other| other.page != link.page && other.slot == link.slot && other.content_hash != TRASHED))
@@ -40,7 +40,7 @@ impl Application<'_, '_> {
 
 /// The fields in which a row does not tell its page as it should, with the right values.
 pub(super) fn missing<'a>(
-    bridge: &Bridge,
+    context: &Context,
     Told { row, fields, .. }: Told<'a>,
     link: &Link,
 ) -> Result<BTreeMap<&'a str, String>, Failure> {
@@ -54,7 +54,7 @@ pub(super) fn missing<'a>(
         wanted.insert(field.as_str(), link.page.to_string());
     }
     if let Some(field) = fields.url.as_ref().filter(|field| row.cell(field).is_some()) {
-        wanted.insert(field.as_str(), bridge.docmost.page_address(&link.slug_id));
+        wanted.insert(field.as_str(), context.docmost.page_address(&link.slug_id));
     }
     wanted.retain(|field, value| row.text(field) != Some(value));
     Ok(wanted)
