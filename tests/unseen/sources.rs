@@ -94,7 +94,7 @@ async fn a_webhook_that_was_switched_off_is_switched_on_again_and_the_rows_of_th
     system.start_worker().unwrap();
 
     system
-        .wait_for_log("the rows were compared that a webhook may not have told of")
+        .wait_for_log("compared the rows that a webhook may have missed")
         .await;
     let mails = system.people.mails_reach(1).await;
     two_more_looks(&system).await;
@@ -143,7 +143,7 @@ async fn a_table_whose_webhooks_cannot_be_listed_does_not_hold_up_the_others() {
         .unwrap();
     system.start_worker().unwrap();
     system
-        .wait_for_log("the rows were compared that a webhook may not have told of")
+        .wait_for_log("compared the rows that a webhook may have missed")
         .await;
     system.drain().await;
     for row in rows {

@@ -9,7 +9,6 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::Queue;
 use passerelle_queue::gate::Gates;
 use passerelle_queue::loops::Loops;
-use passerelle_queue::schedule::Schedule;
 use passerelle_store::Store;
 use tokio::sync::Mutex;
 
@@ -20,7 +19,6 @@ use crate::journal::Journal;
 use crate::lookups::cache::Cache;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::tables::Tables;
-use crate::maintenance::sources::SourceWatch;
 use crate::outbox::Outbox;
 use crate::rules::Rules;
 
@@ -31,36 +29,33 @@ pub struct Context {
     pub baserow: Baserow,
     /// The wiki.
     pub docmost: Docmost,
-    /// Where the jobs of rows are woken that use a changed row.
+    /// The queue of rows: a changed row requests a sync of the rows whose pages show it.
     pub queue: Queue,
-    /// Outage mode.
+    /// Hold the calls to a system that is down.
     pub gates: Gates,
-    /// Links and intents.
+    /// The ledger, links and intents.
     pub store: Store,
-    /// Look-ups.
+    /// Linked rows and spaces, up to five minutes old.
     pub cache: Cache,
     /// What to do for which table.
     pub rules: Rules,
-    /// Which table a number means.
-    pub tables: Tables,
-    /// Whose turn it is to do what is due from time to time.
-    pub schedule: Schedule,
+    /// The tables that the token sees.
+    pub(crate) tables: Tables,
     /// How long after an unknown outcome a page may still come to exist.
     pub zombie_window: Duration,
-    /// Where people are told.
+    /// Where notices go out.
     pub outbox: Outbox,
-    /// What was synced lately.
-    pub repeats: Repeats,
-    /// Which rows go in circles.
-    pub loops: Loops,
-    /// Who looks after Baserow's webhooks, where there is a user who may.
-    pub sources: Option<SourceWatch>,
-    /// Held by the one job of this process that carries the ledger into the store because it needs what is in it.
-    pub ledger_turn: Mutex<()>,
+    /// The states that were written lately.
+    pub(crate) repeats: Repeats,
+    /// The loop guard.
+    pub(crate) loops: Loops,
+    /// Held by the one job of this process that writes the ledger to the store because it needs its events.
+    pub(crate) ledger_turn: Mutex<()>,
 }
 
 impl Context {
-    /// "Not found" proves nothing while an abandoned create, begun at `started`, may still make a `what`: a hold until then, which blames nobody.
+    /// Holds the job (no attempt counted) while an earlier create, begun at `started`, may still make a `what`:
+    /// until then "not found" proves nothing.
     pub fn wait_out_create(&self, started: Timestamp, timeout: Duration, what: &str) -> Result<(), Failure> {
         let wait = started.plus(timeout).plus(self.zombie_window).since(Timestamp::now());
         if wait.is_zero() {

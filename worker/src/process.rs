@@ -12,8 +12,8 @@
 //! **Races.** The row changes while we work: its event marks the running job dirty, and it runs again. The row is deleted while we work: the write
 //! back finds no row, the next attempt takes the way of a deleted row. The worker dies: the lease expires and another one starts from the top.
 //!
-//! **And the people?** Rules of a table may also tell people of its events, one by one: see [`telling`]. That is done before the page, and its
-//! failure is looked at after it, so that neither keeps the other from happening.
+//! **Notices.** Rules of a table may also notify people of its events, one by one: see [`notify`]. That happens before the page, and its
+//! failure is looked at after it, so that neither prevents the other.
 //!
 //! **Where is the echo check?** Our own writes are sent without webhooks, the ingress closes what differs in nothing but our own fields,
 //! and what still gets here ends as `no_change` by its hash, without a call to Docmost.
@@ -33,10 +33,10 @@ use crate::failure::{self, Failure};
 use crate::journal::Journal;
 use crate::lookups::repeats;
 use crate::lookups::tables::is_table;
-use crate::notify::{self, Occasion, Told};
+use crate::notify::{self, Notified, RowNotices};
 use crate::outage;
-use crate::rules::{PageRule, Subject, reacts};
-use crate::sync::apply::{Plan, apply, farewell, is_applied};
+use crate::rules::{PageRule, Plan, Subject, reacts};
+use crate::sync::apply::{apply, delete_pages, is_applied};
 use crate::sync::dependents;
 use crate::sync::linked_rows::{JobRows, Linking};
 use crate::sync::parking;
@@ -90,22 +90,22 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     parking::keep_out(context, &table, key).await?;
     // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
     context.cache.forget_row(&table.name, key.row, &[]).await;
-    let woken = dependents::wake(context, &table, key, job, journal).await?;
+    let propagated = dependents::propagate(context, &table, key, job, journal).await?;
     let rule = context.rules.page_of(|reference| is_table(reference, &table));
     let rule = rule.filter(|rule| reacts(rule, job.kinds));
     let notices = notify::rules_for(context, &table, job);
     if rule.is_none() && notices.is_empty() {
-        return Ok(without_a_page(woken));
+        return Ok(without_a_page(propagated));
     }
     let row = read_row(context, key, journal).await?;
-    let occasion = Occasion {
+    let row_notices = RowNotices {
         context,
         table: &table,
         key,
         row: row.as_ref(),
     };
-    // What goes wrong with a notice must not keep the page from its row, so it is looked at afterwards.
-    let told = occasion.tell(&notices, job, journal).await;
+    // A failed notice must not prevent the page, so it is looked at afterwards.
+    let notified = row_notices.notify(&notices, job, journal).await;
     let outcome = match (rule, &row) {
         (Some(rule), Some(row)) => {
             let table = &table;
@@ -113,28 +113,28 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         }
         (Some(rule), None) if reacts(rule, EventKinds::of(EventKind::Deleted)) => {
             context.repeats.forget((&table.name, key.row)).await;
-            farewell(context, rule, key, journal).await?
+            delete_pages(context, rule, key, journal).await?
         }
-        (None, Some(_)) => without_a_page(woken),
+        (None, Some(_)) => without_a_page(propagated),
         (_, None) => Outcome::RowNotFound,
     };
-    Ok(with_notices(outcome, told?))
+    Ok(with_notices(outcome, notified?))
 }
 
 /// How the event of a row ends that has no page of its own, but may be shown on the pages of others.
-fn without_a_page(woken: Option<usize>) -> Outcome {
-    match woken {
+fn without_a_page(propagated: Option<usize>) -> Outcome {
+    match propagated {
         None => Outcome::Ignored(IgnoredReason::NoRule),
         Some(0) => Outcome::NoChange,
         Some(_) => Outcome::Synced,
     }
 }
 
-/// People who were told something are an effect like a page that was written; a look that found nothing to tell is no change.
-fn with_notices(outcome: Outcome, told: Told) -> Outcome {
-    match (told, outcome) {
-        (Told::Something, Outcome::NoChange | Outcome::RowNotFound | Outcome::Ignored(_)) => Outcome::Synced,
-        (Told::Nothing, Outcome::Ignored(IgnoredReason::NoRule)) => Outcome::NoChange,
+/// A notice is an effect like a page that was written; a look that found no notice due is no change.
+fn with_notices(outcome: Outcome, notified: Notified) -> Outcome {
+    match (notified, outcome) {
+        (Notified::Something, Outcome::NoChange | Outcome::RowNotFound | Outcome::Ignored(_)) => Outcome::Synced,
+        (Notified::Nothing, Outcome::Ignored(IgnoredReason::NoRule)) => Outcome::NoChange,
         (_, outcome) => outcome,
     }
 }
@@ -159,11 +159,11 @@ async fn sync(
         address: &address,
     };
     let page = context.rules.plan(rule, &subject)?;
-    let parts = linking.sub_page_rows(rule, &mut reader).await?;
-    let part_pages = context.rules.plan_parts(rule, &subject, &parts)?;
+    let linked = linking.sub_page_rows(rule, &mut reader).await?;
+    let pages = context.rules.plan_sub_pages(rule, &subject, &linked)?;
     let plan = Plan {
         page,
-        parts: parts.iter().zip(part_pages).collect(),
+        sub_pages: linked.iter().zip(pages).collect(),
     };
     CrashPoint::AfterPlan.pass();
     let (place, state) = ((table.name.as_str(), key.row), repeats::state_of(&plan));

@@ -37,12 +37,12 @@ pub struct RunnerSettings {
 
 /// What every handler needs.
 #[derive(Debug, Clone)]
-struct Hands {
+struct JobContext {
     context: Arc<Context>,
     /// Whose jobs they are.
     queue: QueueName,
     /// The grace time is over.
-    hurry: CancellationToken,
+    grace_over: CancellationToken,
 }
 
 /// Runs jobs until told to stop, and then until the running ones have ended or were given back.
@@ -59,23 +59,23 @@ pub async fn run(
         concurrency: settings.concurrency,
         lease: settings.lease,
     });
-    let hurry = CancellationToken::new();
-    let hands = Hands {
+    let grace_over = CancellationToken::new();
+    let job_context = JobContext {
         context,
         queue: queue.name(),
-        hurry: hurry.clone(),
+        grace_over: grace_over.clone(),
     };
     tracing::info!(worker = %name, queue = queue.name().as_str(), concurrency = settings.concurrency, "the worker takes jobs");
     let worker = WorkerBuilder::new(name.as_str())
         .backend(backend)
-        .data(hands)
+        .data(job_context)
         .concurrency(settings.concurrency)
         .build(attempt);
     let told = async move {
         stop.cancelled().await;
         tokio::spawn(async move {
             tokio::time::sleep(settings.grace).await;
-            hurry.cancel();
+            grace_over.cancel();
         });
         Ok::<(), WorkerError>(())
     };
@@ -84,9 +84,9 @@ pub async fn run(
     Ok(())
 }
 
-async fn attempt(leased: Leased, hands: Data<Hands>) {
-    let hands = Hands::clone(&hands);
-    let (context, queue) = (Arc::clone(&hands.context), hands.queue);
+async fn attempt(leased: Leased, job_context: Data<JobContext>) {
+    let job_context = JobContext::clone(&job_context);
+    let (context, queue) = (Arc::clone(&job_context.context), job_context.queue);
     let probe_of = leased.is_probe().then_some(queue);
     let job = leased.job();
     let span = tracing::info_span!(
@@ -98,11 +98,11 @@ async fn attempt(leased: Leased, hands: Data<Hands>) {
         attempt = job.attempts + 1
     );
     // A panic has been recorded by then: the lease counts it as a crash of the job.
-    let ended = tokio::spawn(attempt_and_settle(leased, hands).instrument(span)).await;
+    let ended = tokio::spawn(attempt_and_settle(leased, job_context).instrument(span)).await;
     outage::tell(&context.gates, probe_of, ended.ok().as_ref()).await;
 }
 
-async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
+async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempted {
     CrashPoint::AfterFetch.pass();
     let started = Timestamp::now();
     let given_back = || Settlement {
@@ -111,8 +111,8 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
         started,
     };
     let settlement = tokio::select! {
-        settlement = process_job(&hands, &leased) => settlement,
-        () = hands.hurry.cancelled() => given_back(),
+        settlement = process_job(&job_context, &leased) => settlement,
+        () = job_context.grace_over.cancelled() => given_back(),
         () = leased.lost() => given_back(),
     };
     log(leased.job(), &settlement);
@@ -128,10 +128,10 @@ async fn attempt_and_settle(leased: Leased, hands: Hands) -> Attempted {
     attempted
 }
 
-async fn process_job(hands: &Hands, leased: &Leased) -> Settlement {
-    let (context, job, chance) = (&*hands.context, leased.job(), rand::random());
+async fn process_job(job_context: &JobContext, leased: &Leased) -> Settlement {
+    let (context, job, chance) = (&*job_context.context, leased.job(), rand::random());
     let work = Box::pin(async {
-        match hands.queue {
+        match job_context.queue {
             QueueName::Sync => process(context, job, chance).await,
             QueueName::Mail => deliver(context, job, Channel::Mail, chance).await,
             QueueName::Slack => deliver(context, job, Channel::Slack, chance).await,

@@ -14,8 +14,8 @@ use passerelle_queue::gate::GatePolicy;
 use passerelle_queue::loops::LoopPolicy;
 
 use crate::clients::mail::Mail;
-use crate::maintenance::tasks::RoundSettings;
-use crate::outbox::notice::Templates;
+use crate::maintenance::tasks::TaskSettings;
+use crate::outbox::templates::Templates;
 use crate::rules::{NoticeRuleAction, RuleSources, Rules};
 use crate::runner::RunnerSettings;
 
@@ -51,7 +51,7 @@ pub struct Settings {
     /// `GATE_…`: when to spare a target that is down.
     pub gates: GatePolicy,
     /// What is done from time to time.
-    pub rounds: RoundSettings,
+    pub tasks: TaskSettings,
     /// `DEAD_LETTERS_BUDGET_BYTES`.
     pub dead_letters: DeadLetterSettings,
     /// What to do for which table.
@@ -95,7 +95,7 @@ impl Settings {
         let baserow_user = BaserowUserSettings::read(&mut reader);
         let docmost = DocmostSettings::read(&mut reader);
         let gates = GatePolicy::read(&mut reader);
-        let rounds = RoundSettings::read(&mut reader);
+        let tasks = TaskSettings::read(&mut reader);
         let dead_letters = DeadLetterSettings::read(&mut reader);
         let loops = LoopPolicy::read(&mut reader);
         let (rules, templates) = reader.finish(rules.zip(templates))?.ok_or(Problems(Vec::new()))?;
@@ -114,7 +114,7 @@ impl Settings {
             baserow_user,
             docmost,
             gates,
-            rounds,
+            tasks,
             dead_letters,
             rules,
             loops,

@@ -27,7 +27,8 @@ use crate::lookups::tables::Tables;
 use crate::maintenance::health::OpenedStore;
 use crate::maintenance::ledger_writer::LedgerWriter;
 use crate::maintenance::sources::SourceWatch;
-use crate::maintenance::{health, heartbeat, probe, tasks};
+use crate::maintenance::tasks::PeriodicTasks;
+use crate::maintenance::{health, heartbeat, probe};
 use crate::notify::{dead_budget, incidents};
 use crate::outbox::Outbox;
 use crate::runner;
@@ -70,13 +71,17 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     };
     let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
-    let (runner, round, keep) = (settings.runner(), settings.rounds, settings.ledger_keep);
+    let (runner, tasks, keep) = (settings.runner(), settings.tasks, settings.ledger_keep);
     let dead_letters = settings.dead_letters;
+    let user = settings.baserow_user.clone();
+    let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
     let context = Arc::new(context(settings, redis.clone(), store.clone())?);
     let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
     let writer = writer.keep(keep);
-    let beside = tokio::spawn(run_beside(Arc::clone(&context), redis, dead_letters));
-    let rounds = tokio::spawn(tasks::run(Arc::clone(&context), round, stop.clone()));
+    let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), dead_letters));
+    let schedule = Schedule::new(redis, context.gates.process().clone());
+    let tasks = PeriodicTasks::new(Arc::clone(&context), schedule, sources, tasks);
+    let tasks = tokio::spawn(tasks.run(stop.clone()));
 
     // The writer stops after the runner: the last settlements are facts too.
     let written = CancellationToken::new();
@@ -84,7 +89,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
     let writer = tokio::spawn(writer.run(written.clone()));
     let result = run_queues(runner, &queue, &context, &stop).await;
-    rounds.await?;
+    tasks.await?;
     written.cancel();
     writer.await?;
     alive.await?;
@@ -130,14 +135,10 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
     let slack = settings.slack.as_ref().map(Slack::new).transpose();
     let slack = slack.context("the HTTP client for Slack")?;
     let outbox = Outbox::new(settings.templates, (settings.mail, slack), &redis, store.clone());
-    let user = settings.baserow_user;
-    let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
     Ok(Context {
-        sources,
         baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())
             .context("the HTTP client for Docmost")?,
-        schedule: Schedule::new(redis.clone(), gates.process().clone()),
         gates,
         queue: Queue::new(redis.clone(), QueueName::Sync),
         store,

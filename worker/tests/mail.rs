@@ -10,9 +10,11 @@ use passerelle_model::time::Timestamp;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_sandbox::smtp::{self, Encryption, Options, Server};
 use passerelle_worker::clients::mail::Mail;
+use passerelle_worker::content::notice::{Audience, Notice, NoticeKind, Recipient};
+use passerelle_worker::content::rendered::Rendered;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
-use passerelle_worker::outbox::notice::{Audience, Notice, NoticeKind, Recipient, Rendered, Templates};
+use passerelle_worker::outbox::templates::Templates;
 use serde_json::json;
 
 const NOON: Timestamp = Timestamp::from_millis(1_732_280_000_000);

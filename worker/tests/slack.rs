@@ -9,9 +9,11 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_sandbox::slack::{self, Options, Server};
 use passerelle_worker::clients::slack::Slack;
+use passerelle_worker::content::notice::{Audience, Notice, NoticeKind};
+use passerelle_worker::content::rendered::Rendered;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
-use passerelle_worker::outbox::notice::{Audience, Notice, NoticeKind, Rendered, Templates};
+use passerelle_worker::outbox::templates::Templates;
 use serde_json::json;
 
 fn start() -> anyhow::Result<Server> {

@@ -80,9 +80,9 @@ fn done(item: &ItemStory) -> &'static str {
         "The page was made equal to the row"
     } else if did(&["trash_page"]) {
         "The page went to the trash, because its row is not there any more"
-    } else if did(&["tell", "check_capacity"]) {
+    } else if did(&["notify", "tell", "check_capacity"]) {
         "People were told what they should know of it"
-    } else if did(&["wake_rows"]) {
+    } else if did(&["propagate", "wake_rows"]) {
         "The rows whose pages show this one were told to look at it again"
     } else {
         "The page was made equal to the row"

@@ -17,9 +17,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::answer::{Answer, Effect, exchange, http};
+use crate::content::rendered::Rendered;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
-use crate::outbox::notice::Rendered;
 
 /// The longest message, in characters; Slack shows 4,000 well and cuts at 40,000.
 const MOST_CHARS: usize = 3_500;
@@ -91,11 +91,11 @@ fn judge(answer: &Answer) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::notice::Subject;
+    use crate::content::rendered::SubjectLine;
 
     fn words(subject: &str, text: &str) -> Rendered {
         Rendered {
-            subject: Subject::new(subject),
+            subject: SubjectLine::new(subject),
             text: text.to_owned(),
             html: String::new(),
         }

@@ -1,5 +1,7 @@
-//! What rows and pages are made of. Pure: nothing here reads a file, a clock or a network.
+//! What rows, pages and notices are made of. Pure: nothing here reads a file, a clock or a network.
 
 pub mod marker;
+pub mod notice;
 pub mod page;
+pub mod rendered;
 pub mod row;

@@ -17,7 +17,7 @@ use redis::AsyncCommands as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::{Failure, Target};
-use crate::sync::apply::Plan;
+use crate::rules::Plan;
 
 /// What was synced lately.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ pub fn too_soon(wait: Duration) -> Failure {
 pub fn state_of(plan: &Plan<'_>) -> String {
     let mut hasher = Sha256::new();
     hasher.update(&plan.page.hash);
-    for (_, page) in &plan.parts {
+    for (_, page) in &plan.sub_pages {
         hasher.update(&page.hash);
     }
     hex::encode(hasher.finalize())

@@ -11,10 +11,10 @@ use passerelle_queue::{DeadLoad, QueueName, Redis};
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outbox::Cause;
-use crate::outbox::notice::NoticeKind;
 
 /// How often the dead letters are weighed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -89,7 +89,7 @@ pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSetting
         if !budget.is_passed {
             continue;
         }
-        match tell(context, redis, &loads, (budget.bytes, told)).await {
+        match notify_admin(context, redis, &loads, (budget.bytes, told)).await {
             Ok(since) => told = Some(since),
             Err(failure) => tracing::debug!(%failure, "the dead letters could not be told yet; it is tried again"),
         }
@@ -97,7 +97,7 @@ pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSetting
 }
 
 /// Posts the notice of the present alert, unless this process has. Returns which alert it is.
-async fn tell(
+async fn notify_admin(
     context: &Context,
     redis: &Redis,
     loads: &[(QueueName, DeadLoad)],
@@ -116,7 +116,7 @@ async fn tell(
         at: None,
     };
     let notice = (NoticeKind::DeadLetters, &values(loads, budget));
-    context.outbox.tell_admin(notice, cause, &[]).await?;
+    context.outbox.notify_admin(notice, cause, &[]).await?;
     tracing::info!(%event, "the admin is told of the dead letters");
     Ok(since)
 }

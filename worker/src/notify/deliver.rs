@@ -14,12 +14,12 @@ use passerelle_queue::gate::GateName;
 use passerelle_store::NoticeState;
 
 use crate::clients::guard::Guard;
+use crate::content::notice::Notice;
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::{self, Failure, Target};
 use crate::journal::Journal;
 use crate::outage;
-use crate::outbox::notice::Notice;
 
 /// Attempts to send a notice and says how it ended.
 pub async fn deliver(context: &Context, job: &Job, channel: Channel, chance: f64) -> Settlement {

@@ -2,7 +2,7 @@
 //!
 //! The gates write every fact down once, in the step that makes it true (see [`Incident`]). Every worker reads that list and posts a notice for
 //! each fact that is a message; the notice is named after the fact, so however many workers read it, and however often, it is one notice.
-//! There is no lease to be lost, and a fact that was written while no worker lived is told by the next one that starts.
+//! There is no lease to be lost, and a fact that was written while no worker lived is posted by the next one that starts.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use passerelle_queue::gate::{Incident, IncidentKind};
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outbox::Cause;
-use crate::outbox::notice::NoticeKind;
 
 /// How often the list is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Facts that one look reads; an outage makes a handful.
 const FACTS: usize = 100;
-/// Older news are no news: what a starting worker finds of last week is not told.
+/// Older news are no news: what a starting worker finds of last week is not posted.
 const NEWS_FOR: Duration = Duration::from_hours(24);
 
 /// Runs until it is dropped.
 pub async fn run(context: &Context) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = None;
+    let mut posted = None;
     loop {
         looks.tick().await;
-        match tell_news(context, told.as_ref()).await {
-            Ok(Some(newest)) => told = Some(newest),
+        match post_new(context, posted.as_ref()).await {
+            Ok(Some(newest)) => posted = Some(newest),
             Ok(None) => {}
-            Err(failure) => tracing::debug!(%failure, "an outage could not be told yet; it is tried again"),
+            Err(failure) => tracing::debug!(%failure, "an outage could not be posted yet; it is tried again"),
         }
     }
 }
 
 /// Posts what is newer than the last look saw; returns the newest fact.
-async fn tell_news(context: &Context, told: Option<&Incident>) -> Result<Option<Incident>, Failure> {
+async fn post_new(context: &Context, posted: Option<&Incident>) -> Result<Option<Incident>, Failure> {
     let incidents = context.gates.incidents(FACTS).await;
     let incidents = incidents.map_err(|error| Failure::unmappable(error.to_string()))?;
     let Some(newest) = incidents.first().cloned() else {
@@ -49,17 +49,17 @@ async fn tell_news(context: &Context, told: Option<&Incident>) -> Result<Option<
     let oldest = Timestamp::now().minus(NEWS_FOR);
     let news = incidents
         .iter()
-        .take_while(|incident| Some(*incident) != told && incident.at >= oldest);
+        .take_while(|incident| Some(*incident) != posted && incident.at >= oldest);
     let mut messages: Vec<&Incident> = news.filter(|incident| incident.is_message()).collect();
     messages.reverse();
     for incident in messages {
-        tell(context, incident).await?;
+        post(context, incident).await?;
     }
     Ok(Some(newest))
 }
 
-/// One notice for each channel by which the admin is told.
-async fn tell(context: &Context, incident: &Incident) -> Result<(), Failure> {
+/// One notice for each channel by which the admin is posted.
+async fn post(context: &Context, incident: &Incident) -> Result<(), Failure> {
     let Some((kind, values)) = in_words(incident) else {
         return Ok(());
     };
@@ -74,7 +74,7 @@ async fn tell(context: &Context, incident: &Incident) -> Result<(), Failure> {
     };
     context
         .outbox
-        .tell_admin((kind, &values), cause, &[kind.as_str()])
+        .notify_admin((kind, &values), cause, &[kind.as_str()])
         .await?;
     Ok(())
 }
@@ -119,7 +119,8 @@ fn minutes(millis: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::notice::{Audience, Notice, Templates};
+    use crate::content::notice::{Audience, Notice};
+    use crate::outbox::templates::Templates;
 
     fn rendered(what: IncidentKind) -> Option<String> {
         let incident = Incident {

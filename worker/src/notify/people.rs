@@ -6,23 +6,32 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 #[derive(Deserialize)]
-struct Body {
+struct EventBody {
     #[serde(default)]
     items: Vec<Map<String, Value>>,
     #[serde(default)]
     old_items: Vec<Map<String, Value>>,
 }
 
-/// The rows that `row` links to by a field in `items` and `old_items`. The field is named by its name, or as `field_<number>`.
-pub fn named_in(payload: &[u8], row: RowId, (name, number): (&str, Option<u64>)) -> Vec<RowId> {
-    let Ok(Body { items, old_items }) = serde_json::from_slice(payload) else {
+/// A link field, as webhooks name it: by its name, or as `field_<number>`.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkField<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its number, where it is known.
+    pub number: Option<u64>,
+}
+
+/// The rows that `row` links to by a field in `items` and `old_items`.
+pub fn named_in(payload: &[u8], row: RowId, field: LinkField<'_>) -> Vec<RowId> {
+    let Ok(EventBody { items, old_items }) = serde_json::from_slice(payload) else {
         return Vec::new();
     };
-    let by_number = number.map(|number| format!("field_{number}"));
+    let by_number = field.number.map(|number| format!("field_{number}"));
     let is_row = |item: &&Map<String, Value>| item.get("id").and_then(Value::as_u64) == Some(row.get());
     let mut named = Vec::new();
     for item in items.iter().chain(&old_items).filter(is_row) {
-        let links = item.get(name).or_else(|| item.get(by_number.as_ref()?));
+        let links = item.get(field.name).or_else(|| item.get(by_number.as_ref()?));
         let ids = links.and_then(Value::as_array).into_iter().flatten();
         named.extend(ids.filter_map(|link| RowId::new(link.get("id")?.as_u64()?).ok()));
     }
@@ -37,7 +46,14 @@ mod tests {
 
     fn named(payload: &Value, number: Option<u64>) -> Vec<u64> {
         let row = RowId::new(5).unwrap();
-        let named = named_in(payload.to_string().as_bytes(), row, ("Personne", number));
+        let named = named_in(
+            payload.to_string().as_bytes(),
+            row,
+            LinkField {
+                name: "Personne",
+                number,
+            },
+        );
         named.into_iter().map(RowId::get).collect()
     }
 

@@ -5,7 +5,7 @@
 //! the sweep, which looks for notices that wait for more than [`SWEPT_AFTER`]: a job that is there already is not made twice.
 //! **Not silent.** A notice whose channel is not set up is stored as `off`, with the setting that is missing.
 
-pub mod notice;
+pub mod templates;
 
 use std::time::Duration;
 
@@ -21,9 +21,10 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clients::mail::Mail;
 use crate::clients::slack::Slack;
+use crate::content::notice::{Audience, Notice, NoticeKind};
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
-use crate::outbox::notice::{Audience, Notice, NoticeKind, Templates};
+use templates::Templates;
 
 /// How often the notices that wait are looked through, and how old they are by then: a job gets to its worker far sooner.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -98,7 +99,7 @@ impl Outbox {
     }
 
     /// Tells the admin by every such channel, once however often it is called. `about` tells several notices of one cause apart. Returns what became of each.
-    pub async fn tell_admin(
+    pub async fn notify_admin(
         &self,
         (kind, values): (NoticeKind, &Map<String, Value>),
         cause: Cause<'_>,
@@ -130,7 +131,8 @@ impl Outbox {
         &self,
         notice: &Notice,
         channel: Channel,
-        (cause, why): (Cause<'_>, String),
+        cause: Cause<'_>,
+        why: String,
     ) -> Result<NoticeState, Failure> {
         self.add(notice, channel, (cause, NoticeState::Failed, Some(why))).await
     }

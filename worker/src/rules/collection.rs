@@ -15,13 +15,13 @@ use crate::content::row::Row;
 use crate::failure::Failure;
 
 /// Most sub-pages of one page; one job makes them all.
-pub const MOST_PARTS: usize = 300;
+pub const MOST_SUB_PAGES: usize = 300;
 /// Positions are whole numbers of four digits to the base 62 behind a `d`: what Docmost's fractional indexes call an integer, five characters long.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A linked row that gets a sub-page.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
+pub struct SubPageRow {
     /// Which row.
     pub key: RowKey,
     /// Its values.
@@ -31,45 +31,45 @@ pub struct Part {
 }
 
 /// The slot of a linked row's sub-page, e.g. `bloc-17`.
-pub fn part_slot(collection: &CollectionAction, row: RowId) -> Result<Slot, Failure> {
+pub fn sub_page_slot(collection: &CollectionAction, row: RowId) -> Result<Slot, Failure> {
     Slot::parse(&format!("{}-{row}", collection.slot)).map_err(|error| Failure::unmappable(error.to_string()))
 }
 
 impl Rules {
     /// The sub-pages that this rule wants below the row's page, in order; none for a rule without a collection.
-    pub fn plan_parts(
+    pub fn plan_sub_pages(
         &self,
         rule: &PageRule,
         subject: &Subject<'_>,
-        parts: &[Part],
+        linked: &[SubPageRow],
     ) -> Result<Vec<DesiredPage>, Failure> {
         let Some(collection) = &rule.collection else {
             return Ok(Vec::new());
         };
-        let planned = parts.iter().enumerate().map(|(index, part)| {
-            let slot = part_slot(collection, part.key.row)?;
+        let planned = linked.iter().enumerate().map(|(index, linked)| {
+            let slot = sub_page_slot(collection, linked.key.row)?;
             let draft = Draft {
                 marker: Marker::of(subject.key, &slot),
                 slot,
-                title: template::part_title_of(&rule.name),
+                title: template::sub_page_title_of(&rule.name),
                 body: &collection.body,
                 body_updates: collection.body_updates,
                 icons: collection.icon.as_ref(),
-                row: &part.row,
-                address: &part.address,
+                row: &linked.row,
+                address: &linked.address,
                 position: Some(position(index)),
             };
-            self.page(&rule.page.space, draft, &part_variables(subject, part))
+            self.page(&rule.page.space, draft, &sub_page_variables(subject, linked))
         });
         planned.collect()
     }
 }
 
 /// `row` is the linked row, `parent` the rule's own; the rule's links keep their names.
-fn part_variables(subject: &Subject<'_>, part: &Part) -> Value {
+fn sub_page_variables(subject: &Subject<'_>, linked: &SubPageRow) -> Value {
     let own = [
         ("parent".to_owned(), template::row_value(subject.row)),
-        ("row".to_owned(), template::row_value(&part.row)),
+        ("row".to_owned(), template::row_value(&linked.row)),
     ];
     Value::from_pairs(linked_values(subject).chain(own))
 }
@@ -126,15 +126,15 @@ body = "bloc.md"
         }
     }
 
-    fn part(id: u64, title: &str) -> Part {
-        Part {
+    fn linked(id: u64, title: &str) -> SubPageRow {
+        SubPageRow {
             key: format!("t4/r{id}").parse().unwrap(),
             row: Row::from_json(&json!({"id": id, "Titre": title}).to_string()).unwrap(),
             address: format!("https://baserow.example.org/{id}"),
         }
     }
 
-    fn plan(parts: &[Part]) -> Vec<DesiredPage> {
+    fn plan(linked: &[SubPageRow]) -> Vec<DesiredPage> {
         let rules = Rules::compile(&sources(RULE)).unwrap();
         let row = Row::from_json(&json!({"id": 9, "Titre": "Rust"}).to_string()).unwrap();
         let subject = Subject {
@@ -144,13 +144,13 @@ body = "bloc.md"
             address: "https://baserow.example.org/9",
         };
         rules
-            .plan_parts(rules.pages().next().unwrap(), &subject, parts)
+            .plan_sub_pages(rules.pages().next().unwrap(), &subject, linked)
             .unwrap()
     }
 
     #[test]
     fn a_bloc_becomes_a_page_in_a_slot_of_its_own() {
-        let pages = plan(&[part(17, "Bases"), part(3, "Suite")]);
+        let pages = plan(&[linked(17, "Bases"), linked(3, "Suite")]);
         let shown: Vec<_> = pages
             .iter()
             .map(|page| {
@@ -172,7 +172,7 @@ body = "bloc.md"
 
     #[test]
     fn below_another_parent_it_is_another_state() {
-        let page = plan(&[part(17, "Bases")]).remove(0);
+        let page = plan(&[linked(17, "Bases")]).remove(0);
         let below = |id: &str| page.below(&PageId::parse(id).unwrap());
         assert_eq!(below("a").hash, below("a").hash);
         assert_ne!(below("a").hash, below("b").hash);
@@ -215,13 +215,13 @@ body = "bloc.md"
 
     proptest! {
         #[test]
-        fn slots_and_tokens_are_unique_and_positions_rise(ids in prop::collection::hash_set(1_u64..100_000, 0..MOST_PARTS)) {
-            let parts: Vec<Part> = ids.into_iter().map(|id| part(id, "x")).collect();
-            let pages = plan(&parts);
-            prop_assert_eq!(&pages, &plan(&parts), "the same rows always give the same plan");
+        fn slots_and_tokens_are_unique_and_positions_rise(ids in prop::collection::hash_set(1_u64..100_000, 0..MOST_SUB_PAGES)) {
+            let linked: Vec<SubPageRow> = ids.into_iter().map(|id| linked(id, "x")).collect();
+            let pages = plan(&linked);
+            prop_assert_eq!(&pages, &plan(&linked), "the same rows always give the same plan");
             let slots: HashSet<_> = pages.iter().map(|page| &page.slot).collect();
             let tokens: HashSet<_> = pages.iter().map(|page| &page.marker.token).collect();
-            prop_assert_eq!((slots.len(), tokens.len()), (parts.len(), parts.len()));
+            prop_assert_eq!((slots.len(), tokens.len()), (linked.len(), linked.len()));
             prop_assert!(pages.is_sorted_by(|a, b| a.position < b.position));
             prop_assert!(pages.iter().all(|page| page.position.as_ref().is_some_and(|position| position.len() == 5)));
         }

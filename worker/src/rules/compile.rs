@@ -214,7 +214,7 @@ impl Check<'_> {
             rule,
             own_names: &["row", "parent"],
         };
-        self.title(&texts, &template::part_title_of(&spec.name), &collection.title);
+        self.title(&texts, &template::sub_page_title_of(&spec.name), &collection.title);
         self.body(&texts, &collection.body);
     }
 

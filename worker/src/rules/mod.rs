@@ -20,12 +20,12 @@ use passerelle_model::config::{CapacityAction, CollectionAction, NoticeAction, P
 use passerelle_model::event::EventKind;
 use passerelle_model::job::EventKinds;
 
-pub use collection::{MOST_PARTS, Part, part_slot};
+pub use collection::{MOST_SUB_PAGES, SubPageRow, sub_page_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
-pub use notice::{CAUSE, Saying};
-pub use plan::Subject;
+pub use notice::{CAUSE, NoticeValues};
+pub use plan::{Plan, Subject};
 pub use wiki::{DesiredRow, is_in_space, is_space_of};
 
 /// All rules, checked and ready.

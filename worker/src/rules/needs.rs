@@ -143,28 +143,28 @@ impl Needs<'_> {
             return;
         };
         self.add(Owner::Row, &collection.of, Purpose::Link, "collection.of");
-        let parts = Owner::Linked(collection.of.clone());
+        let linked = Owner::Linked(collection.of.clone());
         let owner = |name: &str| match name {
-            "row" => Some(parts.clone()),
+            "row" => Some(linked.clone()),
             "parent" => Some(Owner::Row),
             _ => None,
         };
         let follows = collection.body_updates == BodyUpdates::Replace;
         self.template(
-            (&template::part_title_of(&self.rule.name), "collection.title"),
+            (&template::sub_page_title_of(&self.rule.name), "collection.title"),
             true,
             owner,
         );
         self.template((&collection.body, &collection.body), follows, owner);
         if let Some(icon) = &collection.icon {
             self.add(
-                parts.clone(),
+                linked.clone(),
                 &icon.field,
                 Purpose::Read { follows: true },
                 "collection.icon",
             );
         }
-        self.write_back(&parts, &collection.write_back, "collection.write_back");
+        self.write_back(&linked, &collection.write_back, "collection.write_back");
     }
 
     fn notice(&mut self, notice: &NoticeAction) {

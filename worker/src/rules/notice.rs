@@ -13,30 +13,30 @@ use crate::failure::Failure;
 pub const CAUSE: &str = "cause";
 
 /// What a notice says: the variables of its template.
-pub type Saying = Map<String, serde_json::Value>;
+pub type NoticeValues = Map<String, serde_json::Value>;
 
 impl Rules {
     /// What an event of this row says to a person (or, without one, to the admin).
-    pub fn saying(
+    pub fn notice_values(
         &self,
         rule: &NoticeRule,
         notice: &NoticeAction,
         subject: &Subject<'_>,
         person: Option<&Row>,
-    ) -> Result<Saying, Failure> {
+    ) -> Result<NoticeValues, Failure> {
         let own = [("row".to_owned(), template::row_value(subject.row))];
         let person = person.map(|person| ("person".to_owned(), template::row_value(person)));
         let variables = Value::from_pairs(linked_values(subject).chain(own).chain(person));
-        let mut saying = Saying::new();
+        let mut notice_values = NoticeValues::new();
         for name in notice.values.keys() {
             let text = self.render(&template::value_of(&rule.name, name), &variables)?;
             // An empty value is left out, so that a template can ask whether there is one.
             if !text.trim().is_empty() {
-                saying.insert(name.clone(), text.trim().into());
+                notice_values.insert(name.clone(), text.trim().into());
             }
         }
-        saying.entry("row_url").or_insert_with(|| subject.address.into());
-        Ok(saying)
+        notice_values.entry("row_url").or_insert_with(|| subject.address.into());
+        Ok(notice_values)
     }
 
     /// What there is to say of a person's hours; `None` while enough are left, or where no number stands.
@@ -46,7 +46,7 @@ impl Rules {
         capacity: &CapacityAction,
         subject: Option<&Subject<'_>>,
         person: &Row,
-    ) -> Result<Option<Saying>, Failure> {
+    ) -> Result<Option<NoticeValues>, Failure> {
         let Some(left) = hours_left(capacity, person)? else {
             return Ok(None);
         };
@@ -56,19 +56,19 @@ impl Rules {
         let name = person
             .text(&capacity.name)
             .map_or_else(|| person.id().to_string(), str::to_owned);
-        let mut saying = Saying::new();
-        saying.insert("person".to_owned(), name.into());
-        saying.insert("hours_left".to_owned(), left.into());
+        let mut notice_values = NoticeValues::new();
+        notice_values.insert("person".to_owned(), name.into());
+        notice_values.insert("hours_left".to_owned(), left.into());
         if let Some(subject) = subject {
-            saying.insert("row_url".to_owned(), subject.address.into());
+            notice_values.insert("row_url".to_owned(), subject.address.into());
             if capacity.cause.is_some() {
                 let own = [("row".to_owned(), template::row_value(subject.row))];
                 let variables = Value::from_pairs(linked_values(subject).chain(own));
                 let cause = self.render(&template::value_of(&rule.name, CAUSE), &variables)?;
-                saying.insert(CAUSE.to_owned(), cause.trim().into());
+                notice_values.insert(CAUSE.to_owned(), cause.trim().into());
             }
         }
-        Ok(Some(saying))
+        Ok(Some(notice_values))
     }
 }
 

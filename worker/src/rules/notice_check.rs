@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::compile::{Check, RuleTexts};
 use super::notice::CAUSE;
 use super::template;
-use crate::outbox::notice::TemplateName;
+use crate::content::notice::TemplateName;
 
 impl Check<'_> {
     pub(super) fn notice(&mut self, rule: &Spanned<Rule>, notice: &NoticeAction) {

@@ -6,7 +6,7 @@ use minijinja::Value;
 use passerelle_model::config::{BodyUpdates, Icons};
 use passerelle_model::id::{RowKey, Slot};
 
-use super::{PageRule, Rules, escape, template};
+use super::{PageRule, Rules, SubPageRow, escape, template};
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, hash};
 use crate::content::row::{Cell, Row};
@@ -26,6 +26,15 @@ pub struct Subject<'a> {
     pub links: &'a BTreeMap<String, Option<Row>>,
     /// The row's address for people.
     pub address: &'a str,
+}
+
+/// What should exist for one row.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Its own page.
+    pub page: DesiredPage,
+    /// The pages below it, in order, each with the linked row that it is about.
+    pub sub_pages: Vec<(&'a SubPageRow, DesiredPage)>,
 }
 
 /// A page before its templates are rendered.

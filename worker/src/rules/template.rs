@@ -25,7 +25,7 @@ pub(super) fn title_of(rule: &str) -> String {
 }
 
 /// The name of the template of the titles of a rule's sub-pages.
-pub(super) fn part_title_of(rule: &str) -> String {
+pub(super) fn sub_page_title_of(rule: &str) -> String {
     format!("{TITLE_PREFIX}{rule}/collection")
 }
 

@@ -1,15 +1,15 @@
-//! Rows whose pages use the row of a job: a client gets a new name, and the pages of its projects follow (B9).
+//! Propagates a change to the rows whose pages show the changed row: a client gets a new name, and the pages of its projects follow (B9).
 //!
-//! Baserow does not announce it: the project has not changed, only the text of its link. So whoever learns of the client asks Baserow for
-//! the rows that link to it and wakes each one's own job, as an operator's forced sync would. The page is not touched from here: every row
-//! has one job, and only that job writes its page.
+//! Baserow does not announce it: the project has not changed, only the text of its link. So the client's job asks Baserow for the rows that
+//! link to it and requests a sync of each, as an operator's forced sync would. It does not touch their pages: every row has one job, and only
+//! that job writes its page.
 //!
-//! **Again is no harm.** The woken rows' event is named after the event that woke them, so a repeated attempt is a duplicate.
+//! **Idempotent.** The requested event is named after the event that caused it, so a repeated attempt is a duplicate.
 //!
-//! **It cannot go in circles.** A woken row wakes nobody, unless somebody else changed it too: what its own pages show comes from rows at most one
-//! link away, and nothing of the row itself has changed.
+//! **No loops.** A row that was synced for another one propagates nothing, unless it changed too: what its pages show comes from rows at
+//! most one link away, and nothing of the row itself has changed.
 //!
-//! **Rows that get sub-pages** (B2) wake the row whose collection they are in, also when they come, go, or are linked no more.
+//! **Rows that get sub-pages** (B2) propagate to the row whose collection they are in, also when they come, go, or are unlinked.
 
 use passerelle_model::config::CollectionAction;
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
@@ -24,24 +24,24 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::maintenance::reconcile;
-use crate::rules::{PageRule, part_slot, reacts};
+use crate::rules::{PageRule, reacts, sub_page_slot};
 
-/// The source of the events that wake rows, and the beginning of their ids.
+/// The source of the requested events, and the beginning of their ids.
 const SOURCE: &str = "linked";
 /// Most pages of linking rows that are read, 200 rows each; the reconciliation finds the others.
 const MOST_PAGES: u32 = 25;
 /// Most rows in one event, as in Baserow's own.
 const LARGEST_EVENT: usize = 200;
 
-/// Wakes the jobs of all rows whose pages use this row. Says how many; `None` where no rule uses rows of this table.
-pub async fn wake(
+/// Requests a sync of all rows whose pages show this row. Returns how many; `None` where no rule shows rows of this table.
+pub async fn propagate(
     context: &Context,
     table: &Table,
     key: RowKey,
     job: &Job,
     journal: &mut Journal,
 ) -> Result<Option<usize>, Failure> {
-    let mut woken = None;
+    let mut propagated = None;
     for rule in context.rules.pages() {
         let Some(dependent) = context.tables.known(&rule.table).await else {
             continue;
@@ -50,10 +50,10 @@ pub async fn wake(
             if target_of(context, journal, dependent.id, field).await? != Some(table.id) {
                 continue;
             }
-            let before = woken.unwrap_or_default();
-            woken = Some(before);
+            let before = propagated.unwrap_or_default();
+            propagated = Some(before);
             if concerns(rule, collection.is_some(), job) {
-                let waking = Waking {
+                let propagation = Propagation {
                     context,
                     rule,
                     table: dependent.id,
@@ -61,11 +61,11 @@ pub async fn wake(
                     by: key,
                     because_of: &job.last_event,
                 };
-                woken = Some(before + waking.rows(collection, journal).await?);
+                propagated = Some(before + propagation.rows(collection, journal).await?);
             }
         }
     }
-    Ok(woken)
+    Ok(propagated)
 }
 
 /// The table that a link field leads to. A table that our token may not read must not stop the rows of another one.
@@ -75,7 +75,10 @@ async fn target_of(
     table: TableId,
     field: &str,
 ) -> Result<Option<TableId>, Failure> {
-    let target = context.tables.linked_table(&context.baserow, journal, table, field).await;
+    let target = context
+        .tables
+        .linked_table(&context.baserow, journal, table, field)
+        .await;
     match target {
         Err(failure) if failure.is_final() => Ok(None),
         target => target,
@@ -90,15 +93,16 @@ fn fields_of(rule: &PageRule) -> impl Iterator<Item = (&str, Option<&CollectionA
 }
 
 /// Whether the rows that link to a job's row have to look at it again.
-fn concerns(rule: &PageRule, is_part: bool, job: &Job) -> bool {
-    let is_asked_for = job.kinds.contains(EventKind::Forced) && !was_woken(&job.last_event);
+fn concerns(rule: &PageRule, gets_sub_page: bool, job: &Job) -> bool {
+    let is_asked_for = job.kinds.contains(EventKind::Forced) && !was_propagated(&job.last_event);
     let has_come_or_gone = job.kinds.contains(EventKind::Created) || job.kinds.contains(EventKind::Deleted);
     let updated = EventKinds::of(EventKind::Updated);
-    reacts(rule, updated) && (job.kinds.contains(EventKind::Updated) || is_asked_for || (is_part && has_come_or_gone))
+    reacts(rule, updated)
+        && (job.kinds.contains(EventKind::Updated) || is_asked_for || (gets_sub_page && has_come_or_gone))
 }
 
-/// Whether nobody has asked for this row itself: it was woken by another one, or found by the reconciliation, which finds the others too.
-fn was_woken(event: &EventId) -> bool {
+/// Whether the event was not about this row itself: another row requested it, or the reconciliation, which finds the others too.
+fn was_propagated(event: &EventId) -> bool {
     let is_from = |source| {
         let rest = event.as_str().strip_prefix(source);
         rest.is_some_and(|rest: &str| rest.starts_with('-'))
@@ -107,7 +111,7 @@ fn was_woken(event: &EventId) -> bool {
 }
 
 /// The rows of one table that link to one row by one field.
-struct Waking<'a> {
+struct Propagation<'a> {
     context: &'a Context,
     rule: &'a PageRule,
     table: TableId,
@@ -116,12 +120,12 @@ struct Waking<'a> {
     because_of: &'a EventId,
 }
 
-impl Waking<'_> {
+impl Propagation<'_> {
     async fn rows(&self, collection: Option<&CollectionAction>, journal: &mut Journal) -> Result<usize, Failure> {
         let mut rows = self.linking(journal).await?;
         if let Some(collection) = collection {
             // A row that was deleted or unlinked cannot tell any more where it was; its page can.
-            let slot = part_slot(collection, self.by.row)?;
+            let slot = sub_page_slot(collection, self.by.row)?;
             rows.extend(self.context.store.rows_with_slot(self.table, &slot).await?);
         }
         rows.sort_unstable();
@@ -130,7 +134,7 @@ impl Waking<'_> {
             self.accept(number, rows).await?;
         }
         if !rows.is_empty() {
-            journal.note("wake_rows", format!("{} of rule {:?}", rows.len(), self.rule.name));
+            journal.note("propagate", format!("{} of rule {:?}", rows.len(), self.rule.name));
         }
         Ok(rows.len())
     }
@@ -149,7 +153,7 @@ impl Waking<'_> {
         }
         journal.note(
             "find_linking_rows",
-            format!("only the first {} rows are woken", rows.len()),
+            format!("only the first {} rows are synced again", rows.len()),
         );
         Ok(rows)
     }

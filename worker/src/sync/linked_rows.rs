@@ -12,7 +12,7 @@ use crate::content::row::{LinkedRow, Row};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::{MOST_PARTS, PageRule, Part};
+use crate::rules::{MOST_SUB_PAGES, PageRule, SubPageRow};
 
 /// Reads single rows of linked tables.
 pub(crate) trait RowReader {
@@ -96,11 +96,11 @@ impl Linking<'_> {
         self,
         rule: &PageRule,
         reader: &mut impl RowReader,
-    ) -> Result<Vec<Part>, Failure> {
+    ) -> Result<Vec<SubPageRow>, Failure> {
         let Some(collection) = &rule.collection else {
             return Ok(Vec::new());
         };
-        let mut parts = Vec::new();
+        let mut rows = Vec::new();
         for link in sub_page_links(rule, collection, self.row)? {
             let table = self
                 .context
@@ -113,10 +113,10 @@ impl Linking<'_> {
                     row: link.id,
                 };
                 let address = self.context.baserow.row_address(&table, key);
-                parts.push(Part { key, row, address });
+                rows.push(SubPageRow { key, row, address });
             }
         }
-        Ok(parts)
+        Ok(rows)
     }
 
     /// All rows that this row links to by the rule's links, with the names of their tables.
@@ -149,9 +149,9 @@ fn sub_page_links<'r>(
         )));
     }
     let links = row.links(&collection.of);
-    if links.len() > MOST_PARTS {
+    if links.len() > MOST_SUB_PAGES {
         return Err(Failure::unmappable(format!(
-            "{} rows are linked, a page may have at most {MOST_PARTS} sub-pages",
+            "{} rows are linked, a page may have at most {MOST_SUB_PAGES} sub-pages",
             links.len()
         )));
     }

@@ -8,10 +8,10 @@ use passerelle_queue::loops::Parked;
 use serde_json::{Map, Value, json};
 
 use crate::clients::baserow::Table;
+use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::outbox::Cause;
-use crate::outbox::notice::NoticeKind;
 
 /// The admin is told of one row at most once in so long, however often it is parked.
 const TOLD_ONCE_IN_MS: i64 = 3_600_000;
@@ -60,7 +60,7 @@ async fn alert(context: &Context, table: &Table, Parked { row, until }: Parked) 
     };
     context
         .outbox
-        .tell_admin((NoticeKind::LoopAlert, &values), cause, &[])
+        .notify_admin((NoticeKind::LoopAlert, &values), cause, &[])
         .await?;
     Ok(())
 }

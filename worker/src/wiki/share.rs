@@ -6,11 +6,11 @@ use passerelle_model::time::Timestamp;
 use serde_json::Map;
 
 use crate::clients::docmost::Share;
+use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::outbox::Cause;
-use crate::outbox::notice::NoticeKind;
 use crate::rules::is_space_of;
 
 /// Tells of a share, unless that was done.
@@ -27,7 +27,7 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
         .shared()
         .find(|rule| share.is_none() || is_space_of(rule, space));
     if let Some(rule) = rule {
-        tell(context, &rule.name, (id, share.as_ref()), journal).await?;
+        notify_admin(context, &rule.name, (id, share.as_ref()), journal).await?;
     }
     let is_meant = rule.is_some();
     let page = share.as_ref().map_or("", |share| share.page_id.as_str());
@@ -43,7 +43,7 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
 }
 
 /// Tells the admin by every channel that is set up. The notices are named after the share: a repeated attempt tells nobody twice.
-async fn tell(
+async fn notify_admin(
     context: &Context,
     rule: &str,
     (id, share): (&PageId, Option<&Share>),
@@ -93,9 +93,9 @@ async fn tell(
         at: None,
     };
     let notice = (NoticeKind::ShareCreated, &values);
-    for (channel, state) in context.outbox.tell_admin(notice, cause, &[]).await? {
+    for (channel, state) in context.outbox.notify_admin(notice, cause, &[]).await? {
         journal.note(
-            "tell",
+            "notify",
             format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()),
         );
     }

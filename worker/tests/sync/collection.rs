@@ -78,7 +78,7 @@ async fn a_late_bloc_gets_its_page_and_a_renamed_one_renames_it() {
     let late = world.create(BLOC, fields).await.unwrap();
     let created = world.sync_as(late, EventKind::Created, "created").await.unwrap();
     assert_eq!(created, Outcome::Synced);
-    assert_eq!(world.woken().await.unwrap(), [formation]);
+    assert_eq!(world.requested_rows().await.unwrap(), [formation]);
     world.synced(formation).await.unwrap();
     the_tree_is(&world, "Formation Rust", &["Un", "Deux"]).await.unwrap();
 
@@ -105,7 +105,7 @@ async fn the_page_of_an_unlinked_bloc_goes_to_the_trash_and_comes_back_with_the_
         Outcome::Synced,
         "the bloc cannot tell, its page can"
     );
-    assert_eq!(world.woken().await.unwrap(), [formation]);
+    assert_eq!(world.requested_rows().await.unwrap(), [formation]);
     world.synced(formation).await.unwrap();
     the_tree_is(&world, "Formation Rust", &["Deux"]).await.unwrap();
     assert_eq!(world.sync(formation).await.unwrap(), Outcome::NoChange);

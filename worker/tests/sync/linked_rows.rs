@@ -17,7 +17,7 @@ async fn a_renamed_client_renames_the_pages_of_its_projects() {
     world.change(client, json!({"Name": "Atelier Sud"})).await.unwrap();
 
     assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
-    assert_eq!(world.woken().await.unwrap(), [row], "only its own project");
+    assert_eq!(world.requested_rows().await.unwrap(), [row], "only its own project");
     world.synced(row).await.unwrap();
     let titles: Vec<_> = world.titles().await.unwrap();
     assert_eq!(titles, ["Projet Refonte - Atelier Sud", "Projet Autre - Atelier Nord"]);
@@ -60,14 +60,14 @@ async fn a_woken_row_wakes_nobody_and_an_operator_may_wake() {
 }
 
 #[tokio::test]
-async fn more_linking_rows_than_baserow_lists_at_once_are_all_woken() {
+async fn more_linking_rows_than_baserow_lists_at_once_are_all_requested_rows() {
     let world = World::start().await.unwrap();
     let (_, client) = world.project_of_client("Refonte").await.unwrap();
     for _ in 0..205 {
         world.project_for("Autre", client).await.unwrap();
     }
     assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
-    assert_eq!(world.woken().await.unwrap().len(), 206);
+    assert_eq!(world.requested_rows().await.unwrap().len(), 206);
 }
 
 #[tokio::test]

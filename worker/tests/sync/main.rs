@@ -1,5 +1,6 @@
 //! One job after the other against the stand-ins of Baserow and Docmost, a real Redis and a real store.
 
+mod clean_up;
 mod collection;
 #[cfg(feature = "crash-points")]
 mod crash;
@@ -11,5 +12,4 @@ mod probe;
 mod row_to_page;
 mod running;
 mod session;
-mod sweep;
 mod world;

@@ -237,12 +237,12 @@ impl World {
         outcome_of(process(&self.context, &job, 0.5).await)
     }
 
-    /// The rows whose jobs were woken, in order.
-    pub(crate) async fn woken(&self) -> anyhow::Result<Vec<RowKey>> {
-        let mut woken = Vec::new();
+    /// The rows whose sync was requested, in order.
+    pub(crate) async fn requested_rows(&self) -> anyhow::Result<Vec<RowKey>> {
+        let mut rows = Vec::new();
         for record in self.accepted().await? {
             let table = record.table.context("an event without a table")?;
-            woken.extend(
+            rows.extend(
                 record
                     .items
                     .iter()
@@ -250,7 +250,7 @@ impl World {
                     .map(|row| RowKey { table, row }),
             );
         }
-        Ok(woken)
+        Ok(rows)
     }
 
     /// How many events the queue has accepted.
@@ -362,7 +362,12 @@ fn environment(
     ]
 }
 
-async fn context(bridge_file: &str, redis: &TestRedis, folder: &Path, products: Products<'_>) -> anyhow::Result<Context> {
+async fn context(
+    bridge_file: &str,
+    redis: &TestRedis,
+    folder: &Path,
+    products: Products<'_>,
+) -> anyhow::Result<Context> {
     let settings = Settings::read(Reader::from_pairs(environment(bridge_file, redis, folder, products)))?;
     let redis = Redis::open(&settings.redis)?;
     let store = Store::open(&settings.store).await?;

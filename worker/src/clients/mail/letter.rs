@@ -11,8 +11,9 @@ use passerelle_model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::is_plain;
+use crate::content::notice::Recipient;
+use crate::content::rendered::{Rendered, SubjectLine};
 use crate::failure::{Failure, Target};
-use crate::outbox::notice::{Recipient, Rendered, Subject};
 
 /// Most people that one notice is sent to: a list would be a mistake in a rule.
 const MOST_RECIPIENTS: usize = 50;
@@ -44,7 +45,7 @@ fn mailbox(person: &Recipient) -> Result<Mailbox, Failure> {
     let name = person
         .name
         .as_deref()
-        .map(|name| Subject::new(name).as_str().to_owned());
+        .map(|name| SubjectLine::new(name).as_str().to_owned());
     Ok(Mailbox::new(name.filter(|name| !name.is_empty()), email))
 }
 
@@ -128,7 +129,7 @@ mod tests {
         let to = mailboxes(&people).unwrap();
         assert_eq!(to[0].name.as_deref(), Some("Zoé Bcc: x@evil.test"));
         let words = Rendered {
-            subject: Subject::new("Salut"),
+            subject: SubjectLine::new("Salut"),
             text: "x".to_owned(),
             html: "x".to_owned(),
         };

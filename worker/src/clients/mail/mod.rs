@@ -20,9 +20,10 @@ use passerelle_model::config::{MailSettings, Problem, Problems, SmtpTls};
 use passerelle_model::time::Timestamp;
 use secrecy::ExposeSecret as _;
 
+use crate::content::notice::{Audience, Notice};
+use crate::content::rendered::Rendered;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::outbox::notice::{Audience, Notice, Rendered};
 use session::{Encryption, Server};
 
 /// The mail server, with who writes and who is told about trouble.

@@ -13,7 +13,7 @@ use crate::content::row::Row;
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
-use crate::rules::{PageRule, Part, Subject};
+use crate::rules::{PageRule, SubPageRow, Subject};
 use crate::sync::apply::{MARKED, TRASHED};
 use crate::sync::linked_rows::Linking;
 
@@ -63,17 +63,17 @@ async fn look(
         journal: Journal::default(),
     };
     let linking = Linking { context, key, row };
-    let linked = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
+    let links_shown = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
     let address = context.baserow.row_address(table, key);
     let subject = Subject {
         key,
         row,
-        links: &linked,
+        links: &links_shown,
         address: &address,
     };
     let page = context.rules.plan(rule, &subject)?;
-    let parts = linking.sub_page_rows(rule, &mut reader).await?;
-    let part_pages = context.rules.plan_parts(rule, &subject, &parts)?;
+    let linked = linking.sub_page_rows(rule, &mut reader).await?;
+    let pages = context.rules.plan_sub_pages(rule, &subject, &linked)?;
     let Some(link) = page_link(&links) else {
         return Ok(Some(Reason::NoPage));
     };
@@ -83,14 +83,14 @@ async fn look(
     if link.content_hash != page.hash {
         return Ok(Some(Reason::Differs));
     }
-    let parts = Parts {
+    let sub_pages = SubPages {
         rule,
-        wanted: parts.iter().zip(&part_pages),
+        wanted: linked.iter().zip(&pages),
         links: &links,
         parent: link,
     };
     let mapping = mapping(context, &rule.page.write_back, row, Some(link));
-    Ok(mapping.or_else(|| parts.differ(context).then_some(Reason::SubPageDiffers)))
+    Ok(mapping.or_else(|| sub_pages.differ(context).then_some(Reason::SubPageDiffers)))
 }
 
 fn page_link(links: &[Link]) -> Option<&Link> {
@@ -117,23 +117,23 @@ fn mapping(context: &Context, fields: &WriteBack, row: &Row, link: Option<&Link>
 }
 
 /// The pages below the row's page: those that should be, and those that are.
-struct Parts<'a, I> {
+struct SubPages<'a, I> {
     rule: &'a PageRule,
     wanted: I,
     links: &'a [Link],
     parent: &'a Link,
 }
 
-impl<'a, I: Iterator<Item = (&'a Part, &'a DesiredPage)>> Parts<'a, I> {
+impl<'a, I: Iterator<Item = (&'a SubPageRow, &'a DesiredPage)>> SubPages<'a, I> {
     fn differ(self, context: &Context) -> bool {
         let Some(collection) = &self.rule.collection else {
             return false;
         };
         let mut kept = Vec::new();
-        for (part, page) in self.wanted {
+        for (linked, page) in self.wanted {
             let link = self.links.iter().find(|link| link.slot == page.slot);
             let is_equal = link.is_some_and(|link| link.content_hash == page.below(&self.parent.page).hash);
-            if !is_equal || mapping(context, &collection.write_back, &part.row, link).is_some() {
+            if !is_equal || mapping(context, &collection.write_back, &linked.row, link).is_some() {
                 return true;
             }
             kept.push(&page.slot);

@@ -6,9 +6,9 @@ use passerelle_model::id::TableId;
 use passerelle_model::time::Timestamp;
 
 use super::SourceWatch;
-use super::memory::Past;
-use super::places::Place;
-use super::tell::{self, Off, Then};
+use super::alert::{self, Aftermath, SwitchedOff};
+use super::history::WebhookHistory;
+use super::watched_tables::WatchedTable;
 use crate::clients::baserow::user::Webhook;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -25,9 +25,9 @@ pub struct Gap {
 }
 
 impl SourceWatch {
-    pub(super) async fn look_at(&self, context: &Context, place: &Place) -> Result<Vec<Gap>, Failure> {
-        let table = &place.table;
-        let webhooks = match self.door.webhooks(table.id).await {
+    pub(super) async fn look_at(&self, context: &Context, watched: &WatchedTable) -> Result<Vec<Gap>, Failure> {
+        let table = &watched.table;
+        let webhooks = match self.session.webhooks(table.id).await {
             Ok(webhooks) => webhooks,
             // The other tables are not to blame.
             Err(failure) if failure.is_final() => {
@@ -54,56 +54,66 @@ impl SourceWatch {
         self.is_well(table.id);
         let mut gaps = Vec::new();
         for webhook in &ours {
-            let past = self.look_at_one(context, place, webhook).await?;
-            gaps.extend(past.open_gap().map(|since| Gap {
+            let history = self.look_at_one(context, watched, webhook).await?;
+            gaps.extend(history.open_gap().map(|since| Gap {
                 webhook: webhook.id,
                 since: since.to_owned(),
-                pages: place.pages.clone(),
+                pages: watched.pages.clone(),
             }));
         }
         Ok(gaps)
     }
 
-    async fn look_at_one(&self, context: &Context, place: &Place, webhook: &Webhook) -> Result<Past, Failure> {
-        let mut past = self.memory.of(webhook.id).await?;
-        let before = past.clone();
+    async fn look_at_one(
+        &self,
+        context: &Context,
+        watched: &WatchedTable,
+        webhook: &Webhook,
+    ) -> Result<WebhookHistory, Failure> {
+        let mut history = self.histories.of(webhook.id).await?;
+        let before = history.clone();
         if webhook.active {
-            on(context, (place, webhook), &mut past).await?;
+            on(context, (watched, webhook), &mut history).await?;
         } else {
-            self.off(context, (place, webhook), &mut past).await?;
+            self.off(context, (watched, webhook), &mut history).await?;
         }
-        if past != before {
-            self.memory.keep(webhook.id, &past).await?;
+        if history != before {
+            self.histories.keep(webhook.id, &history).await?;
         }
-        Ok(past)
+        Ok(history)
     }
 
     /// A webhook that is off: it is switched on, unless that was done too often of late.
-    async fn off(&self, context: &Context, (place, webhook): (&Place, &Webhook), past: &mut Past) -> Result<(), Failure> {
+    async fn off(
+        &self,
+        context: &Context,
+        (watched, webhook): (&WatchedTable, &Webhook),
+        history: &mut WebhookHistory,
+    ) -> Result<(), Failure> {
         found("off");
-        let off = off_of(place, webhook, past.is_off(&webhook.updated_on));
-        if let Some(until) = past.rests_until(Timestamp::now()) {
-            let times = past.times();
-            return tell::admin(context, &off, Then::Rests { times, until }).await;
+        let off = off_of(watched, webhook, history.is_off(&webhook.updated_on));
+        if let Some(until) = history.rests_until(Timestamp::now()) {
+            let times = history.times();
+            return alert::admin(context, &off, Aftermath::Rests { times, until }).await;
         }
-        past.begins();
-        self.memory.keep(webhook.id, past).await?;
-        match self.door.switch_on(webhook.id).await {
+        history.begins();
+        self.histories.keep(webhook.id, history).await?;
+        match self.session.switch_on(webhook.id).await {
             Ok(_) => {
                 found("switched_on");
                 tracing::warn!(
-                    row.table = place.table.name,
+                    row.table = watched.table.name,
                     webhook = webhook.id,
                     "a webhook was switched off, and is switched on again"
                 );
-                tell::switched_on(context, &off).await?;
-                past.switched_on(Timestamp::now());
+                alert::switched_on(context, &off).await?;
+                history.switched_on(Timestamp::now());
                 Ok(())
             }
             Err(failure) if failure.is_final() => {
-                tracing::warn!(row.table = place.table.name, webhook = webhook.id, error = %failure, "a webhook is switched off, and cannot be switched on");
-                past.was_refused(Timestamp::now());
-                tell::admin(context, &off, Then::Refused(&failure.message)).await
+                tracing::warn!(row.table = watched.table.name, webhook = webhook.id, error = %failure, "a webhook is switched off, and cannot be switched on");
+                history.was_refused(Timestamp::now());
+                alert::admin(context, &off, Aftermath::Refused(&failure.message)).await
             }
             Err(failure) => Err(failure),
         }
@@ -111,8 +121,12 @@ impl SourceWatch {
 }
 
 /// A webhook that is on: how well, and whether a gap has ended.
-async fn on(context: &Context, (place, webhook): (&Place, &Webhook), past: &mut Past) -> Result<(), Failure> {
-    let (table, failures) = (&place.table.name, webhook.failed_triggers);
+async fn on(
+    context: &Context,
+    (watched, webhook): (&WatchedTable, &Webhook),
+    history: &mut WebhookHistory,
+) -> Result<(), Failure> {
+    let (table, failures) = (&watched.table.name, webhook.failed_triggers);
     if failures > 0 {
         found("failing");
         tracing::warn!(
@@ -123,16 +137,16 @@ async fn on(context: &Context, (place, webhook): (&Place, &Webhook), past: &mut 
         );
     }
     let now = Timestamp::now();
-    if let Some(since) = past.is_on((failures, now)) {
-        tell::switched_on(context, &off_of(place, webhook, since)).await?;
-        past.switched_on(now);
+    if let Some(since) = history.is_on((failures, now)) {
+        alert::switched_on(context, &off_of(watched, webhook, since)).await?;
+        history.switched_on(now);
     }
     Ok(())
 }
 
-fn off_of<'a>(place: &'a Place, webhook: &Webhook, since: String) -> Off<'a> {
-    Off {
-        table: &place.table,
+fn off_of<'a>(watched: &'a WatchedTable, webhook: &Webhook, since: String) -> SwitchedOff<'a> {
+    SwitchedOff {
+        table: &watched.table,
         webhook: webhook.id,
         failures: webhook.failed_triggers,
         since,

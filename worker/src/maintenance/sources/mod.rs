@@ -14,11 +14,11 @@
 //! **Never made.** A webhook that a person has deleted stays deleted: `passerelle provision` makes webhooks. One that shall stay silent is
 //! deleted, not switched off: who switched it off cannot be seen.
 
-mod door;
+mod alert;
+mod history;
 mod look;
-mod memory;
-mod places;
-mod tell;
+mod session;
+mod watched_tables;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -29,16 +29,16 @@ use passerelle_queue::Redis;
 
 use crate::context::Context;
 use crate::failure::Failure;
-use door::Door;
-use memory::Memory;
+use history::Histories;
+use session::UserSession;
 
 pub use look::Gap;
 
 /// What is needed to look after webhooks.
 #[derive(Debug)]
 pub struct SourceWatch {
-    door: Door,
-    memory: Memory,
+    session: UserSession,
+    histories: Histories,
     /// Tables of which this process has said already that something is wrong with them.
     complained: Mutex<BTreeSet<TableId>>,
 }
@@ -47,8 +47,8 @@ impl SourceWatch {
     /// In the name of a user.
     pub fn new(server: &BaserowSettings, user: BaserowUserSettings, redis: Redis) -> Self {
         Self {
-            door: Door::new(server.clone(), user),
-            memory: Memory::new(redis),
+            session: UserSession::new(server.clone(), user),
+            histories: Histories::new(redis),
             complained: Mutex::default(),
         }
     }
@@ -56,12 +56,12 @@ impl SourceWatch {
     /// Looks at every webhook that the rules live by, and switches on those that are off; adds the gaps that are to be reconciled.
     /// A table that fails does not keep the others waiting: its failure is told at the end.
     pub async fn look(&self, context: &Context, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
-        if !self.door.opens().await? {
+        if !self.session.opens().await? {
             return Ok(());
         }
         let mut result = Ok(());
-        for place in places::of(context).await? {
-            match self.look_at(context, &place).await {
+        for watched in watched_tables::of(context).await? {
+            match self.look_at(context, &watched).await {
                 Ok(found) => gaps.extend(found),
                 // Where nobody answers, nobody will answer for the next table.
                 Err(failure) if failure.unanswered.is_some() => return Err(failure),
@@ -73,9 +73,9 @@ impl SourceWatch {
 
     /// A gap is closed: its rows were compared with their pages.
     pub async fn close(&self, gap: &Gap) -> Result<(), Failure> {
-        let mut past = self.memory.of(gap.webhook).await?;
-        past.closed(&gap.since);
-        self.memory.keep(gap.webhook, &past).await
+        let mut history = self.histories.of(gap.webhook).await?;
+        history.closed(&gap.since);
+        self.histories.keep(gap.webhook, &history).await
     }
 
     /// Whether this is worth a line in the log: the first complaint about the table since it was last well.

@@ -1,81 +1,116 @@
-//! What a worker does from time to time, whatever events arrive: one replica at a time, by turns that live in Redis
-//! ([`passerelle_queue::schedule`]). A turn that fails is taken up again a minute later, by whoever comes first, where it had come to.
+//! What a worker does from time to time, whatever events arrive. One replica at a time runs a task, under a lease in Redis
+//! ([`passerelle_queue::schedule`]). A task that fails is resumed a minute later, by any replica, from its last progress.
 //!
-//! | round | does |
+//! | task | does |
 //! |---|---|
-//! | `reconcile` | finds rows that differ from their pages, and asks for them |
-//! | `sweep` | finds second pages of one row |
+//! | `reconcile` | finds rows that differ from their pages, and requests their sync |
+//! | `clean-up` | finds duplicate pages of one row |
 //! | `shares` | finds pages that anybody with the link can read |
 //! | `wiki` | finds pages with a label of a rule |
-//! | `sources` | switches on webhooks that Baserow switched off, and asks for what they did not tell |
+//! | `sources` | switches on webhooks that Baserow switched off, and requests a sync of the rows they missed |
 
+pub mod clean_up;
+mod lease;
 mod reconcile;
 mod settings;
 mod shares;
 mod sources;
-pub mod sweep;
-mod turn;
 mod wiki;
 
 use std::sync::Arc;
 
-use passerelle_queue::schedule::Task;
+use passerelle_queue::schedule::{Schedule, Task};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use settings::RoundSettings;
-pub use turn::Memo;
+pub use lease::Memo;
+pub use settings::TaskSettings;
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::maintenance::sources::SourceWatch;
+use lease::LeasedTask;
 
-/// One kind of round.
+/// One kind of task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Round {
+enum PeriodicTask {
     Reconcile,
     Wiki,
-    Sweep,
+    CleanUp,
     Shares,
     Sources,
 }
 
-impl Round {
-    const ALL: [Self; 5] = [Self::Reconcile, Self::Wiki, Self::Sweep, Self::Shares, Self::Sources];
-
-    fn task(self, settings: &RoundSettings) -> Option<Task> {
-        match self {
-            Self::Reconcile => settings.reconcile(),
-            Self::Wiki => settings.wiki(),
-            Self::Sweep => settings.sweep(),
-            Self::Shares => settings.shares(),
-            Self::Sources => settings.sources(),
-        }
-    }
-
-    /// Does it once; how far it has come is kept in the memo.
-    async fn go(self, context: &Context, settings: &RoundSettings, memo: &Memo) -> Result<(), Failure> {
-        match self {
-            Self::Reconcile => reconcile::run(context, settings.rows_per_second, memo).await,
-            Self::Wiki => wiki::run(context).await,
-            Self::Sweep => sweep::run(context).await.map(|_| ()),
-            Self::Shares => shares::run(context).await,
-            Self::Sources => sources::run(context, settings.rows_per_second).await,
-        }
-    }
+impl PeriodicTask {
+    const ALL: [Self; 5] = [Self::Reconcile, Self::Wiki, Self::CleanUp, Self::Shares, Self::Sources];
 }
 
-/// Goes all rounds until told to stop; one that is under way then is given back for another replica.
-pub async fn run(context: Arc<Context>, settings: RoundSettings, stop: CancellationToken) {
-    let mut rounds = JoinSet::new();
-    let all = Round::ALL.into_iter();
-    // Without a user nobody can see webhooks.
-    for round in all.filter(|round| *round != Round::Sources || context.sources.is_some()) {
-        if let Some(task) = round.task(&settings) {
-            let (context, stop) = (Arc::clone(&context), stop.clone());
-            rounds.spawn(turn::take_turns(context, task, stop, move |context, memo| async move {
-                round.go(&context, &settings, &memo).await
-            }));
+/// All tasks of this process, and what they need.
+#[derive(Debug)]
+pub struct PeriodicTasks {
+    context: Arc<Context>,
+    schedule: Schedule,
+    /// Only a user of Baserow may see webhooks.
+    sources: Option<SourceWatch>,
+    settings: TaskSettings,
+}
+
+impl PeriodicTasks {
+    /// Tasks that take their leases from this schedule; without `sources` nothing looks after webhooks.
+    pub fn new(
+        context: Arc<Context>,
+        schedule: Schedule,
+        sources: Option<SourceWatch>,
+        settings: TaskSettings,
+    ) -> Self {
+        Self {
+            context,
+            schedule,
+            sources,
+            settings,
         }
     }
-    while rounds.join_next().await.is_some() {}
+
+    /// Runs all tasks until `stop`; one that is running then is given back for another replica.
+    pub async fn run(self, stop: CancellationToken) {
+        let (tasks, mut running) = (Arc::new(self), JoinSet::new());
+        for kind in PeriodicTask::ALL {
+            let Some(task) = tasks.scheduled(kind) else { continue };
+            let leased = LeasedTask {
+                schedule: tasks.schedule.clone(),
+                task,
+                stop: stop.clone(),
+            };
+            let tasks = Arc::clone(&tasks);
+            running.spawn(leased.run_when_due(move |memo| {
+                let tasks = Arc::clone(&tasks);
+                async move { tasks.run_once(kind, &memo).await }
+            }));
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// How a task is scheduled; `None` if it is switched off.
+    fn scheduled(&self, kind: PeriodicTask) -> Option<Task> {
+        match kind {
+            PeriodicTask::Reconcile => self.settings.reconcile(),
+            PeriodicTask::Wiki => self.settings.wiki(),
+            PeriodicTask::CleanUp => self.settings.clean_up(),
+            PeriodicTask::Shares => self.settings.shares(),
+            PeriodicTask::Sources => self.sources.as_ref().and_then(|_| self.settings.sources()),
+        }
+    }
+
+    /// Runs a task once; it keeps its progress in the memo.
+    async fn run_once(&self, kind: PeriodicTask, memo: &Memo) -> Result<(), Failure> {
+        let (context, rows_per_second) = (&*self.context, self.settings.rows_per_second);
+        match (kind, &self.sources) {
+            (PeriodicTask::Reconcile, _) => reconcile::run(context, rows_per_second, memo).await,
+            (PeriodicTask::Wiki, _) => wiki::run(context).await,
+            (PeriodicTask::CleanUp, _) => clean_up::run(context).await.map(|_| ()),
+            (PeriodicTask::Shares, _) => shares::run(context).await,
+            (PeriodicTask::Sources, Some(watch)) => sources::run(context, watch, rows_per_second).await,
+            (PeriodicTask::Sources, None) => Ok(()),
+        }
+    }
 }

@@ -1,20 +1,20 @@
-//! How often each round is gone.
+//! How often each periodic task runs.
 
 use std::time::Duration;
 
 use passerelle_model::config::Reader;
 use passerelle_queue::schedule::Task;
 
-/// How long a round stays with a worker that says nothing.
+/// How long a task stays with a worker that does not renew its lease.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// Settings of the rounds.
+/// Settings of the periodic tasks.
 #[derive(Debug, Clone, Copy)]
-pub struct RoundSettings {
+pub struct TaskSettings {
     /// `WORKER_RECONCILE_SECONDS`: how often all rows are compared with their pages; 0: never.
     pub reconcile_every: Duration,
     /// `WORKER_SWEEP_SECONDS`: how often pages are looked after whose create had an unknown outcome; 0: never.
-    pub sweep_every: Duration,
+    pub clean_up_every: Duration,
     /// `WORKER_WIKI_SECONDS`: how often the wiki is looked through for labels; 0: never.
     pub wiki_every: Duration,
     /// `WORKER_SOURCES_SECONDS`: how often Baserow's webhooks are looked after, where there is a user who may; 0: never.
@@ -23,12 +23,12 @@ pub struct RoundSettings {
     pub rows_per_second: u32,
 }
 
-impl RoundSettings {
+impl TaskSettings {
     /// Reads `WORKER_RECONCILE_…`.
     pub fn read(reader: &mut Reader) -> Self {
         Self {
             reconcile_every: Duration::from_secs(reader.parsed("WORKER_RECONCILE_SECONDS", 6 * 60 * 60)),
-            sweep_every: Duration::from_secs(reader.parsed("WORKER_SWEEP_SECONDS", 15 * 60)),
+            clean_up_every: Duration::from_secs(reader.parsed("WORKER_SWEEP_SECONDS", 15 * 60)),
             wiki_every: Duration::from_secs(reader.parsed("WORKER_WIKI_SECONDS", 60)),
             sources_every: Duration::from_secs(reader.parsed("WORKER_SOURCES_SECONDS", 300)),
             rows_per_second: reader.parsed("WORKER_RECONCILE_ROWS_PER_SECOND", 10_u32).max(1),
@@ -41,8 +41,8 @@ impl RoundSettings {
         task("reconcile", self.reconcile_every)
     }
 
-    pub(super) fn sweep(&self) -> Option<Task> {
-        task("sweep", self.sweep_every)
+    pub(super) fn clean_up(&self) -> Option<Task> {
+        task("clean-up", self.clean_up_every)
     }
 
     pub(super) fn shares(&self) -> Option<Task> {
@@ -58,7 +58,7 @@ impl RoundSettings {
     }
 }
 
-/// No round begins with the process: a worker that is started again and again would do nothing else.
+/// No task runs at the start of the process: a worker that restarts again and again would do nothing else.
 fn task(name: &'static str, every: Duration) -> Option<Task> {
     (!every.is_zero()).then_some(Task {
         name,

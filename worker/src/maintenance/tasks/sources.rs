@@ -1,22 +1,19 @@
-//! The watch over Baserow's webhooks as a round: first every webhook that is off is switched on, then the rows of the gaps are compared with
-//! their pages. A gap stays open until that is done, so a round that is broken off is simply gone again.
+//! The watch over Baserow's webhooks as a periodic task: it switches on every webhook that is off, then compares the rows of the gaps with
+//! their pages. A gap stays open until that is done, so an interrupted run is simply repeated.
 
 use super::reconcile;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::maintenance::reconcile::{Left, Requests, Scope, Walk};
-use crate::maintenance::sources::Gap;
+use crate::maintenance::sources::{Gap, SourceWatch};
 
 /// One look at all webhooks.
-pub(super) async fn run(context: &Context, rows_per_second: u32) -> Result<(), Failure> {
-    let Some(watch) = &context.sources else {
-        return Ok(());
-    };
+pub(super) async fn run(context: &Context, watch: &SourceWatch, rows_per_second: u32) -> Result<(), Failure> {
     let mut gaps = Vec::new();
     let looked = watch.look(context, &mut gaps).await;
     for gap in gaps {
         let (mut rows, mut asked) = (0, 0);
-        // The same gap asks by the same events, however often it is begun.
+        // The same gap requests the same events, however often the run is repeated.
         let run = format!("webhook-{}-{}", gap.webhook, gap.since);
         let mut requests = Requests::new(context.queue.clone(), &run, "source-watch", rows_per_second);
         for table in &gap.pages {
@@ -36,7 +33,7 @@ pub(super) async fn run(context: &Context, rows_per_second: u32) -> Result<(), F
             since,
             rows,
             asked,
-            "the rows were compared that a webhook may not have told of"
+            "compared the rows that a webhook may have missed"
         );
     }
     looked

@@ -46,7 +46,11 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 
 async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &str) -> Result<bool, Failure> {
     let mut journal = Journal::default();
-    let Some(table) = context.tables.find(&context.baserow, &mut journal, &action.table).await? else {
+    let Some(table) = context
+        .tables
+        .find(&context.baserow, &mut journal, &action.table)
+        .await?
+    else {
         return Ok(true);
     };
     Ok(match context.store.page_row(&page.id, table.id).await? {

@@ -10,14 +10,14 @@ use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_store::Link;
 
-use super::farewell::{mark_linked, trash_linked};
-use super::page::sweep_later;
-use super::{Application, Plan, Told};
+use super::deletion::{mark_linked, trash_linked};
+use super::page::check_again_later;
+use super::{Application, WriteBackTarget};
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::PageRule;
+use crate::rules::{PageRule, Plan};
 
 /// In place of a content hash: nothing is known of the page's state but that it may live, so the next attempt writes it.
 const UNCERTAIN: &str = "uncertain";
@@ -43,7 +43,7 @@ pub(super) async fn expect_restored(
 }
 
 /// Makes the sub-pages as desired and takes away those of removed rows. Says whether anything was written.
-pub(super) async fn apply_parts(
+pub(super) async fn apply_sub_pages(
     context: &Context,
     rule: &PageRule,
     parent: &Link,
@@ -54,16 +54,16 @@ pub(super) async fn apply_parts(
         return Ok(false);
     };
     let (mut has_changed, mut swept) = (false, Ok(()));
-    for (part, page) in &plan.parts {
-        let told = Told {
-            key: part.key,
-            row: &part.row,
+    for (linked, page) in &plan.sub_pages {
+        let target = WriteBackTarget {
+            key: linked.key,
+            row: &linked.row,
             fields: &collection.write_back,
         };
         let mut application = Application {
             context,
             owner: parent.row,
-            told,
+            target,
             page: &page.below(&parent.page),
             journal,
         };
@@ -73,7 +73,7 @@ pub(super) async fn apply_parts(
         };
         CrashPoint::AfterSubPage.pass();
         has_changed |= changed;
-        swept = swept.and(sweep_later(context, &link));
+        swept = swept.and(check_again_later(context, &link));
     }
     for link in removed(context, collection, parent.row, plan).await? {
         has_changed |= match collection.removed {
@@ -92,7 +92,7 @@ async fn removed(
     owner: RowKey,
     plan: &Plan<'_>,
 ) -> Result<Vec<Link>, Failure> {
-    let kept: HashSet<&Slot> = plan.parts.iter().map(|(_, page)| &page.slot).collect();
+    let kept: HashSet<&Slot> = plan.sub_pages.iter().map(|(_, page)| &page.slot).collect();
     let prefix = format!("{}-", collection.slot);
     let mut links = context.store.links(owner).await?;
     links.retain(|link| link.slot.as_str().starts_with(&prefix) && !kept.contains(&link.slot));

@@ -33,15 +33,15 @@ impl Application<'_, '_> {
     }
 
     /// Looks for pages that an abandoned call made beside the linked one, and puts them into the trash.
-    pub(super) async fn sweep(&mut self, link: &Link) -> Result<(), Failure> {
-        let twins = twins(self.context, link, self.journal).await?;
-        self.trash_extra(twins).await
+    pub(super) async fn clean_up_duplicates(&mut self, link: &Link) -> Result<(), Failure> {
+        let duplicate_pages = duplicate_pages(self.context, link, self.journal).await?;
+        self.trash_extra(duplicate_pages).await
     }
 
     /// The page that the row itself names, if it carries our marks: a copied row brings the id of the other row's page along.
     async fn page_named_by_row(&mut self) -> Result<Option<Page>, Failure> {
-        let field = self.told.fields.page_id.as_deref();
-        let named = field.and_then(|field| self.told.row.text(field));
+        let field = self.target.fields.page_id.as_deref();
+        let named = field.and_then(|field| self.target.row.text(field));
         let Some(id) = named.and_then(|text| PageId::parse(text).ok()) else {
             return Ok(None);
         };
@@ -90,7 +90,11 @@ impl Application<'_, '_> {
 }
 
 /// Pages with the marks of a linked page's row and slot, besides the linked page itself.
-pub(crate) async fn twins(context: &Context, link: &Link, journal: &mut Journal) -> Result<Vec<Page>, Failure> {
+pub(crate) async fn duplicate_pages(
+    context: &Context,
+    link: &Link,
+    journal: &mut Journal,
+) -> Result<Vec<Page>, Failure> {
     let marker = Marker::of(link.row, &link.slot);
     let mut pages = context.docmost.pages_with_label(journal, &marker.label).await?;
     pages.extend(pages_by_token(context, &marker, journal).await?);

@@ -27,7 +27,7 @@
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
 
 mod collection;
-mod farewell;
+mod deletion;
 mod find;
 mod page;
 mod write_back;
@@ -37,8 +37,8 @@ use passerelle_model::id::RowKey;
 use passerelle_model::outcome::Outcome;
 use passerelle_store::Link;
 
-pub use farewell::farewell;
-pub(crate) use find::twins;
+pub use deletion::delete_pages;
+pub(crate) use find::duplicate_pages;
 
 use crate::content::page::DesiredPage;
 use crate::content::row::Row;
@@ -46,8 +46,8 @@ use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::{PageRule, Part, Subject};
-use page::sweep_later;
+use crate::rules::{PageRule, Plan, Subject};
+use page::check_again_later;
 
 /// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
 pub(crate) const TRASHED: &str = "trashed";
@@ -56,18 +56,9 @@ pub(crate) const MARKED: &str = "marked";
 /// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
 pub(crate) const UNSWEPT: &str = "unswept";
 
-/// What should exist for one row.
-#[derive(Debug)]
-pub struct Plan<'a> {
-    /// Its own page.
-    pub page: DesiredPage,
-    /// The pages below it, in order, each with the linked row that it is about.
-    pub parts: Vec<(&'a Part, DesiredPage)>,
-}
-
-/// The row that is told which page is its own, and in which fields.
+/// The row that shows its page's id and address, and in which fields.
 #[derive(Clone, Copy)]
-struct Told<'a> {
+struct WriteBackTarget<'a> {
     key: RowKey,
     row: &'a Row,
     fields: &'a WriteBack,
@@ -78,7 +69,7 @@ struct Application<'a, 'j> {
     context: &'a Context,
     /// The row whose job this is: its marks and its links are the page's.
     owner: RowKey,
-    told: Told<'a>,
+    target: WriteBackTarget<'a>,
     page: &'a DesiredPage,
     journal: &'j mut Journal,
 }
@@ -93,12 +84,12 @@ pub async fn is_applied(
     let Some(link) = context.store.link(subject.key, &page.slot).await? else {
         return Ok(false);
     };
-    let told = Told {
+    let target = WriteBackTarget {
         key: subject.key,
         row: subject.row,
         fields: &rule.page.write_back,
     };
-    Ok(link.content_hash == page.hash && write_back::missing(context, told, &link)?.is_empty())
+    Ok(link.content_hash == page.hash && write_back::missing(context, target, &link)?.is_empty())
 }
 
 /// Makes the pages exist as desired, parents before children, and the rows know them.
@@ -110,7 +101,7 @@ pub async fn apply(
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {
     collection::expect_restored(context, rule, subject.key, plan).await?;
-    let told = Told {
+    let target = WriteBackTarget {
         key: subject.key,
         row: subject.row,
         fields: &rule.page.write_back,
@@ -118,14 +109,14 @@ pub async fn apply(
     let mut application = Application {
         context,
         owner: subject.key,
-        told,
+        target,
         page: &plan.page,
         journal,
     };
     let (link, mut has_changed) = application.ensure().await?;
     CrashPoint::AfterWriteBack.pass();
-    let swept = sweep_later(context, &link);
-    has_changed |= collection::apply_parts(context, rule, &link, plan, journal).await?;
+    let swept = check_again_later(context, &link);
+    has_changed |= collection::apply_sub_pages(context, rule, &link, plan, journal).await?;
     swept?;
     Ok(if has_changed {
         Outcome::Synced

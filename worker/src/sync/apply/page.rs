@@ -23,7 +23,7 @@ impl Application<'_, '_> {
             return Ok((link, false));
         }
         if link.content_hash == UNSWEPT {
-            self.sweep(&link).await?;
+            self.clean_up_duplicates(&link).await?;
         }
         if let Some(page) = self.update(&link.page).await? {
             return Ok((self.save(page, Some(&link)).await?, true));
@@ -177,7 +177,7 @@ impl Application<'_, '_> {
 }
 
 /// The page is right, but a second one may still appear: come back when that can no longer be.
-pub(super) fn sweep_later(context: &Context, link: &Link) -> Result<(), Failure> {
+pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Failure> {
     debug_assert_ne!(
         link.content_hash, TRASHED,
         "a trashed page is never the result of applying a plan"

@@ -5,29 +5,32 @@ use std::collections::BTreeMap;
 use passerelle_model::id::PageId;
 use passerelle_store::Link;
 
-use super::{Application, TRASHED, Told};
+use super::{Application, TRASHED, WriteBackTarget};
 use crate::context::Context;
 use crate::failure::Failure;
 
 impl Application<'_, '_> {
     /// Writes the page's id and address into the row where they are missing or wrong; says whether it had to.
     pub(super) async fn write_back(&mut self, link: &Link) -> Result<bool, Failure> {
-        let wanted = missing(self.context, self.told, link)?;
+        let wanted = missing(self.context, self.target, link)?;
         if wanted.is_empty() || self.knows_another_living_page(link).await? {
             return Ok(false);
         }
-        self.context.baserow.write(self.journal, self.told.key, &wanted).await?;
+        self.context
+            .baserow
+            .write(self.journal, self.target.key, &wanted)
+            .await?;
         Ok(true)
     }
 
     /// A row in several collections has a page in each, and one field for their ids: it keeps the one that it knows for as long as that lives,
     /// else every look at one collection would take the field from the other.
     async fn knows_another_living_page(&self, link: &Link) -> Result<bool, Failure> {
-        if self.told.key == self.owner {
+        if self.target.key == self.owner {
             return Ok(false);
         }
-        let field = self.told.fields.page_id.as_deref();
-        let named = field.and_then(|field| self.told.row.text(field));
+        let field = self.target.fields.page_id.as_deref();
+        let named = field.and_then(|field| self.target.row.text(field));
         let Some(known) = named.and_then(|text| PageId::parse(text).ok()) else {
             return Ok(false);
         };
@@ -41,7 +44,7 @@ impl Application<'_, '_> {
 /// The fields in which a row does not tell its page as it should, with the right values.
 pub(super) fn missing<'a>(
     context: &Context,
-    Told { row, fields, .. }: Told<'a>,
+    WriteBackTarget { row, fields, .. }: WriteBackTarget<'a>,
     link: &Link,
 ) -> Result<BTreeMap<&'a str, String>, Failure> {
     let mut wanted = BTreeMap::new();

@@ -20,31 +20,31 @@ const REFUSED_REST: Duration = Duration::from_hours(1);
 
 /// The way in.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct UserSession {
     server: BaserowSettings,
     user: BaserowUserSettings,
-    session: Mutex<Session>,
+    session: Mutex<SessionState>,
 }
 
 #[derive(Debug)]
-enum Session {
+enum SessionState {
     None,
     Open { user: Arc<BaserowUser>, since: Instant },
     Refused { since: Instant },
 }
 
-impl Door {
+impl UserSession {
     pub(super) fn new(server: BaserowSettings, user: BaserowUserSettings) -> Self {
         Self {
             server,
             user,
-            session: Mutex::new(Session::None),
+            session: Mutex::new(SessionState::None),
         }
     }
 
     /// Whether Baserow lets us in; credentials that it refused a while ago are not tried again yet.
     pub(super) async fn opens(&self) -> Result<bool, Failure> {
-        if let Session::Refused { since } = &*self.session.lock().await
+        if let SessionState::Refused { since } = &*self.session.lock().await
             && since.elapsed() < REFUSED_REST
         {
             return Ok(false);
@@ -54,7 +54,7 @@ impl Door {
             Err(failure) if failure.class == FailureClass::Auth => {
                 metrics::counter!("passerelle_source_findings_total", "finding" => "refused").increment(1);
                 tracing::warn!(error = %failure, "webhooks cannot be watched; the account is tried again in an hour");
-                *self.session.lock().await = Session::Refused { since: Instant::now() };
+                *self.session.lock().await = SessionState::Refused { since: Instant::now() };
                 Ok(false)
             }
             Err(failure) => Err(failure),
@@ -78,13 +78,13 @@ impl Door {
 
     async fn user(&self) -> Result<Arc<BaserowUser>, Failure> {
         let mut session = self.session.lock().await;
-        if let Session::Open { user, since } = &*session
+        if let SessionState::Open { user, since } = &*session
             && since.elapsed() < SESSION_LASTS
         {
             return Ok(Arc::clone(user));
         }
         let user = Arc::new(BaserowUser::log_in(&self.server, &self.user).await?);
-        *session = Session::Open {
+        *session = SessionState::Open {
             user: Arc::clone(&user),
             since: Instant::now(),
         };
@@ -94,9 +94,9 @@ impl Door {
     /// Ends a session that may have ended by itself.
     async fn leave_if_old(&self) -> bool {
         let mut session = self.session.lock().await;
-        let is_old = matches!(&*session, Session::Open { since, .. } if since.elapsed() >= SESSION_IS_NEW);
+        let is_old = matches!(&*session, SessionState::Open { since, .. } if since.elapsed() >= SESSION_IS_NEW);
         if is_old {
-            *session = Session::None;
+            *session = SessionState::None;
         }
         is_old
     }

@@ -19,25 +19,25 @@ const CALM: Duration = Duration::from_hours(24);
 
 /// What happened to a webhook.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Past {
+pub(super) struct WebhookHistory {
     /// How often it was switched on since it was last calm for a day.
     times: u32,
     /// When it was last switched on.
     last: Option<Timestamp>,
     /// What it has not told, until that is made good.
-    gap: Option<Missed>,
+    gap: Option<UnreportedSpan>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Missed {
+struct UnreportedSpan {
     since: String,
-    step: Step,
+    step: GapStep,
 }
 
 /// How far a gap has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Step {
+enum GapStep {
     /// The webhook is off.
     Seen,
     /// We are about to switch it on.
@@ -46,15 +46,15 @@ enum Step {
     On,
 }
 
-impl Past {
+impl WebhookHistory {
     /// It is off, and Baserow says that it last changed at this moment. Returns when it was switched off: the moment of the first look that
     /// saw it, whatever people change of it meanwhile.
     pub(super) fn is_off(&mut self, moment: &str) -> String {
-        let is_known = self.gap.as_ref().is_some_and(|gap| gap.step != Step::On);
+        let is_known = self.gap.as_ref().is_some_and(|gap| gap.step != GapStep::On);
         if !is_known {
-            self.gap = Some(Missed {
+            self.gap = Some(UnreportedSpan {
                 since: moment.to_owned(),
-                step: Step::Seen,
+                step: GapStep::Seen,
             });
         }
         self.gap.as_ref().map(|gap| gap.since.clone()).unwrap_or_default()
@@ -67,9 +67,9 @@ impl Past {
             (self.times, self.last) = (0, None);
         }
         let gap = self.gap.as_mut()?;
-        let was_ours = gap.step == Step::SwitchingOn;
+        let was_ours = gap.step == GapStep::SwitchingOn;
         // A person may have been faster: the gap is there all the same.
-        gap.step = Step::On;
+        gap.step = GapStep::On;
         was_ours.then(|| gap.since.clone())
     }
 
@@ -82,19 +82,19 @@ impl Past {
 
     /// We are about to switch it on.
     pub(super) fn begins(&mut self) {
-        self.step(Step::SwitchingOn);
+        self.step(GapStep::SwitchingOn);
     }
 
     /// It was switched on, at this moment.
     pub(super) fn switched_on(&mut self, now: Timestamp) {
         self.tried(now);
-        self.step(Step::On);
+        self.step(GapStep::On);
     }
 
     /// Baserow did not let us, at this moment.
     pub(super) fn was_refused(&mut self, now: Timestamp) {
         self.tried(now);
-        self.step(Step::Seen);
+        self.step(GapStep::Seen);
     }
 
     /// How often it was switched on in a row.
@@ -104,20 +104,20 @@ impl Past {
 
     /// When the gap began whose rows are to be compared.
     pub(super) fn open_gap(&self) -> Option<&str> {
-        let gap = self.gap.as_ref().filter(|gap| gap.step == Step::On);
+        let gap = self.gap.as_ref().filter(|gap| gap.step == GapStep::On);
         gap.map(|gap| gap.since.as_str())
     }
 
     /// The rows of a gap were compared.
     pub(super) fn closed(&mut self, since: &str) {
-        self.gap.take_if(|gap| gap.since == since && gap.step == Step::On);
+        self.gap.take_if(|gap| gap.since == since && gap.step == GapStep::On);
     }
 
     fn tried(&mut self, now: Timestamp) {
         (self.times, self.last) = (self.times.saturating_add(1), Some(now));
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: GapStep) {
         if let Some(gap) = &mut self.gap {
             gap.step = step;
         }
@@ -126,17 +126,17 @@ impl Past {
 
 /// Where pasts are kept.
 #[derive(Debug, Clone)]
-pub(super) struct Memory {
+pub(super) struct Histories {
     redis: Redis,
 }
 
-impl Memory {
+impl Histories {
     pub(super) fn new(redis: Redis) -> Self {
         Self { redis }
     }
 
     /// That of a webhook.
-    pub(super) async fn of(&self, webhook: u64) -> Result<Past, Failure> {
+    pub(super) async fn of(&self, webhook: u64) -> Result<WebhookHistory, Failure> {
         let mut connection = self.redis.connection().await?;
         let kept: Option<String> = connection
             .hget(self.key(), webhook)
@@ -149,12 +149,12 @@ impl Memory {
     }
 
     /// Keeps it; an empty one is no entry.
-    pub(super) async fn keep(&self, webhook: u64, past: &Past) -> Result<(), Failure> {
+    pub(super) async fn keep(&self, webhook: u64, history: &WebhookHistory) -> Result<(), Failure> {
         let mut connection = self.redis.connection().await?;
-        let kept: Result<(), redis::RedisError> = if *past == Past::default() {
+        let kept: Result<(), redis::RedisError> = if *history == WebhookHistory::default() {
             connection.hdel(self.key(), webhook).await
         } else {
-            let text = serde_json::to_string(past).map_err(|error| Failure::unmappable(error.to_string()))?;
+            let text = serde_json::to_string(history).map_err(|error| Failure::unmappable(error.to_string()))?;
             connection.hset(self.key(), webhook, text).await
         };
         kept.map_err(|error| away(&error))
@@ -178,55 +178,55 @@ mod tests {
     }
 
     /// Found off at this moment and, if it may be, switched on.
-    fn found_off(past: &mut Past, minute: i64) -> bool {
-        past.is_off(&format!("moment {minute}"));
-        let may = past.rests_until(at(minute)).is_none();
+    fn found_off(history: &mut WebhookHistory, minute: i64) -> bool {
+        history.is_off(&format!("moment {minute}"));
+        let may = history.rests_until(at(minute)).is_none();
         if may {
-            past.begins();
-            past.switched_on(at(minute));
+            history.begins();
+            history.switched_on(at(minute));
         }
         may
     }
 
     #[test]
     fn each_time_in_a_row_it_rests_twice_as_long_up_to_six_hours() {
-        let mut past = Past::default();
-        let switched_on: Vec<i64> = (0..2000).filter(|minute| found_off(&mut past, *minute)).collect();
+        let mut history = WebhookHistory::default();
+        let switched_on: Vec<i64> = (0..2000).filter(|minute| found_off(&mut history, *minute)).collect();
         assert_eq!(switched_on, [0, 10, 30, 70, 150, 310, 630, 990, 1350, 1710]);
     }
 
     #[test]
     fn a_day_without_failure_makes_it_new() {
-        let mut past = Past::default();
-        assert!(found_off(&mut past, 0));
-        past.is_on((0, at(1440)));
-        assert!(past.times() == 1, "not a day yet");
-        past.is_on((1, at(1500)));
-        assert!(past.times() == 1, "it fails");
-        past.is_on((0, at(1501)));
-        past.closed("moment 0");
-        assert_eq!(past, Past::default());
+        let mut history = WebhookHistory::default();
+        assert!(found_off(&mut history, 0));
+        history.is_on((0, at(1440)));
+        assert!(history.times() == 1, "not a day yet");
+        history.is_on((1, at(1500)));
+        assert!(history.times() == 1, "it fails");
+        history.is_on((0, at(1501)));
+        history.closed("moment 0");
+        assert_eq!(history, WebhookHistory::default());
     }
 
     #[test]
     fn while_it_rests_it_is_one_gap_whatever_is_changed_of_it() {
-        let mut past = Past::default();
-        found_off(&mut past, 0);
-        assert!(!found_off(&mut past, 1));
-        assert_eq!(past.is_off("its name was changed"), "moment 1");
-        assert_eq!(past.open_gap(), None);
-        assert_eq!(past.is_on((0, at(2))), None, "a person switched it on");
-        assert_eq!(past.open_gap(), Some("moment 1"));
+        let mut history = WebhookHistory::default();
+        found_off(&mut history, 0);
+        assert!(!found_off(&mut history, 1));
+        assert_eq!(history.is_off("its name was changed"), "moment 1");
+        assert_eq!(history.open_gap(), None);
+        assert_eq!(history.is_on((0, at(2))), None, "a person switched it on");
+        assert_eq!(history.open_gap(), Some("moment 1"));
     }
 
     #[test]
     fn a_worker_that_vanished_while_it_switched_on_leaves_the_rest_to_the_next_look() {
-        let mut past = Past::default();
-        past.is_off("noon");
-        past.begins();
-        assert_eq!(past.is_on((0, at(1))), Some("noon".to_owned()));
-        past.switched_on(at(1));
-        past.closed("an earlier gap");
-        assert_eq!(past.open_gap(), Some("noon"));
+        let mut history = WebhookHistory::default();
+        history.is_off("noon");
+        history.begins();
+        assert_eq!(history.is_on((0, at(1))), Some("noon".to_owned()));
+        history.switched_on(at(1));
+        history.closed("an earlier gap");
+        assert_eq!(history.open_gap(), Some("noon"));
     }
 }

@@ -1,18 +1,14 @@
-//! A notice: something that people are told by mail or Slack, once per event and rule.
+//! A notice: a fact that people get by mail or Slack, once per event and rule.
 //!
-//! It is made by whoever knows the fact, travels as the arguments of a notice job in an envelope that names its version, and is put into
-//! words only when it is sent ([`Templates::render`]): a template that was mended meanwhile is used, and an address in the settings that
-//! changed meanwhile too. The variables that each kind brings are listed in `templates/notices/README.md`.
-
-mod templates;
+//! It is stored in an envelope that names its version. Only when it is sent do templates put it into words
+//! ([`crate::outbox::templates`]): so a template or an address that was mended meanwhile is used.
+//! `templates/notices/README.md` lists the variables of each kind.
 
 use std::fmt;
 
 use passerelle_model::job::JobKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-pub use templates::{Rendered, Subject, Templates};
 
 /// What it is about. Each kind has a template of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -208,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_notice_of_version_1_stays_readable() {
-        let sample = include_str!("../../../tests/notices/v1.json");
+        let sample = include_str!("../../tests/notices/v1.json");
         let notice = Notice::from_args(sample).unwrap();
         assert_eq!(notice.kind, NoticeKind::TrainerAssigned);
         assert_eq!(notice.values["trainer"], "Zoé Lefèvre");
@@ -218,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_refused_and_not_guessed() {
-        let sample = include_str!("../../../tests/notices/v1.json").replace(r#""version": "1""#, r#""version": "2""#);
+        let sample = include_str!("../../tests/notices/v1.json").replace(r#""version": "1""#, r#""version": "2""#);
         assert!(Notice::from_args(&sample).unwrap_err().to_string().contains("version"));
         assert!(Notice::from_args("{}").is_err());
     }

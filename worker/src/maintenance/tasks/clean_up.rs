@@ -1,8 +1,8 @@
-//! Looks after pages that may have a twin (E4): creates whose outcome was unknown are remembered for a day, and so is every intention that nobody
-//! followed up. The wiki is asked; only what is found becomes an event of the row, and the row's own job puts the twin into the trash and says so
-//! in its steps. The page that is linked stays, whatever its twin holds.
+//! Cleans up duplicate pages of one row (E4). Creates with an unknown outcome are remembered for a day; so is every intent that no job
+//! has followed up. The task only looks; what it finds becomes an event of the row. The row's own job then puts the duplicate into the
+//! trash and says so in its steps. The linked page stays, whatever the duplicate holds.
 //!
-//! A copy that a person made is no twin: it has another author, and no label.
+//! A copy that a person made is no duplicate: it has another author, and no label.
 
 use std::time::Duration;
 
@@ -16,54 +16,57 @@ use sha2::{Digest as _, Sha256};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::sync::apply::{UNSWEPT, twins};
+use crate::sync::apply::{UNSWEPT, duplicate_pages};
 
 /// The source of the events, and the beginning of their ids.
 const SOURCE: &str = "sweep";
-/// Doubts that one round looks at; the others come next.
+/// Unconfirmed creates that one run looks at; the next run takes the others.
 const AT_ONCE: u32 = 200;
-/// How long a page is looked after. Abandoned calls were seen to run minutes later, when the wiki's own Redis came back.
+/// How long a create is looked after. Abandoned calls were seen to run minutes later, when the wiki's own Redis came back.
 const LOOKED_AFTER: Duration = Duration::from_hours(24);
-/// An intention older than this has no job any more: its attempts are minutes apart at most.
+/// An older intent has no job any more: attempts are minutes apart at most.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(30);
 
-/// Looks once at everything that is in doubt; says how many rows were asked for.
+/// Looks once at all unconfirmed creates; returns how many rows it requested a sync of.
 pub async fn run(context: &Context) -> Result<usize, Failure> {
     let now = Timestamp::now();
-    let mut asked = 0;
+    let mut requested = 0;
     for doubt in context.store.doubts(now.minus(context.zombie_window), AT_ONCE).await? {
-        asked += usize::from(look_after(context, &doubt).await?);
+        requested += usize::from(look_after(context, &doubt).await?);
         if now.since(doubt.since) > LOOKED_AFTER {
             context.store.end_doubt(&doubt).await?;
         }
     }
     for intent in context.store.stale_intents(now.minus(FORGOTTEN_AFTER), AT_ONCE).await? {
-        ask(context, &intent, "an intention was never followed up").await?;
-        asked += 1;
+        request_sync(context, &intent, "an intent was never followed up").await?;
+        requested += 1;
     }
-    if asked > 0 {
-        tracing::warn!(rows = asked, "rows may have second pages: they are looked at");
+    if requested > 0 {
+        tracing::warn!(
+            rows = requested,
+            "rows may have duplicate pages; their sync is requested"
+        );
     }
-    Ok(asked)
+    Ok(requested)
 }
 
-/// Asks for the row if its page has a twin.
+/// Requests a sync of the row if its page has a duplicate.
 async fn look_after(context: &Context, doubt: &Doubt) -> Result<bool, Failure> {
     let Some(link) = context.store.link(doubt.row, &doubt.slot).await? else {
-        // Its job is still at it, or its intention is stale.
+        // Its job still runs, or its intent is stale.
         return Ok(false);
     };
-    let twins = twins(context, &link, &mut Journal::default()).await?;
-    if twins.is_empty() {
+    let duplicates = duplicate_pages(context, &link, &mut Journal::default()).await?;
+    if duplicates.is_empty() {
         return Ok(false);
     }
     context.store.restate_link(&link, UNSWEPT).await?;
-    let names: Vec<&str> = twins.iter().map(|page| page.id.as_str()).collect();
-    ask(context, doubt, &format!("second pages: {}", names.join(", "))).await?;
+    let names: Vec<&str> = duplicates.iter().map(|page| page.id.as_str()).collect();
+    request_sync(context, doubt, &format!("duplicate pages: {}", names.join(", "))).await?;
     Ok(true)
 }
 
-async fn ask(context: &Context, doubt: &Doubt, why: &str) -> Result<(), Failure> {
+async fn request_sync(context: &Context, doubt: &Doubt, why: &str) -> Result<(), Failure> {
     let event = event(doubt, why).map_err(|error| Failure::unmappable(error.to_string()))?;
     let _durable = context.queue.accept(event).await?;
     Ok(())

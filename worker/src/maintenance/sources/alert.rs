@@ -5,17 +5,17 @@ use passerelle_model::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::clients::baserow::Table;
+use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outbox::Cause;
-use crate::outbox::notice::NoticeKind;
 
 /// Who acts, in the ledger; also whose notice it is.
 const WATCH: &str = "source-watch";
 
 /// A webhook that was switched off.
 #[derive(Debug, Clone)]
-pub(super) struct Off<'a> {
+pub(super) struct SwitchedOff<'a> {
     pub(super) table: &'a Table,
     pub(super) webhook: u64,
     /// Failures in a row, as Baserow says.
@@ -26,7 +26,7 @@ pub(super) struct Off<'a> {
 
 /// What follows.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Then<'a> {
+pub(super) enum Aftermath<'a> {
     /// It is on again.
     On,
     /// It was switched on so often that it is left alone until a moment.
@@ -36,18 +36,18 @@ pub(super) enum Then<'a> {
 }
 
 /// It was switched on: kept in the ledger, and the admin is told.
-pub(super) async fn switched_on(context: &Context, off: &Off<'_>) -> Result<(), Failure> {
+pub(super) async fn switched_on(context: &Context, off: &SwitchedOff<'_>) -> Result<(), Failure> {
     let on = format!("baserow/webhook-{}", off.webhook);
     let why = format!(
         "webhook {} of the table {} was switched off ({}); the rows of the gap are compared with their pages",
         off.webhook, off.table.name, off.since
     );
     context.queue.note_act(&on, "switched_on", (WATCH, &why)).await?;
-    admin(context, off, Then::On).await
+    admin(context, off, Aftermath::On).await
 }
 
 /// One notice of a switch-off, whatever follows and however often it is looked at.
-pub(super) async fn admin(context: &Context, off: &Off<'_>, then: Then<'_>) -> Result<(), Failure> {
+pub(super) async fn admin(context: &Context, off: &SwitchedOff<'_>, then: Aftermath<'_>) -> Result<(), Failure> {
     let moment: String = off.since.chars().filter(char::is_ascii_digit).collect();
     let event = EventId::parse(&format!("webhook-{}-off-{moment}", off.webhook));
     let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
@@ -58,22 +58,22 @@ pub(super) async fn admin(context: &Context, off: &Off<'_>, then: Then<'_>) -> R
         at: None,
     };
     let notice = (NoticeKind::WebhookOff, &in_words(off, then));
-    context.outbox.tell_admin(notice, cause, &[]).await?;
+    context.outbox.notify_admin(notice, cause, &[]).await?;
     Ok(())
 }
 
-fn in_words(off: &Off<'_>, then: Then<'_>) -> Map<String, Value> {
+fn in_words(off: &SwitchedOff<'_>, then: Aftermath<'_>) -> Map<String, Value> {
     let mut values = json!({"table": off.table.name, "webhook": off.webhook, "failures": off.failures});
     if let Some(since) = off.since.get(..19) {
         values["since"] = json!(format!("{} UTC", since.replace('T', " ")));
     }
     match then {
-        Then::On => {}
-        Then::Rests { times, until } => {
+        Aftermath::On => {}
+        Aftermath::Rests { times, until } => {
             values["times"] = json!(times);
             values["rests_until"] = json!(until.to_string());
         }
-        Then::Refused(why) => values["refused"] = json!(why),
+        Aftermath::Refused(why) => values["refused"] = json!(why),
     }
     values.as_object().cloned().unwrap_or_default()
 }

@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::rules::PageRule;
 
 /// Takes leave of the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
-pub async fn farewell(
+pub async fn delete_pages(
     context: &Context,
     rule: &PageRule,
     row: RowKey,

@@ -13,15 +13,15 @@ use crate::rules::Owner;
 
 /// A table whose webhooks are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct WatchedTable {
     pub(super) table: Arc<Table>,
     /// The tables whose rows have pages that show rows of this one; none if only notices hang on it.
     pub(super) pages: BTreeSet<TableId>,
 }
 
 /// Those of all rules, each table once. What our token does not see is told by the reconciliation.
-pub(super) async fn of(context: &Context) -> Result<Vec<Place>, Failure> {
-    let mut places: BTreeMap<TableId, Place> = BTreeMap::new();
+pub(super) async fn of(context: &Context) -> Result<Vec<WatchedTable>, Failure> {
+    let mut watched_tables: BTreeMap<TableId, WatchedTable> = BTreeMap::new();
     let mut journal = Journal::default();
     for rule in context.rules.iter() {
         let (tables, baserow) = (&context.tables, &context.baserow);
@@ -37,14 +37,14 @@ pub(super) async fn of(context: &Context) -> Result<Vec<Place>, Failure> {
                 },
             };
             let Some(table) = table else { continue };
-            let place = places.entry(table.id).or_insert_with(|| Place {
+            let watched = watched_tables.entry(table.id).or_insert_with(|| WatchedTable {
                 table,
                 pages: BTreeSet::new(),
             });
             if rule.page.is_some() {
-                place.pages.insert(own.id);
+                watched.pages.insert(own.id);
             }
         }
     }
-    Ok(places.into_values().collect())
+    Ok(watched_tables.into_values().collect())
 }

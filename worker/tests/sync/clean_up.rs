@@ -1,15 +1,15 @@
-//! Twins that appear long after an unknown outcome.
+//! Duplicate pages that appear long after an unknown outcome.
 
 use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
-use passerelle_worker::maintenance::tasks::sweep;
+use passerelle_worker::maintenance::tasks::clean_up;
 use serde_json::{Value, json};
 use test_support::eventually;
 
 use crate::world::World;
 
 /// A row whose first create was abandoned; the wiki carries it out seconds after the row has its page.
-async fn with_a_late_twin(world: &World) -> anyhow::Result<passerelle_model::id::RowKey> {
+async fn with_a_late_duplicate(world: &World) -> anyhow::Result<passerelle_model::id::RowKey> {
     let row = world.project("Refonte").await?;
     let late = FaultKind::ZombieWrite {
         after_ms: Some(5_000),
@@ -29,9 +29,9 @@ async fn with_a_late_twin(world: &World) -> anyhow::Result<passerelle_model::id:
 }
 
 #[tokio::test]
-async fn a_twin_that_appears_after_the_window_is_found_and_trashed_and_the_steps_say_so() {
+async fn a_duplicate_that_appears_after_the_window_is_found_and_trashed_and_the_steps_say_so() {
     let world = World::start().await.unwrap();
-    let row = with_a_late_twin(&world).await.unwrap();
+    let row = with_a_late_duplicate(&world).await.unwrap();
     let linked = world.row(row).await.unwrap()["docmost_page_id"].clone();
     assert_eq!(
         world.sync(row).await.unwrap(),
@@ -39,8 +39,8 @@ async fn a_twin_that_appears_after_the_window_is_found_and_trashed_and_the_steps
         "the row itself is content"
     );
 
-    assert_eq!(sweep::run(&world.context).await.unwrap(), 1);
-    assert_eq!(world.woken().await.unwrap(), [row]);
+    assert_eq!(clean_up::run(&world.context).await.unwrap(), 1);
+    assert_eq!(world.requested_rows().await.unwrap(), [row]);
     let settlement = world.attempt(row).await;
     assert!(
         settlement.steps.iter().any(|step| step.name == "second_page"),
@@ -49,11 +49,15 @@ async fn a_twin_that_appears_after_the_window_is_found_and_trashed_and_the_steps
     let pages = world.pages().await.unwrap();
     assert_eq!((pages.len(), &pages[0]["id"]), (1, &linked), "the linked page stays");
     assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
-    assert_eq!(sweep::run(&world.context).await.unwrap(), 0, "nothing is left to find");
+    assert_eq!(
+        clean_up::run(&world.context).await.unwrap(),
+        0,
+        "nothing is left to find"
+    );
 }
 
 #[tokio::test]
-async fn a_copy_that_a_person_made_is_no_twin() {
+async fn a_copy_that_a_person_made_is_no_duplicate() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
     world.docmost_fault(Fault::on("/api/pages/create", FaultKind::LostAnswer).times(1));
@@ -76,7 +80,7 @@ async fn a_copy_that_a_person_made_is_no_twin() {
         }
     })
     .await;
-    assert_eq!(sweep::run(&world.context).await.unwrap(), 0);
+    assert_eq!(clean_up::run(&world.context).await.unwrap(), 0);
     assert_eq!(world.pages().await.unwrap().len(), 2, "the copy lives");
 }
 
