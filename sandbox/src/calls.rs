@@ -1,4 +1,4 @@
-//! The log of the calls that came to a stand-in, for tests that count calls or look at their order.
+//! The log of the calls to a product, for tests that count calls or check their order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::clock;
 
-/// So many calls are kept; older ones are forgotten, so that a long bench does not fill the memory.
+/// The most calls that the log keeps, so that a long bench does not fill the memory.
 const KEPT: usize = 50_000;
 
 /// One call that came.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
-    /// Its number, in the order in which calls came; the first is 1.
+    /// The number of the call, in order of arrival; the first is 1.
     pub number: u64,
     /// When it came, in milliseconds since the epoch.
     pub at_ms: i64,
@@ -27,13 +27,13 @@ pub struct Call {
     pub origin: Option<String>,
     /// The kind of the fault it met, if any.
     pub fault: Option<String>,
-    /// The status of the answer; none while it waits, and none for ever when the connection was cut.
+    /// The status of the answer; none while the call waits, or if its connection was cut.
     pub status: Option<u16>,
     /// When it was answered, in milliseconds since the epoch.
     pub answered_ms: Option<i64>,
 }
 
-/// The calls of one product. Clones are the same log.
+/// The calls of one product. Clones share the log.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
     inner: Arc<Mutex<Inner>>,
@@ -51,7 +51,7 @@ impl Calls {
         self.locked().kept.iter().cloned().collect()
     }
 
-    /// How many calls came whose path starts with `path`.
+    /// The number of calls whose path starts with `path`.
     pub fn count(&self, path: &str) -> usize {
         self.locked()
             .kept
@@ -60,12 +60,12 @@ impl Calls {
             .count()
     }
 
-    /// Forgets them; numbers go on.
+    /// Removes all calls. Numbering continues.
     pub fn clear(&self) {
         self.locked().kept.clear();
     }
 
-    /// Notes a call as it comes and gives its number.
+    /// Logs a call as it comes, and gives its number.
     pub(crate) fn came(&self, method: &str, path: &str, query: &str, origin: Option<String>) -> u64 {
         let mut inner = self.locked();
         inner.last += 1;
@@ -87,12 +87,12 @@ impl Calls {
         inner.last
     }
 
-    /// Notes which fault a call met.
+    /// Logs the fault that a call met.
     pub(crate) fn met(&self, number: u64, fault: &str) {
         self.change(number, |call| call.fault = Some(fault.to_owned()));
     }
 
-    /// Notes how a call was answered.
+    /// Logs the answer of a call.
     pub(crate) fn answered(&self, number: u64, status: u16) {
         self.change(number, |call| {
             call.status = Some(status);

@@ -1,4 +1,4 @@
-//! The stand-ins' clock. They are foreign systems, so they do not use the bridge's.
+//! The sandbox's clock. Its products are foreign systems, so they do not use the bridge's clock.
 
 /// Milliseconds since 1970-01-01 UTC.
 pub(crate) fn now_ms() -> i64 {

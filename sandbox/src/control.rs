@@ -1,4 +1,5 @@
-//! The control routes that every stand-in has on its own port: fault switches and the log of calls. See [`crate::faults`].
+//! The control routes that every product has on its own port: fault switches and the log of calls.
+//! See [`crate::faults`].
 
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
@@ -6,7 +7,7 @@ use actix_web::{HttpResponse, Responder};
 use crate::calls::Calls;
 use crate::faults::{Fault, Switches};
 
-/// Everything below this belongs to the sandbox, not to the product. Faults never touch it, and it is not in the log.
+/// The prefix of the sandbox's own routes. Faults do not apply to them, and they are not logged.
 pub(crate) const PREFIX: &str = "/_sandbox/";
 
 /// Adds the routes that every product has. A product may add its own below [`PREFIX`].

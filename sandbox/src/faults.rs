@@ -1,22 +1,26 @@
-//! The fault switches of a stand-in, and how both products use them.
+//! The fault switches of a product.
 //!
-//! A product is started by [`crate::server::serve`], which puts these switches around every route of the product; a product's own
-//! code needs nothing but, if it wants [`FaultKind::ContentLost`], a look at [`LoseContent`] in the request's extensions.
+//! [`crate::server::serve`] puts these switches around every route of a product. The product's own
+//! code only looks for [`LoseContent`] in the request's extensions, if it supports
+//! [`FaultKind::ContentLost`].
 //!
-//! Switches are set from Rust ([`Switches::set`], [`Switches::add`], [`Switches::clear`]) or over HTTP, on the product's own port:
+//! Switches are set from Rust ([`Switches::set`], [`Switches::add`], [`Switches::clear`]) or over
+//! HTTP, on the product's own port:
 //!
 //! | call | effect |
 //! |---|---|
-//! | `GET /_sandbox/faults` | the list, each fault with its `id` and `used` (how many calls it has met) |
-//! | `PUT /_sandbox/faults` | replaces the list by the JSON array in the body, and releases what waited on the old one |
-//! | `POST /_sandbox/faults` | adds the one fault in the body at the end; what waits goes on waiting |
-//! | `DELETE /_sandbox/faults` | clears the list: the product is whole again, and what waited is released |
-//! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | the calls that came, in order ([`crate::calls`]); forgets them |
+//! | `GET /_sandbox/faults` | the list, each fault with its `id` and `used` (calls met so far) |
+//! | `PUT /_sandbox/faults` | replaces the list by the array in the body; releases waiting calls |
+//! | `POST /_sandbox/faults` | appends the fault in the body; waiting calls continue to wait |
+//! | `DELETE /_sandbox/faults` | clears the list; releases waiting calls |
+//! | `GET /_sandbox/log` | the calls that came, in order ([`crate::calls`]) |
+//! | `DELETE /_sandbox/log` | clears the log |
 //!
-//! A fault in JSON: `{"path":"/api/pages/create","kind":"status","status":503,"headers":{"retry-after":"7"},"times":2}`.
-//! `path` is a prefix (default `*` = every product route), `method`, `body_contains` and `origin` narrow it, `skip` lets that many matching
-//! calls pass first, `times` is how many calls it meets (absent: until cleared). The first fault of the list that matches is used.
-//! A fault that is spent stays in the list with its count until the list is replaced or cleared.
+//! A fault in JSON: `{"path":"/api/pages/create","kind":"status","status":503,"times":2}`. `path`
+//! is a prefix (default `*`: every route of the product); `method`, `body_contains` and `origin`
+//! narrow it. `skip` is the number of matching calls that pass first; `times` is the number of
+//! calls that it meets (absent: until cleared). The first matching fault of the list applies. A
+//! spent fault stays in the list with its count until the list is replaced or cleared.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +40,8 @@ pub enum FaultKind {
         /// Extra headers, e.g. `retry-after` or Docmost's `retry-after-auth`.
         #[serde(default)]
         headers: BTreeMap<String, String>,
-        /// The body: JSON, or a string that is sent as it is (as HTML unless a header says otherwise). Absent: as the product words it.
+        /// The body: JSON, or a string that is sent as it is (as HTML, unless a header says
+        /// otherwise). Absent: the product's own words.
         #[serde(default)]
         body: Option<Value>,
     },
@@ -45,19 +50,23 @@ pub enum FaultKind {
         /// How long it waits before it starts, in milliseconds.
         ms: u64,
     },
-    /// Not answered for as long as the fault is in the list; then the connection is cut. Never carried out.
+    /// Not answered while the fault is in the list; then the connection is cut. Never carried out.
     Hang,
-    /// The connection is cut before any byte of the answer; nothing is carried out. With the path `*` the product is down.
+    /// The connection is cut before any byte of the answer; nothing is carried out. With the path
+    /// `*` the product is down.
     #[serde(alias = "down")]
     Reset,
-    /// Carried out, then the connection is cut: the caller never learns it.
+    /// Carried out, then the connection is cut: the caller sees no answer.
     LostAnswer,
-    /// Waits, and is carried out later even when the caller has given up long ago; who still waits gets the answer.
+    /// Waits, and is carried out later, even if the caller has given up. A caller that still waits
+    /// gets the answer.
     ZombieWrite {
-        /// Carried out this many milliseconds after the call came. Absent: once the fault is no longer in the list.
+        /// Carried out this many milliseconds after the call came. Absent: once the fault is no
+        /// longer in the list.
         #[serde(default)]
         after_ms: Option<u64>,
-        /// How long after the release it is carried out, in milliseconds, when `after_ms` is absent.
+        /// How long after the release it is carried out, in milliseconds, when `after_ms` is
+        /// absent.
         #[serde(default)]
         after_release_ms: u64,
     },
@@ -67,9 +76,10 @@ pub enum FaultKind {
         #[serde(default = "internal_server_error")]
         status: u16,
     },
-    /// Like [`FaultKind::Hang`], except that the product's "I am alive" route goes on answering 200.
+    /// Like [`FaultKind::Hang`], except that the product's liveness route still answers 200.
     Wedge,
-    /// Answered as a success, but the content that it brings is not kept. The product decides what its content is.
+    /// Answered as a success, but its content is not stored. The product decides what counts as
+    /// content.
     ContentLost,
 }
 
@@ -100,7 +110,7 @@ const fn internal_server_error() -> u16 {
     500
 }
 
-/// Stands in a request's extensions when its content shall be lost ([`FaultKind::ContentLost`]).
+/// In a request's extensions if its content must be lost ([`FaultKind::ContentLost`]).
 #[derive(Debug, Clone, Copy)]
 pub struct LoseContent;
 
@@ -116,13 +126,13 @@ pub struct Fault {
     /// Only calls whose body contains this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_contains: Option<String>,
-    /// Only calls with this `X-Bridge-Origin`: the bridge's own, while people are spared.
+    /// Only calls with this `X-Bridge-Origin`: the bridge's own, not those of people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// How many matching calls pass unharmed first.
+    /// The number of matching calls that pass first.
     #[serde(default)]
     pub skip: u32,
-    /// How many calls it meets; absent = all, until it is cleared.
+    /// The number of calls that it meets; absent: all, until it is cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
     /// What happens to them.
@@ -148,7 +158,7 @@ impl Fault {
         }
     }
 
-    /// The same for that many calls only.
+    /// The same fault, for this number of calls only.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self {
@@ -173,7 +183,7 @@ impl Fault {
     }
 }
 
-/// What a fault can look at to know whether a call is meant.
+/// What a fault sees of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The HTTP method.
@@ -184,16 +194,16 @@ pub struct Target<'a> {
     pub body: &'a [u8],
     /// The header `X-Bridge-Origin`.
     pub origin: Option<&'a str>,
-    /// Whether this is the product's "I am alive" route.
+    /// Whether this is the product's liveness route.
     pub spared_by_wedge: bool,
 }
 
-/// A fault in the list, with how often it was met.
+/// A fault in the list, with the number of calls that it has met.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Switch {
-    /// Its number; never used twice.
+    /// The number of the switch, never used twice.
     pub id: u64,
-    /// How many calls it has met.
+    /// The number of calls that it has met.
     pub used: u32,
     #[serde(skip)]
     passed: u32,
@@ -210,7 +220,7 @@ pub(crate) struct Met {
     pub(crate) kind: FaultKind,
 }
 
-/// The switches of one product. Clones are the same switches.
+/// The switches of one product. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Switches {
     list: Arc<Mutex<Vec<Switch>>>,
@@ -252,12 +262,12 @@ impl Switches {
         id
     }
 
-    /// Makes the product whole again, and releases every call that waits.
+    /// Clears the list, and releases every call that waits.
     pub fn clear(&self) {
         self.set(Vec::new());
     }
 
-    /// The list as it stands.
+    /// The present list.
     pub fn list(&self) -> Vec<Switch> {
         self.locked().clone()
     }
@@ -286,7 +296,7 @@ impl Switches {
     pub(crate) async fn released(&self, id: u64) {
         let mut changes = self.changes.subscribe();
         let gone = changes.wait_for(|_| !self.locked().iter().any(|switch| switch.id == id));
-        // An error would mean that the sender is gone, and `self` holds it.
+        // An error would mean that the sender is gone, but `self` holds it.
         let _ = gone.await;
     }
 

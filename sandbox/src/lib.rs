@@ -1,8 +1,10 @@
-//! Stateful stand-ins for Baserow and Docmost, for the demo, the tests and the benches.
+//! The sandbox: stateful stand-ins for Baserow, Docmost, a mail server and Slack, for the demo, the
+//! tests and the benches.
 //!
-//! They speak the products' HTTP as observed on real servers (the captures are under `tests/contract/captures/`), keep their
-//! state in memory, and can be made to fail in every way that was seen: [`faults`] tells which, and how to switch it.
-//! [`server`] is the skeleton that both share; [`baserow`] and [`docmost`] are the products.
+//! They speak the products' protocols as observed on real servers (the captures are under
+//! `tests/contract/captures/`), keep their state in memory, and fail on request in every way that
+//! was observed ([`faults`]). [`server`] is what they share; [`baserow`], [`docmost`], [`smtp`] and
+//! [`slack`] are the products.
 
 pub mod baserow;
 pub mod calls;

@@ -1,4 +1,4 @@
-//! Stand-ins for Baserow and Docmost: see `--help`.
+//! The sandbox: see `--help`.
 
 use clap::Parser as _;
 use passerelle_sandbox::program::{Options, run};

@@ -1,4 +1,4 @@
-//! Where notices end: the SMTP server and Slack's webhook, each started only if it is given a port.
+//! The receivers of notices: the mail server and Slack, each started only if it has a port.
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -7,37 +7,37 @@ use anyhow::Context as _;
 
 use crate::{slack, smtp};
 
-/// Which ends of notices are started, and how they are set up.
+/// Which receivers of notices are started, and how they are set up.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "notices")]
 pub struct Options {
-    /// The port of the SMTP server; 0 takes a free one. Absent: there is none.
+    /// The port of the mail server; 0 takes a free one. Absent: no mail server.
     #[arg(long)]
     pub smtp_port: Option<u16>,
-    /// The port of its control routes; 0 takes a free one.
+    /// The port of the mail server's control routes; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     pub smtp_control_port: u16,
-    /// The port of Slack; 0 takes a free one. Absent: there is none.
+    /// The port of Slack; 0 takes a free one. Absent: no Slack.
     #[arg(long)]
     pub slack_port: Option<u16>,
-    /// How the SMTP server is set up.
+    /// The options of the mail server.
     #[command(flatten)]
     pub smtp: smtp::Options,
-    /// How Slack is set up.
+    /// The options of Slack.
     #[command(flatten)]
     pub slack: slack::Options,
 }
 
-/// The ends that were started.
+/// The receivers that were started.
 #[derive(Debug)]
 pub struct Ends {
-    /// The SMTP server.
+    /// The mail server, if it has a port.
     pub smtp: Option<smtp::Server>,
-    /// Slack.
+    /// Slack, if it has a port.
     pub slack: Option<slack::Server>,
 }
 
-/// Starts what has a port. Must be called inside a tokio runtime.
+/// Starts the receivers that have a port. Must be called inside a tokio runtime.
 pub fn start(host: IpAddr, options: Options) -> anyhow::Result<Ends> {
     let listen = |port| {
         TcpListener::bind((host, port)).with_context(|| format!("cannot listen on {host}:{port}: choose another port"))
@@ -58,7 +58,7 @@ pub fn start(host: IpAddr, options: Options) -> anyhow::Result<Ends> {
 }
 
 impl Ends {
-    /// One line for each port, as the other stand-ins announce theirs.
+    /// One line for each port, in the form of the other products' lines.
     pub fn announcements(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(server) = &self.smtp {

@@ -1,4 +1,4 @@
-//! The program: its options, and both stand-ins from start to stop.
+//! The program: its options, and the products from start to stop.
 
 use std::io::Write as _;
 use std::net::{IpAddr, TcpListener};
@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::server::Running;
 use crate::{baserow, docmost, notices};
 
-/// Stand-ins for Baserow and Docmost, with fault switches under /_sandbox/faults on each port.
+/// Stand-ins for Baserow, Docmost, a mail server and Slack, with fault switches under
+/// /_sandbox/faults on each port.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Options {
@@ -31,7 +32,7 @@ pub struct Options {
     notices: notices::Options,
 }
 
-/// Starts the stand-ins, each on its own port, and serves until SIGTERM or SIGINT.
+/// Starts the products, each on its own port, and serves until SIGTERM or SIGINT.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -58,7 +59,7 @@ fn listen(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind((host, port)).with_context(|| format!("cannot listen on {host}:{port}: choose another port"))
 }
 
-/// One line per product, which scripts wait for.
+/// Prints one line for a product, which scripts wait for.
 fn announce(product: &Running) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{} listens on {}", product.name, product.url())
 }

@@ -1,8 +1,9 @@
 //! The stand-in for Slack's incoming webhooks: `POST /services/<team>/<webhook>/<token>`.
 //!
-//! It answers as Slack does (200 `ok`; 400 `invalid_payload` or `no_text`; 403 `invalid_token`; 404 `no_team` or `no_service`) and keeps
-//! the messages: `GET /_sandbox/messages`, `DELETE /_sandbox/messages`. The states that Slack's own people or limits bring about come
-//! from the fault switches, in Slack's words: status 410 is `channel_is_archived`, 429 `rate_limited`, 500 `rollup_error`.
+//! It answers as Slack does (200 `ok`; 400 `invalid_payload` or `no_text`; 403 `invalid_token`; 404
+//! `no_team` or `no_service`) and keeps the messages: `GET /_sandbox/messages`, `DELETE
+//! /_sandbox/messages`. Other failures come from the fault switches, in Slack's words: status 410
+//! is `channel_is_archived`, 429 `rate_limited`, 500 `rollup_error`.
 
 use std::io;
 use std::net::TcpListener;
@@ -23,7 +24,7 @@ const MANNERS: Manners = Manners {
     failure,
 };
 
-/// How the stand-in is set up.
+/// How the sandbox's Slack is set up.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "slack")]
 pub struct Options {
@@ -32,7 +33,7 @@ pub struct Options {
     pub slack_webhook: String,
 }
 
-/// The messages that came in. Clones are the same messages.
+/// The messages that came in. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Messages {
     kept: Arc<Mutex<Vec<Value>>>,
@@ -44,7 +45,7 @@ impl Messages {
         self.locked().clone()
     }
 
-    /// Forgets them.
+    /// Removes all messages.
     pub fn clear(&self) {
         self.locked().clear();
     }
@@ -54,10 +55,10 @@ impl Messages {
     }
 }
 
-/// A stand-in that listens, with its messages.
+/// A server that listens, and its messages.
 #[derive(Debug)]
 pub struct Server {
-    /// The skeleton: its address, its fault switches and its log of calls.
+    /// The address, the fault switches and the log of calls.
     pub running: Running,
     /// The messages that came in.
     pub messages: Messages,
@@ -65,13 +66,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// The address of the webhook that it knows.
+    /// The URL of the webhook.
     pub fn webhook_url(&self) -> String {
         format!("{}/services/{}", self.running.url(), self.webhook)
     }
 }
 
-/// Starts it on `listener`. Must be called inside a tokio runtime.
+/// Starts the server on `listener`. Must be called inside a tokio runtime.
 pub fn start(listener: TcpListener, options: Options) -> io::Result<Server> {
     let messages = Messages::default();
     let (kept, webhook) = (messages.clone(), options.slack_webhook.clone());
@@ -97,7 +98,7 @@ pub fn start(listener: TcpListener, options: Options) -> io::Result<Server> {
 struct Webhook(String);
 
 impl Webhook {
-    /// What Slack says to this address, if it is not the right one.
+    /// Slack's answer to a wrong address; none for the right one.
     fn refusal(&self, asked: &(String, String, String)) -> Option<(StatusCode, &'static str)> {
         let mut known = self.0.split('/');
         if known.next() != Some(asked.0.as_str()) {
@@ -150,7 +151,7 @@ fn words(status: StatusCode, text: &'static str) -> HttpResponse {
     HttpResponse::build(status).content_type("text/html").body(text)
 }
 
-/// A failure as the real one words it.
+/// A failure in Slack's words.
 fn failure(status: StatusCode) -> HttpResponse {
     words(
         status,

@@ -1,4 +1,5 @@
-//! The SMTP stand-in as a bare client sees it, byte for byte. How the product's own client gets on with it is in `worker/tests/mail.rs`.
+//! The sandbox's mail server as a bare client sees it, byte for byte. `worker/tests/mail.rs` tests
+//! the product's own client against it.
 
 use std::net::TcpListener;
 use std::time::Duration;

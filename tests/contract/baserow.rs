@@ -1,10 +1,11 @@
-//! The stand-in for Baserow shows what a real server showed.
+//! The sandbox's Baserow answers as a real server did.
 //!
-//! Every exchange under `captures/baserow/` is played again, against the stand-in: the recorded request is sent, and the answer must
-//! be the recorded one, in status, headers and every byte of the body; where it made webhooks call, the calls must be the recorded ones, in
-//! the order and case of their headers and every byte of their bodies. Only what cannot be the same is blanked on both sides: times,
-//! random ids, tokens, ports and the numbers of webhooks (`baserow/capture.rs`). `coverage` holds that no record is left out
-//! without a reason.
+//! Every exchange under `captures/baserow/` is replayed against the sandbox. The answer must be the
+//! recorded one, in status, headers and every byte of the body. If the write made webhooks call,
+//! the calls must be the recorded ones, in the order and case of their headers and every byte of
+//! their bodies. What must differ is blanked on both sides: times, random ids, tokens, ports and
+//! the numbers of webhooks (`capture`). `coverage` checks that no record is left out without a
+//! reason.
 
 #[path = "baserow/capture.rs"]
 mod capture;

@@ -1,5 +1,5 @@
-//! The sandbox's Docmost answers as the real one did: the captured exchanges, played again in the
-//! order in which they were taken.
+//! The sandbox's Docmost answers as the real one did: the captured exchanges, replayed in the order
+//! of their capture.
 
 #[path = "docmost/accounts.rs"]
 mod accounts;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use replay::Replay;
 
-/// The captures that are not played, and why.
+/// The captures that are not replayed, and why.
 const NOT_PLAYED: [(&str, &str); 6] = [
     (
         "07e-body-5MiB",
@@ -28,7 +28,10 @@ const NOT_PLAYED: [(&str, &str); 6] = [
         "07g-body-0.9MiB-distinct-words",
         "the body was not kept; a unit test of the search index has one like it",
     ),
-    ("08e-zombie-create", "not an exchange but a story; `switches` tells it"),
+    (
+        "08e-zombie-create",
+        "not an exchange but an experiment; `switches` repeats it",
+    ),
     ("10-concurrency", "figures of a load test"),
     (
         "10c-ambiguous-outcomes",
@@ -64,7 +67,7 @@ async fn every_captured_exchange_has_the_same_answer_again() {
     assert_eq!(not_accounted_for(&replay.played).unwrap(), BTreeSet::new());
 }
 
-/// Captures that were neither played nor excused.
+/// Captures that were neither replayed nor excused.
 fn not_accounted_for(played: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
     let mut left = BTreeSet::new();
     for file in std::fs::read_dir(replay::captures())? {

@@ -29,7 +29,7 @@ impl Happened {
     }
 }
 
-/// One write and everything that webhooks tell about it.
+/// One write and everything that webhooks report about it.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) happened: Happened,
@@ -106,7 +106,7 @@ impl Store {
         watch.end(self, Happened::Deleted, rows, BTreeSet::new())
     }
 
-    /// Takes a row out of the trash: for webhooks it is created again, under its old id.
+    /// Takes a row out of the trash. Webhooks report it as created, under its old id.
     pub(crate) fn restore(&mut self, table: u64, row: u64) -> Option<Change> {
         self.table(table)?.rows.get(&row).filter(|row| row.trashed)?;
         let watch = Watch::begin(self, table, &[]);
@@ -177,7 +177,7 @@ impl Store {
 /// The links of some rows, by link field and row.
 type Links = BTreeMap<(u64, u64), BTreeSet<u64>>;
 
-/// Remembers rows and their links before a write, to tell afterwards what it changed.
+/// Keeps rows and their links as they were before a write, to find what it changed.
 struct Watch {
     table: u64,
     rows: Vec<Snapshot>,
@@ -195,8 +195,8 @@ impl Watch {
 
     fn end(self, store: &Store, happened: Happened, rows: Vec<u64>, touched: BTreeSet<u64>) -> Change {
         let now = links(store, self.table, &rows);
-        // Deleted rows count as linked by what they were linked to; all others only by what they are linked to now. That is why
-        // a table does not hear that a row has lost its last link to it.
+        // Deleted rows count as linked to what they were linked to; all others only to what they
+        // are linked to now. That is why a table gets no call when a row loses its last link to it.
         let present = if happened == Happened::Deleted {
             &self.links
         } else {
@@ -227,7 +227,8 @@ fn snapshots(store: &Store, table: u64, rows: &[u64]) -> Vec<Snapshot> {
     rows.iter().filter_map(|row| store.snapshot(table, *row)).collect()
 }
 
-/// The link fields of a table whose other table shows the same links, with that table. Links within one table do not count.
+/// The link fields of a table whose other table shows the same links, with that table. Links within
+/// one table do not count.
 fn linked_tables(store: &Store, table: u64) -> Vec<(u64, u64)> {
     let fields = store
         .table(table)

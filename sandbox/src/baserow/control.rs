@@ -1,21 +1,28 @@
-//! What a test or a demo sets and sees, as JSON. None of it exists on a real server.
+//! The control routes of Baserow, for tests and the demo, in JSON. A real server has none of them.
 //!
 //! | call, below `/_sandbox/baserow` | effect |
 //! |---|---|
-//! | `GET /state` | what waits, what is under way, the settings, the counts of rows |
-//! | `PATCH /settings` | changes habits (`Settings`); unknown keys are refused |
-//! | `PUT /time-scale` `{"scale":100}` | how many times faster than real it waits between retries |
-//! | `POST /tables` `{"name":"Deals","primary":"Name"}` | adds a table with one text field; more fields are made through the API, by a user |
-//! | `DELETE /tables/{table}` | a person deletes the table (by id or name): its rows and webhooks go with it |
-//! | `GET /tables/{table}/rows` | the rows of a table (by id or name), with field names |
-//! | `POST /tables/{table}/rows` | adds rows: a JSON array of rows by field names, with a new `id` if one is wanted. No webhook tells of them, as with a file import |
+//! | `GET /state` | deliveries that wait or are under way, settings, counts of rows |
+//! | `PATCH /settings` | changes `Settings`; unknown keys are refused |
+//! | `PUT /time-scale` `{"scale":100}` | how many times faster than the real server it waits |
+//! | `POST /tables` `{"name":"Deals","primary":"Name"}` | adds a table with one text field |
+//! | `DELETE /tables/{table}` | deletes a table with its rows and webhooks |
+//! | `GET /tables/{table}/rows` | the rows of a table, with field names |
+//! | `POST /tables/{table}/rows` | adds an array of rows, without any webhook call |
 //! | `GET /webhooks` | all webhooks as the API shows them, with `table_id` and `sign_with` |
-//! | `POST /webhooks` | adds one: `table`, `url`, and optionally `name`, `events`, `event_config`, `headers`, `use_user_field_names`, `sign_with` |
+//! | `POST /webhooks` | adds a webhook |
 //! | `PATCH /webhooks/{id}` `{"sign_with":…}` | signs its deliveries from now on; null ends it |
-//! | `GET /attempts`, `DELETE /attempts` | every attempt of every delivery, oldest first; forgets them |
-//! | `POST /tokens` | adds a database token: `key`, and optionally `user`, `may` (`create`, `read`, `update`, `delete`), `tables` |
-//! | `DELETE /sessions` | ends every user's session, as time does |
-//! | `POST /reset` | makes the stand-in new again |
+//! | `GET /attempts` | all attempts of all deliveries, oldest first |
+//! | `DELETE /attempts` | clears the list of attempts |
+//! | `POST /tokens` | adds a database token |
+//! | `DELETE /sessions` | ends all sessions of users, as expiry does |
+//! | `POST /reset` | resets everything to the state of the options |
+//!
+//! A table is named by its id or its name. More fields of a table are made through the API, by a
+//! user. A row is an object by field names, with `id` for an id of the caller's choice. A webhook
+//! has `table`, `url`, and optionally `name`, `events`, `event_config`, `headers`,
+//! `use_user_field_names`, `sign_with`. A token has `key`, and optionally `user`, `may` (`create`,
+//! `read`, `update`, `delete`) and `tables`.
 
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
@@ -27,7 +34,6 @@ use super::store::{Store, Table};
 use super::tokens::Token;
 use super::{Baserow, State};
 
-/// Adds the routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope("/_sandbox/baserow")
@@ -157,7 +163,7 @@ async fn add_rows(baserow: Data<Baserow>, table: Path<String>, rows: Json<Vec<Ma
     }
 }
 
-/// Adds all of the rows, or none of them.
+/// Adds all rows, or none.
 fn seed(state: &mut State, table: &str, rows: &[Map<String, Value>]) -> Result<Vec<u64>, String> {
     let table = find(&state.store, table)?;
     let mut values = Vec::with_capacity(rows.len());

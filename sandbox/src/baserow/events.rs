@@ -1,9 +1,10 @@
-//! From a write to the calls of webhooks: who is told, and what.
+//! From a write to the calls of webhooks: which webhooks are called, and with what.
 //!
-//! The oddities that are kept, because a receiver must live with them:
+//! Oddities of the real server that a receiver must handle, and that are kept:
 //! - one `event_id` for all webhooks that a write notifies;
-//! - a table that the rows link to is told too, under the *origin's* event in the header but `rows.updated` in the body, without
-//!   `old_items`, and with no items at all unless links were gained or lost;
+//! - the webhooks of a linked table are called too: with the *origin's* event in the header but
+//!   `rows.updated` in the body, without `old_items`, and without items unless links were gained or
+//!   lost;
 //! - a webhook that watches fields is called once per watched field that the write touches.
 
 use serde_json::{Map, Value, json};
@@ -18,7 +19,7 @@ use super::webhooks::call::{Call, Content, Pages, head};
 use super::webhooks::hook::Hook;
 use super::wire;
 
-/// What webhooks may be told.
+/// What webhooks report.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     Rows(Change),
@@ -34,19 +35,19 @@ pub(crate) struct Thing {
     pub(crate) value: Value,
 }
 
-/// Tells when every call of a write was attempted once.
+/// Resolves when every call of a write has been attempted once.
 #[derive(Debug)]
 pub(crate) struct Echoes(mpsc::Receiver<()>);
 
 impl Echoes {
     pub(crate) async fn sent(mut self) {
-        // Nothing is ever sent: the channel closes when the last call has been attempted.
+        // No message is ever sent: the channel closes when the last call has been attempted.
         while self.0.recv().await.is_some() {}
     }
 }
 
 impl State {
-    /// Queues the calls of an event for every webhook that wants to hear of it.
+    /// Queues the calls of an event for every webhook that asks for it.
     pub(crate) fn tell(&mut self, event: &Event) -> Echoes {
         let event_id = Uuid::new_v4().to_string();
         let (sender, receiver) = mpsc::channel(1);

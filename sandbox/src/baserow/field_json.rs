@@ -1,11 +1,13 @@
-//! How Baserow shows a field: in the list of a table's fields, in the answers to their writers, and in field webhooks.
+//! How Baserow shows a field: in the list of a table's fields, in the answers to their writers, and
+//! in field webhooks.
 
 use serde_json::{Map, Value, json};
 
 use super::schema::{Field, Kind};
 use super::store::{DATABASE, Store, WORKSPACE};
 
-/// A field as JSON. The answers to a field's writer also say `related_fields`; lists and webhooks do not.
+/// A field as JSON. The answers to a field's writer also say `related_fields`; lists and webhooks
+/// do not.
 pub(crate) fn field(store: &Store, table: u64, field: &Field, related_fields: bool) -> Value {
     let position = store
         .table(table)

@@ -1,15 +1,16 @@
-//! The stand-in for Baserow: the training agency's tables, the row API, and its webhooks, as observed on release 1.35.3.
+//! The stand-in for Baserow: the training agency's tables, the row API, and its webhooks, as
+//! observed on release 1.35.3.
 //!
-//! What it shows is what real servers showed, the traps included: unknown fields and links are ignored with 200, a webhook may be
-//! empty, doubled, late or out of order, and nine failed attempts in a row switch it off. `tests/contract/baserow.rs` replays the
-//! recorded exchanges against it.
+//! It answers as real servers did, traps included: unknown fields and links are ignored with 200, a
+//! webhook call may be empty, doubled, late or out of order, and nine failed attempts in a row
+//! deactivate a webhook. `tests/contract/baserow.rs` replays the recorded exchanges against it.
 //!
 //! | part | what it holds |
 //! |---|---|
-//! | [`schema`], [`store`], [`snapshot`], [`values`], [`changes`] | tables, rows, links and what a write changes |
+//! | [`schema`], [`store`], [`snapshot`], [`values`], [`changes`] | tables, rows, links, writes |
 //! | [`api`], [`tokens`] | the REST API |
-//! | [`events`], [`webhooks`] | who is called, with what and when |
-//! | [`control`] | what a test or a demo sets and sees, under `/_sandbox/baserow/` |
+//! | [`events`], [`webhooks`] | which webhooks are called, with what and when |
+//! | [`control`] | the control routes for tests and the demo, under `/_sandbox/baserow/` |
 
 mod api;
 mod changes;
@@ -52,10 +53,10 @@ const MANNERS: Manners = Manners {
     failure,
 };
 
-/// Starts it on `listener`. Must be called inside a tokio runtime.
+/// Starts the server on `listener`. Must be called inside a tokio runtime.
 ///
 /// # Errors
-/// If a webhook of the options names no table of the stand-in, or the listener is unusable.
+/// If a webhook of the options names an unknown table, or the listener is unusable.
 pub fn start(listener: TcpListener, options: Options) -> io::Result<Running> {
     let baserow = Baserow::new(options)?;
     serve(listener, MANNERS, move |routes| {
@@ -67,7 +68,7 @@ pub fn start(listener: TcpListener, options: Options) -> io::Result<Running> {
     })
 }
 
-/// A failure as the real one words it: a page of HTML, except that a throttled call gets a sentence.
+/// A failure in the real server's words: a page of HTML; for a throttled call, a sentence.
 fn failure(status: StatusCode) -> HttpResponse {
     let answer = match status {
         StatusCode::TOO_MANY_REQUESTS => {
@@ -79,7 +80,7 @@ fn failure(status: StatusCode) -> HttpResponse {
     answer.response(None)
 }
 
-/// The stand-in. Clones are the same one.
+/// The server's state. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Baserow(Arc<Inner>);
 
@@ -91,7 +92,7 @@ struct Inner {
     runtime: Handle,
 }
 
-/// Everything that it remembers.
+/// Everything that the server keeps.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
@@ -99,7 +100,7 @@ pub(crate) struct State {
     pub(crate) hooks: BTreeMap<u64, Hook>,
     pub(crate) deliveries: Deliveries,
     pub(crate) settings: Settings,
-    /// Counts resets, so that what was begun before one is not finished after it.
+    /// The number of resets, so that work from before a reset does not end after it.
     pub(crate) epoch: u64,
     next_hook: u64,
 }
@@ -127,7 +128,7 @@ impl Baserow {
         &self.0.runtime
     }
 
-    /// Makes it new again, with the webhooks of its options; calls that are under way are forgotten.
+    /// Resets the state to that of the options. Calls under way are dropped.
     fn reset(&self) -> io::Result<()> {
         let mut state = self.lock();
         *state = State::new(&self.0.options, state.epoch + 1)?;

@@ -1,7 +1,8 @@
 //! The tables of the training agency: what is in them before the first row.
 //!
-//! Ids, names and types are those of the recorded server, so that its recorded exchanges can be replayed. Fields that the records do
-//! not show have ids from 101 on; ids of later fields start at 35, as they did on the recorded server.
+//! Ids, names and types are those of the recorded server, so that its exchanges can be replayed.
+//! Fields that the records do not show have ids from 101 on. Ids of later fields start at 35, as
+//! they did on the recorded server.
 
 /// A field of a table.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub(crate) enum Kind {
     Url,
     Email,
     Boolean,
-    /// A decimal with so many places, printed as a string.
+    /// A decimal with `places` places, printed as a string.
     Number {
         places: u32,
         negative: bool,
@@ -71,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Whether nobody can set it.
+    /// Whether the value is computed and cannot be set.
     pub(crate) const fn is_read_only(&self) -> bool {
         matches!(
             self,

@@ -1,15 +1,15 @@
-//! How the stand-in is set up, and which of its habits can be changed while it runs.
+//! How the sandbox's Baserow is set up, and which settings can change while it runs.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How the stand-in is set up.
+/// How the sandbox's Baserow is set up.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "baserow")]
 pub struct Options {
-    /// The database token that callers of Baserow's row API must show.
+    /// The database token for Baserow's row API.
     #[arg(long, default_value = "sandbox-token")]
     pub baserow_token: String,
     /// The e-mail address of Baserow's one user (webhooks can be managed by users only).
@@ -18,13 +18,15 @@ pub struct Options {
     /// The password of that user.
     #[arg(long, default_value = "Baserow-pass-1")]
     pub baserow_password: String,
-    /// A webhook to begin with, e.g. projet=http://127.0.0.1:8080/api/webhooks/baserow/projet-changed. May be repeated.
+    /// A webhook from the start, e.g.
+    /// projet=http://127.0.0.1:8080/api/webhooks/baserow/projet-changed. May be repeated.
     #[arg(long, value_name = "TABLE=URL")]
     pub webhook: Vec<WebhookAtStart>,
-    /// Sign the deliveries of these webhooks with this secret, as a signing proxy behind Baserow would.
+    /// Sign the deliveries of these webhooks with this secret, as a signing proxy behind Baserow
+    /// would.
     #[arg(long)]
     pub webhook_secret: Option<String>,
-    /// How many times faster than real Baserow waits between retries.
+    /// How many times faster than the real server Baserow waits between retries.
     #[arg(long, default_value_t = 1.0)]
     pub time_scale: f64,
 }
@@ -32,9 +34,9 @@ pub struct Options {
 /// A webhook for all events of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookAtStart {
-    /// The table's name.
+    /// The name of the table.
     pub table: String,
-    /// Where it calls.
+    /// The URL that the webhook calls.
     pub url: String,
 }
 
@@ -52,22 +54,24 @@ impl FromStr for WebhookAtStart {
     }
 }
 
-/// Habits that can be changed while it runs, by `PATCH /_sandbox/baserow/settings`.
+/// Settings that `PATCH /_sandbox/baserow/settings` changes while the server runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) email: String,
     pub(crate) password: String,
-    /// How many calls are made at once. One keeps the order of events; real servers have several.
+    /// The number of concurrent webhook calls. One keeps the order of events; real servers have
+    /// several.
     pub(crate) export_workers: usize,
-    /// How long a receiver may take, in milliseconds of real time.
+    /// The time-out of a webhook call, in milliseconds of real time.
     pub(crate) request_timeout_ms: u64,
     /// Whether a write is answered only after its webhooks were delivered once.
     pub(crate) echo_before_answer: bool,
-    /// Whether it is older than `send_webhook_events` (before 1.29.3).
+    /// Whether to ignore `send_webhook_events`, as servers before 1.29.3 do.
     pub(crate) ignores_send_webhook_events: bool,
-    /// Whether webhooks may not call private addresses, as on a server with its defaults.
+    /// Whether private addresses are refused as targets of webhooks, as on a server with its
+    /// defaults.
     pub(crate) blocks_private_addresses: bool,
-    /// The host names that it answers to; any if empty.
+    /// The host names that the server accepts; any if empty.
     pub(crate) hosts: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! A row as it is seen: links, formulas and dates of change computed, as JSON with field names or ids.
+//! A row as answers show it: links, formulas and dates of change computed, as JSON with field names
+//! or ids.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::schema::{Field, Kind};
 use super::store::{ORDER_UNIT, Row, Store, Table};
 use super::{tempo, values};
 
-/// A row as it is seen at one moment, by field id.
+/// A row at one moment, by field id.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Snapshot {
     pub(crate) id: u64,
@@ -15,7 +16,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Store {
-    /// A row as it is now, if it exists and is not in the trash.
+    /// The present row, if it exists and is not in the trash.
     pub(crate) fn snapshot(&self, table: u64, row: u64) -> Option<Snapshot> {
         let fields = self.table(table)?;
         let kept = fields.rows.get(&row).filter(|row| !row.trashed)?;

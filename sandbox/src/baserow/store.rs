@@ -1,7 +1,7 @@
 //! The tables and their rows, in memory.
 //!
-//! Links are kept once per field and side, so that both sides always tell the same. A deleted row stays in the trash with its links,
-//! out of sight of everything, until it is restored.
+//! Links are kept once per field and side, so that both sides always agree. A deleted row stays in
+//! the trash with its links, invisible, until it is restored.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,15 +11,12 @@ use serde_json::Value;
 use super::schema::{self, Field, Kind};
 use super::values::LinkTo;
 
-/// The only database.
 pub(crate) const DATABASE: u64 = 1;
-/// The only workspace.
 pub(crate) const WORKSPACE: u64 = 1;
 
 /// One unit of a row's order; orders between two rows are fractions.
 pub(crate) const ORDER_UNIT: u128 = 100_000_000_000_000_000_000;
 
-/// All tables.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) tables: BTreeMap<u64, Table>,
@@ -119,7 +116,7 @@ impl Store {
         self.tables.values().find(|table| table.name == name)
     }
 
-    /// A new table with one text field, which gives its rows their names.
+    /// A new table with one text field, the primary one.
     pub(crate) fn add_table(&mut self, name: String, primary: String) -> u64 {
         let id = self.tables.keys().max().copied().unwrap_or_default() + 1;
         let primary = Field {
@@ -170,7 +167,8 @@ impl Store {
             .collect()
     }
 
-    /// Makes `row` link to exactly these rows; the other side follows. Unknown rows are dropped without a word.
+    /// Makes `row` link to exactly these rows; the other side follows. Unknown rows are dropped
+    /// silently.
     pub(crate) fn link(&mut self, field: &Field, row: u64, to: &[LinkTo]) {
         let Kind::Link { table, related } = field.kind else {
             return;
@@ -203,7 +201,7 @@ impl Store {
         }
     }
 
-    /// The text by which other rows show this one.
+    /// The text that other rows show for this one.
     pub(crate) fn primary_text(&self, table: u64, row: u64) -> String {
         let cell = self.table(table).and_then(|table| {
             let primary = table.fields.first()?;

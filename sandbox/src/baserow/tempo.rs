@@ -1,14 +1,14 @@
-//! The pace of the stand-in's waiting, and its timestamps.
+//! The sandbox's clock for Baserow: how fast it waits, and its timestamps.
 //!
-//! Baserow's retries take more than four minutes; a test does not. Only the waiting *between* attempts is scaled: the time-out of a
-//! call stays real, because the receiver is real.
+//! Baserow's retries take more than four minutes, and a test must not. Only the waiting *between*
+//! attempts is scaled: the time-out of a call stays real, because the receiver is real.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How many times faster than real the stand-in waits. One is real time.
+/// How many times faster than the real server the sandbox waits. One is real time.
 #[derive(Debug)]
 pub(crate) struct Tempo(AtomicU64);
 
@@ -19,24 +19,24 @@ impl Tempo {
         tempo
     }
 
-    /// The present scale.
     pub(crate) fn scale(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
     }
 
-    /// Changes it for waits that begin from now on. A scale that is no positive number means real time.
+    /// Changes it for waits that begin from now on. A scale that is not a positive number means
+    /// real time.
     pub(crate) fn set(&self, scale: f64) {
         let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
         self.0.store(scale.to_bits(), Ordering::Relaxed);
     }
 
-    /// Waits for that much of the product's time.
+    /// Waits for `duration`, divided by the scale.
     pub(crate) async fn wait(&self, duration: Duration) {
         tokio::time::sleep(duration.div_f64(self.scale())).await;
     }
 }
 
-/// The present moment. The stand-in is a foreign system with a clock of its own.
+/// The present moment, by the sandbox's own clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "the stand-ins are foreign systems with a clock of their own"

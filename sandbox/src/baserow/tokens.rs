@@ -1,10 +1,9 @@
-//! Who may call: database tokens for rows, and sessions of users (JWT) for everything else.
+//! Credentials: database tokens for rows, and sessions of users (JWT) for everything else.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-/// A database token.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 pub(crate) struct Token {
     pub(crate) key: String,
@@ -14,7 +13,7 @@ pub(crate) struct Token {
     /// What it may do; everything if absent.
     #[serde(default = "Act::all")]
     pub(crate) may: Vec<Act>,
-    /// The tables it is good for; all if absent.
+    /// The tables that it is valid for; all if absent.
     #[serde(default)]
     pub(crate) tables: Option<Vec<u64>>,
 }
@@ -56,7 +55,7 @@ impl Token {
     }
 }
 
-/// Why somebody is not let in.
+/// Why credentials are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stranger {
     NoCredentials,
@@ -88,7 +87,7 @@ impl Stranger {
     }
 }
 
-/// Who calls.
+/// The caller that the credentials name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Caller {
     Token(Token),
@@ -112,7 +111,7 @@ impl Caller {
     }
 }
 
-/// The tokens and sessions that are good now.
+/// The tokens and sessions that are valid now.
 #[derive(Debug, Default)]
 pub(crate) struct Doors {
     pub(crate) tokens: Vec<Token>,
@@ -120,14 +119,14 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Opens a session and gives its token, which is opaque here: nothing but its owner reads it.
+    /// Opens a session and gives its token, an opaque text.
     pub(crate) fn log_in(&mut self, user: u64) -> String {
         let session = Uuid::new_v4().simple().to_string();
         self.sessions.insert(session.clone(), user);
         session
     }
 
-    /// Ends every session, as time does on a real server.
+    /// Ends every session, as expiry does on a real server.
     pub(crate) fn end_sessions(&mut self) {
         self.sessions.clear();
     }
@@ -137,7 +136,8 @@ impl Doors {
         self.sessions.get(session).copied()
     }
 
-    /// Who stands behind an `Authorization` header. Where tokens are not good, they are not even looked at.
+    /// The caller behind an `Authorization` header. Where tokens are not accepted, they count as no
+    /// credentials.
     pub(crate) fn caller(&self, authorization: Option<&str>, tokens_are_good: bool) -> Result<Caller, Stranger> {
         let words: Vec<&str> = authorization.unwrap_or_default().split_whitespace().collect();
         match words.as_slice() {

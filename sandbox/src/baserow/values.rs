@@ -1,7 +1,8 @@
 //! What may be written into a field, and how it is kept.
 //!
-//! Baserow is lenient in places where a caller would wish it were not (a number becomes text, an unknown link disappears) and its
-//! refusals come in two shapes: an object that names the field, or one plain sentence. Both are kept here.
+//! Baserow is lenient where callers would prefer an error: a number becomes text, an unknown link
+//! disappears. Its refusals have two shapes: an object that names the field, or one plain sentence.
+//! Both are kept here.
 
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ use super::schema::{Kind, SelectOption};
 pub(crate) enum Accepted {
     /// Kept in the row as it is.
     Cell(Value),
-    /// Links, by id or by the text of the other row's primary field; unknown ones are dropped later, silently.
+    /// Links, by id or by the text of the other row's primary field; unknown ones are dropped
+    /// later, silently.
     Links(Vec<LinkTo>),
 }
 
@@ -148,7 +150,7 @@ fn units(text: &str, places: u32) -> Result<i64, Refused> {
     Ok(sign * units)
 }
 
-/// The count of smallest units that a kept decimal stands for; an empty cell counts as nothing.
+/// A stored decimal as a count of its smallest units; an empty cell is 0.
 pub(crate) fn units_of(cell: &Value, places: u32) -> i64 {
     cell.as_str().and_then(|text| units(text, places).ok()).unwrap_or(0)
 }

@@ -1,5 +1,6 @@
-//! JSON as Python writes it: `", "` and `": "` between the parts, and everything outside printable ASCII as `\uXXXX`
-//! (a surrogate pair beyond the basic plane). Baserow sends its webhooks so, and a signature covers these very bytes.
+//! JSON as Python writes it: `", "` and `": "` between the parts, and everything outside printable
+//! ASCII as `\uXXXX` (a surrogate pair beyond the basic plane). Baserow sends its webhooks so, and
+//! a signature covers these very bytes.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Who is calling: logins and sessions.
+//! Logins and sessions.
 
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -40,7 +40,7 @@ fn log_in(world: &mut World, user: &str) -> Answer {
     Ok(Reply::done().with_cookie(cookie))
 }
 
-/// `auth/logout`: the session ends at once, other sessions go on.
+/// `auth/logout`: ends this session at once; other sessions continue.
 #[expect(clippy::unnecessary_wraps, reason = "all routes have one shape")]
 pub(super) fn logout(world: &mut World, call: &Call) -> Answer {
     world.sessions.remove(&call.session);
@@ -85,7 +85,8 @@ fn is_email(text: &str) -> bool {
 }
 
 impl World {
-    /// A token for a user, with a session of its own, that is good for `lifetime` seconds (negative: expired already).
+    /// A token for a user, with its own session, valid for `lifetime` seconds; negative: expired
+    /// already.
     pub(super) fn issue(&mut self, user: &str, kind: &str, lifetime: i64) -> Option<String> {
         let email = self.users.get(user)?.email.clone();
         let session = new_id();
@@ -104,7 +105,8 @@ impl World {
         token::sign(&claims, &self.workspace)
     }
 
-    /// The user and session of a token. Every reason to refuse it looks the same, but for tokens of the enterprise edition.
+    /// The user and session of a token. All refusals look the same, except for tokens of the
+    /// enterprise edition.
     pub(super) fn authenticate(&self, token: &str) -> Result<(String, String), Problem> {
         let claims = token::verify(token, &self.workspace).ok_or_else(Problem::unauthorized)?;
         if claims.kind == "api_key" {

@@ -1,4 +1,5 @@
-//! Reading a request's body as the real server does: what is refused, with which words, and what is silently dropped.
+//! Reads a request's body as the real server does: what it refuses, in which words, and what it
+//! drops silently.
 
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value};
@@ -6,7 +7,8 @@ use uuid::Uuid;
 
 use super::envelope::Problem;
 
-/// The fields of a body. Anything that is no JSON object counts as an object without fields, as in the real server.
+/// The fields of a body. As in the real server, anything but a JSON object counts as an object
+/// without fields.
 pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let is_json = content_type.is_some_and(|kind| kind.trim_start().starts_with("application/json"));
     if !is_json {
@@ -29,7 +31,8 @@ pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Map<Strin
     }
 }
 
-/// JavaScript reads half a surrogate pair as a character and stores U+FFFD; our JSON reader refuses it. So it is replaced first.
+/// Replaces lone surrogates. JavaScript reads one as a character and stores U+FFFD; our JSON reader
+/// would refuse it.
 fn without_lone_surrogates(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
     let mut rest = body;
@@ -54,16 +57,16 @@ fn escaped_unit(text: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// What a request asks of a text that is stored.
+/// What a request does to a stored text.
 #[derive(Debug)]
 pub(super) enum Change {
     Keep,
-    /// Cleared, or set.
+    /// None clears the text.
     To(Option<String>),
 }
 
 impl Change {
-    /// Whether it brings a NUL, which the database refuses.
+    /// Whether the text has a NUL, which the database refuses.
     pub(super) fn has_nul(&self) -> bool {
         matches!(self, Self::To(Some(text)) if text.contains('\0'))
     }
@@ -99,7 +102,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Notes a problem if a claim does not hold.
+    /// Adds a problem if a claim does not hold.
     pub(super) fn claim(&mut self, holds: bool, otherwise: &str) {
         if !holds {
             self.problems.push(otherwise.to_owned());
@@ -116,14 +119,12 @@ impl<'a> Check<'a> {
         self.fields.get(name)
     }
 
-    /// A required UUID.
     pub(super) fn uuid(&mut self, name: &str) -> String {
         let value = self.given(name).and_then(Value::as_str).unwrap_or_default();
         self.claim(is_uuid(value), &format!("{name} must be a UUID"));
         value.to_owned()
     }
 
-    /// An optional UUID.
     pub(super) fn optional_uuid(&mut self, name: &str) -> Option<String> {
         self.given(name)?;
         Some(self.uuid(name))
@@ -166,7 +167,6 @@ impl<'a> Check<'a> {
         value.to_owned()
     }
 
-    /// An optional flag.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.given(name).and_then(Value::as_bool).unwrap_or(false)
     }

@@ -1,13 +1,13 @@
-//! Control routes of this product, beside those that every stand-in has (see [`crate::faults`]):
+//! Control routes of this product, beside those that every product has (see [`crate::faults`]):
 //!
 //! | call | effect |
 //! |---|---|
-//! | `GET /_sandbox/pages` | every page, trashed ones too, oldest first: `id, slugId, title, icon, spaceSlug, parentPageId, position, creatorEmail, lastUpdatedByEmail, createdAt, deletedAt, labels, markdown` |
-//! | `POST /_sandbox/tokens {email, type?, expiresInSeconds?}` | a token, of type `access` unless said otherwise; a negative life makes an expired one |
+//! | `GET /_sandbox/pages` | all pages with labels and Markdown, trashed ones too, oldest first |
+//! | `POST /_sandbox/tokens` | `{email, type?, expiresInSeconds?}`: a token; negative: an expired one |
 //! | `DELETE /_sandbox/spaces/{slug}` | the owner deletes a space with its pages |
-//! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused from now on |
-//! | `DELETE /_sandbox/roles` | forgets the roles that were looked up, as if five seconds had passed |
-//! | `DELETE /_sandbox/logins` | forgets counted logins, and lifts their refusal |
+//! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused |
+//! | `DELETE /_sandbox/roles` | clears the cache of roles, as if five seconds had passed |
+//! | `DELETE /_sandbox/logins` | resets the limit on logins |
 
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
@@ -41,7 +41,8 @@ fn page_json(world: &World, page: &Page) -> Value {
     let labels = page.labels.iter().filter_map(|label| world.labels.get(label));
     json!({
         "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon,
-        "spaceSlug": world.spaces.get(&page.space).map(|space| &space.slug), "parentPageId": page.parent, "position": page.position,
+        "spaceSlug": world.spaces.get(&page.space).map(|space| &space.slug),
+        "parentPageId": page.parent, "position": page.position,
         "creatorEmail": email(&page.creator), "lastUpdatedByEmail": email(&page.last_updated_by),
         "createdAt": page.created.shown(), "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()),
         "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": page.shown(Format::Markdown),

@@ -7,16 +7,14 @@ use serde_json::{Value, json};
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// What a route gives.
+/// The result of a route.
 pub(super) type Answer = Result<Reply, Problem>;
 
-/// A success.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     data: Option<Value>,
     /// Sent as it is, without the envelope (health, the web application).
     bare: Option<Bare>,
-    /// The `Set-Cookie` header.
     cookie: Option<String>,
 }
 
@@ -27,7 +25,7 @@ enum Bare {
 }
 
 impl Reply {
-    /// A success that brings something.
+    /// A success with data.
     pub(super) fn data(data: Value) -> Self {
         Self {
             data: Some(data),
@@ -35,7 +33,7 @@ impl Reply {
         }
     }
 
-    /// A success that brings nothing: there is no key `data` at all.
+    /// A success without data: the key `data` is absent.
     pub(super) fn done() -> Self {
         Self::default()
     }
@@ -117,7 +115,7 @@ impl Problem {
         Self::Plain(StatusCode::UNAUTHORIZED)
     }
 
-    /// What every unexpected error of the real server looks like.
+    /// The answer of the real server to every unexpected error.
     pub(super) const fn internal() -> Self {
         Self::Raw(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
     }
@@ -148,7 +146,7 @@ fn name(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or("Error")
 }
 
-/// A failure with this status, worded as an unexpected error is: what a fault switch answers.
+/// The answer of a fault switch: a failure with this status, in the words of an unexpected error.
 pub(super) fn failure(status: StatusCode) -> HttpResponse {
     let text = match status {
         StatusCode::INTERNAL_SERVER_ERROR => "Internal server error",

@@ -1,10 +1,10 @@
-//! Routes that say how the server is.
+//! Health routes.
 
 use serde_json::json;
 
 use super::envelope::{Answer, Reply};
 
-/// `GET` routes; none if there is no such route.
+/// The answer of a `GET` route; none if the path is not one.
 pub(super) fn route(path: &str) -> Option<Answer> {
     let up = json!({"database": {"status": "up"}, "redis": {"status": "up"}});
     match path {

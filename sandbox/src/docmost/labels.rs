@@ -1,4 +1,4 @@
-//! Labels: the only exact look-up of pages by a name that a client chooses.
+//! Labels: the only exact look-up of pages by a name of the client's choice.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const BY_NAME: Order = Order {
     descending: false,
 };
 
-/// `pages/labels/add`: puts labels on a page; one that is on it already stays. Trashed pages are not found.
+/// `pages/labels/add`: adds labels to a page; idempotent. A trashed page is not found.
 pub(super) fn add(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -32,7 +32,7 @@ pub(super) fn add(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(Value::Array(given)))
 }
 
-/// The names as they are stored: lower case, blanks as hyphens. Between 1 and 25 of them.
+/// Between 1 and 25 names, as they are stored: in lower case, with hyphens for blanks.
 fn names(check: &mut Check<'_>) -> Vec<String> {
     let given = check.given("names").and_then(Value::as_array);
     let texts: Option<Vec<&str>> = given.and_then(|names| names.iter().map(Value::as_str).collect());
@@ -61,7 +61,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('~') && name.chars().all(allowed)
 }
 
-/// `pages/labels`: those of one page, in the order in which they were put on.
+/// `pages/labels`: the labels of one page, in the order in which they were added.
 pub(super) fn of_page(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let mut check = Check::of(&call.fields);
@@ -80,7 +80,6 @@ pub(super) fn of_page(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(paging.page(rows.collect(), BY_NAME)?))
 }
 
-/// `pages/labels/remove`.
 pub(super) fn remove(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -105,7 +104,8 @@ pub(super) fn list(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(paging.page(rows.collect(), BY_NAME)?))
 }
 
-/// `labels/pages`: the pages with a label (by name or id) in the caller's spaces, latest change first, without the trash.
+/// `labels/pages`: the pages with a label (by name or id) in the caller's spaces, latest change
+/// first. Without trashed pages.
 pub(super) fn pages(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let mut check = Check::of(&call.fields);
@@ -165,7 +165,7 @@ fn label_json(world: &World, id: &str) -> Value {
 }
 
 impl World {
-    /// The id of the label with this name, made if there is none.
+    /// The id of the label with this name. Creates the label if there is none.
     fn label(&mut self, name: &str) -> String {
         if let Some(label) = self.labels.values().find(|label| label.name == name) {
             return label.id.clone();

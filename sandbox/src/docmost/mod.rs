@@ -1,13 +1,15 @@
 //! The stand-in for Docmost 0.95 (community edition).
 //!
-//! It answers as the real server was observed to, including what surprises: every answer is 200 (also creates), failures have four
-//! shapes, unknown fields are dropped, titles are written before content is refused, content can be lost behind a 200, trashed
-//! pages can be read and changed, a slugId is a 500 on some routes, nothing is idempotent. The contract tests replay captured
-//! exchanges against it, and name those that it does not imitate.
+//! It answers as the real server did, surprises included: every success is 200 (creates too),
+//! failures have four shapes, unknown fields are dropped, titles are written before content is
+//! refused, content can be lost behind a 200, trashed pages can be read and changed, a slugId is a
+//! 500 on some routes, nothing is idempotent. The contract tests replay captured exchanges against
+//! it, and list those that it does not imitate.
 //!
-//! [`routes`] is the table of contents: a path, and the function that answers it. Each function takes the whole [`state::World`]
-//! under one lock, so calls happen one after the other, as in the real single-threaded server. Faults come from
-//! [`crate::faults`]; the sandbox's own routes are in [`control`].
+//! [`routes`] is the table of contents: each path with the function that answers it. Each function
+//! takes the whole [`state::World`] under one lock, so calls happen one after the other, as in the
+//! real single-threaded server. Faults come from [`crate::faults`]; the sandbox's own routes are in
+//! [`control`].
 
 mod auth;
 mod body;

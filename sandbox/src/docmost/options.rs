@@ -1,6 +1,6 @@
 //! How the sandbox's Docmost is set up.
 
-/// How the stand-in is set up.
+/// How the sandbox's Docmost is set up.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "docmost")]
 pub struct Options {
@@ -13,10 +13,10 @@ pub struct Options {
     /// The names of the spaces of Docmost; the first one is the default space.
     #[arg(long, value_delimiter = ',', default_values_t = default_spaces())]
     pub docmost_spaces: Vec<String>,
-    /// For how long a session token of Docmost is good, in seconds.
+    /// The life of Docmost's session tokens, in seconds.
     #[arg(long, default_value_t = TOKEN_LIFETIME)]
     pub docmost_token_lifetime: i64,
-    /// For how long Docmost believes a role in a space that it has looked up, in milliseconds.
+    /// For how long Docmost caches a user's role in a space, in milliseconds.
     #[arg(long, default_value_t = ROLE_CACHE_MS)]
     pub docmost_role_cache_ms: i64,
 }

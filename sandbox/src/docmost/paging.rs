@@ -1,7 +1,8 @@
 //! Cursor pagination: `{limit, cursor, beforeCursor}` in, `{items, meta}` out.
 //!
-//! A cursor is the base64url of `field=value&id=…` of the row at the edge. A cursor that cannot be read is a 500, as in the
-//! real server, and the cursor of a time has milliseconds while the rows have microseconds: so pages by time can lose rows.
+//! A cursor is the base64url of `field=value&id=…` of the row at the edge. An unreadable cursor is
+//! a 500, as in the real server. The cursor of a time has milliseconds while the rows have
+//! microseconds: so paging by time can lose rows.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -28,7 +29,7 @@ pub(super) struct Order {
     pub(super) descending: bool,
 }
 
-/// One row of a list: what it is ordered by, what a cursor says about that, its id, and itself.
+/// One row of a list: its sort key, that key as a cursor shows it, its id, and its JSON.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) sort: String,
@@ -38,7 +39,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A row whose cursor shows exactly what it is ordered by.
+    /// A row whose cursor shows its whole sort key.
     pub(super) fn new(sort: String, id: String, item: Value) -> Self {
         Self {
             shown: sort.clone(),

@@ -1,4 +1,4 @@
-//! Which function answers which path, and what happens before it: the limit on logins, the body, the token.
+//! Which function answers which path, after the checks of body, limit on logins, and token.
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -16,9 +16,9 @@ use crate::faults::LoseContent;
 
 const LOGIN: &str = "/api/auth/login";
 
-/// A route for everybody.
+/// A route that needs no token.
 type Open = fn(&mut World, &Map<String, Value>) -> Answer;
-/// A route for who is logged in.
+/// A route that needs a token.
 type Closed = fn(&mut World, &Call) -> Answer;
 
 enum Route {
@@ -26,7 +26,7 @@ enum Route {
     Closed(Closed),
 }
 
-/// What a path of the API leads to.
+/// The route of a path of the API.
 fn route(path: &str) -> Option<Route> {
     let open: Option<Open> = match path {
         LOGIN => Some(auth::login),
@@ -127,7 +127,7 @@ fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, allowance: &m
     }
 }
 
-/// The web application, which the real server gives for every path outside the API, whether there is such a page or not.
+/// The web application: the real server's answer to every path outside the API, known or not.
 fn index() -> Reply {
     let html = "<!DOCTYPE html><html><head><title>Docmost</title></head><body><div id=\"root\"></div></body></html>";
     Reply::html(html.to_owned())
@@ -142,7 +142,7 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The token of a call: from the cookie, and only without one from the `Authorization` header.
+/// The token of a call: from the cookie, or, without a cookie, from the `Authorization` header.
 fn token(request: &HttpRequest) -> Option<String> {
     if let Some(cookie) = request.headers().get("cookie").and_then(|cookie| cookie.to_str().ok()) {
         let mut pairs = cookie.split(';').filter_map(|pair| pair.trim().split_once('='));
@@ -154,7 +154,7 @@ fn token(request: &HttpRequest) -> Option<String> {
     Some(bearer.to_owned())
 }
 
-/// The address that logins are counted for: the first one that proxies tell, else the peer's.
+/// The address that logins are counted for: the first in `X-Forwarded-For`, or else the peer's.
 fn client(request: &HttpRequest) -> String {
     let told = request
         .headers()

@@ -1,7 +1,8 @@
 //! Full-text search over titles and texts, visible at once; the last word is a prefix.
 //!
-//! Words are compared without case and accents. The real server also reduces words to English stems, which this one does not:
-//! a token of letters and digits, which is what a client should search for, is found alike.
+//! Words are compared without case and accents. The real server also reduces words to English
+//! stems; the sandbox does not. Both find a token of letters and digits, which is what a client
+//! should search for.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +18,12 @@ const STOP_WORDS: [&str; 24] = [
     "or", "that", "the", "this", "to", "with",
 ];
 
-/// The search index of a page holds so many bytes of different words (with four for each one's places).
+/// The most bytes of different words in a page's search index, with four bytes for each word's
+/// places.
 const INDEX_BYTES: usize = 1_048_575;
 
-/// Whether a document has too many different words for the search index; the real server fails then.
+/// Whether a document has too many different words for the search index; the real server fails
+/// then.
 pub(super) fn is_too_rich(document: &Value) -> bool {
     let text = content::text(document);
     let distinct: BTreeSet<&str> = text.split(|char: char| !char.is_alphanumeric()).collect();
@@ -59,7 +62,8 @@ fn is_visible(world: &World, call: &Call, page: &Page) -> bool {
     page.deleted.is_none() && space.is_some_and(|space| space.members.contains_key(&call.user))
 }
 
-/// The query parser of the real server breaks on some punctuation: this one on two words in a row that have nothing else.
+/// Whether the query breaks the parser. The real server's breaks on some punctuation; this one on
+/// two adjacent words of punctuation only.
 fn is_broken(query: &str) -> bool {
     let words: Vec<bool> = query
         .split_whitespace()
@@ -96,7 +100,7 @@ fn folded(char: char) -> String {
     plain.to_owned()
 }
 
-/// How well a page fits, if all wanted words are in it; the last one may go on.
+/// The rank of a page that has all wanted words; the last one may be a prefix.
 fn rank(page: &Page, wanted: &[String]) -> Option<f64> {
     let title = words(page.title.as_deref().unwrap_or_default());
     let body = page

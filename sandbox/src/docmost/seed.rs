@@ -1,4 +1,4 @@
-//! The workspace that a new server has: an owner, the bridge's account, a human, and some spaces.
+//! The workspace of a new server: an owner, the bridge's account, a human, and some spaces.
 
 use super::options::Options;
 use super::state::{Moment, Role, User, World, new_id};
@@ -12,7 +12,7 @@ pub const HUMAN_EMAIL: &str = "human@passerelle.test";
 /// The human's password.
 pub const HUMAN_PASSWORD: &str = "sandbox-human";
 
-/// A new world with all that in it.
+/// A new world with that workspace.
 pub(super) fn world(options: Options) -> World {
     let (email, password) = (options.docmost_email.clone(), options.docmost_password.clone());
     let spaces = options.docmost_spaces.clone();
@@ -38,7 +38,7 @@ pub(super) fn world(options: Options) -> World {
 }
 
 impl World {
-    /// Makes an account and gives its id.
+    /// Adds an account, and gives its id.
     pub(super) fn add_user(&mut self, name: &str, email: &str, password: &str) -> String {
         let user = User {
             id: new_id(),

@@ -1,4 +1,4 @@
-//! Shares: pages that the world can read.
+//! Shares: pages that everyone can read.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::envelope::{Answer, Problem, Reply};
 use super::paging::{Order, Paging, Row};
 use super::state::{Call, Moment, Role, Share, World, new_id, new_slug};
 
-/// `shares/create`: a page has at most one; asking again gives the same.
+/// `shares/create`: a page has at most one share; idempotent.
 pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -36,7 +36,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(data))
 }
 
-/// `shares`: those of the caller's spaces, latest first.
+/// `shares`: the shares in the caller's spaces, latest first.
 pub(super) fn list(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let rows = world.shares.values().filter_map(|share| {
@@ -61,7 +61,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(paging.page(rows.collect(), order)?))
 }
 
-/// `shares/for-page`: nothing, not even the key `data`, if the page has none.
+/// `shares/for-page`: without the key `data` if the page has none.
 pub(super) fn for_page(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -80,7 +80,7 @@ pub(super) fn for_page(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(data))
 }
 
-/// `shares/info`: for everybody, without a login.
+/// `shares/info`: public, without a login.
 pub(super) fn info(world: &mut World, fields: &Map<String, Value>) -> Answer {
     let mut check = Check::of(fields);
     let wanted = check.filled("shareId");
@@ -97,7 +97,7 @@ pub(super) fn info(world: &mut World, fields: &Map<String, Value>) -> Answer {
     Ok(Reply::data(data))
 }
 
-/// `shares/delete`: the second time it is not found.
+/// `shares/delete`: not idempotent; the second call gets 404.
 pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let wanted = check.filled("shareId");

@@ -12,7 +12,7 @@ const BY_NAME: Order = Order {
     descending: false,
 };
 
-/// `spaces`: those of which the caller is a member, by name.
+/// `spaces`: the spaces of which the caller is a member, by name.
 pub(super) fn list(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let query = call
@@ -126,7 +126,8 @@ pub(super) fn add_members(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::done())
 }
 
-/// `spaces/members/change-role`: by an admin of the space. Cached roles stay good for their five seconds.
+/// `spaces/members/change-role`: by an admin of the space. Cached roles stay valid for their five
+/// seconds.
 pub(super) fn change_role(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.uuid("spaceId");
@@ -158,7 +159,7 @@ fn space_json(world: &World, space: &Space) -> Value {
 }
 
 impl World {
-    /// Makes a space with one member, its admin, and gives its id.
+    /// Adds a space with one member, its admin, and gives its id.
     pub(super) fn add_space(&mut self, name: &str, slug: &str, creator: &str) -> String {
         let space = Space {
             id: new_id(),

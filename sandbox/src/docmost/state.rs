@@ -1,4 +1,4 @@
-//! What the stand-in knows: accounts, spaces, pages, labels and shares, all in memory.
+//! The state: accounts, spaces, pages, labels and shares, all in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,7 +26,8 @@ pub(super) struct World {
     pub(super) shares: BTreeMap<String, Share>,
     /// Logins, by client address.
     pub(super) logins: HashMap<String, Throttle>,
-    /// Roles looked up lately, with the time in milliseconds until which they are believed.
+    /// The cache of roles, by user and space, each with the time in milliseconds at which it
+    /// expires.
     roles: HashMap<(String, String), (Option<Role>, i64)>,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Call {
     pub(super) user: String,
     pub(super) session: String,
     pub(super) fields: Map<String, Value>,
-    /// A fault: the content that this call brings shall not be kept.
+    /// A fault: the content of this call is not stored.
     pub(super) lose_content: bool,
 }
 
@@ -53,7 +54,7 @@ impl Moment {
         jiff::Timestamp::from_microsecond(self.0).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
     }
 
-    /// A text that sorts as the moment does.
+    /// A text that sorts in the order of time.
     pub(super) fn sortable(self) -> String {
         jiff::Timestamp::from_microsecond(self.0).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
     }
@@ -149,7 +150,7 @@ pub(super) struct Share {
 }
 
 impl World {
-    /// An empty workspace with nobody in it; [`super::seed`] fills it.
+    /// An empty workspace without accounts.
     pub(super) fn new(options: Options) -> Self {
         Self {
             options,
@@ -166,13 +167,14 @@ impl World {
         }
     }
 
-    /// A user as other answers show him.
+    /// A user as answers about other things show them.
     pub(super) fn person(&self, user: &str) -> Value {
         let name = self.users.get(user).map(|user| user.name.as_str());
         json!({"id": user, "name": name, "avatarUrl": null})
     }
 
-    /// The role of a user in a space, believed for five seconds after a look-up, also when there is none.
+    /// The role of a user in a space. Cached for five seconds after a look-up; no role is cached
+    /// too.
     pub(super) fn role(&mut self, user: &str, space: &str) -> Option<Role> {
         let now = clock::now_ms();
         let key = (user.to_owned(), space.to_owned());
@@ -189,12 +191,12 @@ impl World {
         role
     }
 
-    /// Makes the next look-up of every role a fresh one.
+    /// Clears the cache of roles.
     pub(super) fn forget_roles(&mut self) {
         self.roles.clear();
     }
 
-    /// Refuses who is no member of the space, or may do too little in it.
+    /// Refuses a user who is not a member of the space, or whose role is too low.
     pub(super) fn require(&mut self, user: &str, space: &str, least: Role) -> Result<Role, Problem> {
         match self.role(user, space) {
             None => Err(Problem::not_found("Space permissions not found")),
@@ -211,7 +213,7 @@ impl World {
             .ok_or_else(|| Problem::not_found("Page not found"))
     }
 
-    /// The id of a page that this user may see (or change, if `least` says so).
+    /// The id of a page in which the user has at least the role `least`.
     pub(super) fn open_page(&mut self, user: &str, id: &str, least: Role) -> Result<String, Problem> {
         let page = self.find_page(id)?;
         let (id, space) = (page.id.clone(), page.space.clone());
@@ -219,7 +221,7 @@ impl World {
         Ok(id)
     }
 
-    /// The ids of a page and of everything below it. A cycle ends where it began.
+    /// The ids of a page and of everything below it. Each id once, even in a cycle.
     pub(super) fn family(&self, id: &str) -> Vec<String> {
         let mut family = vec![id.to_owned()];
         let mut next = 0;

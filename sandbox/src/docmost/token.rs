@@ -1,4 +1,4 @@
-//! The session token: a JSON Web Token signed with HMAC-SHA256, as the real server hands out in its cookie.
+//! The session token: a JSON Web Token signed with HMAC-SHA256, as in the real server's cookie.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claims {
@@ -31,7 +31,7 @@ pub(super) fn sign(claims: &Claims, secret: &str) -> Option<String> {
     Some(format!("{signed}.{}", BASE64.encode(signature)))
 }
 
-/// The claims of a token, if it was signed with `secret`. Whether it has expired is for the caller to see.
+/// The claims of a token that was signed with `secret`. The caller checks whether it has expired.
 pub(super) fn verify(token: &str, secret: &str) -> Option<Claims> {
     let (signed, signature) = token.rsplit_once('.')?;
     let signature = BASE64.decode(signature).ok()?;

@@ -1,4 +1,4 @@
-//! What the fault switches make of an SMTP command. How a command looks to them is told in [`super`].
+//! What the fault switches do to an SMTP command. [`super`] describes how a command looks to them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) struct Desk {
     pub(super) acceptor: TlsAcceptor,
 }
 
-/// What becomes of a command.
+/// What happens to a command.
 pub(super) enum Fate {
     /// Carried out and answered.
     Obeyed,
@@ -36,7 +36,7 @@ pub(super) enum Fate {
 }
 
 impl Desk {
-    /// Notes the command, waits or decides as its fault says, and gives its number in the log.
+    /// Logs the command, waits or decides as its fault says, and gives its number in the log.
     pub(super) async fn fate(&self, verb: &str, said: &[u8]) -> (u64, Fate) {
         let place = format!("/{}", verb.to_ascii_lowercase());
         let number = self.calls.came(verb, &place, "", None);
@@ -84,7 +84,7 @@ impl Desk {
     }
 }
 
-/// The text after a code: the fault's own, or one that says which kind of answer it is.
+/// The text after a code: the fault's own, or a general one for the kind of code.
 fn wording(code: u16, own: Option<Value>) -> String {
     match own {
         Some(Value::String(text)) => text,

@@ -1,4 +1,4 @@
-//! The mails that came in, taken apart so that a test can look at what a person would read.
+//! The mails that came in, parsed, so that a test can check what a person would read.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::clock;
 
-/// So many mails are kept; older ones are forgotten.
+/// The most mails that are kept.
 const KEPT: usize = 10_000;
 
-/// Who sends what to whom, as the commands before the message said it.
+/// The sender and the recipients, as the commands before the message named them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Envelope {
     /// The address in `MAIL FROM`.
@@ -23,17 +23,17 @@ pub struct Envelope {
 /// One mail that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mail {
-    /// Its number, in the order in which mails came; the first is 1.
+    /// The number of the mail, in order of arrival; the first is 1.
     pub number: u64,
     /// When it was accepted, in milliseconds since the epoch.
     pub at_ms: i64,
     /// Whether the connection was encrypted.
     pub encrypted: bool,
-    /// Who had signed in, if anybody.
+    /// The user who had signed in, if any.
     pub user: Option<String>,
-    /// Who sent it to whom.
+    /// The sender and the recipients.
     pub envelope: Envelope,
-    /// The headers as they came, in order, unfolded only at their ends.
+    /// The headers as they came, in order, with blanks trimmed at the ends.
     pub headers: Vec<(String, String)>,
     /// The subject, decoded.
     pub subject: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct Arrival {
     pub(super) envelope: Envelope,
 }
 
-/// The mails of one server. Clones are the same mails.
+/// The mails of one server. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Mails {
     inner: Arc<Mutex<Inner>>,
@@ -82,7 +82,7 @@ impl Mails {
         self.locked().kept.iter().cloned().collect()
     }
 
-    /// Forgets them; numbers go on.
+    /// Removes all mails. Numbering continues.
     pub fn clear(&self) {
         self.locked().kept.clear();
     }
@@ -143,8 +143,10 @@ mod tests {
             envelope: Envelope::default(),
         };
         let raw = "Subject: =?utf-8?q?=C3=89t=C3=A9?=\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n\
-                   --b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
-                   d=C3=A9j=C3=A0\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>d\u{e9}j\u{e0}</p>\r\n--b--\r\n";
+                   --b\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                   Content-Transfer-Encoding: quoted-printable\r\n\r\n\
+                   d=C3=A9j=C3=A0\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+                   <p>d\u{e9}j\u{e0}</p>\r\n--b--\r\n";
         mails.keep(arrival, raw.as_bytes());
         let mail = &mails.list()[0];
         assert_eq!(mail.subject.as_deref(), Some("Été"));

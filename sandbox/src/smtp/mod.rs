@@ -1,18 +1,27 @@
-//! A real SMTP server that keeps the mails it is given instead of passing them on.
+//! A real SMTP server that keeps mails instead of forwarding them.
 //!
-//! It speaks SMTP on one port and has the control routes of every stand-in, and its own, on a second port over HTTP:
+//! It speaks SMTP on one port. On a second port it has, over HTTP, the control routes of every
+//! product and its own:
 //!
 //! | call | effect |
 //! |---|---|
-//! | `GET /_sandbox/mails`, `DELETE /_sandbox/mails` | the mails that were accepted ([`Mail`]), oldest first; forgets them |
-//! | `GET /_sandbox/certificate` | the certificate for `localhost` and `127.0.0.1`, made at start, as PEM |
-//! | `/_sandbox/faults`, `/_sandbox/log` | as for every stand-in ([`crate::faults`]) |
+//! | `GET /_sandbox/mails` | the accepted mails ([`Mail`]), oldest first |
+//! | `DELETE /_sandbox/mails` | removes all mails |
+//! | `GET /_sandbox/certificate` | the server's own certificate, as PEM |
+//! | `/_sandbox/faults`, `/_sandbox/log` | as for every product ([`crate::faults`]) |
 //!
-//! The fault switches meet SMTP commands as if they were HTTP calls: the method is the verb, the path is the verb in small letters
-//! behind a slash, the body is the line. Two verbs are no commands: `CONNECT` (`/connect`, before the greeting) and `MESSAGE`
-//! (`/message`, the content after `DATA`). So `{"path":"/rcpt","body_contains":"amina@","kind":"status","status":550}` refuses one
-//! recipient, `{"path":"/connect","kind":"reset"}` every connection, and `{"path":"/message","kind":"lost_answer"}` keeps the mail and
-//! cuts the connection before the answer. The status is the SMTP code; a body that is a string is the text after it.
+//! To the fault switches, an SMTP command looks like an HTTP call: the method is the verb, the path
+//! is the verb in small letters after a slash, the body is the line. Two verbs are not commands:
+//! `CONNECT` (`/connect`, before the greeting) and `MESSAGE` (`/message`, the content after
+//! `DATA`). For example:
+//!
+//! - `{"path":"/rcpt","body_contains":"amina@","kind":"status","status":550}` refuses one
+//!   recipient;
+//! - `{"path":"/connect","kind":"reset"}` refuses every connection;
+//! - `{"path":"/message","kind":"lost_answer"}` keeps the mail and cuts the connection before the
+//!   answer.
+//!
+//! The status is the SMTP code; a string body is the text after it.
 
 mod fate;
 mod mails;
@@ -49,40 +58,41 @@ const MANNERS: Manners = Manners {
 /// A server that listens. Dropping it does not stop it; [`Server::stop`] does.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it speaks SMTP.
+    /// The address of the SMTP port.
     pub address: SocketAddr,
     /// The mails that were accepted.
     pub mails: Mails,
-    /// Its certificate, as PEM.
+    /// The certificate, as PEM.
     pub certificate: String,
-    /// Its control routes, fault switches and log of commands.
+    /// The control routes, the fault switches and the log of commands.
     pub control: Running,
     implicit_tls: bool,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    /// Its URL, as clients are told it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         let scheme = if self.implicit_tls { "smtps" } else { "smtp" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Its fault switches.
+    /// The fault switches.
     pub fn faults(&self) -> &Switches {
         &self.control.faults
     }
 
-    /// Stops it: both ports are closed, open sessions are cut.
+    /// Stops the server: both ports are closed, open sessions are cut.
     pub async fn stop(self) -> io::Result<()> {
         self.task.abort();
-        // It ends by being aborted, which is what is wanted.
+        // The task was aborted, so this is always an error.
         let _ = self.task.await;
         self.control.stop().await
     }
 }
 
-/// Starts it: SMTP on `listener`, its control routes on `control`. Must be called inside a tokio runtime.
+/// Starts the server: SMTP on `listener`, the control routes on `control`. Must be called inside a
+/// tokio runtime.
 pub fn start(listener: TcpListener, control: TcpListener, options: Options) -> io::Result<Server> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -108,7 +118,7 @@ pub fn start(listener: TcpListener, control: TcpListener, options: Options) -> i
     })
 }
 
-/// Serves every connection as a task of its own. Dropping this cuts them all.
+/// Serves every connection in its own task. Dropping this future cuts them all.
 async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>) {
     let mut sessions = JoinSet::new();
     loop {

@@ -5,23 +5,23 @@
 pub enum Encryption {
     /// Never; `STARTTLS` is not offered.
     None,
-    /// After `STARTTLS`, for those who ask for it.
+    /// After `STARTTLS`, if the client asks for it.
     Starttls,
     /// From the first byte.
     Tls,
 }
 
-/// How the stand-in is set up.
+/// How the mail server is set up.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "smtp")]
 pub struct Options {
-    /// Who must sign in before sending mail. Absent: nobody must.
+    /// The user name that clients of the mail server must sign in with. Absent: no sign-in.
     #[arg(long, requires = "smtp_password")]
     pub smtp_username: Option<String>,
-    /// The password for it.
+    /// The password for that user name.
     #[arg(long, requires = "smtp_username")]
     pub smtp_password: Option<String>,
-    /// How connections are encrypted.
+    /// How connections to the mail server are encrypted.
     #[arg(long, value_enum, default_value = "starttls")]
     pub smtp_tls: Encryption,
 }

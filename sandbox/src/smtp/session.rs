@@ -1,4 +1,4 @@
-//! One SMTP session: the commands in their order, each one first shown to the fault switches.
+//! One SMTP session: the commands in their order, each subject to the fault switches.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use super::options::Encryption;
 
 /// The largest message, in bytes; announced as `SIZE`.
 const MOST_MESSAGE_BYTES: usize = 10 * 1024 * 1024;
-/// The longest line, in bytes. RFC 5321 asks for 1000; clients that break it shall be seen by their tests, not be cut off.
+/// The longest line, in bytes. RFC 5321 allows 1000; a client that sends longer ones must fail in
+/// its own tests, not here.
 const MOST_LINE_BYTES: u64 = 1024 * 1024;
 
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -30,14 +31,14 @@ pub(super) struct Session {
     recipients: Vec<String>,
 }
 
-/// Whether the session goes on.
+/// Whether the session continues.
 #[derive(PartialEq, Eq)]
 enum Course {
     On,
     End,
 }
 
-/// Serves one connection to its end. A connection that breaks is the client's affair.
+/// Serves one connection to its end. A broken connection ends the session silently.
 pub(super) async fn serve(desk: Arc<Desk>, socket: TcpStream) {
     let encrypted = desk.options.smtp_tls == Encryption::Tls;
     let wire: Box<dyn Wire> = if encrypted {
@@ -77,7 +78,7 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the switches decide about one command, and carries it out or not.
+    /// Handles one command as the switches decide.
     async fn hear(&mut self, line: &str) -> io::Result<Course> {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match self.fate(&verb, line.as_bytes()).await {
@@ -146,7 +147,7 @@ impl Session {
         }
         self.reply(220, "2.0.0 go ahead").await?;
         if !self.wire.buffer().is_empty() {
-            // Bytes sent before the handshake would be taken for encrypted ones: the classic injection.
+            // Bytes sent before the handshake would count as encrypted ones: command injection.
             return Ok(Course::End);
         }
         let bare = std::mem::replace(&mut self.wire, BufReader::new(Box::new(tokio::io::empty())));
@@ -230,7 +231,8 @@ impl Session {
         Ok(Course::On)
     }
 
-    /// The lines up to the dot, without stuffed dots; none if the connection ends before it. Stops growing once it is too big.
+    /// The lines up to the dot, without stuffed dots; none if the connection ends before it. Keeps
+    /// no more lines once it is too big.
     async fn content(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         while let Some(line) = self.line().await? {
@@ -249,7 +251,7 @@ impl Session {
         self.recipients.clear();
     }
 
-    /// One line with its end; none when the client has hung up or goes on without an end of line.
+    /// One line with its end; none if the client hangs up, or if the line is too long.
     pub(super) async fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         (&mut self.wire)
@@ -269,7 +271,7 @@ impl Session {
         self.wire.flush().await
     }
 
-    /// What becomes of a command; its number is kept for the answer.
+    /// What happens to a command. Keeps its number for the answer.
     async fn fate(&mut self, verb: &str, said: &[u8]) -> Fate {
         let (number, fate) = self.desk.fate(verb, said).await;
         self.command = number;

@@ -43,7 +43,7 @@ impl Session {
         self.reply(535, "5.7.8 authentication credentials invalid").await
     }
 
-    /// Asks with a challenge and gives the decoded answer.
+    /// Sends a challenge, and gives the decoded answer.
     async fn ask(&mut self, challenge: &str) -> io::Result<String> {
         self.write(&format!("334 {challenge}\r\n")).await?;
         let line = self.line().await?.unwrap_or_default();
@@ -51,7 +51,7 @@ impl Session {
     }
 }
 
-/// The text behind base64; empty if it is none.
+/// Decodes base64; gives an empty text if it is invalid.
 fn decoded(text: &str) -> String {
     let bytes = base64_decode(text.as_bytes()).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()

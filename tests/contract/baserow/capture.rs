@@ -19,7 +19,7 @@ pub(crate) fn load(name: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The names of the records that begin so, in order.
+/// The names of the records that begin with `prefix`, in order.
 pub(crate) fn beginning(prefix: &str) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder())? {
@@ -60,7 +60,7 @@ impl Exchange {
     }
 }
 
-/// One call of a webhook, recorded or received. Headers are in the order of the wire.
+/// One call of a webhook, recorded or received. Headers are in the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) method: String,
@@ -101,10 +101,10 @@ impl Delivery {
             .map(|(_, value)| value.as_str())
     }
 
-    /// With everything blanked that cannot be the same twice.
+    /// The same, with everything blanked that differs from run to run.
     pub(crate) fn blanked(&self) -> Self {
         let headers = self.headers.iter().map(|(name, value)| {
-            // A number of bytes depends on the webhook's number, so only its truth is compared.
+            // The length depends on the webhook's number, so only its correctness is compared.
             let is_true = name == "Content-Length" && *value == self.body.len().to_string();
             (name.clone(), if is_true { "<length>".to_owned() } else { blank(value) })
         });
@@ -125,7 +125,8 @@ pub(crate) fn headers_of(json: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What is blanked in a text: the pattern, where `x` is a hex digit, `9` a digit, `A` a letter and `w` a letter of a slug, and its name.
+/// What is blanked in a text: patterns and their names. In a pattern, `x` is a hex digit, `9` a
+/// digit, `A` a letter and `w` a letter of a slug.
 const BLANKS: [(&str, &str); 8] = [
     ("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "<uuid>"),
     ("9999-99-99T99:99:99.999999Z", "<time>"),
@@ -137,7 +138,7 @@ const BLANKS: [(&str, &str); 8] = [
     ("0xxxxxxxxxxxxx", "<object>"),
 ];
 
-/// Numbers that the real server had counted up to, and the stand-in had not.
+/// What comes before numbers that differ between the real server and the sandbox.
 const NUMBERS: [&str; 5] = [
     "\"webhook_id\": ",
     "\\\"webhook_id\\\": ",
@@ -146,7 +147,7 @@ const NUMBERS: [&str; 5] = [
     "port=",
 ];
 
-/// A text without what differs from run to run.
+/// A text with everything blanked that differs from run to run.
 pub(crate) fn blank(text: &str) -> String {
     let mut blanked = String::with_capacity(text.len());
     let mut rest = text;
@@ -200,11 +201,11 @@ fn without_numbers(text: &str, before: &str) -> String {
 
 #[test]
 fn only_what_differs_from_run_to_run_is_blanked() {
-    let text = r#"{"webhook_id": 12, "event_id": "5de69542-9614-4e64-9e2c-ae4a434d6b1d", "id": 3, "on": "2026-11-22T10:57:22.639423Z"}"#;
     assert_eq!(
-        blank(text),
-        r#"{"webhook_id": #, "event_id": "<uuid>", "id": 3, "on": "<time>"}"#
+        blank(r#"{"webhook_id": 12, "event_id": "5de69542-9614-4e64-9e2c-ae4a434d6b1d", "id": 3}"#),
+        r#"{"webhook_id": #, "event_id": "<uuid>", "id": 3}"#
     );
+    assert_eq!(blank(r#"{"on": "2026-11-22T10:57:22.639423Z"}"#), r#"{"on": "<time>"}"#);
     assert_eq!(blank("http://127.0.0.1:8190/ok"), "http://<address>/ok");
     assert_eq!(blank("http://127.0.0.1:45011/ok"), "http://<address>/ok");
     assert_eq!(blank("Date: Sun, 22 Nov 2026 10:57:38 GMT"), "Date: <date>");

@@ -1,9 +1,9 @@
-//! No record is left out without a reason.
+//! Every record is replayed, or left out for a reason.
 
 use super::capture::beginning;
 use super::{events, failures, headers, links, outages, rest, retries, webhooks};
 
-/// What is not played again, and why.
+/// Records that are not replayed, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
     (
         "00-signup",
@@ -88,10 +88,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Deliveries of test calls: the sandbox makes none, the ingress's tests read them.
+/// The prefix of deliveries of test calls: the sandbox makes none, but the ingress's tests read
+/// them.
 const TEST_CALLS: &str = "60-test-call-";
 
-/// Records that are played one by one, by lists of their names.
+/// Records that are replayed in the order of a list.
 const LISTS: [&[&str]; 7] = [
     rest::ROWS,
     rest::REST,
@@ -129,7 +130,7 @@ const SINGLE: [&str; 23] = [
     outages::THROTTLED,
 ];
 
-/// Beginnings of the names of records that are played in groups.
+/// Prefixes of the names of records that are replayed in groups.
 const PREFIXES: [&[&str]; 5] = [
     events::PROJECTS,
     events::HOURS,
@@ -138,7 +139,7 @@ const PREFIXES: [&[&str]; 5] = [
     &[headers::HEADERS, webhooks::PRIVATE],
 ];
 
-fn is_played(name: &str) -> bool {
+fn is_replayed(name: &str) -> bool {
     let is_redirect = || {
         failures::REDIRECTS
             .iter()
@@ -157,10 +158,10 @@ fn is_played(name: &str) -> bool {
 }
 
 #[test]
-fn every_record_is_played_again_or_left_out_with_a_reason() -> anyhow::Result<()> {
+fn every_record_is_replayed_or_left_out_for_a_reason() -> anyhow::Result<()> {
     for name in beginning("")?.into_iter().filter(|name| !name.starts_with(TEST_CALLS)) {
         let is_left_out = LEFT_OUT.iter().any(|(left_out, _)| *left_out == name);
-        assert_ne!(is_played(&name), is_left_out, "{name}: either played or left out");
+        assert_ne!(is_replayed(&name), is_left_out, "{name}: either replayed or left out");
     }
     for (name, _) in LEFT_OUT {
         assert!(!beginning(name)?.is_empty(), "{name} does not exist");

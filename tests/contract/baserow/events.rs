@@ -1,4 +1,4 @@
-//! What webhooks tell of a write: the recorded writes, and the recorded calls that followed.
+//! The webhook calls after a write: the recorded writes, and the recorded calls that followed.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(crate) const BY_THE_BOT: &str = "95-writeback-with-last_modified_by-field";
 pub(crate) const OPTION_RENAMED: &str = "96-select-option-renamed";
 pub(crate) const BATCH: &str = "80-batch-created-200";
 
-/// Writes that called nobody: one asked for silence, one touched no watched field.
+/// Writes without calls: one asked for silence, one touched no watched field.
 const SILENT: &[&str] = &["16-", "53-"];
 
 /// Plays the write that is recorded under this prefix, and compares the calls.
@@ -91,7 +91,7 @@ async fn writes_to_linked_tables_call_as_recorded() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_silent_write_calls_nobody_and_an_old_server_calls_all_the_same() -> anyhow::Result<()> {
+async fn a_silent_write_makes_no_call_except_on_an_old_server() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.seed("projet", 1, json!({"Nom": "P"})).await?;
     world.hook("projet", "/ok/p", json!({})).await?;
@@ -139,7 +139,9 @@ async fn fields_and_users_call_as_recorded() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_webhook_is_called_once_per_watched_field() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let row = json!({"Intitulé de l'étape": "É1", "Date de début": "2026-01-31", "Chargé d’étude / référent": "Léa", "note": "b"});
+    let row = json!({
+        "Intitulé de l'étape": "É1", "Date de début": "2026-01-31", "Chargé d’étude / référent": "Léa", "note": "b",
+    });
     world.seed("essai", 1, row).await?;
     world.replay(WATCH).await?;
     for prefix in WATCHED {
@@ -195,7 +197,7 @@ async fn a_write_that_changes_nothing_calls_as_recorded() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
-async fn a_renamed_option_tells_of_the_field_only() -> anyhow::Result<()> {
+async fn a_renamed_option_calls_about_the_field_only() -> anyhow::Result<()> {
     let world = World::start().await?;
     world
         .seed("projet", 1, json!({"Nom": "P", "Statut": "En cours"}))

@@ -15,7 +15,7 @@ pub(crate) const REFUSED: &str = "73-connection-refused";
 pub(crate) const TIMEOUT: &str = "73-timeout";
 pub(crate) const LOGGED: &str = "98-webhook-get-with-calls";
 
-/// A world with one row of `essai` to be changed.
+/// A world with a row of `essai` to change.
 pub(super) async fn world() -> anyhow::Result<World> {
     let world = World::start().await?;
     world.seed("essai", 1, json!({})).await?;
@@ -32,7 +32,7 @@ pub(super) async fn write(world: &World, note: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Slows the stand-in down so far that no retry comes while a test looks.
+/// Slows retries down so far that none comes during a test.
 async fn never_retry(world: &World) -> anyhow::Result<()> {
     world
         .control(Method::PUT, "baserow/time-scale", &json!({"scale": 0.001}))
@@ -40,7 +40,7 @@ async fn never_retry(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the webhook's log tells of a call.
+/// Waits until the webhook's log has a call.
 async fn logged(world: &World, hook: u64) -> Value {
     eventually("the call is logged", async || {
         let hook = world.webhook(hook).await.map_err(|error| format!("{error:#}"))?;
@@ -68,7 +68,10 @@ async fn a_status_counts_as_recorded() -> anyhow::Result<()> {
         write(&world, &format!("s{status}")).await?;
         let seen = logged(&world, hook).await;
         let call = &seen["calls"][0];
-        let seen = json!({"failed_triggers": seen["failed_triggers"], "logged_status": call["response_status"], "error": call["error"]});
+        let seen = json!({
+            "failed_triggers": seen["failed_triggers"], "logged_status": call["response_status"],
+            "error": call["error"],
+        });
         assert_eq!(seen, *wanted, "{status}");
         world
             .send(Method::DELETE, &format!("/api/database/webhooks/{hook}/"), &json!({}))

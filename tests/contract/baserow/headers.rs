@@ -25,7 +25,8 @@ async fn custom_headers_take_their_recorded_places() -> anyhow::Result<()> {
             )
             .await?;
         world.replay(WRITE).await?;
-        // A call that is refused before it is sent is repeated as a failed one, so the first attempt is what counts.
+        // A call that is refused before it is sent is retried like a failed one, so only the first
+        // attempt counts.
         world.settle().await;
         let received = world.receiver.take();
         let wanted = &record["delivered_headers"];
@@ -60,7 +61,9 @@ async fn custom_headers_take_their_recorded_places() -> anyhow::Result<()> {
 #[tokio::test]
 async fn every_method_carries_the_body() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let row = json!({"Intitulé de l'étape": "É2", "Date de début": "2026-02-01", "Chargé d’étude / référent": "Léa", "note": "h2"});
+    let row = json!({
+        "Intitulé de l'étape": "É2", "Date de début": "2026-02-01", "Chargé d’étude / référent": "Léa", "note": "h2",
+    });
     world.seed("essai", 1, row).await?;
     for method in ["GET", "PUT", "PATCH", "DELETE"] {
         let more = json!({"events": ["rows.updated"], "request_method": method});

@@ -1,4 +1,4 @@
-//! What a change of links tells the webhooks of the other table.
+//! A change of links calls the webhooks of the other table.
 
 use reqwest::Method;
 use serde_json::{Value, json};

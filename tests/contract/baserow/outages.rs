@@ -50,7 +50,9 @@ async fn an_outage_behind_the_server_looks_as_recorded() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_throttled_call_is_answered_as_recorded() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let fault = json!({"path": "/api/database/rows/", "kind": "status", "status": 429, "headers": {"retry-after": "29"}, "times": 1});
+    let fault = json!({
+        "path": "/api/database/rows/", "kind": "status", "status": 429, "headers": {"retry-after": "29"}, "times": 1,
+    });
     world.control(Method::POST, "faults", &fault).await?;
     let recorded = Exchange::load(THROTTLED)?;
     let response = reqwest::get(format!("{}{}", world.url, recorded.request.path)).await?;

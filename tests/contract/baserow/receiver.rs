@@ -1,7 +1,8 @@
-//! A receiver of webhooks that sees the very bytes, and answers as the one behind the records did.
+//! A receiver of webhooks that keeps the exact bytes, and answers as the recorder's own receiver
+//! did.
 //!
-//! What it answers is in the path: `/ok/…` 200, `/status/503` that status, `/redir/307` a redirect to `/ok/redirected`, `/slow/…`
-//! nothing, `/held/503` that status once the test lets go.
+//! The path says what it answers: `/ok/…` 200, `/status/503` that status, `/redir/307` a redirect
+//! to `/ok/redirected`, `/slow/…` nothing, `/held/503` that status once the test releases it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,17 +42,17 @@ impl Receiver {
         })
     }
 
-    /// What came since the last look, oldest first.
+    /// The deliveries since the last call of this, oldest first.
     pub(crate) fn take(&self) -> Vec<Delivery> {
         std::mem::take(&mut self.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How much came since the last take.
+    /// The number of deliveries since the last [`Receiver::take`].
     pub(crate) fn count(&self) -> usize {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Lets the held answers go.
+    /// Releases the held answers.
     pub(crate) fn let_go(&self) {
         self.gate.send_replace(true);
     }
@@ -87,11 +88,12 @@ async fn serve(
     Ok(())
 }
 
-/// In the form of the server behind the records, for the sake of the call log.
+/// An answer in the form of the recorder's own receiver, as the call log shows it.
 fn answer(status: &str, body: &str, more: &str) -> String {
     let body = if status == "204" || status == "304" { "" } else { body };
     format!(
-        "HTTP/1.1 {status} Answer\r\nServer: BaseHTTP/0.6 Python/3.11.7\r\nDate: Sun, 22 Nov 2026 10:57:38 GMT\r\n{more}\
+        "HTTP/1.1 {status} Answer\r\nServer: BaseHTTP/0.6 Python/3.11.7\r\n\
+         Date: Sun, 22 Nov 2026 10:57:38 GMT\r\n{more}\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )

@@ -78,10 +78,10 @@ pub(crate) const ROWS: &[&str] = &[
     "80-batch-201-call",
 ];
 
-/// Before this one, the rows of the batches are there.
+/// Before this record, the test adds the rows of the batches.
 const FIRST_BATCH: &str = "A10-batch-patch";
 
-/// Rows with accents in their field names, and what else the server answers.
+/// Rows with accents in their field names, and the other routes.
 pub(crate) const REST: &[&str] = &[
     "A12-accents-create",
     "A12-accents-filter",
@@ -112,7 +112,7 @@ pub(crate) const OTHER_TABLE: &str = "A05-token-other-table-get";
 pub(crate) const BAD_HOST: &str = "A09-bad-host";
 pub(crate) const LOGIN: &str = "00-token-auth";
 
-/// A world in which the next project is 2595 and client 7 stands at place 4.
+/// A world in which the next project is 2595, and client 7 is the fourth.
 async fn world() -> anyhow::Result<World> {
     let world = World::start().await?;
     for id in 1..=3 {
@@ -199,7 +199,7 @@ async fn a_log_in_has_the_recorded_shape() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_session_ends_and_can_be_refreshed_or_begun_again() -> anyhow::Result<()> {
+async fn a_wrong_password_opens_no_session_and_an_ended_session_is_refused() -> anyhow::Result<()> {
     let world = World::start().await?;
     let login = json!({"email": "admin@example.com", "password": "wrong"});
     let (status, answer) = world.send(Method::POST, "/api/user/token-auth/", &login).await?;

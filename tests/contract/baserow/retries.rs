@@ -1,4 +1,4 @@
-//! Retries: their pauses and their order, and the end of a webhook that keeps failing.
+//! Retries: their pauses and their order, and the deactivation of a webhook that keeps failing.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(crate) const REACTIVATED: &str = "70-reactivate-PATCH";
 pub(crate) const FAST: &str = "75-fast-deactivation";
 
 #[tokio::test]
-async fn one_failing_event_is_tried_nine_times_and_ends_the_webhook() -> anyhow::Result<()> {
+async fn one_failing_event_is_tried_nine_times_and_deactivates_the_webhook() -> anyhow::Result<()> {
     let world = World::start().await?;
     let hook = world
         .hook(
@@ -46,7 +46,8 @@ async fn one_failing_event_is_tried_nine_times_and_ends_the_webhook() -> anyhow:
     Ok(())
 }
 
-/// The pauses between the attempts, in the product's seconds: never shorter than recorded, and doubling.
+/// The pauses between the attempts, in the product's seconds: never shorter than recorded, and
+/// doubling.
 async fn pauses_are_as_recorded(world: &World) -> anyhow::Result<()> {
     let attempts = world.get("/_sandbox/baserow/attempts").await?;
     let at: Vec<i64> = attempts
@@ -59,14 +60,14 @@ async fn pauses_are_as_recorded(world: &World) -> anyhow::Result<()> {
     assert_eq!(Some(at.len()), timeline["rows"].as_array().map(Vec::len));
     for (index, pair) in at.windows(2).enumerate() {
         let pause = pair[1] - pair[0];
-        // A second of the product is a millisecond here; the clock of the log counts whole ones.
+        // A second of the product is a millisecond here, and the log counts whole milliseconds.
         assert!(pause + 1 >= 1 << index, "pause {index} was {pause} ms");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_busy_table_ends_its_webhook_after_nine_attempts() -> anyhow::Result<()> {
+async fn a_busy_table_deactivates_its_webhook_after_nine_attempts() -> anyhow::Result<()> {
     let world = world().await?;
     let hook = world
         .hook("essai", "/held/500", json!({"events": ["rows.updated"]}))
@@ -87,7 +88,7 @@ async fn a_busy_table_ends_its_webhook_after_nine_attempts() -> anyhow::Result<(
     Ok(())
 }
 
-/// The notes of the updates in a delivery's body.
+/// The note of the first row in a delivery's body.
 fn note(delivery: &Delivery) -> Option<String> {
     let body: Value = serde_json::from_str(&delivery.body).ok()?;
     body["items"][0]["note"].as_str().map(str::to_owned)
@@ -104,7 +105,7 @@ async fn a_failed_call_goes_behind_what_waits() -> anyhow::Result<()> {
         if world.receiver.count() == 1 { Ok(()) } else { Err(()) }
     })
     .await;
-    // The first call fails at the old address; everything later, and the retries of A as well, would go there too.
+    // All calls go to the address that the webhook had when their event happened.
     for later in ["B", "C"] {
         write(&world, later).await?;
     }

@@ -1,4 +1,4 @@
-//! How webhooks are managed and tested: the recorded exchanges of a user.
+//! How a user manages webhooks: the recorded exchanges.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! A stand-in of the test's own, with a receiver for its webhooks.
+//! A Baserow of the sandbox for one test, with a receiver for its webhooks.
 
 use std::net::TcpListener;
 
@@ -12,7 +12,7 @@ use test_support::eventually;
 use super::capture::{Delivery, Exchange, blank, blank_ids};
 use super::receiver::Receiver;
 
-/// Retries are not waited out: a second is a millisecond.
+/// The time scale: a second between retries is a millisecond.
 const SCALE: f64 = 1000.0;
 
 pub(crate) struct World {
@@ -23,7 +23,7 @@ pub(crate) struct World {
     session: String,
 }
 
-/// What an answer must share with the recorded one, beside the status and the body.
+/// The headers in which an answer must equal the recorded one.
 const HEADERS: [&str; 3] = ["content-type", "allow", "www-authenticate"];
 
 impl World {
@@ -54,7 +54,7 @@ impl World {
         Ok(world)
     }
 
-    /// Stops the stand-in; a test that ends without it leaves it to the end of the process.
+    /// Stops the server. Without it, the server ends with the process.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         Ok(self.sandbox.stop().await?)
     }
@@ -84,14 +84,14 @@ impl World {
         Ok(response.json().await?)
     }
 
-    /// Uses a control of the sandbox.
+    /// Calls a control route of the sandbox.
     pub(crate) async fn control(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let (status, answer) = self.send(method, &format!("/_sandbox/{path}"), body).await?;
         ensure!(status < 300, "the sandbox answered {status}: {answer}");
         Ok(answer)
     }
 
-    /// Adds a row that no webhook tells of, under this id.
+    /// Adds a row under this id, without any webhook call.
     pub(crate) async fn seed(&self, table: &str, id: u64, row: Value) -> anyhow::Result<()> {
         let mut row = row;
         row["id"] = json!(id);
@@ -100,14 +100,13 @@ impl World {
         Ok(())
     }
 
-    /// Changes a setting.
     pub(crate) async fn set(&self, setting: &str, value: Value) -> anyhow::Result<()> {
         self.control(Method::PATCH, "baserow/settings", &json!({ setting: value }))
             .await?;
         Ok(())
     }
 
-    /// Adds a webhook that calls the receiver at `path`, with these further properties, and gives its id.
+    /// Adds a webhook that calls the receiver at `path`, with the properties `more`. Gives its id.
     pub(crate) async fn hook(&self, table: &str, path: &str, more: Value) -> anyhow::Result<u64> {
         let mut hook = json!({"table": table, "url": format!("http://{}{path}", self.receiver.address)});
         for (key, value) in more.as_object().into_iter().flatten() {
@@ -122,7 +121,7 @@ impl World {
         self.get(&format!("/api/database/webhooks/{id}/")).await
     }
 
-    /// Waits until nothing is to be delivered any more.
+    /// Waits until all deliveries are made.
     pub(crate) async fn settle(&self) {
         eventually("all deliveries are made", async || {
             match self.get("/_sandbox/baserow/state").await {
@@ -134,7 +133,7 @@ impl World {
         .await;
     }
 
-    /// Plays a recorded exchange and compares the answer.
+    /// Replays a recorded exchange, and compares the answer.
     pub(crate) async fn replay(&self, name: &str) -> anyhow::Result<()> {
         self.replay_as(name, "database-token").await
     }
@@ -177,7 +176,8 @@ impl World {
         )
     }
 
-    /// Compares what has come at the receiver with the recorded calls of the same paths, and forgets the rest. Gives how many came.
+    /// Compares the received calls with the recorded calls of the same paths. Gives the number of
+    /// received calls.
     pub(crate) async fn expect(&self, names: &[String]) -> anyhow::Result<usize> {
         self.settle().await;
         let received = self.receiver.take();

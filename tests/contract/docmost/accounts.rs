@@ -1,4 +1,4 @@
-//! Who calls: accounts, sessions, the limit on logins, and what a member of a space may do.
+//! Accounts, spaces, sessions, and what a member of a space may do.
 
 use passerelle_sandbox::docmost::{BRIDGE_EMAIL, BRIDGE_PASSWORD, OWNER_EMAIL, OWNER_PASSWORD};
 use reqwest::Method;

@@ -1,10 +1,10 @@
-//! Whether two answers say the same, up to what differs in every server.
+//! Compares two answers, except for what differs between servers.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Which of our strings stands for which captured one.
+/// Which of our strings corresponds to which captured one.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     ours: BTreeMap<String, String>,
@@ -12,7 +12,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Notes that `ours` stands for `captured` from now on.
+    /// From now on, `ours` corresponds to `captured`.
     pub(crate) fn learn(&mut self, captured: &str, ours: &str) {
         self.ours.insert(captured.to_owned(), ours.to_owned());
         self.captured.insert(ours.to_owned(), captured.to_owned());
@@ -23,7 +23,8 @@ impl Known {
         self.ours.get(captured)
     }
 
-    /// A captured value with our strings in it. A text that was shortened (`…<10000 chars>`) is made long again.
+    /// A captured value with our strings in it. A shortened text (`…<10000 chars>`) gets its length
+    /// back.
     pub(crate) fn translated(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.ours.get(text).cloned().unwrap_or_else(|| lengthened(text))),
@@ -45,7 +46,7 @@ impl Known {
         })
     }
 
-    /// Tells where our value differs from the captured one, and learns.
+    /// The differences between our value and the captured one. Learns the strings that correspond.
     pub(crate) fn compare(&mut self, captured: &Value, ours: &Value) -> Vec<String> {
         let mut found = Vec::new();
         self.compare_at("", captured, ours, &mut found);
@@ -124,7 +125,7 @@ fn is_block_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// A text as long as it was before it was shortened for the capture.
+/// A text with the length that it had before it was shortened for the capture.
 fn lengthened(text: &str) -> String {
     let shortened = text
         .strip_suffix(" chars>")
@@ -136,7 +137,7 @@ fn lengthened(text: &str) -> String {
     }
 }
 
-/// HTML with the ids of its blocks blotted out.
+/// HTML without the ids of its blocks.
 fn without_block_ids(html: &str) -> String {
     let mut parts = html.split('"').map(str::to_owned).collect::<Vec<_>>();
     for index in 1..parts.len() {

@@ -40,7 +40,7 @@ pub(crate) async fn limits(replay: &mut Replay) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Without PostgreSQL everything fails at once, and works at once when it is back.
+/// Without PostgreSQL everything fails at once; when it is back, everything works at once.
 pub(crate) async fn postgres_down(replay: &mut Replay) -> anyhow::Result<()> {
     let health = replay::captures().join("08a-pg-down-health.json");
     let health: Value = serde_json::from_str(&std::fs::read_to_string(health)?)?;
@@ -83,7 +83,7 @@ pub(crate) async fn postgres_down(replay: &mut Replay) -> anyhow::Result<()> {
     replay.play(Who::Admin, &back).await
 }
 
-/// Without Redis much hangs, and is carried out later although the client has given up.
+/// Without Redis many calls hang. They are carried out later, although the client has given up.
 pub(crate) async fn redis_down(replay: &mut Replay) -> anyhow::Result<()> {
     let later = FaultKind::ZombieWrite {
         after_ms: None,

@@ -1,8 +1,9 @@
-//! Plays captured exchanges again, and tells where an answer differs from the captured one.
+//! Replays captured exchanges, and finds where an answer differs from the captured one.
 //!
-//! Ids, slugIds, cursors, keys and positions are different in every server. So the first time a captured one is seen in an
-//! answer, the one at the same place in ours is learned; from then on the two must stand for each other, in requests and in
-//! answers. Times must be times, and what is computed differently (ranks, excerpts) must be there.
+//! Ids, slugIds, cursors, keys and positions differ between servers. When a captured one appears in
+//! an answer for the first time, the replay learns ours at the same place; from then on the two
+//! must correspond, in requests and in answers. Times must be times. What is computed differently
+//! (ranks, excerpts) must be present.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
@@ -31,7 +32,7 @@ pub(crate) enum Who {
 /// How long a client waits for a call that should hang.
 const GIVES_UP_AFTER: Duration = Duration::from_millis(300);
 
-/// A sandbox, and what was learned about the captured server.
+/// A sandbox, and the strings of the captured server that correspond to its own.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) server: Running,
@@ -40,7 +41,6 @@ pub(crate) struct Replay {
     pub(crate) tokens: BTreeMap<Who, String>,
     /// The captures that were played.
     pub(crate) played: BTreeSet<String>,
-    /// Where answers differed.
     pub(crate) differences: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ impl Replay {
         })
     }
 
-    /// Plays captures one after the other.
+    /// Replays captures, one after the other.
     pub(crate) async fn play(&mut self, who: Who, names: &[&str]) -> anyhow::Result<()> {
         for name in names {
             self.play_body(who, name, None)
@@ -96,7 +96,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Plays a capture whose body was too long to be kept.
+    /// Replays a capture whose body was too long to keep.
     pub(crate) async fn play_body(&mut self, who: Who, name: &str, body: Option<String>) -> anyhow::Result<()> {
         let capture = self.capture(name)?;
         let request = self.request(who, &capture["request"], body)?;
@@ -119,7 +119,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Plays captures that had no answer: the client must give up.
+    /// Replays captures that had no answer: the client must give up.
     pub(crate) async fn play_unanswered(&mut self, who: Who, names: &[&str]) -> anyhow::Result<()> {
         for name in names {
             let capture = self.capture(name)?;
@@ -134,7 +134,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Calls the server outside of the captures; gives `data`.
+    /// Makes a call that is not among the captures; gives `data`.
     pub(crate) async fn call(&mut self, who: Who, path: &str, body: Value) -> anyhow::Result<Value> {
         let body = self.known.translated(&body);
         let url = format!("{}/api/{path}", self.server.url());
@@ -144,7 +144,8 @@ impl Replay {
         Ok(answer.body["data"].clone())
     }
 
-    /// Makes a page that the captured server had without a capture of how it came, and learns its ids.
+    /// Creates a page that the captured server had, but whose creation was not captured. Learns its
+    /// ids.
     pub(crate) async fn page(&mut self, id: &str, slug_id: &str, body: Value) -> anyhow::Result<()> {
         let page = self.call(Who::Admin, "pages/create", body).await?;
         self.known.learn(id, page["id"].as_str().context("an id")?);
@@ -152,7 +153,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Logs somebody in and keeps the token.
+    /// Logs in, and keeps the token.
     pub(crate) async fn log_in(&mut self, who: Who, email: &str, password: &str) -> anyhow::Result<()> {
         let url = format!("{}/api/auth/login", self.server.url());
         let body = json!({"email": email, "password": password});
@@ -161,7 +162,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Calls a route of the sandbox's own.
+    /// Calls a control route of the sandbox.
     pub(crate) async fn control(&self, method: reqwest::Method, path: &str, body: Value) -> anyhow::Result<Value> {
         let url = format!("{}/_sandbox/{path}", self.server.url());
         let answer = read(self.http.request(method, url).json(&body).send().await?).await?;
@@ -217,7 +218,7 @@ pub(crate) fn cookie(headers: &HeaderMap) -> anyhow::Result<String> {
     Ok(token.context("another cookie")?.to_owned())
 }
 
-/// The headers that a client may look at.
+/// The differences in the headers that a client may read.
 fn headers_differ(expected: &Value, ours: &HeaderMap) -> Vec<String> {
     let own = |name: &str| ours.get(name).and_then(|value| value.to_str().ok()).unwrap_or("(none)");
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! The faults that were seen on real servers happen when their switch is thrown.
+//! The faults that were observed on real servers happen when their switch is set.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -190,7 +190,8 @@ async fn lost_content_is_answered_as_a_success_that_shows_the_old_content() {
         .faults
         .set(vec![Fault::on("/api/pages/update", FaultKind::ContentLost).times(1)]);
     let update = json!({
-        "pageId": page["data"]["id"], "title": "new title", "content": "new", "format": "markdown", "operation": "replace",
+        "pageId": page["data"]["id"], "title": "new title", "content": "new", "format": "markdown",
+        "operation": "replace",
     });
     let answer = client.post("/api/pages/update", &update).send().await.unwrap();
     assert_eq!(answer.status(), 200);

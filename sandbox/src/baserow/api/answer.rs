@@ -12,7 +12,7 @@ use super::super::wire;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Body,
-    /// Whether it asks for a session (`WWW-Authenticate`).
+    /// Whether to send `WWW-Authenticate`, which asks for a session.
     asks_for_session: bool,
 }
 
@@ -38,7 +38,7 @@ impl Answer {
         Self::with(204, Body::Nothing)
     }
 
-    /// 200 with a word of HTML.
+    /// 200 with an HTML body.
     pub(crate) fn html(text: &str) -> Self {
         Self::with(200, Body::Html(text.to_owned()))
     }
@@ -60,7 +60,7 @@ impl Answer {
         Self::json(status, &json!({"error": error, "detail": detail.into()}))
     }
 
-    /// A refusal that is only a sentence.
+    /// A refusal with one sentence.
     pub(crate) fn sentence(status: u16, detail: &str) -> Self {
         Self::json(status, &json!({"detail": detail}))
     }
@@ -82,7 +82,7 @@ impl Answer {
         }
     }
 
-    /// 401, not 403: a token without the right is answered so.
+    /// 401, not 403, for a token without the right.
     pub(crate) fn no_permission() -> Self {
         Self::refusal(
             401,
@@ -103,13 +103,14 @@ impl Answer {
         Self::refusal(404, "ERROR_ROW_DOES_NOT_EXIST", detail)
     }
 
-    /// 404 of a path that is no route. These two are written by Django, not by its REST framework, hence Python's spaces.
+    /// 404 for a path that is not a route. Django writes this one and the next, not its REST
+    /// framework: hence Python's spaces.
     pub(crate) fn no_route(path: &str) -> Self {
         let body = json!({"error": "URL_NOT_FOUND", "detail": format!("URL {path} not found.")});
         Self::with(404, Body::Json(wire::python(&body)))
     }
 
-    /// 404 of a path that would be a route with a slash at its end.
+    /// 404 for a path that would be a route with a slash at its end.
     pub(crate) fn no_slash(path: &str) -> Self {
         let detail = format!("A valid URL must end with a trailing slash. Please, redirect requests to {path}/");
         let body = json!({"error": "URL_TRAILING_SLASH_MISSING", "detail": detail});
@@ -120,13 +121,14 @@ impl Answer {
     pub(crate) fn page(status: u16, words: &str) -> Self {
         let title = format!("{words} ({status})");
         let html = format!(
-            "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>{title}</title>\n</head>\n<body>\n  <h1>{title}</h1><p></p>\n\
-             </body>\n</html>\n"
+            "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>{title}</title>\n</head>\n<body>\n  \
+             <h1>{title}</h1><p></p>\n</body>\n</html>\n"
         );
         Self::with(status, Body::Html(html))
     }
 
-    /// The answer as it goes out. `allow` lists the methods of the route, if it is one; pages of HTML do not say it.
+    /// The answer as it goes out. `allow` lists the methods of the route; pages of HTML do not
+    /// carry it.
     pub(crate) fn response(self, allow: Option<&'static str>) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);

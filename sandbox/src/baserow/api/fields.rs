@@ -1,4 +1,5 @@
-//! Tables and their fields. Fields can be made, renamed and deleted, as the bridge's provisioning does.
+//! Tables and their fields. Fields can be made, renamed and deleted, as the bridge's provisioning
+//! does.
 
 use serde_json::{Map, Value, json};
 
@@ -133,8 +134,8 @@ fn new_name(
         return Err(Answer::refusal(
             400,
             "ERROR_RESERVED_BASEROW_FIELD_NAME",
-            "The field names order,id are reserved and cannot and cannot be used for a user created field, please choose \
-             different field name.",
+            "The field names order,id are reserved and cannot and cannot be used for a user created field, \
+             please choose different field name.",
         ));
     }
     let fields = store
@@ -145,7 +146,8 @@ fn new_name(
         return Err(Answer::refusal(
             400,
             "ERROR_FIELD_WITH_SAME_NAME_ALREADY_EXISTS",
-            "You cannot have two fields with the same name in the same table, please choose a unique name for each field.",
+            "You cannot have two fields with the same name in the same table, please choose a unique name for \
+             each field.",
         ));
     }
     Ok(Some(name.to_owned()))

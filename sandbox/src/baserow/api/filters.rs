@@ -1,6 +1,7 @@
 //! Which rows a list shows.
 //!
-//! The trap that is kept: a filter on a field that does not exist is ignored, and the list shows everything.
+//! The trap that is kept: a filter on a field that does not exist is ignored, and the list shows
+//! everything.
 
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ enum Test {
 }
 
 impl Test {
-    /// A filter type by Baserow's name. The stand-in knows the usual ones only.
+    /// A filter type by Baserow's name. The sandbox knows only the usual ones.
     fn named(name: &str) -> Result<Self, Answer> {
         Ok(match name {
             "equal" => Self::Equal,
@@ -149,7 +150,7 @@ impl Filters {
         Ok(())
     }
 
-    /// Whether a row is shown.
+    /// Whether the list shows a row.
     pub(crate) fn let_through(&self, row: &Snapshot) -> bool {
         if self.any && !self.filters.is_empty() {
             return self.filters.iter().any(|filter| filter.holds(row));
@@ -168,7 +169,8 @@ impl Filter {
         let shown = shown.unwrap_or(&Value::Null);
         let text = bare(shown);
         let wanted = self.value.as_str();
-        // Without a value only the tests for emptiness mean anything; Baserow lets every row through.
+        // Without a value only the tests for emptiness have a meaning; otherwise Baserow shows
+        // every row.
         if wanted.is_empty() && !matches!(self.test, Test::Empty | Test::NotEmpty) {
             return true;
         }

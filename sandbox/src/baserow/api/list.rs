@@ -17,7 +17,6 @@ use super::rows::allowed;
 
 /// The page size without `size`.
 const USUAL_SIZE: usize = 100;
-/// The largest page.
 const MOST: usize = 200;
 
 pub(crate) fn rows(store: &Store, table: u64, caller: &Caller, request: &Request) -> Answered {
@@ -47,7 +46,7 @@ pub(crate) fn rows(store: &Store, table: u64, caller: &Caller, request: &Request
 }
 
 fn size(request: &Request) -> Result<usize, Answer> {
-    // A size that is no positive number counts as none.
+    // A size that is not a positive number is ignored.
     let size = request
         .parameter("size")
         .and_then(|size| size.parse().ok())

@@ -1,6 +1,7 @@
 //! The REST API: from a call to its answer.
 //!
-//! The order of the checks is the real one's: the host, the path, the caller, the method, and only then the table and the body.
+//! The order of the checks is the real one's: the host, the path, the caller, the method, and only
+//! then the table and the body.
 
 mod answer;
 mod batches;
@@ -28,10 +29,10 @@ use route::{Door, Route};
 pub(crate) use row_body::parse as parse_row;
 pub(crate) use webhooks::add as add_hook;
 
-/// An answer of a write, with what the write shall tell to webhooks.
+/// The answer of a write, and the event for webhooks.
 type Written = Result<(Answer, Option<Event>), Answer>;
 
-/// Answers every call that is not for the sandbox itself.
+/// Answers every call to the product.
 pub(crate) async fn answer(baserow: Data<Baserow>, http: HttpRequest, body: Bytes) -> HttpResponse {
     let request = Request::new(&http, body);
     if !baserow.lock().settings.knows_host(&request.host) {

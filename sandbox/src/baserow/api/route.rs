@@ -35,16 +35,16 @@ impl RowPath {
     }
 }
 
-/// How a route lets callers in.
+/// Which credentials a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
-    /// Nobody is asked.
+    /// No credentials are needed.
     Open,
     /// A database token or a session.
     TokenOrSession,
-    /// A session only: a token is as good as nothing.
+    /// A session only; a token counts as no credentials.
     Session,
-    /// A token only; a stranger is answered 403.
+    /// A token only; other callers get 403.
     Token,
 }
 
@@ -79,7 +79,8 @@ impl Route {
         })
     }
 
-    /// The methods of the route, as its `Allow` header lists them. The sign of life has no such header.
+    /// The methods of the route, as its `Allow` header lists them. The sign of life has no such
+    /// header.
     pub(crate) const fn allow(self) -> Option<&'static str> {
         Some(match self {
             Self::Health => return None,
@@ -92,7 +93,7 @@ impl Route {
         })
     }
 
-    /// Who is let in. Fields can be read with a token, but changed only by a user.
+    /// The credentials that a call needs. A token may read fields; only a user may change them.
     pub(crate) fn door(self, method: &str) -> Door {
         match self {
             Self::Health | Self::LogIn => Door::Open,

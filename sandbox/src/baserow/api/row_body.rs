@@ -10,7 +10,6 @@ use super::answer::Answer;
 /// What is wrong with a row's body.
 #[derive(Debug)]
 pub(crate) enum BadRow {
-    /// By field.
     Fields(Map<String, Value>),
     /// One sentence about all of it.
     Sentence(String),
@@ -26,7 +25,7 @@ impl BadRow {
     }
 }
 
-/// The values of a row. Keys that are no field of the table are ignored without a word, and so is a name in another case.
+/// The values of a row. Unknown keys are ignored silently, and so are names in another case.
 pub(crate) fn parse(table: &Table, body: &Map<String, Value>, names: bool) -> Result<NewValues, BadRow> {
     let mut values = NewValues::new();
     let mut problems = Map::new();

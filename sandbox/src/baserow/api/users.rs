@@ -1,4 +1,4 @@
-//! The routes that ask nobody who they are: health and log-in.
+//! The routes that need no credentials: health and log-in.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,8 @@ pub(crate) fn open(baserow: &Baserow, route: Route, request: &Request) -> Answer
     }
 }
 
-/// `POST /api/user/token-auth/`. The permissions that a real answer lists are left out: nothing reads them.
+/// `POST /api/user/token-auth/`. Leaves out the permissions of a real answer, because nothing reads
+/// them.
 fn log_in(baserow: &Baserow, request: &Request) -> Answered {
     let body = request.object()?;
     let given = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();

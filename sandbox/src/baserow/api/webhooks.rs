@@ -139,7 +139,7 @@ fn check_method(method: &str) -> Result<String, Answer> {
     ))
 }
 
-/// A value that is no text, or empty, breaks the real server too.
+/// The real server, too, answers 500 to a value that is empty or not a text.
 fn check_headers(headers: &Map<String, Value>) -> Result<Vec<(String, String)>, Answer> {
     let check = |(name, value): (&String, &Value)| match value.as_str() {
         None | Some("") => Err(Answer::page(500, "Server Error")),

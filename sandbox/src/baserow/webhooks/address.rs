@@ -1,4 +1,5 @@
-//! Which addresses a webhook may call where private addresses are blocked, as they are on a server with its defaults.
+//! Which addresses a webhook may call where private addresses are blocked, as they are on a server
+//! with its defaults.
 
 use std::net::IpAddr;
 

@@ -1,6 +1,8 @@
-//! One call of a webhook: what it carries, fixed when the event happens, so that retries are the same to the byte.
+//! One call of a webhook. Its body is fixed when the event happens, so that retries are the same to
+//! the byte.
 //!
-//! The address, the method and the headers are fixed too: a retry that waited while the webhook was changed goes to the old address.
+//! The address, the method and the headers are fixed too: a retry goes to the old address even if
+//! the webhook has changed meanwhile.
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use super::signing;
 
 /// The rows of one page, and so the most that one delivery about linked rows carries.
 const PAGE: usize = 200;
-/// The pages that are sent at most; the rest is dropped.
+/// The most pages that are sent; the rest is dropped.
 const MOST_PAGES: u64 = 5;
 
 /// The head that every payload has.
@@ -42,13 +44,13 @@ pub(crate) struct Call {
     pub(crate) event: &'static str,
     pub(crate) event_id: String,
     pub(crate) content: Content,
-    /// How often it has failed.
+    /// How often the call has failed.
     pub(crate) failures: u32,
     pub(crate) url: String,
     pub(crate) method: String,
     headers: Vec<(String, String)>,
     sign_with: Option<String>,
-    /// Dropped after the first attempt, which tells the writer of the row.
+    /// Dropped after the first attempt, which signals the writer of the row.
     report: Option<mpsc::Sender<()>>,
 }
 
@@ -128,7 +130,7 @@ impl Call {
         }
     }
 
-    /// Lets somebody know of the first attempt.
+    /// Signals the first attempt through `report`, by dropping it.
     pub(crate) fn reporting_to(self, report: mpsc::Sender<()>) -> Self {
         Self {
             report: Some(report),
@@ -136,12 +138,12 @@ impl Call {
         }
     }
 
-    /// Says that the first attempt is over.
+    /// Signals that the first attempt is over.
     pub(crate) fn report(&mut self) {
         self.report = None;
     }
 
-    /// The number of its page, if its event has several.
+    /// The page number, if the event has several pages.
     pub(crate) fn batch(&self) -> Option<u64> {
         match &self.content {
             Content::Linked(pages) if pages.is_paged() => Some(pages.number),
@@ -149,7 +151,7 @@ impl Call {
         }
     }
 
-    /// The body. Linked rows are read now, the first time.
+    /// The body. Linked rows are read on the first attempt.
     pub(crate) fn body(&mut self, store: &Store) -> String {
         match &mut self.content {
             Content::Ready(body) => body.clone(),

@@ -1,10 +1,13 @@
-//! When calls are made: the export workers, the queue of each webhook, retries, and the end of a webhook that keeps failing.
+//! When calls are made: the export workers, the queue of each webhook, retries, and the
+//! deactivation of a webhook that keeps failing.
 //!
-//! A call waits in one queue for a worker. A worker that takes a call of a webhook that is being called right now puts it aside, and
-//! when that call is over, a call put aside goes to the end of the queue. With one worker nothing is ever put aside and the order is
-//! kept. With several, which is the rule on real servers, the workers race for what lies aside: here a die is thrown.
+//! All calls wait in one queue for a worker. A worker puts a call aside if its webhook is being
+//! called already; when that call ends, one call put aside goes to the end of the queue. With one
+//! worker nothing is put aside, and the order is kept. Real servers have several workers, which
+//! race for the calls put aside: here one is chosen at random.
 //!
-//! A failed call is tried again after 1, 2, 4 … 128 s, behind whatever waits by then. It holds no worker while it waits.
+//! A failed call is retried after 1, 2, 4 … 128 s, behind the calls that wait by then. It holds no
+//! worker while it waits.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,9 +19,9 @@ use super::call::Call;
 use super::exchange::{NoAnswer, Outgoing, Received};
 use super::hook::LoggedCall;
 
-/// A call is repeated so many times.
+/// The most retries of a call.
 const MOST_RETRIES: u32 = 8;
-/// The log of attempts keeps so many.
+/// The most attempts that the log keeps.
 const KEPT: usize = 20_000;
 
 /// The calls to be made.
@@ -29,13 +32,13 @@ pub(crate) struct Deliveries {
     busy: BTreeSet<u64>,
     /// Calls put aside because their webhook was busy.
     aside: BTreeMap<u64, VecDeque<Call>>,
-    /// How many calls wait for their next attempt.
+    /// The number of calls that wait for their next attempt.
     resting: usize,
     next_log_id: u64,
     pub(crate) attempts: VecDeque<Attempt>,
 }
 
-/// One attempt of a delivery, for whoever watches the sandbox.
+/// One attempt of a delivery, as the control routes show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Attempt {
     webhook_id: u64,
@@ -58,7 +61,8 @@ impl Deliveries {
         self.queue.extend(calls);
     }
 
-    /// How many calls wait for a worker, are being made, and wait for their next attempt.
+    /// The numbers of calls that wait for a worker, that are being made, and that wait for their
+    /// next attempt.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let aside: usize = self.aside.values().map(VecDeque::len).sum();
         (self.queue.len() + aside, self.busy.len(), self.resting)
@@ -86,8 +90,8 @@ impl Deliveries {
         }
     }
 
-    /// Drops what waits for a webhook that was switched off. Calls that rest between attempts are not in reach: they come back, and
-    /// are made if the webhook is on again by then.
+    /// Drops the calls that wait for a deactivated webhook. Calls that rest between attempts stay:
+    /// they are made if the webhook is active again by then.
     fn forget(&mut self, webhook: u64) {
         self.aside.remove(&webhook);
         self.queue.retain(|call| call.webhook != webhook);
@@ -105,7 +109,7 @@ impl Baserow {
         }
     }
 
-    /// Makes one attempt and settles what follows from it.
+    /// Makes one attempt, then queues what follows from it.
     async fn make(self, mut call: Call) {
         let (epoch, prepared) = {
             let state = self.lock();
@@ -119,7 +123,7 @@ impl Baserow {
             let result = outgoing.clone().send(patience).await;
             call.report();
             let mut state = self.lock();
-            // A call from before a reset belongs to a world that is gone.
+            // A call from before a reset belongs to a state that is gone.
             if state.epoch != epoch {
                 return;
             }
@@ -170,7 +174,7 @@ struct Made {
 }
 
 impl State {
-    /// Notes an attempt. Says whether the call shall be repeated.
+    /// Records an attempt. True if the call must be retried.
     fn settle(&mut self, call: &Call, made: Made) -> bool {
         let (response, status, error) = match &made.result {
             Ok(received) => (received.logged(), Some(received.status), String::new()),

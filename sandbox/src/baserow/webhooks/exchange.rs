@@ -1,7 +1,8 @@
 //! One HTTP exchange as Python's `requests` makes it.
 //!
-//! It is written by hand onto the socket, because no HTTP client keeps what a receiver of real deliveries sees: `Content-type` in this
-//! very spelling, custom headers in the middle, a custom `Host` at its place, a redirect that turns into a GET and counts as success.
+//! It is written onto the socket by hand, because no HTTP client sends exactly what a receiver of
+//! real deliveries sees: `Content-type` in this spelling, custom headers in the middle, a custom
+//! `Host` in its place, a redirect that becomes a GET and counts as success.
 
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use tokio::time::timeout;
 
 use super::super::wire;
 
-/// `requests` follows so many redirects.
+/// The most redirects that `requests` follows.
 const MOST_REDIRECTS: u32 = 30;
-/// Answers longer than this are cut off.
+/// Longer answers are cut off.
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// A request to be sent.
@@ -27,7 +28,6 @@ pub(crate) struct Outgoing {
     body: String,
 }
 
-/// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) status: u16,
@@ -40,12 +40,14 @@ pub(crate) struct Received {
 pub(crate) enum NoAnswer {
     /// Counts as a failed attempt and is logged with these words.
     Failed(String),
-    /// The worker itself breaks on a header that is not Latin-1: nothing is sent, logged, counted or retried.
+    /// The worker crashes on a header that is not Latin-1: nothing is sent, logged, counted or
+    /// retried.
     Crashed,
 }
 
 impl Outgoing {
-    /// The headers that every call has, the webhook's own ones among them. A name that is there already keeps its place.
+    /// A request with the headers that every call has, and the webhook's own among them. A name
+    /// that is there already keeps its place.
     pub(crate) fn new(method: &str, url: &str, custom: &[(String, String)], body: &str) -> Self {
         let mut outgoing = Self {
             method: method.to_owned(),
@@ -81,7 +83,7 @@ impl Outgoing {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
     }
 
-    /// As the call log shows it: without `Host`, the body indented.
+    /// The text in the call log: without `Host`, the body indented.
     pub(crate) fn logged(&self) -> String {
         let body = serde_json::from_str::<Value>(&self.body)
             .map_or_else(|_| self.body.clone(), |body| wire::python_indented(&body));
@@ -113,7 +115,8 @@ impl Outgoing {
             }
             if value.starts_with(char::is_whitespace) {
                 return Err(NoAnswer::Failed(format!(
-                    "Invalid leading whitespace, reserved character(s), or return character(s) in header value: '{value}'"
+                    "Invalid leading whitespace, reserved character(s), or return character(s) in header value: \
+                     '{value}'"
                 )));
             }
         }
@@ -200,7 +203,7 @@ impl Received {
         location.filter(|_| is_redirect).map(|(_, value)| value.as_str())
     }
 
-    /// As the call log shows it: the headers, and the body indented if it is JSON.
+    /// The text in the call log: the headers, and the body indented if it is JSON.
     pub(crate) fn logged(&self) -> String {
         let body = serde_json::from_slice::<Value>(&self.body).map_or_else(
             |_| String::from_utf8_lossy(&self.body).into_owned(),
@@ -215,7 +218,8 @@ fn lines(headers: &[(String, String)]) -> String {
     lines.collect()
 }
 
-/// A whole answer, if it is there. At the end of the stream an answer without a length is whole too.
+/// A whole answer, if it is there. At the end of the stream an answer without a length is whole
+/// too.
 fn parse(bytes: &[u8], at_end: bool) -> Result<Option<Received>, String> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);
@@ -241,7 +245,7 @@ fn parse(bytes: &[u8], at_end: bool) -> Result<Option<Received>, String> {
     let is_whole = match length {
         _ if matches!(status, 204 | 304) => true,
         Some(length) => body.len() >= length,
-        // The last chunk of a body in chunks ends so; nothing here needs the chunks themselves.
+        // A chunked body ends so. Nothing here needs the chunks themselves.
         None if header("transfer-encoding").is_some() => body.ends_with(b"0\r\n\r\n"),
         None => false,
     };
@@ -270,8 +274,8 @@ fn refused(url: &Url, error: &std::io::Error) -> String {
     let words = error.to_string();
     let words = words.split(" (os error").next().unwrap_or_default();
     format!(
-        "{}: Max retries exceeded with url: {} (Caused by NewConnectionError('<urllib3.connection.HTTPConnection object at \
-         0x7f1a956792d0>: Failed to establish a new connection: [Errno {number}] {words}'))",
+        "{}: Max retries exceeded with url: {} (Caused by NewConnectionError('<urllib3.connection.\
+         HTTPConnection object at 0x7f1a956792d0>: Failed to establish a new connection: [Errno {number}] {words}'))",
         pool(url),
         url.path()
     )

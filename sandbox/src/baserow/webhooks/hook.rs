@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::tempo;
 
-/// The events that a webhook may ask for.
+/// The events that a webhook can ask for.
 pub(crate) const EVENTS: [&str; 10] = [
     "rows.created",
     "rows.updated",
@@ -23,10 +23,10 @@ pub(crate) const EVENTS: [&str; 10] = [
 
 /// The most calls that the log keeps.
 const KEPT: usize = 10;
-/// So many failed attempts in a row are borne; the next one switches the webhook off.
+/// The most failed attempts in a row; one more deactivates the webhook.
 const BORNE: u32 = 8;
 
-/// A webhook.
+/// The settings and the state of a webhook.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
     pub(crate) id: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Hook {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) active: bool,
     pub(crate) failed_triggers: u32,
-    /// The secret of the signing proxy that is imagined in front of the receiver; see [`super::signing`].
+    /// The secret of the imagined signing proxy in front of the receiver; see [`super::signing`].
     pub(crate) sign_with: Option<String>,
     watched: BTreeMap<String, Vec<u64>>,
     calls: Vec<LoggedCall>,
@@ -87,7 +87,7 @@ impl Hook {
         }
     }
 
-    /// Whether it wants to hear of an event. The enterprise event is not among "all".
+    /// Whether the webhook asks for an event. "All" does not include the enterprise event.
     pub(crate) fn wants(&self, event: &str) -> bool {
         let asked = self.events.iter().any(|asked| asked == event);
         self.active && (asked || (self.all_events && event != "view.rows_entered"))
@@ -102,7 +102,7 @@ impl Hook {
         }
     }
 
-    /// Takes over an `event_config`.
+    /// Applies an `event_config`.
     pub(crate) fn watch(&mut self, config: &[Value]) {
         for entry in config {
             let Some(event) = entry.get("event_type").and_then(Value::as_str) else {
@@ -119,19 +119,19 @@ impl Hook {
         }
     }
 
-    /// Switches it on. What it missed stays missed.
+    /// Activates it. Events that it has missed stay missed.
     pub(crate) fn switch_on(&mut self) {
         self.active = true;
         self.failed_triggers = 0;
     }
 
-    /// Notes that it was changed now.
+    /// Sets the time of the last change.
     pub(crate) fn touch(&mut self) {
         self.updated_on = tempo::now();
     }
 
-    /// Counts an attempt. Every attempt counts, also a retry; one success forgets all failures. Says whether this one was the last
-    /// that the webhook was borne.
+    /// Counts an attempt; retries count too, and one success resets the count. True if this attempt
+    /// deactivates the webhook.
     pub(crate) fn count(&mut self, succeeded: bool) -> bool {
         if succeeded && self.failed_triggers == 0 {
             return false;

@@ -1,4 +1,5 @@
-//! Webhooks: who is called ([`hook`], [`address`]), with what ([`call`], [`signing`]), how ([`exchange`]), and when ([`delivery`]).
+//! Webhooks: the settings of one ([`hook`], [`address`]), what a call carries ([`call`],
+//! [`signing`]), how it is sent ([`exchange`]), and when ([`delivery`]).
 
 pub(crate) mod address;
 pub(crate) mod call;

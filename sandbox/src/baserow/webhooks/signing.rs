@@ -1,8 +1,9 @@
 //! The signature that a signing proxy would add.
 //!
-//! Stock Baserow cannot sign: it sends fixed custom headers only. Where the bridge asks for a signature, a small proxy stands between
-//! the two, adds `X-Baserow-Signature`, and forwards the untouched body. The stand-in plays Baserow and that proxy in one: a webhook
-//! with a secret is delivered as the proxy would forward it.
+//! Stock Baserow cannot sign: it sends fixed custom headers only. Where the bridge asks for a
+//! signature, a small proxy between the two adds `X-Baserow-Signature` and forwards the untouched
+//! body. The sandbox plays Baserow and that proxy in one: a webhook with a secret is delivered as
+//! the proxy would forward it.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

@@ -1,4 +1,4 @@
-//! HTML out, as the real server writes it.
+//! Writes HTML as the real server does.
 
 use serde_json::Value;
 

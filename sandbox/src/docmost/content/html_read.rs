@@ -1,5 +1,5 @@
-//! HTML in: a document of the nodes that the schema knows. What it does not know is either looked through (`div`, `span`) or
-//! dropped with all it contains (`script`, `style`, comments).
+//! Reads HTML into a document of the nodes that the schema knows. Other tags are transparent
+//! (`div`, `span`), or dropped with all they contain (`script`, `style`, comments).
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ enum Kind {
     Node(Value, Vec<Value>),
     /// A mark of the text inside.
     Mark(Value),
-    /// Looked through.
+    /// A transparent tag: its children belong to the node around it.
     Nothing,
 }
 
@@ -114,7 +114,8 @@ impl Builder {
         });
     }
 
-    /// Closes the innermost element with this tag and all inside it; a tag that is not open is ignored.
+    /// Closes the innermost element with this tag, and all inside it. Ignores a tag that is not
+    /// open.
     fn close(&mut self, tag: &str) {
         let Some(place) = self.open.iter().skip(1).rposition(|open| open.tag == tag) else {
             return;
@@ -158,7 +159,7 @@ impl Builder {
         }
     }
 
-    /// A box to tick makes its list item a task.
+    /// A check box makes its list item a task.
     fn tick(&mut self, checked: bool) {
         let item = self.open.iter_mut().rev().find(|open| open.tag == "li");
         if let Some(Open {
@@ -200,7 +201,7 @@ impl Builder {
     }
 }
 
-/// Runs of white space are one blank; none at the start of a block.
+/// Makes each run of white space one blank, and removes it at the start of a block.
 fn collapsed(text: &str, follows_text: bool) -> String {
     let mut out = String::new();
     let mut blank = !follows_text;
@@ -222,7 +223,8 @@ fn is_inline(node: &Value) -> bool {
     matches!(node["type"].as_str(), Some("text" | "hardBreak"))
 }
 
-/// A closed node: text that stands directly in a container gets a paragraph, and a list of tasks becomes a task list.
+/// A closed node: text directly in a container gets a paragraph, and a list of tasks becomes a task
+/// list.
 fn finished(mut node: Value, mut children: Vec<Value>) -> Value {
     let holds_text = matches!(node["type"].as_str(), Some("paragraph" | "heading" | "codeBlock"));
     if !holds_text {

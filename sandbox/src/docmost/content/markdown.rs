@@ -1,4 +1,4 @@
-//! Markdown: in by a CommonMark parser, out as the real server writes it.
+//! Reads Markdown with a CommonMark parser, and writes it as the real server does.
 
 use pulldown_cmark::{Options, Parser, html};
 use serde_json::Value;
@@ -13,7 +13,8 @@ pub(super) fn to_html(text: &str) -> String {
     out
 }
 
-/// A document as `info` and `update` answer it: a table's header becomes an empty one and a first row.
+/// A document as `info` and `update` answer it. A table's header row becomes its first row, below
+/// an empty header.
 pub(in super::super) fn shown(document: &Value) -> String {
     blocks(document)
 }

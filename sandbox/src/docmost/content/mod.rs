@@ -1,7 +1,8 @@
-//! Content of pages: a ProseMirror document, written and read as JSON, markdown or HTML.
+//! The content of pages: a ProseMirror document, written and read as JSON, Markdown or HTML.
 //!
-//! As in the real server markdown becomes HTML first, and HTML becomes a document. A document keeps the attributes that it was
-//! created with until the first change of content: that goes through the collaborative layer, which drops what it does not know.
+//! As in the real server, Markdown becomes HTML first, and HTML becomes a document. A document
+//! keeps its attributes until the first change of content: a change goes through the collaborative
+//! layer, which drops what it does not know.
 
 mod html;
 mod html_read;
@@ -113,7 +114,7 @@ impl Format {
         }
     }
 
-    /// The document that a request's content stands for.
+    /// The document that a request's content describes.
     pub(super) fn read(self, content: &Value) -> Result<Value, Problem> {
         let document = match (self, content.as_str()) {
             (Self::Json, None) => Some(content.clone()).filter(|content| content["type"] == "doc" && is_known(content)),
@@ -137,7 +138,7 @@ impl Format {
 /// The content that a request brings, and its format.
 #[derive(Debug)]
 pub(super) struct Given<'a> {
-    /// None also for an empty text: that is a no-op, not a way to clear a page.
+    /// None for an empty text too: that is a no-op, not a way to clear a page.
     pub(super) content: Option<&'a Value>,
     pub(super) format: Option<Format>,
     /// Whether there was a field `content` at all.
@@ -192,7 +193,8 @@ pub(super) fn blocks(document: &Value) -> Vec<Value> {
     children(document).to_vec()
 }
 
-/// The words of a document, as the search index takes them: link texts and code too, but no targets.
+/// The words of a document, as the search index takes them: link texts and code too, but no
+/// targets.
 pub(super) fn text(node: &Value) -> String {
     if let Some(text) = node["text"].as_str() {
         return text.to_owned();
@@ -255,7 +257,8 @@ mod tests {
     #[test]
     fn markdown_comes_back_as_it_went_in() {
         let text = "# Projet\n\nSome **bold**, *italic*, ~~gone~~ and `code` with [link](https://example.com).\n\n\
-                    - a\n- b\n  - nested\n\n1. one\n2. two\n\n```rust\nfn main() {}\n```\n\n> quote\n\n- [ ] todo\n- [x] done\n\n---";
+                    - a\n- b\n  - nested\n\n1. one\n2. two\n\n```rust\nfn main() {}\n```\n\n> quote\n\n\
+                    - [ ] todo\n- [x] done\n\n---";
         assert_eq!(markdown::shown(&markdown(text)), text);
     }
 

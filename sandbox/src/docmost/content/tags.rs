@@ -1,14 +1,13 @@
-//! What each HTML tag stands for in a document.
+//! The node or mark of each HTML tag.
 
 use rand::distr::{Alphabetic, SampleString as _};
 use serde_json::{Value, json};
 
-/// An empty paragraph.
 pub(super) fn paragraph() -> Value {
     json!({"type": "paragraph", "attrs": {"id": new_block_id(), "dir": "auto", "indent": 0, "textAlign": null}})
 }
 
-/// Blocks are known by twelve small letters.
+/// Twelve small letters, as the real server's block ids.
 fn new_block_id() -> String {
     Alphabetic.sample_string(&mut rand::rng(), 12).to_ascii_lowercase()
 }

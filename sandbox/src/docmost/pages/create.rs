@@ -9,7 +9,7 @@ use super::super::search;
 use super::super::state::{Call, Moment, Page, Role, World, new_id, new_slug};
 use super::{permissions, position};
 
-/// Makes a page, as the last among its siblings. Nothing keeps two pages from having the same title.
+/// Creates a page as the last among its siblings. Two pages may have the same title.
 pub(in super::super) fn create(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let title = check.text("title");

@@ -1,4 +1,4 @@
-//! Pages: how answers show them. What can be done with them is in the files below.
+//! Pages: how answers show them. Each file below is one thing that callers can do with them.
 
 pub(super) mod create;
 pub(super) mod duplicate;
@@ -14,7 +14,7 @@ use super::content::Format;
 use super::envelope::{Answer, Problem, Reply};
 use super::state::{Call, Moment, Page, Role, World};
 
-/// `pages/info`: by UUID or slugId. A trashed page answers too; `deletedAt` tells.
+/// `pages/info`: by UUID or slugId. Trashed pages too; they have `deletedAt`.
 pub(super) fn info(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -63,7 +63,7 @@ impl World {
         })
     }
 
-    /// What `info` and `update` answer.
+    /// The answer of `info` and `update`.
     fn full(&self, id: &str, format: Format, role: Option<Role>) -> Result<Value, Problem> {
         let page = self.page(id)?;
         let mut data = self.brief(page);
@@ -81,7 +81,7 @@ impl World {
         deleted.map_or(Value::Null, |(_, user)| self.person(user))
     }
 
-    /// Notes that a user has changed a page just now.
+    /// Records a change by a user, now.
     fn touch(&mut self, id: &str, user: &str) -> Result<(), Problem> {
         let page = self.page_mut(id)?;
         page.updated = Moment::now();

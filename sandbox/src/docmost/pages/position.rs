@@ -1,4 +1,4 @@
-//! Positions among siblings: fractional indexes, texts that sort as the pages stand.
+//! Positions among siblings: fractional indexes, texts that sort in the order of the pages.
 
 use rand::distr::{Alphanumeric, SampleString as _};
 
@@ -18,7 +18,7 @@ pub(super) fn is_valid(position: &str) -> bool {
     whole_part(position).is_some() && position.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The part that counts: a letter that tells how many digits follow, and those.
+/// The integer part: a letter that encodes the number of digits, and the digits.
 fn whole_part(position: &str) -> Option<&str> {
     let length = match position.bytes().next()? {
         head @ b'a'..=b'z' => usize::from(head - b'a') + 2,

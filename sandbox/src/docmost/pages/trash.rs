@@ -1,4 +1,4 @@
-//! The trash: into it, out of it, what is in it, and the end.
+//! The trash: delete, restore, list, delete for good.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ const BY_DELETION: Order = Order {
     descending: true,
 };
 
-/// The page that a request names. By slugId the real server fails, so this one does.
+/// The page that a request names. A slugId is a 500, as on the real server.
 fn named(world: &mut World, call: &Call, least: Role) -> Result<String, Problem> {
     let mut check = Check::of(&call.fields);
     let id = check.filled("pageId");
@@ -24,8 +24,9 @@ fn named(world: &mut World, call: &Call, least: Role) -> Result<String, Problem>
     world.open_page(&call.user, &id, least)
 }
 
-/// `pages/delete`: to the trash with everything below (again: 200 too), or for good by an admin of the space.
-/// Neither `updatedAt` nor `lastUpdatedById` changes; the page's shares are gone.
+/// `pages/delete`: moves the page and everything below it to the trash (idempotent), or deletes
+/// them for good, which only an admin of the space may do. Neither `updatedAt` nor
+/// `lastUpdatedById` changes. The pages lose their shares.
 pub(in super::super) fn delete(world: &mut World, call: &Call) -> Answer {
     let id = named(world, call, Role::Writer)?;
     let family = world.family(&id);
@@ -46,7 +47,8 @@ pub(in super::super) fn delete(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::done())
 }
 
-/// `pages/restore`: with everything below; a page whose parent is still in the trash becomes a root.
+/// `pages/restore`: with everything below; a page whose parent is still in the trash becomes a
+/// root.
 pub(in super::super) fn restore(world: &mut World, call: &Call) -> Answer {
     let id = named(world, call, Role::Writer)?;
     for member in world.family(&id) {
@@ -63,7 +65,7 @@ pub(in super::super) fn restore(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(data))
 }
 
-/// `pages/trash`: what was trashed in a space, latest first. Pages that went with their parent are not listed.
+/// `pages/trash`: the trashed pages of a space, latest first. Without pages below a trashed one.
 pub(in super::super) fn list(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let mut check = Check::of(&call.fields);

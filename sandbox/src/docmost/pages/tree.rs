@@ -1,4 +1,4 @@
-//! Where pages stand: moves, the sidebar, breadcrumbs, and the lists of recent pages.
+//! The tree of pages: moves, the sidebar, and the lists of recent pages.
 
 use serde_json::{Value, json};
 
@@ -106,12 +106,13 @@ fn leaf(world: &World, page: &Page) -> Value {
     })
 }
 
-/// `pages/recent`: of a space, or of all of the caller's; latest change first, without the trash.
+/// `pages/recent`: the pages of a space, or of all the caller's spaces; latest change first,
+/// without trashed ones.
 pub(in super::super) fn recent(world: &mut World, call: &Call) -> Answer {
     latest(world, call, None)
 }
 
-/// `pages/created-by-user`: the same, of one creator; the caller by default.
+/// `pages/created-by-user`: the same, by one creator; by default the caller.
 pub(in super::super) fn created_by_user(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let creator = check.optional_uuid("userId");

@@ -1,7 +1,8 @@
 //! `pages/update`.
 //!
-//! It is not atomic: title and icon are written first, and stay written when the content is refused afterwards. And a content
-//! that the database does not take is lost behind a 200: the answer then shows the old one.
+//! It is not atomic: title and icon are written first, and stay written if the content is then
+//! refused. A content that the database does not take is lost behind a 200: the answer shows the
+//! old one.
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use super::super::envelope::{Answer, Problem, Reply};
 use super::super::search;
 use super::super::state::{Call, Role, World};
 
-/// How new content meets the old.
+/// How new content is combined with the old.
 #[derive(Debug, Clone, Copy)]
 enum Operation {
     Append,
@@ -19,7 +20,7 @@ enum Operation {
     Replace,
 }
 
-/// Changes title, icon and content; works on trashed pages too. `parentPageId` and `spaceId` are ignored.
+/// Changes title, icon and content; of trashed pages too. `parentPageId` and `spaceId` are ignored.
 pub(in super::super) fn update(world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let title = check.change("title");
@@ -64,7 +65,8 @@ fn operation(check: &mut Check<'_>) -> Operation {
     operation.unwrap_or(Operation::Replace)
 }
 
-/// The document after a change, as it comes out of the collaborative layer: unknown and empty attributes are gone.
+/// The document after a change, as it comes out of the collaborative layer: unknown and empty
+/// attributes are gone.
 fn merged(old: Option<&Value>, new: &Value, operation: Operation) -> Value {
     let old = old.map(content::blocks).unwrap_or_default();
     let new = content::blocks(new);
