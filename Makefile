@@ -89,7 +89,7 @@ pause: ## stop taking jobs: make pause WHY="…" [ARGS="--queue mail"]
 resume: ## take jobs again: make resume WHY="…"
 	@$(PASSERELLE) resume $(if $(WHY),--why "$(WHY)",--help) $(ARGS)
 
-gates: ## outage mode by target; ARGS='close docmost:write --why "…"' to act by hand
+gates: ## outage mode by target; ARGS='stop docmost:write --why "…"' to act by hand
 	@$(PASSERELLE) gates $(ARGS)
 
 dead-list: ## dead letters of all queues: make dead-list [ARGS="--queue mail --reason permanent"]

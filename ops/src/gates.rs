@@ -1,4 +1,4 @@
-//! `gates`: which targets are spared at present and why; and closing, opening or ramping one by hand.
+//! `gates`: which targets get no calls at present and why; and stopping, ramping or releasing a gate by hand.
 
 use std::fmt::Write as _;
 
@@ -33,11 +33,21 @@ pub async fn run(
     console: &mut Console,
 ) -> Result<(), Trouble> {
     let gates = Gates::new(bridge.redis.clone(), ProcessName::unique("operator"), policy);
-    match verb {
-        None => {}
-        Some(GatesVerb::Close(hand)) => operate((bridge, &gates), Operation::Close, hand, user).await?,
-        Some(GatesVerb::Open(hand)) => operate((bridge, &gates), Operation::Open, hand, user).await?,
-        Some(GatesVerb::Ramp(hand)) => operate((bridge, &gates), Operation::Ramp, hand, user).await?,
+    if let Some(verb) = verb {
+        let (operation, hand, former) = match verb {
+            GatesVerb::Stop(hand) => (Operation::Stop, hand, None),
+            GatesVerb::Ramp(hand) => (Operation::Ramp, hand, None),
+            GatesVerb::Release(hand) => (Operation::Release, hand, None),
+            GatesVerb::Close(hand) => (Operation::Stop, hand, Some("close")),
+            GatesVerb::Open(hand) => (Operation::Release, hand, Some("open")),
+        };
+        if let Some(former) = former {
+            let now = operation.as_str();
+            console.complain(&format!(
+                "`gates {former}` is called `gates {now}` now; the next release no longer knows the former word"
+            ));
+        }
+        operate((bridge, &gates), operation, hand, user).await?;
     }
     let stats = bridge.queue.stats().await?;
     let shown = Shown {
@@ -57,7 +67,7 @@ async fn operate(
     let why = hand.why.trim();
     if why.is_empty() {
         return Err(Trouble::Usage(
-            "say with --why why: it is kept in the ledger and in the list of incidents".to_owned(),
+            "give a reason with --why: the ledger and the list of incidents keep it".to_owned(),
         ));
     }
     let by = hand.by.who(user)?;
@@ -91,13 +101,13 @@ fn in_words(shown: &Shown) -> String {
 
 fn state_in_words(gate: &GateStatus) -> String {
     let mut words = match gate.state {
-        GateState::Open => return "open".to_owned(),
+        GateState::Flowing => return "flowing".to_owned(),
         GateState::Ramping => format!(
-            "ramping, {} jobs let through so far, {:.1} a second at present",
+            "ramping, {} jobs let through so far, {:.1} per second at present",
             gate.given.unwrap_or(0),
             gate.rate.unwrap_or(0.0)
         ),
-        GateState::Probing => "stopped, being probed".to_owned(),
+        GateState::Probing => "probing".to_owned(),
         GateState::Stopped => "stopped".to_owned(),
     };
     if let Some(since) = gate.down_since {
@@ -107,7 +117,7 @@ fn state_in_words(gate: &GateStatus) -> String {
         (GateState::Stopped, Some(next)) => {
             let _ = write!(words, ", next probe {next}");
         }
-        (GateState::Stopped, None) => words.push_str(", until somebody opens or ramps it"),
+        (GateState::Stopped, None) => words.push_str(", until you ramp or release it"),
         _ => {}
     }
     if let Some(why) = &gate.why {

@@ -18,7 +18,7 @@
 //! | [`rows`] | which row is meant |
 //! | [`dead`] | dead letters: list, show, replay, discard, export |
 //! | [`notices`] | what people were told |
-//! | [`gates`] | outage mode: show, close, open, ramp |
+//! | [`gates`] | outage mode: show, stop, ramp, release |
 //! | [`trouble`] | what can go wrong, and the exit code of it |
 
 pub mod age;

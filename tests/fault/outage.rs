@@ -393,7 +393,7 @@ async fn a_hanging_docmost_a_killed_prober_and_a_restarted_redis_lose_nothing() 
 
     outage.system.redis.kill().unwrap();
     outage.system.redis.boot().unwrap();
-    eventually("the gate is still closed after the restart", async || {
+    eventually("the gate is still stopped after the restart", async || {
         match outage.is_stopped().await {
             Ok(true) => Ok(()),
             other => Err(format!("{other:?}")),

@@ -30,7 +30,7 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
     }
     // Only the time in which the target could have been reached makes a job old.
     if let Some(since) = job.failing_since.filter(|_| history.failing_for >= LONGEST_FAILING) {
-        match gates.closed_since(target, since).await {
+        match gates.stopped_since(target, since).await {
             Ok(closed) => history.failing_for = history.failing_for.saturating_sub(closed),
             Err(error) => tracing::warn!(%error, "the length of outages could not be looked up"),
         }

@@ -71,7 +71,7 @@ pub enum Operate {
     #[command(subcommand)]
     #[command(after_help = "Example: passerelle dead list --reason permanent")]
     Dead(Dead),
-    /// Outage mode: which targets are spared at present, since when and why.
+    /// Outage mode: which targets get no calls at present, since when and why.
     #[command(after_help = "Example: passerelle gates")]
     Gates {
         /// Changes a gate by hand; without it the gates are only shown.
@@ -83,21 +83,33 @@ pub enum Operate {
 /// `gates …`.
 #[derive(Debug, Subcommand)]
 pub enum GatesVerb {
-    /// Stops all jobs that need it, until somebody opens or ramps it.
-    #[command(after_help = "Example: passerelle gates close docmost:write --why \"upgrade\"")]
-    Close(ByHand),
-    /// Opens it at once, without a ramp: everything that waits may be sent as fast as the workers can.
-    #[command(after_help = "Example: passerelle gates open docmost:write --why \"it works again\"")]
-    Open(ByHand),
-    /// Opens it slowly, as after a recovery.
+    /// Stops all jobs that need it, until you ramp or release it.
+    #[command(after_help = "Example: passerelle gates stop docmost:write --why \"upgrade\"")]
+    Stop(ByHand),
+    /// Lets jobs through slowly, as after a recovery.
     #[command(after_help = "Example: passerelle gates ramp docmost:write --why \"upgrade done\"")]
     Ramp(ByHand),
+    /// Lets jobs through at once, without a ramp: what waits is sent as fast as the workers can.
+    #[command(after_help = "Example: passerelle gates release docmost:write --why \"it works again\"")]
+    Release(ByHand),
+    /// The former word for `stop`.
+    #[command(
+        hide = true,
+        after_help = "Example: passerelle gates close docmost:write --why \"upgrade\""
+    )]
+    Close(ByHand),
+    /// The former word for `release`.
+    #[command(
+        hide = true,
+        after_help = "Example: passerelle gates open docmost:write --why \"it works again\""
+    )]
+    Open(ByHand),
 }
 
 /// Which gate, who and why.
 #[derive(Debug, Args)]
 pub struct ByHand {
-    /// docmost:write, docmost:read, docmost:login, baserow:read, baserow:write, smtp or slack.
+    /// docmost:write, docmost:read, docmost:login, baserow:read, baserow:write, smtp, slack or store.
     #[arg(value_parser = crate::gates::parse)]
     pub gate: GateName,
     /// Why; kept in the list of incidents.

@@ -98,10 +98,14 @@ async fn gates(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
             .down_since
             .map_or_else(String::new, |since| format!(" since {since}"));
         match gate.state {
-            GateState::Open => {}
+            GateState::Flowing => {}
             GateState::Ramping => {
                 let found = format!("{} is recovering, slowly on purpose", gate.gate);
-                findings.push(Finding::warn("gates", found, "none: it opens by itself"));
+                findings.push(Finding::warn(
+                    "gates",
+                    found,
+                    "none: it flows by itself when the ramp is over",
+                ));
             }
             GateState::Stopped | GateState::Probing => {
                 let found = format!("{} is stopped{since}: {why}", gate.gate);
@@ -111,7 +115,7 @@ async fn gates(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("gates", "all open"));
+        findings.push(Finding::ok("gates", "all flow"));
     }
     Ok(findings)
 }

@@ -180,7 +180,7 @@ async fn weak_and_rotating_secrets_and_wrong_settings_are_found() {
 async fn what_stands_still_or_was_given_up_is_worth_a_look() {
     let (town, _) = sound_town().await.unwrap();
     town.passerelle(&["pause", "--why", "a move"]).await;
-    town.passerelle(&["gates", "close", "docmost:write", "--why", "a move"])
+    town.passerelle(&["gates", "stop", "docmost:write", "--why", "a move"])
         .await;
     let (code, findings) = examined(&town, &[]).await.unwrap();
     assert_eq!(code, 1, "{findings:?}");

@@ -1,27 +1,35 @@
-//! `gates`: closing, opening and ramping by hand, kept with who and why.
+//! `gates`: stopping, releasing and ramping by hand, kept with who and why.
 
 use passerelle_model::ledger::LedgerRecord;
 
 use crate::desk::Desk;
 
 #[tokio::test]
-async fn a_gate_is_closed_and_opened_by_hand_and_who_and_why_are_kept_in_the_ledger() {
+async fn a_gate_is_stopped_and_released_by_hand_and_who_and_why_are_kept_in_the_ledger() {
     let desk = Desk::new().unwrap();
-    let closed = desk
-        .passerelle(&["gates", "close", "docmost:write", "--why", "an upgrade"])
+    let stopped = desk
+        .passerelle(&["gates", "stop", "docmost:write", "--why", "an upgrade"])
         .await;
-    assert_eq!(closed.code, 0, "{}", closed.err);
-    let line = closed.out.lines().find(|line| line.contains("docmost:write"));
-    assert!(line.is_some_and(|line| line.contains("stopped")), "{}", closed.out);
-    let opened = desk
-        .passerelle(&["gates", "open", "docmost:write", "--why", "it is done", "--by", "noor"])
+    assert_eq!(stopped.code, 0, "{}", stopped.err);
+    let line = stopped.out.lines().find(|line| line.contains("docmost:write"));
+    assert!(line.is_some_and(|line| line.contains("stopped")), "{}", stopped.out);
+    let released = desk
+        .passerelle(&[
+            "gates",
+            "release",
+            "docmost:write",
+            "--why",
+            "it is done",
+            "--by",
+            "noor",
+        ])
         .await;
-    let line = opened.out.lines().find(|line| line.contains("docmost:write"));
-    assert!(line.is_some_and(|line| line.ends_with("open")), "{}", opened.out);
+    let line = released.out.lines().find(|line| line.contains("docmost:write"));
+    assert!(line.is_some_and(|line| line.ends_with("flowing")), "{}", released.out);
     assert!(
-        opened.out.contains("an upgrade"),
+        released.out.contains("an upgrade"),
         "the incident is listed: {}",
-        opened.out
+        released.out
     );
 
     let entries = desk.queue().unwrap().read_ledger(None, 10).await.unwrap();
@@ -36,8 +44,8 @@ async fn a_gate_is_closed_and_opened_by_hand_and_who_and_why_are_kept_in_the_led
         })
         .collect();
     let expected = [
-        "gate/docmost:write close by camille: an upgrade",
-        "gate/docmost:write open by noor: it is done",
+        "gate/docmost:write stop by camille: an upgrade",
+        "gate/docmost:write release by noor: it is done",
     ];
     assert_eq!(acts, expected);
 }
@@ -45,12 +53,28 @@ async fn a_gate_is_closed_and_opened_by_hand_and_who_and_why_are_kept_in_the_led
 #[tokio::test]
 async fn a_gate_that_does_not_exist_or_no_reason_is_refused_with_what_to_say() {
     let desk = Desk::new().unwrap();
-    let unknown = desk.passerelle(&["gates", "close", "docmost", "--why", "x"]).await;
+    let unknown = desk.passerelle(&["gates", "stop", "docmost", "--why", "x"]).await;
     assert_eq!(unknown.code, 2);
     assert!(unknown.err.contains("docmost:write"), "{}", unknown.err);
-    let silent = desk
-        .passerelle(&["gates", "close", "docmost:write", "--why", " "])
-        .await;
+    let silent = desk.passerelle(&["gates", "stop", "docmost:write", "--why", " "]).await;
     assert_eq!(silent.code, 2);
     assert!(silent.err.contains("--why"), "{}", silent.err);
+}
+
+#[tokio::test]
+async fn the_former_words_for_operating_a_gate_still_work_and_say_what_they_are_called_now() {
+    let desk = Desk::new().unwrap();
+    for (former, now, state) in [("close", "stop", "stopped"), ("open", "release", "flowing")] {
+        let answer = desk
+            .passerelle(&["gates", former, "docmost:write", "--why", "an old habit"])
+            .await;
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        let notice = format!("`gates {former}` is called `gates {now}` now");
+        assert!(answer.err.contains(&notice), "{}", answer.err);
+        assert_eq!(answer.err.lines().count(), 1, "{}", answer.err);
+        let line = answer.out.lines().find(|line| line.contains("docmost:write"));
+        assert!(line.is_some_and(|line| line.contains(state)), "{}", answer.out);
+    }
+    let help = desk.passerelle(&["gates", "--help"]).await;
+    assert!(!help.out.contains("close"), "{}", help.out);
 }

@@ -109,7 +109,7 @@ async fn the_gate_of_the_store_stops(gates: &Gates, system: &System) {
         Ok(gates) => {
             let stopped = gates
                 .iter()
-                .any(|gate| gate.gate == "store" && gate.state != GateState::Open);
+                .any(|gate| gate.gate == "store" && gate.state != GateState::Flowing);
             if stopped {
                 Ok(())
             } else {

@@ -8,11 +8,11 @@ use passerelle_queue::gate::{CallResult, GateName, Gates};
 use crate::failure::{Failure, Target};
 
 tokio::task_local! {
-    /// Exists in the task of the one job that closed gates let through.
+    /// Exists in the task of the one job that stopped gates let through.
     static LET_THROUGH: ();
 }
 
-/// Runs a job that closed gates let through: its calls are not kept back.
+/// Runs a job that stopped gates let through: its calls are not kept back.
 pub async fn let_through<T>(job: impl Future<Output = T>) -> T {
     LET_THROUGH.scope((), job).await
 }
@@ -37,14 +37,14 @@ impl Guard {
 
     /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here, held, without troubling the target.
     pub(crate) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
-        if is_let_through() || self.gates.closed_for(gate).is_none() {
+        if is_let_through() || self.gates.stopped_for(gate).is_none() {
             return Ok(());
         }
         // What this process knows may be a second old: the gate may have begun to ramp.
         self.gates.flush().await;
-        match self.gates.closed_for(gate) {
+        match self.gates.stopped_for(gate) {
             Some(wait) => {
-                let message = format!("the gate {gate} is closed; nothing was sent");
+                let message = format!("the gate {gate} is stopped; nothing was sent");
                 Err(Failure::new(FailureClass::Transient, self.target, message).after(wait))
             }
             None => Ok(()),

@@ -104,7 +104,7 @@ fn in_words(incident: &Incident) -> Option<(NoticeKind, Map<String, Value>)> {
         }
         IncidentKind::Stopped { .. }
         | IncidentKind::Ramping { .. }
-        | IncidentKind::Open { .. }
+        | IncidentKind::Flowing { .. }
         | IncidentKind::Operated { .. } => return None,
     };
     let Value::Object(values) = values else { return None };

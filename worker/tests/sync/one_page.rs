@@ -77,7 +77,7 @@ async fn nothing_is_created_while_an_abandoned_create_may_still_run() {
 async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_it_got_in_line() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
-    // While the last look-up is under way, others take all turns.
+    // While the last look-up is under way, others take all permits.
     let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 5);
     world.docmost.faults.set(vec![
         Fault::on(SPACES, FaultKind::Delay { ms: 500 }),
@@ -89,7 +89,7 @@ async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_i
             _ => Ok(()),
         })
         .await;
-        let turns = futures::future::join_all((0..4).map(|_| others.turn())).await;
+        let permits = futures::future::join_all((0..4).map(|_| others.acquire())).await;
         let waited_long = async {
             let is_intended = async || world.context.store.has_intent(row, &Slot::page()).await;
             eventually("the create is in line", async || match is_intended().await {
@@ -109,7 +109,7 @@ async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_i
             assert_eq!(world.docmost.calls.count(CREATE), 0);
         }
         .shared();
-        futures::future::join_all(turns.into_iter().map(|turn| turn.during(waited_long.clone()))).await;
+        futures::future::join_all(permits.into_iter().map(|permit| permit.during(waited_long.clone()))).await;
     };
     let (first, ()) = tokio::join!(world.attempt(row), others_wait);
     assert!(

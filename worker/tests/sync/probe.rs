@@ -1,4 +1,4 @@
-//! The job that a closed gate lets through: an outage costs it nothing, its own fault does.
+//! The job that a stopped gate lets through: an outage costs it nothing, its own fault does.
 
 use passerelle_model::ledger::Verdict;
 use passerelle_queue::gate::{CallResult, GateName};
@@ -12,7 +12,7 @@ use crate::world::{World, probe};
 #[case::of_a_row_that_failed_before(7, "retry")]
 #[case::of_a_row_that_failed_to_the_last(11, "bury")]
 #[tokio::test]
-async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_the_gate_was_open(
+async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_the_gate_flowed(
     #[case] attempts: u32,
     #[case] expected: &str,
 ) {
@@ -24,7 +24,7 @@ async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_th
         gates.report(GateName::DocmostWrite, CallResult::Failed("500".to_owned()));
     }
     gates.flush().await;
-    assert!(gates.closed_for(GateName::DocmostWrite).is_some());
+    assert!(gates.stopped_for(GateName::DocmostWrite).is_some());
 
     let kept_back = world.attempt(row).await.verdict;
     assert!(matches!(kept_back, Verdict::Hold { .. }), "{kept_back:?}");

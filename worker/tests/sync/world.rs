@@ -303,7 +303,7 @@ pub(crate) async fn attempt(context: &Context, row: RowKey) -> Settlement {
     process(context, &job(row), 0.5).await
 }
 
-/// One attempt as the job that closed gates let through, which had so many before.
+/// One attempt as the job that stopped gates let through, which had so many before.
 pub(crate) async fn probe(context: &Context, row: RowKey, attempts: u32) -> Settlement {
     let job = Job { attempts, ..job(row) };
     let_through(process(context, &job, 0.5)).await

@@ -1,4 +1,4 @@
-//! The gates in the hands of one process: its results go in, what it may do comes out.
+//! The gates, as one process uses them: results of its calls go in, what it may do comes out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use passerelle_model::id::ProcessName;
 
 /// How often the results of calls are reported while all is well.
 const REPORT_EVERY: Duration = Duration::from_millis(250);
-/// How often a job that waits for a decision asks again what other replicas have seen.
+/// How often a job that waits for a decision asks what other replicas have seen.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// The gates, as one process sees them. Cheap to clone; clones share what they have seen.
+/// The gates of one process. Cheap to clone; clones share one view.
 #[derive(Debug, Clone)]
 pub struct Gates {
     pub(super) inner: Arc<Inner>,
@@ -65,25 +65,25 @@ impl Gates {
         &self.inner.process
     }
 
-    /// The numbers that it goes by.
+    /// The numbers that decide when a gate stops, probes and ramps.
     pub fn policy(&self) -> &GatePolicy {
         &self.inner.policy
     }
 
-    /// Tells how a call ended. Costs next to nothing; [`Gates::report_for_ever`] carries it on.
+    /// Counts how a call ended. Cheap: [`Gates::report_for_ever`] sends the counts to Redis.
     pub fn report(&self, gate: GateName, result: CallResult) {
         self.inner.reports.add(gate, result, self.inner.policy.first_probe);
     }
 
-    /// How long to keep away, if the gate is closed as far as this process knows. A ramping gate is not closed: its jobs were let through.
-    pub fn closed_for(&self, gate: GateName) -> Option<Duration> {
+    /// How long to keep away, if this process knows the gate as stopped or probing. A ramping gate counts as flowing: its jobs were admitted.
+    pub fn stopped_for(&self, gate: GateName) -> Option<Duration> {
         let view = self.inner.view.borrow();
-        let status = view.closed.get(&gate)?;
+        let status = view.not_flowing.get(&gate)?;
         matches!(status.state, GateState::Stopped | GateState::Probing).then(|| view.wait_of(status))
     }
 
-    /// Whether a failure of this target is an outage, and how long to keep away then: asked once per failed attempt, before it is counted.
-    /// Waits up to the policy's `decision` for the gate to make up its mind.
+    /// Whether a failure of this target is part of an outage, and how long to keep away then. Asked once per failed attempt, before the
+    /// attempt is counted. Waits up to the policy's `decision` for the gate's decision.
     pub async fn trouble_of(&self, target: GateTarget) -> Option<Duration> {
         let deadline = Instant::now() + self.inner.policy.decision;
         loop {
@@ -104,7 +104,7 @@ impl Gates {
         }
     }
 
-    /// Carries reports to Redis for as long as it is polled. What cannot be carried while Redis is away is forgotten.
+    /// Sends reports to Redis for as long as it is polled. Reports that cannot be sent while Redis is away are dropped.
     pub async fn report_for_ever(&self) {
         loop {
             self.inner.reports.due(REPORT_EVERY).await;
@@ -112,23 +112,23 @@ impl Gates {
         }
     }
 
-    /// Reports what was counted so far at once, and learns the state of the gates.
+    /// Sends the counts so far at once, and learns the state of the gates.
     pub async fn flush(&self) {
         let mut call = self.call(&scripts::REPORT);
         self.inner.reports.write(&mut call);
         if let Err(error) = self.send(&call).await {
-            tracing::debug!(%error, "the gates could not be told of some calls");
+            tracing::debug!(%error, "some results of calls were not reported to the gates");
         }
     }
 
-    /// Keeps and takes leases, ends ramps and incidents; returns the targets whose health this process shall check now.
+    /// Renews and takes probe leases, ends ramps and incidents. Returns the targets whose health this process checks now.
     pub async fn tend(&self) -> Result<Vec<GateTarget>, QueueError> {
         self.send(&self.call(&scripts::TEND)).await?;
         self.show_metrics();
         Ok(self.inner.view.borrow().to_check(self.inner.process.as_str()))
     }
 
-    /// What the health check of a target gave; believed only of the holder of its probe.
+    /// Reports a health check. Only the probe's holder is believed.
     pub async fn checked(&self, target: GateTarget, result: Result<(), String>) -> Result<(), QueueError> {
         let (finding, why) = match result {
             Ok(()) => ("healthy", String::new()),
@@ -139,7 +139,7 @@ impl Gates {
         self.probed(target.as_str(), finding, &why).await
     }
 
-    /// What the job of a queue said that closed gates had let through. It speaks for the gates that jobs of its queue pass, and no others.
+    /// Reports how a probe job of a queue ended. It decides for the gates that jobs of its queue pass, and no others.
     pub async fn job_ended(&self, queue: QueueName, finding: ProbeFinding) -> Result<(), QueueError> {
         let spokesman = GateTarget::ALL.into_iter().find(|target| target.queue() == queue);
         let own = spokesman.map_or("", GateTarget::as_str);
@@ -156,7 +156,7 @@ impl Gates {
         self.send(&call).await
     }
 
-    /// A job has failed for the third time: people are told, once per incident of the target.
+    /// A job has failed for the third time: opens an incident of the target, unless one lasts already.
     pub async fn third_failure(&self, target: GateTarget, why: &str) -> Result<(), QueueError> {
         let mut call = self.call(&scripts::FAILING);
         call.arg(target.as_str()).arg(why);
@@ -193,9 +193,9 @@ impl Gates {
     fn show_metrics(&self) {
         let view = self.inner.view.borrow();
         for gate in GateName::ALL {
-            let status = view.closed.get(&gate);
-            let state = match status.map_or(GateState::Open, |status| status.state) {
-                GateState::Open => 0.0,
+            let status = view.not_flowing.get(&gate);
+            let state = match status.map_or(GateState::Flowing, |status| status.state) {
+                GateState::Flowing => 0.0,
                 GateState::Ramping => 1.0,
                 GateState::Probing => 2.0,
                 GateState::Stopped => 3.0,
@@ -207,7 +207,7 @@ impl Gates {
     }
 }
 
-/// A number from 0 to 1 that spreads what many would do at once: from the random bits of a fresh ULID.
+/// A random number from 0 to 1, which spreads what many processes would do at once.
 pub(super) fn rand_chance() -> f64 {
     let bits = ulid::Ulid::generate().random() & u128::from(u32::MAX);
     u32::try_from(bits).map_or(0.0, |bits| f64::from(bits) / f64::from(u32::MAX))

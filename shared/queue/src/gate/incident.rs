@@ -1,8 +1,8 @@
-//! What people should know of an outage. The scripts write each fact down in the same step as the change it tells of, so exactly once.
+//! The list of incidents. Each script writes a fact in the same step as the change that it describes, so exactly once.
 
 use serde::{Deserialize, Serialize};
 
-use super::GateTarget;
+use super::{GateTarget, Operation};
 use passerelle_model::time::Timestamp;
 
 /// One fact of the list of incidents.
@@ -17,7 +17,7 @@ pub struct Incident {
     pub what: IncidentKind,
 }
 
-/// What happened. The kinds `opened`, `lasting` and `over` are the ones that people get a message of; the others are the record.
+/// What happened. People get a message of `opened`, `lasting` and `over`; the other kinds are the record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum IncidentKind {
@@ -67,8 +67,9 @@ pub enum IncidentKind {
         /// Why.
         why: String,
     },
-    /// A gate is open again.
-    Open {
+    /// A gate flows again. Versions before the states had their present names wrote `open`.
+    #[serde(alias = "open")]
+    Flowing {
         /// Which.
         gate: String,
         /// Why.
@@ -78,11 +79,11 @@ pub enum IncidentKind {
         /// Jobs that its ramp let through.
         given: u64,
     },
-    /// An operator closed, opened or ramped a gate.
+    /// An operator stopped, ramped or released a gate.
     Operated {
         /// Which.
         gate: String,
-        /// What was done: `close`, `open`, `ramp`.
+        /// What was done: a word of [`Operation`](super::Operation), or `close` or `open` of an older version.
         verb: String,
         /// Who did it.
         by: String,
@@ -92,7 +93,7 @@ pub enum IncidentKind {
 }
 
 impl Incident {
-    /// The target, if it is one that we know.
+    /// The target, if this version knows it.
     pub fn target(&self) -> Option<GateTarget> {
         GateTarget::parse(&self.target)
     }
@@ -129,10 +130,14 @@ impl Incident {
             }
             IncidentKind::Stopped { gate, why, .. } => format!("gate {gate} stopped: {why}"),
             IncidentKind::Ramping { gate, why } => format!("gate {gate} ramps up: {why}"),
-            IncidentKind::Open { gate, why, given, .. } => {
-                format!("gate {gate} is open again: {why}; {given} jobs let through meanwhile")
+            IncidentKind::Flowing { gate, why, given, .. } => {
+                format!("gate {gate} flows again: {why}; {given} jobs let through meanwhile")
             }
-            IncidentKind::Operated { gate, verb, by, why } => format!("gate {gate}: {verb} by {by}: {why}"),
+            IncidentKind::Operated { gate, verb, by, why } => {
+                let operation = Operation::parse(verb);
+                let verb = operation.map_or(verb.as_str(), |operation| operation.as_str());
+                format!("gate {gate}: {verb} by {by}: {why}")
+            }
         }
     }
 }
@@ -145,8 +150,7 @@ fn in_words(millis: u64) -> String {
     }
 }
 
-/// The one place that tells people: logs now, and hands back the same incidents for whoever sends messages.
-/// The list in Redis has them already.
+/// Logs and counts incidents that this process has just caused.
 pub fn announce(incidents: &[Incident]) {
     for incident in incidents {
         let (target, sentence) = (&incident.target, incident.sentence());
@@ -161,7 +165,7 @@ pub fn announce(incidents: &[Incident]) {
             }
             IncidentKind::Over { .. }
             | IncidentKind::Ramping { .. }
-            | IncidentKind::Open { .. }
+            | IncidentKind::Flowing { .. }
             | IncidentKind::Operated { .. } => {
                 tracing::info!(target_system = %target, "{sentence}");
             }

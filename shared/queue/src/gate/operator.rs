@@ -1,4 +1,4 @@
-//! What operators see of the gates, and what they do to them.
+//! What operators see of the gates, and what they do with them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,18 +8,22 @@ use crate::QueueError;
 use passerelle_model::time::Timestamp;
 
 impl Gates {
-    /// Closes, opens or ramps a gate by hand. `by` and `why` are kept in the list of incidents.
+    /// Stops, ramps or releases a gate by hand. `by` and `why` are kept in the list of incidents.
     pub async fn operate(&self, gate: GateName, operation: Operation, by: &str, why: &str) -> Result<(), QueueError> {
         let mut call = self.call_as(&scripts::OPERATE, by);
         call.arg(gate.as_str()).arg(operation.as_str()).arg(why);
         self.send(&call).await
     }
 
-    /// All gates, open ones included, as they are now.
+    /// All gates, flowing ones included, as they are now.
     pub async fn list(&self) -> Result<Vec<GateStatus>, QueueError> {
         self.send(&self.call(&scripts::REPORT)).await?;
         let mut view = self.inner.view.borrow().clone();
-        let status = |gate: GateName| view.closed.remove(&gate).unwrap_or_else(|| GateStatus::open(gate));
+        let status = |gate: GateName| {
+            view.not_flowing
+                .remove(&gate)
+                .unwrap_or_else(|| GateStatus::flowing(gate))
+        };
         Ok(GateName::ALL.map(status).into())
     }
 
@@ -37,8 +41,8 @@ impl Gates {
             .collect())
     }
 
-    /// For how long since `since` some gate of the target has been closed. Good to the hour at the edge; looks back for a month.
-    pub async fn closed_since(&self, target: GateTarget, since: Timestamp) -> Result<Duration, QueueError> {
+    /// How long, since `since`, some gate of the target has been stopped. Exact to the hour at the edge; looks back for a month.
+    pub async fn stopped_since(&self, target: GateTarget, since: Timestamp) -> Result<Duration, QueueError> {
         let gates = GateName::ALL.into_iter().filter(|gate| gate.target() == target);
         let mut longest = Duration::ZERO;
         for status in self
@@ -65,14 +69,14 @@ impl Gates {
 
 fn hours_since(hours: &HashMap<i64, u64>, since: Timestamp) -> Duration {
     const HOUR: i64 = 3_600_000;
-    let closed = hours.iter().map(|(hour, closed)| {
+    let stopped = hours.iter().map(|(hour, stopped)| {
         let left = (hour + 1)
             .saturating_mul(HOUR)
             .saturating_sub(since.as_millis())
             .clamp(0, HOUR);
-        (*closed).min(u64::try_from(left).unwrap_or(0))
+        (*stopped).min(u64::try_from(left).unwrap_or(0))
     });
-    Duration::from_millis(closed.sum())
+    Duration::from_millis(stopped.sum())
 }
 
 #[cfg(test)]
@@ -80,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_part_of_an_hour_after_the_first_failure_is_closed_time_of_a_job() {
+    fn only_the_part_of_an_hour_after_the_first_failure_is_stopped_time_of_a_job() {
         let hours = HashMap::from([(0, 3_600_000), (1, 60_000), (2, 3_600_000)]);
         let since = |minutes: i64| hours_since(&hours, Timestamp::from_millis(minutes * 60_000));
         assert_eq!(since(0), Duration::from_mins(121));

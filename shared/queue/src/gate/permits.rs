@@ -1,17 +1,21 @@
-//! Few calls at once towards a target, over all replicas.
+//! A concurrency limit for the calls of a target, over all replicas.
 //!
-//! **What it needs.** The process's [`Gates`]: their Redis and the process's name. Each call that shall count waits for its [`Permits::turn`] and is made
-//! inside [`Turn::during`].
+//! **What it needs.** The process's [`Gates`]: their Redis and the process's name. A call acquires a [`Permit`]
+//! ([`Permits::acquire`]) and runs inside [`Permit::during`].
 //!
-//! **Properties.** (1) At most so many calls are under way at once, however many processes run; a process alone may use all of them. (2) Nobody
-//! starves: a process that has used a permit for [`SLICE`] leaves it to others who wait. (3) The permits of a process that was killed lapse after
-//! [`LEASE`]. (4) While Redis is away each process keeps to the limit by itself. (5) A call costs one round trip to Redis, a last one two.
+//! **Properties.**
+//! 1. At most `most` calls are under way at once, however many processes run; a process alone may use all permits.
+//! 2. No process starves: one that has used a permit for [`SLICE`] leaves it to others that wait.
+//! 3. The permits of a killed process expire after [`LEASE`].
+//! 4. While Redis is away, each process keeps to the limit by itself.
+//! 5. A call costs one round trip to Redis, a last one two.
 //!
-//! **Races.** *A process was frozen and wakes*: its permits had lapsed, so for the rest of these calls there may be more than the limit; its
-//! next ones wait. *Processes with different limits* (a rolling restart): each keeps to its own.
+//! **Races.** *A process was frozen and wakes*: its permits had expired, so these calls may exceed the limit; its next
+//! ones wait. *Processes with different limits* (a rolling restart): each keeps to its own.
 //!
-//! **Decision.** Who waits looks again every 10 ms, one caller per process, instead of being woken: as permits go from hand to hand within a
-//! process and change it five times a second at most, a permit is unused for some hundredths of the time, and no subscription is needed.
+//! **Decision.** Waiters poll every 10 ms, one per process. A permit passes from call to call within a process and
+//! changes the process at most five times a second. So it idles for a few per cent of the time, and no subscription is
+//! needed.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,16 +29,16 @@ use super::policy::millis;
 use super::{GateTarget, Gates, scripts};
 use crate::{QueueError, Redis};
 
-/// How long a permit is believed that nobody prolongs; a call prolongs its own every third of it.
+/// How long a permit lasts that is not renewed; a call renews its own every third of it.
 const LEASE: Duration = Duration::from_secs(3);
-/// After so long a permit is left to other processes, if any wait.
+/// After so long a permit goes to another process, if one waits.
 const SLICE: Duration = Duration::from_millis(200);
-/// How often who waits looks again, give or take a half.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How long a process is believed to wait after it looked.
+/// How often a waiter polls, give or take a half.
+const POLL_EVERY: Duration = Duration::from_millis(10);
+/// How long a process counts as waiting after it polled.
 const WAITING: Duration = Duration::from_millis(500);
 
-/// The permits of one target, in the hands of one process. Cheap to clone; clones share them.
+/// The permits of one target, as one process uses them. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]
 pub struct Permits {
     inner: Arc<Inner>,
@@ -50,8 +54,8 @@ struct Inner {
     /// As many as there are idle slots.
     free: Semaphore,
     pool: Mutex<Pool>,
-    /// One caller at a time asks Redis again and again.
-    asking: tokio::sync::Mutex<()>,
+    /// One caller at a time polls Redis.
+    polling: tokio::sync::Mutex<()>,
 }
 
 /// What a permit of this process can be: a name that no other process uses.
@@ -71,7 +75,7 @@ struct Pool {
 }
 
 impl Pool {
-    /// Whether somebody here waits who would not find an idle permit.
+    /// Whether a caller of this process waits that would find no idle permit.
     fn wants_a_permit(&self) -> bool {
         self.queued > self.idle.iter().filter(|slot| slot.since.is_some()).count()
     }
@@ -124,29 +128,29 @@ impl Permits {
                     idle: slots.collect(),
                     queued: 0,
                 }),
-                asking: tokio::sync::Mutex::new(()),
+                polling: tokio::sync::Mutex::new(()),
             }),
         }
     }
 
     /// Waits for the right to make one call.
-    pub async fn turn(&self) -> Turn<'_> {
-        let mut turn = self.inner.slot().await;
-        self.inner.take(&mut turn.slot).await;
-        turn
+    pub async fn acquire(&self) -> Permit<'_> {
+        let mut permit = self.inner.slot().await;
+        self.inner.take(&mut permit.slot).await;
+        permit
     }
 }
 
-/// The right to make one call: a slot out of the pool that is a permit. Dropped unused, or before the call's end, it lapses as a permit.
+/// The right to make one call: a slot of the pool that Redis knows as a permit. If it is dropped before the call's end, it expires in Redis.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct Permit<'a> {
     slot: Slot,
     inner: &'a Inner,
     is_put_back: bool,
     _free: Option<SemaphorePermit<'a>>,
 }
 
-impl Turn<'_> {
+impl Permit<'_> {
     /// Makes the call, and leaves the permit to the next one.
     pub async fn during<T>(mut self, call: impl Future<Output = T>) -> T {
         let result = self.inner.keep_during(&self.slot, call).await;
@@ -161,8 +165,8 @@ impl Turn<'_> {
         self.during(std::future::ready(())).await;
     }
 
-    /// Puts the slot back as the permit that it is, if somebody here waits for one. Decided and done in one step: of two that end together
-    /// only one may hand over to the same caller, or the other's permit would lie unused.
+    /// Puts the slot back as a permit, if a caller of this process waits for one. One step, because two calls that end together must not
+    /// both hand over to the same caller: the second permit would idle.
     fn stays_for_the_next(&mut self) -> bool {
         let mut pool = self.inner.pool();
         self.is_put_back = pool.wants_a_permit();
@@ -173,7 +177,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if !self.is_put_back {
             self.inner.pool().put_back(std::mem::take(&mut self.slot));
@@ -181,7 +185,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Counts a caller among those who wait, for as long as it exists.
+/// Counts a waiting caller for as long as it exists.
 struct Queued<'a>(&'a Inner);
 
 impl<'a> Queued<'a> {
@@ -199,12 +203,12 @@ impl Drop for Queued<'_> {
 
 impl Inner {
     /// A slot, as soon as one is idle here.
-    async fn slot(&self) -> Turn<'_> {
+    async fn slot(&self) -> Permit<'_> {
         let queued = Queued::new(self);
         // It is never closed.
         let free = self.free.acquire().await.ok();
         drop(queued);
-        Turn {
+        Permit {
             // There is one: the semaphore counts them.
             slot: self.pool().idle.pop().unwrap_or_default(),
             inner: self,
@@ -217,7 +221,7 @@ impl Inner {
     async fn take(&self, slot: &mut Slot) {
         let is_long = slot.since.is_some_and(|since| since.elapsed() >= SLICE);
         let mut wish = if is_long { Wish::Yield } else { Wish::Take };
-        let mut asking = None;
+        let mut polling = None;
         loop {
             match self.ask(slot, wish).await {
                 Ok(true) => {
@@ -226,16 +230,16 @@ impl Inner {
                 }
                 Ok(false) => slot.since = None,
                 Err(error) => {
-                    tracing::debug!(%error, "this process alone limits its calls for the moment");
+                    tracing::debug!(%error, "Redis is away: this process alone limits its calls for the moment");
                     slot.since = None;
                     return;
                 }
             }
-            if asking.is_none() {
-                asking = Some(self.asking.lock().await);
+            if polling.is_none() {
+                polling = Some(self.polling.lock().await);
             }
             wish = Wish::Take;
-            sleep(LOOK_EVERY.mul_f64(0.5 + rand_chance())).await;
+            sleep(POLL_EVERY.mul_f64(0.5 + rand_chance())).await;
         }
     }
 
@@ -254,7 +258,7 @@ impl Inner {
         }
     }
 
-    /// Best effort: a permit that could not be given back lapses.
+    /// Best effort: a permit that could not be given back expires.
     async fn give(&self, slot: &mut Slot) {
         slot.since = None;
         let _: Result<bool, _> = self.ask(slot, Wish::Give).await;

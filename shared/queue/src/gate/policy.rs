@@ -6,7 +6,7 @@ use serde_json::json;
 
 use passerelle_model::config::Reader;
 
-/// When a gate stops, how it is probed, and how fast it opens again.
+/// When a gate stops, how it is probed, and how fast it ramps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GatePolicy {
     /// `GATE_WINDOW_SECONDS` (30): the window of the rule "at least ten calls, half of them failed".
@@ -21,11 +21,11 @@ pub struct GatePolicy {
     pub ramp: Duration,
     /// `GATE_FULL_RATE` (20): jobs per second, over all workers, at the end of the ramp. Afterwards there is no limit.
     pub full_rate: f64,
-    /// `GATE_TICK_SECONDS` (1): how often each process tends the gates. While all are open that is one cheap call.
+    /// `GATE_TICK_SECONDS` (1): how often each process tends the gates. While all gates flow that is one cheap call.
     pub tick: Duration,
-    /// `GATE_DECISION_SECONDS` (1): how long a failed job waits for the gate to make up its mind before its attempt is counted.
+    /// `GATE_DECISION_SECONDS` (1): how long a failed job waits for the gate's decision before its attempt is counted.
     pub decision: Duration,
-    /// `GATE_DIGEST_SECONDS` (3600): how often an incident that lasts is told again.
+    /// `GATE_DIGEST_SECONDS` (3600): how often a lasting incident is reported again.
     pub digest: Duration,
     /// `GATE_QUIET_SECONDS` (600): an incident without a stopped gate is over when no job has failed for the third time for so long.
     pub quiet: Duration,

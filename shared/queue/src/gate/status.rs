@@ -14,22 +14,22 @@ use passerelle_model::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GateState {
-    /// Everything passes.
-    Open,
+    /// Everything passes: what a circuit breaker calls closed.
+    Flowing,
     /// As many jobs pass as the ramp gives tokens.
     Ramping,
-    /// Nothing passes but the job of the probe's holder.
+    /// Nothing passes but the one job of the probe's holder: what a circuit breaker calls half-open.
     Probing,
-    /// Nothing passes.
+    /// Nothing passes: what a circuit breaker calls open.
     Stopped,
 }
 
-/// A gate, as people are shown it.
+/// A gate, as operators see it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GateStatus {
     /// Its name.
     pub gate: &'static str,
-    /// What it does.
+    /// Its state.
     pub state: GateState,
     /// Since when it has been in this state (for a probe: since it stopped).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,10 +40,10 @@ pub struct GateStatus {
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Who closed or ramped it: `rule`, or a person.
+    /// Who stopped or ramped it: `rule`, or a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// When the next probe may begin. None for a gate that was closed by hand: it waits for a hand.
+    /// When the next probe may begin. None for a gate that was stopped by hand: it waits for a hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_probe: Option<Timestamp>,
     /// Jobs that were let through by the ramp so far.
@@ -66,10 +66,10 @@ pub(super) struct Probe {
 }
 
 impl GateStatus {
-    pub(super) fn open(gate: GateName) -> Self {
+    pub(super) fn flowing(gate: GateName) -> Self {
         Self {
             gate: gate.as_str(),
-            state: GateState::Open,
+            state: GateState::Flowing,
             since: None,
             down_since: None,
             why: None,
@@ -83,17 +83,17 @@ impl GateStatus {
     }
 }
 
-/// All gates that are not open, at one moment of Redis' clock.
+/// All gates that do not flow, at one moment of Redis' clock.
 #[derive(Debug, Clone, Default)]
 pub(super) struct View {
     pub(super) at: Timestamp,
-    pub(super) closed: BTreeMap<GateName, GateStatus>,
+    pub(super) not_flowing: BTreeMap<GateName, GateStatus>,
 }
 
 impl View {
-    /// The longest wait that the gates of a target ask for; none if all are open.
+    /// The longest wait that the gates of a target ask for; none if all flow.
     pub(super) fn wait_for(&self, target: GateTarget) -> Option<Duration> {
-        let gates = self.closed.iter().filter(|(gate, _)| gate.target() == target);
+        let gates = self.not_flowing.iter().filter(|(gate, _)| gate.target() == target);
         gates.map(|(_, status)| self.wait_of(status)).max()
     }
 
@@ -113,7 +113,7 @@ impl View {
                 .is_some_and(|probe| probe.is_health && probe.holder == process)
         };
         let mut targets: Vec<GateTarget> = self
-            .closed
+            .not_flowing
             .iter()
             .filter(|(_, status)| mine(status))
             .map(|(gate, _)| gate.target())
@@ -133,7 +133,7 @@ pub(super) fn decode(answer: &[String]) -> Result<(View, Vec<Incident>), QueueEr
     let at = Timestamp::from_millis(at);
     let gates: HashMap<String, HashMap<String, String>> =
         serde_json::from_str(gates).map_err(|error| unexpected(&error.to_string()))?;
-    let closed = gates
+    let not_flowing = gates
         .iter()
         .filter_map(|(name, fields)| GateName::parse(name).map(|gate| (gate, status(gate, fields, at))))
         .collect();
@@ -141,7 +141,7 @@ pub(super) fn decode(answer: &[String]) -> Result<(View, Vec<Incident>), QueueEr
         .iter()
         .filter_map(|fact| serde_json::from_str(fact).ok())
         .collect();
-    Ok((View { at, closed }, incidents))
+    Ok((View { at, not_flowing }, incidents))
 }
 
 fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> GateStatus {
@@ -161,7 +161,7 @@ fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> G
         Some("ramping") => GateState::Ramping,
         Some("probing") => GateState::Probing,
         Some("stopped") => GateState::Stopped,
-        _ => GateState::Open,
+        _ => GateState::Flowing,
     };
     let is_ramping = state == GateState::Ramping;
     let position = match (time("began"), length) {
@@ -190,6 +190,6 @@ fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> G
             .zip(length)
             .filter(|_| is_ramping)
             .map(|(began, length)| began.plus(length)),
-        ..GateStatus::open(gate)
+        ..GateStatus::flowing(gate)
     }
 }

@@ -38,13 +38,13 @@ impl Leased {
         }
     }
 
-    /// Marks the job as the one that a closed gate let through.
+    /// Marks the job as the one that a stopped gate let through.
     pub(crate) fn mark_probe(mut self, is_probe: bool) -> Self {
         self.is_probe = is_probe;
         self
     }
 
-    /// Whether a closed gate let this one job through, to see whether its target works again.
+    /// Whether a stopped gate let this one job through, to see whether its target works again.
     pub fn is_probe(&self) -> bool {
         self.is_probe
     }

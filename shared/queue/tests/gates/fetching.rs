@@ -143,7 +143,7 @@ async fn after_the_ramp_there_is_no_limit_and_all_is_told() {
             drained += 1;
         }
         let state = replica.state(READ).await.map_err(|error| error.to_string())?;
-        if drained == 40 && state == GateState::Open {
+        if drained == 40 && state == GateState::Flowing {
             Ok(())
         } else {
             Err(format!("{drained} {state:?}"))
@@ -260,7 +260,7 @@ async fn a_throttled_answer_halves_the_ramp_and_pauses_it() {
 }
 
 #[tokio::test]
-async fn jobs_held_by_a_closed_gate_keep_their_attempts_and_wait_with_it() {
+async fn jobs_held_by_a_stopped_gate_keep_their_attempts_and_wait_with_it() {
     let world = World::start(policy()).unwrap();
     let replica = world.replica();
     world.accept(1).await.unwrap();
@@ -284,7 +284,7 @@ async fn jobs_held_by_a_closed_gate_keep_their_attempts_and_wait_with_it() {
     assert_eq!(world.queue.stats().await.unwrap().scheduled, 1);
     replica
         .gates
-        .operate(WRITE, Operation::Open, "anna", "repaired")
+        .operate(WRITE, Operation::Release, "anna", "repaired")
         .await
         .unwrap();
     let job = worker.next_within(Duration::from_secs(10)).await.unwrap();
@@ -314,5 +314,5 @@ async fn no_trouble_is_known_of_a_target_that_works() {
     // What another replica has seen counts as well.
     world.replica().stop(READ).await;
     assert!(replica.gates.trouble_of(READ.target()).await.is_some());
-    assert!(replica.gates.closed_for(READ).is_some() && replica.gates.closed_for(GateName::BaserowRead).is_none());
+    assert!(replica.gates.stopped_for(READ).is_some() && replica.gates.stopped_for(GateName::BaserowRead).is_none());
 }

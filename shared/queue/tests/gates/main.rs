@@ -1,6 +1,8 @@
 //! The gates through their public edge, on a real Redis that each test starts for itself, with minutes scaled to fractions of a second.
 
 mod fetching;
+mod former_words;
+mod incidents;
 mod permits;
 mod probing;
 mod stopping;

@@ -53,7 +53,7 @@ fn load(permits: &Permits, target: &Arc<Target>, callers: usize, calls: usize) -
         let (permits, target) = (permits.clone(), Arc::clone(target));
         load.spawn(async move {
             for _ in 0..calls {
-                permits.turn().await.during(target.answer(sleep(CALL))).await;
+                permits.acquire().await.during(target.answer(sleep(CALL))).await;
             }
         });
     }
@@ -85,16 +85,16 @@ async fn whoever_is_done_keeps_nothing_back() {
         world.ask(count.arg("{bridge}:gate:permits:docmost")).await.unwrap()
     };
     let permits = permits(&world, MOST);
-    let turn = permits.turn().await;
+    let permit = permits.acquire().await;
     assert_eq!(used().await, 1);
-    turn.during(std::future::ready(())).await;
+    permit.during(std::future::ready(())).await;
     assert_eq!(used().await, 0);
     load(&permits, &Arc::default(), 16, 10).join_all().await;
     assert_eq!(used().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_always_has_calls_leaves_turns_to_the_others() {
+async fn a_replica_that_always_has_calls_leaves_permits_to_the_others() {
     let world = World::start(GatePolicy::default()).unwrap();
     let target = Arc::new(Target::default());
     let _greedy = load(&permits(&world, MOST), &target, 64, usize::MAX);
@@ -121,25 +121,25 @@ async fn a_long_call_keeps_its_permit_and_a_replica_that_vanished_does_not() {
     let end = Arc::new(Notify::new());
     let call = {
         let (permits, target, end) = (vanishing.clone(), Arc::clone(&target), Arc::clone(&end));
-        tokio::spawn(async move { permits.turn().await.during(target.answer(end.notified())).await })
+        tokio::spawn(async move { permits.acquire().await.during(target.answer(end.notified())).await })
     };
     eventually("the call is under way", async || {
         if target.most() == 1 { Ok(()) } else { Err(()) }
     })
     .await;
     // Longer than an unattended permit lives.
-    let long = timeout(Duration::from_secs(5), other.turn()).await;
+    let long = timeout(Duration::from_secs(5), other.acquire()).await;
     assert!(long.is_err(), "a permit in use was given to another replica");
     end.notify_one();
     call.await.unwrap();
-    other.turn().await.give_back().await;
+    other.acquire().await.give_back().await;
 
-    // This turn is never used: nobody prolongs it, as after a kill.
+    // This permit is never used and never renewed, as after a kill.
     let taken = Instant::now();
-    let _vanished = vanishing.turn().await;
-    timeout(PATIENCE, other.turn())
+    let _vanished = vanishing.acquire().await;
+    timeout(PATIENCE, other.acquire())
         .await
-        .expect("its permit never lapsed")
+        .expect("its permit never expired")
         .give_back()
         .await;
     assert!(taken.elapsed() > Duration::from_secs(1), "it had not vanished yet");
@@ -157,7 +157,7 @@ async fn without_redis_each_replica_keeps_to_the_limit_by_itself() {
         let (permits, target, may_end) = (permits.clone(), Arc::clone(&target), Arc::clone(&may_end));
         first.spawn(async move {
             let end = async { drop(may_end.acquire().await) };
-            permits.turn().await.during(target.answer(end)).await;
+            permits.acquire().await.during(target.answer(end)).await;
         });
     }
     eventually("they are under way", async || {

@@ -247,14 +247,14 @@ async fn a_healthy_target_without_work_ramps_up_by_itself() {
     .unwrap();
     let replica = world.replica();
     replica.stop(READ).await;
-    eventually("the gate is open", async || {
+    eventually("the gate flows", async || {
         // A lease as short as this one may end before the finding is told: then the target is checked again.
         for target in replica.gates.tend().await.map_err(|error| error.to_string())? {
             let told = replica.gates.checked(target, Ok(())).await;
             told.map_err(|error| error.to_string())?;
         }
         match replica.state(READ).await {
-            Ok(GateState::Open) => Ok(()),
+            Ok(GateState::Flowing) => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })

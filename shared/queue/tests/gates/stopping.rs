@@ -17,14 +17,14 @@ async fn ten_calls_of_which_half_failed_stop_the_gate_and_nine_do_not() {
         replica.saw(READ, &[CallResult::Answered, failed()]).await;
     }
     other.saw(READ, &[CallResult::Answered]).await;
-    assert_eq!(replica.state(READ).await.unwrap(), GateState::Open);
+    assert_eq!(replica.state(READ).await.unwrap(), GateState::Flowing);
     other.saw(READ, &[failed()]).await;
     let status = replica.status(READ).await.unwrap();
     assert_eq!(status.state, GateState::Stopped);
     assert_eq!(status.why.as_deref(), Some("5 of 10 calls failed: 503"));
     assert_eq!(
         replica.state(WRITE).await.unwrap(),
-        GateState::Open,
+        GateState::Flowing,
         "each kind of call has its own gate"
     );
 }
@@ -51,7 +51,7 @@ async fn old_failures_are_forgotten_with_the_window() {
             ],
         )
         .await;
-    assert_eq!(replica.state(READ).await.unwrap(), GateState::Open);
+    assert_eq!(replica.state(READ).await.unwrap(), GateState::Flowing);
     let began = tokio::time::Instant::now();
     eventually("the window has passed", async || {
         if began.elapsed() > Duration::from_millis(80) {
@@ -73,7 +73,7 @@ async fn old_failures_are_forgotten_with_the_window() {
             ],
         )
         .await;
-    assert_eq!(replica.state(READ).await.unwrap(), GateState::Open);
+    assert_eq!(replica.state(READ).await.unwrap(), GateState::Flowing);
 }
 
 #[tokio::test]
@@ -83,12 +83,12 @@ async fn five_calls_without_a_connection_stop_the_gate_whoever_made_them() {
     let lost = || CallResult::NoConnection("refused".to_owned());
     one.saw(READ, &[lost(), lost()]).await;
     two.saw(READ, &[lost(), lost()]).await;
-    assert_eq!(one.state(READ).await.unwrap(), GateState::Open);
+    assert_eq!(one.state(READ).await.unwrap(), GateState::Flowing);
     one.saw(READ, &[CallResult::Answered, lost()]).await;
     two.saw(READ, &[lost(), lost(), lost()]).await;
     assert_eq!(
         one.state(READ).await.unwrap(),
-        GateState::Open,
+        GateState::Flowing,
         "an answer in between ends the row"
     );
     two.saw(READ, &[lost()]).await;
@@ -105,7 +105,7 @@ async fn a_lone_event_in_a_long_outage_stops_the_gate_after_eight_failures() {
     let replica = world.replica();
     for _ in 0..7 {
         replica.saw(READ, &[failed()]).await;
-        assert_eq!(replica.state(READ).await.unwrap(), GateState::Open);
+        assert_eq!(replica.state(READ).await.unwrap(), GateState::Flowing);
     }
     replica.saw(READ, &[failed()]).await;
     assert_eq!(replica.state(READ).await.unwrap(), GateState::Stopped);
@@ -116,7 +116,7 @@ async fn three_logins_that_fail_in_a_row_are_enough() {
     let world = World::start(policy()).unwrap();
     let replica = world.replica();
     replica.saw(GateName::DocmostLogin, &[failed(), failed()]).await;
-    assert_eq!(replica.state(GateName::DocmostLogin).await.unwrap(), GateState::Open);
+    assert_eq!(replica.state(GateName::DocmostLogin).await.unwrap(), GateState::Flowing);
     replica.saw(GateName::DocmostLogin, &[failed()]).await;
     assert_eq!(replica.state(GateName::DocmostLogin).await.unwrap(), GateState::Stopped);
 }
@@ -145,7 +145,7 @@ async fn an_account_that_is_refused_five_times_in_a_row_stops_the_gate() {
     replica
         .saw(GateName::BaserowRead, &[refused(), refused(), refused(), refused()])
         .await;
-    assert_eq!(replica.state(GateName::BaserowRead).await.unwrap(), GateState::Open);
+    assert_eq!(replica.state(GateName::BaserowRead).await.unwrap(), GateState::Flowing);
     replica.saw(GateName::BaserowRead, &[refused()]).await;
     assert_eq!(replica.state(GateName::BaserowRead).await.unwrap(), GateState::Stopped);
 }
@@ -181,73 +181,12 @@ async fn a_stopped_gate_survives_a_restart_of_redis() {
 }
 
 #[tokio::test]
-async fn one_incident_is_opened_once_and_closed_once_with_its_counts() {
-    let world = World::start(GatePolicy {
-        ramp: Duration::from_millis(50),
-        ..policy()
-    })
-    .unwrap();
-    let (one, two) = (world.replica(), world.replica());
-    one.stop(READ).await;
-    two.stop(WRITE).await;
-    one.gates.third_failure(GateTarget::Docmost, "503").await.unwrap();
-    assert_eq!(one.messages().await.unwrap(), ["opened"]);
-    one.gates
-        .operate(READ, Operation::Ramp, "anna", "the operator restarted it")
-        .await
-        .unwrap();
-    one.gates
-        .operate(WRITE, Operation::Open, "anna", "the operator restarted it")
-        .await
-        .unwrap();
-    one.tend_until(READ, GateState::Open).await;
-    assert_eq!(
-        one.messages().await.unwrap(),
-        ["opened"],
-        "a third failure keeps an incident for the quiet time"
-    );
-}
-
-#[tokio::test]
-async fn an_incident_that_lasts_is_told_again_and_ends_with_its_gates() {
-    let world = World::start(GatePolicy {
-        digest: Duration::from_millis(30),
-        ramp: Duration::from_millis(30),
-        ..policy()
-    })
-    .unwrap();
-    let replica = world.replica();
-    replica.stop(READ).await;
-    eventually("the digest is told twice", async || {
-        replica.gates.tend().await.map_err(|error| error.to_string())?;
-        let messages = replica.messages().await.map_err(|error| error.to_string())?;
-        if messages.len() >= 3 {
-            Ok(())
-        } else {
-            Err(format!("{messages:?}"))
-        }
-    })
-    .await;
-    replica
-        .gates
-        .operate(READ, Operation::Ramp, "anna", "repaired")
-        .await
-        .unwrap();
-    replica.tend_until(READ, GateState::Open).await;
-    replica.gates.tend().await.unwrap();
-    let messages = replica.messages().await.unwrap();
-    assert_eq!(messages.first().unwrap(), "opened");
-    assert_eq!(messages.last().unwrap(), "over: 0 drained, 0 dead");
-    assert_eq!(messages.iter().filter(|message| message.starts_with("over")).count(), 1);
-}
-
-#[tokio::test]
-async fn a_gate_closed_by_hand_is_not_probed_and_who_closed_it_is_kept() {
+async fn a_gate_stopped_by_hand_is_not_probed_and_who_stopped_it_is_kept() {
     let world = World::start(policy()).unwrap();
     let replica = world.replica();
     replica
         .gates
-        .operate(WRITE, Operation::Close, "anna", "Docmost is being upgraded")
+        .operate(WRITE, Operation::Stop, "anna", "Docmost is being upgraded")
         .await
         .unwrap();
     for _ in 0..20 {
@@ -260,10 +199,10 @@ async fn a_gate_closed_by_hand_is_not_probed_and_who_closed_it_is_kept() {
     );
     replica
         .gates
-        .operate(WRITE, Operation::Open, "anna", "done")
+        .operate(WRITE, Operation::Release, "anna", "done")
         .await
         .unwrap();
-    assert_eq!(replica.state(WRITE).await.unwrap(), GateState::Open);
+    assert_eq!(replica.state(WRITE).await.unwrap(), GateState::Flowing);
     let sentences: Vec<String> = replica
         .gates
         .incidents(10)
@@ -273,39 +212,39 @@ async fn a_gate_closed_by_hand_is_not_probed_and_who_closed_it_is_kept() {
         .map(Incident::sentence)
         .collect();
     assert!(
-        sentences.contains(&"gate docmost:write: close by anna: Docmost is being upgraded".to_owned()),
+        sentences.contains(&"gate docmost:write: stop by anna: Docmost is being upgraded".to_owned()),
         "{sentences:?}"
     );
 }
 
 #[tokio::test]
-async fn closed_time_is_remembered_so_that_jobs_do_not_grow_old_in_it() {
+async fn stopped_time_is_remembered_so_that_jobs_do_not_grow_old_in_it() {
     let world = World::start(policy()).unwrap();
     let replica = world.replica();
     let before = Timestamp::now();
     replica.stop(READ).await;
-    let closed = async || {
+    let stopped = async || {
         replica
             .gates
-            .closed_since(GateTarget::Docmost, before)
+            .stopped_since(GateTarget::Docmost, before)
             .await
             .map_err(|error| error.to_string())
     };
-    eventually("closed time grows while closed", async || match closed().await? {
+    eventually("stopped time grows while stopped", async || match stopped().await? {
         time if time >= Duration::from_millis(50) => Ok(()),
         time => Err(format!("{time:?}")),
     })
     .await;
     replica
         .gates
-        .operate(READ, Operation::Open, "anna", "repaired")
+        .operate(READ, Operation::Release, "anna", "repaired")
         .await
         .unwrap();
-    let after = closed().await.unwrap();
+    let after = stopped().await.unwrap();
     assert!(after >= Duration::from_millis(50), "{after:?}");
-    assert_eq!(closed().await.unwrap(), after, "and stops growing when it opens");
+    assert_eq!(stopped().await.unwrap(), after, "and ends when the gate flows");
     assert_eq!(
-        replica.gates.closed_since(GateTarget::Baserow, before).await.unwrap(),
+        replica.gates.stopped_since(GateTarget::Baserow, before).await.unwrap(),
         Duration::ZERO
     );
 }
@@ -320,8 +259,8 @@ async fn four_calls_without_an_answer_stop_a_gate_of_their_target_whatever_kind_
         .await;
     two.saw(WRITE, &[silent(), CallResult::Answered, silent()]).await;
     two.saw(GateName::BaserowRead, &[silent(), silent()]).await;
-    assert_eq!(one.state(READ).await.unwrap(), GateState::Open);
-    assert_eq!(one.state(WRITE).await.unwrap(), GateState::Open);
+    assert_eq!(one.state(READ).await.unwrap(), GateState::Flowing);
+    assert_eq!(one.state(WRITE).await.unwrap(), GateState::Flowing);
     one.saw(WRITE, &[silent(), silent()]).await;
     let status = one.status(WRITE).await.unwrap();
     assert_eq!(status.state, GateState::Stopped);

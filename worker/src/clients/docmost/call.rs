@@ -7,7 +7,7 @@ use passerelle_model::config::{DocmostCredentials, DocmostSettings};
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::Redis;
-use passerelle_queue::gate::{GateName, GateTarget, Gates, Permits, Turn};
+use passerelle_queue::gate::{GateName, GateTarget, Gates, Permit, Permits};
 use reqwest::{Client, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -149,34 +149,34 @@ impl Docmost {
         self.guard.admit(route.gate()).await?;
         let asked = Instant::now();
         let session = self.session(None).await?;
-        let turn = self.turn(route, asked, late).await?;
+        let permit = self.permit(route, asked, late).await?;
         let request = self.request_as(&session, route, body);
-        let mut result = turn.during(self.send(route.effect, request)).await;
+        let mut result = permit.during(self.send(route.effect, request)).await;
         if result
             .as_ref()
             .is_err_and(|failure| failure.class == FailureClass::Auth && failure.status == Some(401))
         {
             let renewed = self.session(Some(&session)).await?;
-            let turn = self.turn(route, asked, late).await?;
+            let permit = self.permit(route, asked, late).await?;
             let request = self.request_as(&renewed, route, body);
-            result = turn.during(self.send(route.effect, request)).await;
+            result = permit.during(self.send(route.effect, request)).await;
         }
         self.guard.report(route.gate(), &result);
         result
     }
 
-    /// The right to send one call. What was true when it was asked for is looked at again if that was long ago.
-    async fn turn(&self, route: &Route, asked: Instant, late: Option<Late<'_>>) -> Result<Turn<'_>, Failure> {
+    /// The right to send one call. After a long wait, what was true when it was asked for is checked again.
+    async fn permit(&self, route: &Route, asked: Instant, late: Option<Late<'_>>) -> Result<Permit<'_>, Failure> {
         let waiting = Instant::now();
-        let turn = self.permits.turn().await;
-        metrics::histogram!("passerelle_docmost_turn_seconds").record(waiting.elapsed().as_secs_f64());
+        let permit = self.permits.acquire().await;
+        metrics::histogram!("passerelle_docmost_permit_wait_seconds").record(waiting.elapsed().as_secs_f64());
         if asked.elapsed() < LATE {
-            return Ok(turn);
+            return Ok(permit);
         }
         match self.look_again(route, late).await {
-            Ok(()) => Ok(turn),
+            Ok(()) => Ok(permit),
             Err(failure) => {
-                turn.give_back().await;
+                permit.give_back().await;
                 Err(failure)
             }
         }
@@ -192,7 +192,7 @@ impl Docmost {
 
     /// A call outside of gates and journals.
     pub(super) async fn ask_as(&self, session: &Session, route: &Route, body: &Value) -> Result<Answer, Failure> {
-        self.send_in_turn(route.effect, self.request_as(session, route, body))
+        self.send_limited(route.effect, self.request_as(session, route, body))
             .await
     }
 
@@ -200,9 +200,9 @@ impl Docmost {
         self.post(route.path).bearer_auth(session.token()).json(body)
     }
 
-    /// Waits for its turn, whatever the gates say.
-    async fn send_in_turn(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
-        self.permits.turn().await.during(self.send(effect, request)).await
+    /// Waits for a permit, whatever the gates say.
+    async fn send_limited(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.permits.acquire().await.during(self.send(effect, request)).await
     }
 
     async fn send(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
@@ -235,14 +235,14 @@ impl Docmost {
             DocmostCredentials::Password { email, password } => {
                 let body = json!({"email": email, "password": password.expose_secret()});
                 let answer = self
-                    .send_in_turn(Effect::Repeatable, self.post("auth/login").json(&body))
+                    .send_limited(Effect::Repeatable, self.post("auth/login").json(&body))
                     .await?;
                 tracing::info!("signed in to Docmost");
                 token_in(&answer)?
             }
         };
         let request = self.post("users/me").bearer_auth(&token).json(&json!({}));
-        let answer = self.send_in_turn(Effect::Repeatable, request).await?;
+        let answer = self.send_limited(Effect::Repeatable, request).await?;
         let me: Value = data_of(&answer, Effect::Repeatable)?;
         let user = me
             .pointer("/user/id")

@@ -43,7 +43,7 @@ impl Docmost {
     }
 
     /// Creates a page. A lost answer is ambiguous: the page may exist, or come to exist later. `late` is run right before a call that had to
-    /// wait for its turn.
+    /// wait long for its permit.
     pub async fn create(
         &self,
         journal: &mut Journal,

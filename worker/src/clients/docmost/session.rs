@@ -5,7 +5,7 @@
 //! (`<prefix>:docmost:logins`); everybody else waits a moment for the new token.
 //! A 401 says nothing about *why*; so whoever gets one first looks whether another replica has renewed the token meanwhile.
 //! Trouble here holds jobs, it never spends their attempts: whoever cannot sign in has not begun with the row.
-//! While the login's gate is closed nobody counts or tries a login; and who waited for a login that failed does not repeat it at once.
+//! While the login's gate is stopped nobody counts or tries a login; and who waited for a login that failed does not repeat it at once.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@
 
 -- base: where the gates' keys begin · needs: the gates that the jobs of this queue pass
 local function admit(base, needs, worker, now, most)
-  local admission = { most = most, ramps = {}, probes = {}, is_probe = false, is_ramping = false, is_closed = false }
+  local admission = { most = most, ramps = {}, probes = {}, is_probe = false, is_ramping = false, is_stopped = false }
   if redis.call('EXISTS', base .. ':closed') == 0 then return admission end
   local holds_probe = false
   for _, name in ipairs(needs) do
@@ -33,11 +33,11 @@ local function admit(base, needs, worker, now, most)
       admission.probes[#admission.probes + 1] = gate
       if field[2] == worker then holds_probe = true end
     elseif field[1] then
-      admission.is_closed, admission.most = true, 0
+      admission.is_stopped, admission.most = true, 0
     end
   end
   if #admission.probes > 0 then
-    if not holds_probe then admission.is_closed = true end
+    if not holds_probe then admission.is_stopped = true end
     admission.most = math.min(admission.most, holds_probe and 1 or 0)
     admission.is_probe = admission.most == 1
   end

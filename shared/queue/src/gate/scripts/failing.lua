@@ -1,4 +1,4 @@
--- failing: a job has failed for the third time although no gate stopped: people should know, once per incident.
+-- failing: a job has failed for the third time although no gate stopped: opens an incident, unless one lasts already.
 --
 -- ARGV 4 target · 5 why
 trouble(ARGV[4], ARGV[5])

@@ -1,17 +1,18 @@
--- gate: the states of gates and every transition between them. This text stands before each script of this folder that changes a gate.
+-- gate: the states of gates and every transition between them. Each script of this folder that changes a gate begins with this text.
 --
 -- Keys, all under KEYS[1] (the base):
---   <base>:closed            set of the gates that are not open; without it nothing is checked and nothing costs
---   <base>:<gate>            hash, exists only while the gate is not open
+--   <base>:closed            set of the gates that do not flow; while it is missing, a fetch checks nothing else (its name is older than the
+--                            states' names, and stays so that versions can work side by side)
+--   <base>:<gate>            hash, exists only while the gate does not flow
 --   <base>:<gate>:calls      hash, counts of calls by slots of time, and failures in a row
---   <base>:<gate>:hours      hash, milliseconds that the gate was closed, by the hour
+--   <base>:<gate>:hours      hash, milliseconds that the gate was stopped, by the hour
 --   <base>:incident:<target> hash, exists while an incident lasts
 --   <base>:incidents         list of what happened, newest first
 -- KEYS 2… for each queue (sync, mail, slack): active · scheduled · dead · wake channel
 -- ARGV 1 policy (JSON, milliseconds) · 2 process · 3 chance from 0 to 1, then the script's own
 --
 -- Fields of a gate: state (stopped, probing, ramping) · since · why · by (rule, or who) · down (when the trouble began) ·
---   closed_from · next, wait (when the next probe may begin; the wait that led to it) · asked ('1': the target named the time) ·
+--   stopped_from (closed_from in older versions) · next, wait (when the next probe may begin; the wait that led to it) · asked ('1': the target named the time) ·
 --   manual ('1': no probing) · holder, lease, phase (health, job), phase_since, job, job_since ·
 --   began, length, rate, tokens, filled, given (the ramp: see admit.lua)
 local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -23,6 +24,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local happened = {}
 
 local function key(name) return base .. ':' .. name end
+local NOT_FLOWING = key('closed')
 local function target_of(name) return string.match(name, '^[^:]+') end
 local function queue_key(target, part) return KEYS[1 + QUEUES[target] * 4 + part] end
 local function ms(number) return string.format('%.0f', number) end
@@ -30,18 +32,19 @@ local function ms(number) return string.format('%.0f', number) end
 local function hash(name)
   local flat, fields = redis.call('HGETALL', key(name)), {}
   for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  fields.stopped_from = fields.stopped_from or fields.closed_from
   return fields
 end
 
 local function is_quiet()
   local incidents = {}
   for target, _ in pairs(QUEUES) do incidents[#incidents + 1] = key('incident:' .. target) end
-  return redis.call('EXISTS', key('closed'), unpack(incidents)) == 0
+  return redis.call('EXISTS', NOT_FLOWING, unpack(incidents)) == 0
 end
 
-local function closed_gates(target)
+local function not_flowing(target)
   local gates = {}
-  local names = redis.call('SMEMBERS', key('closed'))
+  local names = redis.call('SMEMBERS', NOT_FLOWING)
   table.sort(names)
   for _, name in ipairs(names) do
     if not target or target_of(name) == target then gates[#gates + 1] = name end
@@ -51,8 +54,8 @@ end
 
 local function wake(target) redis.call('PUBLISH', queue_key(target, 4), '') end
 
--- Writes down what people should know: exactly once, because it is part of the change itself.
-local function tell(fact)
+-- Writes an incident: exactly once, because it is part of the change itself.
+local function note(fact)
   fact.at = now
   local text = cjson.encode(fact)
   redis.call('LPUSH', key('incidents'), text)
@@ -69,11 +72,11 @@ local function trouble(target, why, gate)
   local incident = 'incident:' .. target
   if redis.call('HSETNX', key(incident), 'since', ms(now)) == 1 then
     redis.call('HSET', key(incident), 'why', why, 'digest', ms(now), 'dead', redis.call('ZCARD', queue_key(target, 3)))
-    tell({ kind = 'opened', target = target, gate = gate, why = why, held = backlog(target) })
+    note({ kind = 'opened', target = target, gate = gate, why = why, held = backlog(target) })
   end
 end
 
--- Adds a closed stretch to the hours that it touches.
+-- Adds a stretch of time without flow to the hours that it touches.
 local function account(name, from, to)
   local hours = key(name .. ':hours')
   local first = math.max(math.floor(from / HOUR), math.floor(to / HOUR) - KEPT_HOURS)
@@ -88,15 +91,15 @@ end
 
 local function clear_probe(name) redis.call('HDEL', key(name), 'holder', 'lease', 'phase', 'phase_since', 'job', 'job_since') end
 
--- Chance is added to a wait, never taken away.
+-- Chance lengthens a wait, never shortens it.
 local function later(wait) return math.floor(now + wait * (1 + 0.1 * chance)) end
 
--- Stops traffic from open or ramping. `asked` is the wait that the target named, if it did.
+-- Stops a flowing or ramping gate. `asked` is the wait that the target named, if it did.
 local function stop(name, why, asked)
   local gate, target = hash(name), target_of(name)
   local wait = tonumber(gate.wait) or policy.first
   local due = later(asked or wait)
-  for _, other in ipairs(closed_gates(target)) do
+  for _, other in ipairs(not_flowing(target)) do
     local sibling = hash(other)
     -- One probe answers for all gates of a target.
     if not asked and other ~= name and sibling.next and sibling.asked ~= '1' and sibling.manual ~= '1' then
@@ -107,10 +110,10 @@ local function stop(name, why, asked)
     redis.call('HSET', key(name), 'length', ms(math.min(tonumber(gate.length) * 2, policy.longest_ramp)))
   end
   redis.call('HSET', key(name), 'state', 'stopped', 'since', ms(now), 'why', why, 'by', 'rule', 'down', gate.down or ms(now),
-    'closed_from', ms(now), 'next', ms(due), 'wait', ms(wait), 'asked', asked and '1' or '0')
-  redis.call('SADD', key('closed'), name)
+    'stopped_from', ms(now), 'next', ms(due), 'wait', ms(wait), 'asked', asked and '1' or '0')
+  redis.call('SADD', NOT_FLOWING, name)
   redis.call('DEL', key(name .. ':calls'))
-  tell({ kind = 'stopped', target = target, gate = name, why = why, next = due })
+  note({ kind = 'stopped', target = target, gate = name, why = why, next = due })
   trouble(target, why, name)
 end
 
@@ -123,25 +126,25 @@ local function stop_again(name, gate, why)
 end
 
 local function start_ramp(name, gate, by, why)
-  if gate.closed_from then account(name, tonumber(gate.closed_from), now) end
+  if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   clear_probe(name)
-  redis.call('HDEL', key(name), 'closed_from', 'next', 'asked', 'manual')
+  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'asked', 'manual')
   redis.call('HSET', key(name), 'state', 'ramping', 'since', ms(now), 'why', why, 'by', by, 'down', gate.down or ms(now), 'began', ms(now),
     'length', gate.length or ms(policy.ramp), 'rate', tostring(policy.rate / 1000), 'tokens', '0', 'filled', ms(now), 'given', '0',
     'wait', gate.wait or ms(policy.first))
-  redis.call('SADD', key('closed'), name)
+  redis.call('SADD', NOT_FLOWING, name)
   redis.call('DEL', key(name .. ':calls'))
   local incident = key('incident:' .. target_of(name))
   if redis.call('HEXISTS', incident, 'since') == 1 then redis.call('HSET', incident, 'recovered', ms(now)) end
-  tell({ kind = 'ramping', target = target_of(name), gate = name, why = why })
+  note({ kind = 'ramping', target = target_of(name), gate = name, why = why })
   wake(target_of(name))
 end
 
-local function open(name, gate, why)
-  if gate.closed_from then account(name, tonumber(gate.closed_from), now) end
+local function flow(name, gate, why)
+  if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   redis.call('DEL', key(name), key(name .. ':calls'))
-  redis.call('SREM', key('closed'), name)
-  tell({ kind = 'open', target = target_of(name), gate = name, why = why, down_ms = now - tonumber(gate.down or now), given = tonumber(gate.given) or 0 })
+  redis.call('SREM', NOT_FLOWING, name)
+  note({ kind = 'flowing', target = target_of(name), gate = name, why = why, down_ms = now - tonumber(gate.down or now), given = tonumber(gate.given) or 0 })
   wake(target_of(name))
 end
 
@@ -152,10 +155,10 @@ local function slow_down(name, gate, asked)
   redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0')
 end
 
--- What every script answers: the gates that are not open, as JSON, then what happened.
+-- What every script answers: the gates that do not flow, as JSON, then what happened.
 local function answer()
   local gates = {}
-  for _, name in ipairs(closed_gates()) do gates[name] = hash(name) end
+  for _, name in ipairs(not_flowing()) do gates[name] = hash(name) end
   local lines = { ms(now), cjson.encode(gates) }
   for _, fact in ipairs(happened) do lines[#lines + 1] = fact end
   return lines

@@ -1,9 +1,9 @@
--- permit: the right to make one call of a target at a time, taken, kept and given back.
+-- permit: the right to make one call of a target: taken, renewed and given back.
 --
--- KEYS 1 permits in use: sorted set of tokens by the time when they lapse, ms · 2 who waits: sorted set of processes by the time until when
---   that is believed, ms
--- ARGV 1 token · 2 process · 3 most permits at once · 4 lease, ms · 5 belief in a waiting process, ms ·
---   6 'take' or 'yield' (before a call: for the latter others who wait go first), 'keep' (during a call) or 'give' (no call follows)
+-- KEYS 1 permits in use: sorted set of tokens by the time when they expire, ms · 2 waiting processes: sorted set by the time until when
+--   they count as waiting, ms
+-- ARGV 1 token · 2 process · 3 most permits at once · 4 lease, ms · 5 how long a process counts as waiting, ms ·
+--   6 'take' or 'yield' (before a call: 'yield' lets waiting processes go first), 'keep' (during a call) or 'give' (no call follows)
 -- Answers 1 when the token is a permit now.
 local used, waiting = KEYS[1], KEYS[2]
 local token, process, most, lease, belief, wish = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
@@ -27,7 +27,7 @@ end
 
 if redis.call('ZSCORE', used, token) then
   local others = redis.call('ZCARD', waiting) - (redis.call('ZSCORE', waiting, process) and 1 or 0)
-  -- More than may be: the limit was lowered, or a process woke after it had been given up.
+  -- More than the limit: it was lowered, or a process woke after its permits had expired.
   local is_surplus = redis.call('ZCARD', used) > most
   if wish ~= 'yield' or (others == 0 and not is_surplus) then return take() end
   redis.call('ZREM', used, token)

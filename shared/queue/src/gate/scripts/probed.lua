@@ -5,7 +5,7 @@
 -- A failed job speaks of the target that failed it. A job that failed for reasons of its own decides nothing: another one is let through.
 local target, finding, why = ARGV[4], ARGV[5], ARGV[6]
 
-for _, name in ipairs(closed_gates()) do
+for _, name in ipairs(not_flowing()) do
   local gate = hash(name)
   local is_mine = gate.state == 'probing' and gate.holder == process and tonumber(gate.lease) > now
   local has_job = gate.state == 'probing' and gate.job == process

@@ -1,5 +1,5 @@
--- tend: what every process asks again and again: takes and keeps the lease of a probe, ends ramps and incidents, writes the hourly digest.
--- One probe per target: its holder answers for all gates of the target. A holder that vanishes is followed by whoever asks after its lease.
+-- tend: what every process sends once a tick: takes and renews the lease of a probe, ends ramps and incidents, writes the hourly digest.
+-- One probe per target: its holder answers for all gates of the target. After a vanished holder's lease, the next process takes over.
 if is_quiet() then return answer() end
 
 local function may_probe(gate) return gate.state == 'stopped' and gate.manual ~= '1' end
@@ -22,10 +22,10 @@ local function keep(name, gate)
 end
 
 local due = {}
-for _, name in ipairs(closed_gates()) do
+for _, name in ipairs(not_flowing()) do
   local gate = hash(name)
   if gate.state == 'ramping' then
-    if now - tonumber(gate.began) >= tonumber(gate.length) then open(name, gate, 'the ramp is over') end
+    if now - tonumber(gate.began) >= tonumber(gate.length) then flow(name, gate, 'the ramp is over') end
   elseif gate.state == 'probing' and gate.holder == process then
     keep(name, gate)
   elseif gate.state == 'probing' and tonumber(gate.lease) <= now then
@@ -36,7 +36,7 @@ for _, name in ipairs(closed_gates()) do
 end
 -- Gates of a target are probed together, but none before a time that the target itself named.
 for target, _ in pairs(due) do
-  for _, name in ipairs(closed_gates(target)) do
+  for _, name in ipairs(not_flowing(target)) do
     local gate = hash(name)
     if may_probe(gate) and (gate.asked ~= '1' or tonumber(gate.next) <= now) then take(name) end
   end
@@ -44,10 +44,10 @@ end
 
 local function over(target, incident)
   local quiet = incident.failing and now - tonumber(incident.failing) < policy.quiet
-  if #closed_gates(target) > 0 or quiet then return end
+  if #not_flowing(target) > 0 or quiet then return end
   redis.call('DEL', key('incident:' .. target))
   local finish = tonumber(incident.recovered) or now
-  tell({
+  note({
     kind = 'over', target = target, why = incident.why, lasted_ms = finish - tonumber(incident.since),
     drained = tonumber(incident.drained) or 0, dead = redis.call('ZCARD', queue_key(target, 3)) - tonumber(incident.dead or 0),
   })
@@ -58,7 +58,7 @@ for target, _ in pairs(QUEUES) do
   if incident.since then
     if now - tonumber(incident.digest) >= policy.digest then
       redis.call('HSET', key('incident:' .. target), 'digest', ms(now))
-      tell({ kind = 'lasting', target = target, why = incident.why, lasted_ms = now - tonumber(incident.since), held = backlog(target) })
+      note({ kind = 'lasting', target = target, why = incident.why, lasted_ms = now - tonumber(incident.since), held = backlog(target) })
     end
     over(target, incident)
   end

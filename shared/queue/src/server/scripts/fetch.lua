@@ -45,7 +45,7 @@ local look_again
 if waiting and tonumber(first[2]) < FIRST_MILLISECOND then
   if tonumber(first[2]) * 1000 <= now then answer[4] = 1 else look_again = tonumber(first[2]) * 1000 end
 end
-if waiting and not admission.is_closed then
+if waiting and not admission.is_stopped then
   local due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, now, 'LIMIT', 0, 200)
   if #due > 0 then
     local queued = {}
@@ -90,7 +90,7 @@ if oldest[2] then
   if expiry <= now then answer[3] = 1 end
   look_again = math.min(look_again or expiry, expiry)
 end
-if waiting and not admission.is_closed and #jobs < most then
+if waiting and not admission.is_stopped and #jobs < most then
   local next_due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then look_again = math.min(look_again or math.huge, tonumber(next_due[2])) end
 end
