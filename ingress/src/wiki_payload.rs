@@ -11,8 +11,7 @@
 //! ignored.
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, PageId};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{EventId, JobKey, PageId};
 use passerelle_model::outcome::IgnoredReason;
 use passerelle_model::time::Timestamp;
 use serde::Deserialize;
@@ -70,11 +69,11 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
 }
 
 fn page(push: &WirePush) -> Result<Item, Rejection> {
-    uuid("page_id", push.page_id.as_ref()).map(|page| job(JobKey::of_page(&page)))
+    uuid("page_id", push.page_id.as_ref()).map(|page| job(JobKey::Page(page)))
 }
 
 fn share(push: &WirePush) -> Result<Item, Rejection> {
-    uuid("share_id", push.share_id.as_ref()).map(|share| job(JobKey::of_share(&share)))
+    uuid("share_id", push.share_id.as_ref()).map(|share| job(JobKey::Share(share)))
 }
 
 fn job(job: JobKey) -> Item {
@@ -132,7 +131,7 @@ mod tests {
         let Disposition::Job(job) = &event.items[0].disposition else {
             panic!("{event:?}");
         };
-        assert_eq!(job.as_str(), format!("{start}{}", ID.to_lowercase()));
+        assert_eq!(job.to_string(), format!("{start}{}", ID.to_lowercase()));
     }
 
     #[test]

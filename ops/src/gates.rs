@@ -73,7 +73,7 @@ async fn operate(
     let by = hand.by.who(user)?;
     gates.operate(hand.gate, operation, &by, why).await?;
     let gate = format!("gate/{}", hand.gate);
-    Ok(bridge.queue.note_act(&gate, operation.as_str(), (&by, why)).await?)
+    Ok(bridge.queue.note_act(&gate, operation.as_str(), &by, why).await?)
 }
 
 /// A gate's name on the command line.

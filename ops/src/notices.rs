@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand, ValueEnum};
 use passerelle_model::config::Channel;
-use passerelle_model::id::EventId;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{EventId, JobKey};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use passerelle_store::{NoticeState, StoredNotice};
@@ -121,7 +120,7 @@ async fn retry(
             "the notice {id} was sent already: nobody is told twice"
         )));
     }
-    bridge.queue.note_act(id.as_str(), "retried", who).await?;
+    bridge.queue.note_act(&id.to_string(), "retried", who.0, who.1).await?;
     bridge
         .store
         .end_notice(&id, (NoticeState::Waiting, None), Timestamp::now())

@@ -76,7 +76,7 @@ fn list(text: &mut String, running: &[Running], now: Timestamp) {
         let _ = writeln!(
             text,
             "  {:<14} for {}",
-            job.job.as_str(),
+            job.job.to_string(),
             in_largest_unit(now.since(job.since))
         );
     }

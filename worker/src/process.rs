@@ -19,7 +19,7 @@
 //! and what still gets here ends as `no_change` by its hash, without a call to Docmost.
 
 use passerelle_model::event::EventKind;
-use passerelle_model::id::RowKey;
+use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::job::{EventKinds, Job};
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
@@ -74,16 +74,14 @@ struct Assignment<'a> {
 }
 
 async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
-    if let Some(page) = job.key.page() {
-        return wiki::sync_page(context, &page, journal).await;
-    }
-    if let Some(share) = job.key.share() {
-        return wiki::report_share(context, &share, journal).await;
-    }
-    let key = job
-        .key
-        .row()
-        .ok_or_else(|| Failure::unmappable("this job is not about a row"))?;
+    let key = match &job.key {
+        JobKey::Row(row) => *row,
+        JobKey::Page(page) => return wiki::sync_page(context, page, journal).await,
+        JobKey::Share(share) => return wiki::report_share(context, share, journal).await,
+        JobKey::Notice(_) | JobKey::Foreign(_) => {
+            return Err(Failure::unmappable("this job is about no row, wiki page or share"));
+        }
+    };
     let Some(table) = context.tables.get(&context.baserow, journal, key.table).await? else {
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     };

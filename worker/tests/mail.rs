@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use passerelle_model::config::{MailSettings, SmtpLogin, SmtpTls};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use passerelle_sandbox::faults::{Fault, FaultKind};

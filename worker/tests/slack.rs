@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use passerelle_model::config::SlackSettings;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_sandbox::slack::{self, Options, Server};

@@ -4,8 +4,7 @@ mod dead;
 mod set_up;
 
 use clap::{Args, Parser, Subcommand};
-use passerelle_model::id::EventId;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{EventId, JobKey};
 use passerelle_queue::QueueName;
 use passerelle_queue::gate::GateName;
 
@@ -279,7 +278,7 @@ fn subject(text: &str) -> Result<Subject, String> {
     }
     if let Some(job) = JobKey::parse(text)
         .ok()
-        .filter(|job| job.page().or(job.share()).is_some())
+        .filter(|job| matches!(job, JobKey::Page(_) | JobKey::Share(_)))
     {
         return Ok(Subject::Wiki(job));
     }

@@ -137,9 +137,10 @@ pub(super) fn matches(filter: &Filter, letter: &DeadLetter, now: Timestamp) -> b
 
 fn mentions(letter: &DeadLetter, lower: &str) -> bool {
     let failure = &letter.failure;
+    let job = letter.job.to_string();
     let places = [
         letter.id.as_str(),
-        letter.job.as_str(),
+        job.as_str(),
         letter.last_event.as_str(),
         failure.target.as_str(),
         failure.message.as_str(),
@@ -162,9 +163,9 @@ pub(super) fn sort(letters: &mut [Found], order: Order) {
 mod tests {
     use std::time::Duration;
 
-    use passerelle_model::id::TableId;
-    use passerelle_model::job::JobKey;
-    use passerelle_model::ledger::{FailureClass, FailureRecord, Seq};
+    use passerelle_model::id::{JobKey, TableId};
+    use passerelle_model::ledger::{FailureClass, FailureRecord};
+    use passerelle_model::seq::Seq;
 
     use super::*;
 

@@ -43,7 +43,7 @@ pub(super) async fn replay(
     let (chosen, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
     let (letters, not_rows): (Vec<_>, Vec<_>) = chosen
         .into_iter()
-        .partition(|found| !found.is_notice() && found.letter.job.can_be_asked_for());
+        .partition(|found| !found.is_notice() && found.letter.job.can_be_requested());
     let mut run = Run {
         bridge,
         by,
@@ -130,7 +130,7 @@ impl Run<'_> {
         };
         Ok(match outcome(&story) {
             Some(again @ (Outcome::Dead(_) | Outcome::Rejected(_))) => Some(Stopped::Canary {
-                job: letter.job.as_str().to_owned(),
+                job: letter.job.to_string(),
                 outcome: again.to_string(),
             }),
             _ => None,

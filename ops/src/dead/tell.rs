@@ -34,7 +34,7 @@ fn table(letters: &[Listed], now: Timestamp) -> String {
     );
     for Listed { found, superseded } in letters {
         let (queue, letter) = (found.queue.as_str(), &found.letter);
-        let (id, job, reason) = (&letter.id, letter.job.as_str(), &letter.reason);
+        let (id, job, reason) = (&letter.id, letter.job.to_string(), &letter.reason);
         let ago = age(now.since(letter.died));
         let _ = writeln!(
             text,

@@ -146,7 +146,7 @@ impl Site {
     /// Writes down who did it. Baserow has it by then, so a ledger that cannot be reached is only worth a note.
     async fn keep(&self, change: &Change, by: &str, notes: &mut Vec<String>) {
         let on = format!("baserow/{}", change.table.replace(|c: char| !c.is_ascii_graphic(), "-"));
-        if let Err(error) = self.queue.note_act(&on, "provisioned", (by, &change.what)).await {
+        if let Err(error) = self.queue.note_act(&on, "provisioned", by, &change.what).await {
             notes.push(format!(
                 "{}: who did it could not be kept in the ledger: {error}",
                 change.table

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::ledger::{AttemptRecord, FailureClass, FailureRecord, Verdict};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
 use passerelle_store::{EventStory, ItemStory, OperatorAct};

@@ -79,7 +79,7 @@ async fn a_letter_is_listed_shown_and_replayed_once() {
     assert_eq!(again.code, 1);
     assert!(again.err.contains(id), "{}", again.err);
 
-    let row = letters[0].job.as_str();
+    let row = &letters[0].job.to_string();
     let traced = desk.passerelle(&["trace", row]).await;
     assert!(
         traced.out.contains("camille had it tried again as event")
@@ -125,7 +125,7 @@ async fn a_discard_needs_a_reason_and_is_kept_with_it() {
         .await;
     assert_eq!(said.out.trim(), "3 of 3 dead letters discarded.");
     assert_eq!(queue.stats().await.unwrap().dead, 0);
-    let traced = desk.passerelle(&["trace", letters[2].job.as_str()]).await;
+    let traced = desk.passerelle(&["trace", &letters[2].job.to_string()]).await;
     assert!(
         traced.out.contains("noor discarded it: the customer left."),
         "{}",

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use apalis::prelude::*;
 use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
-use passerelle_model::job::{Job, JobKey};
+use passerelle_model::id::{EventId, JobKey, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
+use passerelle_model::job::Job;
 use passerelle_model::ledger::{
-    AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Step, Verdict,
+    AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Settlement, Step, Verdict,
 };
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_ops::Console;
 use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
@@ -235,7 +236,7 @@ pub(crate) fn attempt(n: i64, covers: i64, number: u32, verdict: Verdict) -> any
     };
     let status = if matches!(verdict, Verdict::Done(_)) { 200 } else { 503 };
     Ok(LedgerRecord::Attempt(AttemptRecord {
-        job: JobKey::of_row(row(5)?),
+        job: JobKey::Row(row(5)?),
         covers: seq(covers),
         attempt: number,
         worker: ProcessName::parse("worker-1")?,

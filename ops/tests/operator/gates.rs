@@ -37,9 +37,7 @@ async fn a_gate_is_stopped_and_released_by_hand_and_who_and_why_are_kept_in_the_
         .into_iter()
         .flat_map(|entry| entry.records)
         .filter_map(|record| match record {
-            Ok(LedgerRecord::Switched {
-                queue, act, by, why, ..
-            }) => Some(format!("{} {act} by {by}: {why}", queue.as_str())),
+            Ok(LedgerRecord::Switched { on, act, by, why, .. }) => Some(format!("{on} {act} by {by}: {why}")),
             _ => None,
         })
         .collect();

@@ -171,7 +171,7 @@ async fn a_running_job_is_shown_with_the_worker_that_has_it() {
         other => Err(other),
     })
     .await;
-    assert_eq!(running[0].job.as_str(), "t2/r42");
+    assert_eq!(running[0].job.to_string(), "t2/r42");
     assert!(running[0].worker.starts_with("worker"), "{}", running[0].worker);
     drop(release);
     worker.abort();

@@ -2,8 +2,7 @@
 
 use passerelle_model::config::Channel;
 use passerelle_model::event::Disposition::Sync;
-use passerelle_model::id::EventId;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{EventId, JobKey};
 use passerelle_model::ledger::{FailureClass, Verdict};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{Queue, QueueName};

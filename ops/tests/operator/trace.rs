@@ -1,7 +1,7 @@
 //! `trace`: one story per way of ending.
 
 use passerelle_model::event::Disposition::{Closed, Sync};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::ledger::{FailureClass, LedgerRecord, Verdict};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
 use rstest::rstest;
@@ -64,7 +64,7 @@ async fn a_dead_event_is_told_with_its_cause_and_what_an_operator_did() {
     let desk = Desk::new().unwrap();
     let discarded = LedgerRecord::Discarded {
         letter: "01JD".to_owned(),
-        job: JobKey::of_row(row(5).unwrap()),
+        job: JobKey::Row(row(5).unwrap()),
         by: "camille".to_owned(),
         why: "the customer left".to_owned(),
         at: at(60_000),

@@ -8,8 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EventId, RowId, SourceName, TableId, WebhookId};
-use crate::job::JobKey;
+use crate::id::{EventId, JobKey, RowId, SourceName, TableId, WebhookId};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 

@@ -1,93 +1,11 @@
 //! What shall be done: a job means "make the page of this row equal to the row", whatever events asked for it.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::event::EventKind;
-use crate::id::{EventId, InvalidId, PageId, RowKey};
-use crate::ledger::Seq;
+use crate::id::{EventId, JobKey};
+use crate::seq::Seq;
 use crate::time::Timestamp;
-
-/// What the keys of the jobs of wiki pages begin with.
-const PAGE: &str = "page/";
-/// What the keys of the jobs of shares begin with.
-const SHARE: &str = "share/";
-
-/// The queue's key of a job: at most one job per key exists, and it never runs twice at once.
-///
-/// A row's job has the row's text (`t12/r345`); a wiki page's `page/<id>`, a share's `share/<id>`; a notice's `notice/<event id>/<rule>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct JobKey(String);
-
-impl JobKey {
-    /// The key of a row's sync job.
-    pub fn of_row(row: RowKey) -> Self {
-        Self(row.to_string())
-    }
-    /// Takes a stored key: 1 to 256 printable ASCII characters.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let what = "job key";
-        if text.is_empty() {
-            return Err(InvalidId::Empty { what });
-        }
-        if text.len() > 256 {
-            return Err(InvalidId::TooLong { what, limit: 256 });
-        }
-        match text.bytes().position(|b| !b.is_ascii_graphic()) {
-            Some(position) => Err(InvalidId::Character { what, position }),
-            None => Ok(Self(text.to_owned())),
-        }
-    }
-    /// The key of the job of a wiki page.
-    pub fn of_page(page: &PageId) -> Self {
-        Self(format!("{PAGE}{page}"))
-    }
-    /// The key of the job of a share of a wiki page; its id has the alphabet of a page's.
-    pub fn of_share(share: &PageId) -> Self {
-        Self(format!("{SHARE}{share}"))
-    }
-    /// The wiki page, where the job is a page's.
-    pub fn page(&self) -> Option<PageId> {
-        PageId::parse(self.0.strip_prefix(PAGE)?).ok()
-    }
-    /// The share, where the job is a share's.
-    pub fn share(&self) -> Option<PageId> {
-        PageId::parse(self.0.strip_prefix(SHARE)?).ok()
-    }
-    /// Whether it is about something that can be looked at again at any time: a row, a page, a share. A notice cannot.
-    pub fn can_be_asked_for(&self) -> bool {
-        self.row().is_some() || self.page().is_some() || self.share().is_some()
-    }
-    /// The row, where the job is a row's.
-    pub fn row(&self) -> Option<RowKey> {
-        self.0.parse().ok()
-    }
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for JobKey {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::parse(&text)
-    }
-}
-
-impl From<JobKey> for String {
-    fn from(key: JobKey) -> Self {
-        key.0
-    }
-}
-
-impl fmt::Display for JobKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Which kinds of event a job answers: a set of at most five, so that a job's record never grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

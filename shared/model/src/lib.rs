@@ -6,6 +6,7 @@
 //! | [`time`] | the only place that reads the clock |
 //! | [`event`] | what came in: one proven delivery and the rows that it names |
 //! | [`job`] | what shall be done: make one page equal to one row |
+//! | [`seq`] | the one order of all facts |
 //! | [`outcome`] | how an event may end |
 //! | [`ledger`] | the facts that travel through the ledger stream into the store |
 //! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
@@ -19,5 +20,6 @@ pub mod id;
 pub mod job;
 pub mod ledger;
 pub mod outcome;
+pub mod seq;
 pub mod telemetry;
 pub mod time;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger_stream::encode_fact;
 use crate::server::scripts::{STATS, SWITCH};
 use crate::{Queue, QueueError};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::Subject;
 use passerelle_model::ledger::LedgerRecord;
 use passerelle_model::time::Timestamp;
 
@@ -99,9 +99,9 @@ impl Queue {
     }
 
     /// Keeps in the ledger what an operator did to something that is no job: `on` is e.g. `gate/docmost:write`.
-    pub async fn note_act(&self, on: &str, act: &str, (by, why): (&str, &str)) -> Result<(), QueueError> {
+    pub async fn note_act(&self, on: &str, act: &str, by: &str, why: &str) -> Result<(), QueueError> {
         let fact = encode_fact(&LedgerRecord::Switched {
-            queue: JobKey::parse(on).map_err(|error| QueueError::Protocol(error.to_string()))?,
+            on: subject(on)?,
             act: act.to_owned(),
             by: by.to_owned(),
             why: why.to_owned(),
@@ -115,10 +115,8 @@ impl Queue {
 
     async fn switch(&self, act: &str, stored: Vec<u8>, Pause { since, by, why }: Pause) -> Result<bool, QueueError> {
         let keys = &self.inner.keys;
-        let queue = JobKey::parse(&format!("queue/{}", self.inner.name.as_str()))
-            .map_err(|error| QueueError::Protocol(error.to_string()))?;
         let fact = encode_fact(&LedgerRecord::Switched {
-            queue,
+            on: subject(&format!("queue/{}", self.inner.name.as_str()))?,
             act: act.to_owned(),
             by,
             why,
@@ -132,4 +130,8 @@ impl Queue {
             .arg(&keys.wake);
         call.send(&self.inner.redis).await
     }
+}
+
+fn subject(text: &str) -> Result<Subject, QueueError> {
+    Subject::parse(text).map_err(|error| QueueError::Protocol(error.to_string()))
 }

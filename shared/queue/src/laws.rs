@@ -30,8 +30,9 @@ use crate::{BackendSettings, Queue, QueueName, Redis};
 use passerelle_model::config::RedisSettings;
 use passerelle_model::id::{ProcessName, RowId, RowKey, TableId};
 use passerelle_model::job::Job;
-use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerRecord, Seq, Settlement, Verdict};
+use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 const ROWS: u64 = 3;
@@ -452,7 +453,7 @@ impl World {
                         if matches!(attempt.verdict, Verdict::Done(_) | Verdict::Bury { .. }) =>
                     {
                         let before = open.len();
-                        open.retain(|(row, seq)| row != attempt.job.as_str() || *seq > attempt.covers);
+                        open.retain(|(row, seq)| *row != attempt.job.to_string() || *seq > attempt.covers);
                         prop_assert!(open.len() < before, "{} ended although nothing was open", attempt.job);
                     }
                     _ => {}

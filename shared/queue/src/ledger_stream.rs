@@ -11,7 +11,8 @@ use redis::Value;
 
 use crate::{Queue, QueueError};
 use passerelle_model::event::{NewEvent, split_prefixed};
-use passerelle_model::ledger::{LedgerEntry, LedgerRecord, Seq, UnreadableRecord};
+use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
+use passerelle_model::seq::Seq;
 
 /// No group is larger than this: a delivery with a body of 64 MiB that travels alone. One that says so is damaged.
 const LARGEST_GROUP: usize = 65 << 20;

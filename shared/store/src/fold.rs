@@ -12,10 +12,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use passerelle_model::event::{Disposition, NewEvent};
-use passerelle_model::id::RowKey;
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::{AttemptRecord, LedgerEntry, LedgerRecord, Seq, UnreadableRecord, Verdict};
+use passerelle_model::id::{JobKey, RowKey};
+use passerelle_model::ledger::{AttemptRecord, LedgerEntry, LedgerRecord, UnreadableRecord, Verdict};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// The place of a fact in the one order of all facts: the stream entry, and the fact's number in it.
@@ -161,7 +161,7 @@ impl<'f> Fold<'f> {
             };
             let job = match (&item.disposition, record.table, item.row) {
                 (Disposition::Job(job), ..) => Some(job.clone()),
-                (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::of_row(RowKey { table, row })),
+                (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::Row(RowKey { table, row })),
                 _ => None,
             };
             if let Some(job) = job {
@@ -175,7 +175,7 @@ impl<'f> Fold<'f> {
                 table: record.table.map(|table| table.get().cast_signed()),
                 row: item.row.map(|row| row.get().cast_signed()),
                 job: match &item.disposition {
-                    Disposition::Job(job) => Some(job.as_str().to_owned()),
+                    Disposition::Job(job) => Some(job.to_string()),
                     Disposition::Sync | Disposition::Closed(_) => None,
                 },
                 closing,

@@ -8,9 +8,8 @@ use sqlx::any::AnyRow;
 use super::column::{self, storable, unreadable};
 use super::{Store, StoreError};
 use passerelle_model::config::Channel;
-use passerelle_model::id::RowKey;
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::Seq;
+use passerelle_model::id::{JobKey, RowKey};
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// The place of an event in the ledger.
@@ -102,7 +101,7 @@ impl Store {
             "INSERT INTO notices (id, kind, channel, rule, subject, seq, place, args, created, state, ended, tries, error) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12) ON CONFLICT (id) DO NOTHING",
         )
-        .bind(notice.id.as_str().to_owned())
+        .bind(notice.id.to_string())
         .bind(notice.kind.clone())
         .bind(notice.channel.as_str().to_owned())
         .bind(storable(&notice.rule))
@@ -126,7 +125,7 @@ impl Store {
     /// A notice.
     pub async fn notice(&self, id: &JobKey) -> Result<Option<StoredNotice>, StoreError> {
         let found = sqlx::query("SELECT * FROM notices WHERE id = $1")
-            .bind(id.as_str().to_owned())
+            .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await?;
         found.as_ref().map(read_notice).transpose()
@@ -180,7 +179,7 @@ impl Store {
         let changed = sqlx::query(
             "UPDATE notices SET state = $2, ended = $3, error = $4 WHERE id = $1 AND state <> 'sent' AND state <> $2",
         )
-        .bind(id.as_str().to_owned())
+        .bind(id.to_string())
         .bind(state.as_str().to_owned())
         .bind(ended)
         .bind(error.map(storable))
@@ -192,7 +191,7 @@ impl Store {
     /// Notes that a notice could not be sent yet, and why.
     pub async fn delay_notice(&self, id: &JobKey, error: &str) -> Result<(), StoreError> {
         sqlx::query("UPDATE notices SET tries = tries + 1, error = $2 WHERE id = $1 AND state = 'waiting'")
-            .bind(id.as_str().to_owned())
+            .bind(id.to_string())
             .bind(storable(error))
             .execute(&self.pool)
             .await?;

@@ -6,7 +6,7 @@ use super::column::{self, signed, unreadable};
 use super::{EventPlace, Store, StoreError};
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{EventId, RowKey};
-use passerelle_model::ledger::Seq;
+use passerelle_model::seq::Seq;
 
 /// An event of a row that has no outcome yet.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use super::bulk::{Bulk, ROWS_PER_STATEMENT};
 use super::column::{self, signed};
 use super::fold::{ItemId, Place, fold, jobs_to_close};
 use super::{Store, StoreError, write};
-use passerelle_model::id::RowKey;
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::{LedgerEntry, Seq};
+use passerelle_model::id::{JobKey, RowKey};
+use passerelle_model::ledger::LedgerEntry;
+use passerelle_model::seq::Seq;
 
 impl Store {
     /// The stream id of the last ledger entry in the store.
@@ -82,14 +82,12 @@ async fn open_items(connection: &mut AnyConnection, jobs: &[JobKey]) -> Result<V
                 table: column::table(found.try_get("table_id")?)?,
                 row: column::row(found.try_get("row_id")?)?,
             };
-            open.push((JobKey::of_row(row), item_id(&found)?));
+            open.push((JobKey::Row(row), item_id(&found)?));
         }
     }
     for chunk in others.chunks(ROWS_PER_STATEMENT) {
         let query = sqlx::query(AssertSqlSafe(OPEN_ITEMS_OF_JOBS.sql(chunk.len())));
-        let query = chunk
-            .iter()
-            .fold(query, |query, job| query.bind(job.as_str().to_owned()));
+        let query = chunk.iter().fold(query, |query, job| query.bind(job.to_string()));
         for found in query.fetch_all(&mut *connection).await? {
             let job = column::parsed("items.job", found.try_get("job")?, JobKey::parse)?;
             open.push((job, item_id(&found)?));

@@ -15,7 +15,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::bulk::Bulk;
 use super::counts::OUTCOME_PREFIX;
 use super::{Store, StoreError};
-use passerelle_model::ledger::Seq;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// Entries that one transaction looks at; an entry may hold a group of deliveries.

@@ -8,10 +8,10 @@ use super::asked::Asked;
 use super::column::{self, signed, unreadable};
 use super::{EventPlace, Store, StoreError, StoredNotice};
 use passerelle_model::event::{DeliveryKey, EventKind};
-use passerelle_model::id::{EventId, ProcessName, RowKey, SourceName, TableId, WebhookId};
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::{AttemptRecord, Seq};
+use passerelle_model::id::{EventId, JobKey, ProcessName, RowKey, SourceName, TableId, WebhookId};
+use passerelle_model::ledger::AttemptRecord;
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// One accepted delivery and what became of it.
@@ -116,7 +116,7 @@ impl Store {
             .bind(i64::from(count))
             .fetch_all(&self.pool)
             .await?;
-        self.stories(found, Some(&JobKey::of_row(row))).await
+        self.stories(found, Some(&JobKey::Row(row))).await
     }
 
     /// The latest `count` events of a job that is about something else than a row, oldest first, each with this job's item only.
@@ -124,7 +124,7 @@ impl Store {
         let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
                          WHERE job = $1 ORDER BY seq DESC, place DESC LIMIT $2) ORDER BY seq DESC, place DESC";
         let found = sqlx::query(statement)
-            .bind(job.as_str().to_owned())
+            .bind(job.to_string())
             .bind(i64::from(count))
             .fetch_all(&self.pool)
             .await?;
@@ -135,7 +135,7 @@ impl Store {
     pub async fn was_done_after(&self, job: &JobKey, covered: Seq) -> Result<bool, StoreError> {
         let statement = "SELECT count(*) FROM attempts WHERE job = $1 AND covers > $2 AND ending = 'done'";
         let found: i64 = sqlx::query_scalar(statement)
-            .bind(job.as_str().to_owned())
+            .bind(job.to_string())
             .bind(covered.as_i64())
             .fetch_one(&self.pool)
             .await?;
@@ -172,7 +172,7 @@ impl Store {
                 place: story.place,
             };
             for notice in self.notices_of(at).await? {
-                if only.is_none() || notice.row.map(JobKey::of_row).as_ref() == only {
+                if only.is_none() || notice.row.map(JobKey::Row).as_ref() == only {
                     let acts = self.acts(&notice.id, Some(Seq::ZERO)).await?;
                     story.notices.push(NoticeStory { notice, acts });
                 }
@@ -191,7 +191,7 @@ impl Store {
         let mut items = Vec::with_capacity(found.len());
         for stored in &found {
             let (mut item, closed_by) = read_item(stored)?;
-            let job = item.row.map(JobKey::of_row).or_else(|| item.job.clone());
+            let job = item.row.map(JobKey::Row).or_else(|| item.job.clone());
             if only.is_some_and(|only| job.as_ref() != Some(only)) {
                 continue;
             }
@@ -211,7 +211,7 @@ impl Store {
         let mut found = sqlx::query(
             "SELECT * FROM attempts WHERE job = $1 AND covers >= $2 AND seq <= $3 ORDER BY seq DESC, place DESC LIMIT $4",
         )
-        .bind(job.as_str().to_owned())
+        .bind(job.to_string())
         .bind(seq.as_i64())
         .bind(until.map_or(i64::MAX, Seq::as_i64))
         .bind(ATTEMPTS_PER_ITEM)
@@ -225,7 +225,7 @@ impl Store {
     async fn acts(&self, job: &JobKey, after: Option<Seq>) -> Result<Vec<OperatorAct>, StoreError> {
         let Some(after) = after else { return Ok(Vec::new()) };
         let found = sqlx::query("SELECT * FROM operator_acts WHERE job = $1 AND seq >= $2 ORDER BY seq, place")
-            .bind(job.as_str().to_owned())
+            .bind(job.to_string())
             .bind(after.as_i64())
             .fetch_all(&self.pool)
             .await?;

@@ -6,7 +6,6 @@ use super::bulk::{AnyQuery, Bulk};
 use super::column::{signed, storable, unreadable};
 use super::fold::{Changes, Closing, ItemId, NewEventRow, Place};
 use super::{StoreError, counts};
-use passerelle_model::job::JobKey;
 use passerelle_model::ledger::{AttemptRecord, LedgerRecord, Verdict};
 use passerelle_model::time::Timestamp;
 
@@ -144,7 +143,7 @@ async fn insert_attempts(
             query
                 .bind(place.seq.as_i64())
                 .bind(place.number)
-                .bind(record.job.as_str().to_owned())
+                .bind(record.job.to_string())
                 .bind(record.covers.as_i64())
                 .bind(i64::from(record.attempt))
                 .bind(record.worker.as_str().to_owned())
@@ -179,7 +178,7 @@ const ACTS: Bulk = Bulk {
 struct ActRow<'a> {
     act: &'a str,
     letter: &'a str,
-    job: &'a JobKey,
+    job: String,
     event: Option<String>,
     by: &'a str,
     why: Option<&'a str>,
@@ -190,11 +189,11 @@ fn act_row(record: &LedgerRecord) -> Option<ActRow<'_>> {
     let (act, letter, job, by, at) = match record {
         LedgerRecord::Replayed {
             letter, job, by, at, ..
-        } => ("replayed", letter.as_str(), job, by, at),
+        } => ("replayed", letter.as_str(), job.to_string(), by, at),
         LedgerRecord::Discarded {
             letter, job, by, at, ..
-        } => ("discarded", letter.as_str(), job, by, at),
-        LedgerRecord::Switched { queue, act, by, at, .. } => (act.as_str(), "", queue, by, at),
+        } => ("discarded", letter.as_str(), job.to_string(), by, at),
+        LedgerRecord::Switched { on, act, by, at, .. } => (act.as_str(), "", on.to_string(), by, at),
         LedgerRecord::Accepted(_) | LedgerRecord::Duplicate { .. } | LedgerRecord::Attempt(_) => return None,
     };
     let (event, why) = match record {
@@ -227,7 +226,7 @@ async fn insert_acts(connection: &mut AnyConnection, acts: &[(Place, &LedgerReco
             .bind(place.number)
             .bind(row.act.to_owned())
             .bind(storable(row.letter))
-            .bind(row.job.as_str().to_owned())
+            .bind(row.job.to_string())
             .bind(row.event.clone())
             .bind(storable(row.by))
             .bind(row.why.map(storable))

@@ -182,9 +182,9 @@ fn text<'a>(page: &'a Value, key: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use passerelle_model::id::ProcessName;
-    use passerelle_model::job::JobKey;
-    use passerelle_model::ledger::{AttemptRecord, Seq};
+    use passerelle_model::id::{JobKey, ProcessName};
+    use passerelle_model::ledger::AttemptRecord;
+    use passerelle_model::seq::Seq;
     use passerelle_model::time::Timestamp;
 
     use super::*;
@@ -192,7 +192,7 @@ mod tests {
     fn item(outcome: Option<Outcome>, verdicts: Vec<Verdict>) -> ItemStory {
         let row = "t2/r1".parse().unwrap();
         let attempt = |verdict| AttemptRecord {
-            job: JobKey::of_row(row),
+            job: JobKey::Row(row),
             covers: Seq::ZERO,
             attempt: 1,
             worker: ProcessName::unique("worker"),

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -6,7 +6,8 @@
 //! **Twice rather than never:** a worker that dies after sending and before remembering leads to a second message (a mail with the same `Message-ID`).
 
 use passerelle_model::config::Channel;
-use passerelle_model::job::{Job, JobKey};
+use passerelle_model::id::JobKey;
+use passerelle_model::job::Job;
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction};
-use passerelle_model::id::{RowId, RowKey};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{JobKey, RowId, RowKey};
 use passerelle_store::PendingEvent;
 
 use super::RowNotices;

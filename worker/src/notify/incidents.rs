@@ -129,7 +129,7 @@ mod tests {
             what,
         };
         let (kind, values) = in_words(&incident)?;
-        let key = passerelle_model::job::JobKey::parse("notice/1/x").unwrap();
+        let key = passerelle_model::id::JobKey::parse("notice/1/x").unwrap();
         let templates = Templates::load("no-such-folder".as_ref()).unwrap();
         Some(
             templates

@@ -10,8 +10,7 @@ pub mod templates;
 use std::time::Duration;
 
 use passerelle_model::config::Channel;
-use passerelle_model::id::{EventId, RowKey};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{EventId, JobKey, RowKey};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use passerelle_store::{EventPlace, NoticeState, Store, StoredNotice};

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_model::id::{EventId, RowId, SourceName, TableId};
-use passerelle_model::ledger::{LedgerEntry, LedgerRecord, Seq};
+use passerelle_model::ledger::{LedgerEntry, LedgerRecord};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use rstest::rstest;
 use test_support::eventually;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use passerelle_model::config::Channel;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{NoticeState, StoredNotice};
 

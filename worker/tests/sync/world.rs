@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, ProcessName, RowKey, SourceName};
-use passerelle_model::job::{EventKinds, Job, JobKey};
-use passerelle_model::ledger::{LedgerRecord, Seq, Settlement, Verdict};
+use passerelle_model::id::{EventId, JobKey, ProcessName, RowKey, SourceName};
+use passerelle_model::job::{EventKinds, Job};
+use passerelle_model::ledger::{LedgerRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_queue::{AcceptStatus, Queue, QueueName, Redis};
@@ -322,7 +323,7 @@ fn outcome_of(settlement: Settlement) -> anyhow::Result<Outcome> {
 #[expect(clippy::unwrap_used, reason = "the text is an event id")]
 fn job(row: RowKey) -> Job {
     Job {
-        key: JobKey::of_row(row),
+        key: JobKey::Row(row),
         attempts: 0,
         crashes: 0,
         covers: Seq::ZERO,

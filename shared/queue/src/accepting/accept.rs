@@ -15,8 +15,8 @@ use crate::server::keys::Keys;
 use crate::server::scripts::{ACCEPT, Call};
 use crate::{Queue, QueueError, Redis, short_id};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, RowKey, SourceName};
-use passerelle_model::job::{EventKinds, JobKey};
+use passerelle_model::id::{EventId, JobKey, RowKey, SourceName};
+use passerelle_model::job::EventKinds;
 use passerelle_model::time::Timestamp;
 
 /// How long a delivery is remembered, so that its repetition is recognised (spec A2).
@@ -93,7 +93,7 @@ impl Queue {
 
 /// An event of our own making about one row.
 pub(crate) fn forced_event(row: RowKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
-    forced_event_of(&JobKey::of_row(row), source, id, payload)
+    forced_event_of(&JobKey::Row(row), source, id, payload)
 }
 /// An event of our own making: one job that can be asked for.
 pub(crate) fn forced_event_of(job: &JobKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
@@ -143,7 +143,7 @@ pub(crate) struct Origin {
 impl Prepared {
     pub(crate) fn new(event: &NewEvent, origin: Option<Origin>) -> Result<Self, QueueError> {
         let row_key = |item: &Item| match (&item.disposition, event.table, item.row) {
-            (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::of_row(RowKey { table, row })),
+            (Disposition::Sync, Some(table), Some(row)) => Some(JobKey::Row(RowKey { table, row })),
             (Disposition::Job(job), ..) => Some(job.clone()),
             _ => None,
         };
@@ -274,7 +274,7 @@ impl Prepared {
     fn write(&self, call: &mut Call) {
         call.arg(&self.event).arg(self.jobs.len());
         for job in &self.jobs {
-            call.arg(job.as_str());
+            call.arg(job.to_string());
         }
         let Some(origin) = &self.origin else {
             call.arg("");

@@ -11,10 +11,9 @@ use crate::letters::{DeadLetter, encode_letter};
 use crate::working::ending::{POISON, poison};
 use crate::{Queue, QueueError};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, RowId, RowKey, SourceName, TableId};
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::Seq;
+use passerelle_model::id::{EventId, JobKey, RowId, RowKey, SourceName, TableId};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// Most tasks that one step adopts.

@@ -10,8 +10,9 @@ use crate::ledger_stream::encode_fact;
 use crate::server::keys::Keys;
 use crate::server::scripts::{DISCARD, WEIGH};
 use crate::{Queue, QueueError, QueueName, Redis};
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::{FailureRecord, LedgerRecord, Seq};
+use passerelle_model::id::JobKey;
+use passerelle_model::ledger::{FailureRecord, LedgerRecord};
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// Most letters that one call to Redis touches, so that it never blocks others for long.
@@ -236,7 +237,7 @@ impl Queue {
 }
 
 fn replay_of(letter: &DeadLetter, (by, why): (&str, &str)) -> Result<Option<Prepared>, QueueError> {
-    if !letter.job.can_be_asked_for() {
+    if !letter.job.can_be_requested() {
         return Ok(None);
     }
     let payload = json!({ "replayed_by": by, "why": why, "letter": letter.id })

@@ -6,8 +6,8 @@ use crate::letters::{DeadLetter, encode_letter};
 use crate::server::scripts::Call;
 use crate::working::fetch::Unreadable;
 use crate::working::lease::HeldLease;
-use passerelle_model::id::{EventId, ProcessName};
-use passerelle_model::job::{Job, JobKey};
+use passerelle_model::id::{EventId, JobKey, ProcessName};
+use passerelle_model::job::Job;
 use passerelle_model::ledger::{AttemptRecord, FailureClass, FailureRecord, LedgerRecord, Settlement, Step, Verdict};
 use passerelle_model::time::Timestamp;
 

@@ -9,7 +9,7 @@ use crate::working::record;
 use crate::{BackendSettings, Queue, QueueError, short_id};
 use passerelle_model::id::ProcessName;
 use passerelle_model::job::Job;
-use passerelle_model::ledger::Seq;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// Most jobs that one call takes.

@@ -11,9 +11,9 @@
 
 use std::str::FromStr;
 
-use passerelle_model::id::EventId;
-use passerelle_model::job::{EventKinds, Job, JobKey};
-use passerelle_model::ledger::Seq;
+use passerelle_model::id::{EventId, JobKey};
+use passerelle_model::job::{EventKinds, Job};
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// Who has a running job.

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::working::record;
 use crate::{Queue, QueueError};
-use passerelle_model::id::ProcessName;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{JobKey, ProcessName};
 use passerelle_model::time::Timestamp;
 
 /// How long a sign of life counts. A worker gives three in this time.

@@ -63,7 +63,7 @@ async fn taken_in_a_ramp() -> anyhow::Result<Vec<f64>> {
     eventually("the ramp is nearly over", async || {
         for worker in &mut workers {
             while let Ok(job) = worker.jobs.try_recv() {
-                let key = job.job().key.as_str().to_owned();
+                let key = job.job().key.to_string();
                 let record: String = world
                     .ask(redis::cmd("HGET").arg("{bridge}:sync:records").arg(key))
                     .await

@@ -105,7 +105,7 @@ async fn a_task_with_unreadable_arguments_is_a_dead_letter_and_stops_nobody() {
     worker.stop().await.unwrap();
     let letters = world.queue.dead_letters(None, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
-    assert!(letters[0].job.as_str().starts_with("apalis/"));
+    assert!(letters[0].job.to_string().starts_with("apalis/"));
     assert!(letters[0].failure.body.as_ref().unwrap().contains("table"));
     assert_eq!(world.each_item_ended_once().await.unwrap(), 2);
 }

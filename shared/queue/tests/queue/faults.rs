@@ -121,7 +121,10 @@ async fn a_handler_that_panics_three_times_makes_a_dead_letter_and_harms_no_neig
     world.drained().await;
     worker.stop().await.unwrap();
     let letter = &world.queue.dead_letters(None, 10).await.unwrap()[0];
-    assert_eq!((letter.reason.as_str(), letter.job.as_str()), ("poison", "t12/r13"));
+    assert_eq!(
+        (letter.reason.as_str(), letter.job.to_string().as_str()),
+        ("poison", "t12/r13")
+    );
     assert!(letter.failure.message.contains("panicked"), "{:?}", letter.failure);
     assert_eq!(world.crashes().await.unwrap(), 2);
     assert_eq!(world.each_item_ended_once().await.unwrap(), 6);

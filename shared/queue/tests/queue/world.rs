@@ -8,8 +8,9 @@ use apalis::prelude::*;
 use passerelle_model::config::RedisSettings;
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId, WebhookId};
-use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Settlement, Verdict};
+use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, QueueStats, Redis};
 use test_support::{TestRedis, eventually};
@@ -153,7 +154,7 @@ impl World {
                         if matches!(attempt.verdict, Verdict::Done(_) | Verdict::Bury { .. }) =>
                     {
                         let before = open.len();
-                        open.retain(|(row, seq)| row != attempt.job.as_str() || *seq > attempt.covers);
+                        open.retain(|(row, seq)| *row != attempt.job.to_string() || *seq > attempt.covers);
                         anyhow::ensure!(open.len() < before, "{} ended although nothing was open", attempt.job);
                     }
                     _ => {}

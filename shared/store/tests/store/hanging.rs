@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use futures::future::join_all;
 use passerelle_model::config::StoreSettings;
 use passerelle_model::id::{PageId, RowKey, Slot};
-use passerelle_model::ledger::Seq;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Link, Store, StoreError};
 use sqlx::{Connection as _, Executor as _};

@@ -1,11 +1,9 @@
 //! Facts as the queue writes them, built by hand.
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::{
-    AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Seq, Step, Verdict,
-};
+use passerelle_model::id::{EventId, JobKey, ProcessName, RowId, RowKey, SourceName, TableId, WebhookId};
+use passerelle_model::ledger::{AttemptRecord, FailureClass, FailureRecord, LedgerEntry, LedgerRecord, Step, Verdict};
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 /// The stream's clock at its first entry.
@@ -73,7 +71,7 @@ pub(crate) fn accepted(n: i64, event: &str, rows: &[(u64, Disposition)]) -> anyh
 /// One attempt at a row's job.
 pub(crate) fn attempt(n: i64, row: RowKey, covers: i64, verdict: Verdict) -> anyhow::Result<LedgerRecord> {
     Ok(LedgerRecord::Attempt(AttemptRecord {
-        job: JobKey::of_row(row),
+        job: JobKey::Row(row),
         covers: seq(covers),
         attempt: 1,
         worker: ProcessName::parse("worker-1")?,

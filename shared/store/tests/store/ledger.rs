@@ -107,7 +107,7 @@ async fn a_job_that_is_given_up_is_the_answer_to_all_its_events(#[case] database
     };
     let by = "operator".to_owned();
     let letter = "letter-1".to_owned();
-    let job = passerelle_model::job::JobKey::of_row(row(5).unwrap());
+    let job = passerelle_model::id::JobKey::Row(row(5).unwrap());
     let discarded = LedgerRecord::Discarded {
         letter,
         job,

@@ -2,8 +2,8 @@
 
 use crate::databases::Database;
 use passerelle_model::config::Channel;
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::Seq;
+use passerelle_model::id::JobKey;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{EventPlace, NoticeState, StoredNotice};
 use rstest::rstest;

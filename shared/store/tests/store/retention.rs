@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 use passerelle_model::config::Channel;
 use passerelle_model::event::Disposition::{Closed, Sync};
-use passerelle_model::id::{EventId, PageId, Slot};
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::{LedgerEntry, LedgerRecord, Seq, Verdict};
+use passerelle_model::id::{EventId, JobKey, PageId, Slot};
+use passerelle_model::ledger::{LedgerEntry, LedgerRecord, Verdict};
 use passerelle_model::outcome::Outcome;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{EventPlace, Link, NoticeState, Store, StoredNotice};
 use rstest::rstest;
@@ -61,7 +61,7 @@ async fn notices(store: &Store) -> anyhow::Result<Vec<String>> {
     let stored = store.latest_notices(None, 100).await?;
     let mut names: Vec<String> = stored
         .iter()
-        .filter_map(|notice| Some(notice.id.as_str().split('/').nth(1)?.to_owned()))
+        .filter_map(|notice| Some(notice.id.to_string().split('/').nth(1)?.to_owned()))
         .collect();
     names.sort();
     Ok(names)
@@ -95,7 +95,7 @@ fn dead(n: i64, of: u64) -> anyhow::Result<LedgerEntry> {
 async fn write_history(store: &Store) -> anyhow::Result<()> {
     let discarded = LedgerRecord::Discarded {
         letter: "letter".to_owned(),
-        job: JobKey::of_row(row(5)?),
+        job: JobKey::Row(row(5)?),
         by: "operator".to_owned(),
         why: "obsolete".to_owned(),
         at: at(14),

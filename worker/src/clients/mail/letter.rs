@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -81,7 +81,7 @@ pub(super) fn compose(
 }
 
 fn message_id(key: &JobKey, from: &Mailbox) -> String {
-    let digest = hex::encode(Sha256::digest(key.as_str()));
+    let digest = hex::encode(Sha256::digest(key.to_string()));
     let short = digest.get(..32).unwrap_or(&digest);
     format!("<{short}@{}>", from.email.domain())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passerelle_model::ledger::Seq;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Store, StoreError};
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use passerelle_model::job::JobKey;
-use passerelle_model::ledger::Seq;
+use passerelle_model::id::JobKey;
+use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::Queue;
 
@@ -30,7 +30,7 @@ impl Letters {
     /// Writes into each finding the letter that its row has, if one speaks for it.
     pub(super) async fn mark(&mut self, context: &Context, findings: &mut [Finding]) -> Result<(), Failure> {
         for finding in findings.iter_mut().filter(|finding| finding.reason.can_be_mended()) {
-            let job = JobKey::of_row(finding.row);
+            let job = JobKey::Row(finding.row);
             let known = match &mut self.known {
                 Some(known) => known,
                 empty => empty.insert(latest(&context.queue).await?),

@@ -42,7 +42,7 @@ pub(super) async fn switched_on(context: &Context, off: &SwitchedOff<'_>) -> Res
         "webhook {} of the table {} was switched off ({}); the rows of the gap are compared with their pages",
         off.webhook, off.table.name, off.since
     );
-    context.queue.note_act(&on, "switched_on", (WATCH, &why)).await?;
+    context.queue.note_act(&on, "switched_on", WATCH, &why).await?;
     admin(context, off, Aftermath::On).await
 }
 

@@ -4,7 +4,7 @@
 //! The first look only learns what is there: shares that existed before the bridge came are no news.
 
 use passerelle_model::event::EventKind;
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         let name = format!("share-{}", share.id);
         let event = event(
             (&name, EventKind::Created),
-            JobKey::of_share(&share.id),
+            JobKey::Share(share.id.clone()),
             payload.to_string(),
         );
         let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;

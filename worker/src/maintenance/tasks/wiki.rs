@@ -2,8 +2,7 @@
 
 use passerelle_model::config::{BodyUpdates, RowAction};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, SourceName};
-use passerelle_model::job::JobKey;
+use passerelle_model::id::{EventId, InvalidId, JobKey, SourceName};
 use passerelle_model::time::Timestamp;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -66,7 +65,7 @@ async fn ask(context: &Context, page: &Page, state: &str) -> Result<(), Failure>
     let payload = json!({"page_id": page.id, "title": page.title, "found_by": "label"});
     let event = event(
         (&id, EventKind::Updated),
-        JobKey::of_page(&page.id),
+        JobKey::Page(page.id.clone()),
         payload.to_string(),
     );
     let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! What the templates make of notices.
 
-use passerelle_model::job::JobKey;
+use passerelle_model::id::JobKey;
 use serde_json::{Value, json};
 
 use super::*;

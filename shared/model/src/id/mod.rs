@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use job_key::{ForeignKey, JobKey, NoticeId, Subject};
+
 /// Why a text is not the id that it claims to be. Safe to show to the sender: it never quotes the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
@@ -79,6 +81,9 @@ macro_rules! text_id {
         }
     };
 }
+
+// Behind the macro, which it uses.
+mod job_key;
 
 text_id!(
     /// The sender's id of an event. Baserow shares one over webhooks and pages: never a key by itself (see [`crate::event::DeliveryKey`]).
