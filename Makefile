@@ -129,6 +129,10 @@ docs: ## the API documentation, without a single warning, and every link of the 
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items --all-features
 	@scripts/links
 
+settings: ## write .env.example and docs/SETTINGS.md from the table of settings
+	@$(PROGRAM) settings --env-example > .env.example
+	@$(PROGRAM) settings --markdown > docs/SETTINGS.md
+
 deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
 	@cargo deny --all-features check bans licenses sources
 
@@ -154,5 +158,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs deny bench ci \
+.PHONY: help demo test test-faults run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs settings deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -1,4 +1,4 @@
-//! An age in its largest unit: how long ago something was, at a glance.
+//! An age in its largest unit, at a glance.
 
 use std::time::Duration;
 

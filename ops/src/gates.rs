@@ -1,38 +1,66 @@
-//! `gates`: which targets get no calls at present and why; and stopping, ramping or releasing a gate by hand.
+//! `gates`: which targets get no calls at present and why; and stopping, ramping or releasing a
+//! gate by hand.
 
 use std::fmt::Write as _;
 
-use passerelle_model::id::ProcessName;
-use passerelle_queue::gate::{GateName, GatePolicy, GateState, GateStatus, Gates, Incident, Operation};
+use clap::{Args, Subcommand};
+use passerelle_queue::gate::{GateName, GateState, GateStatus, Incident, Operation};
 use serde::Serialize;
 
-use crate::Console;
-use crate::bridge::Bridge;
-use crate::cli::{ByHand, GatesVerb};
+use crate::arguments::By;
+use crate::console::Console;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// How many incidents are shown.
 const INCIDENTS_SHOWN: usize = 10;
 
-/// The answer.
+/// `gates …`.
+#[derive(Debug, Subcommand)]
+pub enum GatesVerb {
+    /// Stops all jobs that need it, until you ramp or release it.
+    #[command(after_help = "Example: passerelle gates stop docmost:write --why \"upgrade\"")]
+    Stop(ByHand),
+    /// Lets jobs through slowly, as after a recovery.
+    #[command(after_help = "Example: passerelle gates ramp docmost:write --why \"upgrade done\"")]
+    Ramp(ByHand),
+    /// Lets jobs through at once, without a ramp: what waits is sent as fast as the workers can.
+    #[command(after_help = "Example: passerelle gates release docmost:write --why \"it works again\"")]
+    Release(ByHand),
+    /// The former word for `stop`.
+    #[command(hide = true, after_help = "Example: passerelle gates close docmost:write --why \"upgrade\"")]
+    Close(ByHand),
+    /// The former word for `release`.
+    #[command(hide = true, after_help = "Example: passerelle gates open docmost:write --why \"it works again\"")]
+    Open(ByHand),
+}
+
+/// Which gate, who and why.
+#[derive(Debug, Args)]
+pub struct ByHand {
+    /// docmost:write, docmost:read, docmost:login, baserow:read, baserow:write, smtp, slack or
+    /// store.
+    #[arg(value_parser = parse)]
+    pub gate: GateName,
+    /// Why; kept in the ledger and in the list of incidents.
+    #[arg(long)]
+    pub why: String,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
+
 #[derive(Debug, Serialize)]
 struct Shown {
     gates: Vec<GateStatus>,
-    /// Jobs of the sync queue that wait, whatever for.
+    /// Jobs of the sync queue that wait, for whatever reason.
     waiting: u64,
     /// The latest, newest first.
     incidents: Vec<Incident>,
 }
 
-/// Shows the gates, after changing one if asked to. `policy` gives the ramp its length and rate.
-pub async fn run(
-    bridge: &Bridge,
-    (verb, policy): (Option<GatesVerb>, GatePolicy),
-    user: Option<String>,
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
-    let gates = Gates::new(bridge.redis.clone(), ProcessName::unique("operator"), policy);
+/// Shows the gates, after operating one if asked to.
+pub async fn run(operator: &Operator, verb: Option<GatesVerb>, console: &mut Console) -> Result<(), Trouble> {
     if let Some(verb) = verb {
         let (operation, hand, former) = match verb {
             GatesVerb::Stop(hand) => (Operation::Stop, hand, None),
@@ -43,44 +71,38 @@ pub async fn run(
         };
         if let Some(former) = former {
             let now = operation.as_str();
-            console.complain(&format!(
+            console.note(&format!(
                 "`gates {former}` is called `gates {now}` now; the next release no longer knows the former word"
             ));
         }
-        operate((bridge, &gates), operation, hand, user).await?;
+        operate(operator, operation, hand).await?;
     }
-    let stats = bridge.queue.stats().await?;
+    let (gates, stats) = (operator.gates(), operator.queue.stats().await?);
     let shown = Shown {
         gates: gates.list().await?,
         waiting: stats.active + stats.scheduled,
         incidents: gates.incidents(INCIDENTS_SHOWN).await?,
     };
-    console.tell(json, &shown, in_words)
+    console.answer(&shown, in_words)
 }
 
-async fn operate(
-    (bridge, gates): (&Bridge, &Gates),
-    operation: Operation,
-    hand: ByHand,
-    user: Option<String>,
-) -> Result<(), Trouble> {
+async fn operate(operator: &Operator, operation: Operation, hand: ByHand) -> Result<(), Trouble> {
     let why = hand.why.trim();
     if why.is_empty() {
-        return Err(Trouble::Usage(
-            "give a reason with --why: the ledger and the list of incidents keep it".to_owned(),
-        ));
+        let advice = "give a reason with --why: the ledger and the list of incidents keep it";
+        return Err(Trouble::Usage(advice.to_owned()));
     }
-    let by = hand.by.who(user)?;
-    gates.operate(hand.gate, operation, &by, why).await?;
+    let by = operator.acting(hand.by)?;
+    operator.gates().operate(hand.gate, operation, &by, why).await?;
     let gate = format!("gate/{}", hand.gate);
-    Ok(bridge.queue.note_act(&gate, operation.as_str(), &by, why).await?)
+    Ok(operator.queue.note_act(&gate, operation.as_str(), &by, why).await?)
 }
 
 /// A gate's name on the command line.
-pub fn parse(text: &str) -> Result<GateName, String> {
+fn parse(text: &str) -> Result<GateName, String> {
     GateName::parse(text).ok_or_else(|| {
         let names: Vec<&str> = GateName::ALL.into_iter().map(GateName::as_str).collect();
-        format!("there is no gate {text:?}; there are {}", names.join(", "))
+        format!("there is no gate {text:?}; the gates are {}", names.join(", "))
     })
 }
 

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::process::ExitCode;
 
 use passerelle_model::config::Reader;
+use passerelle_ops::Console;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -11,17 +12,13 @@ async fn main() -> ExitCode {
     // Fails only if a provider is installed already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let interrupted = stop.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            told.cancel();
+            interrupted.cancel();
         }
     });
-    let mut console = passerelle_ops::Console {
-        out: Box::new(stdout()),
-        err: Box::new(stderr()),
-        is_terminal: stdout().is_terminal(),
-        stop,
-    };
+    let is_terminal = stdout().is_terminal();
+    let mut console = Console::new(Box::new(stdout()), Box::new(stderr()), is_terminal, stop);
     ExitCode::from(passerelle_ops::run(std::env::args_os(), Reader::from_process(), &mut console).await)
 }

@@ -1,4 +1,4 @@
-//! `notices`: what people were told, what waits, what could not be sent; and sending it again.
+//! `notices`: messages to people by mail and Slack: sent, waiting, failed; and sending one again.
 
 use std::fmt::Write as _;
 
@@ -10,22 +10,22 @@ use passerelle_queue::QueueName;
 use passerelle_store::{NoticeState, StoredNotice};
 use serde::Serialize;
 
-use crate::Console;
 use crate::age::in_largest_unit;
-use crate::bridge::Bridge;
-use crate::cli::By;
+use crate::arguments::By;
+use crate::console::Console;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// `notices`.
 #[derive(Debug, Args)]
 pub struct Notices {
-    /// Sends again; without it the notices are only shown.
+    /// Sends one again. Without it the notices are only listed.
     #[command(subcommand)]
     pub verb: Option<NoticesVerb>,
-    /// Only those in this state.
+    /// Only notices in this state.
     #[arg(long, value_enum)]
     pub state: Option<State>,
-    /// How many of the latest to show.
+    /// The number of notices to show, newest first.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
 }
@@ -33,7 +33,7 @@ pub struct Notices {
 /// `notices …`.
 #[derive(Debug, Subcommand)]
 pub enum NoticesVerb {
-    /// Sends a notice that failed, or whose channel was off.
+    /// Sends a notice that failed or whose channel was off.
     #[command(after_help = "Example: passerelle notices retry notice/e1/capacity/mail")]
     Retry {
         /// Its id, as `passerelle notices` shows it.
@@ -55,9 +55,9 @@ pub enum State {
     Waiting,
     /// Sent.
     Sent,
-    /// Its channel was not set up.
+    /// Not sent: its channel is not set up.
     Off,
-    /// It can never be sent as it is.
+    /// Cannot be sent as it is.
     Failed,
 }
 
@@ -84,45 +84,39 @@ struct Retried {
 }
 
 /// Shows the latest notices, or sends one again.
-pub async fn run(
-    bridge: &Bridge,
-    verb: Notices,
-    user: Option<String>,
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
+pub async fn run(operator: &Operator, verb: Notices, console: &mut Console) -> Result<(), Trouble> {
     if let Some(NoticesVerb::Retry { id, why, by }) = verb.verb {
-        let by = by.who(user)?;
-        return retry(bridge, (id, (&by, why.trim())), json, console).await;
+        let by = operator.acting(by)?;
+        return retry(operator, id, &by, why.trim(), console).await;
     }
-    let notices = bridge
-        .store
+    let notices = operator
+        .store()
+        .await?
         .latest_notices(verb.state.map(Into::into), verb.limit)
         .await?;
-    console.tell(json, &Shown { notices }, |shown| {
-        in_words(&shown.notices, Timestamp::now())
-    })
+    console.answer(&Shown { notices }, |shown| in_words(&shown.notices, Timestamp::now()))
 }
 
 async fn retry(
-    bridge: &Bridge,
-    (id, who): (JobKey, (&str, &str)),
-    json: bool,
+    operator: &Operator,
+    id: JobKey,
+    by: &str,
+    why: &str,
     console: &mut Console,
 ) -> Result<(), Trouble> {
-    let Some(notice) = bridge.store.notice(&id).await? else {
+    let store = operator.store().await?;
+    let Some(notice) = store.notice(&id).await? else {
         return Err(Trouble::NotFound(format!(
-            "there is no notice {id}: see `passerelle notices`"
+            "there is no notice {id}; `passerelle notices` lists those there are"
         )));
     };
     if notice.state == NoticeState::Sent {
         return Err(Trouble::Failed(format!(
-            "the notice {id} was sent already: nobody is told twice"
+            "the notice {id} was already sent: a notice is sent once"
         )));
     }
-    bridge.queue.note_act(&id.to_string(), "retried", who.0, who.1).await?;
-    bridge
-        .store
+    operator.queue.note_act(&id.to_string(), "retried", by, why).await?;
+    store
         .end_notice(&id, (NoticeState::Waiting, None), Timestamp::now())
         .await?;
     let queue = match notice.channel {
@@ -130,12 +124,9 @@ async fn retry(
         Channel::Slack => QueueName::Slack,
     };
     let event = EventId::parse("retry").map_err(|error| Trouble::Failed(error.to_string()))?;
-    bridge.queue_of(queue).enqueue(&id, &event).await?;
-    console.tell(json, &Retried { id, retried: true }, |retried| {
-        format!(
-            "{} waits to be sent; `passerelle notices` tells whether it was.",
-            retried.id
-        )
+    operator.queue_of(queue).enqueue(&id, &event).await?;
+    console.answer(&Retried { id, retried: true }, |retried| {
+        format!("{} is queued; `passerelle notices` shows when it is sent.", retried.id)
     })
 }
 

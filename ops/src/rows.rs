@@ -1,4 +1,5 @@
-//! A row as people name it, and which row that is. The ledger knows tables by number only; a table's name is asked of Baserow.
+//! A row as people name it. The ledger knows tables by number only; Baserow knows which number a
+//! name has.
 
 use passerelle_model::config::{BaserowSettings, Reader};
 use passerelle_model::id::{ProcessName, RowId, RowKey, TableId};
@@ -24,9 +25,9 @@ pub enum RowName {
 }
 
 impl RowName {
-    /// Reads any spelling.
+    /// Reads any spelling; the error lists them.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no row; give one such as projet/42, t2/r42 or 2/42");
+        let wrong = || format!("{text:?} is not a row; write projet/42, t2/r42 or 2/42");
         let (table, row) = text.rsplit_once('/').ok_or_else(wrong)?;
         let row: RowId = row.strip_prefix('r').unwrap_or(row).parse().map_err(|_| wrong())?;
         let table = table.trim();
@@ -40,7 +41,7 @@ impl RowName {
         Ok(Self::Named { table, row })
     }
 
-    /// The row; asks Baserow where it is named.
+    /// The row's key; needs Baserow where the table is named.
     pub async fn resolve(&self, source: &Source, redis: &Redis) -> Result<RowKey, Trouble> {
         match self {
             Self::Numbers(row) => Ok(*row),
@@ -57,14 +58,14 @@ pub fn table_number(text: &str) -> Option<TableId> {
     text.strip_prefix('t').unwrap_or(text).parse().ok()
 }
 
-/// Baserow, where names are asked for.
+/// Baserow, where tables are named.
 #[derive(Debug)]
 pub struct Source {
     settings: Option<BaserowSettings>,
 }
 
 impl Source {
-    /// Reads `BASEROW_*` if they are set: verbs that need no names do without.
+    /// Reads `BASEROW_*` if they are set: most verbs work without.
     pub fn read(reader: &mut Reader) -> Self {
         let is_set = ["BASEROW_URL", "BASEROW_TOKEN"]
             .iter()
@@ -78,7 +79,7 @@ impl Source {
     pub async fn table(&self, name: &str, redis: &Redis) -> Result<TableId, Trouble> {
         let Some(settings) = &self.settings else {
             let advice = "set BASEROW_URL and BASEROW_TOKEN, or give the table's number (from Baserow's address bar)";
-            return Err(Trouble::Usage(format!("to know which table {name:?} is, {advice}")));
+            return Err(Trouble::Usage(format!("to look up the table {name:?}, {advice}")));
         };
         let gates = Gates::new(redis.clone(), ProcessName::unique("operator"), GatePolicy::default());
         let baserow = Baserow::new(settings, gates).map_err(|error| Trouble::Failed(error.to_string()))?;
@@ -97,14 +98,14 @@ pub(crate) fn one_table(name: &str, tables: &[Table]) -> Result<TableId, Trouble
             let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             let known = known.join(", ");
             Err(Trouble::NotFound(format!(
-                "BASEROW_TOKEN sees no table {name:?}; it sees: {known}"
+                "BASEROW_TOKEN cannot see a table {name:?}; it sees: {known}"
             )))
         }
         several => {
             let numbers: Vec<String> = several.iter().map(|table| format!("t{}", table.id)).collect();
             let numbers = numbers.join(", ");
             Err(Trouble::Usage(format!(
-                "several tables are named {name:?}: give the number, one of {numbers}"
+                "several tables are named {name:?}: give the number instead, one of {numbers}"
             )))
         }
     }

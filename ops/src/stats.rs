@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use passerelle_model::config::DeadLetterSettings;
+use clap::Args;
 use passerelle_queue::loops::Parked;
 use passerelle_queue::{DeadLoad, Pause};
 use passerelle_store::Counts;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
-use crate::Console;
-use crate::bridge::{Bridge, Freshness};
-use crate::cli;
+use crate::console::Console;
+use crate::operator::{Freshness, Operator};
 use crate::trace::parked_in_words;
 use crate::trouble::Trouble;
 
@@ -21,6 +20,14 @@ use crate::trouble::Trouble;
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Most parked rows that are named.
 const MOST_PARKED: usize = 20;
+
+/// `stats`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StatsVerb {
+    /// Refresh every second, until Ctrl-C.
+    #[arg(long)]
+    pub watch: bool,
+}
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -31,7 +38,7 @@ struct Stats {
     /// Items that are neither open nor ended; always 0 in a sound ledger.
     missing: i64,
     unreadable_records: i64,
-    /// Rows that go in circles and are left alone for a while.
+    /// Rows that the loop guard has parked.
     parked: Vec<Parked>,
     #[serde(flatten)]
     freshness: Freshness,
@@ -39,7 +46,7 @@ struct Stats {
 
 #[derive(Debug, Serialize)]
 struct QueueNumbers {
-    active: u64,
+    queued: u64,
     running: u64,
     scheduled: u64,
     /// The dead letters of all queues.
@@ -54,16 +61,11 @@ struct QueueNumbers {
     paused: Option<Pause>,
 }
 
-/// Shows the numbers once, or each second until told to stop; fails if items are missing.
-pub async fn run(
-    bridge: &Bridge,
-    (verb, dead_letters): (&cli::Stats, DeadLetterSettings),
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
+/// Shows the numbers once, or every second until Ctrl-C. Fails if items are missing.
+pub async fn run(operator: &Operator, verb: &StatsVerb, console: &mut Console) -> Result<(), Trouble> {
     if !verb.watch {
-        let stats = look(bridge, dead_letters).await?;
-        console.tell(json, &stats, in_words)?;
+        let stats = look(operator).await?;
+        console.answer(&stats, in_words)?;
         return verdict(&stats);
     }
     let stop = console.stop.clone();
@@ -75,37 +77,38 @@ pub async fn run(
             () = stop.cancelled() => return Ok(()),
         }
         // A moment without Redis is worth seeing, and no reason to stop watching.
-        match look(bridge, dead_letters).await {
+        match look(operator).await {
             Ok(stats) => {
-                console.redraw(json)?;
-                console.tell(json, &stats, in_words)?;
+                console.redraw()?;
+                console.answer(&stats, in_words)?;
             }
-            Err(trouble) => console.complain(&trouble.to_string()),
+            Err(trouble) => console.note(&trouble.to_string()),
         }
     }
 }
 
-async fn look(bridge: &Bridge, dead_letters: DeadLetterSettings) -> Result<Stats, Trouble> {
-    let freshness = bridge.catch_up().await;
-    let queue = bridge.queue.stats().await?;
-    let loads = bridge.redis.dead_loads().await?;
+async fn look(operator: &Operator) -> Result<Stats, Trouble> {
+    let freshness = operator.catch_up().await;
+    let queue = operator.queue.stats().await?;
+    let loads = operator.redis.dead_loads().await?;
     let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
-    let counts = bridge.store.counts().await?;
+    let store = operator.store().await?;
+    let counts = store.counts().await?;
     Ok(Stats {
         queue: QueueNumbers {
-            active: queue.active,
+            queued: queue.active,
             running: queue.running,
             scheduled: queue.scheduled,
             dead: load.letters,
             dead_by_queue: loads.into_iter().map(|(name, load)| (name.as_str(), load)).collect(),
             dead_bytes: load.bytes,
-            dead_budget_bytes: dead_letters.budget_bytes,
+            dead_budget_bytes: operator.dead_letters.budget_bytes,
             ledger_backlog: queue.ledger_backlog,
             paused: queue.paused,
         },
         missing: counts.missing(),
-        unreadable_records: bridge.store.unreadable_records().await?,
-        parked: bridge.loops.list(MOST_PARKED).await?,
+        unreadable_records: store.unreadable_records().await?,
+        parked: operator.loops.list(MOST_PARKED).await?,
         counts,
         freshness,
     })
@@ -115,15 +118,16 @@ fn verdict(stats: &Stats) -> Result<(), Trouble> {
     if stats.missing == 0 {
         return Ok(());
     }
-    let advice = "the ledger does not add up: keep the store's file as it is, and report it";
+    let advice = "the ledger does not add up: keep the database as it is, and report this output";
     Err(Trouble::Failed(advice.to_owned()))
 }
 
 fn in_words(stats: &Stats) -> String {
     let queue = &stats.queue;
     let mut text = format!(
-        "Queue\n  ready      {:>8}\n  running    {:>8}\n  waiting    {:>8}   for the time of their next attempt\n  dead       {:>8}   passerelle dead list\n",
-        queue.active, queue.running, queue.scheduled, queue.dead
+        "Queue\n  queued     {:>8}\n  running    {:>8}\n  scheduled  {:>8}   for their next attempt\n  dead       \
+         {:>8}   passerelle dead list\n",
+        queue.queued, queue.running, queue.scheduled, queue.dead
     );
     for (name, load) in queue.dead_by_queue.iter().filter(|_| queue.dead > 0) {
         let _ = writeln!(text, "    {name:<6}   {:>8}", load.letters);
@@ -132,13 +136,13 @@ fn in_words(stats: &Stats) -> String {
         let (bytes, budget) = (queue.dead_bytes, queue.dead_budget_bytes);
         let _ = writeln!(
             text,
-            "  The dead letters of all queues weigh {bytes} bytes, above their budget of {budget}: replay or discard them."
+            "  The dead letters hold {bytes} bytes, more than their budget of {budget}: replay or discard them."
         );
     }
     if let Some(Pause { since, by, why }) = &queue.paused {
         let _ = writeln!(
             text,
-            "  Paused since {since} by {by} ({why}): nothing is taken until `passerelle resume`."
+            "  Paused since {since} by {by} ({why}): no job is taken until `passerelle resume`."
         );
     }
     for parked in &stats.parked {
@@ -147,7 +151,7 @@ fn in_words(stats: &Stats) -> String {
     let counts = &stats.counts;
     let _ = write!(
         text,
-        "\nLedger\n  deliveries {:>8}   and {} that came again\n  items      {:>8}   one per row of a delivery\n",
+        "\nLedger\n  deliveries {:>8}   and {} duplicates\n  items      {:>8}   one per row of each delivery\n",
         counts.deliveries, counts.duplicates, counts.items
     );
     for (outcome, items) in &counts.outcomes {
@@ -168,7 +172,7 @@ fn in_words(stats: &Stats) -> String {
     if stats.unreadable_records > 0 {
         let _ = writeln!(
             text,
-            "  {} records could not be read; they are kept in the table unreadable_records.",
+            "  {} records could not be read; the table unreadable_records keeps them.",
             stats.unreadable_records
         );
     }

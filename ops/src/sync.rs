@@ -2,21 +2,39 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::outcome::Outcome;
 use passerelle_store::EventStory;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
-use crate::Console;
-use crate::bridge::Bridge;
-use crate::cli::SyncRow;
-use crate::rows::Source;
+use crate::arguments::By;
+use crate::console::Console;
+use crate::operator::Operator;
+use crate::rows::RowName;
 use crate::trace::story_in_words;
 use crate::trouble::Trouble;
 
 /// How often to look whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncRow {
+    /// The row: projet/42, t2/r42 or 2/42. A table's name needs BASEROW_URL and BASEROW_TOKEN.
+    #[arg(value_parser = RowName::parse)]
+    pub row: RowName,
+    /// Wait for the end and show the outcome. Ctrl-C ends the wait, not the sync.
+    #[arg(long)]
+    pub wait: bool,
+    /// Why; kept in the ledger.
+    #[arg(long, default_value = "requested by hand")]
+    pub why: String,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -24,72 +42,67 @@ struct Forced {
     row: RowKey,
     /// The new event, by which it can be traced.
     event: EventId,
-    /// What it waits for, where that is known.
+    /// Why it may not begin at once.
     notes: Vec<String>,
     /// With `--wait`: how it went.
     #[serde(skip_serializing_if = "Option::is_none")]
     story: Option<EventStory>,
 }
 
-/// Asks for the sync; with `--wait` tells how it ended, and fails unless the page now equals the row.
-pub async fn run(
-    bridge: &Bridge,
-    (verb, source): (SyncRow, &Source),
-    user: Option<String>,
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
-    let by = verb.by.who(user)?;
-    let row = verb.row.resolve(source, &bridge.redis).await?;
-    let event = bridge.queue.force(row, &by, verb.why.trim()).await?;
+/// Requests the sync. With `--wait` it shows the outcome, and fails unless the page now equals the
+/// row.
+pub async fn run(operator: &Operator, verb: SyncRow, console: &mut Console) -> Result<(), Trouble> {
+    let by = operator.acting(verb.by)?;
+    let row = verb.row.resolve(&operator.source, &operator.redis).await?;
+    let event = operator.queue.force(row, &by, verb.why.trim()).await?;
     let mut forced = Forced {
         row,
         event,
-        notes: notes(bridge).await?,
+        notes: notes(operator).await?,
         story: None,
     };
     if !verb.wait {
-        return console.tell(json, &forced, in_words);
+        return console.answer(&forced, in_words);
     }
     for note in &forced.notes {
-        console.complain(note);
+        console.note(note);
     }
     let stop = console.stop.clone();
     tokio::select! {
-        story = ended(bridge, &forced.event) => forced.story = Some(story?),
-        () = stop.cancelled() => console.complain("No longer waiting; the sync goes on."),
+        story = ended(operator, &forced.event) => forced.story = Some(story?),
+        () = stop.cancelled() => console.note("Stopped waiting; the sync continues."),
     }
-    console.tell(json, &forced, in_words)?;
+    console.answer(&forced, in_words)?;
     match forced.story.as_ref().map(outcome) {
         Some(Some(Outcome::Synced | Outcome::NoChange | Outcome::Superseded | Outcome::Echo)) => Ok(()),
         Some(Some(other)) => Err(Trouble::Failed(format!("it ended as {other}"))),
         Some(None) | None => Err(Trouble::Interrupted(format!(
-            "See how it goes on: passerelle trace {}",
+            "To follow it: passerelle trace {}",
             forced.event
         ))),
     }
 }
 
 /// Why it may not begin at once.
-async fn notes(bridge: &Bridge) -> Result<Vec<String>, Trouble> {
+async fn notes(operator: &Operator) -> Result<Vec<String>, Trouble> {
     let mut notes = Vec::new();
-    if let Some(pause) = bridge.queue.stats().await?.paused {
+    if let Some(pause) = operator.queue.stats().await?.paused {
         notes.push(format!("The queue is paused by {} ({}).", pause.by, pause.why));
     }
-    if bridge.queue.workers().await?.is_empty() {
-        notes.push("No worker is alive: it is done when one is started.".to_owned());
+    if operator.queue.workers().await?.is_empty() {
+        notes.push("No worker is alive: the sync runs when one starts.".to_owned());
     }
     Ok(notes)
 }
 
 /// The story of an event, once every row of it has an outcome.
-pub(crate) async fn ended(bridge: &Bridge, event: &EventId) -> Result<EventStory, Trouble> {
+pub(crate) async fn ended(operator: &Operator, event: &EventId) -> Result<EventStory, Trouble> {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        bridge.catch_up().await;
-        let stories = bridge.store.trace_event(event).await?;
+        operator.catch_up().await;
+        let stories = operator.store().await?.trace_event(event).await?;
         if let Some(story) = stories.into_iter().find(|story| outcome(story).is_some()) {
             return Ok(story);
         }
@@ -112,7 +125,7 @@ fn in_words(forced: &Forced) -> String {
         return story_in_words(story);
     }
     let mut lines = vec![format!(
-        "Row {row} will be synced. See how it goes: passerelle trace {event}"
+        "A sync of row {row} is queued. To follow it: passerelle trace {event}"
     )];
     lines.extend(notes.iter().cloned());
     lines.join("\n")

@@ -1,4 +1,4 @@
-//! `workers`: which worker processes are alive, and what they have in hand.
+//! `workers`: the live workers and their running jobs.
 
 use std::fmt::Write as _;
 
@@ -6,16 +6,16 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::{Running, WorkerInfo};
 use serde::Serialize;
 
-use crate::Console;
 use crate::age::in_largest_unit;
-use crate::bridge::Bridge;
+use crate::console::Console;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// The answer.
 #[derive(Debug, Serialize)]
 struct Alive {
     workers: Vec<Worker>,
-    /// Jobs in the hands of processes that give no sign of life: they are taken back when their leases expire.
+    /// Jobs of workers that send no heartbeat: others take them when their leases expire.
     orphaned: Vec<Running>,
 }
 
@@ -27,9 +27,9 @@ struct Worker {
 }
 
 /// Shows the workers; fails if there is none.
-pub async fn run(bridge: &Bridge, json: bool, console: &mut Console) -> Result<(), Trouble> {
-    let mut orphaned = bridge.queue.running().await?;
-    let workers = bridge.queue.workers().await?.into_iter().map(|info| {
+pub async fn run(operator: &Operator, console: &mut Console) -> Result<(), Trouble> {
+    let mut orphaned = operator.queue.running().await?;
+    let workers = operator.queue.workers().await?.into_iter().map(|info| {
         let (running, others) = std::mem::take(&mut orphaned)
             .into_iter()
             .partition(|job| job.worker == info.name.as_str());
@@ -38,7 +38,7 @@ pub async fn run(bridge: &Bridge, json: bool, console: &mut Console) -> Result<(
     });
     let workers = workers.collect();
     let alive = Alive { workers, orphaned };
-    console.tell(json, &alive, |alive| in_words(alive, Timestamp::now()))?;
+    console.answer(&alive, |alive| in_words(alive, Timestamp::now()))?;
     if alive.workers.is_empty() {
         let advice = "nothing is being synced. Start passerelle-worker, or read its log";
         return Err(Trouble::Failed(format!("no worker is alive: {advice}")));
@@ -48,7 +48,7 @@ pub async fn run(bridge: &Bridge, json: bool, console: &mut Console) -> Result<(
 
 fn in_words(alive: &Alive, now: Timestamp) -> String {
     let mut text = format!(
-        "{} alive, {} jobs in hand\n",
+        "{} alive, {} jobs running\n",
         alive.workers.len(),
         alive.workers.iter().map(|worker| worker.running.len()).sum::<usize>()
     );
@@ -57,7 +57,7 @@ fn in_words(alive: &Alive, now: Timestamp) -> String {
         let (host, pid) = (&info.host, info.pid);
         let _ = writeln!(
             text,
-            "\n{}\n  on {host}, process {pid}, up {age}, {} of at most {} jobs in hand",
+            "\n{}\n  on {host}, process {pid}, up {age}, {} of at most {} jobs running",
             info.name,
             running.len(),
             info.concurrency
@@ -65,7 +65,7 @@ fn in_words(alive: &Alive, now: Timestamp) -> String {
         list(&mut text, running, now);
     }
     if !alive.orphaned.is_empty() {
-        text.push_str("\nIn the hands of processes that give no sign of life (taken back when their leases expire)\n");
+        text.push_str("\nJobs of workers that send no heartbeat (others take them when the leases expire)\n");
         list(&mut text, &alive.orphaned, now);
     }
     text

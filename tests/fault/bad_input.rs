@@ -275,7 +275,7 @@ async fn a_deleted_space(town: &mut Town) -> anyhow::Result<()> {
     town.ends(row, "pace").await?;
     let sentences = town.system.why(&row.to_string()).await?;
     anyhow::ensure!(
-        sentences[0].contains("add the bridge's account to the space") || sentences[0].contains("sees no space"),
+        sentences[0].contains("add the bridge's account to the space") || sentences[0].contains("cannot see a space"),
         "{sentences:?}"
     );
     Ok(())

@@ -90,7 +90,7 @@ async fn a_hundred_identical_events_in_a_minute_park_the_row_alert_once_and_lose
     assert_eq!(mails[0].to, [ADMIN]);
     assert!(mails[0].subject.contains("projet/"), "{mails:?}");
     assert_eq!(page_writes(&system).await.unwrap(), 1, "{}", system.logs());
-    told_in_its_story(&system, row, "left alone until").await;
+    told_in_its_story(&system, row, "is parked until").await;
 
     // A genuinely different state gets through when the cool-down is over.
     system.baserow.update(row, json!({"Nom": "Refonte 2"})).await.unwrap();

@@ -94,7 +94,7 @@ async fn page_written_once_and_again(system: &System) -> anyhow::Result<()> {
     system.drain().await;
     let story = system.operator(&["trace", &event(1)]).await?;
     anyhow::ensure!(
-        story.contains("came again once") && story.contains("nothing was done twice"),
+        story.contains("duplicates once") && story.contains("nothing was done twice"),
         "{story}"
     );
     Ok(())
@@ -111,7 +111,7 @@ async fn closed_at_the_door(system: &System) -> anyhow::Result<()> {
     system.drain().await;
     let equal = "The page already equalled the row, so nothing was written.";
     the_reason_is(system, 10, equal).await?;
-    let own = "The bridge itself had caused this event by writing into the row, so there was nothing to do.";
+    let own = "The bridge's own write into the row caused this event, so there was nothing to do.";
     the_reason_is(system, 11, own).await
 }
 
@@ -131,7 +131,7 @@ async fn overtaken(system: &System) -> anyhow::Result<()> {
         .operator(&["resume", "--why", "they have met", "--by", "lea"])
         .await?;
     system.drain().await;
-    let later = "A later event of the same row was carried out in its place: the page has the newer state.";
+    let later = "A later event of the same row ran in its place: the page has the newer state.";
     the_reason_is(system, 20, later).await?;
     the_reason_is(
         system,
@@ -160,16 +160,16 @@ async fn without_a_row_or_a_rule(system: &System) -> anyhow::Result<()> {
     let sentences = [
         (
             31,
-            "It was Baserow's test call: it proves that the webhook works, and asks for nothing.",
+            "It was Baserow's test call: it shows that the webhook works, and requests nothing.",
         ),
         (
             32,
-            "It names no rows: Baserow sends such a notice when a linked table is edited.",
+            "It names no rows: Baserow sends such events when a linked table is edited.",
         ),
-        (33, "The bridge has no use for this kind of event."),
+        (33, "No rule can use this kind of event."),
         (
             34,
-            "The row was not in Baserow any more, and no page of it is known: there was nothing to do.",
+            "The row is no longer in Baserow and has no page: there was nothing to do.",
         ),
     ];
     for (number, sentence) in sentences {
@@ -185,14 +185,14 @@ async fn given_up_and_discarded(system: &System) -> anyhow::Result<()> {
     let row = project(system, "Refusé").await?;
     done(system, "rows.created", row, 40).await?;
     system.break_docmost(&[]).await?;
-    let kept = "It was given up (permanent), because Docmost will never accept it as it is: [\"title is not allowed\"]. \
-                It is kept as a dead letter: mend the cause, then replay it (passerelle dead list).";
+    let kept = "It is dead (permanent), because Docmost does not accept it as it is: [\"title is not allowed\"]. \
+                It is kept as a dead letter: fix the cause, then replay it (passerelle dead list).";
     the_reason_is(system, 40, kept).await?;
     system
         .operator(&["dead", "discard", "--all", "--why", "it was only a test", "--by", "lea"])
         .await?;
     system.drain().await;
-    let discarded = "It was given up (permanent), because … lea discarded it: it was only a test.";
+    let discarded = "It is dead (permanent), because … lea discarded it: it was only a test.";
     the_reason_is(system, 40, discarded).await
 }
 
@@ -203,8 +203,7 @@ async fn partly_unreadable(system: &System) -> anyhow::Result<()> {
     system.drain().await;
     let told = system.why(&event(50)).await?;
     anyhow::ensure!(told.len() == 2, "{told:?}");
-    let refused =
-        "Some rows of this delivery had no readable number, so nothing could be done for them; the others were taken.";
+    let refused = "Some rows of this delivery have no readable number, so they were skipped; the others were accepted.";
     anyhow::ensure!(told.iter().any(|sentence| sentence == refused), "{told:?}");
     anyhow::ensure!(
         told.iter()
@@ -220,20 +219,20 @@ async fn without_a_page_of_its_own(system: &System) -> anyhow::Result<()> {
     let row = system.baserow.create("projet", fields).await?;
     done(system, "rows.created", row, 60).await?;
     done(system, "rows.updated", client, 61).await?;
-    let woke = "The rows whose pages show this one were told to look at it again, … after the event arrived.";
+    let woke = "A sync was requested of the rows whose pages show this one, … after the event arrived.";
     the_reason_is(system, 61, woke).await?;
     system.baserow.delete(row).await?;
     let id = json!(row.row.get());
     post(system, &delivery("rows.deleted", row.table, &event(62), &[id])).await?;
     system.drain().await;
-    let trashed = "The page went to the trash, because its row is not there any more, … after the event arrived.";
+    let trashed = "The page went to the trash, because its row no longer exists, … after the event arrived.";
     the_reason_is(system, 62, trashed).await
 }
 
 #[tokio::test]
 async fn trace_says_in_one_plain_sentence_what_each_open_event_waits_for() {
     let system = System::builder().without_webhook().start().await.unwrap();
-    let in_hand = "It is waiting for a worker, or a worker has it in hand right now.";
+    let in_hand = "It waits for a worker, or a worker is running it right now.";
 
     system
         .operator(&["pause", "--why", "to look at a queued event", "--by", "lea"])
@@ -253,7 +252,7 @@ async fn trace_says_in_one_plain_sentence_what_each_open_event_waits_for() {
         .operator(&["resume", "--why", "seen", "--by", "lea"])
         .await
         .unwrap();
-    let again = "It will be tried again at …, because Docmost was not working: Internal server error.";
+    let again = "The next attempt is at …, because Docmost was unavailable: Internal server error.";
     becomes(&system, 1, again).await;
 
     let slow = json!({"path": "/api/pages/create", "kind": "hang"});

@@ -109,7 +109,7 @@ async fn a_reconciliation_that_was_killed_goes_on_where_it_stopped_and_the_next_
 async fn what_happens_meanwhile_is_seen(system: &System, rows: &[RowKey]) -> anyhow::Result<()> {
     let gone = |row: RowKey| vec![(row.to_string(), "row_gone".to_owned())];
     let told = broken_off(system, rows[0]).await?;
-    assert!(told.contains("the same command goes on where it stopped"), "{told}");
+    assert!(told.contains("The same command resumes where it stopped"), "{told}");
     system.baserow.delete(rows[240]).await?;
     let on = reconcile(system, &["--table", "projet"]).await?;
     assert_eq!(

@@ -81,7 +81,7 @@ async fn a_worker_that_dies_right_after_it_told_of_a_share_leads_to_no_second_me
     let new = share(&system, "Fuite").await.unwrap();
     wait_until_told(&system, 1).await;
     system.start_worker_with(&BTreeMap::from([looks])).unwrap();
-    wait_for_story(&system, &new, &["known already", "whose worker vanished"]).await;
+    wait_for_story(&system, &new, &["already known", "whose worker died"]).await;
     system.drain().await;
     assert_eq!(told(&system), 1);
 }

@@ -1,20 +1,32 @@
-//! `check`: whether `bridge.toml` and its templates are right, before a process reads them. The worker's own compiler and the ingress' own reading
-//! of the sources judge the file; with `--live` the real tables, fields and spaces do too. All problems are told at once.
+//! `check`: whether `bridge.toml` and its templates are right, before a process reads them. The
+//! worker's compiler and the ingress' reader judge the file; with `--live` the real tables, fields
+//! and spaces do too. All problems are reported at once.
 
 mod reach;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use passerelle_model::config::{BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings};
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
 
-use crate::Console;
-use crate::cli;
+use crate::console::Console;
 use crate::survey::{Products, Survey, space_problems};
 use crate::trouble::Trouble;
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Also compare with the tables and fields of Baserow and the spaces of Docmost.
+    #[arg(long)]
+    pub live: bool,
+    /// Check this file. Default: the one that BRIDGE_FILE names.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+}
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -24,13 +36,13 @@ struct Checked {
     rules: Vec<String>,
     /// The same of `[[wiki]]`.
     wiki_rules: Vec<String>,
-    /// Whether Baserow and Docmost were asked too.
+    /// Whether it was compared with Baserow and Docmost.
     live: bool,
     problems: Vec<Problem>,
 }
 
 /// Checks the file; fails if anything is wrong with it.
-pub async fn run(verb: &cli::Check, mut reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
+pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let path = match &verb.file {
         Some(path) => path.clone(),
         None => BridgeFileSettings::read(&reader).path,
@@ -48,7 +60,7 @@ pub async fn run(verb: &cli::Check, mut reader: Reader, json: bool, console: &mu
         Ok(sources) => checked.judge(&path, &sources, systems).await?,
         Err(problems) => checked.problems = problems.0,
     }
-    console.tell(json, &checked, in_words)?;
+    console.answer(&checked, in_words)?;
     match checked.problems.len() {
         0 => Ok(()),
         some => Err(Trouble::Failed(counted(some))),
@@ -91,13 +103,13 @@ impl Systems {
         }
     }
 
-    /// What does not fit the real systems; a system that cannot be asked is a problem too.
+    /// What does not fit the real systems; a system that does not answer is a problem too.
     async fn look(&self, sources: &RuleSources, rules: &Rules) -> Result<Vec<Problem>, Trouble> {
         let products = Products::new(&self.redis, &self.baserow, &self.docmost)?;
         let unasked = |setting: &str, what: String| Problem {
             place: setting.to_owned(),
             what,
-            hint: "`passerelle doctor` tells more".to_owned(),
+            hint: "`passerelle doctor` says more".to_owned(),
         };
         let (survey, account) = tokio::join!(Survey::look(&products.baserow, rules), products.docmost.account());
         let mut problems = match survey {
@@ -112,7 +124,8 @@ impl Systems {
     }
 }
 
-/// What the ingress would say about the `[sources]` of this file. Its other settings, and the secrets, are `doctor`'s.
+/// What the ingress says about the `[sources]` of this file. `doctor` examines its other settings
+/// and the secrets.
 fn caller_problems(path: &Path) -> Vec<Problem> {
     let place = path.display().to_string();
     let mut reader = Reader::from_pairs([("BRIDGE_FILE", place.clone())]);
@@ -138,9 +151,9 @@ fn in_words(checked: &Checked) -> String {
             ""
         };
         let names = [checked.rules.as_slice(), &checked.wiki_rules].concat().join(", ");
-        let _ = writeln!(text, "{}: {rules}, nothing wrong{against}: {names}", checked.file);
+        let _ = writeln!(text, "{}: {rules}, no problems{against}: {names}", checked.file);
         if !checked.live {
-            text.push_str("Whether tables, fields and spaces exist: passerelle check --live\n");
+            text.push_str("To compare with the real tables, fields and spaces: passerelle check --live\n");
         }
         return text;
     }

@@ -1,10 +1,10 @@
-//! What is written correctly and yet can never happen: triggers that no event has, changes that the ingress keeps away from the rule.
+//! Rules that are written correctly and yet can never run: triggers that no event has, changes that
+//! the ingress filters out.
 
 use passerelle_model::config::{Problem, Rule};
 use passerelle_model::event::EventKind;
 use passerelle_worker::rules::{Owner, Purpose, RuleSources, Rules};
 
-/// Everything of that sort.
 pub(super) fn problems(sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rule in rules.iter() {
@@ -26,13 +26,13 @@ pub(super) fn problems(sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
 
 fn triggers(rule: &Rule) -> Option<(String, &'static str)> {
     if rule.on.iter().all(|kind| *kind == EventKind::Other) {
-        let what = "it never runs: events of the kind `other` are about no row".to_owned();
+        let what = "it never runs: events of the kind `other` concern no row".to_owned();
         return Some((what, "react to created, updated, deleted or forced, or leave `on` out"));
     }
     None
 }
 
-/// Fields that must be told to the ingress, and fields that must not.
+/// Fields that owned_fields must name, and fields that it must not.
 fn fields<'a>(
     sources: &'a RuleSources,
     rules: &'a Rules,
@@ -44,7 +44,8 @@ fn fields<'a>(
         match need.purpose {
             Purpose::PageId | Purpose::PageUrl if !owned.contains(field) => {
                 let what = format!(
-                    "{} writes the field {field:?}, which is not among owned_fields: the bridge's own writes would wake it again",
+                    "{} writes the field {field:?}, which is not among owned_fields: the bridge's own writes would \
+                     trigger it again",
                     need.place
                 );
                 Some((what, "add the field to owned_fields, at the top of the file"))
@@ -56,7 +57,7 @@ fn fields<'a>(
                     "{} follows the field {field:?}, but owned_fields or ignored_fields hide its changes",
                     need.place
                 );
-                Some((what, "take the field out of these lists, or do not use it here"))
+                Some((what, "remove the field from these lists, or do not use it here"))
             }
             _ => None,
         }

@@ -1,13 +1,13 @@
-//! What acting on letters comes to; and discarding: choose, then act in groups, then tell.
+//! The result of acting on letters; and discarding them, in groups.
 
 use indicatif::ProgressBar;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use serde::Serialize;
 
+use super::Which;
 use super::find::{self, Found};
-use crate::bridge::Bridge;
-use crate::cli::Which;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// Letters per call: an interrupted run stops between two groups.
@@ -25,19 +25,19 @@ pub(super) struct Acted {
     pub(super) count: u64,
     /// Ids that name no letter.
     pub(super) unknown: Vec<String>,
-    /// Letters that cannot be replayed because they are not a row's, a page's or a share's; they stay.
+    /// Letters that stay: only those of rows, pages and shares can be replayed.
     pub(super) not_rows: Vec<Found>,
-    /// Why it ended before the last letter, if it did.
+    /// Why it stopped before the last letter, if it did.
     pub(super) stopped: Option<Stopped>,
 }
 
-/// Why acting ended early; what was not done is untouched.
+/// Why it stopped early. The other letters are untouched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub(super) enum Stopped {
     /// Ctrl-C.
     Operator,
-    /// One of the first letters died again.
+    /// One of the letters that were sent ahead died again.
     Canary {
         /// The row's job.
         job: String,
@@ -47,13 +47,13 @@ pub(super) enum Stopped {
 }
 
 /// Discards the chosen letters.
-pub(super) async fn discard(bridge: &Bridge, which: &Which, (by, why): (&str, &str)) -> Result<Acted, Trouble> {
-    let (letters, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
+pub(super) async fn discard(operator: &Operator, which: &Which, (by, why): (&str, &str)) -> Result<Acted, Trouble> {
+    let (letters, unknown) = find::chosen(operator, which, Timestamp::now()).await?;
     let mut count = 0;
     if !which.dry_run {
         let progress = ProgressBar::new(u64::try_from(letters.len()).unwrap_or(u64::MAX));
         for name in QueueName::ALL {
-            let queue = bridge.queue_of(name);
+            let queue = operator.queue_of(name);
             let of_queue = letters.iter().filter(|found| found.queue == name);
             let ids: Vec<String> = of_queue.map(|found| found.letter.id.clone()).collect();
             for group in ids.chunks(GROUP) {

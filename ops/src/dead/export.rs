@@ -1,4 +1,5 @@
-//! `dead export`: one JSON object per line, queue by queue and page by page, so that any number fits.
+//! `dead export`: one JSON object per line, queue by queue and page by page, so that any number
+//! fits.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -7,47 +8,48 @@ use std::path::Path;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 
+use super::Filter;
 use super::find::{self, Found};
-use crate::Console;
-use crate::bridge::Bridge;
-use crate::cli::Filter;
+use crate::console::Console;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// Writes the letters to a new file, or to the output.
 pub(super) async fn run(
-    bridge: &Bridge,
+    operator: &Operator,
     filter: &Filter,
     to: Option<&Path>,
     console: &mut Console,
 ) -> Result<(), Trouble> {
     let Some(path) = to else {
-        write_all(bridge, filter, &mut console.out).await?;
+        write_all(operator, filter, console.lines()).await?;
         return Ok(());
     };
     let not_written = |error: std::io::Error| Trouble::Output(format!("{}: {error}", path.display()));
     let mut file = BufWriter::new(File::create_new(path).map_err(not_written)?);
-    let written = write_all(bridge, filter, &mut file).await?;
+    let written = write_all(operator, filter, &mut file).await?;
     file.flush().map_err(not_written)?;
-    console.complain(&format!("{written} dead letters written to {}.", path.display()));
+    console.note(&format!("{written} dead letters written to {}.", path.display()));
     Ok(())
 }
 
-async fn write_all(bridge: &Bridge, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<u64, Trouble> {
+async fn write_all(operator: &Operator, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<u64, Trouble> {
     let most = filter.limit.map_or(u64::MAX, u64::from);
     let mut written = 0;
     for queue in find::queues(filter) {
-        written += write_queue(bridge, queue, (filter, most - written), out).await?;
+        written += write_queue(operator, queue, filter, most - written, out).await?;
     }
     Ok(written)
 }
 
 async fn write_queue(
-    bridge: &Bridge,
+    operator: &Operator,
     name: QueueName,
-    (filter, most): (&Filter, u64),
+    filter: &Filter,
+    most: u64,
     out: &mut (dyn Write + Send),
 ) -> Result<u64, Trouble> {
-    let (now, queue) = (Timestamp::now(), bridge.queue_of(name));
+    let (now, queue) = (Timestamp::now(), operator.queue_of(name));
     let (mut written, mut after) = (0, None::<String>);
     loop {
         let page = queue.dead_letters(after.as_deref(), find::PAGE).await?;

@@ -5,8 +5,8 @@ use passerelle_queue::{DeadLetter, Queue, QueueName};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use crate::bridge::Bridge;
-use crate::cli::{Filter, Order, Which};
+use super::{Filter, Order, Which};
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// Letters per call to Redis.
@@ -28,7 +28,7 @@ fn as_word<S: Serializer>(queue: &QueueName, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Found {
-    /// Whether its job tells somebody something. It cannot be asked for again as a row can.
+    /// Whether its job sends a notice. A notice cannot be requested again as a row's sync can.
     pub(super) fn is_notice(&self) -> bool {
         matches!(self.queue, QueueName::Mail | QueueName::Slack)
     }
@@ -43,13 +43,13 @@ pub(super) fn queues(filter: &Filter) -> Vec<QueueName> {
 }
 
 /// The letters that match, newest first; at most `--limit`.
-pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -> Result<Vec<Found>, Trouble> {
+pub(super) async fn matching(operator: &Operator, filter: &Filter, now: Timestamp) -> Result<Vec<Found>, Trouble> {
     let limit = filter
         .limit
         .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut found = Vec::new();
     for queue in queues(filter) {
-        let letters = matching_of(&bridge.queue_of(queue), (filter, limit), now).await?;
+        let letters = matching_of(&operator.queue_of(queue), filter, limit, now).await?;
         found.extend(letters.into_iter().map(|letter| Found { queue, letter }));
     }
     // The ids are in the order of time.
@@ -58,11 +58,7 @@ pub(super) async fn matching(bridge: &Bridge, filter: &Filter, now: Timestamp) -
     Ok(found)
 }
 
-async fn matching_of(
-    queue: &Queue,
-    (filter, limit): (&Filter, usize),
-    now: Timestamp,
-) -> Result<Vec<DeadLetter>, Trouble> {
+async fn matching_of(queue: &Queue, filter: &Filter, limit: usize, now: Timestamp) -> Result<Vec<DeadLetter>, Trouble> {
     let mut found: Vec<DeadLetter> = Vec::new();
     let sieve = sieve(filter);
     let mut after: Option<String> = None;
@@ -77,28 +73,28 @@ async fn matching_of(
     Ok(found)
 }
 
-/// The letter of this id, in whichever of the queues it is.
-pub(super) async fn letter(bridge: &Bridge, queues: &[QueueName], id: &str) -> Result<Option<Found>, Trouble> {
+/// The letter with this id, in any of the queues.
+pub(super) async fn letter(operator: &Operator, queues: &[QueueName], id: &str) -> Result<Option<Found>, Trouble> {
     for queue in queues {
-        if let Some(letter) = bridge.queue_of(*queue).dead_letter(id).await? {
+        if let Some(letter) = operator.queue_of(*queue).dead_letter(id).await? {
             return Ok(Some(Found { queue: *queue, letter }));
         }
     }
     Ok(None)
 }
 
-/// The letters that a verb shall act on, and those ids that name none.
+/// The letters that a verb acts on, and the ids that name none.
 pub(super) async fn chosen(
-    bridge: &Bridge,
+    operator: &Operator,
     which: &Which,
     now: Timestamp,
 ) -> Result<(Vec<Found>, Vec<String>), Trouble> {
     if which.all {
-        return Ok((matching(bridge, &which.filter, now).await?, Vec::new()));
+        return Ok((matching(operator, &which.filter, now).await?, Vec::new()));
     }
     let (mut letters, mut unknown) = (Vec::new(), Vec::new());
     for id in &which.ids {
-        match letter(bridge, &queues(&which.filter), id).await? {
+        match letter(operator, &queues(&which.filter), id).await? {
             Some(found) if matches(&which.filter, &found.letter, now) => letters.push(found),
             _ => unknown.push(id.clone()),
         }
@@ -106,7 +102,8 @@ pub(super) async fn chosen(
     Ok((letters, unknown))
 }
 
-/// Whether a letter's stored text may match: most of a hundred thousand letters need not be decoded to know that they do not.
+/// Whether a letter's stored text may match: most of a hundred thousand letters need not be decoded
+/// to know that they do not.
 fn sieve(filter: &Filter) -> impl Fn(&str) -> bool {
     let table = filter.table.map(|table| format!("\"job\":\"t{table}/"));
     let reason = filter

@@ -1,38 +1,106 @@
-//! `dead`: jobs that were given up. Listing and showing change nothing; replaying and discarding are kept in the ledger with who and why.
+//! `dead`: jobs that failed for good. `list`, `show` and `export` change nothing; the ledger keeps
+//! who replays and discards, and why.
 
 mod act;
+mod answer;
 mod export;
+mod filter;
 mod find;
 mod replay;
-mod tell;
 
+use std::path::PathBuf;
+
+use clap::Subcommand;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use passerelle_store::{EventStory, NoticeState};
 use serde::Serialize;
 
+pub use filter::{Filter, Order, Pace, Which};
+
 use act::{Acted, Stopped};
 use find::Found;
 
-use crate::Console;
-use crate::bridge::Bridge;
-use crate::cli::{Dead, Filter, Order};
+use crate::arguments::By;
+use crate::console::Console;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// How many letters `list` shows without `--limit`.
 const SHOWN: u32 = 50;
-/// How many events of its row `show` tells.
+/// How many events of its row `show` includes.
 const EVENTS_SHOWN: u32 = 3;
 
 /// How many letters of a list are looked up in the ledger.
 const MOST_MARKED: usize = 1000;
+
+/// `dead …`.
+#[derive(Debug, Subcommand)]
+pub enum Dead {
+    /// Lists the dead letters, newest first.
+    #[command(after_help = "Example: passerelle dead list --queue sync --table 2 --newer-than 12h")]
+    List {
+        /// Which of them.
+        #[command(flatten)]
+        filter: Filter,
+        /// In which order.
+        #[arg(long, value_enum, default_value_t = Order::Newest)]
+        sort: Order,
+    },
+    /// Shows one dead letter: what failed, and the history of its row.
+    #[command(after_help = "Example: passerelle dead show 01J8ZK3V9D2QX4T6W8Y0A1B2C3")]
+    Show {
+        /// Its id, from `dead list`.
+        id: String,
+    },
+    /// Replays letters. Each becomes a new event of its row, which is read again: an old letter
+    /// never overwrites newer data.
+    #[command(after_help = "Example: passerelle dead replay --all --reason permanent --why \"the space exists again\"")]
+    Replay {
+        /// Which of them.
+        #[command(flatten)]
+        which: Which,
+        /// How fast.
+        #[command(flatten)]
+        pace: Pace,
+        /// Why; kept in the ledger. Required with --all.
+        #[arg(long)]
+        why: Option<String>,
+        /// Who acts.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Writes the letters as JSON lines, newest first in each queue. Changes nothing.
+    #[command(after_help = "Example: passerelle dead export --to letters.jsonl")]
+    Export {
+        /// Which of them.
+        #[command(flatten)]
+        filter: Filter,
+        /// Write into this new file. Default: the output.
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
+    /// Removes letters for good. The ledger keeps who decided it and why.
+    #[command(after_help = "Example: passerelle dead discard 01J8ZK3V9D2QX4T6W8Y0A1B2C3 --why \"the customer left\"")]
+    Discard {
+        /// Which of them.
+        #[command(flatten)]
+        which: Which,
+        /// Why; kept in the ledger.
+        #[arg(long)]
+        why: String,
+        /// Who acts.
+        #[command(flatten)]
+        by: By,
+    },
+}
 
 /// A letter of the answer of `list`.
 #[derive(Debug, Serialize)]
 struct Listed {
     #[serde(flatten)]
     found: Found,
-    /// Whether its row has been carried out since; `null` beyond the first thousand.
+    /// Whether a newer event has succeeded since; `null` beyond the first thousand.
     superseded: Option<bool>,
 }
 
@@ -41,49 +109,38 @@ struct Listed {
 struct Shown {
     #[serde(rename = "letter")]
     found: Found,
-    /// Whether its row has been carried out since.
+    /// Whether a newer event has succeeded since.
     superseded: bool,
     /// The latest events of its row.
     events: Vec<EventStory>,
 }
 
-/// Carries out one of the verbs. `user` is who acts, unless `--by` says otherwise.
-pub async fn run(
-    bridge: &Bridge,
-    verb: Dead,
-    user: Option<String>,
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
+/// Runs one of the verbs.
+pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Result<(), Trouble> {
     match verb {
-        Dead::List { filter, sort } => list(bridge, (filter, sort), json, console).await,
-        Dead::Show { id } => show(bridge, &id, json, console).await,
-        Dead::Export { filter, to } => export::run(bridge, &filter, to.as_deref(), console).await,
+        Dead::List { filter, sort } => list(operator, filter, sort, console).await,
+        Dead::Show { id } => show(operator, &id, console).await,
+        Dead::Export { filter, to } => export::run(operator, &filter, to.as_deref(), console).await,
         Dead::Replay { which, pace, why, by } => {
             let why = replay::reason(&which, why)?;
-            let by = by.who(user)?;
+            let by = operator.acting(by)?;
             let stop = console.stop.clone();
-            let acted = replay::replay(bridge, (&which, pace), (&by, &why), &stop).await?;
-            finish(&acted, json, console)
+            let acted = replay::replay(operator, &which, pace, (&by, &why), &stop).await?;
+            finish(&acted, console)
         }
         Dead::Discard { which, why, by } => {
             if why.trim().is_empty() {
-                let advice = "say with --why why these letters shall never be carried out";
+                let advice = "give a reason with --why: the ledger keeps it";
                 return Err(Trouble::Usage(advice.to_owned()));
             }
-            let by = by.who(user)?;
-            let acted = act::discard(bridge, &which, (&by, why.trim())).await?;
-            finish(&acted, json, console)
+            let by = operator.acting(by)?;
+            let acted = act::discard(operator, &which, (&by, why.trim())).await?;
+            finish(&acted, console)
         }
     }
 }
 
-async fn list(
-    bridge: &Bridge,
-    (filter, order): (Filter, Order),
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
+async fn list(operator: &Operator, filter: Filter, order: Order, console: &mut Console) -> Result<(), Trouble> {
     let limit = filter.limit.unwrap_or(SHOWN);
     let now = Timestamp::now();
     // Another order than that of the pages is known only when all are there.
@@ -91,48 +148,54 @@ async fn list(
         limit: (order == Order::Newest).then_some(limit),
         ..filter
     };
-    let mut letters = find::matching(bridge, &filter, now).await?;
+    let mut letters = find::matching(operator, &filter, now).await?;
     find::sort(&mut letters, order);
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    bridge.catch_up().await;
+    operator.catch_up().await;
     let mut listed = Vec::with_capacity(letters.len());
     for (number, found) in letters.into_iter().enumerate() {
         let superseded = if number < MOST_MARKED {
-            Some(is_superseded(bridge, &found).await?)
+            Some(is_superseded(operator, &found).await?)
         } else {
             None
         };
         listed.push(Listed { found, superseded });
     }
-    let loads = bridge.redis.dead_loads().await?;
+    let loads = operator.redis.dead_loads().await?;
     let meant = find::queues(&filter);
     let all = loads.iter().filter(|(queue, _)| meant.contains(queue));
     let all = all.map(|(_, load)| load.letters).sum();
-    console.tell(json, &listed, |listed| tell::list(listed, all, now))
+    console.answer(&listed, |listed| answer::list(listed, all, now))
 }
 
-/// Whether the row has been carried out since by another event, or the notice been sent: then there is nothing left to do.
-async fn is_superseded(bridge: &Bridge, found: &Found) -> Result<bool, Trouble> {
+/// Whether another event of the row has succeeded since, or the notice has been sent: then nothing
+/// is left to do.
+async fn is_superseded(operator: &Operator, found: &Found) -> Result<bool, Trouble> {
     let letter = &found.letter;
     if found.is_notice() {
-        let notice = bridge.store.notice(&letter.job).await?;
+        let notice = operator.store().await?.notice(&letter.job).await?;
         return Ok(notice.is_some_and(|notice| notice.state == NoticeState::Sent));
     }
-    Ok(bridge.store.was_done_after(&letter.job, letter.covers).await?)
+    Ok(operator
+        .store()
+        .await?
+        .was_done_after(&letter.job, letter.covers)
+        .await?)
 }
 
-async fn show(bridge: &Bridge, id: &str, json: bool, console: &mut Console) -> Result<(), Trouble> {
+async fn show(operator: &Operator, id: &str, console: &mut Console) -> Result<(), Trouble> {
     let unknown = || {
-        let advice = "It may have been replayed or discarded; `passerelle dead list` shows those that are there.";
+        let advice = "Has it been replayed or discarded? `passerelle dead list` shows those there are.";
         Trouble::NotFound(format!("there is no dead letter {id}. {advice}"))
     };
-    let found = find::letter(bridge, &QueueName::ALL, id).await?.ok_or_else(unknown)?;
-    bridge.catch_up().await;
-    let superseded = is_superseded(bridge, &found).await?;
+    let found = find::letter(operator, &QueueName::ALL, id).await?.ok_or_else(unknown)?;
+    operator.catch_up().await;
+    let superseded = is_superseded(operator, &found).await?;
     let letter = &found.letter;
+    let store = operator.store().await?;
     let events = match letter.job.row() {
-        Some(row) => bridge.store.trace_row(row, EVENTS_SHOWN).await?,
-        None => bridge.store.trace_job(&letter.job, EVENTS_SHOWN).await?,
+        Some(row) => store.trace_row(row, EVENTS_SHOWN).await?,
+        None => store.trace_job(&letter.job, EVENTS_SHOWN).await?,
     };
     let now = Timestamp::now();
     let shown = Shown {
@@ -140,11 +203,11 @@ async fn show(bridge: &Bridge, id: &str, json: bool, console: &mut Console) -> R
         superseded,
         events,
     };
-    console.tell(json, &shown, |shown| tell::shown(shown, now))
+    console.answer(&shown, |shown| answer::shown(shown, now))
 }
 
-fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Trouble> {
-    console.tell(json, acted, tell::acted)?;
+fn finish(acted: &Acted, console: &mut Console) -> Result<(), Trouble> {
+    console.answer(acted, answer::acted)?;
     let rest = "the others are untouched";
     match &acted.stopped {
         None => {}
@@ -154,7 +217,8 @@ fn finish(acted: &Acted, json: bool, console: &mut Console) -> Result<(), Troubl
         }
         Some(Stopped::Canary { job, outcome }) => {
             return Err(Trouble::Failed(format!(
-                "{job} went ahead and ended as {outcome} again; {rest}. Mend the cause (passerelle trace {job}), then replay again"
+                "{job} was replayed first and ended as {outcome} again; {rest}. Fix the cause (passerelle trace \
+                 {job}), then replay again"
             )));
         }
     }
@@ -175,9 +239,9 @@ fn not_replayed(letters: &[Found]) -> String {
     let what = |found: &Found| {
         if found.is_notice() {
             let job = &found.letter.job;
-            format!("send it again: passerelle notices retry {job}, then discard the letter")
+            format!("to send it again: passerelle notices retry {job}, then discard the letter")
         } else {
-            "its job cannot be known; discard it if it is of no use".to_owned()
+            "its job cannot be read; discard it if it is of no use".to_owned()
         }
     };
     let lines = letters
@@ -185,7 +249,7 @@ fn not_replayed(letters: &[Found]) -> String {
         .map(|found| format!("  {}: {}", found.letter.id, what(found)));
     let lines: Vec<String> = lines.collect();
     format!(
-        "only the letters of rows, pages and shares can be replayed; these are not, and stay:\n{}",
+        "only letters of rows, pages and shares can be replayed. These stay:\n{}",
         lines.join("\n")
     )
 }

@@ -1,4 +1,5 @@
-//! Replaying: the first three go ahead; only if they end well do the others follow, at a steady rate. Ctrl-C stops between two letters.
+//! Replaying: the first three letters go ahead, and the others follow at a steady rate only if
+//! these succeed. Ctrl-C stops between two letters.
 
 use std::time::Duration;
 
@@ -12,40 +13,42 @@ use tokio_util::sync::CancellationToken;
 
 use super::act::{Acted, Stopped};
 use super::find::{self, Found};
-use crate::bridge::Bridge;
-use crate::cli::{Pace, Which};
+use super::{Pace, Which};
+use crate::operator::Operator;
 use crate::sync::{ended, outcome};
 use crate::trouble::Trouble;
 
 /// How many letters go ahead.
 const CANARY: usize = 3;
 
-/// The reason that is kept. Whoever replays many at once says why; one letter that somebody has looked at speaks for itself.
+/// The reason that the ledger keeps. Replaying all letters requires one; a single letter speaks for
+/// itself.
 pub(super) fn reason(which: &Which, why: Option<String>) -> Result<String, Trouble> {
     let why = why.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty());
     match why {
         Some(why) => Ok(why),
         None if which.all && !which.dry_run => {
-            let advice = "say with --why what has been mended: it is kept in the ledger with each of them";
+            let advice = "give a reason with --why: the ledger keeps it with each letter";
             Err(Trouble::Usage(advice.to_owned()))
         }
         None => Ok("replayed by hand".to_owned()),
     }
 }
 
-/// Replays the chosen letters; what happened until a stop is in the answer.
+/// Replays the chosen letters; the answer says how far it came.
 pub(super) async fn replay(
-    bridge: &Bridge,
-    (which, pace): (&Which, Pace),
+    operator: &Operator,
+    which: &Which,
+    pace: Pace,
     (by, why): (&str, &str),
     stop: &CancellationToken,
 ) -> Result<Acted, Trouble> {
-    let (chosen, unknown) = find::chosen(bridge, which, Timestamp::now()).await?;
+    let (chosen, unknown) = find::chosen(operator, which, Timestamp::now()).await?;
     let (letters, not_rows): (Vec<_>, Vec<_>) = chosen
         .into_iter()
         .partition(|found| !found.is_notice() && found.letter.job.can_be_requested());
     let mut run = Run {
-        bridge,
+        operator,
         by,
         why,
         stop,
@@ -71,7 +74,7 @@ pub(super) async fn replay(
 }
 
 struct Run<'a> {
-    bridge: &'a Bridge,
+    operator: &'a Operator,
     by: &'a str,
     why: &'a str,
     stop: &'a CancellationToken,
@@ -109,7 +112,7 @@ impl Run<'_> {
                 _ = ticks.tick() => {}
             }
             self.count += self
-                .bridge
+                .operator
                 .queue
                 .replay(std::slice::from_ref(&letter.id), self.by, self.why)
                 .await?;
@@ -125,7 +128,7 @@ impl Run<'_> {
         let event = EventId::parse(&format!("replay-{}", letter.id))
             .map_err(|error| Trouble::Failed(format!("letter {}: {error}", letter.id)))?;
         let story = tokio::select! {
-            story = ended(self.bridge, &event) => story?,
+            story = ended(self.operator, &event) => story?,
             () = self.stop.cancelled() => return Ok(Some(Stopped::Operator)),
         };
         Ok(match outcome(&story) {
@@ -140,7 +143,7 @@ impl Run<'_> {
     fn explain(&self, trouble: &Trouble, all: usize) -> Trouble {
         let count = self.count;
         Trouble::Failed(format!(
-            "{trouble}\n{count} of {all} dead letters had been replayed by then; run it again for the others"
+            "{trouble}\n{count} of {all} dead letters were replayed before that. Run it again for the others"
         ))
     }
 }

@@ -1,12 +1,14 @@
-//! `doctor`: everything that the bridge needs, looked at once: what was found, and what to do where something is wrong. Nothing is changed.
+//! `doctor`: examines everything that the bridge needs; says what it found and what to do. Changes
+//! nothing.
 //!
-//! Each part looks by itself and within a limit of time, so that one system that hangs hides nothing of the others.
+//! The parts are examined at the same time, each with a time-out: a system that hangs does not hide
+//! the others.
 
-mod bridge;
 mod products;
 mod senders;
 mod settings;
 mod stores;
+mod work;
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -16,32 +18,32 @@ use passerelle_model::config::Reader;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::Console;
+use crate::console::Console;
 use crate::trouble::Trouble;
 
-/// How long one part may look: above the time-out of a single call, so that this one says what was waited for.
+/// How long one part may take: longer than a single call, whose own error says more.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How it stands with one thing.
+/// The state of one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
     /// As it should be.
     Ok,
-    /// Nothing is lost, but somebody should look.
+    /// Nothing is lost, but look at it.
     Warn,
-    /// The bridge cannot do its work, or may lose some.
+    /// The bridge cannot work, or may lose something.
     Fail,
 }
 
-/// One thing that was looked at.
+/// One thing that was examined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Finding {
     check: &'static str,
     state: State,
     /// What was found.
     found: String,
-    /// What to do, where something is to be done.
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
 }
@@ -64,12 +66,12 @@ impl Finding {
         Self::ok(check, found).worse(State::Fail, fix)
     }
 
-    /// What could not be looked at because its settings are wrong; the configuration's own findings say how.
+    /// A thing whose settings are wrong; the configuration's own findings say how.
     fn skipped(check: &'static str) -> Self {
         Self::warn(
             check,
-            "not looked at: its settings are wrong",
-            "mend the configuration first",
+            "not examined: its settings are wrong",
+            "fix the configuration first",
         )
     }
 
@@ -87,23 +89,23 @@ struct Diagnosis {
     findings: Vec<Finding>,
 }
 
-/// Looks at everything. Ends with 0 if all is well, 1 if somebody should look, 2 if something is broken.
-pub async fn run(reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
+/// Examines everything. Exit code 0: all is well, 1: warnings, 2: something is broken.
+pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let mut findings = settings::look(&reader);
     let (stores, products, senders) = tokio::join!(
         within("stores", stores::look(&reader)),
         within("products", products::look(&reader)),
         within("notices", senders::look(&reader)),
     );
-    // What is done with Redis and the store is worth asking only where they answer.
+    // What is done with Redis and the store can be asked only where they answer.
     let sound = stores.iter().all(|finding| finding.state != State::Fail);
     findings.extend(stores.into_iter().chain(products).chain(senders));
     if sound {
-        findings.extend(within("bridge", bridge::look(&reader)).await);
+        findings.extend(within("work", work::look(&reader)).await);
     }
     let state = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
     let diagnosis = Diagnosis { state, findings };
-    console.tell(json, &diagnosis, in_words)?;
+    console.answer(&diagnosis, in_words)?;
     let count = |state| {
         diagnosis
             .findings
@@ -124,7 +126,7 @@ pub async fn run(reader: Reader, json: bool, console: &mut Console) -> Result<()
 
 async fn within(part: &'static str, looking: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
     let too_late = |_| {
-        let fix = "look at what answers slowly, and run it again";
+        let fix = "find out what answers slowly, and run it again";
         vec![Finding::fail(part, format!("no answer within {PATIENCE:?}"), fix)]
     };
     timeout(PATIENCE, looking).await.unwrap_or_else(too_late)

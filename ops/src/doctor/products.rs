@@ -1,4 +1,4 @@
-//! Baserow and Docmost: do they take our accounts, and do they have what the rules need?
+//! Baserow and Docmost: do they accept our accounts, and do they have what the rules need?
 
 use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings,
@@ -21,7 +21,7 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
     let Ok(redis) = redis else {
         return vec![Finding::skipped("baserow"), Finding::skipped("docmost")];
     };
-    // Without readable rules the accounts are still worth a look.
+    // Without readable rules the accounts can still be examined.
     let sources = read_rule_sources(&BridgeFileSettings::read(reader).path).ok();
     let rules = sources.and_then(|sources| Rules::compile(&sources).ok().map(|rules| (sources, rules)));
     let (mut baserow, docmost) = tokio::join!(
@@ -40,7 +40,7 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
     if own.finish(()).is_err() {
         return vec![Finding::skipped(CHECK)];
     }
-    let fix = "mend BASEROW_URL or BASEROW_TOKEN (Baserow: Settings → Database tokens)";
+    let fix = "correct BASEROW_URL or BASEROW_TOKEN (Baserow: Settings → Database tokens)";
     let client = match baserow_client(redis, &settings) {
         Ok(client) => client,
         Err(trouble) => return vec![Finding::fail(CHECK, trouble.to_string(), fix)],
@@ -51,7 +51,7 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
     };
     let mut findings = vec![Finding::ok(
         CHECK,
-        format!("the token is good and sees {tables} tables"),
+        format!("the token is valid and sees {tables} tables"),
     )];
     let Some((sources, rules)) = rules else {
         findings.push(Finding::skipped("baserow fields"));
@@ -62,7 +62,7 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
             findings.extend(judged(
                 "baserow fields",
                 survey.problems(sources, rules),
-                "every table and field that the rules name is there",
+                "every table and field that the rules name exists",
             ));
             findings.extend(webhooks(&settings, user.as_ref(), &survey, rules).await);
         }
@@ -71,7 +71,7 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
     findings
 }
 
-/// A webhook that Baserow has switched off is silent: only its user can see it.
+/// A webhook that Baserow has switched off is silent: only a user of Baserow can see it.
 async fn webhooks(
     server: &BaserowSettings,
     user: Option<&BaserowUserSettings>,
@@ -82,7 +82,7 @@ async fn webhooks(
     let Some(user) = user else {
         return vec![Finding::ok(
             CHECK,
-            "not looked at: set BASEROW_EMAIL and BASEROW_PASSWORD to have them watched",
+            "not examined: set BASEROW_EMAIL and BASEROW_PASSWORD to have them watched",
         )];
     };
     let user = match BaserowUser::log_in(server, user).await {
@@ -91,7 +91,7 @@ async fn webhooks(
             return vec![Finding::warn(
                 CHECK,
                 failure.message,
-                "mend BASEROW_EMAIL or BASEROW_PASSWORD",
+                "correct BASEROW_EMAIL or BASEROW_PASSWORD",
             )];
         }
     };
@@ -110,7 +110,7 @@ async fn webhooks(
     if findings.is_empty() {
         findings.push(Finding::ok(
             CHECK,
-            format!("{} tables call, none is failing", tables.len()),
+            format!("{} tables call the bridge, none fails", tables.len()),
         ));
     }
     findings
@@ -123,22 +123,24 @@ fn webhook(table: &str, hooks: &[Webhook]) -> Option<Finding> {
     let again = "passerelle provision --url <address of the ingress>";
     if ours.is_empty() {
         let found = format!("no webhook of the table {table} calls the bridge");
-        return Some(Finding::warn(CHECK, found, format!("make one: {again}")));
+        return Some(Finding::warn(CHECK, found, format!("create one: {again}")));
     }
     if let Some(hook) = ours.iter().find(|hook| !hook.active) {
         let found = format!(
-            "webhook {} of the table {table} is switched off; what it missed is not told again",
+            "webhook {} of the table {table} is switched off; Baserow does not repeat what it missed",
             hook.id
         );
         let fix = format!(
-            "mend why it failed; the workers switch it on again (WORKER_SOURCES_SECONDS), or: {again} and passerelle reconcile (docs/RUNBOOK.md)"
+            "fix why it failed; the workers switch it back on (WORKER_SOURCES_SECONDS), or: {again} and passerelle \
+             reconcile (docs/RUNBOOK.md)"
         );
         return Some(Finding::fail(CHECK, found, fix));
     }
     let failing = ours.iter().find(|hook| hook.failed_triggers > 0)?;
     let (id, failed) = (failing.id, failing.failed_triggers);
-    let found = format!("webhook {id} of the table {table} failed {failed} times in a row; nine switch it off");
-    let fix = "read its call log in Baserow: a refused proof (401), or an address that does not lead to the ingress";
+    let found =
+        format!("webhook {id} of the table {table} failed {failed} times in a row; after nine Baserow switches it off");
+    let fix = "read its call log in Baserow: a rejected proof (401), or an address that does not lead to the ingress";
     Some(Finding::warn(CHECK, found, fix))
 }
 
@@ -149,7 +151,7 @@ async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
     if own.finish(()).is_err() {
         return vec![Finding::skipped(CHECK)];
     }
-    let fix = "mend DOCMOST_URL, DOCMOST_EMAIL or DOCMOST_PASSWORD";
+    let fix = "correct DOCMOST_URL, DOCMOST_EMAIL or DOCMOST_PASSWORD";
     let gates = Gates::new(redis.clone(), ProcessName::unique("doctor"), GatePolicy::default());
     let client = match Docmost::new(&settings, redis.clone(), gates) {
         Ok(client) => client,
@@ -167,7 +169,7 @@ async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
         Finding::warn(
             CHECK,
             found,
-            "make it a member: the bridge needs no more, and a stolen password should be worth little",
+            "make it a member: the bridge needs no more, and a stolen password is then worth less",
         )
     }];
     if let Some((sources, rules)) = rules {

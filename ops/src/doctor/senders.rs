@@ -1,4 +1,4 @@
-//! Mail and Slack: how people are told about trouble.
+//! Mail and Slack: how people are notified of trouble.
 
 use passerelle_model::config::{MailSettings, Reader, SlackSettings};
 use passerelle_worker::clients::mail::Mail;
@@ -12,10 +12,10 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
         return vec![Finding::skipped("notices")];
     }
     if mail.is_none() && slack.is_none() {
-        let fix = "set SMTP_URL, MAIL_FROM and ADMIN_EMAIL, or SLACK_WEBHOOK_URL (.env.example)";
+        let fix = "set SMTP_URL, MAIL_FROM and ADMIN_EMAIL, or SLACK_WEBHOOK_URL (docs/SETTINGS.md)";
         return vec![Finding::warn(
             "notices",
-            "neither mail nor Slack is set up: nobody is told about trouble",
+            "neither mail nor Slack is set up: trouble is only logged",
             fix,
         )];
     }
@@ -26,7 +26,7 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
     if slack.is_some() {
         findings.push(Finding::ok(
             "slack",
-            "set up; whether Slack takes messages shows only with the first one",
+            "set up; only a first message shows whether Slack accepts it",
         ));
     }
     findings
@@ -38,15 +38,15 @@ async fn smtp(settings: &MailSettings) -> Finding {
     let server = format!("{}:{}", settings.host, settings.port);
     let mail = match Mail::new(settings) {
         Ok(mail) => mail,
-        Err(problems) => return Finding::fail(CHECK, problems.to_string(), "mend these settings"),
+        Err(problems) => return Finding::fail(CHECK, problems.to_string(), "correct these settings"),
     };
     match mail.check().await {
         Ok(()) if settings.login.is_some() => {
-            Finding::ok(CHECK, format!("{server} takes our sign-in; nothing was sent"))
+            Finding::ok(CHECK, format!("{server} accepts our sign-in; nothing was sent"))
         }
         Ok(()) => Finding::ok(CHECK, format!("{server} answers; nothing was sent")),
         Err(failure) => {
-            let fix = "mend SMTP_URL, SMTP_TLS, SMTP_USERNAME or SMTP_PASSWORD; notices wait meanwhile";
+            let fix = "correct SMTP_URL, SMTP_TLS, SMTP_USERNAME or SMTP_PASSWORD; notices wait meanwhile";
             Finding::fail(CHECK, format!("{server}: {}", failure.message), fix)
         }
     }

@@ -1,4 +1,4 @@
-//! The settings, read exactly as both processes read them; and the secrets.
+//! The settings, read exactly as ingress and worker read them; and the secrets.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use secrecy::ExposeSecret as _;
 
 use super::Finding;
 
-/// A good secret has more different characters than this: 32 random hexadecimal ones have about fourteen.
+/// A good secret has more different characters than this: 32 random hexadecimal ones have about
+/// fourteen.
 const FEW_CHARACTERS: usize = 8;
 
 pub(super) fn look(reader: &Reader) -> Vec<Finding> {
@@ -38,7 +39,8 @@ fn configuration(reader: &Reader) -> Vec<Finding> {
     problems.into_iter().map(finding).collect()
 }
 
-/// Secrets that are missing or short are problems of the configuration; these are the finer points.
+/// Secrets that are missing or short are problems of the configuration; this finds weak ones and
+/// rotations.
 fn secrets(reader: &Reader) -> Vec<Finding> {
     const CHECK: &str = "webhook secrets";
     let Ok(file) = BridgeFile::load(&BridgeFileSettings::read(reader).path) else {
@@ -54,11 +56,11 @@ fn secrets(reader: &Reader) -> Vec<Finding> {
             findings.push(Finding::warn(
                 CHECK,
                 found,
-                "make one with `openssl rand -hex 32`, and rotate to it",
+                "create one with `openssl rand -hex 32`, and rotate to it",
             ));
         } else if live.len() > 1 {
             let found = format!("{name} has {} live secrets: a rotation is under way", live.len());
-            let fix = "when no caller uses the old one any more, take it out and restart the ingress";
+            let fix = "when no caller uses the old one any more, remove it and restart the ingress";
             findings.push(Finding::warn(CHECK, found, fix));
         } else if live.len() == 1 {
             findings.push(Finding::ok(CHECK, format!("{name} has one live secret")));

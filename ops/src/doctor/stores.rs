@@ -1,4 +1,4 @@
-//! Redis and the SQL store: do they answer, and do they keep what they are given?
+//! Redis and the SQL store: do they answer, and are they durable?
 
 use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
 use passerelle_queue::{Redis, ServerFacts};
@@ -8,7 +8,7 @@ use super::Finding;
 
 /// The oldest Redis that has every command that the bridge uses (`EXPIRE … NX`).
 const OLDEST: u32 = 7;
-/// Above this share of its memory somebody should look, in percent.
+/// Above this share of its memory there is a warning, in percent.
 const FILLING: u64 = 75;
 /// Above this share Redis will soon refuse events, in percent.
 const FULL: u64 = 95;
@@ -28,19 +28,19 @@ async fn redis(reader: &Reader) -> Vec<Finding> {
     }
     let redis = match Redis::open(&settings) {
         Ok(redis) => redis,
-        Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "mend REDIS_URL")],
+        Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "correct REDIS_URL")],
     };
     let facts = match redis.server_facts().await {
         Ok(facts) => facts,
         Err(error) => {
-            let fix =
-                "start it, and see that REDIS_URL is its address and password; the ingress accepts nothing without it";
+            let fix = "start it, and check address and password in REDIS_URL; deliveries are spooled meanwhile";
             return vec![Finding::fail(CHECK, error.to_string(), fix)];
         }
     };
     let mut findings = vec![version(&facts), persistence(&facts), eviction(&facts), memory(&facts)];
     if let Err(error) = redis.check_write().await {
-        let fix = "read Redis' own log: a full memory, a full disk, a replica that is asked to write, or a user who may not use MULTI";
+        let fix =
+            "read the log of Redis: a full memory, a full disk, a read-only replica, or a user who may not use MULTI";
         findings.push(Finding::fail("redis writes", error.to_string(), fix));
     }
     findings
@@ -63,11 +63,12 @@ fn version(facts: &ServerFacts) -> Finding {
 fn persistence(facts: &ServerFacts) -> Finding {
     const CHECK: &str = "redis persistence";
     if !facts.append_only {
-        let fix = "set `appendonly yes` (redis-cli config set appendonly yes, and in its configuration): what was answered 200 is lost when it restarts";
+        let fix = "set `appendonly yes` (redis-cli config set appendonly yes, and in its configuration): otherwise \
+            deliveries that were answered 200 are lost when it restarts";
         return Finding::fail(CHECK, "the append-only file is off", fix);
     }
     if !facts.append_only_works {
-        let fix = "make room on its disk, and read Redis' own log";
+        let fix = "free space on its disk, and read the log of Redis";
         return Finding::fail(CHECK, "the last write of the append-only file failed", fix);
     }
     Finding::ok(CHECK, "the append-only file is on")
@@ -79,7 +80,7 @@ fn eviction(facts: &ServerFacts) -> Finding {
     if policy == "noeviction" {
         return Finding::ok(CHECK, "noeviction");
     }
-    let fix = "set `maxmemory-policy noeviction`: with anything else a full memory drops jobs silently";
+    let fix = "set `maxmemory-policy noeviction`: any other policy drops jobs silently when memory is full";
     Finding::fail(CHECK, format!("maxmemory-policy is {policy}"), fix)
 }
 
@@ -91,7 +92,8 @@ fn memory(facts: &ServerFacts) -> Finding {
     }
     let percent = facts.used_memory.saturating_mul(100) / facts.max_memory;
     let found = format!("{used} of {most} in use, {percent} %");
-    let fix = "give it more, or look what grows: passerelle stats (ledger entries on the way), passerelle dead list";
+    let fix =
+        "give it more, or find out what grows: passerelle stats (ledger entries on the way), passerelle dead list";
     match percent {
         0..=FILLING => Finding::ok(CHECK, found),
         percent if percent <= FULL => Finding::warn(CHECK, found, fix),
@@ -111,10 +113,10 @@ async fn store(reader: &Reader) -> Finding {
         store.check_write().await
     };
     match written.await {
-        Ok(()) => Finding::ok(CHECK, "reachable, its schema is up to date, writable"),
+        Ok(()) => Finding::ok(CHECK, "reachable, writable, schema up to date"),
         Err(error) => {
-            let fix =
-                "mend DATABASE_URL or the database; until then facts wait in Redis, and rows that need a page are held";
+            let fix = "correct DATABASE_URL or repair the database; until then ledger entries wait in Redis, and \
+                syncs are held";
             Finding::fail(CHECK, error.to_string(), fix)
         }
     }

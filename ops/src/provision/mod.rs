@@ -1,10 +1,12 @@
-//! `provision`: makes the fields that rules write and the webhooks that they live by, in Baserow. A second run finds nothing to do; nothing is
-//! ever deleted, and no webhook but those that call the bridge's address is touched. Database tokens may not do this: a user must be named.
+//! `provision`: creates the fields that rules write and the webhooks that they need, in Baserow.
+//! Idempotent; deletes nothing, and changes no webhook but those that call the bridge's address.
+//! Database tokens may not do this: it needs a user.
 
 mod plan;
 
 use std::fmt::Write as _;
 
+use clap::Args;
 use passerelle_model::config::{BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings};
 use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_worker::clients::baserow::user::BaserowUser;
@@ -13,19 +15,35 @@ use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
 
-use crate::Console;
-use crate::cli;
+use crate::arguments::By;
+use crate::console::Console;
+use crate::operator::who;
 use crate::survey::{Survey, baserow_client};
 use crate::trouble::Trouble;
 use plan::{Deed, Wanted};
 
-/// The answer. Never says a header of a webhook: it is a secret.
+/// `provision`.
+#[derive(Debug, Args)]
+pub struct Provision {
+    /// The address by which Baserow reaches the ingress, e.g. `https://bridge.example.org`. Without
+    /// it webhooks are left out.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// The answer. Never shows a header of a webhook: it is a secret.
 #[derive(Debug, Serialize)]
 struct Provisioned {
     dry_run: bool,
     /// What was done, or would be.
     changes: Vec<Change>,
-    /// What an operator must know besides.
+    /// What else an operator must know.
     notes: Vec<String>,
 }
 
@@ -46,9 +64,9 @@ struct Site {
     queue: Queue,
 }
 
-/// Plans, and unless it is a dry run does what is planned; each thing is told as soon as it is done.
-pub async fn run(verb: &cli::Provision, reader: Reader, json: bool, console: &mut Console) -> Result<(), Trouble> {
-    let by = verb.by.clone().who(reader.optional("USER"))?;
+/// Plans, and unless it is a dry run carries out the plan, reporting each step.
+pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let by = who(verb.by.clone(), reader.optional("USER"))?;
     let site = Site::open(&reader).await?;
     let mut notes = Vec::new();
     let deeds = site.plan(verb.url.as_deref(), &reader, &mut notes).await?;
@@ -59,15 +77,15 @@ pub async fn run(verb: &cli::Provision, reader: Reader, json: bool, console: &mu
             site.carry_out(&deed).await.map_err(|failure| {
                 let done = changes.len();
                 let Change { table, what, .. } = &change;
-                let advice = "Run it again: what was done stays, and is not done twice";
+                let advice = "Run it again: finished changes are not repeated";
                 Trouble::Failed(format!(
-                    "{table}: {what}: {} ({done} changes were made before). {advice}",
+                    "{table}: {what}: {} ({done} changes were made before that). {advice}",
                     failure.message
                 ))
             })?;
             site.keep(&change, &by, &mut notes).await;
-            if !json {
-                console.complain(&format!("done: {}: {}", change.table, change.what));
+            if !console.json {
+                console.note(&format!("done: {}: {}", change.table, change.what));
             }
         }
         changes.push(change);
@@ -77,7 +95,7 @@ pub async fn run(verb: &cli::Provision, reader: Reader, json: bool, console: &mu
         changes,
         notes,
     };
-    console.tell(json, &provisioned, in_words)
+    console.answer(&provisioned, in_words)
 }
 
 impl Site {
@@ -90,7 +108,7 @@ impl Site {
         let user = user.ok_or_else(|| {
             let advice = "set BASEROW_EMAIL and BASEROW_PASSWORD to a user who is builder or admin in the workspace";
             Trouble::Usage(format!(
-                "Baserow lets only users make fields and webhooks, not database tokens: {advice}"
+                "Baserow lets only users create fields and webhooks, not database tokens: {advice}"
             ))
         })?;
         let sources = read_rule_sources(&BridgeFileSettings::read(reader).path)?;
@@ -123,11 +141,12 @@ impl Site {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Trouble::Usage("--url must begin with http:// or https://".to_owned()));
         }
-        for of_table in self.survey.heard(&self.rules) {
-            let wanted: Wanted = plan::wanted(of_table, &self.sources.file, reader, url)?;
+        for (table, events) in self.survey.heard(&self.rules) {
+            let wanted: Wanted = plan::wanted(table, events, &self.sources.file, reader, url)?;
             if wanted.call.headers.is_empty() {
                 notes.push(format!(
-                    "{}: its source wants a signature, which Baserow cannot make: {} must be the address of a proxy that signs.",
+                    "{}: its source requires a signature, which Baserow cannot make: {} must be the address of a \
+                     proxy that signs.",
                     wanted.table.name, wanted.call.url
                 ));
             }
@@ -143,12 +162,13 @@ impl Site {
         Ok(deeds)
     }
 
-    /// Writes down who did it. Baserow has it by then, so a ledger that cannot be reached is only worth a note.
+    /// Keeps in the ledger who did it. Baserow has the change by then, so an unreachable ledger is
+    /// only a note.
     async fn keep(&self, change: &Change, by: &str, notes: &mut Vec<String>) {
         let on = format!("baserow/{}", change.table.replace(|c: char| !c.is_ascii_graphic(), "-"));
         if let Err(error) = self.queue.note_act(&on, "provisioned", by, &change.what).await {
             notes.push(format!(
-                "{}: who did it could not be kept in the ledger: {error}",
+                "{}: the ledger does not know who did it: {error}",
                 change.table
             ));
         }
@@ -173,13 +193,13 @@ impl Change {
             Deed::CreateField(missing) => Self {
                 kind: "create_field",
                 table: missing.table_name.clone(),
-                what: format!("make the field {:?} ({})", missing.field, missing.kind),
+                what: format!("create the field {:?} ({})", missing.field, missing.kind),
             },
             Deed::CreateWebhook(wanted) => Self {
                 kind: "create_webhook",
                 table: wanted.table.name.clone(),
                 what: format!(
-                    "make a webhook for {} to {}",
+                    "create a webhook for {} to {}",
                     wanted.call.events.join(", "),
                     wanted.call.url
                 ),
@@ -187,7 +207,7 @@ impl Change {
             Deed::UpdateWebhook { id, table, because, .. } => Self {
                 kind: "update_webhook",
                 table: table.clone(),
-                what: format!("put webhook {id} right: {}", because.join("; ")),
+                what: format!("repair webhook {id}: {}", because.join("; ")),
             },
         }
     }
@@ -201,7 +221,7 @@ fn in_words(provisioned: &Provisioned) -> String {
     let count = provisioned.changes.len();
     let _ = match (count, provisioned.dry_run) {
         (0, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),
-        (_, true) => writeln!(text, "{count} changes would be made; nothing was done."),
+        (_, true) => writeln!(text, "{count} changes would be made. Nothing was changed."),
         (_, false) => writeln!(text, "{count} changes made."),
     };
     for note in &provisioned.notes {

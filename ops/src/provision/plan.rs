@@ -1,4 +1,5 @@
-//! What Baserow lacks for the rules to work, and what would make it good: pure. Nothing is ever taken away.
+//! What Baserow lacks for the rules to work, and what would make it good: pure. Nothing is ever
+//! taken away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,8 @@ pub(super) enum Deed {
 
 /// The webhook of a table: its address below `base`, and the proof that its source asks for.
 pub(super) fn wanted(
-    (table, events): (Table, BTreeSet<&'static str>),
+    table: Table,
+    events: BTreeSet<&'static str>,
     file: &BridgeFile,
     reader: &Reader,
     base: &str,
@@ -74,7 +76,8 @@ fn source_name(table: &Table) -> String {
     format!("table-{}-changed", table.id)
 }
 
-/// Stock Baserow can send a fixed header. It cannot sign: where only that is a proof, the address must be that of a proxy which does.
+/// Stock Baserow can send a fixed header. It cannot sign: where only that is a proof, the address
+/// must be that of a proxy which does.
 fn proof(config: &SourceConfig, reader: &Reader) -> Result<BTreeMap<String, String>, Trouble> {
     if !config.proof.kinds().contains(&ProofKind::Token) {
         return Ok(BTreeMap::new());
@@ -82,7 +85,7 @@ fn proof(config: &SourceConfig, reader: &Reader) -> Result<BTreeMap<String, Stri
     // During a rotation the new secret stands first.
     let secret = reader.secrets(&config.secrets).into_iter().next().ok_or_else(|| {
         Trouble::Usage(format!(
-            "{} is not set: the webhooks could not prove themselves",
+            "{} is not set: the webhooks need it as their proof",
             config.secrets
         ))
     })?;
@@ -102,7 +105,7 @@ pub(super) fn webhook(wanted: &Wanted, existing: &[Webhook]) -> Option<Deed> {
         because.push("it is switched off");
     }
     if !has.include_all_events && wants.events.iter().any(|event| !has.events.contains(event)) {
-        because.push("it does not tell all events that the rules need");
+        because.push("it does not send all events that the rules need");
         call.events.extend(wants.events.iter().cloned());
         call.events.sort();
         call.events.dedup();
@@ -112,7 +115,7 @@ pub(super) fn webhook(wanted: &Wanted, existing: &[Webhook]) -> Option<Deed> {
         .iter()
         .any(|(name, secret)| has.headers.get(name) != Some(secret))
     {
-        because.push("it has not the first live secret");
+        because.push("it lacks the first live secret");
         call.headers.extend(wants.headers.clone());
     }
     if !has.use_user_field_names {
@@ -150,7 +153,8 @@ mod tests {
         let reader = Reader::from_pairs([("S", "new-secret,old-secret")]);
         let table = table("projet");
         wanted(
-            (table, events.iter().copied().collect()),
+            table,
+            events.iter().copied().collect(),
             &file,
             &reader,
             "https://bridge.example.org/",

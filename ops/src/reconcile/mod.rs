@@ -1,73 +1,98 @@
-//! `reconcile`: finds rows that differ from their pages, and asks for them. A run that was broken off is gone on with by the next one of the
-//! same scope: what it had finished is kept in Redis for a day.
+//! `reconcile`: finds rows that differ from their pages, and requests a sync of each. An
+//! interrupted run is resumed by the next one of the same scope: Redis keeps its checkpoint for a
+//! day.
 
-mod tell;
+mod answer;
+mod turn;
 
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use passerelle_model::config::Reader;
 use passerelle_model::id::{ProcessName, TableId};
-use passerelle_queue::schedule::{Schedule, Task, Trail, Turn};
+use passerelle_queue::schedule::{Schedule, Trail};
 use passerelle_worker::journal::Journal;
 use passerelle_worker::maintenance::reconcile::{Finding, Left, Look, Mark, Requests, Scope, Walk};
 use passerelle_worker::settings::Settings;
 use passerelle_worker::{context, start};
 use serde::Serialize;
 
-use crate::Console;
-use crate::bridge::Bridge;
-use crate::cli::Reconcile;
+use crate::arguments::By;
+use crate::console::Console;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
-/// How long a run that was broken off can be gone on with.
+/// How long an interrupted run can be resumed.
 const KEPT: Duration = Duration::from_hours(24);
-/// How long a run that says nothing keeps others away.
-const LEASE: Duration = Duration::from_secs(15);
+/// `reconcile`. Needs the settings of a worker.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Only this table: projet, t2 or 2.
+    #[arg(long)]
+    pub table: Option<String>,
+    /// Only rows that have no page or do not name it. Nothing is rendered.
+    #[arg(long)]
+    pub unmapped: bool,
+    /// Show which syncs would be requested and why, and do nothing. Ignores the progress of earlier
+    /// runs.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where to begin, and whether dead letters count.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Why; kept in the ledger with the events.
+    #[arg(long)]
+    pub why: Option<String>,
+    /// The most syncs to request per second.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// Who acts.
+    #[command(flatten)]
+    pub by: By,
+}
 
-/// The same name as the worker's own round: the two never run at once.
-const TURN: Task = Task {
-    name: "reconcile",
-    every: None,
-    begins_at_once: true,
-    lease: LEASE,
-};
+/// How far a reconciliation reaches.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Reach {
+    /// Start over. By default, a run interrupted within the last day is resumed. Use this after a
+    /// change of the rules.
+    #[arg(long)]
+    pub from_start: bool,
+    /// Also rows with a dead letter of the last day.
+    #[arg(long)]
+    pub with_dead: bool,
+}
 
 /// The answer.
 #[derive(Debug, Default, Serialize)]
 struct Reconciled {
     dry_run: bool,
-    /// What an earlier run had finished, in words; `null` if this one began at the beginning.
+    /// What an earlier run had finished, in words; `null` if this one started over.
     goes_on_after: Option<String>,
-    /// Rows with a dead letter were asked for too.
+    /// Rows with a dead letter were included.
     with_dead: bool,
     /// Rows that this run compared.
     rows: u64,
-    /// Rows that were asked for.
+    /// Syncs that were requested.
     asked: usize,
-    /// Tables that a rule wants and the token does not see.
+    /// Tables that a rule names and the token cannot see.
     missing_tables: Vec<String>,
     findings: Vec<Finding>,
     /// Stopped by Ctrl-C before the end.
     stopped: bool,
 }
 
-/// Runs it; `reader` still has the settings of a worker.
-pub async fn run(
-    desk: &Bridge,
-    (verb, reader): (Reconcile, Reader),
-    user: Option<String>,
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
-    let by = verb.by.clone().who(user)?;
-    let worker = start::context(Settings::read(reader)?, desk.redis.clone(), desk.store.clone())
+/// Runs it.
+pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) -> Result<(), Trouble> {
+    let by = operator.acting(verb.by.clone())?;
+    let settings = Settings::read(operator.settings())?;
+    let worker = start::context(settings, operator.redis.clone(), operator.store().await?.clone())
         .map_err(|error| Trouble::Failed(error.to_string()))?;
-    let schedule = Schedule::new(desk.redis.clone(), ProcessName::unique("operator"));
+    let schedule = Schedule::new(operator.redis.clone(), ProcessName::unique("operator"));
     let memo = if verb.dry_run {
         String::new()
     } else {
-        take_turn(&schedule).await?
+        turn::take(&schedule).await?
     };
     let mut run = Run {
         worker: &worker,
@@ -82,52 +107,17 @@ pub async fn run(
     };
     let stop = console.stop.clone();
     let result = tokio::select! {
-        result = run.all((&verb, &by), desk, console) => result,
+        result = run.all(&verb, &by, operator, console) => result,
         () = stop.cancelled() => { run.answer.stopped = true; Ok(()) }
         () = worker.gates.report_for_ever() => Ok(()),
-        lost = hold(&schedule, &memo, verb.dry_run) => Err(lost),
+        lost = turn::hold(&schedule, &memo), if !verb.dry_run => Err(lost),
     };
     run.progress.finish_and_clear();
     if !verb.dry_run {
-        give_back(&schedule, &memo).await?;
+        turn::release(&schedule, &memo).await?;
     }
     result.map_err(|trouble| run.explain(&trouble))?;
-    finish(&run.answer, json, console)
-}
-
-/// Takes the turn; returns how far the workers' own round had come, which is none of our business and is kept for them.
-async fn take_turn(schedule: &Schedule) -> Result<String, Trouble> {
-    match schedule.take(&TURN).await? {
-        Turn::Mine { memo } => Ok(memo),
-        Turn::NotMine { holder, ask_after } => Err(Trouble::Failed(format!(
-            "a reconciliation is under way already ({}); wait for its end, or look with --dry-run. If it was killed, the turn is free in {} s",
-            holder.unwrap_or_else(|| "interrupted a moment ago".to_owned()),
-            ask_after.as_secs() + 1
-        ))),
-    }
-}
-
-async fn give_back(schedule: &Schedule, memo: &str) -> Result<(), Trouble> {
-    if memo.is_empty() {
-        schedule.done(&TURN).await?;
-    } else {
-        schedule.leave(&TURN, Duration::ZERO).await?;
-    }
-    Ok(())
-}
-
-/// Keeps the turn; ends only if it is lost.
-async fn hold(schedule: &Schedule, memo: &str, dry_run: bool) -> Trouble {
-    if dry_run {
-        std::future::pending::<()>().await;
-    }
-    let mut beats = tokio::time::interval(LEASE / 3);
-    loop {
-        beats.tick().await;
-        if let Ok(false) = schedule.keep(&TURN, memo).await {
-            return Trouble::Failed("the turn was lost to another process".to_owned());
-        }
-    }
+    finish(&run.answer, console)
 }
 
 async fn scope(worker: &context::Context, table: Option<&str>, unmapped: bool) -> Result<Scope, Trouble> {
@@ -150,19 +140,19 @@ async fn named(worker: &context::Context, name: &str) -> Result<TableId, Trouble
     crate::rows::one_table(name, &tables)
 }
 
-/// Where a run of this scope leaves its marks.
-fn trail(desk: &Bridge, scope: Scope) -> Trail {
+/// Where a run of this scope keeps its checkpoint.
+fn trail(operator: &Operator, scope: Scope) -> Trail {
     let table = scope
         .table
         .map_or_else(|| "all".to_owned(), |table| format!("t{table}"));
     let unmapped = if scope.unmapped { ":unmapped" } else { "" };
-    Trail::new(desk.redis.clone(), &format!("reconcile:{table}{unmapped}"), KEPT)
+    Trail::new(operator.redis.clone(), &format!("reconcile:{table}{unmapped}"), KEPT)
 }
 
 struct Run<'a> {
     worker: &'a context::Context,
     progress: ProgressBar,
-    /// Rows of the present table that are done, those of an earlier run too.
+    /// Rows of the present table that are done, by an earlier run or this one.
     position: u64,
     /// Tables that an earlier run has finished.
     finished: usize,
@@ -172,18 +162,19 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     async fn all(
         &mut self,
-        (verb, by): (&Reconcile, &str),
-        desk: &Bridge,
+        verb: &Reconcile,
+        by: &str,
+        operator: &Operator,
         console: &mut Console,
     ) -> Result<(), Trouble> {
         let scope = scope(self.worker, verb.table.as_deref(), verb.unmapped).await?;
-        let trail = (!verb.dry_run).then(|| trail(desk, scope));
+        let trail = (!verb.dry_run).then(|| trail(operator, scope));
         let mut walk = self
-            .begin(scope, (trail.as_ref(), verb.reach.from_start), console)
+            .begin(scope, trail.as_ref(), verb.reach.from_start, console)
             .await?;
         self.answer.missing_tables = walk.missing().to_vec();
         if walk.tables() == 0 {
-            let what = "no rule makes pages of this table's rows; see the rules in bridge.toml";
+            let what = "no rule in bridge.toml makes pages of this table's rows";
             return Err(Trouble::NotFound(what.to_owned()));
         }
         let run = ProcessName::unique("run");
@@ -196,10 +187,10 @@ impl<'a> Run<'a> {
             let (answer, progress) = (&mut self.answer, &self.progress);
             let asking = requests.ask(&look.findings, |some| {
                 answer.asked += some;
-                progress.set_message(format!("{} rows asked for", answer.asked));
+                progress.set_message(format!("{} syncs requested", answer.asked));
             });
             asking.await?;
-            // Only now is the step done: whoever goes on takes it again otherwise.
+            // Only now is the step done: a resumed run repeats it otherwise.
             keep(trail, &look.mark).await?;
         }
         if let Some(trail) = &trail {
@@ -208,11 +199,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// From where an earlier run was broken off, or from the beginning.
+    /// Resumes an interrupted run, or starts over.
     async fn begin(
         &mut self,
         scope: Scope,
-        (trail, from_start): (Option<&Trail>, bool),
+        trail: Option<&Trail>,
+        from_start: bool,
         console: &mut Console,
     ) -> Result<Walk<'a>, Trouble> {
         let left = match trail.filter(|_| !from_start) {
@@ -222,8 +214,8 @@ impl<'a> Run<'a> {
         let walk = begin(self.worker, scope, &left).await?;
         if let Some(before) = walk.goes_on_after().filter(|_| walk.tables() > 0) {
             self.finished = before.0;
-            let before = finished(before).unwrap_or_default();
-            console.complain(&format!("Goes on after {before}; --from-start begins anew."));
+            let before = finished(before.0, before.1).unwrap_or_default();
+            console.note(&format!("Resumes after {before}. To start over: --from-start"));
             self.position = left
                 .table
                 .map_or(0, |table| u64::try_from(table.seen.len()).unwrap_or_default());
@@ -243,11 +235,11 @@ impl<'a> Run<'a> {
     fn show(&mut self, look: &Look, console: &mut Console) {
         let table = &look.table.name;
         if look.begins_anew {
-            console.complain(&format!(
-                "The rows of {table} are in another order now: it is begun anew."
+            console.note(&format!(
+                "The rows of {table} have a different order now: the table is started over."
             ));
             self.position = 0;
-            self.answer.goes_on_after = finished((self.finished, None));
+            self.answer.goes_on_after = finished(self.finished, None);
         }
         self.answer.rows += look.rows.saturating_sub(self.position);
         self.position = if look.is_last { 0 } else { look.rows };
@@ -259,7 +251,7 @@ impl<'a> Run<'a> {
     fn explain(&self, trouble: &Trouble) -> Trouble {
         let asked = self.answer.asked;
         Trouble::Failed(format!(
-            "{trouble}\n{asked} rows had been asked for by then; the same command goes on where it stopped"
+            "{trouble}\n{asked} syncs were requested before that. The same command resumes where it stopped"
         ))
     }
 }
@@ -284,7 +276,7 @@ async fn keep(trail: &Trail, mark: &Mark) -> Result<(), Trouble> {
 }
 
 /// What an earlier run had done.
-fn finished((tables, begun): (usize, Option<(u64, &str)>)) -> Option<String> {
+fn finished(tables: usize, begun: Option<(u64, &str)>) -> Option<String> {
     let tables = match tables {
         0 => None,
         1 => Some("1 table".to_owned()),
@@ -301,12 +293,12 @@ fn progress() -> ProgressBar {
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn finish(answer: &Reconciled, json: bool, console: &mut Console) -> Result<(), Trouble> {
-    console.tell(json, answer, tell::in_words)?;
+fn finish(answer: &Reconciled, console: &mut Console) -> Result<(), Trouble> {
+    console.answer(answer, answer::in_words)?;
     if answer.stopped {
         let asked = answer.asked;
         return Err(Trouble::Interrupted(format!(
-            "stopped; {asked} rows were asked for. The same command goes on where it stopped"
+            "stopped after {asked} syncs were requested. The same command resumes where it stopped"
         )));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What does not fit between the rules and the tables, in words with what to do: pure.
+//! What does not fit between the rules and the tables, with what to do: pure.
 
 use std::collections::BTreeMap;
 
@@ -44,14 +44,17 @@ impl Survey {
         let known = listed(known);
         problem(
             place,
-            format!("BASEROW_TOKEN sees no table {}; it sees: {known}", shown(reference)),
-            "mend the name, or give the token rights on the table (Baserow: Settings → Database tokens)",
+            format!(
+                "BASEROW_TOKEN cannot see a table {}; it sees: {known}",
+                shown(reference)
+            ),
+            "correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)",
         )
     }
 
     fn field_problem(&self, reference: &TableRef, need: &FieldNeed, place: &str) -> Option<Problem> {
         let field_name = &need.field;
-        // A link that leads nowhere is told once, where the rule names it.
+        // A link that leads nowhere is reported once, where the rule names it.
         let table = self.owner(reference, &need.of)?;
         let name = &table.table.name;
         let place = format!("{place} {}", need.place);
@@ -60,7 +63,7 @@ impl Survey {
                 Purpose::PageId => format!("create it as a text field, or let `passerelle provision` do it; {FIELDS}"),
                 Purpose::Text => format!("create it, or let `passerelle provision` make a text field; {FIELDS}"),
                 Purpose::PageUrl => format!("create it as a URL field, or let `passerelle provision` do it; {FIELDS}"),
-                Purpose::Link | Purpose::Read { .. } => format!("mend the name; the table has: {}", names(table)),
+                Purpose::Link | Purpose::Read { .. } => format!("correct the name; the table has: {}", names(table)),
             };
             let what = format!("the table {name:?} has no field {field_name:?}");
             return Some(problem(&place, what, hint));
@@ -76,7 +79,7 @@ impl Survey {
                 )),
                 Some(other) if !self.tables.iter().any(|table| table.id == other) => Some(problem(
                     &place,
-                    format!("the field {field_name:?} leads to table {other}, which BASEROW_TOKEN does not see"),
+                    format!("the field {field_name:?} links to table {other}, which BASEROW_TOKEN cannot see"),
                     "give the token rights on that table too",
                 )),
                 Some(_) => None,
@@ -111,8 +114,8 @@ fn place_of(sources: &RuleSources, needs: &TableNeeds<'_>) -> String {
     }
 }
 
-/// Two rules that must not share a table and do: two spellings of one table pass the check of the file alone. `pages` are the tables whose rows
-/// have pages so far, with the rules that make them.
+/// Two rules that must not share a table and do: two spellings of one table pass the check of the
+/// file alone. `pages` are the tables whose rows have pages so far, with the rules that make them.
 fn twice<'r>(
     rules: &Rules,
     needs: &TableNeeds<'r>,
@@ -131,7 +134,7 @@ fn twice<'r>(
     Some((what, "make one rule of the two"))
 }
 
-const FIELDS: &str = "names must be equal to the letter, in case and accents";
+const FIELDS: &str = "names must match exactly, in case and accents";
 
 fn names(table: &SeenTable) -> String {
     let names: Vec<&str> = table.fields.iter().map(|field| field.name.as_str()).collect();

@@ -1,5 +1,5 @@
-//! What the rules need, compared with what Baserow and Docmost have: the common ground of `check --live`, `doctor` and `provision`.
-//! Looking and judging are apart: the judgement is pure.
+//! What the rules need, compared with what Baserow and Docmost have, for `check --live`, `doctor`
+//! and `provision`. Looking and judging are apart: the judgement is pure.
 
 mod judge;
 mod spaces;
@@ -17,7 +17,7 @@ pub use tables::{Missing, SeenTable, Survey};
 
 use crate::trouble::Trouble;
 
-/// The clients of both products, as a worker has them. Nothing is sent until they are asked, and Redis is not needed for what is asked here.
+/// The clients of both products, as a worker has them. They need no Redis for what is read here.
 #[derive(Debug)]
 pub struct Products {
     /// The source of the rows.
@@ -42,13 +42,14 @@ pub fn baserow_client(redis: &Redis, settings: &BaserowSettings) -> Result<Baser
     Baserow::new(settings, gates(redis)).map_err(unusable)
 }
 
-/// Gates that nobody closes: an operator who looks at a system wants to see it, not what the workers think of it.
+/// Gates that nothing stops: an operator wants to see the system itself, not the workers' view of
+/// it.
 fn gates(redis: &Redis) -> Gates {
     Gates::new(redis.clone(), ProcessName::unique("operator"), GatePolicy::default())
 }
 
 fn unusable(error: impl std::fmt::Display) -> Trouble {
-    Trouble::Failed(format!("the HTTP client could not be made: {error}"))
+    Trouble::Failed(format!("the HTTP client cannot be created: {error}"))
 }
 
 /// What there is to choose from, in words.

@@ -13,7 +13,7 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
         let (place, name) = (sources.place_of(&rule.name), &rule.page.space);
         let email = &account.email;
         match account.space(name) {
-            None => problems.push(unseen(account, (&place, name), "as a writer")),
+            None => problems.push(unseen(account, &place, name, "as a writer")),
             Some(member) if !member.may_write() => problems.push(problem(
                 &place,
                 format!("the account {email} may only read in the space {name:?}"),
@@ -25,19 +25,19 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
     problems.extend(rules.wiki().filter_map(|rule| {
         let name = rule.space.as_deref().filter(|name| account.space(name).is_none())?;
         let place = sources.place_of_wiki(&rule.name);
-        Some(unseen(account, (&place, name), "as a member"))
+        Some(unseen(account, &place, name, "as a member"))
     }));
     problems
 }
 
-fn unseen(account: &Account, (place, name): (&str, &str), role: &str) -> Problem {
+fn unseen(account: &Account, place: &str, name: &str, role: &str) -> Problem {
     let known = listed(account.spaces.iter().map(|member| member.space.name.clone()));
     problem(
         place,
         format!(
-            "the account {} sees no space {name:?} in Docmost; it sees: {known}",
+            "the account {} cannot see a space {name:?} in Docmost; it sees: {known}",
             account.email
         ),
-        format!("mend the name, or add the account to the space {role} (Docmost: Space settings → Members)"),
+        format!("correct the name, or add the account to the space {role} (Docmost: Space settings → Members)"),
     )
 }

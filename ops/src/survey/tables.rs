@@ -84,7 +84,8 @@ impl Survey {
         self.seen.get(&field.link_row_table_id?)
     }
 
-    /// Which events of which tables the rules live by: of their own tables, and of those whose rows their pages show. Each table once.
+    /// The events that the rules need: of their own tables, and of those whose rows their pages
+    /// show. Each table once.
     pub fn heard(&self, rules: &Rules) -> Vec<(Table, BTreeSet<&'static str>)> {
         let mut events: BTreeMap<TableId, (Table, BTreeSet<&'static str>)> = BTreeMap::new();
         for rule in rules.iter() {

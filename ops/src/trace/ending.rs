@@ -1,4 +1,5 @@
-//! Why an item ended as it did, or what it waits for, in words for people who have never seen the code.
+//! Why an item ended as it did, or what it waits for, in words for people who have never seen the
+//! code.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use passerelle_store::{EventStory, ItemStory, OperatorAct};
 /// The reason by which the ingress closes rows that it cannot read.
 const UNREADABLE_ROWS: &str = "unreadable_rows";
 
-/// The steps that write a page, or tell the row of it.
+/// The steps that write a page, or its address into the row.
 const WRITES: [&str; 6] = [
     "create_page",
     "update_page",
@@ -20,22 +21,19 @@ const WRITES: [&str; 6] = [
     "write_back",
 ];
 
-/// The closing sentence.
 pub(super) fn why(story: &EventStory, item: &ItemStory) -> String {
     let Some(outcome) = &item.outcome else {
         return waiting(item);
     };
     let sentence = ended(story, item, outcome);
-    if *outcome == Outcome::NoChange && item.attempts.iter().any(has_vanished) {
-        return format!(
-            "{sentence} An earlier attempt, whose worker vanished before it could report, may have done it."
-        );
+    if *outcome == Outcome::NoChange && item.attempts.iter().any(worker_died) {
+        return format!("{sentence} An earlier attempt, whose worker died before it could report, may have done it.");
     }
     sentence
 }
 
-/// Whether the attempt's worker died in the middle: what it had done by then is not in the ledger.
-fn has_vanished(attempt: &AttemptRecord) -> bool {
+/// Whether the attempt's worker died: what it had done by then is not in the ledger.
+fn worker_died(attempt: &AttemptRecord) -> bool {
     matches!(&attempt.verdict, Verdict::Retry { failure, .. } if failure.class == FailureClass::Poison)
 }
 
@@ -51,25 +49,25 @@ fn ended(story: &EventStory, item: &ItemStory, outcome: &Outcome) -> String {
         Outcome::Synced => format!("{}, {} after the event arrived.", done(item), span(after)),
         Outcome::NoChange => "The page already equalled the row, so nothing was written.".to_owned(),
         Outcome::Echo => {
-            "The bridge itself had caused this event by writing into the row, so there was nothing to do.".to_owned()
+            "The bridge's own write into the row caused this event, so there was nothing to do.".to_owned()
         }
         Outcome::Duplicate => "The same delivery had been accepted before, so nothing was done twice.".to_owned(),
         Outcome::Superseded => {
-            "A later event of the same row was carried out in its place: the page has the newer state.".to_owned()
+            "A later event of the same row ran in its place: the page has the newer state.".to_owned()
         }
         Outcome::Ignored(reason) => ignored(*reason).to_owned(),
-        Outcome::RowNotFound => {
-            "The row was not in Baserow any more, and no page of it is known: there was nothing to do.".to_owned()
-        }
+        Outcome::RowNotFound => "The row is no longer in Baserow and has no page: there was nothing to do.".to_owned(),
         Outcome::Dead(reason) => dead(reason, item),
         Outcome::Rejected(reason) if reason == UNREADABLE_ROWS => {
-            "Some rows of this delivery had no readable number, so nothing could be done for them; the others were taken.".to_owned()
+            "Some rows of this delivery have no readable number, so they were skipped; the others were accepted."
+                .to_owned()
         }
-        Outcome::Rejected(reason) => format!("It was refused: {reason}."),
+        Outcome::Rejected(reason) => format!("It was rejected: {reason}."),
     }
 }
 
-/// What the last attempt did, by its steps: a row may have a page, or stand on the pages of others, or both.
+/// What the last attempt did, by its steps: a row may have a page, or appear on the pages of
+/// others, or both.
 fn done(item: &ItemStory) -> &'static str {
     let steps = item.attempts.last().map(|attempt| attempt.steps.as_slice());
     let did = |names: &[&str]| {
@@ -79,26 +77,26 @@ fn done(item: &ItemStory) -> &'static str {
     if did(&WRITES) {
         "The page was made equal to the row"
     } else if did(&["trash_page"]) {
-        "The page went to the trash, because its row is not there any more"
+        "The page went to the trash, because its row no longer exists"
     } else if did(&["notify", "tell", "check_capacity"]) {
-        "People were told what they should know of it"
+        "People were notified of it"
     } else if did(&["propagate", "wake_rows"]) {
-        "The rows whose pages show this one were told to look at it again"
+        "A sync was requested of the rows whose pages show this one"
     } else {
         "The page was made equal to the row"
     }
 }
 
-/// What the usual words do not fit: the job is a page's or a share's, not a row's.
+/// Jobs of a page or a share, which the usual words do not fit.
 fn of_wiki(job: &JobKey, outcome: &Outcome) -> Option<&'static str> {
     let is_share = job.share().is_some();
     match outcome {
-        Outcome::Synced if is_share => Some("The share was new: it stands in this ledger, and was told."),
-        Outcome::NoChange if is_share => Some("The share was known already, so nobody was told again."),
+        Outcome::Synced if is_share => Some("The share was new: the ledger has it, and the admin was notified."),
+        Outcome::NoChange if is_share => Some("The share was already known, so no second notice was sent."),
         Outcome::Synced => Some("The row of the wiki page was written."),
         Outcome::NoChange => Some("The row of the wiki page needed no change."),
-        Outcome::Superseded => Some("A later event of the same page was carried out in its place."),
-        Outcome::Ignored(IgnoredReason::NoRule) => Some("No wiki rule in bridge.toml is about it."),
+        Outcome::Superseded => Some("A later event of the same page ran in its place."),
+        Outcome::Ignored(IgnoredReason::NoRule) => Some("No wiki rule in bridge.toml matches it."),
         _ => None,
     }
 }
@@ -106,30 +104,28 @@ fn of_wiki(job: &JobKey, outcome: &Outcome) -> Option<&'static str> {
 fn ignored(reason: IgnoredReason) -> &'static str {
     match reason {
         IgnoredReason::NoRule => "No rule in bridge.toml watches this table and kind of event.",
-        IgnoredReason::TestCall => {
-            "It was Baserow's test call: it proves that the webhook works, and asks for nothing."
-        }
-        IgnoredReason::UnknownEvent => "The bridge has no use for this kind of event.",
-        IgnoredReason::NoRows => "It names no rows: Baserow sends such a notice when a linked table is edited.",
+        IgnoredReason::TestCall => "It was Baserow's test call: it shows that the webhook works, and requests nothing.",
+        IgnoredReason::UnknownEvent => "No rule can use this kind of event.",
+        IgnoredReason::NoRows => "It names no rows: Baserow sends such events when a linked table is edited.",
     }
 }
 
 fn waiting(item: &ItemStory) -> String {
     match item.attempts.last() {
-        None => "It is waiting for a worker, or a worker has it in hand right now.".to_owned(),
+        None => "It waits for a worker, or a worker is running it right now.".to_owned(),
         Some(AttemptRecord { verdict, ended, .. }) => match verdict {
             Verdict::Retry { after_ms, failure } => format!(
-                "It will be tried again at {}, because {}.",
+                "The next attempt is at {}, because {}.",
                 ended.plus(Duration::from_millis(*after_ms)),
                 cause(failure)
             ),
             Verdict::Hold { after_ms, failure } => format!(
-                "It waits until {} through no fault of its own, because {}. Waiting costs it no attempt.",
+                "It is held until {}, because {}. Holding counts no attempt.",
                 ended.plus(Duration::from_millis(*after_ms)),
                 cause(failure)
             ),
-            Verdict::GiveBack => "Its worker was stopped; the next free worker takes it.".to_owned(),
-            Verdict::Done(_) | Verdict::Bury { .. } => "It came in again and waits for a worker.".to_owned(),
+            Verdict::GiveBack => "Its worker was stopping; the next free worker takes it.".to_owned(),
+            Verdict::Done(_) | Verdict::Bury { .. } => "It was queued again and waits for a worker.".to_owned(),
         },
     }
 }
@@ -142,9 +138,9 @@ fn dead(reason: &str, item: &ItemStory) -> String {
             } else {
                 String::new()
             };
-            format!("It was given up{attempts} ({reason}), because {}.", cause(failure))
+            format!("It is dead{attempts} ({reason}), because {}.", cause(failure))
         }
-        _ => format!("It was given up ({reason})."),
+        _ => format!("It is dead ({reason})."),
     };
     let then = match item.acts.last() {
         Some(OperatorAct {
@@ -155,12 +151,12 @@ fn dead(reason: &str, item: &ItemStory) -> String {
             ..
         }) if act == "replayed" => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-            format!("{by} had it tried again as event {event}{why}: trace the row to see how that went.")
+            format!("{by} replayed it as event {event}{why}: trace the row to see the outcome.")
         }
         Some(OperatorAct { by, why, .. }) => {
             format!("{by} discarded it: {}.", why.as_deref().unwrap_or("no reason given"))
         }
-        None => "It is kept as a dead letter: mend the cause, then replay it (passerelle dead list).".to_owned(),
+        None => "It is kept as a dead letter: fix the cause, then replay it (passerelle dead list).".to_owned(),
     };
     format!("{gave_up} {then}")
 }
@@ -169,15 +165,15 @@ fn dead(reason: &str, item: &ItemStory) -> String {
 fn cause(failure: &FailureRecord) -> String {
     let (who, message) = (name(&failure.target), failure.message.trim_end_matches('.'));
     match failure.class {
-        FailureClass::Transient => format!("{who} was not working: {message}"),
+        FailureClass::Transient => format!("{who} was unavailable: {message}"),
         FailureClass::Throttled if failure.target == "bridge" => message.to_owned(),
-        FailureClass::Throttled => format!("{who} asked the bridge to slow down: {message}"),
-        FailureClass::Auth => format!("{who} refused the bridge's account: {message}"),
-        FailureClass::Ambiguous => format!("it is unknown whether {who} did what it was asked: {message}"),
-        FailureClass::Gone => format!("something is not there any more in {who}: {message}"),
+        FailureClass::Throttled => format!("{who} throttled the bridge: {message}"),
+        FailureClass::Auth => format!("{who} rejected the bridge's account: {message}"),
+        FailureClass::Ambiguous => format!("{who} may or may not have carried out the call: {message}"),
+        FailureClass::Gone => format!("something no longer exists in {who}: {message}"),
         FailureClass::Permanent if failure.target == "bridge" => format!("the row does not fit its rule: {message}"),
-        FailureClass::Permanent => format!("{who} will never accept it as it is: {message}"),
-        FailureClass::Poison => format!("it broke the workers that tried it: {message}"),
+        FailureClass::Permanent => format!("{who} does not accept it as it is: {message}"),
+        FailureClass::Poison => format!("it crashed the workers that ran it: {message}"),
     }
 }
 

@@ -1,93 +1,128 @@
-//! `trace`: the whole story of an event or of a row, and why it ended so.
+//! `trace`: the history of an event or a row, and why it ended as it did.
 
 mod ending;
-mod tell;
+mod story;
 
 use std::collections::BTreeSet;
 
-use passerelle_model::id::{EventId, RowKey};
+use clap::Args;
+use passerelle_model::id::{EventId, JobKey, RowKey};
 use passerelle_queue::loops::Parked;
-use passerelle_store::EventStory;
+use passerelle_store::{EventStory, Store};
 use serde::Serialize;
 
-use crate::Console;
-use crate::bridge::{Bridge, Freshness};
-use crate::cli::{Subject, Trace};
-use crate::rows::Source;
+use crate::console::Console;
+use crate::operator::{Freshness, Operator};
+use crate::rows::RowName;
 use crate::trouble::Trouble;
 
-pub(crate) use tell::story_in_words;
+pub(crate) use story::story_in_words;
 
 /// Rows of one event that are looked up among the parked ones.
 const MOST_LOOKED_AT: usize = 20;
 
+/// `trace`.
+#[derive(Debug, Args)]
+pub struct Trace {
+    /// An event id (from Baserow's webhook log); a row: t2/r5, 2/5 or projet/5; page/ID of a wiki
+    /// page, or share/ID.
+    #[arg(value_parser = subject)]
+    pub subject: Subject,
+    /// For a row: the number of events to show, newest first.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}
+
+/// What to trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// All deliveries with this event id.
+    Event(EventId),
+    /// The latest events of this row.
+    Row(RowName),
+    /// The latest events of a wiki page or a share.
+    Wiki(JobKey),
+}
+
 /// The answer.
 #[derive(Debug, Serialize)]
-struct Told {
-    events: Vec<ToldEvent>,
-    /// Those of their rows that go in circles and are left alone for a while.
+struct History {
+    events: Vec<Event>,
+    /// Those of their rows that the loop guard has parked.
     parked: Vec<Parked>,
     #[serde(flatten)]
     freshness: Freshness,
 }
 
 #[derive(Debug, Serialize)]
-struct ToldEvent {
+struct Event {
     #[serde(flatten)]
     story: EventStory,
     /// For each item: why it ended so, or what it waits for.
     why: Vec<String>,
 }
 
-/// Tells the story; fails if there is none.
-pub async fn run(
-    bridge: &Bridge,
-    (verb, source): (&Trace, &Source),
-    json: bool,
-    console: &mut Console,
-) -> Result<(), Trouble> {
-    let freshness = bridge.catch_up().await;
+/// Shows the history; fails if there is none.
+pub async fn run(operator: &Operator, verb: &Trace, console: &mut Console) -> Result<(), Trouble> {
+    let freshness = operator.catch_up().await;
+    let store = operator.store().await?;
     let (stories, what) = match &verb.subject {
-        Subject::Event(event) => (find_event(bridge, event).await?, format!("no event {event}")),
+        Subject::Event(event) => (find_event(store, event).await?, format!("no event {event}")),
         Subject::Row(row) => {
-            let row = row.resolve(source, &bridge.redis).await?;
-            let stories = bridge.store.trace_row(row, verb.limit).await?;
+            let row = row.resolve(&operator.source, &operator.redis).await?;
+            let stories = store.trace_row(row, verb.limit).await?;
             (stories, format!("no event of row {row}"))
         }
-        Subject::Wiki(job) => (
-            bridge.store.trace_job(job, verb.limit).await?,
-            format!("no event of {job}"),
-        ),
+        Subject::Wiki(job) => (store.trace_job(job, verb.limit).await?, format!("no event of {job}")),
     };
     if stories.is_empty() {
         return Err(Trouble::NotFound(unknown(&what, &freshness)));
     }
-    let parked = parked(bridge, &stories).await;
+    let parked = parked(operator, &stories).await;
     let events = stories
         .into_iter()
-        .map(|story| ToldEvent {
+        .map(|story| Event {
             why: story.items.iter().map(|item| ending::why(&story, item)).collect(),
             story,
         })
         .collect();
-    console.tell(
-        json,
-        &Told {
-            events,
-            parked,
-            freshness,
-        },
-        |told| {
-            let mut text: Vec<String> = told.events.iter().map(|event| story_in_words(&event.story)).collect();
-            text.extend(told.parked.iter().map(parked_in_words));
-            text.extend(told.freshness.warning());
-            text.join("\n")
-        },
-    )
+    let history = History {
+        events,
+        parked,
+        freshness,
+    };
+    console.answer(&history, in_words)
 }
 
-/// The rows with open items that are parked. A Redis that does not answer is said elsewhere, and is no reason to tell nothing.
-async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Vec<Parked> {
+fn in_words(history: &History) -> String {
+    let mut text: Vec<String> = history
+        .events
+        .iter()
+        .map(|event| story_in_words(&event.story))
+        .collect();
+    text.extend(history.parked.iter().map(parked_in_words));
+    text.extend(history.freshness.warning());
+    text.join("\n")
+}
+
+/// A row in any of its spellings, a page or a share, or else an event id.
+fn subject(text: &str) -> Result<Subject, String> {
+    if let Ok(row) = RowName::parse(text) {
+        return Ok(Subject::Row(row));
+    }
+    if let Some(job) = JobKey::parse(text)
+        .ok()
+        .filter(|job| matches!(job, JobKey::Page(_) | JobKey::Share(_)))
+    {
+        return Ok(Subject::Wiki(job));
+    }
+    let event = EventId::parse(text).map_err(|error| format!("{error}; give an event id or a row such as t2/r5"))?;
+    Ok(Subject::Event(event))
+}
+
+/// The rows with open items that are parked. Without Redis there are none; the ledger's freshness
+/// says so.
+async fn parked(operator: &Operator, stories: &[EventStory]) -> Vec<Parked> {
     let items = stories.iter().flat_map(|story| &story.items);
     let open: BTreeSet<RowKey> = items
         .filter(|item| item.outcome.is_none())
@@ -95,7 +130,7 @@ async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Vec<Parked> {
         .collect();
     let mut parked = Vec::new();
     for row in open.into_iter().take(MOST_LOOKED_AT) {
-        match bridge.loops.parked(row).await {
+        match operator.loops.parked(row).await {
             Ok(found) => parked.extend(found),
             Err(_) => break,
         }
@@ -103,14 +138,14 @@ async fn parked(bridge: &Bridge, stories: &[EventStory]) -> Vec<Parked> {
     parked
 }
 
-/// A parked row, as `stats` tells of it too.
+/// A parked row, as `stats` shows it too.
 pub(crate) fn parked_in_words(Parked { row, until }: &Parked) -> String {
-    format!("{row} goes in circles and is left alone until {until}: find the automation that writes into it.")
+    format!("{row} is parked until {until} by the loop guard: find the automation that writes into it again and again.")
 }
 
 /// By the event id; or by a delivery key (`7-<event id>-0`), as logs show it.
-async fn find_event(bridge: &Bridge, event: &EventId) -> Result<Vec<EventStory>, Trouble> {
-    let stories = bridge.store.trace_event(event).await?;
+async fn find_event(store: &Store, event: &EventId) -> Result<Vec<EventStory>, Trouble> {
+    let stories = store.trace_event(event).await?;
     if !stories.is_empty() {
         return Ok(stories);
     }
@@ -120,7 +155,7 @@ async fn find_event(bridge: &Bridge, event: &EventId) -> Result<Vec<EventStory>,
         .and_then(|(_, rest)| rest.rsplit_once('-'));
     match inner.map(|(inner, _)| EventId::parse(inner)) {
         Some(Ok(inner)) => {
-            let mut stories = bridge.store.trace_event(&inner).await?;
+            let mut stories = store.trace_event(&inner).await?;
             stories.retain(|story| story.key.to_string() == event.as_str());
             Ok(stories)
         }
@@ -130,9 +165,29 @@ async fn find_event(bridge: &Bridge, event: &EventId) -> Result<Vec<EventStory>,
 
 fn unknown(what: &str, freshness: &Freshness) -> String {
     let advice =
-        "Was it ever accepted? Look at the webhook in Baserow: is it active, and what did its last calls answer?";
+        "Was it ever accepted? Check the webhook in Baserow: is it active, and what did its last calls return?";
     match freshness.warning() {
         Some(warning) => format!("{what} is recorded. {advice}\n{warning}"),
         None => format!("{what} is recorded. {advice}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_known_by_its_stroke() {
+        assert_eq!(
+            subject("projet/5"),
+            Ok(Subject::Row(RowName::parse("projet/5").unwrap()))
+        );
+    }
+
+    #[test]
+    fn anything_else_is_an_event_id_if_it_can_be_one() {
+        let id = "3e0c9d1a-0000-4000-8000-000000000001";
+        assert_eq!(subject(id), Ok(Subject::Event(EventId::parse(id).unwrap())));
+        assert!(subject("a b").unwrap_err().contains("t2/r5"));
     }
 }

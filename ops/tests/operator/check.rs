@@ -17,7 +17,7 @@ async fn the_shipped_rules_are_right_and_fit_the_tables_and_spaces() {
     let checked = town.passerelle(&["check", "--live"]).await;
     assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
     assert!(
-        checked.out.contains(" rules and 2 wiki rules, nothing wrong"),
+        checked.out.contains(" rules and 2 wiki rules, no problems"),
         "{}",
         checked.out
     );

@@ -82,9 +82,9 @@ async fn a_letter_is_listed_shown_and_replayed_once() {
     let row = &letters[0].job.to_string();
     let traced = desk.passerelle(&["trace", row]).await;
     assert!(
-        traced.out.contains("camille had it tried again as event")
+        traced.out.contains("camille replayed it as event")
             && traced.out.contains("(the title is allowed now)")
-            && traced.out.contains("asked for  by camille: the title is allowed now"),
+            && traced.out.contains("requested  by camille: the title is allowed now"),
         "{}",
         traced.out
     );

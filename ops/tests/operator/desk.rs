@@ -35,12 +35,7 @@ pub(crate) struct Said {
 /// Runs the program with these settings.
 pub(crate) async fn run_program(arguments: &[&str], pairs: Vec<(String, String)>, stop: &CancellationToken) -> Said {
     let (out, err) = (Paper::default(), Paper::default());
-    let mut console = Console {
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        is_terminal: false,
-        stop: stop.clone(),
-    };
+    let mut console = Console::new(Box::new(out.clone()), Box::new(err.clone()), false, stop.clone());
     let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
     let code = passerelle_ops::run(arguments, Reader::from_pairs(pairs), &mut console).await;
     Said {
@@ -123,7 +118,8 @@ impl Desk {
         }))
     }
 
-    /// Writes a history straight into the store: the n-th entry is stamped n seconds after the start.
+    /// Writes a history straight into the store: the n-th entry is stamped n seconds after the
+    /// start.
     pub(crate) async fn remember(&self, records: Vec<LedgerRecord>) -> anyhow::Result<Store> {
         let store = Store::open(&StoreSettings::read(&mut self.environment())).await?;
         let entries: Vec<LedgerEntry> = (1_i64..)

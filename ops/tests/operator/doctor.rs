@@ -22,7 +22,8 @@ fn complaints<'a>(findings: &'a [Value], check: &str) -> Vec<&'a Value> {
     of_check.filter(|finding| finding["state"] != "ok").collect()
 }
 
-/// A town in which nothing is wrong: a worker is alive, mail is set up, Baserow's webhooks are there.
+/// A town in which nothing is wrong: a worker is alive, mail is set up, Baserow's webhooks are
+/// there.
 async fn sound_town() -> anyhow::Result<(Town, Vec<(&'static str, String)>)> {
     let town = Town::start()?;
     let me = WorkerInfo::of_this_process(ProcessName::unique("worker"), 16);

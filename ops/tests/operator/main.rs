@@ -1,4 +1,5 @@
-//! The operator's program as it is used: arguments in, text and exit code out, over a real Redis and a real store.
+//! The operator's program as it is used: arguments in, text and exit code out, over a real Redis
+//! and a real store.
 
 mod check;
 mod dead;
@@ -10,6 +11,7 @@ mod operate;
 mod provision;
 mod queues;
 mod replay;
+mod settings;
 mod stats;
 mod town;
 mod trace;

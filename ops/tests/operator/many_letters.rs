@@ -1,4 +1,5 @@
-//! A hundred thousand dead letters: looking through them stays quick, and keeps nobody else waiting.
+//! A hundred thousand dead letters: looking through them stays quick, and keeps nobody else
+//! waiting.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use crate::desk::Desk;
 const LETTERS: usize = 100_000;
 /// The longest that one call to Redis may take, in microseconds: nobody else is served meanwhile.
 const LONGEST_CALL: u64 = 10_000;
-/// For the build that users have. The unoptimised one of the tests is many times slower, also on a machine that has other things to do.
+/// For the build that users have. The unoptimised one of the tests is many times slower, also on a
+/// machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
 
 const ROUNDS: u32 = 3;
@@ -96,7 +98,8 @@ async fn a_filter_over_a_hundred_thousand_letters_is_quick_and_no_call_to_redis_
     slowlog.arg("SET").arg("slowlog-log-slower-than").arg(500);
     slowlog.exec(&mut redis).unwrap();
 
-    // These are times of the wall: a machine that has other things to do may lengthen any of them, but hardly three times in a row.
+    // These are times of the wall: a machine that has other things to do may lengthen any of them,
+    // but hardly three times in a row.
     for round in 1..=ROUNDS {
         let seen = look(&desk, &mut redis).await.unwrap();
         for (what, took) in &seen.figures {

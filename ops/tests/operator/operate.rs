@@ -1,4 +1,5 @@
-//! `sync`, `pause`, `resume`, `workers`, `stats --watch`: what an operator does to a running bridge.
+//! `sync`, `pause`, `resume`, `workers`, `stats --watch`: what an operator does to a running
+//! bridge.
 
 use passerelle_model::event::Disposition::Sync;
 use passerelle_model::id::ProcessName;
@@ -19,7 +20,7 @@ async fn a_forced_sync_is_queued_with_an_event_to_trace_it_by() {
     assert_eq!(desk.queue().unwrap().stats().await.unwrap().active, 1);
     let traced = desk.passerelle(&["trace", event]).await;
     assert!(
-        traced.out.contains("t2/r42") && traced.out.contains("asked for  by camille: asked for by hand"),
+        traced.out.contains("t2/r42") && traced.out.contains("requested  by camille: requested by hand"),
         "{}",
         traced.out
     );
@@ -32,7 +33,7 @@ async fn who_asked_for_a_sync_and_why_is_told_by_its_trace() {
     assert_eq!(desk.passerelle(&arguments).await.code, 0);
     let traced = desk.passerelle(&["trace", "t2/r42"]).await;
     assert!(
-        traced.out.contains("asked for  by noor: the customer called"),
+        traced.out.contains("requested  by noor: the customer called"),
         "{}",
         traced.out
     );
@@ -92,7 +93,7 @@ async fn a_pause_holds_the_queue_shows_who_and_why_and_is_kept_in_the_ledger() {
     let worker = desk.worker(|_| Verdict::Done(Outcome::Synced)).unwrap();
     assert_eq!(queue.stats().await.unwrap().active, 1);
     let resumed = desk.passerelle(&["resume", "--why", "moved", "--by", "noor"]).await;
-    assert!(resumed.out.contains("goes on"), "{}", resumed.out);
+    assert!(resumed.out.contains("is running again"), "{}", resumed.out);
     eventually("the job that waited is done", async || match queue.stats().await {
         Ok(stats) if stats.active + stats.running == 0 => Ok(()),
         other => Err(other),

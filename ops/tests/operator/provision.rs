@@ -66,13 +66,13 @@ async fn a_dry_run_tells_everything_and_does_nothing() {
     let said = town.passerelle(&[&RUN[..], &["--dry-run"]].concat()).await;
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-      projet           make the field "page_url" (url)
-      bloc             make the field "page" (text)
-      client           make a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/client-changed
-      projet           make a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/projet-changed
-      formation        make a webhook for rows.created, rows.updated to https://bridge.example.org/api/webhooks/baserow/formation-changed
-      bloc             make a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/bloc-changed
-    6 changes would be made; nothing was done.
+      projet           create the field "page_url" (url)
+      bloc             create the field "page" (text)
+      client           create a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/client-changed
+      projet           create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/projet-changed
+      formation        create a webhook for rows.created, rows.updated to https://bridge.example.org/api/webhooks/baserow/formation-changed
+      bloc             create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/bloc-changed
+    6 changes would be made. Nothing was changed.
     "#);
     assert_eq!(fields(&town, 2).await.unwrap(), before);
     assert!(webhooks(&town, 2).await.unwrap().is_empty());
@@ -175,8 +175,8 @@ fields = { Titre = "{{ page.title }}", Auteur = "{{ page.author }}" }
     let said = town.passerelle(&RUN).await;
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-      comptes_rendus   make the field "Auteur" (text)
-      comptes_rendus   make the field "page" (text)
+      comptes_rendus   create the field "Auteur" (text)
+      comptes_rendus   create the field "page" (text)
     2 changes made.
     "#);
     let made = fields(&town, 8).await.unwrap();
@@ -186,7 +186,7 @@ fields = { Titre = "{{ page.title }}", Auteur = "{{ page.author }}" }
     let checked = town.passerelle(&["check", "--live"]).await;
     assert_eq!(checked.code, 0, "{}", checked.out);
     assert!(
-        checked.out.contains("0 rules and 1 wiki rule, nothing wrong"),
+        checked.out.contains("0 rules and 1 wiki rule, no problems"),
         "{}",
         checked.out
     );

@@ -40,7 +40,7 @@ async fn when_the_first_letters_die_again_the_others_stay_untouched() {
     worker.abort();
     assert_eq!(said.code, 1);
     assert!(
-        said.out.contains("3 of 6") && said.err.contains("went ahead and ended as dead"),
+        said.out.contains("3 of 6") && said.err.contains("was replayed first and ended as dead"),
         "{} {}",
         said.out,
         said.err

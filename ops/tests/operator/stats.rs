@@ -29,12 +29,8 @@ async fn the_numbers_add_up_and_say_so() {
 
 #[tokio::test]
 async fn wrong_settings_are_named_with_exit_code_two() {
-    let mut console = passerelle_ops::Console {
-        out: Box::new(std::io::sink()),
-        err: Box::new(std::io::sink()),
-        is_terminal: false,
-        stop: CancellationToken::new(),
-    };
+    let (out, err) = (Box::new(std::io::sink()), Box::new(std::io::sink()));
+    let mut console = passerelle_ops::Console::new(out, err, false, CancellationToken::new());
     let reader = passerelle_model::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
     let arguments = ["passerelle", "stats"].map(Into::into);
     assert_eq!(passerelle_ops::run(arguments, reader, &mut console).await, 2);

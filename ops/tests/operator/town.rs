@@ -1,4 +1,5 @@
-//! Both products beside an operator's desk: stand-ins that behave as the real ones were observed to.
+//! Both products beside an operator's desk: stand-ins that behave as the real ones were observed
+//! to.
 
 use std::net::TcpListener;
 
@@ -71,7 +72,8 @@ impl Town {
         all
     }
 
-    /// Uses these rules instead of the shipped ones; every template is an empty page unless it is given.
+    /// Uses these rules instead of the shipped ones; every template is an empty page unless it is
+    /// given.
     pub(crate) fn rules(&self, text: &str) -> anyhow::Result<()> {
         std::fs::write(self.folder.path().join("bridge.toml"), text)?;
         self.template("page.md", "")

@@ -81,18 +81,18 @@ async fn a_dead_event_is_told_with_its_cause_and_what_an_operator_did() {
 }
 
 #[rstest]
-#[case(Closed(Outcome::Echo), "The bridge itself had caused this event")]
+#[case(Closed(Outcome::Echo), "The bridge's own write into the row caused this event")]
 #[case(Closed(Outcome::NoChange), "nothing was written")]
 #[case(
     Closed(Outcome::Ignored(IgnoredReason::NoRule)),
     "No rule in bridge.toml watches this table"
 )]
 #[case(Closed(Outcome::Ignored(IgnoredReason::TestCall)), "Baserow's test call")]
-#[case(Closed(Outcome::Ignored(IgnoredReason::UnknownEvent)), "no use for this kind")]
+#[case(Closed(Outcome::Ignored(IgnoredReason::UnknownEvent)), "can use this kind")]
 #[case(Closed(Outcome::Ignored(IgnoredReason::NoRows)), "names no rows")]
-#[case(Closed(Outcome::RowNotFound), "not in Baserow any more")]
-#[case(Closed(Outcome::Rejected("not wanted".to_owned())), "It was refused: not wanted.")]
-#[case(Sync, "waiting for a worker")]
+#[case(Closed(Outcome::RowNotFound), "no longer in Baserow")]
+#[case(Closed(Outcome::Rejected("not wanted".to_owned())), "It was rejected: not wanted.")]
+#[case(Sync, "waits for a worker")]
 #[tokio::test]
 async fn every_way_of_ending_is_explained(
     #[case] disposition: passerelle_model::event::Disposition,
@@ -109,16 +109,16 @@ async fn every_way_of_ending_is_explained(
 #[rstest]
 #[case(
     retry(),
-    "It will be tried again at 2024-11-22T12:53:25.000Z, because Docmost was not working: Docmost answered 503."
+    "The next attempt is at 2024-11-22T12:53:25.000Z, because Docmost was unavailable: Docmost answered 503."
 )]
 #[case(
     Verdict::Hold { after_ms: 60_000, failure: failure(FailureClass::Throttled) },
-    "It waits until 2024-11-22T12:54:23.000Z through no fault of its own, because Docmost asked the bridge to slow down: Docmost answered 503. Waiting costs it no attempt."
+    "It is held until 2024-11-22T12:54:23.000Z, because Docmost throttled the bridge: Docmost answered 503. Holding counts no attempt."
 )]
-#[case(Verdict::GiveBack, "Its worker was stopped; the next free worker takes it.")]
+#[case(Verdict::GiveBack, "Its worker was stopping; the next free worker takes it.")]
 #[case(
     bury(),
-    "It was given up (permanent), because Docmost will never accept it as it is: Docmost answered 503. It is kept as a dead letter"
+    "It is dead (permanent), because Docmost does not accept it as it is: Docmost answered 503. It is kept as a dead letter"
 )]
 #[tokio::test]
 async fn what_an_event_waits_for_is_explained(#[case] verdict: Verdict, #[case] why: &str) {
@@ -174,6 +174,6 @@ async fn an_unknown_event_fails_with_advice() {
     let desk = Desk::new().unwrap();
     let said = desk.passerelle(&["trace", "nobody-knows"]).await;
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(said.err.contains("Look at the webhook in Baserow"), "{}", said.err);
+    assert!(said.err.contains("Check the webhook in Baserow"), "{}", said.err);
     assert_eq!(desk.passerelle(&["trace"]).await.code, 2);
 }

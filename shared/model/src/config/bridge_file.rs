@@ -1,4 +1,5 @@
-//! `bridge.toml`: who may call the ingress, and what the rules are. Rules are data: another organisation edits this file, not the code.
+//! `bridge.toml`: who may call the ingress, and what the rules are. Rules are data: another
+//! organisation edits this file, not the code.
 //!
 //! This file owns the *format*; `worker/src/rules/` owns what a rule *does*.
 
@@ -18,12 +19,15 @@ use crate::event::EventKind;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BridgeFile {
-    /// Who may call `/api/webhooks/baserow/{source}`. The name `*` stands for every source that is not named.
+    /// Who may call `/api/webhooks/baserow/{source}`. The name `*` stands for every source that is
+    /// not named.
     pub sources: BTreeMap<String, SourceConfig>,
-    /// Fields that only the bridge writes: an update that differs in nothing else is an echo of our own write.
+    /// Fields that only the bridge writes: an update that differs in nothing else is an echo of our
+    /// own write.
     #[serde(default)]
     pub owned_fields: Vec<String>,
-    /// Fields that change by themselves (last-modified fields): a difference in them alone is no change.
+    /// Fields that change by themselves (last-modified fields): a difference in them alone is no
+    /// change.
     #[serde(default)]
     pub ignored_fields: Vec<String>,
     /// What to do for which table.
@@ -53,7 +57,8 @@ impl std::fmt::Display for TableRef {
     }
 }
 
-/// One rule: a trigger and exactly one action (`page`, perhaps with a `collection` below it, `notice` or `capacity`).
+/// One rule: a trigger and exactly one action (`page`, perhaps with a `collection` below it,
+/// `notice` or `capacity`).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -64,7 +69,8 @@ pub struct Rule {
     /// The kinds of event that it reacts to.
     #[serde(default = "all_kinds")]
     pub on: Vec<EventKind>,
-    /// Linked rows that the templates need, read in full: template name → link field. The first linked row counts.
+    /// Linked rows that the templates need, read in full: template name → link field. The first
+    /// linked row counts.
     #[serde(default)]
     pub links: BTreeMap<String, String>,
     /// Make a page equal to the row.
@@ -81,13 +87,15 @@ pub struct Rule {
     pub capacity: Option<CapacityAction>,
 }
 
-/// The action `collection`: sub-pages of the row's page, one per linked row, in the order of the links.
+/// The action `collection`: sub-pages of the row's page, one per linked row, in the order of the
+/// links.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CollectionAction {
     /// The link field whose rows get sub-pages.
     pub of: String,
-    /// The word that the sub-pages are known by, e.g. `bloc`: part of their labels, so it must not change later.
+    /// The word that the sub-pages are known by, e.g. `bloc`: part of their labels, so it must not
+    /// change later.
     pub slot: String,
     /// Template of a sub-page's title: `row` is the linked row, `parent` the row of the rule.
     pub title: String,

@@ -1,8 +1,11 @@
-//! Settings: from the environment (per process) and from `bridge.toml` (sources and rules, read by both processes).
+//! Settings: from the environment (per process) and from `bridge.toml` (sources and rules, read by
+//! both processes).
 //!
-//! All problems are collected and reported at once; each says where, what and how to mend it. Nothing else in the project reads the environment.
+//! All problems are collected and reported at once; each says where, what and how to mend it.
+//! Nothing else in the project reads the environment.
 
 mod bridge_file;
+pub mod catalogue;
 mod notice_actions;
 mod notices;
 mod reader;
@@ -15,7 +18,7 @@ pub use bridge_file::{
 };
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
-pub use reader::{Problem, Problems, Reader};
+pub use reader::{Asked, Problem, Problems, Reader};
 pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
     RedisSettings, StoreSettings,

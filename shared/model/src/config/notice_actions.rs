@@ -1,4 +1,5 @@
-//! The actions of `bridge.toml` that tell people something: `[rules.notice]` and `[rules.capacity]`.
+//! The actions of `bridge.toml` that tell people something: `[rules.notice]` and
+//! `[rules.capacity]`.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,8 @@ impl Channel {
     }
 }
 
-/// The action `notice`: one message per event, to the people that the row links to, or to the admin.
+/// The action `notice`: one message per event, to the people that the row links to, or to the
+/// admin.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoticeAction {
@@ -45,7 +47,8 @@ pub struct NoticeAction {
     /// The way.
     #[serde(default)]
     pub channel: Channel,
-    /// What the template may say: its variables, each a template over `row`, the rule's links, and `person` where people are told.
+    /// What the template may say: its variables, each a template over `row`, the rule's links, and
+    /// `person` where people are told.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
 }
@@ -71,7 +74,8 @@ pub struct CapacityAction {
     pub people: String,
     /// The person's field with the name.
     pub name: String,
-    /// The person's field with the hours left: a number or a formula. It is read from Baserow after the event.
+    /// The person's field with the hours left: a number or a formula. It is read from Baserow after
+    /// the event.
     pub hours_left: String,
     /// Fewer hours than this are told.
     #[serde(default)]

@@ -1,4 +1,5 @@
-//! The settings of the ends of notices: the mail server and Slack's webhook. Each end is off while its URL is not set.
+//! The settings of the ends of notices: the mail server and Slack's webhook. Each end is off while
+//! its URL is not set.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,7 +48,8 @@ pub struct SmtpLogin {
 pub struct MailSettings {
     /// The host in `SMTP_URL`: also the name that its certificate must have.
     pub host: String,
-    /// The port in `SMTP_URL`; 25 without encryption, 587 with STARTTLS, 465 with TLS if it names none.
+    /// The port in `SMTP_URL`; 25 without encryption, 587 with STARTTLS, 465 with TLS if it names
+    /// none.
     pub port: u16,
     /// `SMTP_TLS`.
     pub tls: SmtpTls,
@@ -64,7 +66,8 @@ pub struct MailSettings {
 }
 
 impl MailSettings {
-    /// Reads `SMTP_*`, `MAIL_FROM`, `ADMIN_EMAIL`. `None` if `SMTP_URL` is not set: no mail is sent then.
+    /// Reads `SMTP_*`, `MAIL_FROM`, `ADMIN_EMAIL`. `None` if `SMTP_URL` is not set: no mail is sent
+    /// then.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let Some(url) = reader.optional("SMTP_URL") else {
             if let Some(name) = NEED_A_SERVER.into_iter().find(|name| reader.optional(name).is_some()) {

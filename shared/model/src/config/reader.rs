@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -39,7 +40,12 @@ impl fmt::Display for Problems {
 pub struct Reader {
     variables: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    /// Shared by clones: what a program asks for is compared with the table of settings.
+    asked: Arc<Mutex<Asked>>,
 }
+
+/// Variables that were looked up, each with its default where it has one.
+pub type Asked = BTreeMap<String, Option<String>>;
 
 impl Reader {
     /// Over the variables of this process.
@@ -58,11 +64,25 @@ impl Reader {
         Self {
             variables,
             problems: Vec::new(),
+            asked: Arc::default(),
         }
+    }
+
+    /// Everything that was looked up so far by this reader, its clones and those made by
+    /// [`Reader::afresh`].
+    pub fn asked(&self) -> Asked {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, name: &str, default: Option<String>) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = asked.entry(name.to_owned()).or_default();
+        *known = known.take().or(default);
     }
 
     /// A text that may be absent; blank counts as absent.
     pub fn optional(&self, name: &str) -> Option<String> {
+        self.note(name, None);
         self.variables
             .get(name)
             .map(|value| value.trim().to_owned())
@@ -79,6 +99,7 @@ impl Reader {
 
     /// A text with a default.
     pub fn text(&self, name: &str, default: &str) -> String {
+        self.note(name, Some(default.to_owned()));
         self.optional(name).unwrap_or_else(|| default.to_owned())
     }
 
@@ -87,7 +108,8 @@ impl Reader {
         self.optional(name).map(SecretString::from)
     }
 
-    /// The live secrets of a variable: separated by commas or blanks, so that two can be accepted during a rotation.
+    /// The live secrets of a variable: separated by commas or blanks, so that two can be accepted
+    /// during a rotation.
     pub fn secrets(&self, name: &str) -> Vec<SecretString> {
         let separated = self.optional(name).unwrap_or_default();
         separated
@@ -99,6 +121,7 @@ impl Reader {
 
     /// A value of any parseable type, with a default.
     pub fn parsed<T: FromStr + fmt::Display>(&mut self, name: &str, default: T) -> T {
+        self.note(name, Some(default.to_string()));
         let Some(text) = self.optional(name) else {
             return default;
         };
@@ -139,7 +162,11 @@ impl Reader {
     /// The same environment with nothing found wrong yet, to read one group of settings by itself.
     #[must_use]
     pub fn afresh(&self) -> Self {
-        Self::from_pairs(self.variables.clone())
+        Self {
+            variables: self.variables.clone(),
+            problems: Vec::new(),
+            asked: Arc::clone(&self.asked),
+        }
     }
 
     /// The settings, if nothing was wrong; else all the problems.

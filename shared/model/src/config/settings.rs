@@ -1,4 +1,5 @@
-//! The groups of settings that more than one process needs. Each reads its own variables; a process's settings are made of such groups.
+//! The groups of settings that more than one process needs. Each reads its own variables; a
+//! process's settings are made of such groups.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +46,8 @@ impl RedisSettings {
 pub struct StoreSettings {
     /// `DATABASE_URL`: `sqlite://path/to/file.sqlite` (default) or `postgres://…`.
     pub url: SecretString,
-    /// `DATABASE_TIMEOUT_SECONDS`: how long a statement may take before the database counts as away.
+    /// `DATABASE_TIMEOUT_SECONDS`: how long a statement may take before the database counts as
+    /// away.
     pub timeout: Duration,
 }
 
@@ -112,7 +114,8 @@ impl BaserowSettings {
     }
 }
 
-/// A Baserow user, for what a database token may not do: making fields, and reading and making webhooks.
+/// A Baserow user, for what a database token may not do: making fields, and reading and making
+/// webhooks.
 #[derive(Debug, Clone)]
 pub struct BaserowUserSettings {
     /// `BASEROW_EMAIL`.
@@ -122,7 +125,8 @@ pub struct BaserowUserSettings {
 }
 
 impl BaserowUserSettings {
-    /// Reads `BASEROW_EMAIL` and `BASEROW_PASSWORD`; `None` if neither is set: whatever needs a user is off then.
+    /// Reads `BASEROW_EMAIL` and `BASEROW_PASSWORD`; `None` if neither is set: whatever needs a
+    /// user is off then.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let (email, password) = (reader.optional("BASEROW_EMAIL"), reader.secret("BASEROW_PASSWORD"));
         let missing = match (&email, &password) {
@@ -147,7 +151,8 @@ pub struct DocmostSettings {
     pub credentials: DocmostCredentials,
     /// `DOCMOST_TIMEOUT_SECONDS` for one call.
     pub timeout: Duration,
-    /// `DOCMOST_CONCURRENCY`: most calls at once, all worker processes together. More than 4 gains nothing (measured).
+    /// `DOCMOST_CONCURRENCY`: most calls at once, all worker processes together. More than 4 gains
+    /// nothing (measured).
     pub concurrency: usize,
 }
 

@@ -9,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProofKind {
-    /// `X-Baserow-Signature`: hex HMAC-SHA256 of the raw body. Stock Baserow cannot sign: a signing proxy does.
+    /// `X-Baserow-Signature`: hex HMAC-SHA256 of the raw body. Stock Baserow cannot sign: a signing
+    /// proxy does.
     Hmac,
     /// A fixed secret in a header: what stock Baserow can send.
     Token,
@@ -44,7 +45,8 @@ pub struct SourceConfig {
     pub proof: Proofs,
     /// The environment variable with its live secrets (one, or several during a rotation).
     pub secrets: String,
-    /// The header with the proof, where there is one way only. Default: [`ProofKind::default_header`].
+    /// The header with the proof, where there is one way only. Default:
+    /// [`ProofKind::default_header`].
     #[serde(default)]
     pub header: Option<String>,
 }

@@ -13,27 +13,27 @@ const SHOWN: usize = 30;
 pub(super) fn in_words(answer: &Reconciled) -> String {
     let mut text = format!("{} rows were compared with their pages.\n", answer.rows);
     if let Some(before) = &answer.goes_on_after {
-        let _ = writeln!(
-            text,
-            "That is what was left by an earlier run: it had finished {before}."
-        );
+        let _ = writeln!(text, "An earlier run had finished {before}.");
     }
     for table in &answer.missing_tables {
         let _ = writeln!(
             text,
-            "The table {table} of a rule was not found: does it exist, and may BASEROW_TOKEN read it?"
+            "A rule names the table {table}, which BASEROW_TOKEN cannot see: does it exist, and may the token read it?"
         );
     }
     findings(&mut text, &answer.findings);
     if answer.findings.iter().any(|finding| finding.letter.is_some()) && !answer.with_dead {
-        text.push_str("Rows with a dead letter are not asked for. When the cause is mended: passerelle dead replay <letter>, or --with-dead.\n");
+        text.push_str(
+            "Rows with a dead letter are skipped. When the cause is fixed: passerelle dead replay \
+            <letter>, or --with-dead.\n",
+        );
     }
     let _ = match (answer.dry_run, answer.findings.is_empty(), answer.asked) {
-        (_, true, _) => write!(text, "Nothing is to be done."),
-        (true, false, _) => write!(text, "Dry run: nothing was asked for."),
+        (_, true, _) => write!(text, "Nothing to do."),
+        (true, false, _) => write!(text, "Dry run: nothing was requested."),
         (false, false, asked) => {
-            let where_to_look = "`passerelle stats --watch` shows them being done";
-            write!(text, "{asked} rows were asked for; {where_to_look}.")
+            let where_to_look = "to follow them: passerelle stats --watch";
+            write!(text, "{asked} syncs were requested; {where_to_look}")
         }
     };
     text
@@ -42,7 +42,7 @@ pub(super) fn in_words(answer: &Reconciled) -> String {
 fn findings(text: &mut String, findings: &[Finding]) {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in findings {
-        *reasons.entry(told(&finding.reason)).or_default() += 1;
+        *reasons.entry(reason(&finding.reason)).or_default() += 1;
     }
     for (reason, count) in reasons {
         let _ = writeln!(text, "  {count:>6}  {reason}");
@@ -54,22 +54,22 @@ fn findings(text: &mut String, findings: &[Finding]) {
             _ => String::new(),
         };
         let (row, rule) = (finding.row.to_string(), &finding.rule);
-        let _ = writeln!(text, "  {row:<14} {rule:<24} {}{detail}", told(&finding.reason));
+        let _ = writeln!(text, "  {row:<14} {rule:<24} {}{detail}", reason(&finding.reason));
     }
     if findings.len() > SHOWN {
         let _ = writeln!(text, "  … and {} more (--json lists all)", findings.len() - SHOWN);
     }
 }
 
-fn told(reason: &Reason) -> &'static str {
+fn reason(reason: &Reason) -> &'static str {
     match reason {
         Reason::NoPage => "has no page",
         Reason::PageForgotten => "does not name its page",
         Reason::PageForeign => "names a page that is not its own",
         Reason::Differs => "differs from its page",
         Reason::SubPageDiffers => "differs from a page below its page",
-        Reason::PageTrashed => "lives, its page says that it is gone",
-        Reason::RowGone => "is gone, its page lives",
-        Reason::Unmappable(_) => "cannot be rendered, not asked for",
+        Reason::PageTrashed => "exists, but its page is in the trash or marked",
+        Reason::RowGone => "no longer exists, but its page does",
+        Reason::Unmappable(_) => "cannot be rendered: skipped",
     }
 }

@@ -1,36 +1,32 @@
-//! The bridge at work: who works, what is held up, what does not add up.
+//! The bridge at work: live workers, what is stopped, what does not add up.
 
-use passerelle_model::config::{DeadLetterSettings, Reader};
-use passerelle_model::id::ProcessName;
-use passerelle_queue::gate::{GatePolicy, GateState, Gates};
-use passerelle_queue::{Queue, QueueName};
+use passerelle_model::config::Reader;
+use passerelle_queue::QueueName;
+use passerelle_queue::gate::GateState;
 
 use super::Finding;
 use super::stores::mebibytes;
-use crate::bridge::Bridge;
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
-/// So many facts on the way to the store are no trouble: a busy second brings them.
+/// Up to so many entries on the way to the store are normal: a busy second brings them.
 const LAGGING: u64 = 5_000;
-/// With so many the store has been away for long, and Redis fills.
+/// With more than so many the store has been unavailable for long, and Redis fills.
 const FAR_BEHIND: u64 = 100_000;
 
 pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
-    let mut own = reader.afresh();
-    let budget = DeadLetterSettings::read(&mut own).budget_bytes;
-    let settings = Bridge::settings(&mut own);
-    let bridge = match Bridge::open(settings, own).await {
-        Ok(bridge) => bridge,
+    let operator = match Operator::new(reader.afresh()) {
+        Ok(operator) => operator,
         Err(trouble) => return vec![broken("bridge", &trouble)],
     };
     let mut findings = Vec::new();
     for (check, result) in [
-        ("workers", workers(&bridge).await),
-        ("pauses", pauses(&bridge).await),
-        ("gates", gates(&bridge).await),
-        ("ledger", ledger(&bridge).await),
-        ("conservation", conservation(&bridge).await),
-        ("dead letters", dead_letters(&bridge, budget).await),
+        ("workers", workers(&operator).await),
+        ("pauses", pauses(&operator).await),
+        ("gates", gates(&operator).await),
+        ("ledger", ledger(&operator).await),
+        ("conservation", conservation(&operator).await),
+        ("dead letters", dead_letters(&operator).await),
     ] {
         match result {
             Ok(found) => findings.extend(found),
@@ -44,37 +40,38 @@ fn broken(check: &'static str, trouble: &Trouble) -> Finding {
     Finding::fail(
         check,
         trouble.to_string(),
-        "mend Redis or the store first, and run it again",
+        "fix Redis or the store first, and run it again",
     )
 }
 
-async fn workers(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+async fn workers(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     const CHECK: &str = "workers";
-    let alive = bridge.queue.workers().await?;
+    let alive = operator.queue.workers().await?;
     if alive.is_empty() {
         let fix = "start passerelle-worker (make up, docker compose up -d), or read its log";
         return Ok(vec![Finding::fail(
             CHECK,
-            "none is alive: events are accepted and wait",
+            "no worker is alive: events are accepted and wait",
             fix,
         )]);
     }
-    let running = bridge.queue.running().await?;
+    let running = operator.queue.running().await?;
     let is_known = |name: &str| alive.iter().any(|worker| worker.name.as_str() == name);
     let orphaned = running.iter().filter(|job| !is_known(&job.worker)).count();
-    let found = format!("{} alive, {} jobs in hand", alive.len(), running.len());
+    let found = format!("{} alive, {} jobs running", alive.len(), running.len());
     if orphaned == 0 {
         return Ok(vec![Finding::ok(CHECK, found)]);
     }
-    let fix = "none: others take them when the leases expire, within a minute. If it goes on, read why workers die";
-    let found = format!("{found}, {orphaned} of them of processes that give no sign of life");
+    let fix = "none: others take them when the leases expire, within a minute. If it persists, read in the logs why \
+        workers die";
+    let found = format!("{found}, {orphaned} of them by workers that send no heartbeat");
     Ok(vec![Finding::warn(CHECK, found, fix)])
 }
 
-async fn pauses(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+async fn pauses(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
     for name in QueueName::ALL {
-        let stats = Queue::new(bridge.redis.clone(), name).stats().await?;
+        let stats = operator.queue_of(name).stats().await?;
         if let Some(pause) = stats.paused {
             let (queue, by, why, since) = (name.as_str(), pause.by, pause.why, pause.since);
             let found = format!("the queue {queue} is paused since {since} by {by} ({why})");
@@ -88,11 +85,9 @@ async fn pauses(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
     Ok(findings)
 }
 
-async fn gates(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
-    let process = ProcessName::unique("doctor");
-    let gates = Gates::new(bridge.redis.clone(), process, GatePolicy::default());
+async fn gates(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
-    for gate in gates.list().await? {
+    for gate in operator.gates().list().await? {
         let why = gate.why.unwrap_or_default();
         let since = gate
             .down_since
@@ -109,7 +104,7 @@ async fn gates(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
             }
             GateState::Stopped | GateState::Probing => {
                 let found = format!("{} is stopped{since}: {why}", gate.gate);
-                let fix = "mend the target; a stop by hand ends with: passerelle gates ramp <gate> --why …";
+                let fix = "fix the target; a stop by hand ends with: passerelle gates ramp <gate> --why …";
                 findings.push(Finding::warn("gates", found, fix));
             }
         }
@@ -120,11 +115,12 @@ async fn gates(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
     Ok(findings)
 }
 
-async fn ledger(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+async fn ledger(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     const CHECK: &str = "ledger";
-    let behind = bridge.queue.stats().await?.ledger_backlog;
-    let found = format!("{behind} facts on the way to the store");
-    let fix = "see that workers are alive and the database is not slow or full; facts wait in Redis meanwhile";
+    let behind = operator.queue.stats().await?.ledger_backlog;
+    let found = format!("{behind} entries on the way to the store");
+    let fix =
+        "check that workers are alive and the database is neither slow nor full; the entries wait in Redis meanwhile";
     Ok(vec![match behind {
         0..=LAGGING => Finding::ok(CHECK, found),
         behind if behind <= FAR_BEHIND => Finding::warn(CHECK, found, fix),
@@ -132,10 +128,11 @@ async fn ledger(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
     }])
 }
 
-async fn conservation(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
+async fn conservation(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     const CHECK: &str = "conservation";
-    let counts = bridge.store.counts().await?;
-    let unreadable = bridge.store.unreadable_records().await?;
+    let store = operator.store().await?;
+    let counts = store.counts().await?;
+    let unreadable = store.unreadable_records().await?;
     let mut findings = vec![match counts.missing() {
         0 => Finding::ok(
             CHECK,
@@ -154,7 +151,7 @@ async fn conservation(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
         }
     }];
     if unreadable > 0 {
-        let fix = "were two versions at work at once? The records are kept in the table unreadable_records";
+        let fix = "did two versions run at once? The table unreadable_records keeps them";
         findings.push(Finding::warn(
             CHECK,
             format!("{unreadable} records could not be read"),
@@ -164,18 +161,20 @@ async fn conservation(bridge: &Bridge) -> Result<Vec<Finding>, Trouble> {
     Ok(findings)
 }
 
-async fn dead_letters(bridge: &Bridge, budget: u64) -> Result<Vec<Finding>, Trouble> {
+async fn dead_letters(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     const CHECK: &str = "dead letters";
-    let load = bridge.redis.dead_load().await?;
+    let budget = operator.dead_letters.budget_bytes;
+    let load = operator.redis.dead_load().await?;
     if load.letters == 0 {
         return Ok(vec![Finding::ok(CHECK, "none")]);
     }
     let found = format!("{} of {} in all", load.letters, mebibytes(load.bytes));
     if load.bytes > budget {
-        let fix = "replay or discard them (passerelle dead list); nothing is removed by itself. DEAD_LETTERS_BUDGET_BYTES is the budget";
+        let fix = "replay or discard them (passerelle dead list): they are never removed automatically. \
+            DEAD_LETTERS_BUDGET_BYTES is the budget";
         let found = format!("{found}, above the budget of {}", mebibytes(budget));
         return Ok(vec![Finding::warn(CHECK, found, fix)]);
     }
-    let fix = "passerelle dead list, mend the cause, then passerelle dead replay";
+    let fix = "passerelle dead list; fix the cause; then passerelle dead replay";
     Ok(vec![Finding::warn(CHECK, found, fix)])
 }

@@ -1,4 +1,4 @@
-//! The story of one event as text: what came in, what was done, how it ended, and why.
+//! The history of one event as text: what arrived, what was done, how it ended, and why.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +9,6 @@ use passerelle_store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
 use super::ending;
 use crate::notices;
 
-/// The whole story.
 pub(crate) fn story_in_words(story: &EventStory) -> String {
     let mut text = format!("Event {}\n", story.key.event);
     let from = match story.key.webhook {
@@ -34,7 +33,7 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
     );
     if let Some(Asked { by, why }) = &story.asked {
         let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-        let _ = writeln!(text, "  asked for  by {by}{why}");
+        let _ = writeln!(text, "  requested  by {by}{why}");
     }
     if let Some(last) = story.last_duplicate {
         let times = if story.duplicates == 1 {
@@ -42,18 +41,18 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
         } else {
             format!("{} times", story.duplicates)
         };
-        let _ = writeln!(text, "  came again {times}, last at {last}; nothing was done twice");
+        let _ = writeln!(text, "  duplicates {times}, the last at {last}; nothing was done twice");
     }
     for item in &story.items {
-        tell_item(&mut text, story, item);
+        write_item(&mut text, story, item);
     }
     if !story.notices.is_empty() {
-        text.push_str("\n  Told\n");
+        text.push_str("\n  Notices\n");
     }
     for NoticeStory { notice, acts } in &story.notices {
         let _ = writeln!(text, "    {}  {}", notice.created, notices::line(notice));
         for act in acts {
-            tell_act(&mut text, act);
+            write_act(&mut text, act);
         }
     }
     text
@@ -68,7 +67,7 @@ fn subjects(story: &EventStory) -> &'static str {
     }
 }
 
-fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
+fn write_item(text: &mut String, story: &EventStory, item: &ItemStory) {
     match (item.row, &item.job) {
         (Some(row), _) => {
             let _ = writeln!(text, "\n  Row {row}");
@@ -79,7 +78,7 @@ fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
         (None, None) => text.push_str("\n  No row\n"),
     }
     for attempt in &item.attempts {
-        tell_attempt(text, attempt);
+        write_attempt(text, attempt);
     }
     match (&item.outcome, item.closed) {
         (Some(outcome), Some(closed)) => {
@@ -91,12 +90,12 @@ fn tell_item(text: &mut String, story: &EventStory, item: &ItemStory) {
         (None, _) => text.push_str("    no outcome yet\n"),
     }
     for act in &item.acts {
-        tell_act(text, act);
+        write_act(text, act);
     }
     let _ = writeln!(text, "    Why: {}", ending::why(story, item));
 }
 
-fn tell_attempt(text: &mut String, attempt: &AttemptRecord) {
+fn write_attempt(text: &mut String, attempt: &AttemptRecord) {
     let took = ending::span(attempt.ended.since(attempt.started));
     let number = if attempt.attempt == 0 {
         String::new()
@@ -111,10 +110,10 @@ fn tell_attempt(text: &mut String, attempt: &AttemptRecord) {
         ended(&attempt.verdict)
     );
     for step in &attempt.steps {
-        tell_step(text, step);
+        write_step(text, step);
     }
     if let Some(failure) = failure_of(&attempt.verdict) {
-        tell_failure(text, failure);
+        write_failure(text, failure);
     }
 }
 
@@ -122,14 +121,14 @@ fn ended(verdict: &Verdict) -> String {
     let wait = |millis: &u64| ending::span(Duration::from_millis(*millis));
     match verdict {
         Verdict::Done(outcome) => outcome.to_string(),
-        Verdict::Retry { after_ms, .. } => format!("failed, to be tried again after {}", wait(after_ms)),
+        Verdict::Retry { after_ms, .. } => format!("failed, retry after {}", wait(after_ms)),
         Verdict::Hold { after_ms, .. } => format!("held for {}, not counted", wait(after_ms)),
-        Verdict::Bury { reason, .. } => format!("given up ({reason})"),
-        Verdict::GiveBack => "given back by a worker that was stopped, not counted".to_owned(),
+        Verdict::Bury { reason, .. } => format!("dead ({reason})"),
+        Verdict::GiveBack => "returned by a worker that was stopping, not counted".to_owned(),
     }
 }
 
-fn tell_step(text: &mut String, step: &Step) {
+fn write_step(text: &mut String, step: &Step) {
     let request = step.request.as_deref().unwrap_or_default();
     let status = step.status.map_or_else(String::new, |status| status.to_string());
     let line = format!(
@@ -147,14 +146,14 @@ fn failure_of(verdict: &Verdict) -> Option<&FailureRecord> {
     }
 }
 
-fn tell_failure(text: &mut String, failure: &FailureRecord) {
+fn write_failure(text: &mut String, failure: &FailureRecord) {
     let status = failure
         .status
         .map_or_else(String::new, |status| format!(", status {status}"));
     let (target, class) = (&failure.target, failure.class.as_str());
     let _ = writeln!(text, "        ! {target} ({class}{status}): {}", failure.message);
     if let Some(body) = &failure.body {
-        let _ = writeln!(text, "          it answered: {}", first_line(body));
+        let _ = writeln!(text, "          answer: {}", first_line(body));
     }
 }
 
@@ -169,7 +168,7 @@ fn first_line(body: &str) -> String {
     }
 }
 
-fn tell_act(text: &mut String, act: &OperatorAct) {
+fn write_act(text: &mut String, act: &OperatorAct) {
     let OperatorAct {
         act: what,
         letter,

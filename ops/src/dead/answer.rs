@@ -1,4 +1,4 @@
-//! Dead letters as text.
+//! The answers of `dead` as text.
 
 use std::fmt::Write as _;
 
@@ -15,13 +15,13 @@ pub(super) fn list(letters: &[Listed], all: u64, now: Timestamp) -> String {
     if letters.is_empty() {
         return match all {
             0 => "No dead letters.".to_owned(),
-            _ => format!("None of the {all} dead letters matches."),
+            _ => format!("None of the {all} dead letters match."),
         };
     }
     let mut text = table(letters, now);
     let _ = writeln!(
         text,
-        "{} of {all} dead letters. `passerelle dead show <id>` tells the story of one.",
+        "{} of {all} dead letters. For the history of one: passerelle dead show <id>",
         letters.len()
     );
     text
@@ -59,7 +59,7 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     let _ = writeln!(text, "  job        {} (queue {})", letter.job, found.queue.as_str());
     let _ = writeln!(
         text,
-        "  given up   {} ({} ago), reason {}",
+        "  died       {} ({} ago), reason {}",
         letter.died,
         age(now.since(letter.died)),
         letter.reason
@@ -83,7 +83,7 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     if *superseded && found.is_notice() {
         text.push_str("  superseded the notice has been sent since: nothing is left to send\n");
     } else if *superseded {
-        text.push_str("  superseded its row has been carried out since by a newer event: nothing is left to replay\n");
+        text.push_str("  superseded a newer event of its row has succeeded since: nothing is left to replay\n");
     }
     if !events.is_empty() {
         text.push_str("\nThe latest events of its row:\n");
@@ -98,7 +98,7 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     };
     let _ = writeln!(
         text,
-        "\nWhen the cause is mended: {again}\nIf it shall never be done: passerelle dead discard {id} --why \"…\"",
+        "\nWhen the cause is fixed: {again}\nTo drop it for good: passerelle dead discard {id} --why \"…\"",
         id = letter.id
     );
     text
@@ -115,7 +115,7 @@ pub(super) fn acted(acted: &Acted) -> String {
         _ => "",
     };
     let mut text = format!(
-        "Dry run: {} dead letters would be {done}{written}; nothing was changed.\n",
+        "Dry run: {} dead letters would be {done}{written}. Nothing was changed.\n",
         letters.len()
     );
     for Found { letter, .. } in letters {

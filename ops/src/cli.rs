@@ -1,0 +1,185 @@
+//! The command line: every verb, assembled. The words and the meaning of a verb are in its own
+//! file.
+
+use clap::{Parser, Subcommand};
+use passerelle_model::config::Reader;
+
+use crate::console::Console;
+use crate::operator::Operator;
+use crate::trouble::Trouble;
+use crate::{check, dead, doctor, gates, notices, pause, provision, reconcile, settings, stats, sync, trace, workers};
+
+/// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
+/// failed.
+///
+/// Settings are environment variables (docs/SETTINGS.md); most verbs need REDIS_URL and
+/// DATABASE_URL. Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 stopped
+/// by Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "passerelle", version, max_term_width = 110)]
+pub struct Cli {
+    /// Print the answer as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Checks bridge.toml and its templates. Shows all problems at once, each with its line and its
+    /// cure.
+    #[command(after_help = "Example: passerelle check --live")]
+    Check(check::Check),
+    /// Examines everything that the bridge needs and says what to do. Changes nothing.
+    ///
+    /// Exit codes for monitoring: 0 all is well, 1 there are warnings, 2 something is broken.
+    #[command(after_help = "Example: passerelle doctor")]
+    Doctor,
+    /// Creates the fields and webhooks in Baserow that the rules need. Idempotent; deletes nothing.
+    #[command(after_help = "Example: passerelle provision --url https://bridge.example.org --dry-run")]
+    Provision(provision::Provision),
+    /// Shows the history of an event or a row, and why it ended as it did.
+    #[command(after_help = "Example: passerelle trace t2/r42")]
+    Trace(trace::Trace),
+    /// Shows the queue and the ledger in numbers, and whether they add up.
+    #[command(after_help = "Example: passerelle stats --watch")]
+    Stats(stats::StatsVerb),
+    /// Makes the page of a row equal to the row now, without waiting for a webhook.
+    #[command(after_help = "Example: passerelle sync projet/42 --wait")]
+    Sync(sync::SyncRow),
+    /// Finds rows without a page, rows that differ from their page and pages without a row, and
+    /// requests a sync of each.
+    #[command(after_help = "Example: passerelle reconcile --table projet --dry-run")]
+    Reconcile(reconcile::Reconcile),
+    /// Stops taking jobs. Running jobs finish; new ones are accepted and wait.
+    #[command(after_help = "Example: passerelle pause --why \"Docmost is being upgraded\"")]
+    Pause(pause::Switch),
+    /// Takes jobs again.
+    #[command(after_help = "Example: passerelle resume --why \"the upgrade is done\"")]
+    Resume(pause::Switch),
+    /// Lists the live workers and their running jobs.
+    #[command(after_help = "Example: passerelle workers")]
+    Workers,
+    /// Lists notices by mail and Slack: sent, waiting or failed.
+    #[command(after_help = "Example: passerelle notices --state failed")]
+    Notices(notices::Notices),
+    /// Dead letters: jobs that failed for good. Lists, replays or discards them.
+    #[command(subcommand, after_help = "Example: passerelle dead list --reason permanent")]
+    Dead(dead::Dead),
+    /// Shows which targets get no calls at present (outage mode), since when and why.
+    #[command(after_help = "Example: passerelle gates")]
+    Gates {
+        /// Operates a gate by hand. Without it the gates are only shown.
+        #[command(subcommand)]
+        verb: Option<gates::GatesVerb>,
+    },
+    /// Prints the settings as `.env.example` or as the settings page.
+    #[command(hide = true, after_help = "Example: passerelle settings --env-example")]
+    Settings(settings::SettingsVerb),
+}
+
+impl Verb {
+    /// Whether it ends by itself at Ctrl-C and says what it did until then; the others are dropped.
+    pub fn ends_itself(&self) -> bool {
+        matches!(
+            self,
+            Self::Stats(_) | Self::Sync(_) | Self::Reconcile(_) | Self::Dead(dead::Dead::Replay { .. })
+        )
+    }
+
+    /// Runs it.
+    pub async fn run(self, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+        // Boxed, so that the future of the whole program stays small: each verb's is large, and one
+        // of them runs.
+        match self {
+            Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
+            Self::Doctor => Box::pin(doctor::run(reader, console)).await,
+            Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
+            Self::Settings(verb) => settings::run(verb, console),
+            verb => Box::pin(verb.operate(&Operator::new(reader)?, console)).await,
+        }
+    }
+
+    /// Runs a verb that needs Redis or the store.
+    async fn operate(self, operator: &Operator, console: &mut Console) -> Result<(), Trouble> {
+        match self {
+            Self::Trace(verb) => trace::run(operator, &verb, console).await,
+            Self::Stats(verb) => stats::run(operator, &verb, console).await,
+            Self::Sync(verb) => sync::run(operator, verb, console).await,
+            Self::Reconcile(verb) => reconcile::run(operator, verb, console).await,
+            Self::Pause(verb) => pause::pause(operator, verb, console).await,
+            Self::Resume(verb) => pause::resume(operator, verb, console).await,
+            Self::Gates { verb } => gates::run(operator, verb, console).await,
+            Self::Notices(verb) => notices::run(operator, verb, console).await,
+            Self::Workers => workers::run(operator, console).await,
+            Self::Dead(verb) => dead::run(operator, verb, console).await,
+            Self::Check(_) | Self::Doctor | Self::Provision(_) | Self::Settings(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every verb with its words, e.g. `dead list`.
+    fn verbs(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let below = command.get_subcommands().flat_map(|verb| {
+            let words = format!("{words} {}", verb.get_name()).trim().to_owned();
+            let mut found = verbs(verb, &words);
+            found.push((words, verb.clone()));
+            found
+        });
+        below.collect()
+    }
+
+    #[test]
+    fn the_help_of_every_verb_has_an_example_that_can_be_typed() {
+        for (words, verb) in verbs(&Cli::command(), "") {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.strip_prefix("Example: passerelle ");
+            let example = example.unwrap_or_else(|| panic!("`passerelle {words} --help` has no example"));
+            assert!(example.starts_with(&words), "{words}: {example}");
+            let mut typed = vec!["passerelle".to_owned()];
+            let parts = example.split('"').enumerate();
+            typed.extend(parts.flat_map(|(number, part)| match number % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            }));
+            let parsed = Cli::try_parse_from(typed);
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn every_verb_has_a_make_target_with_a_line_of_help() {
+        let makefile = include_str!("../../Makefile");
+        for (words, verb) in verbs(&Cli::command(), "") {
+            let target = match words.as_str() {
+                // `make check` is the developer's.
+                "check" => "check-rules".to_owned(),
+                // Shown and operated by one target, with ARGS.
+                below if below.starts_with("gates ") => "gates".to_owned(),
+                below if below.starts_with("notices ") => "notices".to_owned(),
+                other => other.replace(' ', "-"),
+            };
+            let is_there = makefile
+                .lines()
+                .any(|line| line.starts_with(&format!("{target}:")) && line.contains("## "));
+            assert!(
+                is_there || verb.has_subcommands(),
+                "no make target {target} for `passerelle {words}`"
+            );
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a verb works with: Redis, the store, the settings, and who acts.
+
+use std::time::Duration;
+
+use passerelle_model::config::{DeadLetterSettings, Reader, RedisSettings, StoreSettings};
+use passerelle_model::id::ProcessName;
+use passerelle_queue::gate::{GatePolicy, Gates};
+use passerelle_queue::loops::{LoopPolicy, Loops};
+use passerelle_queue::{Queue, QueueName, Redis};
+use passerelle_store::{Intake, Store, take_ledger};
+use serde::Serialize;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use crate::arguments::By;
+use crate::rows::Source;
+use crate::trouble::Trouble;
+
+/// Entries per transaction while catching up.
+const BATCH: usize = 500;
+/// How long a verb may spend on catching up before it answers with what there is.
+const CATCH_UP: Duration = Duration::from_secs(10);
+
+/// The bridge as an operator reaches it. Nothing is connected until a verb needs it, so that a verb
+/// works without what it does not need.
+#[derive(Debug)]
+pub struct Operator {
+    /// Redis, for what concerns no single queue.
+    pub redis: Redis,
+    /// The sync queue.
+    pub queue: Queue,
+    /// Rows that are parked.
+    pub loops: Loops,
+    /// Baserow, for tables that are named.
+    pub source: Source,
+    /// What dead letters may cost.
+    pub dead_letters: DeadLetterSettings,
+    policy: GatePolicy,
+    user: Option<String>,
+    settings: Reader,
+    store_settings: StoreSettings,
+    store: OnceCell<Store>,
+}
+
+/// Whether the ledger has every fact at this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "ledger", rename_all = "snake_case")]
+pub enum Freshness {
+    /// It has.
+    Complete,
+    /// Some are still on the way.
+    Behind {
+        /// Why, in words.
+        because: String,
+    },
+}
+
+impl Operator {
+    /// Reads the settings; reports all that is wrong with them.
+    pub fn new(mut reader: Reader) -> Result<Self, Trouble> {
+        let settings = reader.clone();
+        let redis = RedisSettings::read(&mut reader);
+        let store_settings = StoreSettings::read(&mut reader);
+        let policy = GatePolicy::read(&mut reader);
+        let source = Source::read(&mut reader);
+        let dead_letters = DeadLetterSettings::read(&mut reader);
+        let user = reader.optional("USER");
+        reader.finish(())?;
+        let redis = Redis::open(&redis)?;
+        let no_limits = LoopPolicy::read(&mut Reader::from_pairs::<String, String>([]));
+        Ok(Self {
+            queue: Queue::new(redis.clone(), QueueName::Sync),
+            loops: Loops::new(redis.clone(), no_limits),
+            redis,
+            source,
+            dead_letters,
+            policy,
+            user,
+            settings,
+            store_settings,
+            store: OnceCell::new(),
+        })
+    }
+
+    /// The ledger; connects at the first call.
+    pub async fn store(&self) -> Result<&Store, Trouble> {
+        let opened = self.store.get_or_try_init(|| Store::open(&self.store_settings)).await;
+        Ok(opened?)
+    }
+
+    /// The queue with this name; that of rows is also [`Operator::queue`].
+    pub fn queue_of(&self, name: QueueName) -> Queue {
+        Queue::new(self.redis.clone(), name)
+    }
+
+    /// The gates, as a process of this operator.
+    pub fn gates(&self) -> Gates {
+        Gates::new(self.redis.clone(), ProcessName::unique("operator"), self.policy)
+    }
+
+    /// The environment, for groups of settings that only one verb needs.
+    pub fn settings(&self) -> Reader {
+        self.settings.afresh()
+    }
+
+    /// The name that the ledger keeps: that of `--by`, else the session's user.
+    pub fn acting(&self, by: By) -> Result<String, Trouble> {
+        who(by, self.user.clone())
+    }
+
+    /// Takes what the ledger stream still holds into the store, as a worker does: then the answer
+    /// is true at this moment. Without Redis or a writable store the answer is what the store has,
+    /// and says so.
+    pub async fn catch_up(&self) -> Freshness {
+        let because = match timeout(CATCH_UP, self.take_everything()).await {
+            Ok(Ok(())) => return Freshness::Complete,
+            Ok(Err(trouble)) => trouble.to_string(),
+            Err(_) => match self.queue.stats().await {
+                Ok(stats) => format!("{} ledger entries are still on the way", stats.ledger_backlog),
+                Err(error) => error.to_string(),
+            },
+        };
+        Freshness::Behind { because }
+    }
+
+    async fn take_everything(&self) -> Result<(), Trouble> {
+        let store = self.store().await?;
+        loop {
+            let taken = take_ledger(&self.queue, store, BATCH).await;
+            if taken.map_err(|error| Trouble::Failed(error.to_string()))? == Intake::Empty {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The name that the ledger keeps; `user` is that of the session.
+pub(crate) fn who(by: By, user: Option<String>) -> Result<String, Trouble> {
+    let name = by.by.or(user).map(|name| name.trim().to_owned()).unwrap_or_default();
+    if name.is_empty() {
+        return Err(Trouble::Usage(
+            "say who you are with --by: the ledger keeps it".to_owned(),
+        ));
+    }
+    Ok(name)
+}
+
+impl Freshness {
+    /// A line of warning, where one is due.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Complete => None,
+            Self::Behind { because } => Some(format!("Note: the newest facts may be missing here ({because}).")),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The table itself. One entry: name = default, valid values, who reads it, meaning; groups and
+//! entries in the order of the settings page.
+
+use super::{Default, Program, Setting};
+
+use Default::{Computed, Required, Unset, Value};
+use Program::{Cli, Ingress, Scripts, Worker};
+
+/// `NAME = default, "values", [programs], "meaning";` with `secret` before the name, or `e.g. "…"`
+/// after the default, where they apply.
+macro_rules! settings {
+    ($($group:literal { $(
+        $([$secret:ident])? $name:ident = $default:expr, $(e.g. $example:literal,)?
+            $values:literal, [$($program:ident),+], $meaning:literal;
+    )+ })+) => {
+        /// Every setting, in the order of the settings page.
+        pub const SETTINGS: &[Setting] = &[$($(Setting {
+            name: stringify!($name),
+            group: $group,
+            default: $default,
+            values: $values,
+            programs: &[$($program),+],
+            meaning: $meaning,
+            secret: settings!(@is_secret $($secret)?),
+            example: concat!("", $($example)?),
+        },)+)+];
+    };
+    (@is_secret secret) => { true };
+    (@is_secret) => { false };
+}
+
+settings! {
+    "Baserow and Docmost" {
+        BASEROW_URL = Required, e.g. "https://baserow.example.org", "an http:// or https:// address", [Worker, Cli],
+            "The address of Baserow.";
+        [secret] BASEROW_TOKEN = Required, "text", [Worker, Cli],
+            "A database token with read, create and update rights (Baserow: Settings → Database tokens).";
+        BASEROW_TIMEOUT_SECONDS = Value("15"), "seconds, from 1", [Worker, Cli],
+            "How long one call of Baserow may take.";
+        BASEROW_EMAIL = Unset, e.g. "admin@example.org", "an e-mail address", [Worker, Cli],
+            "A Baserow user, builder or admin in the workspace: for `make provision`, and for workers that switch \
+             webhooks back on. The bridge runs without.";
+        [secret] BASEROW_PASSWORD = Unset, "text", [Worker, Cli],
+            "The password of that user.";
+        DOCMOST_URL = Required, e.g. "https://wiki.example.org", "an http:// or https:// address", [Worker, Cli],
+            "The address of Docmost.";
+        DOCMOST_PUBLIC_URL = Computed("DOCMOST_URL"), e.g. "https://wiki.example.org",
+            "an http:// or https:// address", [Worker, Cli],
+            "The address that people use, for links, where it differs from DOCMOST_URL.";
+        DOCMOST_EMAIL = Required, e.g. "bridge@example.org", "an e-mail address", [Worker, Cli],
+            "The bridge's own Docmost account: a member, writer in the spaces that the rules use. Not needed with \
+             DOCMOST_TOKEN.";
+        [secret] DOCMOST_PASSWORD = Required, "text", [Worker, Cli],
+            "The password of that account. Not needed with DOCMOST_TOKEN.";
+        [secret] DOCMOST_TOKEN = Unset, "text", [Worker, Cli],
+            "A bearer token in place of e-mail address and password (Docmost's enterprise API keys).";
+        DOCMOST_TIMEOUT_SECONDS = Value("15"), "seconds, from 1", [Worker, Cli],
+            "How long one call of Docmost may take.";
+        DOCMOST_CONCURRENCY = Value("4"), "a number, from 1", [Worker, Cli],
+            "The most calls of Docmost at once, all workers together. More than 4 gains nothing (measured).";
+    }
+    "Webhooks" {
+        [secret] BASEROW_WEBHOOK_SECRET = Required,
+            "at least 16 characters; two, separated by a comma, during a rotation", [Ingress, Cli],
+            "The secret of the webhooks. `[sources]` in bridge.toml names this variable, and may name others.";
+    }
+    "Notices" {
+        SMTP_URL = Unset, e.g. "smtp://mail.example.org:587",
+            "smtp://host:port (STARTTLS) or smtps://host:port (TLS)", [Worker, Cli],
+            "The mail server. Without it no mail is sent, and notices are kept as `off`.";
+        SMTP_TLS = Computed("starttls for smtp://, tls for smtps://"), e.g. "starttls",
+            "none, starttls or tls", [Worker, Cli],
+            "How the connection is encrypted, where the URL does not say it.";
+        SMTP_USERNAME = Unset, e.g. "passerelle", "text", [Worker, Cli],
+            "The user at the mail server, if it wants one.";
+        [secret] SMTP_PASSWORD = Unset, "text", [Worker, Cli],
+            "The password of that user.";
+        SMTP_CA_FILE = Unset, e.g. "/etc/ssl/mail-ca.pem", "the path of a PEM file", [Worker, Cli],
+            "A certificate authority to trust besides the system's.";
+        SMTP_TIMEOUT_SECONDS = Value("20"), "seconds, from 1", [Worker, Cli],
+            "How long one answer of the mail server may take.";
+        MAIL_FROM = Unset, e.g. "\"Passerelle <passerelle@example.org>\"",
+            "an e-mail address, with a name if you like", [Worker, Cli],
+            "The sender of mails. Required with SMTP_URL.";
+        ADMIN_EMAIL = Unset, e.g. "admin@example.org", "e-mail addresses, separated by commas", [Worker, Cli],
+            "Who receives messages about outages and other trouble. Required with SMTP_URL.";
+        [secret] SLACK_WEBHOOK_URL = Unset, e.g. "https://hooks.slack.com/services/…",
+            "an https:// address", [Worker, Cli],
+            "An incoming webhook of Slack. Without it nothing is posted. Anyone who knows it can post.";
+        SLACK_TIMEOUT_SECONDS = Value("10"), "seconds, from 1", [Worker, Cli],
+            "How long one call of Slack may take.";
+    }
+    "Storage" {
+        [secret] REDIS_URL = Value("redis://127.0.0.1:6379/0"),
+            "redis:// or, with TLS, rediss://user:password@host:port/database", [Ingress, Worker, Cli],
+            "The queue. Redis 7 or later with the append-only file on and maxmemory-policy noeviction.";
+        REDIS_KEY_PREFIX = Value("bridge"), "letters, digits and - _ :", [Ingress, Worker, Cli],
+            "What every key begins with, so that several bridges can share one Redis.";
+        REDIS_RESPONSE_SECONDS = Value("5"), "seconds, from 1", [Ingress, Worker, Cli],
+            "How long an answer of Redis may take.";
+        [secret] DATABASE_URL = Value("sqlite://data/passerelle.sqlite"),
+            "sqlite://path or postgres://user:password@host/database", [Worker, Cli],
+            "The ledger. Percent-encode special characters in the password, such as %3F for a question mark.";
+        DATABASE_TIMEOUT_SECONDS = Value("30"), "seconds, from 1", [Worker, Cli],
+            "How long a statement may take before the database counts as unavailable.";
+        LEDGER_KEEP_DAYS = Value("90"), "days; 0: for ever", [Worker],
+            "How long finished events and their notices are kept. Open events, dead letters and links are never \
+             removed.";
+        INGRESS_SPOOL_DIR = Value("data/spool"),
+            "the path of a folder on a local disk that outlives the process", [Ingress],
+            "Where deliveries wait while Redis is unavailable.";
+        INGRESS_SPOOL_BYTES = Value("536870912"), "bytes; 0: no spool", [Ingress],
+            "The most that the spool may hold: 512 MiB are about 300,000 deliveries.";
+        DEAD_LETTERS_BUDGET_BYTES = Value("67108864"), "bytes", [Worker, Cli],
+            "How large the dead letters may grow before the admin is notified. Nothing is ever removed because of \
+             it.";
+        BRIDGE_FILE = Value("bridge.toml"), "the path of a file", [Ingress, Worker, Cli],
+            "The rules. Templates are looked up beside it.";
+        OWN_REDIS_PORT = Value("6399"), "a port", [Scripts],
+            "Where `make up` and `make run` start a Redis of their own if REDIS_URL is not set.";
+        [secret] POSTGRES_PASSWORD = Unset, "text without special characters", [Scripts],
+            "The password of PostgreSQL in compose.yaml.";
+    }
+    "Ingress" {
+        INGRESS_BIND = Value("127.0.0.1:8080"), "address:port", [Ingress, Scripts],
+            "Where the ingress listens.";
+        INGRESS_PORT = Value("8080"), "a port", [Scripts],
+            "The port of the ingress on the host, in compose.yaml.";
+        INGRESS_THREADS = Computed("one per core"), e.g. "2", "a number from 1 to 512", [Ingress],
+            "How many threads serve requests.";
+        INGRESS_CONNECTIONS = Value("4096"), "a number, from 1", [Ingress],
+            "The most connections at once; further ones wait.";
+        INGRESS_BODY_LIMIT_BYTES = Value("8388608"), "bytes, from 1", [Ingress],
+            "The largest body that is accepted.";
+        INGRESS_HEADER_TIMEOUT_SECONDS = Value("5"), "seconds, from 1", [Ingress],
+            "How long the head of a request may take.";
+        INGRESS_BODY_TIMEOUT_SECONDS = Value("10"), "seconds, from 1", [Ingress],
+            "How long a whole body may take.";
+        INGRESS_ACCEPT_TIMEOUT_SECONDS = Value("3"), "seconds, from 1", [Ingress],
+            "How long the queue may take to accept a delivery before it is spooled. Baserow waits 5 s in all.";
+        INGRESS_KEEP_ALIVE_SECONDS = Value("60"), "seconds, from 1", [Ingress],
+            "How long a connection may be idle.";
+        INGRESS_SHUTDOWN_SECONDS = Value("10"), "seconds, from 1", [Ingress],
+            "How long requests may take to end at a stop.";
+    }
+    "Workers" {
+        WORKER_CONCURRENCY = Value("16"), "a number from 1 to 1024", [Worker],
+            "The most jobs that one worker runs at once.";
+        WORKER_GRACE_SECONDS = Value("20"), "seconds, from 1", [Worker, Scripts],
+            "How long running jobs may take to end at a stop.";
+        WORKER_LEASE_SECONDS = Value("30"), "seconds, from 1", [Worker],
+            "How long a job stays with a worker that no longer renews its lease.";
+        WORKER_HEALTH_BIND = Value("127.0.0.1:8081"), "address:port", [Worker, Scripts],
+            "Where `/healthz`, `/readyz` and `/metrics` answer.";
+        WORKER_ZOMBIE_WINDOW_SECONDS = Value("15"), "seconds, from 1", [Worker],
+            "How long a call without an answer may still take effect in Docmost.";
+        WORKER_REPEAT_SECONDS = Value("300"), "seconds; 0: no limit", [Worker],
+            "How long the identical write of a page is held back when someone has undone it.";
+        WORKER_RECONCILE_SECONDS = Value("21600"), "seconds; 0: never", [Worker],
+            "How often all rows are compared with their pages.";
+        WORKER_RECONCILE_ROWS_PER_SECOND = Value("10"), "a number, from 1", [Worker],
+            "How many syncs per second a reconciliation requests.";
+        WORKER_WIKI_SECONDS = Value("60"), "seconds; 0: never", [Worker],
+            "How often the wiki is searched for labels and shares.";
+        WORKER_SOURCES_SECONDS = Value("300"), "seconds; 0: never", [Worker],
+            "How often Baserow's webhooks are checked and switched back on. Needs BASEROW_EMAIL and \
+             BASEROW_PASSWORD.";
+        WORKER_SWEEP_SECONDS = Value("900"), "seconds; 0: never", [Worker],
+            "How often unconfirmed creates are checked for duplicate pages.";
+        LOG_LEVEL = Value("info"),
+            "error, warn, info, debug, trace, or a filter such as info,passerelle_worker=debug", [Ingress, Worker],
+            "What is logged.";
+    }
+    "Loop guard" {
+        LOOP_EVENTS = Value("10"), "a number; 0: off", [Ingress, Worker],
+            "More identical events of one row than this within LOOP_WINDOW_SECONDS park the row. Set it alike for \
+             ingress and workers.";
+        LOOP_WINDOW_SECONDS = Value("60"), "seconds, from 1", [Ingress, Worker],
+            "The window in which identical events are counted.";
+        LOOP_COOLDOWN_SECONDS = Value("300"), "seconds, from 1", [Ingress, Worker],
+            "How long a parked row is left alone.";
+    }
+    "Gates (outage mode)" {
+        GATE_WINDOW_SECONDS = Value("30"), "seconds, decimals allowed", [Worker, Cli],
+            "The window of the rule \"at least ten calls, half of them failed\", which stops a gate.";
+        GATE_PROBE_SECONDS = Value("5"), "seconds, decimals allowed", [Worker, Cli],
+            "The wait before the first probe; it doubles with each probe that fails.";
+        GATE_PROBE_LONGEST_SECONDS = Value("60"), "seconds, decimals allowed", [Worker, Cli],
+            "The longest wait between two probes.";
+        GATE_PROBE_LEASE_SECONDS = Value("20"), "seconds, decimals allowed", [Worker, Cli],
+            "When a worker that probes and no longer renews its lease is replaced.";
+        GATE_RAMP_SECONDS = Value("120"), "seconds, decimals allowed", [Worker, Cli],
+            "How long the rate grows after a recovery.";
+        GATE_FULL_RATE = Value("20"), "jobs per second, above 0", [Worker, Cli],
+            "The rate at the end of the ramp, all workers together. Afterwards there is no limit.";
+        GATE_TICK_SECONDS = Value("1"), "seconds, decimals allowed", [Worker, Cli],
+            "How often each worker looks at the gates.";
+        GATE_DECISION_SECONDS = Value("1"), "seconds, decimals allowed", [Worker, Cli],
+            "How long a failed job waits for the gate's decision before its attempt is counted.";
+        GATE_DIGEST_SECONDS = Value("3600"), "seconds, decimals allowed", [Worker, Cli],
+            "How often an incident that lasts is reported again.";
+        GATE_QUIET_SECONDS = Value("600"), "seconds, decimals allowed", [Worker, Cli],
+            "How long no job may fail for the third time before an incident without a stopped gate is over.";
+    }
+}

@@ -1,0 +1,81 @@
+//! The table as `.env.example` and as the settings page.
+
+use std::fmt::Write as _;
+
+use super::{Default, Program, SETTINGS, Setting};
+
+/// The test that compares both pages with the table.
+const TEST: &str = "the_settings_page_and_env_example_are_made_from_the_table";
+
+/// `.env.example` as a whole. What must be set is a line to fill in; everything else is a comment
+/// with its default.
+pub fn env_example() -> String {
+    let mut text = String::from(
+        "# Settings of a real installation: copy to .env and fill in. Each program reports everything that is \
+         missing or wrong at its start.\n\
+         # Made by `make settings` from shared/model/src/config/catalogue/; docs/SETTINGS.md explains each setting.\n",
+    );
+    for (group, settings) in groups() {
+        let _ = write!(text, "\n# {group}\n");
+        for setting in settings {
+            let _ = writeln!(text, "{}", line(setting));
+        }
+    }
+    text
+}
+
+fn line(setting: &Setting) -> String {
+    let Setting {
+        name, meaning, values, ..
+    } = setting;
+    match setting.default {
+        Default::Required => format!("# {meaning}\n{name}={}", setting.example),
+        Default::Value(default) => format!("# {meaning} ({values})\n# {name}={default}"),
+        Default::Unset | Default::Computed(_) => format!("# {meaning} ({values})\n# {name}={}", setting.example),
+    }
+}
+
+/// `docs/SETTINGS.md` as a whole.
+pub fn markdown() -> String {
+    let mut text = format!(
+        "# Settings\n\n\
+         Every setting is an environment variable. [`.env.example`](../.env.example) lists them all: copy it\n\
+         to `.env`. `make doctor` says what is missing or wrong. `make settings` makes this page and that file\n\
+         from [the table of settings](../shared/model/src/config/catalogue/entries.rs)\n\
+         ([`{TEST}`](../ops/tests/operator/settings.rs#{TEST})).\n\n\
+         🔒 marks secrets: no program shows or logs them.\n",
+    );
+    for (group, settings) in groups() {
+        let _ = write!(
+            text,
+            "\n## {group}\n\n| setting | default | values | read by | meaning |\n|---|---|---|---|---|\n"
+        );
+        for setting in settings {
+            let _ = writeln!(text, "{}", row(setting));
+        }
+    }
+    text
+}
+
+fn row(setting: &Setting) -> String {
+    let lock = if setting.secret { " 🔒" } else { "" };
+    let default = match setting.default {
+        Default::Required => "**required**".to_owned(),
+        Default::Unset => "off".to_owned(),
+        Default::Value(value) => format!("`{value}`"),
+        Default::Computed(words) => words.to_owned(),
+    };
+    let programs: Vec<&str> = setting.programs.iter().copied().map(Program::as_str).collect();
+    let (name, values, programs) = (setting.name, setting.values, programs.join(", "));
+    format!(
+        "| `{name}`{lock} | {default} | {values} | {programs} | {} |",
+        setting.meaning
+    )
+}
+
+/// The table in its groups.
+fn groups() -> impl Iterator<Item = (&'static str, &'static [Setting])> {
+    SETTINGS
+        .chunk_by(|a, b| a.group == b.group)
+        .filter_map(|settings| Some((settings.first()?.group, settings)))
+}
