@@ -130,8 +130,7 @@ docs: ## the API documentation, without a single warning, and every link of the 
 	@scripts/links
 
 settings: ## write .env.example and docs/SETTINGS.md from the table of settings
-	@$(PROGRAM) settings --env-example > .env.example
-	@$(PROGRAM) settings --markdown > docs/SETTINGS.md
+	@cargo run -q -p passerelle-model --example settings
 
 deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
 	@cargo deny --all-features check bans licenses sources

@@ -7,7 +7,7 @@ use passerelle_model::config::Reader;
 use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
-use crate::{check, dead, doctor, gates, notices, pause, provision, reconcile, settings, stats, sync, trace, workers};
+use crate::{check, dead, doctor, gates, notices, pause, provision, reconcile, stats, sync, trace, workers};
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
 /// failed.
@@ -76,9 +76,6 @@ pub enum Verb {
         #[command(subcommand)]
         verb: Option<gates::GatesVerb>,
     },
-    /// Prints the settings as `.env.example` or as the settings page.
-    #[command(hide = true, after_help = "Example: passerelle settings --env-example")]
-    Settings(settings::SettingsVerb),
 }
 
 impl Verb {
@@ -98,7 +95,6 @@ impl Verb {
             Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
-            Self::Settings(verb) => settings::run(verb, console),
             verb => Box::pin(verb.operate(&Operator::new(reader)?, console)).await,
         }
     }
@@ -116,7 +112,7 @@ impl Verb {
             Self::Notices(verb) => notices::run(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
-            Self::Check(_) | Self::Doctor | Self::Provision(_) | Self::Settings(_) => Ok(()),
+            Self::Check(_) | Self::Doctor | Self::Provision(_) => Ok(()),
         }
     }
 }

@@ -17,7 +17,6 @@
 //! | [`dead`] | dead letters: list, show, replay, discard, export |
 //! | [`notices`] | notices: list, retry |
 //! | [`gates`] | outage mode: show, and by hand |
-//! | [`settings`] | the settings page and `.env.example` |
 //! | [`operator`] | Redis, the store and the settings, as verbs need them |
 //! | [`console`], [`arguments`], [`rows`], [`age`] | answers; shared arguments; names of rows; ages in words |
 //! | [`survey`] | what the rules need, compared with what both products have |
@@ -37,7 +36,6 @@ pub mod pause;
 pub mod provision;
 pub mod reconcile;
 pub mod rows;
-pub mod settings;
 pub mod stats;
 pub mod survey;
 pub mod sync;

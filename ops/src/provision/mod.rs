@@ -7,7 +7,9 @@ mod plan;
 use std::fmt::Write as _;
 
 use clap::Args;
-use passerelle_model::config::{BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings};
+use passerelle_model::config::{
+    BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings, shown_url,
+};
 use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_worker::clients::baserow::user::BaserowUser;
 use passerelle_worker::failure::Failure;
@@ -147,7 +149,8 @@ impl Site {
                 notes.push(format!(
                     "{}: its source requires a signature, which Baserow cannot make: {} must be the address of a \
                      proxy that signs.",
-                    wanted.table.name, wanted.call.url
+                    wanted.table.name,
+                    shown_url(&wanted.call.url)
                 ));
             }
             let existing = self.user.webhooks(wanted.table.id).await.map_err(|failure| {
@@ -201,7 +204,7 @@ impl Change {
                 what: format!(
                     "create a webhook for {} to {}",
                     wanted.call.events.join(", "),
-                    wanted.call.url
+                    shown_url(&wanted.call.url)
                 ),
             },
             Deed::UpdateWebhook { id, table, because, .. } => Self {

@@ -53,7 +53,7 @@ async fn every_problem_of_the_file_is_told_at_once_with_its_line() {
 
     bridge.toml:14 (rule b)
       "title of b" uses "nobody", which is neither `row` nor one of the rule's links
-      → mend the name, or add it: links = { nobody = "<link field>" }
+      → correct the name, or add it: links = { nobody = "<link field>" }
     "#);
 }
 
@@ -72,15 +72,15 @@ async fn a_rule_that_can_never_do_its_work_is_told() {
     bridge.toml: 3 rules, 3 problems
 
     bridge.toml:4 (rule none)
-      it never runs: events of the kind `other` are about no row
+      it never runs: events of the kind `other` concern no row
       → react to created, updated, deleted or forced, or leave `on` out
 
     bridge.toml:9 (rule hidden)
       page.title follows the field "docmost_url", but owned_fields or ignored_fields hide its changes
-      → take the field out of these lists, or do not use it here
+      → remove the field from these lists, or do not use it here
 
     bridge.toml:14 (rule echo)
-      page.write_back writes the field "page", which is not among owned_fields: the bridge's own writes would wake it again
+      page.write_back writes the field "page", which is not among owned_fields: the bridge's own writes would trigger it again
       → add the field to owned_fields, at the top of the file
     "#);
 }
@@ -105,8 +105,8 @@ async fn what_does_not_fit_the_real_systems_is_told_with_what_there_is() {
     bridge.toml: 4 rules, 6 problems
 
     bridge.toml:4 (rule nowhere)
-      BASEROW_TOKEN sees no table "projets"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
-      → mend the name, or give the token rights on the table (Baserow: Settings → Database tokens)
+      BASEROW_TOKEN cannot see a table "projets"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
+      → correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)
 
     bridge.toml:9 (rule fields) page.write_back
       the field "Client" of the table "projet" is of the type link_row: a page's id cannot be kept there
@@ -114,7 +114,7 @@ async fn what_does_not_fit_the_real_systems_is_told_with_what_there_is() {
 
     bridge.toml:9 (rule fields) page.title
       the table "projet" has no field "Nmo"
-      → mend the name; the table has: Nom, Statut, Client, docmost_page_id, docmost_url
+      → correct the name; the table has: Nom, Statut, Client, docmost_page_id, docmost_url
 
     bridge.toml:9 (rule fields) links.client
       the field "Statut" of the table "projet" is of the type single_select, not a link to another table
@@ -125,8 +125,8 @@ async fn what_does_not_fit_the_real_systems_is_told_with_what_there_is() {
       → make one rule of the two
 
     bridge.toml:19 (rule space)
-      the account bridge@passerelle.test sees no space "Direction" in Docmost; it sees: Agence, General
-      → mend the name, or add the account to the space as a writer (Docmost: Space settings → Members)
+      the account bridge@passerelle.test cannot see a space "Direction" in Docmost; it sees: Agence, General
+      → correct the name, or add the account to the space as a writer (Docmost: Space settings → Members)
     "#);
 }
 
@@ -187,16 +187,16 @@ async fn wiki_rules_are_counted_and_their_table_fields_and_space_are_looked_at()
     bridge.toml: 1 rule and 4 wiki rules, 6 problems
 
     bridge.toml:9 (wiki rule lost)
-      BASEROW_TOKEN sees no table "rapports"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
-      → mend the name, or give the token rights on the table (Baserow: Settings → Database tokens)
+      BASEROW_TOKEN cannot see a table "rapports"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
+      → correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)
 
     bridge.toml:16 (wiki rule notes) wiki.row
       the table "comptes_rendus" has no field "Sujet"
-      → create it, or let `passerelle provision` make a text field; names must be equal to the letter, in case and accents
+      → create it, or let `passerelle provision` make a text field; names must match exactly, in case and accents
 
     bridge.toml:16 (wiki rule notes) wiki.row
       the table "comptes_rendus" has no field "page"
-      → create it as a text field, or let `passerelle provision` do it; names must be equal to the letter, in case and accents
+      → create it as a text field, or let `passerelle provision` do it; names must match exactly, in case and accents
 
     bridge.toml:24 (wiki rule types) wiki.row
       the field "Personne" of the table "attribution" is of the type link_row: a text cannot be kept there
@@ -207,7 +207,7 @@ async fn wiki_rules_are_counted_and_their_table_fields_and_space_are_looked_at()
       → give the rows another table
 
     bridge.toml:16 (wiki rule notes)
-      the account bridge@passerelle.test sees no space "Direction" in Docmost; it sees: Agence, General
-      → mend the name, or add the account to the space as a member (Docmost: Space settings → Members)
+      the account bridge@passerelle.test cannot see a space "Direction" in Docmost; it sees: Agence, General
+      → correct the name, or add the account to the space as a member (Docmost: Space settings → Members)
     "#);
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::StoreError;
 use super::bounded_pool::BoundedPool;
-use passerelle_model::config::StoreSettings;
+use passerelle_model::config::{StoreSettings, shown_url};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
@@ -90,7 +90,8 @@ fn may_be_a_race(error: &MigrateError) -> bool {
 }
 
 async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
-    let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)?";
+    let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)? \
+                Special characters in the password must be percent-encoded: ? as %3F, @ as %40, / as %2F, # as %23";
     let not_opened = |source| not_opened(url, source, hint);
     // A pool tries a refused connection again and again until its time is up, and forgets why. The first connection says it at once.
     let first = async { AnyConnection::connect(url).await?.close().await };
@@ -144,36 +145,15 @@ fn sqlite_file(url: &str) -> Option<&str> {
 
 fn not_opened(url: &str, source: sqlx::Error, hint: &'static str) -> StoreError {
     StoreError::Open {
-        place: without_credentials(url),
+        place: shown_url(url),
         source,
         hint,
-    }
-}
-
-/// The URL as it may be shown: neither user nor password, nor parameters (they may hold a password too).
-fn without_credentials(url: &str) -> String {
-    let shown = url.split('?').next().unwrap_or_default();
-    match (shown.split_once("://"), shown.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => shown.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shown_url_has_neither_user_nor_password() {
-        assert_eq!(
-            without_credentials("postgres://me:p@ss@db.example:5432/bridge?password=x"),
-            "postgres://db.example:5432/bridge"
-        );
-        assert_eq!(
-            without_credentials("sqlite://data/passerelle.sqlite"),
-            "sqlite://data/passerelle.sqlite"
-        );
-    }
 
     #[test]
     fn the_file_of_a_sqlite_url_is_found_in_every_spelling() {

@@ -10,6 +10,7 @@ mod notice_actions;
 mod notices;
 mod reader;
 mod settings;
+mod shown_url;
 mod source;
 mod wiki;
 
@@ -23,5 +24,6 @@ pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
     RedisSettings, StoreSettings,
 };
+pub use shown_url::shown_url;
 pub use source::{ProofKind, Proofs, SourceConfig};
 pub use wiki::{AlertAudience, RowAction, WikiRule};

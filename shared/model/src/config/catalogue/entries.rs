@@ -131,7 +131,9 @@ settings! {
         INGRESS_CONNECTIONS = Value("4096"), "a number, from 1", [Ingress],
             "The most connections at once; further ones wait.";
         INGRESS_BODY_LIMIT_BYTES = Value("8388608"), "bytes, from 1", [Ingress],
-            "The largest body that is accepted.";
+            "The largest body that is kept whole, and the limit for a body of unannounced length.";
+        INGRESS_LARGEST_BODY_BYTES = Value("134217728"), "bytes, from 1", [Ingress],
+            "The largest body that is accepted. Above INGRESS_BODY_LIMIT_BYTES one is read at a time.";
         INGRESS_HEADER_TIMEOUT_SECONDS = Value("5"), "seconds, from 1", [Ingress],
             "How long the head of a request may take.";
         INGRESS_BODY_TIMEOUT_SECONDS = Value("10"), "seconds, from 1", [Ingress],

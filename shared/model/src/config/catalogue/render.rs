@@ -42,7 +42,7 @@ pub fn markdown() -> String {
          Every setting is an environment variable. [`.env.example`](../.env.example) lists them all: copy it\n\
          to `.env`. `make doctor` says what is missing or wrong. `make settings` makes this page and that file\n\
          from [the table of settings](../shared/model/src/config/catalogue/entries.rs)\n\
-         ([`{TEST}`](../ops/tests/operator/settings.rs#{TEST})).\n\n\
+         ([`{TEST}`](../shared/model/src/config/catalogue/render.rs#{TEST})).\n\n\
          🔒 marks secrets: no program shows or logs them.\n",
     );
     for (group, settings) in groups() {
@@ -78,4 +78,24 @@ fn groups() -> impl Iterator<Item = (&'static str, &'static [Setting])> {
     SETTINGS
         .chunk_by(|a, b| a.group == b.group)
         .filter_map(|settings| Some((settings.first()?.group, settings)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_settings_page_and_env_example_are_made_from_the_table() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (path, made) in [(".env.example", env_example()), ("docs/SETTINGS.md", markdown())] {
+            let text = std::fs::read_to_string(root.join(path)).unwrap_or_default();
+            assert!(
+                text == made,
+                "{path} differs from the table of settings (shared/model/src/config/catalogue/entries.rs): \
+                 run `make settings` and commit the result"
+            );
+        }
+    }
 }
