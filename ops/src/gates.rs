@@ -28,10 +28,16 @@ pub enum GatesVerb {
     #[command(after_help = "Example: passerelle gates release docmost:write --why \"it works again\"")]
     Release(ByHand),
     /// The former word for `stop`.
-    #[command(hide = true, after_help = "Example: passerelle gates close docmost:write --why \"upgrade\"")]
+    #[command(
+        hide = true,
+        after_help = "Example: passerelle gates close docmost:write --why \"upgrade\""
+    )]
     Close(ByHand),
     /// The former word for `release`.
-    #[command(hide = true, after_help = "Example: passerelle gates open docmost:write --why \"it works again\"")]
+    #[command(
+        hide = true,
+        after_help = "Example: passerelle gates open docmost:write --why \"it works again\""
+    )]
     Open(ByHand),
 }
 
