@@ -97,13 +97,7 @@ pub async fn run(operator: &Operator, verb: Notices, console: &mut Console) -> R
     console.answer(&Shown { notices }, |shown| in_words(&shown.notices, Timestamp::now()))
 }
 
-async fn retry(
-    operator: &Operator,
-    id: JobKey,
-    by: &str,
-    why: &str,
-    console: &mut Console,
-) -> Result<(), Trouble> {
+async fn retry(operator: &Operator, id: JobKey, by: &str, why: &str, console: &mut Console) -> Result<(), Trouble> {
     let store = operator.store().await?;
     let Some(notice) = store.notice(&id).await? else {
         return Err(Trouble::NotFound(format!(
