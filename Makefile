@@ -113,7 +113,7 @@ dead-discard: ## discard dead letters: make dead-discard ID=<letter> WHY="…", 
 
 ##@ Develop
 
-check: fmt lint size ## format check, lints, sizes: quick enough for every commit
+check: fmt lint size tidy ## format check, lints, sizes, leftovers: quick enough for every commit
 
 fmt: ## check the formatting
 	@cargo fmt --all --check
@@ -123,6 +123,9 @@ lint: ## clippy without a single warning
 
 size: ## files and functions within the sizes that keep them readable
 	@scripts/size
+
+tidy: ## no unused dependency, no snapshot without a test, no typo, no fault in a shell script
+	@scripts/tidy
 
 # Private items are documented, so links to them resolve: that lint is about published documentation.
 docs: ## the API documentation, without a single warning, and every link of the hand-written pages
@@ -157,5 +160,5 @@ tools/postgres:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size docs settings deny bench ci \
+.PHONY: help demo test test-faults run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench ci \
 	build/tests tools tools/redis tools/postgres clean
