@@ -9,7 +9,7 @@ use passerelle_sandbox::smtp::{self, Encryption, Options, Server};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn start(options: Options) -> anyhow::Result<Server> {
     let listener = TcpListener::bind("127.0.0.1:0")?;

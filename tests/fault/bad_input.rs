@@ -157,6 +157,7 @@ async fn whatever_a_row_holds_has_a_named_end_and_harms_no_neighbour() {
     town.ends(row, "because the row does not fit its rule: the page would have 10")
         .await
         .unwrap();
+    town.system.expect_dead(1);
 
     let fields = json!({"Nom": "Sans client", "Client": [99_999]});
     let row = town.create("projet", fields).await.unwrap();
@@ -208,6 +209,8 @@ async fn whatever_people_do_to_fields_tables_rights_and_spaces_has_a_named_end_a
     a_deleted_table(&mut town).await.unwrap();
     missing_rights(&mut town).await.unwrap();
     a_deleted_space(&mut town).await.unwrap();
+    // The table, nine rows without rights, the space: the letter of the renamed field was replayed.
+    town.system.expect_dead(11);
 }
 
 async fn a_renamed_field(town: &mut Town) -> anyhow::Result<()> {

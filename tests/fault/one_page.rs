@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use system_tests::System;
 use test_support::eventually;
 
-/// What may happen to one call; the window after which an abandoned call is thought dead is one second here, as is Docmost's time-out.
+/// What may happen to one call; an abandoned call is thought dead one second after Docmost's time-out of two seconds.
 fn faults() -> Vec<Value> {
     vec![
         json!({"kind": "status", "status": 500}),
@@ -18,8 +18,8 @@ fn faults() -> Vec<Value> {
         json!({"kind": "lost_answer"}),
         json!({"kind": "reset"}),
         json!({"kind": "hang"}),
-        json!({"kind": "zombie_write", "after_ms": 1_400}),
-        json!({"kind": "zombie_write", "after_ms": 2_600}),
+        json!({"kind": "zombie_write", "after_ms": 2_500}),
+        json!({"kind": "zombie_write", "after_ms": 3_600}),
     ]
 }
 
@@ -116,9 +116,9 @@ async fn rows_that_lost_their_page_ids_find_the_same_pages_again() {
 
 async fn start() -> anyhow::Result<System> {
     let settings = [
-        ("DOCMOST_TIMEOUT_SECONDS", "1"),
+        ("DOCMOST_TIMEOUT_SECONDS", "2"),
         ("WORKER_ZOMBIE_WINDOW_SECONDS", "1"),
-        ("WORKER_LEASE_SECONDS", "2"),
+        ("WORKER_LEASE_SECONDS", "3"),
         ("GATE_PROBE_SECONDS", "0.1"),
         ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
         ("GATE_PROBE_LEASE_SECONDS", "1"),
@@ -130,7 +130,10 @@ async fn start() -> anyhow::Result<System> {
     let builder = settings.into_iter().fold(System::builder(), |builder, (name, value)| {
         builder.worker_variable(name, value)
     });
-    builder.start().await
+    let system = builder.start().await?;
+    // So many faults in a row are an outage.
+    system.expect_errors("docmost is in trouble");
+    Ok(system)
 }
 
 async fn project(system: &System, name: &str) -> anyhow::Result<RowKey> {

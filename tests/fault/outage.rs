@@ -49,6 +49,7 @@ struct Outage {
 impl Outage {
     async fn start(builder: SystemBuilder) -> anyhow::Result<Self> {
         let system = builder.start().await?;
+        system.expect_errors("docmost is in trouble");
         let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
         let gates = Gates::new(
             Redis::open(&settings)?,

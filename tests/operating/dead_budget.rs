@@ -17,6 +17,7 @@ async fn dead_letters_above_their_budget_are_told_to_the_admin_once_however_many
         .await
         .unwrap();
     dead_rows(&system, &["un"]).await.unwrap();
+    system.expect_errors("dead letters are above their budget");
     for worker in &system.workers {
         eventually("each worker has seen to it", async || {
             let output = worker.output();

@@ -38,5 +38,6 @@ async fn dead_rows(system: &System, names: &[&str]) -> anyhow::Result<Vec<RowKey
     })
     .await;
     system.break_docmost(&[]).await?;
+    system.expect_dead(expected);
     Ok(rows)
 }

@@ -36,4 +36,5 @@ async fn replaying_an_old_letter_never_overwrites_a_newer_state_of_its_row() {
     let title = pages[0]["title"].as_str().unwrap_or_default();
     assert!(title.starts_with("Projet nouveau"), "{title}");
     assert_eq!(system.queue.stats().await.unwrap().dead, 0);
+    system.expect_dead(0);
 }

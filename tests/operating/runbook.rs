@@ -59,6 +59,8 @@ async fn every_command_of_the_runbook_works_when_it_is_typed() {
             "the runbook says `{command}`, and that fails:\n{printed}{complaint}"
         );
     }
+    // All letters were replayed or discarded.
+    system.expect_dead(0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use passerelle_queue::{Queue, QueueName, Redis};
 use secrecy::SecretString;
 use test_support::{TestRedis, free_port};
 
+use crate::leftovers::Expected;
 use crate::people::{self, People};
 use crate::system::SECRET;
 use crate::{Baserow, Docmost, Process, System};
@@ -154,15 +155,12 @@ impl SystemBuilder {
         let sandbox = Process::start("passerelle-sandbox", &arguments, &BTreeMap::new(), &sandbox_log)?;
         let ingress = start_ingress(&environment, folder.path())?;
 
-        let redis_settings = RedisSettings {
-            url: SecretString::from(redis.url()),
-            ..RedisSettings::read(&mut Reader::from_pairs::<String, String>([]))
-        };
+        let redis_connection = open_redis(&redis.url())?;
         let mut system = System {
             redis,
             baserow: Baserow::new(http.clone(), &baserow_url, BASEROW_TOKEN),
             docmost: Docmost::new(http.clone(), &docmost_url, DOCMOST_EMAIL, DOCMOST_PASSWORD),
-            queue: Queue::new(Redis::open(&redis_settings)?, QueueName::Sync),
+            queue: Queue::new(redis_connection, QueueName::Sync),
             ingress,
             workers: Vec::new(),
             sandbox,
@@ -172,6 +170,7 @@ impl SystemBuilder {
             worker_environment: self.worker_environment.clone(),
             http,
             folder,
+            expected: Expected::default(),
         };
         system.answers(&format!("{baserow_url}/api/_health/")).await;
         system.answers(&format!("{docmost_url}/api/health")).await;
@@ -263,6 +262,15 @@ impl SystemBuilder {
 /// Starts an ingress that logs behind whatever an earlier one has logged.
 pub(crate) fn start_ingress(environment: &BTreeMap<String, String>, folder: &Path) -> anyhow::Result<Process> {
     Process::start("passerelle-ingress", &[], environment, &folder.join("ingress.log"))
+}
+
+/// A connection of a test's own.
+pub(crate) fn open_redis(url: &str) -> anyhow::Result<Redis> {
+    let settings = RedisSettings {
+        url: SecretString::from(url.to_owned()),
+        ..RedisSettings::read(&mut Reader::from_pairs::<String, String>([]))
+    };
+    Ok(Redis::open(&settings)?)
 }
 
 /// The folder of the whole project.

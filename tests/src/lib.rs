@@ -13,6 +13,7 @@
 pub mod baserow;
 pub mod builder;
 pub mod docmost;
+mod leftovers;
 pub mod people;
 pub mod process;
 pub mod scenario;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::{TestRedis, eventually};
 
+use crate::leftovers::Expected;
 use crate::{Baserow, Caller, Docmost, People, Process, SystemBuilder};
 
 /// The webhook secret of every test system.
@@ -21,7 +22,8 @@ const PERSON_PASSWORD: &str = "sandbox-human";
 /// How long a process may take to stop when asked.
 pub const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
-/// A running bridge. Everything in it is stopped and removed when it is dropped.
+/// A running bridge. Everything in it is stopped and removed when it is dropped; what the test leaves without saying so makes it fail
+/// (`expect_dead`, `expect_open`, `expect_errors`).
 #[derive(Debug)]
 pub struct System {
     /// The queue's Redis.
@@ -46,6 +48,7 @@ pub struct System {
     pub(crate) worker_environment: BTreeMap<String, String>,
     pub(crate) http: reqwest::Client,
     pub(crate) folder: TempDir,
+    pub(crate) expected: Expected,
 }
 
 impl System {

@@ -134,6 +134,8 @@ async fn two_automations_that_feed_each_other_end_parked_with_one_alert() {
     let writes = page_writes(&system).await.unwrap();
     assert!(writes <= 31, "{writes} writes");
     assert_eq!(system.people.mails().await.unwrap().len(), 1);
+    // The row is still left alone.
+    system.expect_open(1);
 }
 
 /// The page has the row's name, or the row is parked meanwhile.

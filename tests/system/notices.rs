@@ -280,6 +280,7 @@ async fn without_a_mail_server_a_notice_is_kept_as_off_and_can_be_sent_later() {
         }
     })
     .await;
+    system.expect_errors("a notice is given up");
     eventually("it has failed again, with the reason", async || {
         match system.operator(&["notices", "--state", "failed"]).await {
             Ok(text) if text.contains("switched off") => Ok(()),
@@ -330,6 +331,7 @@ async fn an_outage_is_told_once_when_it_begins_and_once_when_it_is_over_with_the
             .await
             .unwrap();
     }
+    system.expect_errors("docmost is in trouble");
     let opened = system.people.mails_reach(1).await;
     assert!(
         opened[0].subject.contains("docmost") && opened[0].to == [ADMIN],

@@ -182,6 +182,8 @@ async fn given_up_and_discarded(system: &System) -> anyhow::Result<()> {
     let refusal = json!({"message": ["title is not allowed"], "error": "Bad Request", "statusCode": 400});
     let fault = json!({"path": "/api/pages/create", "kind": "status", "status": 400, "body": refusal});
     system.break_docmost(&[fault]).await?;
+    // The letter is discarded in the end.
+    system.expect_dead(0);
     let row = project(system, "Refusé").await?;
     done(system, "rows.created", row, 40).await?;
     system.break_docmost(&[]).await?;
@@ -273,6 +275,8 @@ async fn trace_says_in_one_plain_sentence_what_each_open_event_waits_for() {
     .await;
     the_reason_is(&system, 2, in_hand).await.unwrap();
 
+    system.expect_errors("docmost is in trouble");
+    system.expect_open(3);
     let throttled = json!({"path": "*", "kind": "status", "status": 429, "headers": {"retry-after": "60"}});
     system.break_docmost(&[throttled]).await.unwrap();
     let held = project(&system, "Freiné").await.unwrap();

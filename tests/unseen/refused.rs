@@ -17,6 +17,7 @@ async fn refused(system: &System) -> anyhow::Result<passerelle_model::id::RowKey
         other => Err(format!("{other:?}\n{}", system.logs())),
     })
     .await;
+    system.expect_dead(1);
     Ok(row)
 }
 

@@ -138,6 +138,7 @@ async fn what_happens_meanwhile_is_seen(system: &System, rows: &[RowKey]) -> any
 #[tokio::test]
 async fn a_reconciliation_that_was_told_to_stop_says_so_and_the_next_one_goes_on_without_waiting() {
     let system = System::builder().workers(0).start().await.unwrap();
+    system.expect_open(u64::try_from(ROWS).unwrap());
     let rows = imported(&system).await.unwrap();
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut stopped = stuck_on_its_second_page(&system, rows[0], log.path()).await.unwrap();

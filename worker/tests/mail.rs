@@ -70,7 +70,7 @@ async fn under(path: &str, kind: FaultKind) -> anyhow::Result<(FailureClass, Opt
     let server = start(Options::default())?;
     server.faults().set(vec![Fault::on(path, kind)]);
     let settings = MailSettings {
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(2),
         ..settings(&server)
     };
     let failure = send(&settings, &to_zoe("Rust")?).await?.err();

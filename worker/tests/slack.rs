@@ -38,7 +38,7 @@ fn words() -> anyhow::Result<Rendered> {
 async fn post(webhook: String) -> anyhow::Result<Result<(), Failure>> {
     let slack = Slack::new(&SlackSettings {
         webhook: webhook.into(),
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(2),
     })?;
     Ok(slack.post(&mut Journal::default(), &words()?).await)
 }

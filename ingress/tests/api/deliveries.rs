@@ -120,6 +120,7 @@ async fn a_body_that_cannot_be_understood_is_refused_with_a_reason_and_leaves_no
 async fn without_redis_and_spool_a_delivery_is_refused_with_a_time_to_come_back_and_accepted_afterwards() {
     let own = [("INGRESS_ACCEPT_TIMEOUT_SECONDS", "1"), ("INGRESS_SPOOL_BYTES", "0")];
     let mut ingress = Ingress::start_with(&own).unwrap();
+    ingress.errors.expect("refused: the delivery could not be made durable");
     ingress.redis.kill().unwrap();
     let answer = ingress.deliver(created("e-1")).await.unwrap();
     assert_eq!((answer.status, answer.word()), (503, "queue_unavailable"));

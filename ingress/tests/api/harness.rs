@@ -13,7 +13,7 @@ use passerelle_queue::{Queue, QueueName, Redis};
 use serde_json::Value;
 use sha2::Sha256;
 use tempfile::TempDir;
-use test_support::TestRedis;
+use test_support::{ErrorLog, TestRedis};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -30,6 +30,7 @@ pub(crate) struct Ingress {
     pub(crate) queue: Queue,
     /// Where it spools.
     pub(crate) spool: TempDir,
+    pub(crate) errors: ErrorLog,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
 }
@@ -57,7 +58,7 @@ impl Ingress {
 
     /// With some settings of its own.
     pub(crate) fn start_with(own: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let redis = TestRedis::start()?;
+        let (redis, errors) = (TestRedis::start()?, ErrorLog::watch());
         let spool = tempfile::tempdir()?;
         let redis_url = redis.url();
         let spool_folder = spool.path().to_str().context("the folder's name is not UTF-8")?;
@@ -88,6 +89,7 @@ impl Ingress {
             http: reqwest::Client::builder().build()?,
             queue: Queue::new(Redis::open(&redis_settings)?, QueueName::Sync),
             spool,
+            errors,
             stop,
             running,
         })

@@ -144,6 +144,7 @@ async fn a_frozen_redis_costs_the_first_callers_seconds_and_nobody_a_delivery() 
 #[tokio::test]
 async fn a_full_spool_refuses_with_a_time_to_come_back_and_says_so() {
     let mut ingress = Ingress::start_with(&[("INGRESS_SPOOL_BYTES", "3000")]).unwrap();
+    ingress.errors.expect("refused: Redis is away, and the spool is full");
     ingress.redis.kill().unwrap();
     let answers = deliver(&ingress, 0..40).await.unwrap();
     let kept = answers.iter().filter(|answer| answer.status == 200).count();
@@ -177,6 +178,8 @@ async fn a_folder_that_cannot_be_written_refuses_only_while_redis_is_away_and_is
     let file = tempfile::NamedTempFile::new().unwrap();
     let folder = file.path().join("spool");
     let mut ingress = Ingress::start_with(&[("INGRESS_SPOOL_DIR", folder.to_str().unwrap())]).unwrap();
+    ingress.errors.expect("cannot be written: Not a directory");
+    ingress.errors.expect("the spool cannot be drained");
     let ready = ingress.get("/readyz").await.unwrap();
     assert_eq!(ready.status, 200);
     let warning = ready.body["warnings"][0].as_str().unwrap();
@@ -218,6 +221,7 @@ async fn processes_that_share_a_folder_drain_what_is_abandoned_and_leave_each_ot
 #[tokio::test]
 async fn a_damaged_file_is_kept_for_people_and_costs_its_neighbours_nothing() {
     let mut ingress = Ingress::start().unwrap();
+    ingress.errors.expect("a part of this file of the spool cannot be read");
     let folder = ingress.spool.path().to_owned();
     let damaged = folder.join("00000000000000000000000000.spool");
     std::fs::write(&damaged, b"PSPOOL1\n\x03\0\0\0\0\0\0\0abc\x03\0\0\0").unwrap();

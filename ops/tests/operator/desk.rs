@@ -17,7 +17,7 @@ use passerelle_ops::Console;
 use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
 use passerelle_store::Store;
 use tempfile::TempDir;
-use test_support::TestRedis;
+use test_support::{ErrorLog, TestRedis};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,7 @@ pub(crate) struct Desk {
     pub(crate) redis: TestRedis,
     /// Ctrl-C.
     pub(crate) stop: CancellationToken,
+    _errors: ErrorLog,
     folder: TempDir,
 }
 
@@ -58,6 +59,7 @@ impl Desk {
         Ok(Self {
             redis: TestRedis::start()?,
             stop: CancellationToken::new(),
+            _errors: ErrorLog::watch(),
             folder: tempfile::tempdir()?,
         })
     }

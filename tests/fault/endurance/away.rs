@@ -68,4 +68,5 @@ async fn an_ingress_that_starts_while_redis_is_away_takes_deliveries_at_once() {
         other => Err(format!("{other:?}\n{}", system.logs())),
     })
     .await;
+    system.expect_open(1);
 }

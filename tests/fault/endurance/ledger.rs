@@ -135,6 +135,7 @@ async fn survives(
         .into_iter()
         .fold(builder, |builder, (name, value)| builder.worker_variable(name, value));
     let mut system = builder.start().await?;
+    system.expect_errors("store is in trouble");
     sync_redis_always(&system).await?;
     let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", system.redis.url())]));
     let observer = ProcessName::unique("observer");

@@ -78,6 +78,7 @@ async fn are_accepted_once(system: &System, answered: &BTreeSet<usize>) {
         .filter(|number| !accepted.contains_key(&event(**number)))
         .collect();
     assert!(missing.is_empty(), "answered 200 and lost: {missing:?}");
+    system.expect_open(u64::try_from(accepted.len()).unwrap_or_default());
     let twice: Vec<_> = accepted.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
 }

@@ -128,12 +128,14 @@ pub(super) fn mails(found: &[Mail], specs: &[MailSpec]) -> anyhow::Result<()> {
 /// How an event of a row ended. One that was overtaken ended as the job that was carried out in its place: whether a later event of the row, of
 /// the bridge's own too, comes before a worker takes the job or after that is chance.
 pub(super) fn ending(item: &ItemStory) -> String {
-    let carried_out = item.attempts.last().map(|attempt| &attempt.verdict);
-    match (&item.outcome, carried_out) {
-        (Some(Outcome::Superseded), Some(Verdict::Done(outcome))) => outcome.to_string(),
-        (Some(outcome), _) => outcome.to_string(),
-        (None, _) => "none yet".to_owned(),
-    }
+    let outcome = match (
+        item.outcome.as_ref(),
+        item.attempts.last().map(|attempt| &attempt.verdict),
+    ) {
+        (Some(Outcome::Superseded), Some(Verdict::Done(in_its_place))) => Some(in_its_place),
+        (own, _) => own,
+    };
+    outcome.map_or("none yet".to_owned(), ToString::to_string)
 }
 
 /// A row has these values, as people read them.

@@ -2,6 +2,7 @@
 //!
 //! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
 
+mod errors;
 mod port;
 mod postgres;
 mod redis_server;
@@ -11,6 +12,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use errors::ErrorLog;
 pub use port::{free_port, free_ports};
 pub use postgres::TestPostgres;
 pub use redis_server::TestRedis;

@@ -12,7 +12,7 @@ use passerelle_store::Store;
 use passerelle_worker::maintenance::ledger_writer::LedgerWriter;
 use secrecy::SecretString;
 use tempfile::TempDir;
-use test_support::{TestPostgres, TestRedis, eventually};
+use test_support::{ErrorLog, TestPostgres, TestRedis, eventually};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,7 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
     pub(crate) store: Store,
+    _errors: ErrorLog,
     redis: Redis,
     _server: TestRedis,
     events: AtomicU64,
@@ -57,6 +58,7 @@ impl World {
             queue: Queue::new(redis.clone(), QueueName::Sync),
             store: open(&database.url()).await?,
             database,
+            _errors: ErrorLog::watch(),
             redis,
             _server: server,
             events: AtomicU64::new(0),

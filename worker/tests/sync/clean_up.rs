@@ -12,7 +12,7 @@ use crate::world::World;
 async fn with_a_late_duplicate(world: &World) -> anyhow::Result<passerelle_model::id::RowKey> {
     let row = world.project("Refonte").await?;
     let late = FaultKind::ZombieWrite {
-        after_ms: Some(5_000),
+        after_ms: Some(8_000),
         after_release_ms: 0,
     };
     world.docmost_fault(Fault::on("/api/pages/create", late).times(1));

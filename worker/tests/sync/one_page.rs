@@ -31,8 +31,8 @@ fn status(status: u16) -> FaultKind {
 #[case::cut_before_anything_happened(FaultKind::Reset)]
 #[case::answered_502_and_not_done(status(502))]
 #[case::no_answer_at_all(FaultKind::Hang)]
-#[case::carried_out_within_the_window(FaultKind::ZombieWrite { after_ms: Some(1_400), after_release_ms: 0 })]
-#[case::carried_out_after_the_window(FaultKind::ZombieWrite { after_ms: Some(2_400), after_release_ms: 0 })]
+#[case::carried_out_within_the_window(FaultKind::ZombieWrite { after_ms: Some(2_500), after_release_ms: 0 })]
+#[case::carried_out_after_the_window(FaultKind::ZombieWrite { after_ms: Some(3_500), after_release_ms: 0 })]
 #[tokio::test]
 async fn a_create_with_an_unknown_outcome_ends_in_one_page(#[case] fault: FaultKind) {
     let world = World::start().await.unwrap();

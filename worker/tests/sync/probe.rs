@@ -17,6 +17,7 @@ async fn a_probe_that_fails_costs_an_attempt_only_if_its_job_had_failed_while_th
     #[case] expected: &str,
 ) {
     let world = World::start().await.unwrap();
+    world.errors.expect("docmost is in trouble");
     let row = world.project("Refonte").await.unwrap();
     world.docmost_fault(Fault::on("/api/pages/create", FaultKind::FailedButDone { status: 500 }));
     let gates = &world.context.gates;

@@ -25,7 +25,7 @@ use passerelle_worker::settings::Settings;
 use passerelle_worker::start;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use test_support::{TestRedis, eventually};
+use test_support::{ErrorLog, TestRedis, eventually};
 
 /// Numbers of the stand-in's tables.
 const CLIENT: u64 = 1;
@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) baserow: Running,
     pub(crate) docmost: Running,
     pub(crate) redis: TestRedis,
+    pub(crate) errors: ErrorLog,
     http: reqwest::Client,
     folder: TempDir,
     bridge_file: String,
@@ -82,6 +83,7 @@ impl World {
             baserow,
             docmost,
             redis,
+            errors: ErrorLog::watch(),
             http: reqwest::Client::builder().build()?,
             folder,
             bridge_file,
@@ -354,9 +356,9 @@ fn environment(
         ("DOCMOST_URL", docmost.url()),
         ("DOCMOST_EMAIL", docmost::BRIDGE_EMAIL.to_owned()),
         ("DOCMOST_PASSWORD", docmost::BRIDGE_PASSWORD.to_owned()),
-        ("DOCMOST_TIMEOUT_SECONDS", "1".to_owned()),
+        ("DOCMOST_TIMEOUT_SECONDS", "2".to_owned()),
         ("WORKER_ZOMBIE_WINDOW_SECONDS", "1".to_owned()),
-        ("WORKER_LEASE_SECONDS", "1".to_owned()),
+        ("WORKER_LEASE_SECONDS", "2".to_owned()),
         ("WORKER_REPEAT_SECONDS", "0".to_owned()),
         ("GATE_DECISION_SECONDS", "0.001".to_owned()),
         ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),

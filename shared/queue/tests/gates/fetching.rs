@@ -7,7 +7,7 @@ use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerRecord, Settle
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateName, GatePolicy, GateState, Operation};
-use test_support::eventually;
+use test_support::{PATIENCE, eventually};
 
 use crate::world::{READ, WRITE, World, failed, policy};
 
@@ -265,7 +265,7 @@ async fn jobs_held_by_a_stopped_gate_keep_their_attempts_and_wait_with_it() {
     let replica = world.replica();
     world.accept(1).await.unwrap();
     let mut worker = world.worker(&replica, 1);
-    let job = worker.next_within(Duration::from_secs(10)).await.unwrap();
+    let job = worker.next_within(PATIENCE).await.unwrap();
     replica.stop(WRITE).await;
     let wait = replica.gates.trouble_of(WRITE.target()).await.unwrap();
     assert!(wait >= Duration::from_secs(1));
@@ -287,7 +287,7 @@ async fn jobs_held_by_a_stopped_gate_keep_their_attempts_and_wait_with_it() {
         .operate(WRITE, Operation::Release, "anna", "repaired")
         .await
         .unwrap();
-    let job = worker.next_within(Duration::from_secs(10)).await.unwrap();
+    let job = worker.next_within(PATIENCE).await.unwrap();
     assert_eq!(job.job().attempts, 0);
     let _ = job.settle(settlement(Verdict::Done(Outcome::Synced))).await;
     let facts = world.queue.read_ledger(None, 100).await.unwrap();

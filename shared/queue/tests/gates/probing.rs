@@ -7,7 +7,7 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GatePolicy, GateState, GateTarget, ProbeFinding};
 use passerelle_queue::{Leased, QueueName};
-use test_support::eventually;
+use test_support::{PATIENCE, eventually};
 
 use crate::world::{READ, WRITE, World, failed, policy};
 
@@ -44,7 +44,7 @@ async fn while_stopped_nothing_is_fetched_and_the_holder_of_the_probe_gets_exact
         "first the health check"
     );
     holder.gates.checked(GateTarget::Docmost, Ok(())).await.unwrap();
-    let job = holders_worker.next_within(Duration::from_secs(10)).await.unwrap();
+    let job = holders_worker.next_within(PATIENCE).await.unwrap();
     assert!(job.is_probe());
     assert!(holders_worker.next_within(A_WHILE).await.is_none());
     assert!(others_worker.next_within(A_WHILE).await.is_none());
@@ -94,12 +94,12 @@ async fn a_probe_job_that_failed_for_reasons_of_its_own_is_followed_by_another()
         ProbeFinding::Undecided,
         ProbeFinding::Failed(GateTarget::Baserow, "500".to_owned()),
     ] {
-        done(worker.next_within(Duration::from_secs(10)).await.unwrap()).await;
+        done(worker.next_within(PATIENCE).await.unwrap()).await;
         assert!(worker.next_within(A_WHILE).await.is_none());
         replica.gates.job_ended(QueueName::Sync, finding).await.unwrap();
         assert_eq!(replica.state(READ).await.unwrap(), GateState::Probing);
     }
-    done(worker.next_within(Duration::from_secs(10)).await.unwrap()).await;
+    done(worker.next_within(PATIENCE).await.unwrap()).await;
     replica
         .gates
         .job_ended(

@@ -10,7 +10,7 @@ use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId, Web
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateName, GatePolicy, GateState, GateStatus, Gates, IncidentKind};
 use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
-use test_support::{TestRedis, eventually};
+use test_support::{ErrorLog, TestRedis, eventually};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -33,6 +33,7 @@ pub(crate) fn policy() -> GatePolicy {
 pub(crate) struct World {
     pub(crate) server: TestRedis,
     pub(crate) queue: Queue,
+    _errors: ErrorLog,
     redis: Redis,
     policy: GatePolicy,
     rows: AtomicU64,
@@ -50,12 +51,15 @@ impl World {
         let redis = Redis::open(&RedisSettings {
             url: server.url().into(),
             prefix: "bridge".to_owned(),
-            response_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(15),
         })?;
+        let errors = ErrorLog::watch();
+        errors.expect("is in trouble");
         Ok(Self {
             queue: Queue::new(redis.clone(), QueueName::Sync),
             redis,
             server,
+            _errors: errors,
             policy,
             rows: AtomicU64::new(1),
         })

@@ -94,6 +94,7 @@ async fn twenty_thousand_tasks_of_a_stock_producer_are_run_once_each_by_two_work
 #[tokio::test]
 async fn a_task_with_unreadable_arguments_is_a_dead_letter_and_stops_nobody() {
     let world = World::start().unwrap();
+    world.errors.expect("arguments cannot be read");
     let mut producer = producer(&world).await.unwrap();
     producer.push(json!({ "table": 0, "row": "x" })).await.unwrap();
     producer.push(json!({ "table": 12, "row": 1 })).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use passerelle_model::ledger::{LedgerRecord, Verdict};
@@ -10,7 +11,7 @@ use test_support::eventually;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use crate::world::{Worker, World, delivery, open, synced};
+use crate::world::{LEASE, Worker, World, delivery, open, synced};
 
 /// A handler that settles as soon as `gate` lets it.
 fn gated(world: &World, concurrency: usize, gate: &Arc<Semaphore>) -> Worker {
@@ -53,7 +54,7 @@ async fn a_killed_redis_loses_nothing_and_ends_no_worker() {
 
 #[tokio::test]
 async fn a_frozen_redis_costs_no_lease_and_ends_no_worker() {
-    let world = World::start().unwrap();
+    let world = World::start_with(Duration::from_secs(1)).unwrap();
     let gate = Arc::new(Semaphore::new(0));
     let worker = gated(&world, 4, &gate);
     for row in 1..=20 {
@@ -67,7 +68,7 @@ async fn a_frozen_redis_costs_no_lease_and_ends_no_worker() {
     assert!(matches!(refused, Err(QueueError::Unavailable(_))), "{refused:?}");
     assert!(began.elapsed().as_secs() < 5, "the sender gives up after five seconds");
     // Longer than a lease: each of these calls waits for its own time-out.
-    while began.elapsed().as_secs() < 4 {
+    while began.elapsed() < LEASE * 3 / 2 {
         let refused = world.queue.accept(delivery("while-frozen", &[200]).unwrap()).await;
         assert!(refused.is_err());
     }
@@ -96,6 +97,7 @@ async fn scripts_that_redis_has_forgotten_are_loaded_again() {
 #[tokio::test]
 async fn a_handler_that_panics_three_times_makes_a_dead_letter_and_harms_no_neighbour() {
     let world = World::start().unwrap();
+    world.errors.expect("panicked");
     let worker = world.worker(2, |leased| async move {
         let row = leased.job().key.row().unwrap().row.get();
         let work = async move {
@@ -240,6 +242,7 @@ async fn a_worker_that_stops_gives_its_buffer_back_at_once_and_finishes_what_run
 #[tokio::test]
 async fn records_that_cannot_be_read_become_dead_letters_with_their_bytes() {
     let world = World::start().unwrap();
+    world.errors.expect("a job cannot be read");
     let _: () = world
         .ask(
             redis::cmd("RPUSH")

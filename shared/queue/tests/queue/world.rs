@@ -13,28 +13,37 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, QueueStats, Redis};
-use test_support::{TestRedis, eventually};
+use test_support::{ErrorLog, TestRedis, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The lease of tests: short, so that a vanished worker is noticed soon.
-pub(crate) const LEASE: Duration = Duration::from_secs(2);
+/// The lease of tests: short, so that a vanished worker is noticed soon; and so long that a busy machine costs none.
+pub(crate) const LEASE: Duration = Duration::from_secs(4);
+/// How long Redis may take to answer where that is not what the test is about.
+const PATIENT: Duration = Duration::from_secs(15);
 
 pub(crate) struct World {
     pub(crate) server: TestRedis,
     pub(crate) redis: Redis,
     pub(crate) queue: Queue,
+    pub(crate) errors: ErrorLog,
     deliveries: AtomicU64,
 }
 
 impl World {
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_with(PATIENT)
+    }
+
+    /// With programs that wait this long for an answer of Redis.
+    pub(crate) fn start_with(response_timeout: Duration) -> anyhow::Result<Self> {
         let server = TestRedis::start()?;
-        let redis = open(&server)?;
+        let redis = open_with(&server, response_timeout)?;
         Ok(Self {
             queue: Queue::new(redis.clone(), QueueName::Sync),
             redis,
             server,
+            errors: ErrorLog::watch(),
             deliveries: AtomicU64::new(0),
         })
     }
@@ -181,10 +190,14 @@ impl World {
 }
 
 pub(crate) fn open(server: &TestRedis) -> anyhow::Result<Redis> {
+    open_with(server, PATIENT)
+}
+
+fn open_with(server: &TestRedis, response_timeout: Duration) -> anyhow::Result<Redis> {
     Ok(Redis::open(&RedisSettings {
         url: server.url().into(),
         prefix: "bridge".to_owned(),
-        response_timeout: Duration::from_secs(1),
+        response_timeout,
     })?)
 }
 

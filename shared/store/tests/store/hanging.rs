@@ -18,7 +18,7 @@ const CALLERS: usize = 20;
 
 async fn open(server: &TestPostgres) -> anyhow::Result<Store> {
     let settings = StoreSettings {
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(3),
         ..StoreSettings::at(server.url())
     };
     let store = Store::open(&settings).await?;
