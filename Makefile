@@ -25,7 +25,7 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
-test: tools/redis tools/postgres build/tests ## all tests
+test: tools/redis tools/postgres tools/pgbouncer build/tests ## all tests
 	@scripts/test
 
 test-faults: tools/redis tools/postgres build/tests ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
@@ -149,13 +149,16 @@ build/tests:
 
 ##@ Tools
 
-tools: tools/redis tools/postgres ## find or install redis-server and PostgreSQL
+tools: tools/redis tools/postgres tools/pgbouncer ## find or install redis-server, PostgreSQL and PgBouncer
 
 tools/redis:
 	@scripts/tools redis
 
 tools/postgres:
 	@scripts/tools postgres
+
+tools/pgbouncer:
+	@scripts/tools pgbouncer
 
 clean: ## remove everything that was built or run here
 	@rm -rf target .run

@@ -195,9 +195,12 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let class = match error {
             StoreError::Unreadable(_) => FailureClass::Permanent,
-            StoreError::Open { .. } | StoreError::Schema(_) | StoreError::Database(_) | StoreError::LedgerMoved => {
-                FailureClass::Transient
-            }
+            StoreError::Open { .. }
+            | StoreError::Pooler { .. }
+            | StoreError::Schema(_)
+            | StoreError::Database(_)
+            | StoreError::LedgerMoved
+            | StoreError::Overtaken => FailureClass::Transient,
         };
         let failure = Self::new(class, Target::Store, error.to_string());
         if !error.is_outage() {

@@ -14,6 +14,7 @@ use passerelle_queue::gate::GatePolicy;
 use passerelle_queue::loops::LoopPolicy;
 
 use crate::clients::mail::Mail;
+use crate::maintenance::ledger_writer::Retention;
 use crate::maintenance::tasks::TaskSettings;
 use crate::outbox::templates::Templates;
 use crate::rules::{NoticeRuleAction, RuleSources, Rules};
@@ -34,8 +35,8 @@ pub struct Settings {
     pub zombie_window: Duration,
     /// `WORKER_REPEAT_SECONDS`: the identical sync of a row is carried out at most once in so long. 0 switches that off.
     pub repeat: Duration,
-    /// `LEDGER_KEEP_DAYS`: how long finished events are kept, default 90 days; `None` (0 days) for ever.
-    pub ledger_keep: Option<Duration>,
+    /// `LEDGER_KEEP_DAYS` (default 90, 0: for ever) and `LEDGER_REMOVE_MOST`: how long finished events are kept.
+    pub retention: Retention,
     /// `LOG_LEVEL`.
     pub log_level: String,
     /// The queue.
@@ -87,7 +88,7 @@ impl Settings {
         let health_bind = reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081)));
         let zombie_window = reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15);
         let repeat = Duration::from_secs(reader.parsed("WORKER_REPEAT_SECONDS", 300));
-        let ledger_keep = ledger_keep(&mut reader);
+        let retention = retention(&mut reader);
         let log_level = reader.text("LOG_LEVEL", "info");
         let redis = RedisSettings::read(&mut reader);
         let store = StoreSettings::read(&mut reader);
@@ -106,7 +107,7 @@ impl Settings {
             health_bind,
             zombie_window,
             repeat,
-            ledger_keep,
+            retention,
             log_level,
             redis,
             store,
@@ -156,9 +157,12 @@ impl Settings {
     }
 }
 
-fn ledger_keep(reader: &mut Reader) -> Option<Duration> {
+fn retention(reader: &mut Reader) -> Retention {
     let days: u32 = reader.parsed("LEDGER_KEEP_DAYS", 90);
-    (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))
+    Retention {
+        keep: (days > 0).then(|| Duration::from_hours(24 * u64::from(days))),
+        may_remove_most: reader.parsed("LEDGER_REMOVE_MOST", false),
+    }
 }
 
 /// Reads `bridge.toml` and the templates that its rules name. A template that cannot be read is a problem of its rule, reported with the others.

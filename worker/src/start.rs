@@ -71,13 +71,13 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     };
     let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
-    let (runner, tasks, keep) = (settings.runner(), settings.tasks, settings.ledger_keep);
+    let (runner, tasks, retention) = (settings.runner(), settings.tasks, settings.retention);
     let dead_letters = settings.dead_letters;
     let user = settings.baserow_user.clone();
     let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
     let context = Arc::new(context(settings, redis.clone(), store.clone())?);
     let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
-    let writer = writer.keep(keep);
+    let writer = writer.retaining(retention);
     let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), dead_letters));
     let schedule = Schedule::new(redis, context.gates.process().clone());
     let tasks = PeriodicTasks::new(Arc::clone(&context), schedule, sources, tasks);

@@ -52,6 +52,15 @@ impl Queue {
         self.inner.redis.query(&command).await
     }
 
+    /// The stream id of the newest entry at or before this one, if the stream still has any. Its facts do not travel.
+    pub async fn newest_ledger_entry_up_to(&self, id: &str) -> Result<Option<String>, QueueError> {
+        const NEWEST_ID: &str =
+            "return (redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', 1)[1] or {})[1] or false";
+        let mut command = redis::cmd("EVAL");
+        command.arg(NEWEST_ID).arg(1).arg(&self.inner.keys.ledger).arg(id);
+        self.inner.redis.query(&command).await
+    }
+
     /// Forgets ledger entries up to and with a stream id: the store has them.
     pub async fn trim_ledger(&self, up_to: &str) -> Result<(), QueueError> {
         let next = up_to

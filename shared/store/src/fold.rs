@@ -25,6 +25,13 @@ pub(super) struct Place {
     pub(super) number: i64,
 }
 
+/// A stream entry, and the place of its first fact.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed<'f> {
+    pub(super) entry: &'f LedgerEntry,
+    pub(super) first: i64,
+}
+
 /// An item of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ItemId {
@@ -81,8 +88,8 @@ pub(super) struct Changes<'f> {
 }
 
 /// The jobs whose open items the facts may close: what to load before folding.
-pub(super) fn jobs_to_close(entries: &[LedgerEntry]) -> Vec<JobKey> {
-    let records = entries.iter().flat_map(|entry| entry.records.iter().flatten());
+pub(super) fn jobs_to_close(entries: &[Placed<'_>]) -> Vec<JobKey> {
+    let records = entries.iter().flat_map(|placed| placed.entry.records.iter().flatten());
     let mut jobs: Vec<JobKey> = records
         .filter_map(|record| match record {
             LedgerRecord::Attempt(attempt) if final_outcome(&attempt.verdict).is_some() => Some(attempt.job.clone()),
@@ -95,7 +102,7 @@ pub(super) fn jobs_to_close(entries: &[LedgerEntry]) -> Vec<JobKey> {
 }
 
 /// Applies the rule to the facts in order. `open` holds the stored open items of [`jobs_to_close`].
-pub(super) fn fold(entries: &[LedgerEntry], open: impl IntoIterator<Item = (JobKey, ItemId)>) -> Changes<'_> {
+pub(super) fn fold<'f>(entries: &[Placed<'f>], open: impl IntoIterator<Item = (JobKey, ItemId)>) -> Changes<'f> {
     let mut fold = Fold::default();
     for (job, item) in open {
         fold.open.entry(job).or_default().push(Open { item, new_index: None });
@@ -103,8 +110,8 @@ pub(super) fn fold(entries: &[LedgerEntry], open: impl IntoIterator<Item = (JobK
     for items in fold.open.values_mut() {
         items.sort_unstable_by_key(|open| open.item);
     }
-    for entry in entries {
-        for (number, record) in (0_i64..).zip(&entry.records) {
+    for Placed { entry, first } in entries {
+        for (number, record) in (*first..).zip(&entry.records) {
             let place = Place { seq: entry.seq, number };
             match record {
                 Ok(record) => fold.apply(place, record),

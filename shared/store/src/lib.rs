@@ -6,16 +6,21 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `open.rs` | connecting, settings of each database, bringing the schema up to date |
+//! | `open.rs` | connecting, settings of each database |
+//! | `schema.rs` | bringing the schema up to date, and how it compares with this program's |
 //! | `bounded_pool.rs` | the limit of time for every statement |
-//! | `pages.rs` | links and intents |
+//! | `pages.rs` | links: which page belongs to which row |
+//! | `intents.rs` | which pages are about to be created |
+//! | `link_state.rs` | what is known of a linked page's state |
 //! | `notices.rs` | what people are told |
+//! | `open_items.rs` | the jobs that some event still waits for |
 //! | `pending.rs` | the events that a row's job answers for |
-//! | `doubts.rs` | pages that may have a twin |
+//! | `unconfirmed_creates.rs` | pages that may have a duplicate |
 //! | `wiki.rs` | rows made for wiki pages, known shares |
 //! | `column.rs` | how our values become column values and back |
 //! | `fold.rs` | the ledger rule: what each fact does to which items (pure) |
 //! | `record.rs` | the one transaction that writes a batch of facts exactly once |
+//! | `known.rs` | which entries of a batch the store has already |
 //! | `write.rs` | the rows of such a batch |
 //! | `bulk.rs` | many rows in one statement, within the databases' limits |
 //! | `intake.rs` | one step of moving facts from the stream into the store |
@@ -30,29 +35,37 @@ mod bounded_pool;
 mod bulk;
 mod column;
 mod counts;
-mod doubts;
 mod error;
 mod fold;
 mod intake;
+mod intents;
+mod known;
+mod link_state;
 mod notices;
 mod open;
+mod open_items;
 mod pages;
 mod pending;
 mod record;
 mod retention;
+mod schema;
 mod story;
+mod unconfirmed_creates;
 mod wiki;
 mod write;
 
 pub use asked::Asked;
 pub use counts::Counts;
-pub use doubts::Doubt;
 pub use error::StoreError;
 pub use intake::{Intake, IntakeError, take_ledger};
+pub use intents::Intent;
+pub use link_state::LinkState;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
-pub use pages::{Intent, Link};
+pub use pages::Link;
 pub use pending::PendingEvent;
-pub use retention::Retired;
+pub use retention::{EventAge, Retired};
+pub use schema::Schema;
 pub use story::{EventStory, ItemStory, NoticeStory, OperatorAct};
+pub use unconfirmed_creates::UnconfirmedCreate;
 pub use wiki::PageRow;

@@ -188,6 +188,17 @@ impl Store {
         Ok(changed.rows_affected() == 1)
     }
 
+    /// Notes that a notice is about to be sent: a store that cannot be written must not make it go out again and again.
+    /// Says whether it still waits.
+    pub async fn begin_sending(&self, id: &JobKey, now: Timestamp) -> Result<bool, StoreError> {
+        let changed = sqlx::query("UPDATE notices SET sending = $2 WHERE id = $1 AND state = 'waiting'")
+            .bind(id.to_string())
+            .bind(now.as_millis())
+            .execute(&self.pool)
+            .await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
     /// Notes that a notice could not be sent yet, and why.
     pub async fn delay_notice(&self, id: &JobKey, error: &str) -> Result<(), StoreError> {
         sqlx::query("UPDATE notices SET tries = tries + 1, error = $2 WHERE id = $1 AND state = 'waiting'")

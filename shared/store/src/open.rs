@@ -1,22 +1,21 @@
-//! Connecting to the store and bringing its schema up to date.
+//! Connecting to the store.
 
 use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use tokio::time::timeout;
 
 use super::StoreError;
 use super::bounded_pool::BoundedPool;
 use passerelle_model::config::{StoreSettings, shown_url};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
-
 /// Connections per process: the ledger writer, and a few workers that save links.
 const CONNECTIONS: u32 = 8;
+/// How often a new connection is compared with another, to see whether a pooler shares them.
+const POOLER_TRIES: u8 = 3;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 
@@ -24,6 +23,9 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 /// a committed batch must survive a power cut.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+/// The same without what writes to the file.
+const SQLITE_READING: &str = "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON;";
+const SQLITE_HINT: &str = "Is its folder writable, and is DATABASE_URL right (sqlite://path/to/file.sqlite)?";
 
 /// The store: SQLite or PostgreSQL, by URL. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,15 +36,29 @@ pub struct Store {
 impl Store {
     /// Connects and brings the schema up to date. A SQLite file is created with its folder.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
-        let url = settings.url.expose_secret();
-        let pool = match sqlite_file(url) {
-            Some(file) => open_sqlite(url, file, settings.timeout).await,
-            None => open_postgres(url, settings.timeout).await,
-        }?;
-        let store = Self { pool };
+        if let Some(file) = sqlite_file(settings.url.expose_secret()) {
+            create_folder(file).map_err(|error| not_opened(settings.url.expose_secret(), error.into(), SQLITE_HINT))?;
+        }
+        let store = Self::connect(settings, "rwc", SQLITE_SETTINGS).await?;
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Connects to the store as it is, for an operator's verbs: it is neither created nor migrated. It may be read-only, of another version or
+    /// empty: see [`Store::schema`]. What it cannot answer is an error of that call alone.
+    pub async fn open_as_is(settings: &StoreSettings) -> Result<Self, StoreError> {
+        Self::connect(settings, "rw", SQLITE_READING).await
+    }
+
+    async fn connect(settings: &StoreSettings, mode: &str, sqlite_settings: &'static str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (url, limit) = (settings.url.expose_secret(), settings.timeout);
+        let pool = if sqlite_file(url).is_some() {
+            open_sqlite(url, mode, sqlite_settings, limit).await
+        } else {
+            open_postgres(url, limit).await
+        }?;
+        Ok(Self { pool })
     }
 
     /// Whether the database answers: the readiness check.
@@ -51,42 +67,11 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the database can be written: changes nothing.
+    /// Whether the database can be written. It writes a row of its own, so that it never waits for the writer of the ledger.
     pub async fn check_write(&self) -> Result<(), StoreError> {
-        self.pool
-            .execute("UPDATE ledger_position SET position = position")
-            .await?;
+        self.pool.execute("UPDATE write_probe SET probes = probes + 1").await?;
         Ok(())
     }
-
-    /// Programs that start at the same moment on a fresh SQLite file race for the schema; the losers look again. Who loses has seen another
-    /// program make a step, so nobody loses more often than there are steps.
-    async fn migrate(&self) -> Result<(), StoreError> {
-        for _step in MIGRATIONS.iter() {
-            match self.migrate_once().await {
-                Ok(()) => return Ok(()),
-                Err(error) if !may_be_a_race(&error) => return Err(StoreError::Schema(error)),
-                Err(error) => tracing::debug!(%error, "another program may have been faster"),
-            }
-        }
-        self.migrate_once().await.map_err(StoreError::Schema)
-    }
-
-    /// On a connection of its own: changing a large table may take longer than any other statement.
-    async fn migrate_once(&self) -> Result<(), MigrateError> {
-        let mut connection = self.pool.unbounded.acquire().await?;
-        if connection.backend_name() == "PostgreSQL" {
-            connection.execute("SET statement_timeout = 0").await?;
-        }
-        let result = MIGRATIONS.run(&mut *connection).await;
-        connection.close_on_drop();
-        result
-    }
-}
-
-/// PostgreSQL's migrations take a lock; SQLite's do not, and a second program may find a table that was not there a moment ago.
-fn may_be_a_race(error: &MigrateError) -> bool {
-    matches!(error, MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
 }
 
 async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
@@ -94,9 +79,12 @@ async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreE
                 Special characters in the password must be percent-encoded: ? as %3F, @ as %40, / as %2F, # as %23";
     let not_opened = |source| not_opened(url, source, hint);
     // A pool tries a refused connection again and again until its time is up, and forgets why. The first connection says it at once.
-    let first = async { AnyConnection::connect(url).await?.close().await };
-    let in_time = timeout(limit, first).await;
-    in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(not_opened)?;
+    let in_time = timeout(limit, shares_connections(url)).await;
+    let is_shared = in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(not_opened)?;
+    if is_shared {
+        let place = shown_url(url);
+        return Err(StoreError::Pooler { place });
+    }
     let options = options(limit).after_connect(move |connection, _| {
         Box::pin(async move {
             // What we have given up waiting for shall not pile up in the server, behind a lock for example.
@@ -108,32 +96,58 @@ async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreE
     BoundedPool::connect(options, url, limit).await.map_err(not_opened)
 }
 
+/// Whether two of our connections are one at the server: a pooler in transaction mode. A prepared statement of ours would meet those of others.
+async fn shares_connections(url: &str) -> Result<bool, sqlx::Error> {
+    let (mut one, mut other) = (AnyConnection::connect(url).await?, AnyConnection::connect(url).await?);
+    let mut is_shared = false;
+    // Only the simple protocol, which prepares nothing. Another client may take the connection in between, but hardly each time.
+    for _try in 0..POOLER_TRIES {
+        let first = server_process(&mut one).await?;
+        other.execute("BEGIN").await?;
+        is_shared |= server_process(&mut other).await? == first;
+        other.execute("ROLLBACK").await?;
+    }
+    one.close().await?;
+    other.close().await?;
+    Ok(is_shared)
+}
+
+async fn server_process(connection: &mut AnyConnection) -> Result<i32, sqlx::Error> {
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?;
+    row.try_get(0)
+}
+
 fn options(limit: Duration) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECTION_WAIT.min(limit))
 }
 
-async fn open_sqlite(url: &str, file: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
-    let hint = "Is its folder writable, and is DATABASE_URL right (sqlite://path/to/file.sqlite)?";
-    if let Some(folder) = Path::new(file).parent() {
-        std::fs::create_dir_all(folder).map_err(|error| not_opened(url, error.into(), hint))?;
-    }
+fn create_folder(file: &str) -> std::io::Result<()> {
+    Path::new(file).parent().map_or(Ok(()), std::fs::create_dir_all)
+}
+
+async fn open_sqlite(
+    url: &str,
+    mode: &str,
+    settings: &'static str,
+    limit: Duration,
+) -> Result<BoundedPool, StoreError> {
     let separator = if url.contains('?') { '&' } else { '?' };
-    let created = if url.contains("mode=") {
+    let with_mode = if url.contains("mode=") {
         url.to_owned()
     } else {
-        format!("{url}{separator}mode=rwc")
+        format!("{url}{separator}mode={mode}")
     };
-    let options = options(limit).after_connect(|connection, _| {
+    let options = options(limit).after_connect(move |connection, _| {
         Box::pin(async move {
-            connection.execute(SQLITE_SETTINGS).await?;
+            connection.execute(settings).await?;
             Ok(())
         })
     });
-    BoundedPool::connect(options, &created, limit)
+    BoundedPool::connect(options, &with_mode, limit)
         .await
-        .map_err(|source| not_opened(url, source, hint))
+        .map_err(|source| not_opened(url, source, SQLITE_HINT))
 }
 
 /// The path of a `sqlite:` URL.

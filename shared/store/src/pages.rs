@@ -1,13 +1,13 @@
-//! Which page belongs to which row, and which pages are about to be created.
+//! Which page belongs to which row.
 //!
-//! A create whose answer was lost may have made a page. So the intention is stored before the first create, and only the saved link
-//! removes it: whoever finds an intent that was already there looks for the page before creating one.
+//! Two attempts at one row may overlap: a worker that has lost Redis does not know that its lease is over. So a link has a version, and only who has
+//! read the latest may write the next: the other attempt is refused ([`StoreError::Overtaken`]) and reads again.
 
 use sqlx::Row as _;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyQueryResult, AnyRow};
 
 use super::column::{self, signed, storable};
-use super::{Store, StoreError};
+use super::{LinkState, Store, StoreError};
 use passerelle_model::id::{PageId, RowId, RowKey, Slot, TableId};
 use passerelle_model::time::Timestamp;
 
@@ -24,23 +24,12 @@ pub struct Link {
     pub slug_id: String,
     /// The space that it is in.
     pub space: String,
-    /// Hash of the rendered state (title, icon, body) last written.
-    pub content_hash: String,
+    /// What is known of the page's state.
+    pub state: LinkState,
     /// When it was last written.
     pub written: Timestamp,
-}
-
-/// A recorded intention to create a page: if a worker dies in between, the next one looks before it creates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// The row.
-    pub row: RowKey,
-    /// Which of its pages.
-    pub slot: Slot,
-    /// When the last create was about to be sent.
-    pub started: Timestamp,
-    /// Whether it existed before this call: then a page may exist already.
-    pub existed: bool,
+    /// How often it was written; 0: it is not stored yet. Only who has read the latest version may write the next one.
+    pub version: i64,
 }
 
 impl Store {
@@ -103,29 +92,38 @@ impl Store {
         found.iter().map(read_link).collect()
     }
 
-    /// Saves a link (insert or replace) and closes the intent of the same slot, in one transaction.
-    pub async fn save_link(&self, link: &Link) -> Result<(), StoreError> {
-        self.pool.within(self.replace_link(link)).await
+    /// Saves a link and closes the intent of the same slot, in one transaction; returns it with its new version.
+    /// [`StoreError::Overtaken`] if another attempt has saved or forgotten it since it was read.
+    pub async fn save_link(&self, link: &Link) -> Result<Link, StoreError> {
+        self.pool.within(self.replace_link(link)).await?;
+        Ok(Link {
+            version: link.version + 1,
+            ..link.clone()
+        })
     }
 
     async fn replace_link(&self, link: &Link) -> Result<(), StoreError> {
+        let statement = if link.version == 0 {
+            "INSERT INTO links (table_id, row_id, slot, page_id, slug_id, space, content_hash, written, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1) ON CONFLICT (table_id, row_id, slot) DO NOTHING"
+        } else {
+            "UPDATE links SET page_id = $4, slug_id = $5, space = $6, content_hash = $7, written = $8, version = $9 + 1 \
+             WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $9"
+        };
         let mut transaction = self.pool.begin().await?;
-        sqlx::query(
-            "INSERT INTO links (table_id, row_id, slot, page_id, slug_id, space, content_hash, written) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-             ON CONFLICT (table_id, row_id, slot) DO UPDATE SET page_id = excluded.page_id, slug_id = excluded.slug_id, \
-             space = excluded.space, content_hash = excluded.content_hash, written = excluded.written",
-        )
-        .bind(signed(link.row.table.get()))
-        .bind(signed(link.row.row.get()))
-        .bind(link.slot.as_str().to_owned())
-        .bind(link.page.as_str().to_owned())
-        .bind(storable(&link.slug_id))
-        .bind(storable(&link.space))
-        .bind(storable(&link.content_hash))
-        .bind(link.written.as_millis())
-        .execute(&mut *transaction)
-        .await?;
+        let saved = sqlx::query(statement)
+            .bind(signed(link.row.table.get()))
+            .bind(signed(link.row.row.get()))
+            .bind(link.slot.as_str().to_owned())
+            .bind(link.page.as_str().to_owned())
+            .bind(storable(&link.slug_id))
+            .bind(storable(&link.space))
+            .bind(storable(link.state.as_str()))
+            .bind(link.written.as_millis())
+            .bind(link.version)
+            .execute(&mut *transaction)
+            .await?;
+        only_one(&saved)?;
         sqlx::query("DELETE FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3")
             .bind(signed(link.row.table.get()))
             .bind(signed(link.row.row.get()))
@@ -136,70 +134,41 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a link, e.g. when its page is gone for good. An intent of the slot stays.
-    pub async fn forget_link(&self, row: RowKey, slot: &Slot) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM links WHERE table_id = $1 AND row_id = $2 AND slot = $3")
-            .bind(signed(row.table.get()))
-            .bind(signed(row.row.get()))
-            .bind(slot.as_str().to_owned())
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Records the intention to create a page, or returns the one that is already there.
-    pub async fn open_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<Intent, StoreError> {
-        let stored = sqlx::query(
-            "INSERT INTO intents (table_id, row_id, slot, started, asked) VALUES ($1, $2, $3, $4, 1) \
-             ON CONFLICT (table_id, row_id, slot) DO UPDATE SET asked = intents.asked + 1 RETURNING started, asked",
+    /// Replaces what is known of a linked page's state, unless the link was written since it was read.
+    pub async fn restate_link(&self, link: &Link, state: &LinkState) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE links SET content_hash = $5, version = version + 1 \
+             WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $4",
         )
-        .bind(signed(row.table.get()))
-        .bind(signed(row.row.get()))
-        .bind(slot.as_str().to_owned())
-        .bind(now.as_millis())
-        .fetch_one(&self.pool)
+        .bind(signed(link.row.table.get()))
+        .bind(signed(link.row.row.get()))
+        .bind(link.slot.as_str().to_owned())
+        .bind(link.version)
+        .bind(storable(state.as_str()))
+        .execute(&self.pool)
         .await?;
-        Ok(Intent {
-            row,
-            slot: slot.clone(),
-            started: Timestamp::from_millis(stored.try_get("started")?),
-            existed: stored.try_get::<i64, _>("asked")? > 1,
-        })
+        Ok(())
     }
 
-    /// Whether a create was about to be sent whose link is not saved.
-    pub async fn has_intent(&self, row: RowKey, slot: &Slot) -> Result<bool, StoreError> {
-        let statement = "SELECT count(*) FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3";
-        let found: i64 = sqlx::query_scalar(statement)
-            .bind(signed(row.table.get()))
-            .bind(signed(row.row.get()))
-            .bind(slot.as_str().to_owned())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(found > 0)
-    }
-
-    /// Moves an intent to the present: another create is about to be sent, and its answer may be lost too.
-    pub async fn renew_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE intents SET started = $4 WHERE table_id = $1 AND row_id = $2 AND slot = $3")
-            .bind(signed(row.table.get()))
-            .bind(signed(row.row.get()))
-            .bind(slot.as_str().to_owned())
-            .bind(now.as_millis())
+    /// Forgets a link, e.g. when its page is gone for good, unless it was written since it was read. An intent of the slot stays.
+    pub async fn forget_link(&self, link: &Link) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM links WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $4")
+            .bind(signed(link.row.table.get()))
+            .bind(signed(link.row.row.get()))
+            .bind(link.slot.as_str().to_owned())
+            .bind(link.version)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
+}
 
-    /// Removes an intent whose create was refused: no page can come of it.
-    pub async fn close_intent(&self, row: RowKey, slot: &Slot) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3")
-            .bind(signed(row.table.get()))
-            .bind(signed(row.row.get()))
-            .bind(slot.as_str().to_owned())
-            .execute(&self.pool)
-            .await?;
+/// An update of one row that must be there as it was read.
+pub(super) fn only_one(changed: &AnyQueryResult) -> Result<(), StoreError> {
+    if changed.rows_affected() == 1 {
         Ok(())
+    } else {
+        Err(StoreError::Overtaken)
     }
 }
 
@@ -212,7 +181,8 @@ fn read_link(row: &AnyRow) -> Result<Link, StoreError> {
         page: column::parsed("links.page_id", row.try_get("page_id")?, PageId::parse)?,
         slug_id: row.try_get("slug_id")?,
         space: row.try_get("space")?,
-        content_hash: row.try_get("content_hash")?,
+        state: LinkState::parse(row.try_get("content_hash")?),
         written: Timestamp::from_millis(row.try_get("written")?),
+        version: row.try_get("version")?,
     })
 }

@@ -10,6 +10,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use super::bulk::{Bulk, ROWS_PER_STATEMENT};
 use super::column::{self, signed};
 use super::fold::{ItemId, Place, fold, jobs_to_close};
+use super::known::unknown;
 use super::{Store, StoreError, write};
 use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::ledger::LedgerEntry;
@@ -25,13 +26,15 @@ impl Store {
     }
 
     /// Writes ledger entries in one transaction, if the position is still `after`; else [`StoreError::LedgerMoved`] and nothing is written.
+    /// Entries that the store has already are skipped.
     pub async fn record(&self, entries: &[LedgerEntry], after: Option<&str>) -> Result<(), StoreError> {
         let Some(last) = entries.last() else { return Ok(()) };
         let write = async {
             let mut transaction = self.pool.begin().await?;
             move_position(&mut transaction, after, &last.id).await?;
-            let open = open_items(&mut transaction, &jobs_to_close(entries)).await?;
-            let changes = fold(entries, open);
+            let placed = unknown(&mut transaction, entries).await?;
+            let open = open_items(&mut transaction, &jobs_to_close(&placed)).await?;
+            let changes = fold(&placed, open);
             write::changes(&mut transaction, &changes).await?;
             transaction.commit().await?;
             Ok(())

@@ -30,6 +30,15 @@ pub struct Retired {
     pub next: Option<Seq>,
 }
 
+/// How much of the ledger is old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventAge {
+    /// Events from before the moment.
+    pub old: i64,
+    /// All events.
+    pub all: i64,
+}
+
 /// Notices that may go, a few at a time.
 const OLD_NOTICES: &str = "DELETE FROM notices WHERE id IN (SELECT id FROM notices AS old WHERE old.created < $1 AND old.state IN ('sent', 'off') \
                            AND NOT EXISTS (SELECT 1 FROM events WHERE events.seq = old.seq AND events.place = old.place) \
@@ -46,6 +55,19 @@ const RETIRED: Bulk = Bulk {
 };
 
 impl Store {
+    /// How many events came before a moment. Slow on a large ledger.
+    pub async fn events_older_than(&self, before: Timestamp) -> Result<EventAge, StoreError> {
+        let counted = "SELECT count(*) AS events, count(CASE WHEN seq <= $1 THEN 1 END) AS old FROM events";
+        let found = sqlx::query(counted)
+            .bind(Seq::before(before).as_i64())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(EventAge {
+            old: found.try_get("old")?,
+            all: found.try_get("events")?,
+        })
+    }
+
     /// Removes a few of the finished events that came before a moment; `from` is where the step before has ended ([`Seq::ZERO`] at first).
     pub async fn retire(&self, from: Seq, before: Timestamp) -> Result<Retired, StoreError> {
         let end = Seq::before(before);

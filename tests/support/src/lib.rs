@@ -3,6 +3,7 @@
 //! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
 
 mod errors;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod redis_server;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use errors::ErrorLog;
+pub use pgbouncer::TestPgBouncer;
 pub use port::{free_port, free_ports};
 pub use postgres::TestPostgres;
 pub use redis_server::TestRedis;

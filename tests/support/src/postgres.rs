@@ -171,7 +171,7 @@ fn debian_folders() -> Vec<PathBuf> {
 }
 
 /// Which user to become: none unless this is root.
-fn server_user() -> anyhow::Result<Option<&'static str>> {
+pub(crate) fn server_user() -> anyhow::Result<Option<&'static str>> {
     let id = |arguments: &[&str]| -> anyhow::Result<Output> { Ok(Command::new("id").args(arguments).output()?) };
     if id(&["-u"])?.stdout.trim_ascii() != b"0" {
         return Ok(None);

@@ -64,7 +64,7 @@ async fn check(context: Arc<Context>, target: GateTarget) -> GateTarget {
 }
 
 async fn store_health(context: &Context, patience: Duration) -> Result<(), Failure> {
-    match timeout(patience, context.store.check()).await {
+    match timeout(patience, context.store.check_write()).await {
         Ok(checked) => checked.map_err(Failure::from),
         Err(_) => Err(Failure::new(
             FailureClass::Transient,

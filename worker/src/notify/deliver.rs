@@ -3,7 +3,11 @@
 //!
 //! Trouble here never touches a sync: the queues are others, and so are the gates. What fails is tried again by the same schedule as anything
 //! else (see [`failure`]); what can never be sent is kept as `failed` in the table of notices, where `passerelle notices` shows it.
+//! **Once, whatever the store does:** the attempt writes to the store before it sends, and after it has sent it waits until the store knows.
+//!
 //! **Twice rather than never:** a worker that dies after sending and before remembering leads to a second message (a mail with the same `Message-ID`).
+
+use std::time::Duration;
 
 use passerelle_model::config::Channel;
 use passerelle_model::id::JobKey;
@@ -13,6 +17,7 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::GateName;
 use passerelle_store::NoticeState;
+use tokio::time::sleep;
 
 use crate::clients::guard::Guard;
 use crate::content::notice::Notice;
@@ -21,6 +26,11 @@ use crate::crash::CrashPoint;
 use crate::failure::{self, Failure, Target};
 use crate::journal::Journal;
 use crate::outage;
+
+/// The first wait for a store that cannot be written after a notice was sent; each is twice the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Attempts to send a notice and says how it ended.
 pub async fn deliver(context: &Context, job: &Job, channel: Channel, chance: f64) -> Settlement {
@@ -49,12 +59,33 @@ async fn attempt(context: &Context, id: &JobKey, channel: Channel, journal: &mut
         return Ok(Outcome::NoChange);
     }
     let notice = Notice::from_args(&stored.args).map_err(|error| Failure::unmappable(error.to_string()))?;
+    // A store that cannot be written ends the attempt here, before anything is sent.
+    if !context.store.begin_sending(id, Timestamp::now()).await? {
+        journal.note("nothing_to_send", "the notice has been ended meanwhile".to_owned());
+        return Ok(Outcome::NoChange);
+    }
     send(context, &notice, channel, journal).await?;
     CrashPoint::AfterNoticeSent.pass();
-    let sent = (NoticeState::Sent, None);
-    context.store.end_notice(id, sent, Timestamp::now()).await?;
+    remember_sent(context, id).await?;
     count(channel, "sent");
     Ok(Outcome::Synced)
+}
+
+/// Waits until the store knows that the notice was sent, because another attempt would send it again. A stop or a lost lease ends the wait.
+async fn remember_sent(context: &Context, id: &JobKey) -> Result<(), Failure> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let sent = (NoticeState::Sent, None);
+        match context.store.end_notice(id, sent, Timestamp::now()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_outage() => {
+                tracing::warn!(%error, "a notice was sent, and the store cannot be written: its job waits for the store");
+                sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 async fn send(context: &Context, notice: &Notice, channel: Channel, journal: &mut Journal) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_store::Store;
-use passerelle_worker::maintenance::ledger_writer::LedgerWriter;
+use passerelle_worker::maintenance::ledger_writer::{LedgerWriter, Retention};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use test_support::{ErrorLog, TestPostgres, TestRedis, eventually};
@@ -80,7 +80,10 @@ impl World {
 
     pub(crate) fn writer_on(&self, name: &str, store: Store, keep: Option<Duration>) -> anyhow::Result<Writer> {
         let name = ProcessName::parse(name)?;
-        let writer = LedgerWriter::new(self.queue.clone(), store, self.redis.clone(), name).keep(keep);
+        let writer = LedgerWriter::new(self.queue.clone(), store, self.redis.clone(), name).retaining(Retention {
+            keep,
+            may_remove_most: false,
+        });
         let stop = CancellationToken::new();
         Ok(Writer {
             running: tokio::spawn(writer.run(stop.clone())),

@@ -70,7 +70,7 @@ async fn a_copy_that_a_person_made_is_no_duplicate() {
         .unwrap();
     assert_eq!(world.pages().await.unwrap().len(), 2);
     eventually("the doubt is old enough", async || {
-        let doubts = world.context.store.doubts(
+        let doubts = world.context.store.unconfirmed_creates(
             passerelle_model::time::Timestamp::now().minus(world.context.zombie_window),
             10,
         );

@@ -8,6 +8,7 @@ mod laws;
 mod linked_rows;
 mod notices;
 mod one_page;
+mod orphans;
 mod probe;
 mod row_to_page;
 mod running;

@@ -91,7 +91,14 @@ async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_i
         .await;
         let permits = futures::future::join_all((0..4).map(|_| others.acquire())).await;
         let waited_long = async {
-            let is_intended = async || world.context.store.has_intent(row, &Slot::page()).await;
+            let is_intended = async || {
+                world
+                    .context
+                    .store
+                    .intent(row, &Slot::page())
+                    .await
+                    .map(|intent| intent.is_some())
+            };
             eventually("the create is in line", async || match is_intended().await {
                 Ok(true) => Ok(()),
                 other => Err(other),
@@ -149,7 +156,8 @@ async fn a_store_that_was_lost_makes_no_second_page() {
     let row = world.project("Refonte").await.unwrap();
     world.synced(row).await.unwrap();
     world.change(row, json!({"docmost_page_id": null})).await.unwrap();
-    world.context.store.forget_link(row, &Slot::page()).await.unwrap();
+    let link = world.context.store.link(row, &Slot::page()).await.unwrap();
+    world.context.store.forget_link(&link.unwrap()).await.unwrap();
     assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
     assert_eq!(world.pages().await.unwrap().len(), 1);
 }

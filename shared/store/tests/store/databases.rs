@@ -28,6 +28,21 @@ impl Database {
         settings(&url)
     }
 
+    /// An empty database of this name beside the usual one.
+    pub(crate) async fn url_of(&self, name: &str) -> anyhow::Result<String> {
+        match self {
+            Self::Sqlite(folder) => Ok(format!("sqlite://{}/{name}.sqlite?mode=rwc", folder.path().display())),
+            Self::Postgres(server) => {
+                sqlx::any::install_default_drivers();
+                let admin = sqlx::AnyPool::connect(&server.url()).await?;
+                let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+                sqlx::query(create).execute(&admin).await?;
+                admin.close().await;
+                Ok(server.url().replace("/postgres", &format!("/{name}")))
+            }
+        }
+    }
+
     pub(crate) async fn open(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.settings()).await?)
     }

@@ -8,7 +8,7 @@ use passerelle_model::config::StoreSettings;
 use passerelle_model::id::{PageId, RowKey, Slot};
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
-use passerelle_store::{Link, Store, StoreError};
+use passerelle_store::{Link, LinkState, Store, StoreError};
 use sqlx::{Connection as _, Executor as _};
 use test_support::{PATIENCE, TestPostgres, eventually};
 use tokio::time::timeout;
@@ -28,6 +28,14 @@ async fn open(server: &TestPostgres) -> anyhow::Result<Store> {
     Ok(store)
 }
 
+/// The same link is saved by many at once: all but the first are refused.
+fn already_saved(error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Overtaken => Ok(()),
+        other => Err(other),
+    }
+}
+
 /// Reads, writes and transactions, at once.
 async fn calls(store: &Store) -> anyhow::Result<Vec<Result<(), StoreError>>> {
     let row: RowKey = "t2/r1".parse()?;
@@ -37,12 +45,13 @@ async fn calls(store: &Store) -> anyhow::Result<Vec<Result<(), StoreError>>> {
         page: PageId::parse("019a0000-0000-7000-8000-000000000001")?,
         slug_id: "abc".to_owned(),
         space: "agence".to_owned(),
-        content_hash: "x".to_owned(),
+        state: LinkState::Synced("x".to_owned()),
         written: Timestamp::now(),
+        version: 0,
     };
     let one = async |number: usize| match number % 4 {
         0 => store.link(row, &Slot::page()).await.map(drop),
-        1 => store.save_link(&link).await,
+        1 => store.save_link(&link).await.map(drop).or_else(already_saved),
         2 => store.open_intent(row, &Slot::page(), Timestamp::now()).await.map(drop),
         _ => store.retire(Seq::ZERO, Timestamp::now()).await.map(drop),
     };

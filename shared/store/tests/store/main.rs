@@ -2,10 +2,14 @@
 
 mod conservation;
 mod databases;
+mod fencing;
+mod full_disk;
 mod hanging;
 mod history;
+mod intake;
 mod ledger;
 mod notices;
 mod pages;
 mod retention;
 mod schema;
+mod upgrade;

@@ -3,7 +3,7 @@
 use crate::databases::Database;
 use passerelle_model::id::{PageId, RowId, RowKey, Slot, TableId};
 use passerelle_model::time::Timestamp;
-use passerelle_store::Link;
+use passerelle_store::{Link, LinkState};
 use rstest::rstest;
 
 fn row(row: u64) -> anyhow::Result<RowKey> {
@@ -13,15 +13,16 @@ fn row(row: u64) -> anyhow::Result<RowKey> {
     })
 }
 
-fn link(row: RowKey, slot: &str, page: &str) -> anyhow::Result<Link> {
+pub(crate) fn link(row: RowKey, slot: &str, page: &str) -> anyhow::Result<Link> {
     Ok(Link {
         row,
         slot: Slot::parse(slot)?,
         page: PageId::parse(page)?,
         slug_id: "aB3x".to_owned(),
         space: "Agence".to_owned(),
-        content_hash: "00ff".to_owned(),
+        state: LinkState::Synced("00ff".to_owned()),
         written: Timestamp::from_millis(1_732_280_000_120),
+        version: 0,
     })
 }
 
@@ -34,11 +35,15 @@ async fn a_saved_link_is_read_back_replaced_and_forgotten(#[case] database: anyh
     let store = database.open().await.unwrap();
     let first = link(row(5).unwrap(), "page", "page-1").unwrap();
     assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), None);
-    store.save_link(&first).await.unwrap();
-    assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), Some(first));
+    let saved = store.save_link(&first).await.unwrap();
+    assert_eq!(saved, Link { version: 1, ..first });
+    assert_eq!(
+        store.link(row(5).unwrap(), &Slot::page()).await.unwrap(),
+        Some(saved.clone())
+    );
 
-    let second = link(row(5).unwrap(), "page", "page-2").unwrap();
-    store.save_link(&second).await.unwrap();
+    let page = PageId::parse("page-2").unwrap();
+    let second = store.save_link(&Link { page, ..saved }).await.unwrap();
     store
         .save_link(&link(row(5).unwrap(), "bloc-17", "page-3").unwrap())
         .await
@@ -61,54 +66,9 @@ async fn a_saved_link_is_read_back_replaced_and_forgotten(#[case] database: anyh
     assert_eq!(holders(&bloc).await.unwrap(), [RowId::new(5).unwrap()]);
     assert_eq!(holders(&Slot::page()).await.unwrap().len(), 2);
 
-    store.forget_link(row(5).unwrap(), &Slot::page()).await.unwrap();
+    store.forget_link(&second).await.unwrap();
     assert_eq!(store.link(row(5).unwrap(), &Slot::page()).await.unwrap(), None);
     assert_eq!(store.links(row(6).unwrap()).await.unwrap().len(), 1);
-}
-
-#[rstest]
-#[case::sqlite(Database::sqlite())]
-#[case::postgres(Database::postgres())]
-#[tokio::test]
-async fn an_intent_is_remembered_until_its_link_is_saved(#[case] database: anyhow::Result<Database>) {
-    let database = database.unwrap();
-    let store = database.open().await.unwrap();
-    let (earlier, later) = (Timestamp::from_millis(1000), Timestamp::from_millis(2000));
-
-    let fresh = store
-        .open_intent(row(5).unwrap(), &Slot::page(), earlier)
-        .await
-        .unwrap();
-    assert_eq!((fresh.existed, fresh.started), (false, earlier));
-    let again = store.open_intent(row(5).unwrap(), &Slot::page(), later).await.unwrap();
-    assert_eq!((again.existed, again.started), (true, earlier));
-    let other_slot = Slot::parse("bloc-17").unwrap();
-    assert!(
-        !store
-            .open_intent(row(5).unwrap(), &other_slot, later)
-            .await
-            .unwrap()
-            .existed
-    );
-
-    store
-        .save_link(&link(row(5).unwrap(), "page", "page-1").unwrap())
-        .await
-        .unwrap();
-    assert!(
-        !store
-            .open_intent(row(5).unwrap(), &Slot::page(), later)
-            .await
-            .unwrap()
-            .existed
-    );
-    assert!(
-        store
-            .open_intent(row(5).unwrap(), &other_slot, later)
-            .await
-            .unwrap()
-            .existed
-    );
 }
 
 #[rstest]

@@ -8,7 +8,7 @@ use passerelle_model::ledger::{LedgerEntry, LedgerRecord, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
-use passerelle_store::{EventPlace, Link, NoticeState, Store, StoredNotice};
+use passerelle_store::{EventPlace, Link, LinkState, NoticeState, Store, StoredNotice};
 use rstest::rstest;
 
 use crate::databases::Database;
@@ -132,10 +132,11 @@ async fn old_finished_events_go_and_nothing_that_is_open_or_dead(#[case] databas
         page: PageId::parse("page-1").unwrap(),
         slug_id: "aB3x".to_owned(),
         space: "Agence".to_owned(),
-        content_hash: "00ff".to_owned(),
+        state: LinkState::Synced("00ff".to_owned()),
         written: at(2),
+        version: 0,
     };
-    store.save_link(&link).await.unwrap();
+    let link = store.save_link(&link).await.unwrap();
     store.open_intent(row(4).unwrap(), &Slot::page(), at(6)).await.unwrap();
     let before = store.counts().await.unwrap();
     for (event, state) in [

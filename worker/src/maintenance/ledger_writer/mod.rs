@@ -1,7 +1,8 @@
 //! Moves facts from the ledger stream into the store, in every worker process, one process at a time.
 //!
-//! Who writes is settled by a lease in Redis, only so that the others do not work in vain: that each fact is written exactly once is the
-//! store's own promise (see `shared/store/src/record.rs`), whoever else writes. So the lease may be lost, doubled or forgotten without harm.
+//! A lease in Redis says which process writes, only so that the others do not work in vain: that each fact is written exactly once is the
+//! store's own promise (see `shared/store/src/record.rs`). So the lease may be lost, doubled or forgotten without harm, and a Redis that takes no
+//! write any more (it is full, or read-only) is drained without one.
 //! An outage of Redis or of the database makes the ledger late, never wrong: the stream keeps what the store has not taken, and the
 //! writer tries again for ever. A writer that cannot reach the database lets the lease go: perhaps another one can.
 //! When the process is told to stop, it takes what is there, within [`LAST_PASS`], and lets the lease go.
@@ -20,11 +21,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use lease::Lease;
+pub use retirement::Retention;
 use retirement::Retirement;
 use waits::Waits;
 
-/// Entries per transaction: enough to spread the cost of a commit, few enough to hold in memory with their payloads.
-const BATCH: usize = 500;
+/// Most entries per transaction: enough to spread the cost of a commit. Heavy entries make smaller batches, and so does a slow database.
+const LARGEST_BATCH: usize = 500;
 /// A step that takes longer than this hangs: it is given up and repeated.
 const LONGEST_STEP: Duration = Duration::from_mins(1);
 /// How long a stopping process goes on writing.
@@ -35,8 +37,9 @@ const LAST_PASS: Duration = Duration::from_secs(5);
 pub struct LedgerWriter {
     queue: Queue,
     store: Store,
+    redis: Redis,
     lease: Lease,
-    keep: Option<Duration>,
+    retention: Retention,
 }
 
 impl LedgerWriter {
@@ -45,15 +48,16 @@ impl LedgerWriter {
         Self {
             queue,
             store,
-            lease: Lease::new(redis, name),
-            keep: None,
+            lease: Lease::new(redis.clone(), name),
+            redis,
+            retention: Retention::default(),
         }
     }
 
-    /// Finished events are removed after this time; without it, never.
+    /// How long finished events are kept; without it, for ever.
     #[must_use]
-    pub fn keep(self, keep: Option<Duration>) -> Self {
-        Self { keep, ..self }
+    pub fn retaining(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Writes until told to stop, then once more what is there. Stop it after everything that still adds facts.
@@ -69,15 +73,19 @@ impl LedgerWriter {
 
     async fn write_for_ever(&self) {
         let mut waits = Waits::default();
-        let mut retirement = Retirement::new(self.keep);
+        let mut batch = LARGEST_BATCH;
+        let mut retirement = Retirement::new(self.retention);
         loop {
-            let wait = match self.careful_step(waits.is_outage()).await {
+            let wait = match self.careful_step(waits.is_outage(), batch).await {
                 Ok(found) => {
+                    batch = (batch * 2).min(LARGEST_BATCH);
                     let wait = waits.after(found);
                     let has_more = self.retire(found, &mut retirement).await;
                     if has_more { Duration::ZERO } else { wait }
                 }
                 Err(trouble) => {
+                    // A batch that a slow database does not finish in time would be rolled back for ever.
+                    batch = (batch / 2).max(1);
                     if let Err(error) = self.lease.let_go().await {
                         tracing::debug!(%error, "the lease could not be let go; it will lapse");
                     }
@@ -88,27 +96,29 @@ impl LedgerWriter {
         }
     }
 
-    /// After a failure the lease is taken only when the database answers: whoever held it in vain would keep it from those who could write.
-    async fn careful_step(&self, has_failed: bool) -> Result<Found, Trouble> {
+    /// After a failure the lease is taken only when the database can be written: a holder in vain would keep it from a process that can write.
+    async fn careful_step(&self, has_failed: bool, batch: usize) -> Result<Found, Trouble> {
         if has_failed {
-            timeout(LONGEST_STEP, self.store.check())
+            timeout(LONGEST_STEP, self.store.check_write())
                 .await?
                 .map_err(IntakeError::from)?;
         }
-        self.step().await
+        self.step(batch).await
     }
 
     /// One look at the stream, if it is this process' turn.
-    async fn step(&self) -> Result<Found, Trouble> {
+    async fn step(&self, batch: usize) -> Result<Found, Trouble> {
         timeout(LONGEST_STEP, async {
-            if !self.lease.take().await? {
-                return Ok(Found::NotOurTurn);
+            match self.lease.take().await {
+                Ok(true) => {}
+                Ok(false) => return Ok(Found::NotOurTurn),
+                Err(error) => tracing::debug!(%error, "the lease cannot be taken; the ledger is written without it"),
             }
-            Ok(match take_ledger(&self.queue, &self.store, BATCH).await? {
+            Ok(match take_ledger(&self.queue, &self.store, batch).await? {
                 Intake::Taken(count) => {
                     let written = u64::try_from(count).unwrap_or(u64::MAX);
                     metrics::counter!("passerelle_ledger_entries_written_total").increment(written);
-                    if count == BATCH { Found::Much } else { Found::Little }
+                    if count >= batch { Found::Much } else { Found::Little }
                 }
                 Intake::Empty => Found::Nothing,
                 Intake::Moved => Found::Much,
@@ -123,7 +133,7 @@ impl LedgerWriter {
             Found::Little | Found::Nothing => {}
             Found::Much | Found::NotOurTurn => return false,
         }
-        match timeout(LONGEST_STEP, retirement.step(&self.store)).await {
+        match timeout(LONGEST_STEP, retirement.step(&self.store, &self.redis)).await {
             Ok(Ok(has_more)) => has_more,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "old events could not be removed now");
@@ -136,7 +146,7 @@ impl LedgerWriter {
     /// Takes what is left, if it is this process' turn, and lets the lease go for the next writer.
     async fn finish(&self) {
         let last_pass = async {
-            while matches!(self.step().await, Ok(Found::Much | Found::Little)) {}
+            while matches!(self.step(LARGEST_BATCH).await, Ok(Found::Much | Found::Little)) {}
             self.lease.let_go().await
         };
         match timeout(LAST_PASS, last_pass).await {

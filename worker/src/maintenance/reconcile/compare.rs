@@ -14,7 +14,6 @@ use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::rules::{PageRule, SubPageRow, Subject};
-use crate::sync::apply::{MARKED, TRASHED};
 use crate::sync::linked_rows::Linking;
 
 /// A rule and the table that it means.
@@ -77,10 +76,10 @@ async fn look(
     let Some(link) = page_link(&links) else {
         return Ok(Some(Reason::NoPage));
     };
-    if [TRASHED, MARKED].contains(&link.content_hash.as_str()) {
+    if link.state.is_row_gone() {
         return Ok(Some(Reason::PageTrashed));
     }
-    if link.content_hash != page.hash {
+    if !link.state.is_synced(&page.hash) {
         return Ok(Some(Reason::Differs));
     }
     let sub_pages = SubPages {
@@ -132,7 +131,7 @@ impl<'a, I: Iterator<Item = (&'a SubPageRow, &'a DesiredPage)>> SubPages<'a, I> 
         let mut kept = Vec::new();
         for (linked, page) in self.wanted {
             let link = self.links.iter().find(|link| link.slot == page.slot);
-            let is_equal = link.is_some_and(|link| link.content_hash == page.below(&self.parent.page).hash);
+            let is_equal = link.is_some_and(|link| link.state.is_synced(&page.below(&self.parent.page).hash));
             if !is_equal || mapping(context, &collection.write_back, &linked.row, link).is_some() {
                 return true;
             }
@@ -140,9 +139,7 @@ impl<'a, I: Iterator<Item = (&'a SubPageRow, &'a DesiredPage)>> SubPages<'a, I> 
         }
         let prefix = format!("{}-", collection.slot);
         let is_left_over = |link: &&Link| {
-            link.slot.as_str().starts_with(&prefix)
-                && !kept.contains(&&link.slot)
-                && ![TRASHED, MARKED].contains(&link.content_hash.as_str())
+            link.slot.as_str().starts_with(&prefix) && !kept.contains(&&link.slot) && !link.state.is_row_gone()
         };
         collection.removed != RowDeleted::Keep && self.links.iter().any(|link| is_left_over(&link))
     }

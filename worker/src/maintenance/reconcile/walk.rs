@@ -21,7 +21,6 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::PageRule;
-use crate::sync::apply::{MARKED, TRASHED};
 
 /// Links that are read at once.
 const LINKS: u32 = 500;
@@ -281,7 +280,7 @@ impl Step<'_, '_> {
     }
 
     fn is_suspect(&self, link: &Link) -> bool {
-        ![TRASHED, MARKED].contains(&link.content_hash.as_str()) && !self.visit.seen.contains(&link.row.row)
+        !link.state.is_row_gone() && !self.visit.seen.contains(&link.row.row)
     }
 
     async fn suspect(&mut self, row: RowId) -> Result<(), Failure> {

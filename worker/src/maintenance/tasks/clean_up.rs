@@ -9,14 +9,14 @@ use std::time::Duration;
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_model::id::{EventId, InvalidId, SourceName};
 use passerelle_model::time::Timestamp;
-use passerelle_store::Doubt;
+use passerelle_store::{LinkState, UnconfirmedCreate};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::sync::apply::{UNSWEPT, duplicate_pages};
+use crate::sync::apply::duplicate_pages;
 
 /// The source of the events, and the beginning of their ids.
 const SOURCE: &str = "sweep";
@@ -31,10 +31,14 @@ const FORGOTTEN_AFTER: Duration = Duration::from_mins(30);
 pub async fn run(context: &Context) -> Result<usize, Failure> {
     let now = Timestamp::now();
     let mut requested = 0;
-    for doubt in context.store.doubts(now.minus(context.zombie_window), AT_ONCE).await? {
-        requested += usize::from(look_after(context, &doubt).await?);
-        if now.since(doubt.since) > LOOKED_AFTER {
-            context.store.end_doubt(&doubt).await?;
+    for create in context
+        .store
+        .unconfirmed_creates(now.minus(context.zombie_window), AT_ONCE)
+        .await?
+    {
+        requested += usize::from(look_after(context, &create).await?);
+        if now.since(create.since) > LOOKED_AFTER {
+            context.store.forget_unconfirmed_create(&create).await?;
         }
     }
     for intent in context.store.stale_intents(now.minus(FORGOTTEN_AFTER), AT_ONCE).await? {
@@ -51,8 +55,8 @@ pub async fn run(context: &Context) -> Result<usize, Failure> {
 }
 
 /// Requests a sync of the row if its page has a duplicate.
-async fn look_after(context: &Context, doubt: &Doubt) -> Result<bool, Failure> {
-    let Some(link) = context.store.link(doubt.row, &doubt.slot).await? else {
+async fn look_after(context: &Context, create: &UnconfirmedCreate) -> Result<bool, Failure> {
+    let Some(link) = context.store.link(create.row, &create.slot).await? else {
         // Its job still runs, or its intent is stale.
         return Ok(false);
     };
@@ -60,21 +64,21 @@ async fn look_after(context: &Context, doubt: &Doubt) -> Result<bool, Failure> {
     if duplicates.is_empty() {
         return Ok(false);
     }
-    context.store.restate_link(&link, UNSWEPT).await?;
+    context.store.restate_link(&link, &LinkState::Unconfirmed).await?;
     let names: Vec<&str> = duplicates.iter().map(|page| page.id.as_str()).collect();
-    request_sync(context, doubt, &format!("duplicate pages: {}", names.join(", "))).await?;
+    request_sync(context, create, &format!("duplicate pages: {}", names.join(", "))).await?;
     Ok(true)
 }
 
-async fn request_sync(context: &Context, doubt: &Doubt, why: &str) -> Result<(), Failure> {
-    let event = event(doubt, why).map_err(|error| Failure::unmappable(error.to_string()))?;
+async fn request_sync(context: &Context, create: &UnconfirmedCreate, why: &str) -> Result<(), Failure> {
+    let event = event(create, why).map_err(|error| Failure::unmappable(error.to_string()))?;
     let _durable = context.queue.accept(event).await?;
     Ok(())
 }
 
 /// The same finding is the same event.
-fn event(doubt: &Doubt, why: &str) -> Result<NewEvent, InvalidId> {
-    let payload = json!({"row": doubt.row.to_string(), "slot": doubt.slot, "since": doubt.since, "why": why});
+fn event(create: &UnconfirmedCreate, why: &str) -> Result<NewEvent, InvalidId> {
+    let payload = json!({"row": create.row.to_string(), "slot": create.slot, "since": create.since, "why": why});
     let name = hex::encode(Sha256::digest(payload.to_string()));
     Ok(NewEvent {
         key: DeliveryKey {
@@ -84,10 +88,10 @@ fn event(doubt: &Doubt, why: &str) -> Result<NewEvent, InvalidId> {
         },
         source: SourceName::parse(SOURCE)?,
         kind: EventKind::Forced,
-        table: Some(doubt.row.table),
+        table: Some(create.row.table),
         received: Timestamp::now(),
         items: vec![Item {
-            row: Some(doubt.row.row),
+            row: Some(create.row.row),
             disposition: Disposition::Sync,
         }],
         payload: payload.to_string().into_bytes(),

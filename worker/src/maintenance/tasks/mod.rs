@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `reconcile` | finds rows that differ from their pages, and requests their sync |
 //! | `clean-up` | finds duplicate pages of one row |
+//! | `orphans` | requests jobs that Redis has lost and the ledger knows as open |
 //! | `shares` | finds pages that anybody with the link can read |
 //! | `wiki` | finds pages with a label of a rule |
 //! | `sources` | switches on webhooks that Baserow switched off, and requests a sync of the rows they missed |
 
 pub mod clean_up;
 mod lease;
+pub mod orphans;
 mod reconcile;
 mod settings;
 mod shares;
@@ -19,6 +21,7 @@ mod wiki;
 
 use std::sync::Arc;
 
+use passerelle_model::time::Timestamp;
 use passerelle_queue::schedule::{Schedule, Task};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,10 +42,18 @@ enum PeriodicTask {
     CleanUp,
     Shares,
     Sources,
+    Orphans,
 }
 
 impl PeriodicTask {
-    const ALL: [Self; 5] = [Self::Reconcile, Self::Wiki, Self::CleanUp, Self::Shares, Self::Sources];
+    const ALL: [Self; 6] = [
+        Self::Reconcile,
+        Self::Wiki,
+        Self::CleanUp,
+        Self::Shares,
+        Self::Sources,
+        Self::Orphans,
+    ];
 }
 
 /// All tasks of this process, and what they need.
@@ -97,6 +108,7 @@ impl PeriodicTasks {
             PeriodicTask::Wiki => self.settings.wiki(),
             PeriodicTask::CleanUp => self.settings.clean_up(),
             PeriodicTask::Shares => self.settings.shares(),
+            PeriodicTask::Orphans => Some(self.settings.orphans()),
             PeriodicTask::Sources => self.sources.as_ref().and_then(|_| self.settings.sources()),
         }
     }
@@ -111,6 +123,10 @@ impl PeriodicTasks {
             (PeriodicTask::Shares, _) => shares::run(context).await,
             (PeriodicTask::Sources, Some(watch)) => sources::run(context, watch, rows_per_second).await,
             (PeriodicTask::Sources, None) => Ok(()),
+            (PeriodicTask::Orphans, _) => {
+                let before = Timestamp::now().minus(orphans::OLD);
+                orphans::run(context, before).await.map(|_| ())
+            }
         }
     }
 }

@@ -8,6 +8,9 @@ use passerelle_queue::schedule::Task;
 /// How long a task stays with a worker that does not renew its lease.
 const LEASE: Duration = Duration::from_mins(1);
 
+/// How often lost jobs are looked for: one read of the open items.
+const ORPHANS_EVERY: Duration = Duration::from_mins(5);
+
 /// Settings of the periodic tasks.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskSettings {
@@ -51,6 +54,15 @@ impl TaskSettings {
 
     pub(super) fn sources(&self) -> Option<Task> {
         task("sources", self.sources_every)
+    }
+
+    pub(super) fn orphans(&self) -> Task {
+        Task {
+            name: "orphans",
+            every: Some(ORPHANS_EVERY),
+            begins_at_once: false,
+            lease: LEASE,
+        }
     }
 
     pub(super) fn wiki(&self) -> Option<Task> {

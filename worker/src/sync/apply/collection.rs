@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use passerelle_model::config::{CollectionAction, RowDeleted};
 use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
-use passerelle_store::Link;
+use passerelle_store::{Link, LinkState};
 
 use super::deletion::{mark_linked, trash_linked};
 use super::page::check_again_later;
@@ -18,9 +18,6 @@ use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::{PageRule, Plan};
-
-/// In place of a content hash: nothing is known of the page's state but that it may live, so the next attempt writes it.
-const UNCERTAIN: &str = "uncertain";
 
 /// Marks the pages of removed rows as possibly alive if the parent is about to be written.
 pub(super) async fn expect_restored(
@@ -33,11 +30,11 @@ pub(super) async fn expect_restored(
         return Ok(());
     };
     let parent = context.store.link(owner, &plan.page.slot).await?;
-    if parent.is_none_or(|parent| parent.content_hash == plan.page.hash) {
+    if parent.is_none_or(|parent| parent.state.is_synced(&plan.page.hash)) {
         return Ok(());
     }
     for link in removed(context, collection, owner, plan).await? {
-        context.store.save_link(&uncertain(&link)).await?;
+        context.store.save_link(&of_unknown_state(&link)).await?;
     }
     Ok(())
 }
@@ -104,16 +101,16 @@ async fn blame_parent(context: &Context, parent: &Link, failure: Failure) -> Res
     if failure.status != Some(404) {
         return Ok(failure);
     }
-    context.store.save_link(&uncertain(parent)).await?;
+    context.store.save_link(&of_unknown_state(parent)).await?;
     Ok(Failure {
         class: FailureClass::Transient,
         ..failure
     })
 }
 
-fn uncertain(link: &Link) -> Link {
+fn of_unknown_state(link: &Link) -> Link {
     Link {
-        content_hash: UNCERTAIN.to_owned(),
+        state: LinkState::Unknown,
         ..link.clone()
     }
 }

@@ -5,10 +5,9 @@ use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_store::Link;
+use passerelle_store::{Link, LinkState};
 
 use super::find::pages_by_token;
-use super::{MARKED, TRASHED};
 use crate::content::marker::Marker;
 use crate::context::Context;
 use crate::crash::CrashPoint;
@@ -44,20 +43,20 @@ pub async fn delete_pages(
 
 /// Puts a page into the trash and remembers it there; says whether it had to.
 pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut Journal) -> Result<bool, Failure> {
-    if link.content_hash == TRASHED {
+    if link.state == LinkState::Trashed {
         return Ok(false);
     }
     match context.docmost.trash(journal, &link.page).await {
         Ok(()) => {}
         Err(failure) if failure.class == FailureClass::Gone => {
-            context.store.forget_link(link.row, &link.slot).await?;
+            context.store.forget_link(link).await?;
             return Ok(false);
         }
         Err(failure) => return Err(failure),
     }
     CrashPoint::AfterTrash.pass();
     let trashed = Link {
-        content_hash: TRASHED.to_owned(),
+        state: LinkState::Trashed,
         written: Timestamp::now(),
         ..link.clone()
     };
@@ -72,11 +71,11 @@ pub(super) async fn mark_linked(
     link: &Link,
     journal: &mut Journal,
 ) -> Result<bool, Failure> {
-    if [MARKED, TRASHED].contains(&link.content_hash.as_str()) {
+    if link.state.is_row_gone() {
         return Ok(false);
     }
     let Some(page) = context.docmost.page(journal, &link.page).await? else {
-        context.store.forget_link(link.row, &link.slot).await?;
+        context.store.forget_link(link).await?;
         return Ok(false);
     };
     let title = page.title.unwrap_or_default();
@@ -86,7 +85,7 @@ pub(super) async fn mark_linked(
         context.docmost.retitle(journal, &link.page, look).await?;
     }
     let marked = Link {
-        content_hash: MARKED.to_owned(),
+        state: LinkState::Marked,
         written: Timestamp::now(),
         ..link.clone()
     };
@@ -98,10 +97,10 @@ pub(super) async fn mark_linked(
 async fn unlinked(context: &Context, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
     let marker = Marker::of(row, slot);
     let mut orphans = context.docmost.pages_with_label(journal, &marker.label).await?;
-    if context.store.has_intent(row, slot).await? {
+    if let Some(intent) = context.store.intent(row, slot).await? {
         orphans.extend(pages_by_token(context, &marker, journal).await?);
         orphans.dedup_by(|a, b| a.id == b.id);
-        context.store.close_intent(row, slot).await?;
+        context.store.close_intent(&intent).await?;
     }
     for page in &orphans {
         context.docmost.trash(journal, &page.id).await?;

@@ -20,7 +20,7 @@
 //! **Decisions.**
 //! - The look-up by label before the *first* create costs one call per new page and makes a lost store survivable: the wiki itself knows.
 //! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over; the job is *held* until then,
-//!   which spends no attempt. A page created after that is looked after once more a window later (`UNSWEPT`), because abandoned calls were seen
+//!   which spends no attempt. A page created after that is looked after once more a window later ([`passerelle_store::LinkState::Unconfirmed`]), because abandoned calls were seen
 //!   to run later still; the oldest page wins, the others go to the trash, and the steps say so. Calls that run later even than that are found by
 //!   the sweep ([`crate::maintenance::tasks`]), which looks after such pages for a day (`doubts` in the store).
 //! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
@@ -48,13 +48,6 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::{PageRule, Plan, Subject};
 use page::check_again_later;
-
-/// In place of a content hash: the page went to the trash with its row. If the row comes back, so does the page.
-pub(crate) const TRASHED: &str = "trashed";
-/// In place of a content hash: its title says that its row is gone. If the row comes back, the page is as it was.
-pub(crate) const MARKED: &str = "marked";
-/// In place of a content hash: created after an unknown outcome; an abandoned call may still make a second page.
-pub(crate) const UNSWEPT: &str = "unswept";
 
 /// The row that shows its page's id and address, and in which fields.
 #[derive(Clone, Copy)]
@@ -89,7 +82,7 @@ pub async fn is_applied(
         row: subject.row,
         fields: &rule.page.write_back,
     };
-    Ok(link.content_hash == page.hash && write_back::missing(context, target, &link)?.is_empty())
+    Ok(link.state.is_synced(&page.hash) && write_back::missing(context, target, &link)?.is_empty())
 }
 
 /// Makes the pages exist as desired, parents before children, and the rows know them.

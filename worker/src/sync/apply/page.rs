@@ -4,9 +4,9 @@ use futures::FutureExt as _;
 use passerelle_model::id::PageId;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
-use passerelle_store::{Intent, Link};
+use passerelle_store::{Intent, Link, LinkState};
 
-use super::{Application, TRASHED, UNSWEPT};
+use super::Application;
 use crate::clients::docmost::{Page, Space};
 use crate::context::Context;
 use crate::crash::CrashPoint;
@@ -19,10 +19,10 @@ impl Application<'_, '_> {
         let Some(link) = self.context.store.link(row, slot).await? else {
             return Ok((self.find_or_create().await?, true));
         };
-        if link.content_hash == self.page.hash {
+        if link.state.is_synced(&self.page.hash) {
             return Ok((link, false));
         }
-        if link.content_hash == UNSWEPT {
+        if link.state == LinkState::Unconfirmed {
             self.clean_up_duplicates(&link).await?;
         }
         if let Some(page) = self.update(&link.page).await? {
@@ -30,7 +30,7 @@ impl Application<'_, '_> {
         }
         self.journal
             .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
-        self.context.store.forget_link(row, slot).await?;
+        self.context.store.forget_link(&link).await?;
         Ok((self.find_or_create().await?, true))
     }
 
@@ -46,13 +46,14 @@ impl Application<'_, '_> {
         let intent = self.context.store.open_intent(row, slot, Timestamp::now()).await?;
         CrashPoint::AfterIntent.pass();
         if intent.existed {
-            self.context.store.doubt(row, slot, Timestamp::now()).await?;
+            let now = Timestamp::now();
+            self.context.store.note_unconfirmed_create(row, slot, now).await?;
             if let Some(page) = self.abandoned_page(&space).await? {
                 return self.adopt(&page).await;
             }
             self.context
                 .wait_out_create(intent.started, self.context.docmost.timeout(), "page")?;
-            self.context.store.renew_intent(row, slot, Timestamp::now()).await?;
+            self.context.store.renew_intent(&intent, Timestamp::now()).await?;
         }
         self.create(&space, &intent).await
     }
@@ -72,9 +73,9 @@ impl Application<'_, '_> {
     }
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
-        let (context, row, slot) = (self.context, self.owner, &self.page.slot);
+        let context = self.context;
         // How long its page may still appear is counted from the intent, not from when it got in line.
-        let late = || async move { Ok(context.store.renew_intent(row, slot, Timestamp::now()).await?) }.boxed();
+        let late = || async move { Ok(context.store.renew_intent(intent, Timestamp::now()).await?) }.boxed();
         let created = context.docmost.create(self.journal, &space.id, self.page, &late).await;
         if let Err(failure) = &created {
             self.create_failed(failure, intent).await?;
@@ -83,8 +84,12 @@ impl Application<'_, '_> {
         CrashPoint::AfterCreate.pass();
         self.place(&page).await?;
         self.label(&page.id).await?;
-        let hash = if intent.existed { UNSWEPT } else { &self.page.hash };
-        self.save_as(page, hash, Timestamp::now()).await
+        let state = if intent.existed {
+            LinkState::Unconfirmed
+        } else {
+            self.desired_state()
+        };
+        self.save_as(page, state, Timestamp::now(), 0).await
     }
 
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is looked up again.
@@ -93,7 +98,7 @@ impl Application<'_, '_> {
             self.context.cache.forget_space(&self.page.space).await;
         }
         if failure.class != FailureClass::Ambiguous && !intent.existed {
-            self.context.store.close_intent(self.owner, &self.page.slot).await?;
+            self.context.store.close_intent(intent).await?;
         }
         Ok(())
     }
@@ -149,40 +154,56 @@ impl Application<'_, '_> {
         self.context.space(self.journal, &self.page.space).await
     }
 
-    /// Stores the link of a page that now equals the desired one; it stays unswept until the window is over.
+    fn desired_state(&self) -> LinkState {
+        LinkState::Synced(self.page.hash.clone())
+    }
+
+    /// Stores the link of a page that now equals the desired one; it stays unconfirmed until the window is over.
     async fn save(&mut self, page: Page, before: Option<&Link>) -> Result<Link, Failure> {
         let now = Timestamp::now();
+        let version = before.map_or(0, |link| link.version);
         match before {
-            Some(link) if link.content_hash == UNSWEPT && now.since(link.written) < self.context.zombie_window => {
-                self.save_as(page, UNSWEPT, link.written).await
+            Some(link)
+                if link.state == LinkState::Unconfirmed && now.since(link.written) < self.context.zombie_window =>
+            {
+                let state = LinkState::Unconfirmed;
+                self.save_as(page, state, link.written, version).await
             }
-            _ => self.save_as(page, &self.page.hash, now).await,
+            _ => self.save_as(page, self.desired_state(), now, version).await,
         }
     }
 
-    async fn save_as(&mut self, page: Page, hash: &str, written: Timestamp) -> Result<Link, Failure> {
+    async fn save_as(
+        &mut self,
+        page: Page,
+        state: LinkState,
+        written: Timestamp,
+        version: i64,
+    ) -> Result<Link, Failure> {
         let link = Link {
             row: self.owner,
             slot: self.page.slot.clone(),
             page: page.id,
             slug_id: page.slug_id,
             space: self.page.space.clone(),
-            content_hash: hash.to_owned(),
+            state,
             written,
+            version,
         };
-        self.context.store.save_link(&link).await?;
+        let saved = self.context.store.save_link(&link).await?;
         CrashPoint::AfterLinkSaved.pass();
-        Ok(link)
+        Ok(saved)
     }
 }
 
 /// The page is right, but a second one may still appear: come back when that can no longer be.
 pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Failure> {
     debug_assert_ne!(
-        link.content_hash, TRASHED,
+        link.state,
+        LinkState::Trashed,
         "a trashed page is never the result of applying a plan"
     );
-    if link.content_hash != UNSWEPT {
+    if link.state != LinkState::Unconfirmed {
         return Ok(());
     }
     let wait = link.written.plus(context.zombie_window).since(Timestamp::now());

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use passerelle_model::id::PageId;
-use passerelle_store::Link;
+use passerelle_store::{Link, LinkState};
 
-use super::{Application, TRASHED, WriteBackTarget};
+use super::{Application, WriteBackTarget};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -37,7 +37,7 @@ impl Application<'_, '_> {
         let links = self.context.store.links_of_page(&known).await?;
         Ok(links
             .iter()
-            .any(|other| other.page != link.page && other.slot == link.slot && other.content_hash != TRASHED))
+            .any(|other| other.page != link.page && other.slot == link.slot && other.state != LinkState::Trashed))
     }
 }
 

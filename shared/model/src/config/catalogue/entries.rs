@@ -106,6 +106,9 @@ settings! {
         LEDGER_KEEP_DAYS = Value("90"), "days; 0: for ever", [Worker],
             "How long finished events and their notices are kept. Open events, dead letters and links are never \
              removed.";
+        LEDGER_REMOVE_MOST = Value("false"), "true or false", [Worker],
+            "Lets LEDGER_KEEP_DAYS remove more than half of the ledger at once. Without it such a walk removes nothing \
+             and says so.";
         INGRESS_SPOOL_DIR = Value("data/spool"),
             "the path of a folder on a local disk that outlives the process", [Ingress],
             "Where deliveries wait while Redis is unavailable.";

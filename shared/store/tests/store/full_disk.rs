@@ -1,0 +1,102 @@
+//! A database that rolls back by itself (a full disk, an I/O error): nothing that it has not committed leaves Redis, and it is written again
+//! as soon as there is room.
+
+use std::io::Write as _;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use passerelle_store::{Store, take_ledger};
+
+use crate::intake::{World, has_items, take_all};
+
+const EVENTS: u64 = 40;
+
+async fn accept_all(world: &World, bytes: usize) -> anyhow::Result<()> {
+    for number in 1..=EVENTS {
+        world.accept(number, bytes).await?;
+    }
+    Ok(())
+}
+
+/// What a writer does while the disk is full: it tries again, and Redis keeps everything.
+async fn fails_to_write(world: &World, store: &Store) -> anyhow::Result<()> {
+    for _try in 0..3 {
+        let error = take_ledger(&world.queue, store, 500).await.err();
+        ensure!(error.is_some(), "a full disk was written to");
+    }
+    let kept = world.queue.read_ledger(None, 1000).await?;
+    ensure!(
+        u64::try_from(kept.len())? == EVENTS,
+        "only {} entries are left in Redis",
+        kept.len()
+    );
+    Ok(())
+}
+
+/// Everything is written once, and no connection is left that keeps others from writing.
+async fn writes_all(world: &World, store: &Store) -> anyhow::Result<()> {
+    take_all(world, store).await?;
+    let another = world.open().await?;
+    another.check_write().await.context("another program cannot write")?;
+    has_items(&another, i64::try_from(EVENTS)?).await
+}
+
+#[tokio::test]
+async fn nothing_leaves_redis_while_the_database_rolls_back_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start(folder.path()).unwrap();
+    let store = world.open().await.unwrap();
+    accept_all(&world, 10).await.unwrap();
+    let other = sqlx::AnyPool::connect(&world.url).await.unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON items BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
+    sqlx::query(full).execute(&other).await.unwrap();
+    fails_to_write(&world, &store).await.unwrap();
+    sqlx::query("DROP TRIGGER full").execute(&other).await.unwrap();
+    other.close().await;
+    writes_all(&world, &store).await.unwrap();
+}
+
+/// A file system of 3 MB, unmounted when dropped. `None` without the right to mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> anyhow::Result<Option<Self>> {
+        let folder = tempfile::tempdir()?;
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path());
+        Ok(mount.output()?.status.success().then_some(Self(folder)))
+    }
+
+    /// Fills what is left with another file.
+    fn fill(&self) -> anyhow::Result<()> {
+        let mut file = std::fs::File::create(self.ballast())?;
+        while file.write_all(&[1; 4096]).is_ok() {}
+        Ok(())
+    }
+
+    fn ballast(&self) -> std::path::PathBuf {
+        self.0.path().join("ballast")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[tokio::test]
+async fn nothing_leaves_redis_while_the_disk_of_the_store_is_full() {
+    let Some(disk) = SmallDisk::mount().unwrap() else {
+        // Only root may mount; the test above holds the same without a disk.
+        return;
+    };
+    let world = World::start(disk.0.path()).unwrap();
+    let store = world.open().await.unwrap();
+    accept_all(&world, 20_000).await.unwrap();
+    disk.fill().unwrap();
+    fails_to_write(&world, &store).await.unwrap();
+    std::fs::remove_file(disk.ballast()).unwrap();
+    writes_all(&world, &store).await.unwrap();
+}

@@ -1,0 +1,134 @@
+//! Requests the jobs that Redis has lost: a failover to a replica that lagged, or a restored copy, forgets jobs whose events the store knows.
+//! Their items would stay open for ever.
+//!
+//! An item that has just ended may look lost too, while its end is still on its way into the store: so the ledger is written to its end before
+//! an item counts as open. A job requested in vain costs one `no_change`.
+
+use std::time::Duration;
+
+use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::id::{EventId, InvalidId, JobKey, SourceName};
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
+use passerelle_store::{Intake, take_ledger};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::context::Context;
+use crate::failure::{Failure, Target};
+
+/// The source of the events, and the beginning of their ids.
+const SOURCE: &str = "orphans";
+/// Younger items are left alone: their jobs may be on their way.
+pub const OLD: Duration = Duration::from_mins(10);
+/// Most jobs that one run requests; the next run takes the others.
+const MOST: usize = 500;
+/// Items that are read at once.
+const AT_ONCE: u32 = 500;
+/// Entries of the ledger that are written at once.
+const ENTRIES: usize = 500;
+
+/// Requests the jobs of items that are open since before a moment and have no job; returns how many.
+pub async fn run(context: &Context, before: Timestamp) -> Result<usize, Failure> {
+    let suspects = without_job(context, before).await?;
+    if suspects.is_empty() {
+        return Ok(0);
+    }
+    write_ledger(context).await?;
+    let mut requested = 0;
+    for job in suspects {
+        if context.store.is_open(&job, before).await? && !context.queue.has_job(&job).await? {
+            request(context, &job, before).await?;
+            requested += 1;
+        }
+    }
+    if requested > 0 {
+        tracing::warn!(
+            jobs = requested,
+            "Redis has lost jobs that the ledger knows as open: they are requested again"
+        );
+    }
+    Ok(requested)
+}
+
+/// The jobs of open items that the queue does not know, at most [`MOST`].
+async fn without_job(context: &Context, before: Timestamp) -> Result<Vec<JobKey>, Failure> {
+    let mut suspects = Vec::new();
+    let mut last_row = None;
+    loop {
+        let rows = context.store.open_rows(last_row, before, AT_ONCE).await?;
+        let Some(last) = rows.last() else { break };
+        last_row = Some(*last);
+        let jobs = rows.into_iter().map(JobKey::Row).collect();
+        if !keep_unknown(context, jobs, &mut suspects).await? {
+            return Ok(suspects);
+        }
+    }
+    let mut last_job = None;
+    loop {
+        let jobs = context.store.open_jobs(last_job.as_ref(), before, AT_ONCE).await?;
+        let Some(last) = jobs.last() else { break };
+        last_job = Some(last.clone());
+        if !keep_unknown(context, jobs, &mut suspects).await? {
+            break;
+        }
+    }
+    Ok(suspects)
+}
+
+/// Adds the jobs that the queue does not know; says whether there is room for more.
+async fn keep_unknown(context: &Context, jobs: Vec<JobKey>, unknown: &mut Vec<JobKey>) -> Result<bool, Failure> {
+    for job in jobs {
+        if !context.queue.has_job(&job).await? {
+            unknown.push(job);
+        }
+        if unknown.len() >= MOST {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn write_ledger(context: &Context) -> Result<(), Failure> {
+    let _turn = context.ledger_turn.lock().await;
+    loop {
+        match take_ledger(&context.queue, &context.store, ENTRIES).await {
+            Ok(Intake::Empty) => return Ok(()),
+            Ok(Intake::Taken(_) | Intake::Moved) => {}
+            Err(error) => return Err(Failure::new(FailureClass::Transient, Target::Store, error.to_string())),
+        }
+    }
+}
+
+async fn request(context: &Context, job: &JobKey, before: Timestamp) -> Result<(), Failure> {
+    let event = event(job, before).map_err(|error| Failure::unmappable(error.to_string()))?;
+    let _durable = context.queue.accept(event).await?;
+    Ok(())
+}
+
+/// One event per job and run.
+fn event(job: &JobKey, before: Timestamp) -> Result<NewEvent, InvalidId> {
+    let name = hex::encode(Sha256::digest(format!("{job} {}", before.as_millis())));
+    let payload = json!({"by": SOURCE, "why": "Redis has lost the job of an open event", "job": job.to_string()});
+    let row = job.row();
+    Ok(NewEvent {
+        key: DeliveryKey {
+            webhook: None,
+            event: EventId::parse(&format!("{SOURCE}-{}", name.get(..32).unwrap_or_default()))?,
+            batch: 0,
+        },
+        source: SourceName::parse(SOURCE)?,
+        kind: EventKind::Forced,
+        table: row.map(|row| row.table),
+        received: Timestamp::now(),
+        items: vec![Item {
+            row: row.map(|row| row.row),
+            disposition: if row.is_some() {
+                Disposition::Sync
+            } else {
+                Disposition::Job(job.clone())
+            },
+        }],
+        payload: payload.to_string().into_bytes(),
+    })
+}
