@@ -28,7 +28,8 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 test: tools/redis tools/postgres tools/pgbouncer build/tests ## all tests
 	@scripts/test
 
-test-faults: tools/redis tools/postgres build/tests ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
+test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
+	@cargo build -q --workspace --bins --all-features
 	@target/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED)$(FILE),,--state .run/fault-matrix.state)
 

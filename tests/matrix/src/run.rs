@@ -77,11 +77,10 @@ pub async fn run(seed: &Seed) -> Report {
 }
 
 async fn play_and_judge(world: &World, schedule: &Schedule) -> (Vec<Violation>, Duration) {
-    let (deeds, fallen) = match play::play(world, schedule).await {
+    let (deeds, mut violations) = match play::play(world, schedule).await {
         Ok(played) => played,
         Err(error) => return (vec![unplayed(&error)], Duration::ZERO),
     };
-    let mut violations: Vec<Violation> = fallen.into_iter().map(|seen| Violation::new("I0", seen)).collect();
     let healed = Instant::now();
     let judged = async {
         world.heal().await?;

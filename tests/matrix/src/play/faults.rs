@@ -3,20 +3,52 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_support::TestPostgres;
 
+use super::stalls::last;
+use crate::check::Violation;
 use crate::link::Mode;
 use crate::schedule::{
     ApiFault, Clock, Damage, Fault, FaultKind, Line, Product, Program, RedisFault, SqlFault, WORKERS,
 };
-use crate::world::{Redis, World};
+use crate::world::{Redis, Sql, World};
 
 /// The table of the projects.
 const PROJECT: u64 = 2;
 /// Below what Redis needs for itself: every write is refused.
 const TOO_LITTLE_MEMORY: &str = "100kb";
 
-/// One fault from its beginning to its end.
-pub(super) async fn happen(world: &World, fault: &Fault) -> anyhow::Result<()> {
+/// One fault from its beginning to its end; what should not be seen meanwhile.
+pub(super) async fn happen(world: &World, fault: &Fault) -> anyhow::Result<Vec<Violation>> {
+    match fault.kind {
+        FaultKind::Redis(kind) => return redis(world, kind, fault).await,
+        FaultKind::Sql(kind) => return sql(world, kind, fault).await,
+        FaultKind::Line(line, damage) => {
+            let carrier = world.links.get(line);
+            carrier.set(mode(damage));
+            let seen = last(world, fault).await;
+            carrier.set(Mode::Pass);
+            return Ok(seen);
+        }
+        FaultKind::Api { product, .. } => {
+            world.sandbox.set_faults(product, &[switch(&fault.kind)]).await?;
+            tokio::time::sleep(fault.lasts).await;
+            world.sandbox.set_faults(product, &[]).await?;
+        }
+        FaultKind::Clock(clock, by) => {
+            world.clocks.set(clock, by)?;
+            tokio::time::sleep(fault.lasts).await;
+            world.clocks.set(clock, 0)?;
+        }
+        FaultKind::Poison(project) => poison(world, project, fault.lasts).await?,
+        FaultKind::Kill(_) | FaultKind::Freeze(_) | FaultKind::Stop(_) | FaultKind::Crash(..) => {
+            process(world, fault).await?;
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn process(world: &World, fault: &Fault) -> anyhow::Result<()> {
     let lasts = fault.lasts;
     match fault.kind {
         FaultKind::Kill(program) => {
@@ -45,26 +77,7 @@ pub(super) async fn happen(world: &World, fault: &Fault) -> anyhow::Result<()> {
             place.kill();
             place.revive()
         }
-        FaultKind::Poison(project) => poison(world, project, lasts).await,
-        FaultKind::Clock(clock, by) => {
-            world.clocks.set(clock, by)?;
-            tokio::time::sleep(lasts).await;
-            world.clocks.set(clock, 0)
-        }
-        FaultKind::Line(line, damage) => {
-            let carrier = world.links.get(line);
-            carrier.set(mode(damage));
-            tokio::time::sleep(lasts).await;
-            carrier.set(Mode::Pass);
-            Ok(())
-        }
-        FaultKind::Redis(kind) => redis(world, kind, lasts).await,
-        FaultKind::Sql(kind) => sql(world, kind, lasts).await,
-        FaultKind::Api { product, .. } => {
-            world.sandbox.set_faults(product, &[switch(&fault.kind)]).await?;
-            tokio::time::sleep(lasts).await;
-            world.sandbox.set_faults(product, &[]).await
-        }
+        _ => Ok(()),
     }
 }
 
@@ -77,44 +90,27 @@ fn mode(damage: Damage) -> Mode {
     }
 }
 
-async fn redis(world: &World, kind: RedisFault, lasts: Duration) -> anyhow::Result<()> {
+async fn redis(world: &World, kind: RedisFault, fault: &Fault) -> anyhow::Result<Vec<Violation>> {
     let mut redis = world.redis.lock().await;
     match kind {
-        RedisFault::Restart => {
-            redis.shut_down().await;
-            tokio::time::sleep(lasts).await;
-            redis.boot().await
+        RedisFault::Restart => redis.shut_down().await,
+        RedisFault::Kill => redis.kill(),
+        RedisFault::Freeze => redis.signal("STOP")?,
+        RedisFault::DropClients => redis.asked(&["CLIENT", "KILL", "TYPE", "normal"]).await?,
+        RedisFault::OutOfMemory => redis.asked(&["CONFIG", "SET", "maxmemory", TOO_LITTLE_MEMORY]).await?,
+        // Port 1 has no master: it keeps its data and waits.
+        RedisFault::ReadOnly => redis.asked(&["REPLICAOF", "127.0.0.1", "1"]).await?,
+        RedisFault::NoPermission => redis.asked(&["ACL", "SETUSER", "default", "-@write"]).await?,
+        RedisFault::TailLost => return lose_tail(&mut redis, fault.lasts).await.map(|()| Vec::new()),
+        RedisFault::Failover | RedisFault::FailoverByAddress => {
+            return fail_over(world, &mut redis, kind, fault.lasts)
+                .await
+                .map(|()| Vec::new());
         }
-        RedisFault::Kill => {
-            redis.kill();
-            tokio::time::sleep(lasts).await;
-            redis.boot().await
-        }
-        RedisFault::Freeze => {
-            redis.signal("STOP")?;
-            tokio::time::sleep(lasts).await;
-            redis.signal("CONT")
-        }
-        RedisFault::DropClients => redis.ask(&["CLIENT", "KILL", "TYPE", "normal"]).await.map(|_| ()),
-        RedisFault::OutOfMemory => {
-            redis.ask(&["CONFIG", "SET", "maxmemory", TOO_LITTLE_MEMORY]).await?;
-            tokio::time::sleep(lasts).await;
-            redis.ask(&["CONFIG", "SET", "maxmemory", "0"]).await.map(|_| ())
-        }
-        RedisFault::ReadOnly => {
-            // Port 1 has no master: it keeps its data and waits.
-            redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).await?;
-            tokio::time::sleep(lasts).await;
-            redis.ask(&["REPLICAOF", "NO", "ONE"]).await.map(|_| ())
-        }
-        RedisFault::NoPermission => {
-            redis.ask(&["ACL", "SETUSER", "default", "-@write"]).await?;
-            tokio::time::sleep(lasts).await;
-            redis.ask(&["ACL", "SETUSER", "default", "+@all"]).await.map(|_| ())
-        }
-        RedisFault::TailLost => lose_tail(&mut redis, lasts).await,
-        RedisFault::Failover | RedisFault::FailoverByAddress => fail_over(world, &mut redis, kind, lasts).await,
     }
+    let seen = last(world, fault).await;
+    redis.heal().await?;
+    Ok(seen)
 }
 
 /// Every worker that asks for the row is killed in the midst of it, and started again at once.
@@ -179,47 +175,38 @@ async fn fail_over(world: &World, redis: &mut Redis, kind: RedisFault, lasts: Du
     Ok(())
 }
 
-async fn sql(world: &World, kind: SqlFault, lasts: Duration) -> anyhow::Result<()> {
+async fn sql(world: &World, kind: SqlFault, fault: &Fault) -> anyhow::Result<Vec<Violation>> {
     let sql = world.sql.lock().await;
     match kind {
-        SqlFault::Locked => sql.lock_for(lasts).await,
-        SqlFault::ReadOnly => {
-            sql.set_read_only(true).await?;
-            tokio::time::sleep(lasts).await;
-            sql.set_read_only(false).await
-        }
-        SqlFault::Kill => {
-            let Some(server) = sql.server() else { return Ok(()) };
-            server.kill()?;
-            tokio::time::sleep(lasts).await;
-            server.boot()
-        }
-        SqlFault::Freeze => {
-            let Some(server) = sql.server() else { return Ok(()) };
-            server.freeze()?;
-            tokio::time::sleep(lasts).await;
-            server.thaw()
-        }
-        SqlFault::Full => {
-            world.fill_disk(sql.size()).await?;
-            tokio::time::sleep(lasts).await;
-            world.empty_disk().await
-        }
-        SqlFault::Restored => {
-            let Some(copy) = sql.back_up().await? else {
-                return Ok(());
-            };
-            tokio::time::sleep(lasts).await;
-            let mut places = Vec::new();
-            for number in 0..WORKERS {
-                let mut place = world.place(Program::Worker(number)).lock().await;
-                place.kill();
-                places.push(place);
-            }
-            sql.restore(&copy)?;
-            places.iter_mut().try_for_each(|place| place.revive())
-        }
+        SqlFault::Locked => return sql.lock_for(fault.lasts).await.map(|()| Vec::new()),
+        SqlFault::Restored => return restore(world, &sql, fault.lasts).await.map(|()| Vec::new()),
+        SqlFault::ReadOnly => sql.set_read_only(true).await?,
+        SqlFault::Full => world.fill_disk(sql.size()).await?,
+        SqlFault::Kill => sql.server().map_or(Ok(()), TestPostgres::kill)?,
+        SqlFault::Freeze => sql.server().map_or(Ok(()), TestPostgres::freeze)?,
     }
+    let seen = last(world, fault).await;
+    match kind {
+        SqlFault::Full => world.empty_disk().await?,
+        SqlFault::Kill => sql.server().map_or(Ok(()), TestPostgres::boot)?,
+        _ => sql.heal().await?,
+    }
+    Ok(seen)
+}
+
+async fn restore(world: &World, sql: &Sql, lasts: Duration) -> anyhow::Result<()> {
+    let Some(copy) = sql.back_up().await? else {
+        return Ok(());
+    };
+    tokio::time::sleep(lasts).await;
+    let mut places = Vec::new();
+    for number in 0..WORKERS {
+        let mut place = world.place(Program::Worker(number)).lock().await;
+        place.kill();
+        places.push(place);
+    }
+    sql.restore(&copy)?;
+    places.iter_mut().try_for_each(|place| place.revive())
 }
 
 /// The fault as the sandbox takes it: it meets the bridge's calls alone.

@@ -2,12 +2,14 @@
 
 mod faults;
 mod people;
+mod stalls;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 
+use crate::check::Violation;
 use crate::schedule::{Fact, Fault, Schedule};
 use crate::world::World;
 pub(crate) use people::{Deeds, People};
@@ -16,7 +18,7 @@ pub(crate) use people::{Deeds, People};
 const LONGEST_WAIT: Duration = Duration::from_secs(6);
 
 /// Plays it to its end; gives what people have done, and what went wrong beside the plan.
-pub(crate) async fn play(world: &World, schedule: &Schedule) -> anyhow::Result<(Deeds, Vec<String>)> {
+pub(crate) async fn play(world: &World, schedule: &Schedule) -> anyhow::Result<(Deeds, Vec<Violation>)> {
     let mut people = People::new(world);
     people.set_up().await.context("the world did not come to life")?;
     let done = watch::Sender::new(0);
@@ -56,14 +58,17 @@ async fn comes_true(world: &World, fault: &Fault, mut done: watch::Receiver<usiz
 }
 
 /// Waits for the faults to end, and meanwhile starts again whatever ends by itself.
-async fn watched(world: &World, faults: impl Future<Output = anyhow::Result<Vec<()>>>) -> anyhow::Result<Vec<String>> {
+async fn watched(
+    world: &World,
+    faults: impl Future<Output = anyhow::Result<Vec<Vec<Violation>>>>,
+) -> anyhow::Result<Vec<Violation>> {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let mut fallen = Vec::new();
     tokio::pin!(faults);
     loop {
         tokio::select! {
-            ended = &mut faults => return ended.map(|_| fallen),
-            _ = ticks.tick() => fallen.extend(world.fallen()?),
+            ended = &mut faults => return Ok(ended?.into_iter().flatten().chain(fallen).collect()),
+            _ = ticks.tick() => fallen.extend(world.fallen()?.into_iter().map(|seen| Violation::new("I0", seen))),
         }
     }
 }

@@ -18,7 +18,7 @@ const PERSON: u64 = 5;
 const ASSIGNMENT: u64 = 6;
 const STATUSES: [&str; 3] = ["Brouillon", "En cours", "Terminé"];
 /// How long the first pages may take, before anything is broken.
-const COMES_TO_LIFE_WITHIN: Duration = Duration::from_secs(40);
+const COMES_TO_LIFE_WITHIN: Duration = Duration::from_mins(2);
 
 /// What people have done and must find again.
 #[derive(Debug, Default)]

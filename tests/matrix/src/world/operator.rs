@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::program::program_path;
 
 /// How long a verb may take.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Types verbs.
 #[derive(Debug, Clone)]

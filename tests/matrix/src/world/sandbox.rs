@@ -49,7 +49,7 @@ impl Sandbox {
     pub(crate) fn new(doors: Doors) -> anyhow::Result<Self> {
         // It is there already if another world was before this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build()?;
         Ok(Self {
             http,
             doors,
