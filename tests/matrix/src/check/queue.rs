@@ -8,7 +8,7 @@ use crate::world::World;
 
 /// What `stats` counts, and what must be 0 when all is done.
 const EMPTY: [(&str, &str); 7] = [
-    ("/queue/active", "queued jobs"),
+    ("/queue/queued", "queued jobs"),
     ("/queue/running", "running jobs"),
     ("/queue/scheduled", "scheduled jobs"),
     ("/queue/ledger_backlog", "facts on the way"),

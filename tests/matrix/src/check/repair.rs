@@ -9,7 +9,7 @@ pub(super) async fn release_gates(world: &World) -> anyhow::Result<()> {
     let operator = world.operator.lock().await.clone();
     let gates = operator.asks(&["gates"]).await?;
     for gate in gates["gates"].as_array().or(gates.as_array()).into_iter().flatten() {
-        let Some(name) = gate["gate"].as_str().filter(|_| gate["state"] != "open") else {
+        let Some(name) = gate["gate"].as_str().filter(|_| gate["state"] != "flowing") else {
             continue;
         };
         let why = ["--why", "it is well again", "--by", "lea"];
