@@ -1,16 +1,17 @@
-//! CPU time and memory of a process, as the kernel counts them: the steadiest figures on a shared machine.
+//! CPU time and memory of a process, as the kernel counts them: the steadiest figures on a shared
+//! machine.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// What `/proc/<pid>/stat` counts in; fixed at 100 per second for user space on Linux.
+/// The unit of `/proc/<pid>/stat`: on Linux 100 per second for user space.
 const TICK: Duration = Duration::from_millis(10);
 
 /// User and system time that a process has used so far, its finished children included.
 pub(crate) fn used(pid: u32) -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the name in parentheses and may itself hold blanks: count from behind it.
+    // The second field is the name in parentheses, which may contain blanks: count from behind it.
     let (_, fields) = stat.rsplit_once(')').context("/proc/pid/stat is not as expected")?;
     let field = |index: usize| -> anyhow::Result<u32> {
         Ok(fields
@@ -22,7 +23,7 @@ pub(crate) fn used(pid: u32) -> anyhow::Result<Duration> {
     Ok(TICK * (field(11)? + field(12)? + field(13)? + field(14)?))
 }
 
-/// Time that the main thread of a process has run so far, to the nanosecond: for samples that are short.
+/// Time that the main thread of a process has run so far, to the nanosecond: for short samples.
 pub(crate) fn used_by_main_thread(pid: u32) -> anyhow::Result<Duration> {
     let ran = std::fs::read_to_string(format!("/proc/{pid}/schedstat"))?;
     let nanos = ran.split_whitespace().next().context("/proc/pid/schedstat is empty")?;

@@ -15,9 +15,9 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-/// As many jobs at once as the peers are measured with.
+/// The number of concurrent jobs.
 const CONCURRENCY: usize = 64;
-/// Accepts under way at once while filling; they share round trips.
+/// The number of concurrent accepts while filling; they share round trips.
 const FILLERS: usize = 256;
 
 /// The sync queue of a Redis.
@@ -60,7 +60,7 @@ pub(crate) async fn accept(queue: &Queue, row: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Forgets the ledger: no store takes it here, and it is not what is measured.
+/// Empties the ledger: no store reads it here, and it is not measured.
 pub(crate) async fn forget_ledger(queue: &Queue) -> anyhow::Result<()> {
     while let Some(last) = queue.read_ledger(None, 10_000).await?.last() {
         queue.trim_ledger(&last.id).await?;
@@ -68,7 +68,7 @@ pub(crate) async fn forget_ledger(queue: &Queue) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Settles jobs until `limit` of them are done; each start is sent to `started`.
+/// Settles jobs until `limit` of them are done. Sends the moment of each start to `started`.
 pub(crate) async fn work(
     queue: &Queue,
     limit: u64,
@@ -104,7 +104,7 @@ struct Progress {
 }
 
 async fn settle(job: Leased, progress: Data<Arc<Progress>>) {
-    // Nobody may be listening: a run that only counts needs no starts.
+    // The receiver may be gone: a run that only counts needs no starts.
     let _ = progress.started.send(std::time::Instant::now());
     let settlement = Settlement {
         verdict: Verdict::Done(Outcome::NoChange),

@@ -1,6 +1,7 @@
-//! A closed-loop load: 64 keep-alive connections, each sends its next signed delivery when the last one is answered.
+//! A closed-loop load: 64 keep-alive connections. Each sends its next signed delivery when the last
+//! one is answered.
 //!
-//! It speaks just enough HTTP/1.1 by hand, because the generator shares the two cores with what it measures.
+//! It writes HTTP/1.1 by hand, because the generator shares the two cores with what it measures.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,15 +15,17 @@ use tokio::net::TcpStream;
 /// The secret that the load signs with.
 pub(crate) const SECRET: &str = "a-secret-that-only-the-bench-uses";
 const CONNECTIONS: u64 = 64;
+/// The linked client of every row.
+const CLIENT: &str = r#"{"id": 1, "value": "Soci\u00e9t\u00e9 G\u00e9n\u00e9rale", "order": "1.00000000000000000000"}"#;
 
-/// What a load saw.
+/// The answers to a load.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// Answers in all.
+    /// The number of answers.
     pub(crate) answers: u64,
-    /// From the first request to the last answer.
+    /// The time from the first request to the last answer.
     pub(crate) elapsed: Duration,
-    /// Sorted latencies.
+    /// The latencies, sorted.
     latencies: Vec<Duration>,
 }
 
@@ -46,7 +49,8 @@ impl Seen {
     }
 }
 
-/// Sends deliveries to `path` for `duration`; `round` keeps the event ids of different runs apart. One in ten is a duplicate.
+/// Sends deliveries to `path` for `duration`; one in ten is a duplicate. `round` keeps the event
+/// ids of different runs apart.
 pub(crate) async fn run(address: SocketAddr, path: &str, duration: Duration, round: u64) -> anyhow::Result<Seen> {
     let began = Instant::now();
     let connections = (0..CONNECTIONS).map(|connection| {
@@ -74,16 +78,7 @@ async fn drive(address: SocketAddr, path: &str, until: Instant, id: u64) -> anyh
     let mut request = Vec::with_capacity(4096);
     for number in 0_u64.. {
         let body = delivery(id, if number % 10 == 9 { number - 1 } else { number });
-        let mut mac = mac.clone();
-        mac.update(body.as_bytes());
-        let signature = hex::encode(mac.finalize().into_bytes());
-        request.clear();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-Baserow-Signature: {signature}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        request.extend_from_slice(head.as_bytes());
-        request.extend_from_slice(body.as_bytes());
+        write_request(&mut request, path, mac.clone(), &body);
         let sent = Instant::now();
         if sent >= until {
             break;
@@ -93,6 +88,19 @@ async fn drive(address: SocketAddr, path: &str, until: Instant, id: u64) -> anyh
         latencies.push(sent.elapsed());
     }
     Ok(latencies)
+}
+
+fn write_request(request: &mut Vec<u8>, path: &str, mut mac: Hmac<Sha256>, body: &str) {
+    mac.update(body.as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
+         X-Baserow-Signature: {signature}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    request.clear();
+    request.extend_from_slice(head.as_bytes());
+    request.extend_from_slice(body.as_bytes());
 }
 
 /// Reads one answer with a Content-Length; anything but 200 ends the run.
@@ -130,16 +138,21 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Re
 /// A delivery of about 1.5 KB, as Baserow sends them, for a row of its own.
 fn delivery(connection: u64, number: u64) -> String {
     let row = (connection << 24 | number) + 1;
+    let item = |name: &str| item(row, name);
     format!(
-        r#"{{"table_id": 2, "database_id": 1, "workspace_id": 1, "webhook_id": 1, "event_id": "{connection:08x}-0000-4000-8000-{number:012x}", "event_type": "rows.updated", "items": [{item}], "old_items": [{old}]}}"#,
-        item = item(row, "Refonte du site"),
-        old = item(row, "Refonte"),
+        "{{\"table_id\": 2, \"database_id\": 1, \"workspace_id\": 1, \"webhook_id\": 1, \
+         \"event_id\": \"{connection:08x}-0000-4000-8000-{number:012x}\", \"event_type\": \"rows.updated\", \
+         \"items\": [{}], \"old_items\": [{}]}}",
+        item("Refonte du site"),
+        item("Refonte"),
     )
 }
 
 fn item(row: u64, name: &str) -> String {
+    let text = "Un texte comme on en trouve dans les lignes, avec quelques mots de plus. ".repeat(5);
     format!(
-        r#"{{"id": {row}, "order": "{row}.00000000000000000000", "Nom": "{name}", "Statut": {{"id": 2, "value": "En cours", "color": "blue"}}, "Client": [{{"id": 1, "value": "Soci\u00e9t\u00e9 G\u00e9n\u00e9rale", "order": "1.00000000000000000000"}}], "Description": "{text}", "docmost_page_id": null, "docmost_url": ""}}"#,
-        text = "Un texte comme on en trouve dans les lignes, avec quelques mots de plus. ".repeat(5),
+        "{{\"id\": {row}, \"order\": \"{row}.00000000000000000000\", \"Nom\": \"{name}\", \
+         \"Statut\": {{\"id\": 2, \"value\": \"En cours\", \"color\": \"blue\"}}, \"Client\": [{CLIENT}], \
+         \"Description\": \"{text}\", \"docmost_page_id\": null, \"docmost_url\": \"\"}}"
     )
 }

@@ -1,4 +1,4 @@
-//! `make bench`: what the product costs, against the limits of the same machine in the same run.
+//! `make bench`: the cost of the product, against the limits of the same machine in the same run.
 
 mod accept;
 mod backlog;

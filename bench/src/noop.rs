@@ -1,4 +1,5 @@
-//! The limit for the ingress: an actix-web handler that checks the same signature and stores nothing.
+//! The limit for the ingress: an actix-web handler that checks the same signature and stores
+//! nothing.
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use hmac::{Hmac, KeyInit as _, Mac as _};

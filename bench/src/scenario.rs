@@ -1,4 +1,4 @@
-//! What can be measured, and what the measured processes are told.
+//! The scenarios, and the commands that start the measured processes.
 
 use clap::{Parser, Subcommand};
 
@@ -13,42 +13,42 @@ pub(crate) struct Options {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Scenario {
-    /// Accepts through HTTP, against a no-op handler.
+    /// Accepts through HTTP, with appendfsync everysec and always, against a no-op handler.
     Accept {
-        /// How long each of the runs takes.
+        /// The duration of each run, in seconds.
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
-    /// Jobs without work, drained by one worker process.
+    /// Drains jobs without work with one worker process.
     Drain,
-    /// From the accepted event to the start of its job, by an idle worker.
+    /// The time from the accepted event to the start of its job, by an idle worker.
     Pickup,
-    /// The cost of each operation with 1 k, 100 k, 1 M and 1.3 M waiting jobs.
+    /// The cost of each operation with 1 k, 100 k, 1 M, 1.1 M and 1.4 M waiting jobs.
     Backlog,
     /// The no-op handler itself; started by `accept`.
     #[command(hide = true)]
     NoopServer {
-        /// Where to listen.
+        /// The port to listen on.
         #[arg(long)]
         port: u16,
     },
     /// The worker without work; started by `drain`, `pickup` and `backlog`.
     #[command(hide = true)]
     NoopWorker {
-        /// The queue's Redis.
+        /// The URL of the queue's Redis.
         #[arg(long)]
         redis: String,
-        /// Ends after so many jobs.
+        /// The number of jobs after which it ends.
         #[arg(long)]
         jobs: u64,
     },
 }
 
 impl Scenario {
-    /// Everything that is measured without being asked for by name.
+    /// The scenarios that run without being named.
     pub(crate) const ALL: [Self; 4] = [Self::Accept { seconds: 5 }, Self::Drain, Self::Pickup, Self::Backlog];
 
-    /// Measures it, or is the measured process.
+    /// Runs the scenario, or the measured process.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Scenario::Accept { seconds } => accept::bench(seconds).await,

@@ -1,16 +1,16 @@
-//! A process that is measured, apart from the generator.
+//! The measured processes, apart from the load generator.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
-use test_support::TestRedis;
+use test_support::{Fsync, TestRedis};
 
 /// A running process; killed when dropped.
 pub(crate) struct Server(Child);
 
 impl Server {
-    /// Starts a program with exactly these variables.
+    /// Starts a program with exactly these environment variables.
     pub(crate) fn start(program: &Path, arguments: &[&str], environment: &[(&str, String)]) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
         command
@@ -23,7 +23,7 @@ impl Server {
             .with_context(|| format!("{} could not be started", program.display()))
     }
 
-    /// A worker process that settles this many jobs and ends.
+    /// A worker process that settles this number of jobs, then ends.
     pub(crate) fn noop_worker(redis: &TestRedis, jobs: u64) -> anyhow::Result<Self> {
         let arguments = ["noop-worker", "--redis", &redis.url(), "--jobs", &jobs.to_string()];
         Self::start(&std::env::current_exe()?, &arguments, &[])
@@ -33,7 +33,6 @@ impl Server {
         self.0.id()
     }
 
-    /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> anyhow::Result<bool> {
         Ok(self.0.try_wait()?.is_some())
     }
@@ -46,9 +45,9 @@ impl Drop for Server {
     }
 }
 
-/// A Redis that never rewrites its append-only file by itself: a rewrite in the middle of a run would be measured too.
-pub(crate) fn quiet_redis() -> anyhow::Result<TestRedis> {
-    let redis = TestRedis::start()?;
+/// A Redis without automatic rewrites of its append-only file, which would distort a run.
+pub(crate) fn quiet_redis(fsync: Fsync) -> anyhow::Result<TestRedis> {
+    let redis = TestRedis::start_with(fsync)?;
     let mut connection = redis::Client::open(redis.url())?.get_connection()?;
     redis::cmd("CONFIG")
         .arg(&["SET", "auto-aof-rewrite-percentage", "0"])

@@ -17,7 +17,7 @@ pub use errors::ErrorLog;
 pub use pgbouncer::TestPgBouncer;
 pub use port::{free_port, free_ports};
 pub use postgres::TestPostgres;
-pub use redis_server::TestRedis;
+pub use redis_server::{Fsync, TestRedis};
 pub use signal::signal;
 
 /// The longest that a test waits for a fact before it fails: what takes two seconds takes many more on a machine that does other things too.

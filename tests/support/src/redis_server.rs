@@ -11,21 +11,48 @@ use tempfile::TempDir;
 
 use crate::{PATIENCE, find_program, free_port, signal};
 
+/// When Redis writes its append-only file to the disk (`appendfsync`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fsync {
+    /// Once per second: a power cut loses what was written since.
+    #[default]
+    Everysec,
+    /// Before each answer.
+    Always,
+}
+
+impl Fsync {
+    /// The value of `appendfsync`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        }
+    }
+}
+
 /// A running `redis-server` (append-only file on, `noeviction`), killed and removed when dropped.
 #[derive(Debug)]
 pub struct TestRedis {
     child: Option<Child>,
     folder: TempDir,
     port: u16,
+    fsync: Fsync,
 }
 
 impl TestRedis {
-    /// Starts one on a free port and waits until it answers.
+    /// Starts one with `appendfsync everysec` on a free port, and waits until it answers.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(Fsync::default())
+    }
+
+    /// Starts one with this `appendfsync` on a free port, and waits until it answers.
+    pub fn start_with(fsync: Fsync) -> anyhow::Result<Self> {
         let mut server = Self {
             child: None,
             folder: tempfile::tempdir()?,
             port: free_port()?,
+            fsync,
         };
         server.boot()?;
         Ok(server)
@@ -75,7 +102,13 @@ impl TestRedis {
                 "--appendonly",
                 "yes",
             ])
-            .args(["--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--dir"])
+            .args([
+                "--appendfsync",
+                self.fsync.word(),
+                "--maxmemory-policy",
+                "noeviction",
+                "--dir",
+            ])
             .arg(self.folder.path())
             .stdin(Stdio::null())
             .stdout(File::create(self.log())?)

@@ -1,6 +1,6 @@
-//! The servers that all other tests stand on.
+//! The servers that all other tests use.
 
-use test_support::{TestPostgres, TestRedis};
+use test_support::{Fsync, TestPostgres, TestRedis};
 
 #[test]
 fn a_test_redis_keeps_its_data_over_a_kill() {
@@ -20,4 +20,16 @@ fn a_test_redis_keeps_its_data_over_a_kill() {
 fn a_test_postgres_starts_and_stops() {
     let server = TestPostgres::start().unwrap();
     assert!(server.url().starts_with("postgres://"));
+}
+
+#[test]
+fn a_test_redis_syncs_as_asked() {
+    let server = TestRedis::start_with(Fsync::Always).unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let setting: Vec<String> = redis::cmd("CONFIG")
+        .arg(&["GET", "appendfsync"])
+        .query(&mut connection)
+        .unwrap();
+    assert_eq!(setting, ["appendfsync", "always"]);
 }
