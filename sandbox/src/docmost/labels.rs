@@ -5,11 +5,15 @@ use serde_json::{Value, json};
 use super::body::Check;
 use super::envelope::{Answer, Problem, Reply};
 use super::paging::{Order, Paging, Row};
-use super::state::{Call, Label, Moment, Role, World, new_id};
+use super::state::{Call, Label, Moment, Page, Role, World, new_id};
 
 const BY_NAME: Order = Order {
     field: "name",
     descending: false,
+};
+const BY_UPDATE: Order = Order {
+    field: "updatedAt",
+    descending: true,
 };
 
 /// `pages/labels/add`: adds labels to a page; idempotent. A trashed page is not found.
@@ -118,34 +122,26 @@ pub(super) fn pages(world: &mut World, call: &Call) -> Answer {
     }
     let named = name.and_then(|name| world.labels.values().find(|label| label.name == name));
     let label = id.or_else(|| named.map(|label| label.id.clone())).unwrap_or_default();
-    let rows = world.pages.values().filter_map(|page| {
-        let owner = world.spaces.get(&page.space)?;
-        let wanted = page.labels.contains(&label)
-            && page.deleted.is_none()
-            && owner.members.contains_key(&call.user)
-            && space.as_ref().is_none_or(|space| *space == page.space);
-        wanted.then(|| {
-            let mut item = json!({
-                "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon, "spaceId": page.space,
-                "createdAt": page.created.shown(), "updatedAt": page.updated.shown(),
-                "space": world.space_brief(&page.space), "creator": world.person(&page.creator),
-                "labels": page.labels.iter().filter_map(|id| world.labels.get(id))
-                    .map(|label| json!({"id": label.id, "name": label.name})).collect::<Value>(),
-            });
-            item["space"]["logo"] = Value::Null;
-            Row {
-                sort: page.updated.sortable(),
-                shown: page.updated.shown(),
-                id: page.id.clone(),
-                item,
-            }
-        })
+    let pages = world.pages.values().filter(|page| {
+        page.labels.contains(&label)
+            && world.shows(&call.user, page)
+            && space.as_ref().is_none_or(|space| *space == page.space)
     });
-    let order = Order {
-        field: "updatedAt",
-        descending: true,
-    };
-    Ok(Reply::data(paging.page(rows.collect(), order)?))
+    let rows = pages.map(|page| Row::at(page.updated, page.id.clone(), labelled(world, page)));
+    Ok(Reply::data(paging.page(rows.collect(), BY_UPDATE)?))
+}
+
+fn labelled(world: &World, page: &Page) -> Value {
+    let labels = page.labels.iter().filter_map(|id| world.labels.get(id));
+    let labels = labels.map(|label| json!({"id": label.id, "name": label.name}));
+    let mut item = json!({
+        "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon, "spaceId": page.space,
+        "createdAt": page.created.shown(), "updatedAt": page.updated.shown(),
+        "space": world.space_brief(&page.space), "creator": world.person(&page.creator),
+        "labels": labels.collect::<Value>(),
+    });
+    item["space"]["logo"] = Value::Null;
+    item
 }
 
 fn live_page(world: &mut World, call: &Call, id: &str, least: Role) -> Result<String, Problem> {

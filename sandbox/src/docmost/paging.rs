@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Check;
 use super::envelope::Problem;
+use super::state::Moment;
 
 /// Which part of a list is wanted.
 #[derive(Debug)]
@@ -32,13 +33,23 @@ pub(super) struct Order {
 /// One row of a list: its sort key, that key as a cursor shows it, its id, and its JSON.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) sort: String,
-    pub(super) shown: String,
-    pub(super) id: String,
-    pub(super) item: Value,
+    sort: String,
+    shown: String,
+    id: String,
+    item: Value,
 }
 
 impl Row {
+    /// A row in the order of a time. Its cursor shows milliseconds only.
+    pub(super) fn at(moment: Moment, id: String, item: Value) -> Self {
+        Self {
+            sort: moment.sortable(),
+            shown: moment.shown(),
+            id,
+            item,
+        }
+    }
+
     /// A row whose cursor shows its whole sort key.
     pub(super) fn new(sort: String, id: String, item: Value) -> Self {
         Self {

@@ -91,40 +91,42 @@ pub(super) async fn answer(request: HttpRequest, bytes: Bytes, docmost: Data<Doc
 fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, allowance: &mut Option<Allowance>) -> Answer {
     let path = request.path().trim_end_matches('/');
     if request.method() == Method::GET {
-        let page = !path.starts_with("/api");
-        let answer = if page { Some(Ok(index())) } else { health::route(path) };
-        return answer.unwrap_or_else(|| Err(unknown(request)));
+        return get(path).unwrap_or_else(|| Err(unknown(request)));
     }
-    let route = Some(request.method())
-        .filter(|method| **method == Method::POST)
-        .and_then(|_| route(path));
+    let route = route(path).filter(|_| request.method() == Method::POST);
     let route = route.ok_or_else(|| unknown(request))?;
-    let content_type = header(request.headers(), CONTENT_TYPE);
-    let fields = body::parse(content_type, bytes)?;
+    let fields = body::parse(header(request.headers(), CONTENT_TYPE), bytes)?;
     let mut world = docmost.world();
     if path == LOGIN {
-        *allowance = Some(
-            world
-                .logins
-                .entry(client(request))
-                .or_default()
-                .count(clock::now_ms())?,
-        );
+        let throttle = world.logins.entry(client(request)).or_default();
+        *allowance = Some(throttle.count(clock::now_ms())?);
     }
     match route {
         Route::Open(route) => route(&mut world, &fields),
         Route::Closed(route) => {
-            let (user, session) = world.authenticate(&token(request).ok_or_else(Problem::unauthorized)?)?;
-            let lose_content = request.extensions().contains::<LoseContent>();
-            let call = Call {
-                user,
-                session,
-                fields,
-                lose_content,
-            };
+            let call = call(&world, request, fields)?;
             route(&mut world, &call)
         }
     }
+}
+
+fn get(path: &str) -> Option<Answer> {
+    if path.starts_with("/api") {
+        health::route(path)
+    } else {
+        Some(Ok(index()))
+    }
+}
+
+/// A call of the user whose token the request carries.
+fn call(world: &World, request: &HttpRequest, fields: Map<String, Value>) -> Result<Call, Problem> {
+    let (user, session) = world.authenticate(&token(request).ok_or_else(Problem::unauthorized)?)?;
+    Ok(Call {
+        user,
+        session,
+        fields,
+        lose_content: request.extensions().contains::<LoseContent>(),
+    })
 }
 
 /// The web application: the real server's answer to every path outside the API, known or not.
@@ -156,12 +158,12 @@ fn token(request: &HttpRequest) -> Option<String> {
 
 /// The address that logins are counted for: the first in `X-Forwarded-For`, or else the peer's.
 fn client(request: &HttpRequest) -> String {
-    let told = request
+    let forwarded = request
         .headers()
         .get("x-forwarded-for")
-        .and_then(|told| told.to_str().ok());
-    let first = told
-        .and_then(|told| told.split(',').next())
+        .and_then(|addresses| addresses.to_str().ok());
+    let first = forwarded
+        .and_then(|addresses| addresses.split(',').next())
         .map(|first| first.trim().to_owned());
     first.unwrap_or_else(|| {
         request

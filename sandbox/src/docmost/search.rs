@@ -46,7 +46,7 @@ pub(super) fn search(world: &mut World, call: &Call) -> Answer {
         return Err(Problem::internal());
     }
     let wanted = words(&query);
-    let pages = world.pages.values().filter(|page| is_visible(world, call, page));
+    let pages = world.pages.values().filter(|page| world.shows(&call.user, page));
     let pages = pages.filter(|page| space.as_ref().is_none_or(|space| *space == page.space));
     let pages = pages.filter(|page| creator.as_ref().is_none_or(|creator| *creator == page.creator));
     let mut hits: Vec<(f64, &Page)> = pages.filter_map(|page| Some((rank(page, &wanted)?, page))).collect();
@@ -55,11 +55,6 @@ pub(super) fn search(world: &mut World, call: &Call) -> Answer {
     let hits = hits.take(usize::try_from(limit).unwrap_or(usize::MAX));
     let items: Vec<Value> = hits.map(|(rank, page)| hit(world, page, rank, &wanted)).collect();
     Ok(Reply::data(json!({"items": items})))
-}
-
-fn is_visible(world: &World, call: &Call, page: &Page) -> bool {
-    let space = world.spaces.get(&page.space);
-    page.deleted.is_none() && space.is_some_and(|space| space.members.contains_key(&call.user))
 }
 
 /// Whether the query breaks the parser. The real server's breaks on some punctuation; this one on

@@ -47,12 +47,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Answer {
         item["space"] = world.space_brief(&page.space);
         item["space"]["userRole"] = json!(role.word());
         item["creator"] = world.person(&share.creator);
-        Some(Row {
-            sort: share.created.sortable(),
-            shown: share.created.shown(),
-            id: share.id.clone(),
-            item,
-        })
+        Some(Row::at(share.created, share.id.clone(), item))
     });
     let order = Order {
         field: "updatedAt",

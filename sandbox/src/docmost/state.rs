@@ -237,6 +237,13 @@ impl World {
         family
     }
 
+    /// Whether lists show a page to a user: it is not in the trash, and the user is a member of its
+    /// space.
+    pub(super) fn shows(&self, user: &str, page: &Page) -> bool {
+        let space = self.spaces.get(&page.space);
+        page.deleted.is_none() && space.is_some_and(|space| space.members.contains_key(user))
+    }
+
     /// Whether a page has children outside the trash.
     pub(super) fn has_children(&self, id: &str) -> bool {
         let mut pages = self.pages.values();

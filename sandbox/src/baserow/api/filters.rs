@@ -3,6 +3,8 @@
 //! The trap that is kept: a filter on a field that does not exist is ignored, and the list shows
 //! everything.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use super::super::schema::Kind;
@@ -161,45 +163,54 @@ impl Filters {
 
 impl Filter {
     fn holds(&self, row: &Snapshot) -> bool {
-        let shown = row
-            .values
-            .iter()
-            .find(|(field, _)| *field == self.field)
-            .map(|(_, value)| value);
-        let shown = shown.unwrap_or(&Value::Null);
-        let text = bare(shown);
+        let shown = row.values.iter().find(|(field, _)| *field == self.field);
+        let shown = shown.map_or(&Value::Null, |(_, value)| value);
         let wanted = self.value.as_str();
         // Without a value only the tests for emptiness have a meaning; otherwise Baserow shows
         // every row.
         if wanted.is_empty() && !matches!(self.test, Test::Empty | Test::NotEmpty) {
             return true;
         }
-        let has_link = || {
-            shown
-                .as_array()
-                .is_some_and(|links| links.iter().any(|link| bare(&link["id"]) == wanted))
-        };
-        let contains = || text.to_lowercase().contains(&wanted.to_lowercase());
-        let is_choice = || shown.get("id").is_some_and(|id| bare(id) == wanted);
-        let difference = || units_of(shown, 2).cmp(&units_of(&Value::from(wanted), 2));
-        let is_number = || shown.is_string() && wanted.parse::<f64>().is_ok() && text.parse::<f64>().is_ok();
-        let equal = || text == wanted || (is_number() && difference().is_eq());
         match self.test {
-            Test::Equal => equal(),
-            Test::NotEqual => !equal(),
-            Test::Contains => contains(),
-            Test::ContainsNot => !contains(),
-            Test::Empty => text.is_empty(),
-            Test::NotEmpty => !text.is_empty(),
-            Test::HigherThan => is_number() && difference().is_gt(),
-            Test::LowerThan => is_number() && difference().is_lt(),
-            Test::HasLink => has_link(),
-            Test::HasNoLink => !has_link(),
-            Test::IsChoice => is_choice(),
-            Test::IsNoChoice => !is_choice(),
-            Test::Is => text == wanted || (wanted == "1") == (text == "true"),
+            Test::Equal => equal(shown, wanted),
+            Test::NotEqual => !equal(shown, wanted),
+            Test::Contains => contains(shown, wanted),
+            Test::ContainsNot => !contains(shown, wanted),
+            Test::Empty => bare(shown).is_empty(),
+            Test::NotEmpty => !bare(shown).is_empty(),
+            Test::HigherThan => difference(shown, wanted).is_some_and(Ordering::is_gt),
+            Test::LowerThan => difference(shown, wanted).is_some_and(Ordering::is_lt),
+            Test::HasLink => has_link(shown, wanted),
+            Test::HasNoLink => !has_link(shown, wanted),
+            Test::IsChoice => is_choice(shown, wanted),
+            Test::IsNoChoice => !is_choice(shown, wanted),
+            Test::Is => bare(shown) == wanted || (wanted == "1") == (bare(shown) == "true"),
         }
     }
+}
+
+fn equal(shown: &Value, wanted: &str) -> bool {
+    bare(shown) == wanted || difference(shown, wanted).is_some_and(Ordering::is_eq)
+}
+
+fn contains(shown: &Value, wanted: &str) -> bool {
+    bare(shown).to_lowercase().contains(&wanted.to_lowercase())
+}
+
+/// How a number compares with the wanted one; none if one of them is not a number.
+fn difference(shown: &Value, wanted: &str) -> Option<Ordering> {
+    let text = shown.as_str()?;
+    let are_numbers = text.parse::<f64>().is_ok() && wanted.parse::<f64>().is_ok();
+    are_numbers.then(|| units_of(shown, 2).cmp(&units_of(&Value::from(wanted), 2)))
+}
+
+fn has_link(shown: &Value, wanted: &str) -> bool {
+    let links = shown.as_array().into_iter().flatten();
+    links.into_iter().any(|link| bare(&link["id"]) == wanted)
+}
+
+fn is_choice(shown: &Value, wanted: &str) -> bool {
+    shown.get("id").is_some_and(|id| bare(id) == wanted)
 }
 
 /// The text by which a value is searched and compared.

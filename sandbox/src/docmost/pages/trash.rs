@@ -86,12 +86,7 @@ pub(in super::super) fn list(world: &mut World, call: &Call) -> Answer {
             item["content"] = page.shown(Format::Json);
             item["space"] = world.space_brief(&page.space);
             item["deletedBy"] = world.person(by);
-            Some(Row {
-                sort: at.sortable(),
-                shown: at.shown(),
-                id: page.id.clone(),
-                item,
-            })
+            Some(Row::at(*at, page.id.clone(), item))
         });
     Ok(Reply::data(paging.page(rows.collect(), BY_DELETION)?))
 }

@@ -142,12 +142,7 @@ fn latest(world: &mut World, call: &Call, creator: Option<&str>) -> Answer {
         wanted.then(|| {
             let mut item = world.brief(page);
             item["space"] = world.space_brief(&page.space);
-            Row {
-                sort: page.updated.sortable(),
-                shown: page.updated.shown(),
-                id: page.id.clone(),
-                item,
-            }
+            Row::at(page.updated, page.id.clone(), item)
         })
     });
     Ok(Reply::data(paging.page(rows.collect(), BY_UPDATE)?))
