@@ -10,6 +10,7 @@ use passerelle_queue::{Queue, QueueName, Redis};
 use secrecy::SecretString;
 use test_support::{TestRedis, free_port};
 
+use crate::earlier_build;
 use crate::leftovers::Expected;
 use crate::people::{self, People};
 use crate::system::SECRET;
@@ -33,6 +34,7 @@ pub struct SystemBuilder {
     has_mail: bool,
     has_slack: bool,
     environment: BTreeMap<String, String>,
+    earlier_build: Option<PathBuf>,
 }
 
 impl Default for SystemBuilder {
@@ -49,6 +51,7 @@ impl Default for SystemBuilder {
             has_mail: false,
             has_slack: false,
             environment: BTreeMap::new(),
+            earlier_build: None,
         }
     }
 }
@@ -131,6 +134,15 @@ impl SystemBuilder {
         self
     }
 
+    /// On what another build left behind: a folder with `queue.aof` (commands for Redis) and `store.sql` (a SQLite dump).
+    #[must_use]
+    pub fn taking_over(self, folder: &Path) -> Self {
+        Self {
+            earlier_build: Some(folder.to_owned()),
+            ..self
+        }
+    }
+
     /// Starts Redis, the sandbox, the ingress and the workers, in this order, and waits until each is ready.
     pub async fn start(self) -> anyhow::Result<System> {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -146,6 +158,10 @@ impl SystemBuilder {
             slack: free_port()?,
         };
         let environment = self.environment(&redis, &ports, folder.path())?;
+        if let Some(left) = &self.earlier_build {
+            earlier_build::load_queue(&left.join("queue.aof"), &redis.url()).await?;
+            earlier_build::load_store(&left.join("store.sql"), &environment["DATABASE_URL"]).await?;
+        }
 
         let baserow_url = format!("http://127.0.0.1:{}", ports.baserow);
         let docmost_url = format!("http://127.0.0.1:{}", ports.docmost);

@@ -13,6 +13,7 @@
 pub mod baserow;
 pub mod builder;
 pub mod docmost;
+mod earlier_build;
 mod leftovers;
 pub mod people;
 pub mod process;
