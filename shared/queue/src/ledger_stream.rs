@@ -13,6 +13,7 @@ use crate::{Queue, QueueError};
 use passerelle_model::event::{NewEvent, split_prefixed};
 use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
 use passerelle_model::seq::Seq;
+use passerelle_model::time::Timestamp;
 
 /// No group is larger than this: a delivery with a body of 64 MiB that travels alone. One that says so is damaged.
 const LARGEST_GROUP: usize = 65 << 20;
@@ -59,6 +60,12 @@ impl Queue {
         let mut command = redis::cmd("EVAL");
         command.arg(NEWEST_ID).arg(1).arg(&self.inner.keys.ledger).arg(id);
         self.inner.redis.query(&command).await
+    }
+
+    /// What time it is by the clock of Redis, which stamps every ledger entry.
+    pub async fn clock(&self) -> Result<Timestamp, QueueError> {
+        let (seconds, micros): (i64, i64) = self.inner.redis.query(&redis::cmd("TIME")).await?;
+        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
     }
 
     /// Forgets ledger entries up to and with a stream id: the store has them.

@@ -163,3 +163,17 @@ async fn what_is_older_than_wanted_is_removed_by_the_writer_while_it_goes_on_wri
     assert!(is_there("past-451").await);
     world.adds_up().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_redis_that_takes_no_more_writes_is_drained_into_the_store() {
+    let world = World::start(Database::sqlite()).await.unwrap();
+    world.accept(20).await.unwrap();
+    world.limit_memory("1").await.unwrap();
+    assert!(world.accept(1).await.is_err(), "Redis is full");
+    let writer = world.writer("writer").unwrap();
+    world.is_written(20).await;
+    assert_eq!(world.holder().await.unwrap(), None, "no lease could be written");
+    world.limit_memory("0").await.unwrap();
+    writer.stop().await.unwrap();
+    world.adds_up().await.unwrap();
+}

@@ -91,6 +91,14 @@ impl World {
         })
     }
 
+    /// Sets how much memory Redis may use, in bytes; 0: any amount.
+    pub(crate) async fn limit_memory(&self, bytes: &str) -> anyhow::Result<()> {
+        let mut connection = self.redis.connection().await?;
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("maxmemory").arg(bytes);
+        Ok(command.exec_async(&mut connection).await?)
+    }
+
     /// Who holds the lease.
     pub(crate) async fn holder(&self) -> anyhow::Result<Option<String>> {
         let mut connection = self.redis.connection().await?;

@@ -7,6 +7,7 @@ mod crash;
 mod laws;
 mod linked_rows;
 mod notices;
+mod one_notice;
 mod one_page;
 mod orphans;
 mod probe;

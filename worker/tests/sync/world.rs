@@ -99,6 +99,11 @@ impl World {
         context(&self.bridge_file, &self.redis, self.folder.path(), products).await
     }
 
+    /// Where its store is.
+    pub(crate) fn store_url(&self) -> String {
+        format!("sqlite://{}", self.folder.path().join("ledger.sqlite").display())
+    }
+
     /// The gates, as a process sees them that is none of ours.
     pub(crate) fn other_gates(&self) -> anyhow::Result<Gates> {
         let reader = [("REDIS_URL", self.redis.url())];

@@ -18,7 +18,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::QueueError;
 use passerelle_model::config::RedisSettings;
-use passerelle_model::time::Timestamp;
 
 /// Longest wait for a connection. On a network where this is too short nothing else would work either.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -166,12 +165,6 @@ impl Redis {
             let error = "a key that had just been written was not there";
             Err(QueueError::Protocol(error.to_owned()))
         }
-    }
-
-    /// What time it is by the clock of Redis, which stamps every ledger entry.
-    pub async fn clock(&self) -> Result<Timestamp, QueueError> {
-        let (seconds, micros): (i64, i64) = self.query(&redis::cmd("TIME")).await?;
-        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
     }
 
     /// What an operator should know about this server's settings.

@@ -37,7 +37,6 @@ const LAST_PASS: Duration = Duration::from_secs(5);
 pub struct LedgerWriter {
     queue: Queue,
     store: Store,
-    redis: Redis,
     lease: Lease,
     retention: Retention,
 }
@@ -48,8 +47,7 @@ impl LedgerWriter {
         Self {
             queue,
             store,
-            lease: Lease::new(redis.clone(), name),
-            redis,
+            lease: Lease::new(redis, name),
             retention: Retention::default(),
         }
     }
@@ -133,7 +131,7 @@ impl LedgerWriter {
             Found::Little | Found::Nothing => {}
             Found::Much | Found::NotOurTurn => return false,
         }
-        match timeout(LONGEST_STEP, retirement.step(&self.store, &self.redis)).await {
+        match timeout(LONGEST_STEP, retirement.step(&self.store, &self.queue)).await {
             Ok(Ok(has_more)) => has_more,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "old events could not be removed now");

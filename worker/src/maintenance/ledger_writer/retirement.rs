@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{QueueError, Redis};
+use passerelle_queue::{Queue, QueueError};
 use passerelle_store::{Store, StoreError};
 
 /// From the end of one walk over the old part of the ledger to the beginning of the next.
@@ -60,7 +60,7 @@ impl Retirement {
     }
 
     /// One small transaction of the walk, if one is due. Returns whether there is more to do.
-    pub(super) async fn step(&mut self, store: &Store, redis: &Redis) -> Result<bool, RetirementError> {
+    pub(super) async fn step(&mut self, store: &Store, queue: &Queue) -> Result<bool, RetirementError> {
         let Some(keep) = self.retention.keep else {
             return Ok(false);
         };
@@ -69,7 +69,7 @@ impl Retirement {
             Some(walk) => walk,
             None if self.ended.is_some_and(|ended| now.since(ended) < WALK_EVERY) => return Ok(false),
             None => {
-                let before = now.min(redis.clock().await?).minus(keep);
+                let before = old_before(now, queue.clock().await?, keep);
                 if !self.may_remove(store, before).await? {
                     self.ended = Some(now);
                     return Ok(false);
@@ -106,5 +106,85 @@ impl Retirement {
             );
         }
         Ok(is_small || self.retention.may_remove_most)
+    }
+}
+
+/// What came before this moment is old by both clocks.
+fn old_before(worker: Timestamp, redis: Timestamp, keep: Duration) -> Timestamp {
+    worker.min(redis).minus(keep)
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+    use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+    use passerelle_model::id::{EventId, RowId, SourceName, TableId};
+    use passerelle_model::ledger::{LedgerEntry, LedgerRecord};
+    use passerelle_model::outcome::Outcome;
+    use passerelle_queue::{QueueName, Redis};
+    use test_support::TestRedis;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn past_event(number: u64, received: Timestamp) -> anyhow::Result<LedgerEntry> {
+        let id = format!("{}-{number}", received.as_millis());
+        Ok(LedgerEntry {
+            seq: Seq::from_stream_id(&id)?,
+            id,
+            records: vec![Ok(LedgerRecord::Accepted(NewEvent {
+                key: DeliveryKey {
+                    webhook: None,
+                    event: EventId::parse(&format!("past-{number}"))?,
+                    batch: 0,
+                },
+                source: SourceName::parse("test")?,
+                kind: EventKind::Updated,
+                table: Some(TableId::new(2)?),
+                received,
+                items: vec![Item {
+                    row: Some(RowId::new(number)?),
+                    disposition: Disposition::Closed(Outcome::Echo),
+                }],
+                payload: Vec::new(),
+            }))],
+        })
+    }
+
+    /// Events left after a walk over a ledger with so many old ones.
+    async fn left_of(old: u64, may_remove_most: bool) -> anyhow::Result<i64> {
+        let (server, folder) = (TestRedis::start()?, tempfile::tempdir()?);
+        let settings = [("REDIS_URL", server.url())];
+        let redis = Redis::open(&RedisSettings::read(&mut Reader::from_pairs(settings)))?;
+        let queue = Queue::new(redis, QueueName::Sync);
+        let url = format!("sqlite://{}/store.sqlite", folder.path().display());
+        let store = Store::open(&StoreSettings::at(url)).await?;
+        let long_ago = Timestamp::now().minus(DAY * 91);
+        let past: Vec<LedgerEntry> = (1..=old)
+            .map(|number| past_event(number, long_ago))
+            .collect::<anyhow::Result<_>>()?;
+        store.record(&past, None).await?;
+        let mut retirement = Retirement::new(Retention {
+            keep: Some(DAY * 90),
+            may_remove_most,
+        });
+        while retirement.step(&store, &queue).await? {}
+        Ok(store.events_older_than(Timestamp::now()).await?.all)
+    }
+
+    #[tokio::test]
+    async fn most_of_a_ledger_is_removed_only_when_an_operator_has_confirmed_it() {
+        assert_eq!(left_of(1200, false).await.unwrap(), 1200);
+        assert_eq!(left_of(1200, true).await.unwrap(), 0);
+        assert_eq!(left_of(900, false).await.unwrap(), 0, "a few may always go");
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_makes_nothing_older() {
+        let (right, ahead) = (Timestamp::from_millis(1_000_000), Timestamp::from_millis(9_000_000));
+        let second = Duration::from_secs(1);
+        assert_eq!(old_before(ahead, right, second), old_before(right, right, second));
+        assert_eq!(old_before(right, ahead, second), right.minus(second));
     }
 }
