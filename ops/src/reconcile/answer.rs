@@ -22,7 +22,7 @@ pub(super) fn in_words(answer: &Reconciled) -> String {
         );
     }
     findings(&mut text, &answer.findings);
-    if answer.findings.iter().any(|finding| finding.letter.is_some()) && !answer.with_dead {
+    if answer.findings.iter().any(|finding| finding.dead_letter.is_some()) && !answer.with_dead {
         text.push_str(
             "Rows with a dead letter are skipped. When the cause is fixed: passerelle dead replay \
             <letter>, or --with-dead.\n",
@@ -48,7 +48,7 @@ fn findings(text: &mut String, findings: &[Finding]) {
         let _ = writeln!(text, "  {count:>6}  {reason}");
     }
     for finding in findings.iter().take(SHOWN) {
-        let detail = match (&finding.reason, &finding.letter) {
+        let detail = match (&finding.reason, &finding.dead_letter) {
             (Reason::Unmappable(why), _) => format!(" ({why})"),
             (_, Some(letter)) => format!(" (has the dead letter {letter})"),
             _ => String::new(),

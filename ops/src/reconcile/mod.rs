@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use passerelle_model::id::{ProcessName, TableId};
 use passerelle_queue::schedule::{Schedule, Trail};
 use passerelle_worker::journal::Journal;
-use passerelle_worker::maintenance::reconcile::{Finding, Left, Look, Mark, Requests, Scope, Walk};
+use passerelle_worker::maintenance::reconcile::{Checkpoint, Finding, Look, Requests, Resume, Scope, Walk};
 use passerelle_worker::settings::Settings;
 use passerelle_worker::{context, start};
 use serde::Serialize;
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             });
             asking.await?;
             // Only now is the step done: a resumed run repeats it otherwise.
-            keep(trail, &look.mark).await?;
+            keep(trail, &look.checkpoint).await?;
         }
         if let Some(trail) = &trail {
             trail.forget().await?;
@@ -207,16 +207,16 @@ impl<'a> Run<'a> {
         from_start: bool,
         console: &mut Console,
     ) -> Result<Walk<'a>, Trouble> {
-        let left = match trail.filter(|_| !from_start) {
-            Some(trail) => Left::of(trail.read().await?.iter().map(String::as_str)),
-            None => Left::default(),
+        let resume = match trail.filter(|_| !from_start) {
+            Some(trail) => Resume::of(trail.read().await?.iter().map(String::as_str)),
+            None => Resume::default(),
         };
-        let walk = begin(self.worker, scope, &left).await?;
+        let walk = begin(self.worker, scope, &resume).await?;
         if let Some(before) = walk.goes_on_after().filter(|_| walk.tables() > 0) {
             self.finished = before.0;
             let before = finished(before.0, before.1).unwrap_or_default();
             console.note(&format!("Resumes after {before}. To start over: --from-start"));
-            self.position = left
+            self.position = resume
                 .table
                 .map_or(0, |table| u64::try_from(table.seen.len()).unwrap_or_default());
             self.answer.goes_on_after = Some(before);
@@ -225,16 +225,16 @@ impl<'a> Run<'a> {
         if let Some(trail) = trail {
             trail.forget().await?;
         }
-        if left.is_nothing() {
+        if resume.is_nothing() {
             return Ok(walk);
         }
         // Only the very end of the earlier run was missing.
-        begin(self.worker, scope, &Left::default()).await
+        begin(self.worker, scope, &Resume::default()).await
     }
 
     fn show(&mut self, look: &Look, console: &mut Console) {
         let table = &look.table.name;
-        if look.begins_anew {
+        if look.starts_over {
             console.note(&format!(
                 "The rows of {table} have a different order now: the table is started over."
             ));
@@ -256,8 +256,8 @@ impl<'a> Run<'a> {
     }
 }
 
-async fn begin<'a>(worker: &'a context::Context, scope: Scope, left: &Left) -> Result<Walk<'a>, Trouble> {
-    Walk::begin(worker, scope, left)
+async fn begin<'a>(worker: &'a context::Context, scope: Scope, resume: &Resume) -> Result<Walk<'a>, Trouble> {
+    Walk::begin(worker, scope, resume)
         .await
         .map_err(|failure| failed(&failure))
 }
@@ -266,11 +266,11 @@ fn failed(failure: &passerelle_worker::failure::Failure) -> Trouble {
     Trouble::Failed(failure.to_string())
 }
 
-async fn keep(trail: &Trail, mark: &Mark) -> Result<(), Trouble> {
+async fn keep(trail: &Trail, mark: &Checkpoint) -> Result<(), Trouble> {
     let line = serde_json::to_string(mark).map_err(|error| Trouble::Failed(error.to_string()))?;
     match mark {
-        Mark::Finished { .. } => trail.sum_up(&line).await?,
-        Mark::Rows { .. } | Mark::Links { .. } => trail.add(&line).await?,
+        Checkpoint::Finished { .. } => trail.sum_up(&line).await?,
+        Checkpoint::Rows { .. } | Checkpoint::Links { .. } => trail.add(&line).await?,
     }
     Ok(())
 }

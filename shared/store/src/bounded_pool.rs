@@ -1,11 +1,14 @@
-//! The store's connections, with a limit for every statement: a database that hangs must look like one that is away.
+//! The store's connections, with a limit for every statement: a database that hangs must look like
+//! one that is away.
 //!
-//! `sqlx` limits only how long a call waits for a connection. A frozen server, or one behind a network that swallows packets, keeps its
-//! connections; without a limit of ours each call on them would wait for ever. A connection on which a statement was given up is tried by a
-//! ping before it is used again, and closed if that is not answered.
+//! `sqlx` limits only how long a call waits for a connection. A frozen server, or one behind a
+//! network that swallows packets, keeps its connections; without a limit of ours each call on them
+//! would wait for ever. A connection on which a statement was given up is tried by a ping before it
+//! is used again, and closed if that is not answered.
 //!
-//! A connection on which a transaction was not committed is closed. After a full disk or an I/O error SQLite has rolled back by itself, and what
-//! the driver believes of the connection is wrong from then on: a later `COMMIT` on it would commit nothing, and hold the write lock.
+//! A connection on which a transaction was not committed is closed. After a full disk or an I/O
+//! error SQLite has rolled back by itself, and what the driver believes of the connection is wrong
+//! from then on: a later `COMMIT` on it would commit nothing, and hold the write lock.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -20,7 +23,8 @@ use tokio::time::timeout;
 
 use super::StoreError;
 
-/// A pool on which every statement has a limit of time, for its connection, and for each of its rows.
+/// A pool on which every statement has a limit of time, for its connection, and for each of its
+/// rows.
 #[derive(Debug, Clone)]
 pub(super) struct BoundedPool {
     /// The pool itself, for what may take long.
@@ -53,7 +57,8 @@ impl BoundedPool {
         Ok(transaction)
     }
 
-    /// The limit for several statements together; given up, a transaction among them is rolled back.
+    /// The limit for several statements together; given up, a transaction among them is rolled
+    /// back.
     pub(super) async fn within<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let done = timeout(self.limit, work).await;
         done.unwrap_or_else(|_| Err(late(self.limit).into()))
@@ -62,7 +67,8 @@ impl BoundedPool {
 
 /// A transaction with its connection, which is closed unless the transaction is committed.
 ///
-/// It speaks SQL itself because `sqlx`' own transaction counts its depth beside the database, which may roll back by itself.
+/// It speaks SQL itself because `sqlx`' own transaction counts its depth beside the database, which
+/// may roll back by itself.
 #[derive(Debug)]
 pub(super) struct Transaction {
     connection: PoolConnection<Any>,

@@ -1,4 +1,5 @@
-//! Many rows in one statement: a call to the database costs more than a row, and both databases limit the parameters of a statement.
+//! Many rows in one statement: a call to the database costs more than a row, and both databases
+//! limit the parameters of a statement.
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,8 @@ use super::StoreError;
 /// A statement under construction.
 pub(super) type AnyQuery<'q> = Query<'q, Any, AnyArguments>;
 
-/// Rows per statement. More gains nothing (measured), and 13 columns stay far below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
+/// Rows per statement. More gains nothing (measured), and 13 columns stay far below SQLite's 32,766
+/// and PostgreSQL's 65,535 parameters.
 pub(super) const ROWS_PER_STATEMENT: usize = 100;
 
 /// A statement with a `VALUES` list of any length in its middle.
@@ -25,7 +27,8 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    /// Runs the statement over all rows, [`ROWS_PER_STATEMENT`] at a time; `bind` binds one row's values. Returns how many rows changed.
+    /// Runs the statement over all rows, [`ROWS_PER_STATEMENT`] at a time; `bind` binds one row's
+    /// values. Returns how many rows changed.
     pub(super) async fn run<T>(
         &self,
         connection: &mut AnyConnection,

@@ -5,12 +5,14 @@ use passerelle_model::event::EventKind;
 use passerelle_model::id::{InvalidId, RowId, TableId};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
 
-/// An id as a column value. Ids are below 2^63 by construction; any other number keeps its bits, so that it reads back unchanged.
+/// An id as a column value. Ids are below 2^63 by construction; any other number keeps its bits, so
+/// that it reads back unchanged.
 pub(super) fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
 
-/// A text that every database takes: PostgreSQL has no NUL character in a text, and one such text must not stop the ledger.
+/// A text that every database takes: PostgreSQL has no NUL character in a text, and one such text
+/// must not stop the ledger.
 pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")
 }

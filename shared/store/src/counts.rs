@@ -1,7 +1,9 @@
-//! The conservation line: every accepted item has exactly one outcome, or is still open. Nothing is ever lost without being seen here.
+//! The conservation line: every accepted item has exactly one outcome, or is still open. Nothing is
+//! ever lost without being seen here.
 //!
-//! Items and outcomes are running totals, added up in the transaction that writes the facts; the open items are counted where they are.
-//! The two come from different places on purpose: if a fact were ever applied twice or lost, they would not add up.
+//! Items and outcomes are running totals, added up in the transaction that writes the facts; the
+//! open items are counted where they are. The two come from different places on purpose: if a fact
+//! were ever applied twice or lost, they would not add up.
 
 use std::collections::BTreeMap;
 
@@ -62,13 +64,15 @@ impl Store {
         Ok(counts)
     }
 
-    /// How many stream records could not be read. They are kept, with their bytes, in `unreadable_records`.
+    /// How many stream records could not be read. They are kept, with their bytes, in
+    /// `unreadable_records`.
     pub async fn unreadable_records(&self) -> Result<i64, StoreError> {
         let count = sqlx::query_scalar("SELECT count(*) FROM unreadable_records");
         Ok(count.fetch_one(&self.pool).await?)
     }
 
-    /// The same numbers counted row by row, with what has been retired: slow on a large ledger, and independent of the running totals.
+    /// The same numbers counted row by row, with what has been retired: slow on a large ledger, and
+    /// independent of the running totals.
     pub async fn recount(&self) -> Result<Counts, StoreError> {
         let events = sqlx::query(
             "SELECT count(*) AS deliveries, CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates FROM events",

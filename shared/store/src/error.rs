@@ -42,7 +42,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database is to blame and not what was asked of it: then the same call may succeed later, and nobody else's would now.
+    /// Whether the database is the cause, and not the call: then the same call may succeed later,
+    /// and no other call would succeed now.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Open { source, .. } | Self::Database(source) | Self::Schema(MigrateError::Execute(source)) => {
@@ -75,8 +76,8 @@ fn is_read_only(error: &sqlx::Error) -> bool {
     })
 }
 
-/// A full disk, a lock, a shutdown, a role without rights, a schema that is being restored: whatever the database complains of, unless it is
-/// the data themselves.
+/// A full disk, a lock, a shutdown, a role without rights, a schema that is being restored:
+/// whatever the database complains of, unless it is the data themselves.
 fn is_outage(error: &sqlx::Error) -> bool {
     /// SQLSTATE class: data exception.
     const DATA: &str = "22";
@@ -91,7 +92,7 @@ fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Nobody was there to answer.
+/// Nothing was there to answer.
 fn is_away(error: &sqlx::Error) -> bool {
     matches!(
         error,

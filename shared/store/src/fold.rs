@@ -1,13 +1,18 @@
-//! The ledger rule: what each fact does to which items. Pure: facts and the open items of their rows in, rows to write out.
+//! The ledger rule: what each fact does to which items. Pure: facts and the open items of their
+//! rows in, rows to write out.
 //!
-//! - An *accepted* delivery adds an event and its items; those that the ingress closed are closed at once.
+//! - An *accepted* delivery adds an event and its items; those that the ingress closed are closed
+//!   at once.
 //! - A *duplicate* counts on the latest event with its key.
-//! - An *attempt* that ended for good closes every open item of its row up to the entry that it covers. The last of them gets the outcome;
-//!   the earlier ones are `superseded`: the page was made equal to the row as it was after the last. If the job was given up (`dead`)
-//!   or refused (`rejected`), all of them get that outcome: none of them was carried out by another, and one dead letter answers for all.
+//! - An *attempt* that ended for good closes every open item of its row up to the entry that it
+//!   covers. The last of them gets the outcome; the earlier ones are `superseded`: the page was
+//!   made equal to the row as it was after the last. If the job was given up (`dead`) or refused
+//!   (`rejected`), all of them get that outcome: none of them was carried out by another, and one
+//!   dead letter answers for all.
 //! - Any other attempt is only kept: retries, holds and hand-backs close nothing.
 //!
-//! The rule looks at one fact after another, so how the stream is cut into batches makes no difference to what is stored.
+//! The rule looks at one fact after another, so how the stream is cut into batches makes no
+//! difference to what is stored.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +23,8 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
-/// The place of a fact in the one order of all facts: the stream entry, and the fact's number in it.
+/// The place of a fact in the one order of all facts: the stream entry, and the fact's number in
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) seq: Seq,

@@ -1,5 +1,6 @@
-//! One step of moving facts from the ledger stream into the store. Workers repeat it for ever; an operator's program repeats it until
-//! nothing is left, so that what it shows is true at this moment.
+//! One step of moving facts from the ledger stream into the store. Workers repeat it for ever; an
+//! operator's program repeats it until nothing is left, so that what it shows is true at this
+//! moment.
 
 use super::{Store, StoreError};
 use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
@@ -27,18 +28,21 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-/// Raw entries that are read at once: a reader holds so many of the largest entries in memory before it can see their weight.
+/// Raw entries that are read at once: a reader holds so many of the largest entries in memory
+/// before it can see their weight.
 const READ_AT_ONCE: usize = 16;
-/// A batch weighs at most this for each entry that it may have, so that 500 entries are at most 32 MB.
+/// A batch weighs at most this for each entry that it may have, so that 500 entries are at most 32
+/// MB.
 const BYTES_PER_ENTRY: usize = 64 << 10;
 /// A batch makes at most this many rows for each entry that it may have.
 const ROWS_PER_ENTRY: usize = 20;
 
-/// Takes at most `count` entries, fewer if they are heavy, at least one: reads the position, reads what follows it, writes it, and lets the
-/// stream forget it.
+/// Takes at most `count` entries, fewer if they are heavy, at least one: reads the position, reads
+/// what follows it, writes it, and lets the stream forget it.
 ///
-/// A crash between writing and forgetting is harmless: a step that finds nothing new lets the stream forget up to the stored position.
-/// A Redis that lost its latest entries (a failover to a replica that lagged) is read from its beginning: what the store has already is skipped.
+/// A crash between writing and forgetting is harmless: a step that finds nothing new lets the
+/// stream forget up to the stored position. A Redis that lost its latest entries (a failover to a
+/// replica that lagged) is read from its beginning: what the store has already is skipped.
 pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<Intake, IntakeError> {
     let position = store.ledger_position().await?;
     let has_gone_back = match &position {
@@ -62,8 +66,8 @@ pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<I
     Ok(Intake::Taken(entries.len()))
 }
 
-/// Whether the stream has entries before the stored position and not the one at it: they were written after Redis lost that one, under a clock
-/// that was behind, and were never read.
+/// Whether the stream has entries before the stored position and not the one at it: they were
+/// written after Redis lost that one, under a clock that was behind, and were never read.
 async fn has_gone_back(queue: &Queue, position: &str) -> Result<bool, QueueError> {
     let newest = queue.newest_ledger_entry_up_to(position).await?;
     let has_gone_back = newest.as_deref().is_some_and(|newest| newest != position);

@@ -1,10 +1,12 @@
 //! Which pages are about to be created.
 //!
-//! A create whose answer was lost may have made a page. So the intention is stored before the first create, and only the saved link
-//! removes it: an attempt that finds an earlier intent looks for the page before it creates one.
+//! A create whose answer was lost may have made a page. So the intention is stored before the first
+//! create, and only the saved link removes it: an attempt that finds an earlier intent looks for
+//! the page before it creates one.
 //!
-//! An intent has a token, which grows with each attempt. An attempt renews its intent right before it sends the create; if a later attempt has
-//! come to this point, or has saved the link, the renewal is refused ([`StoreError::Overtaken`]) and nothing is sent.
+//! An intent has a token, which grows with each attempt. An attempt renews its intent right before
+//! it sends the create; if a later attempt has come to this point, or has saved the link, the
+//! renewal is refused ([`StoreError::Overtaken`]) and nothing is sent.
 
 use sqlx::Row as _;
 
@@ -14,7 +16,8 @@ use super::{Store, StoreError};
 use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::time::Timestamp;
 
-/// A recorded intention to create a page: if a worker dies in between, the next one looks before it creates.
+/// A recorded intention to create a page: if a worker dies in between, the next one looks before it
+/// creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// The row.
@@ -30,7 +33,8 @@ pub struct Intent {
 }
 
 impl Store {
-    /// Records the intention to create a page, or joins the one that is already there with a token of its own.
+    /// Records the intention to create a page, or joins the one that is already there with a token
+    /// of its own.
     pub async fn open_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<Intent, StoreError> {
         let stored = sqlx::query(
             "INSERT INTO intents (table_id, row_id, slot, started, asked) VALUES ($1, $2, $3, $4, 1) \
@@ -71,7 +75,8 @@ impl Store {
     }
 
     /// Moves an intent to the present right before a create is sent, whose answer may be lost too.
-    /// [`StoreError::Overtaken`] if a later attempt has its own token, or the intent is closed: then the create must not be sent.
+    /// [`StoreError::Overtaken`] if a later attempt has its own token, or the intent is closed:
+    /// then the create must not be sent.
     pub async fn renew_intent(&self, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
         let renewed = sqlx::query(
             "UPDATE intents SET started = $4 WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND asked = $5",
@@ -86,7 +91,8 @@ impl Store {
         only_one(&renewed)
     }
 
-    /// Removes an intent whose create was refused (no page can come of it), unless a later attempt has joined it.
+    /// Removes an intent whose create was refused (no page can come of it), unless a later attempt
+    /// has joined it.
     pub async fn close_intent(&self, intent: &Intent) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM intents WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND asked = $4")
             .bind(signed(intent.row.table.get()))

@@ -1,5 +1,6 @@
-//! Which entries of a batch the store has already. None, as a rule: the position says what was read. But a Redis that lost its latest entries is
-//! read from its beginning, and its clock may have been behind: then the same entry comes again, or another one under the same id.
+//! Which entries of a batch the store has already. None, as a rule: the position says what was
+//! read. But a Redis that lost its latest entries is read from its beginning, and its clock may
+//! have been behind: then the same entry comes again, or another one under the same id.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,8 +16,9 @@ const KNOWN: &str = "SELECT seq, place, delivery_key AS identity FROM events WHE
                      UNION ALL SELECT seq, place, job || ' ' || CAST(at AS TEXT) FROM operator_acts WHERE seq BETWEEN $1 AND $2 \
                      UNION ALL SELECT seq, place, error FROM unreadable_records WHERE seq BETWEEN $1 AND $2";
 
-/// The entries that the store does not have. An id that another entry has used gets places behind those of that one.
-/// An entry is in the store as a whole or not at all. One of repetitions alone leaves no trace: it is counted again.
+/// The entries that the store does not have. An id that another entry has used gets places behind
+/// those of that one. An entry is in the store as a whole or not at all. One of repetitions alone
+/// leaves no trace: it is counted again.
 pub(super) async fn unknown<'f>(
     connection: &mut AnyConnection,
     entries: &'f [LedgerEntry],

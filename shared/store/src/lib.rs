@@ -1,8 +1,10 @@
-//! The SQL store: the ledger (events, items, attempts), the links from rows to pages, the intents to create a page.
+//! The SQL store: the ledger (events, items, attempts), the links from rows to pages, the intents
+//! to create a page.
 //!
-//! One set of statements runs on SQLite (the default: one file, nothing to install) and on PostgreSQL, through sqlx' `Any` driver;
-//! `migrations/README.md` lists the few rules that make this possible. Only workers and operators open the store: the ingress needs
-//! Redis alone, so a slow database never slows acceptance.
+//! One set of statements runs on SQLite (the default: one file, nothing to install) and on
+//! PostgreSQL, through sqlx' `Any` driver; `migrations/README.md` lists the few rules that make
+//! this possible. Only workers and operators open the store: the ingress needs Redis alone, so a
+//! slow database never slows acceptance.
 //!
 //! | file | decides |
 //! |---|---|
@@ -12,7 +14,7 @@
 //! | `pages.rs` | links: which page belongs to which row |
 //! | `intents.rs` | which pages are about to be created |
 //! | `link_state.rs` | what is known of a linked page's state |
-//! | `notices.rs` | what people are told |
+//! | `notices.rs` | notices to people |
 //! | `open_items.rs` | the jobs that some event still waits for |
 //! | `pending.rs` | the events that a row's job answers for |
 //! | `unconfirmed_creates.rs` | pages that may have a duplicate |

@@ -1,4 +1,5 @@
-//! What is known of the state of a linked page, and the words that the column `links.content_hash` has for it.
+//! What is known of the state of a linked page, and the words that the column `links.content_hash`
+//! has for it.
 
 /// What is known of the state of a linked page.
 #[derive(Debug, Clone, PartialEq, Eq)]

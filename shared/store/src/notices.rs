@@ -1,5 +1,6 @@
-//! What people are told, and what became of it. A notice is stored before it is queued, under a name made of what it is about: whoever finds
-//! it there again adds nothing, and whoever finds it unsent may queue it again.
+//! Notices to people, and what became of them. A notice is stored before it is queued, under a name
+//! made of what it is about: a repetition adds nothing, and one that was not sent may be queued
+//! again.
 
 use serde::Serialize;
 use sqlx::Row as _;
@@ -64,7 +65,7 @@ pub struct StoredNotice {
     pub kind: String,
     /// The way.
     pub channel: Channel,
-    /// The rule that told it, or which part of the bridge.
+    /// The rule, or the part of the bridge, that made it.
     pub rule: String,
     /// The row that it is about.
     pub row: Option<RowKey>,
@@ -95,7 +96,8 @@ pub struct Overdue {
 }
 
 impl Store {
-    /// Adds a notice, unless it is there. Returns what is there now: only a waiting one has to be queued.
+    /// Adds a notice, unless it is there. Returns what is there now: only a waiting one has to be
+    /// queued.
     pub async fn add_notice(&self, notice: &StoredNotice) -> Result<NoticeState, StoreError> {
         let added = sqlx::query(
             "INSERT INTO notices (id, kind, channel, rule, subject, seq, place, args, created, state, ended, tries, error) \
@@ -155,7 +157,8 @@ impl Store {
         found.iter().map(read_notice).collect()
     }
 
-    /// Notices that have been waiting since before a moment, oldest first: their jobs may have been lost.
+    /// Notices that have been waiting since before a moment, oldest first: their jobs may have been
+    /// lost.
     pub async fn unsent_notices(&self, before: Timestamp, count: u32) -> Result<Vec<(JobKey, Channel)>, StoreError> {
         let found = sqlx::query(
             "SELECT id, channel FROM notices WHERE state = 'waiting' AND created < $1 ORDER BY created LIMIT $2",
@@ -168,7 +171,8 @@ impl Store {
         found.iter().map(read).collect()
     }
 
-    /// Ends a notice, or brings one back that was off or had failed (`Waiting`). One that was sent stays sent. Says whether anything changed.
+    /// Ends a notice, or brings one back that was off or had failed (`Waiting`). One that was sent
+    /// stays sent. Says whether anything changed.
     pub async fn end_notice(
         &self,
         id: &JobKey,
@@ -188,8 +192,8 @@ impl Store {
         Ok(changed.rows_affected() == 1)
     }
 
-    /// Notes that a notice is about to be sent: a store that cannot be written must not make it go out again and again.
-    /// Says whether it still waits.
+    /// Notes that a notice is about to be sent: a store that cannot be written must not make it go
+    /// out again and again. Says whether it still waits.
     pub async fn begin_sending(&self, id: &JobKey, now: Timestamp) -> Result<bool, StoreError> {
         let changed = sqlx::query("UPDATE notices SET sending = $2 WHERE id = $1 AND state = 'waiting'")
             .bind(id.to_string())

@@ -19,8 +19,8 @@ const POOLER_TRIES: u8 = 3;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 
-/// WAL lets readers and the one writer work at once; `synchronous` is FULL because the stream forgets what the store has taken:
-/// a committed batch must survive a power cut.
+/// WAL lets readers and the one writer work at once; `synchronous` is FULL because the stream
+/// forgets what the store has taken: a committed batch must survive a power cut.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 /// The same without what writes to the file.
@@ -44,8 +44,9 @@ impl Store {
         Ok(store)
     }
 
-    /// Connects to the store as it is, for an operator's verbs: it is neither created nor migrated. It may be read-only, of another version or
-    /// empty: see [`Store::schema`]. What it cannot answer is an error of that call alone.
+    /// Connects to the store as it is, for an operator's verbs: it is neither created nor migrated.
+    /// It may be read-only, of another version or empty: see [`Store::schema`]. What it cannot
+    /// answer is an error of that call alone.
     pub async fn open_as_is(settings: &StoreSettings) -> Result<Self, StoreError> {
         Self::connect(settings, "rw", SQLITE_READING).await
     }
@@ -67,7 +68,8 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the database can be written. It writes a row of its own, so that it never waits for the writer of the ledger.
+    /// Whether the database can be written. It writes a row of its own, so that it never waits for
+    /// the writer of the ledger.
     pub async fn check_write(&self) -> Result<(), StoreError> {
         self.pool.execute("UPDATE write_probe SET probes = probes + 1").await?;
         Ok(())
@@ -78,7 +80,8 @@ async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreE
     let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)? \
                 Special characters in the password must be percent-encoded: ? as %3F, @ as %40, / as %2F, # as %23";
     let not_opened = |source| not_opened(url, source, hint);
-    // A pool tries a refused connection again and again until its time is up, and forgets why. The first connection says it at once.
+    // A pool tries a refused connection again and again until its time is up, and forgets why. The
+    // first connection says it at once.
     let in_time = timeout(limit, shares_connections(url)).await;
     let is_shared = in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(not_opened)?;
     if is_shared {
@@ -87,7 +90,8 @@ async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreE
     }
     let options = options(limit).after_connect(move |connection, _| {
         Box::pin(async move {
-            // What we have given up waiting for shall not pile up in the server, behind a lock for example.
+            // What we have given up waiting for shall not pile up in the server, behind a lock for
+            // example.
             let limited = format!("SET statement_timeout = {}", limit.as_millis());
             connection.execute(AssertSqlSafe(limited)).await?;
             Ok(())
@@ -96,11 +100,13 @@ async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreE
     BoundedPool::connect(options, url, limit).await.map_err(not_opened)
 }
 
-/// Whether two of our connections are one at the server: a pooler in transaction mode. A prepared statement of ours would meet those of others.
+/// Whether two of our connections are one at the server: a pooler in transaction mode. A prepared
+/// statement of ours would meet those of others.
 async fn shares_connections(url: &str) -> Result<bool, sqlx::Error> {
     let (mut one, mut other) = (AnyConnection::connect(url).await?, AnyConnection::connect(url).await?);
     let mut is_shared = false;
-    // Only the simple protocol, which prepares nothing. Another client may take the connection in between, but hardly each time.
+    // Only the simple protocol, which prepares nothing. Another client may take the connection in
+    // between, but hardly each time.
     for _try in 0..POOLER_TRIES {
         let first = server_process(&mut one).await?;
         other.execute("BEGIN").await?;

@@ -9,7 +9,8 @@ use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 impl Store {
-    /// Up to `count` rows after one, in their order, that have been waiting for an outcome since before a moment.
+    /// Up to `count` rows after one, in their order, that have been waiting for an outcome since
+    /// before a moment.
     pub async fn open_rows(
         &self,
         after: Option<RowKey>,

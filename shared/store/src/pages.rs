@@ -1,7 +1,8 @@
 //! Which page belongs to which row.
 //!
-//! Two attempts at one row may overlap: a worker that has lost Redis does not know that its lease is over. So a link has a version, and only who has
-//! read the latest may write the next: the other attempt is refused ([`StoreError::Overtaken`]) and reads again.
+//! Two attempts at one row may overlap: a worker that has lost Redis does not know that its lease
+//! is over. So a link has a version, and only who has read the latest may write the next: the other
+//! attempt is refused ([`StoreError::Overtaken`]) and reads again.
 
 use sqlx::Row as _;
 use sqlx::any::{AnyQueryResult, AnyRow};
@@ -28,7 +29,8 @@ pub struct Link {
     pub state: LinkState,
     /// When it was last written.
     pub written: Timestamp,
-    /// How often it was written; 0: it is not stored yet. Only who has read the latest version may write the next one.
+    /// How often it was written; 0: it is not stored yet. Only who has read the latest version may
+    /// write the next one.
     pub version: i64,
 }
 
@@ -54,7 +56,8 @@ impl Store {
         found.iter().map(read_link).collect()
     }
 
-    /// The rows of a table that have, or had, a page in a slot: whose collection a linked row is in, when the row itself tells it no more.
+    /// The rows of a table that have, or had, a page in a slot: whose collection a linked row is
+    /// in, when the row itself no longer names it.
     pub async fn rows_with_slot(&self, table: TableId, slot: &Slot) -> Result<Vec<RowId>, StoreError> {
         let found = sqlx::query("SELECT row_id FROM links WHERE table_id = $1 AND slot = $2 ORDER BY row_id")
             .bind(signed(table.get()))
@@ -65,7 +68,7 @@ impl Store {
         rows.map(|found| column::row(found.try_get("row_id")?)).collect()
     }
 
-    /// Whose page this is; a page belongs to one row, unless somebody has tampered with the store.
+    /// Whose page this is; a page belongs to one row, unless the store was changed by hand.
     pub async fn links_of_page(&self, page: &PageId) -> Result<Vec<Link>, StoreError> {
         let found = sqlx::query("SELECT * FROM links WHERE page_id = $1")
             .bind(page.as_str().to_owned())
@@ -74,8 +77,8 @@ impl Store {
         found.iter().map(read_link).collect()
     }
 
-    /// Up to `count` links of a table's rows, those of rows after `after`, in the order of the rows. All links of the last row are among them
-    /// only if fewer than `count` came back.
+    /// Up to `count` links of a table's rows, those of rows after `after`, in the order of the
+    /// rows. All links of the last row are among them only if fewer than `count` came back.
     pub async fn links_of_table(
         &self,
         table: TableId,
@@ -92,8 +95,9 @@ impl Store {
         found.iter().map(read_link).collect()
     }
 
-    /// Saves a link and closes the intent of the same slot, in one transaction; returns it with its new version.
-    /// [`StoreError::Overtaken`] if another attempt has saved or forgotten it since it was read.
+    /// Saves a link and closes the intent of the same slot, in one transaction; returns it with its
+    /// new version. [`StoreError::Overtaken`] if another attempt has saved or forgotten it since it
+    /// was read.
     pub async fn save_link(&self, link: &Link) -> Result<Link, StoreError> {
         self.pool.within(self.replace_link(link)).await?;
         Ok(Link {
@@ -134,7 +138,8 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces what is known of a linked page's state, unless the link was written since it was read.
+    /// Replaces what is known of a linked page's state, unless the link was written since it was
+    /// read.
     pub async fn restate_link(&self, link: &Link, state: &LinkState) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE links SET content_hash = $5, version = version + 1 \
@@ -150,7 +155,8 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a link, e.g. when its page is gone for good, unless it was written since it was read. An intent of the slot stays.
+    /// Forgets a link, e.g. when its page is gone for good, unless it was written since it was
+    /// read. An intent of the slot stays.
     pub async fn forget_link(&self, link: &Link) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM links WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $4")
             .bind(signed(link.row.table.get()))

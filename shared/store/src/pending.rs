@@ -1,4 +1,5 @@
-//! The events that a row's job answers for, with what they said: for those who must look at each event and not only at the row.
+//! The events that a row's job answers for, with what they said: for those who must look at each
+//! event and not only at the row.
 
 use sqlx::Row as _;
 

@@ -1,8 +1,9 @@
 //! The one transaction that writes a batch of facts exactly once.
 //!
-//! It begins by moving the ledger's position from where the caller read it to the batch's end. Two writers cannot both succeed in that
-//! (the loser is told [`StoreError::LedgerMoved`]), and a crash undoes the move with the rest. So the lease among ledger writers is only
-//! a matter of thrift: whatever crashes or competes, each fact is in the store once.
+//! It begins by moving the ledger's position from where the caller read it to the batch's end. Two
+//! writers cannot both succeed in that (the loser gets [`StoreError::LedgerMoved`]), and a crash
+//! undoes the move with the rest. So the lease among ledger writers is only a matter of thrift:
+//! whatever crashes or competes, each fact is in the store once.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
@@ -25,8 +26,9 @@ impl Store {
         Ok(Some(position).filter(|position| !position.is_empty()))
     }
 
-    /// Writes ledger entries in one transaction, if the position is still `after`; else [`StoreError::LedgerMoved`] and nothing is written.
-    /// Entries that the store has already are skipped.
+    /// Writes ledger entries in one transaction, if the position is still `after`; else
+    /// [`StoreError::LedgerMoved`] and nothing is written. Entries that the store has already are
+    /// skipped.
     pub async fn record(&self, entries: &[LedgerEntry], after: Option<&str>) -> Result<(), StoreError> {
         let Some(last) = entries.last() else { return Ok(()) };
         let write = async {

@@ -1,12 +1,16 @@
 //! What is old and may go.
 //!
-//! An event goes as a whole, with its items, once it is older than the operator wants to keep, unless one of its items is still open, or is dead
-//! and no operator has replayed or discarded a letter of its row since. With it go the attempts of that time, except those of rows of which
-//! something is kept: the story of a dead letter stays whole. A notice goes after its event, if it was sent or its channel was off: while the
-//! event is there, its job may look whether people were told. Never removed: links and intents, what operators did, notices that wait or have
-//! failed, records that could not be read. The running totals keep what was removed, so the conservation line is as true as before.
+//! An event goes as a whole, with its items, once it is older than the operator wants to keep,
+//! unless one of its items is still open, or is dead and no operator has replayed or discarded a
+//! dead letter of its row since. With it go the attempts of that time, except those of rows of
+//! which something is kept: the story of a dead letter stays whole. A notice goes after its event,
+//! if it was sent or its channel was off: while the event is there, its job may look whether it was
+//! sent. Never removed: links and intents, what operators did, notices that wait or have failed,
+//! records that could not be read. The running totals keep what was removed, so the conservation
+//! line is as true as before.
 //!
-//! A walk goes from the oldest event on, a small transaction at a time, so that the writer of the ledger never waits long.
+//! A walk goes from the oldest event on, a small transaction at a time, so that the writer of the
+//! ledger never waits long.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +72,8 @@ impl Store {
         })
     }
 
-    /// Removes a few of the finished events that came before a moment; `from` is where the step before has ended ([`Seq::ZERO`] at first).
+    /// Removes a few of the finished events that came before a moment; `from` is where the step
+    /// before has ended ([`Seq::ZERO`] at first).
     pub async fn retire(&self, from: Seq, before: Timestamp) -> Result<Retired, StoreError> {
         let end = Seq::before(before);
         let next: Option<i64> = sqlx::query_scalar(
@@ -79,10 +84,13 @@ impl Store {
         .bind(ENTRIES - 1)
         .fetch_optional(&self.pool)
         .await?;
-        let range = (from.as_i64(), next.unwrap_or(end.as_i64()));
+        let span = Span {
+            after: from.as_i64(),
+            to: next.unwrap_or(end.as_i64()),
+        };
         let remove = async {
             let mut transaction = self.pool.begin().await?;
-            let totals = remove(&mut transaction, range).await?;
+            let totals = remove(&mut transaction, span).await?;
             let rows: Vec<(String, i64)> = totals.into_iter().filter(|(_, amount)| *amount > 0).collect();
             RETIRED
                 .run(&mut transaction, &rows, |query, (name, amount)| {
@@ -105,8 +113,15 @@ impl Store {
     }
 }
 
-/// Removes what may go of the entries after the first and up to the second number; returns what it was, by the names of the totals.
-async fn remove(connection: &mut AnyConnection, (after, to): (i64, i64)) -> Result<BTreeMap<String, i64>, StoreError> {
+/// The entries after one number and up to another.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    after: i64,
+    to: i64,
+}
+
+/// Removes what may go of these entries; returns what it was, by the names of the totals.
+async fn remove(connection: &mut AnyConnection, span: Span) -> Result<BTreeMap<String, i64>, StoreError> {
     let mut totals = BTreeMap::new();
     let mut count = |name: String, amount: i64| *totals.entry(name).or_default() += amount;
     // Items first: an event without items is one whose items have just gone.
@@ -114,26 +129,26 @@ async fn remove(connection: &mut AnyConnection, (after, to): (i64, i64)) -> Resu
         "DELETE FROM items WHERE seq > $1 AND seq <= $2 AND NOT EXISTS (SELECT 1 FROM items AS kept \
          WHERE kept.seq = items.seq AND kept.place = items.place AND ({KEEPS})) RETURNING outcome"
     );
-    for item in ranged(&items, (after, to)).fetch_all(&mut *connection).await? {
+    for item in within(&items, span).fetch_all(&mut *connection).await? {
         let outcome: String = item.try_get("outcome")?;
         count("items".to_owned(), 1);
         count(format!("{OUTCOME_PREFIX}{outcome}"), 1);
     }
     let events = "DELETE FROM events WHERE seq > $1 AND seq <= $2 AND NOT EXISTS (SELECT 1 FROM items \
                   WHERE items.seq = events.seq AND items.place = events.place) RETURNING duplicates";
-    for event in ranged(events, (after, to)).fetch_all(&mut *connection).await? {
+    for event in within(events, span).fetch_all(&mut *connection).await? {
         count("deliveries".to_owned(), 1);
         count("duplicates".to_owned(), event.try_get("duplicates")?);
     }
     let attempts = "DELETE FROM attempts WHERE seq > $1 AND seq <= $2 AND job NOT IN (SELECT 't' || table_id || '/r' || row_id \
                     FROM items WHERE seq <= $2 AND table_id IS NOT NULL AND row_id IS NOT NULL)";
-    ranged(attempts, (after, to)).execute(connection).await?;
+    within(attempts, span).execute(connection).await?;
     Ok(totals)
 }
 
-fn ranged(statement: &str, (after, to): (i64, i64)) -> super::bulk::AnyQuery<'static> {
+fn within(statement: &str, span: Span) -> super::bulk::AnyQuery<'static> {
     // Nothing but our own words and `$n`.
     sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
-        .bind(after)
-        .bind(to)
+        .bind(span.after)
+        .bind(span.to)
 }

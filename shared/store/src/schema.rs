@@ -21,7 +21,8 @@ pub enum Schema {
 }
 
 impl Store {
-    /// How the schema compares with this program's. Changes nothing, so it works on a read-only database too.
+    /// How the schema compares with this program's. Changes nothing, so it works on a read-only
+    /// database too.
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         let statement = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
         let found = match sqlx::query(statement).fetch_all(&self.pool).await {
@@ -44,8 +45,9 @@ impl Store {
         }
     }
 
-    /// Programs that start at the same moment on a fresh SQLite file race for the schema; the losers look again. Who loses has seen another
-    /// program make a step, so no program loses more often than there are steps.
+    /// Programs that start at the same moment on a fresh SQLite file race for the schema; the
+    /// losers look again. Who loses has seen another program make a step, so no program loses more
+    /// often than there are steps.
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
         if matches!(self.schema().await, Ok(Schema::Current)) {
             return Ok(());
@@ -72,7 +74,8 @@ impl Store {
     }
 }
 
-/// PostgreSQL's migrations take a lock; SQLite's do not, and a second program may find a table that was not there a moment ago.
+/// PostgreSQL's migrations take a lock; SQLite's do not, and a second program may find a table that
+/// was not there a moment ago.
 fn may_be_a_race(error: &MigrateError) -> bool {
     matches!(error, MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
 }

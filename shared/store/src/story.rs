@@ -1,4 +1,5 @@
-//! Reading the ledger back, as `trace` shows it: an event with its items, and each item with the attempts that answered for it.
+//! Reading the ledger back, as `trace` shows it: an event with its items, and each item with the
+//! attempts that answered for it.
 
 use serde::Serialize;
 use sqlx::Row as _;
@@ -40,7 +41,7 @@ pub struct EventStory {
     pub asked: Option<Asked>,
     /// Its rows, in the delivery's order.
     pub items: Vec<ItemStory>,
-    /// What people were told because of it.
+    /// Notices to people because of it.
     pub notices: Vec<NoticeStory>,
 }
 
@@ -96,7 +97,8 @@ const EVENTS_PER_STORY: i64 = 100;
 const ATTEMPTS_PER_ITEM: i64 = 50;
 
 impl Store {
-    /// Everything known of an event id, oldest first: a sender may share one id over webhooks and pages. Empty if it was never accepted.
+    /// Everything known of an event id, oldest first: a sender may share one id over webhooks and
+    /// pages. Empty if it was never accepted.
     pub async fn trace_event(&self, event: &EventId) -> Result<Vec<EventStory>, StoreError> {
         let found = sqlx::query("SELECT * FROM events WHERE event_id = $1 ORDER BY seq DESC, place DESC LIMIT $2")
             .bind(event.as_str().to_owned())
@@ -119,7 +121,8 @@ impl Store {
         self.stories(found, Some(&JobKey::Row(row))).await
     }
 
-    /// The latest `count` events of a job that is about something else than a row, oldest first, each with this job's item only.
+    /// The latest `count` events of a job that is about something else than a row, oldest first,
+    /// each with this job's item only.
     pub async fn trace_job(&self, job: &JobKey, count: u32) -> Result<Vec<EventStory>, StoreError> {
         let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
                          WHERE job = $1 ORDER BY seq DESC, place DESC LIMIT $2) ORDER BY seq DESC, place DESC";
@@ -206,7 +209,8 @@ impl Store {
         Ok(items)
     }
 
-    /// The attempts of a job that answered for an entry: they cover it, and are not later than the one that closed it.
+    /// The attempts of a job that answered for an entry: they cover it, and are not later than the
+    /// one that closed it.
     async fn attempts(&self, job: &JobKey, seq: Seq, until: Option<Seq>) -> Result<Vec<AttemptRecord>, StoreError> {
         let mut found = sqlx::query(
             "SELECT * FROM attempts WHERE job = $1 AND covers >= $2 AND seq <= $3 ORDER BY seq DESC, place DESC LIMIT $4",

@@ -1,5 +1,5 @@
-//! Pages that may have a duplicate: a create had an unknown outcome, and a call that was given up may be carried out much later.
-//! The table is called `doubts`.
+//! Pages that may have a duplicate: a create had an unknown outcome, and a call that was given up
+//! may be carried out much later. The table is called `doubts`.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;

@@ -10,7 +10,7 @@ use passerelle_model::time::Timestamp;
 /// The row of a wiki page in one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRow {
-    /// The row; `None` while a create was about to be sent and nobody knows what came of it.
+    /// The row; `None` from before a create is sent until its outcome is known.
     pub row: Option<RowId>,
     /// Hash of the fields last written; empty before the first.
     pub content_hash: String,
@@ -37,7 +37,8 @@ impl Store {
         }))
     }
 
-    /// Records that a row is about to be created for a page; moves an earlier intention to the present. A row that is known stays.
+    /// Records that a row is about to be created for a page; moves an earlier intention to the
+    /// present. A row that is known stays.
     pub async fn intend_page_row(&self, page: &PageId, table: TableId, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO page_rows (page_id, table_id, row_id, content_hash, started) VALUES ($1, $2, NULL, '', $3) \
@@ -92,7 +93,8 @@ impl Store {
         Ok(found > 0)
     }
 
-    /// Remembers a share; `reported` says whether people were told of it. One that is known stays as it is.
+    /// Remembers a share; `reported` says whether there was a notice of it. One that is known stays
+    /// as it is.
     pub async fn know_share(
         &self,
         share: &str,

@@ -9,7 +9,8 @@ use super::{StoreError, counts};
 use passerelle_model::ledger::{AttemptRecord, LedgerRecord, Verdict};
 use passerelle_model::time::Timestamp;
 
-/// Repetitions come before new events: a key that is accepted anew, a day later, counts its own repetitions only.
+/// Repetitions come before new events: a key that is accepted again, a day later, counts its own
+/// repetitions only.
 pub(super) async fn changes(connection: &mut AnyConnection, changes: &Changes<'_>) -> Result<(), StoreError> {
     count_again(connection, changes).await?;
     insert_events(connection, &changes.events).await?;

@@ -1,5 +1,6 @@
-//! Laws of the ledger over random histories, on both databases at once: however the stream is cut into batches, whoever crashes in the
-//! middle of one and whoever competes, every item has at most one outcome, the one that the rule says, and nothing is lost or doubled.
+//! Laws of the ledger over random histories, on both databases at once: however the stream is cut
+//! into batches, whoever crashes in the middle of one and whoever competes, every item has at most
+//! one outcome, the one that the rule says, and nothing is lost or doubled.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -26,7 +27,8 @@ enum Fact {
     Unreadable,
 }
 
-/// How a writer behaves at one step: how many entries it takes, and after how many polls it dies (if it does).
+/// How a writer behaves at one step: how many entries it takes, and after how many polls it dies
+/// (if it does).
 type Behaviour = (usize, Option<usize>);
 
 fn fact() -> impl Strategy<Value = Fact> {
@@ -105,7 +107,8 @@ fn stream(entries: &[Vec<Fact>]) -> anyhow::Result<Vec<LedgerEntry>> {
     Ok(stream)
 }
 
-/// What must be stored, event by event: the rule in its most naive form. Repetitions, then the outcomes of the event's items.
+/// What must be stored, event by event: the rule in its most naive form. Repetitions, then the
+/// outcomes of the event's items.
 type Expected = Vec<(EventId, i64, Vec<Option<Outcome>>)>;
 
 fn expected(stream: &[LedgerEntry]) -> Expected {
@@ -154,7 +157,8 @@ fn expected(stream: &[LedgerEntry]) -> Expected {
     events
 }
 
-/// Lets a future be polled so many times, then drops it, as a crash would. `None` if it had not finished.
+/// Lets a future be polled so many times, then drops it, as a crash would. `None` if it had not
+/// finished.
 async fn cut_short<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -168,7 +172,7 @@ async fn cut_short<T>(future: impl Future<Output = T>, polls: usize) -> Option<T
     .await
 }
 
-/// A ledger writer that dies as told and starts again, until everything is written.
+/// A ledger writer that dies on schedule and starts again, until everything is written.
 async fn write_all(store: &Store, stream: &[LedgerEntry], behaviour: &[Behaviour]) -> anyhow::Result<()> {
     let whole = (stream.len(), None);
     let mut steps = behaviour.iter().copied().chain(std::iter::repeat(whole));

@@ -1,4 +1,5 @@
-//! Two attempts at one row at once, as after a lease that was lost unnoticed: of two only the later one creates and saves. On both databases.
+//! Two attempts at one row at once, as after a lease that was lost unnoticed: of two only the later
+//! one creates and saves. On both databases.
 
 use passerelle_model::id::Slot;
 use passerelle_model::time::Timestamp;

@@ -1,5 +1,5 @@
-//! A database that rolls back by itself (a full disk, an I/O error): nothing that it has not committed leaves Redis, and it is written again
-//! as soon as there is room.
+//! A database that rolls back by itself (a full disk, an I/O error): nothing that it has not
+//! committed leaves Redis, and it is written again as soon as there is room.
 
 use std::io::Write as _;
 use std::process::Command;

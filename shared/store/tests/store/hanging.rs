@@ -85,7 +85,7 @@ async fn a_statement_that_waits_for_a_lock_is_an_outage_and_does_not_go_on_waiti
     lock.execute("LOCK TABLE links IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let error = store.link("t2/r1".parse().unwrap(), &Slot::page()).await.unwrap_err();
     assert!(error.is_outage(), "{error:?}");
-    eventually("nobody waits for the lock", async || {
+    eventually("no statement waits for the lock", async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         match sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut *lock).await {
             Ok(0) => Ok(()),

@@ -47,7 +47,7 @@ async fn a_notice_is_stored_once_and_what_became_of_it_stays(#[case] database: a
     assert_eq!(
         store.add_notice(&first).await.unwrap(),
         NoticeState::Sent,
-        "again is not anew"
+        "a repetition adds nothing"
     );
     for other in [NoticeState::Waiting, NoticeState::Failed] {
         assert!(!store.end_notice(&first.id, (other, Some("late")), LATER).await.unwrap());

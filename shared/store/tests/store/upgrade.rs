@@ -1,4 +1,5 @@
-//! Every migration on data: a store of each earlier version, filled with what that version could hold, is brought up to date and read.
+//! Every migration on data: a store of each earlier version, filled with what that version could
+//! hold, is brought up to date and read.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Whose turn it is to write the ledger: a key in Redis with the name of the process, which expires when its holder says nothing.
+//! Whose turn it is to write the ledger: a key in Redis with the name of the process, which expires
+//! when its holder says nothing.
 
 use std::time::Duration;
 

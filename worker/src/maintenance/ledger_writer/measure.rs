@@ -11,8 +11,8 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// A database that counts longer than this is left alone until the next time.
 const LONGEST_COUNT: Duration = Duration::from_secs(20);
 
-/// Measures until it is dropped, beside the writing: an alert on the backlog is wanted most while the database is away.
-/// A number that cannot be had keeps its last value; the writer says why.
+/// Measures until it is dropped, beside the writing: an alert on the backlog is wanted most while
+/// the database is away. A number that cannot be had keeps its last value; the writer says why.
 pub(super) async fn for_ever(queue: &Queue, store: &Store) {
     let mut ticks = interval(MEASURE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

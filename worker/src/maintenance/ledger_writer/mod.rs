@@ -1,11 +1,14 @@
-//! Moves facts from the ledger stream into the store, in every worker process, one process at a time.
+//! Moves facts from the ledger stream into the store, in every worker process, one process at a
+//! time.
 //!
-//! A lease in Redis says which process writes, only so that the others do not work in vain: that each fact is written exactly once is the
-//! store's own promise (see `shared/store/src/record.rs`). So the lease may be lost, doubled or forgotten without harm, and a Redis that takes no
-//! write any more (it is full, or read-only) is drained without one.
-//! An outage of Redis or of the database makes the ledger late, never wrong: the stream keeps what the store has not taken, and the
-//! writer tries again for ever. A writer that cannot reach the database lets the lease go: perhaps another one can.
-//! When the process is told to stop, it takes what is there, within [`LAST_PASS`], and lets the lease go.
+//! A lease in Redis says which process writes, only so that the others do not work in vain: that
+//! each fact is written exactly once is the store's own promise (see `shared/store/src/record.rs`).
+//! So the lease may be lost, doubled or forgotten without harm, and a Redis that takes no write any
+//! more (it is full, or read-only) is drained without one. An outage of Redis or of the database
+//! makes the ledger late, never wrong: the stream keeps what the store has not taken, and the
+//! writer tries again for ever. A writer that cannot reach the database lets the lease go: perhaps
+//! another one can. When the process stops, it takes what is there, within [`LAST_PASS`], and lets
+//! the lease go.
 
 mod lease;
 mod measure;
@@ -25,7 +28,8 @@ pub use retirement::Retention;
 use retirement::Retirement;
 use waits::Waits;
 
-/// Most entries per transaction: enough to spread the cost of a commit. Heavy entries make smaller batches, and so does a slow database.
+/// Most entries per transaction: enough to spread the cost of a commit. Heavy entries make smaller
+/// batches, and so does a slow database.
 const LARGEST_BATCH: usize = 500;
 /// A step that takes longer than this hangs: it is given up and repeated.
 const LONGEST_STEP: Duration = Duration::from_mins(1);
@@ -42,7 +46,8 @@ pub struct LedgerWriter {
 }
 
 impl LedgerWriter {
-    /// A writer over any of the bridge's queues (they share one ledger). `name` is this process, for the lease.
+    /// A writer over any of the bridge's queues (they share one ledger). `name` is this process,
+    /// for the lease.
     pub fn new(queue: Queue, store: Store, redis: Redis, name: ProcessName) -> Self {
         Self {
             queue,
@@ -58,7 +63,8 @@ impl LedgerWriter {
         Self { retention, ..self }
     }
 
-    /// Writes until told to stop, then once more what is there. Stop it after everything that still adds facts.
+    /// Writes until `stop`, then once more what is there. Stop it after everything that still adds
+    /// facts.
     pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
             // A step that is dropped halfway has written nothing, or all of it.
@@ -82,7 +88,8 @@ impl LedgerWriter {
                     if has_more { Duration::ZERO } else { wait }
                 }
                 Err(trouble) => {
-                    // A batch that a slow database does not finish in time would be rolled back for ever.
+                    // A batch that a slow database does not finish in time would be rolled back for
+                    // ever.
                     batch = (batch / 2).max(1);
                     if let Err(error) = self.lease.let_go().await {
                         tracing::debug!(%error, "the lease could not be let go; it will lapse");
@@ -94,7 +101,8 @@ impl LedgerWriter {
         }
     }
 
-    /// After a failure the lease is taken only when the database can be written: a holder in vain would keep it from a process that can write.
+    /// After a failure the lease is taken only when the database can be written: a holder in vain
+    /// would keep it from a process that can write.
     async fn careful_step(&self, has_failed: bool, batch: usize) -> Result<Found, Trouble> {
         if has_failed {
             timeout(LONGEST_STEP, self.store.check_write())
@@ -125,7 +133,8 @@ impl LedgerWriter {
         .await?
     }
 
-    /// Removes a little of what is old, if there is time for it; says whether there is more to remove.
+    /// Removes a little of what is old, if there is time for it; says whether there is more to
+    /// remove.
     async fn retire(&self, found: Found, retirement: &mut Retirement) -> bool {
         match found {
             Found::Little | Found::Nothing => {}

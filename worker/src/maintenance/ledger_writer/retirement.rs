@@ -1,7 +1,9 @@
-//! Removes what is old from the ledger, a little at a time and only when there is nothing to write: what comes in goes first.
+//! Removes what is old from the ledger, a little at a time and only when there is nothing to write:
+//! what comes in goes first.
 //!
-//! How old an event is, two clocks must say: that of Redis, which stamped it, and this process' own. One of them may be wrong by months. A walk
-//! removes at most [`MOST_PER_WALK`] events, and a walk that would remove most of a ledger asks first: a setting has to confirm it.
+//! How old an event is, two clocks must say: that of Redis, which stamped it, and this process'
+//! own. One of them may be wrong by months. A walk removes at most [`MOST_PER_WALK`] events, and a
+//! walk that would remove most of a ledger asks first: a setting has to confirm it.
 
 use std::time::Duration;
 
@@ -93,7 +95,8 @@ impl Retirement {
         Ok(self.walk.is_some())
     }
 
-    /// Whether a walk may begin: it removes a small part of the ledger, or an operator has confirmed it.
+    /// Whether a walk may begin: it removes a small part of the ledger, or an operator has
+    /// confirmed it.
     async fn may_remove(&self, store: &Store, before: Timestamp) -> Result<bool, StoreError> {
         let age = store.events_older_than(before).await?;
         let is_small = age.old <= FEW || age.old <= age.all / 2;

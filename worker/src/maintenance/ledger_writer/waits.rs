@@ -1,5 +1,6 @@
-//! How long to wait before the next step: nothing while there is much to do, longer and longer while there is nothing, and by a growing
-//! schedule with chance in it while Redis or the database is away.
+//! How long to wait before the next step: nothing while there is much to do, longer and longer
+//! while there is nothing, and by a growing schedule with chance in it while Redis or the database
+//! is away.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const FIRST_WAIT_OF_OUTAGE: Duration = Duration::from_millis(200);
 /// How long after an outage the ledger may still rest.
 const LONGEST_WAIT_OF_OUTAGE: Duration = Duration::from_secs(10);
 
-/// The waits of one writer, and whether an outage lasts: its beginning and its end are told once each.
+/// The waits of one writer, and whether an outage lasts: its beginning and its end are logged once
+/// each.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     idle: Duration,

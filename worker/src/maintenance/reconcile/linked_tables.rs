@@ -1,4 +1,5 @@
-//! The linked rows that pages show, for thousands of rows at once: a linked table is read as a whole, 200 rows per call, instead of row by row.
+//! The linked rows that pages show, for thousands of rows at once: a linked table is read as a
+//! whole, 200 rows per call, instead of row by row.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,7 +13,8 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::sync::linked_rows::RowReader;
 
-/// The largest table that is kept in memory as a whole; the rows of larger ones are read one by one.
+/// The largest table that is kept in memory as a whole; the rows of larger ones are read one by
+/// one.
 const LARGEST_TABLE: u64 = 20_000;
 
 /// The linked tables that were read during one walk.
@@ -31,7 +33,7 @@ enum Known {
 pub(super) struct WholeTables<'a> {
     pub(super) context: &'a Context,
     pub(super) read: &'a mut LinkedTables,
-    /// A walk tells no story of its calls.
+    /// A walk keeps no record of its calls.
     pub(super) journal: Journal,
 }
 

@@ -1,31 +1,35 @@
-//! Repairs what webhooks never tell (H2): compares every row of the rules' tables with what the store knows of its pages, and asks for the
-//! rows that differ.
+//! Repairs what webhooks never report (H2): compares every row of the rules' tables with what the
+//! store knows of its pages, and requests a sync of the rows that differ.
 //!
-//! **What is found.** Rows without a page (imported, or added while the webhook was switched off); rows that do not know their page, or name
-//! another one (a restored backup); rows whose rendered state is not the one last written (formulas, renamed options, events beyond Baserow's
-//! limit of a thousand rows); pages whose row is gone.
+//! **What is found.** Rows without a page (imported, or added while the webhook was switched off);
+//! rows that do not know their page, or name another one (a restored backup); rows whose rendered
+//! state is not the one last written (formulas, renamed options, events beyond Baserow's limit of a
+//! thousand rows); pages whose row is gone.
 //!
-//! **What is done.** Nothing but an ordinary forced event for each such row. The row's own job then does what it always does, under the same
-//! promises: a page that exists already is found by its marks, not made again. So a finding that is out of date costs one `no_change`,
-//! and a reconciliation that is broken off may always be run again from the start: what it had asked for differs no more. It need not
-//! be: [`Mark`]s say how far it had come.
+//! **What is done.** Nothing but an ordinary forced event for each such row. The row's own job then
+//! does what it always does, under the same promises: a page that exists already is found by its
+//! marks, not made again. So a finding that is out of date costs one `no_change`, and an
+//! interrupted reconciliation may always start over: what it had requested differs no more. It need
+//! not: [`Checkpoint`]s say how far it had come.
 //!
-//! **What it costs.** One call to Baserow per 200 rows, none to Docmost. [`Walk`] reads, [`Requests`] asks, slowly and only while few jobs wait.
+//! **What it costs.** One call to Baserow per 200 rows, none to Docmost. [`Walk`] reads,
+//! [`Requests`] requests syncs, slowly and only while few jobs wait.
 //!
-//! **What is not asked for.** A row that cannot be rendered at all: its job would only die. And a row that was refused for good within the last
-//! day, whose dead letter nobody has replayed or discarded: it would only get another letter. Both are reported instead.
+//! **What is not requested.** A row that cannot be rendered at all: its job would only die. And a
+//! row that was refused for good within the last day, whose dead letter no operator has replayed or
+//! discarded: it would only get another dead letter. Both are reported instead.
 
+mod checkpoint;
 mod compare;
-mod letters;
+mod dead_letters;
 mod linked_tables;
-mod marks;
 mod requests;
 mod walk;
 
 use passerelle_model::id::{RowKey, TableId};
 use serde::Serialize;
 
-pub use marks::{Left, LeftTable, Mark};
+pub use checkpoint::{Checkpoint, Resume, ResumeTable};
 pub use requests::Requests;
 pub use walk::{Look, Walk};
 
@@ -52,14 +56,14 @@ pub struct Finding {
     #[serde(flatten)]
     pub reason: Reason,
     /// The dead letter of the row, where it was refused for good a short time ago.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub letter: Option<String>,
+    #[serde(rename = "letter", skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
 }
 
 impl Finding {
-    /// Whether asking for the row can help.
+    /// Whether a sync of the row can help.
     pub fn can_be_mended(&self) -> bool {
-        self.reason.can_be_mended() && self.letter.is_none()
+        self.reason.can_be_mended() && self.dead_letter.is_none()
     }
 }
 
@@ -100,7 +104,7 @@ impl Reason {
         }
     }
 
-    /// Whether asking for the row can help.
+    /// Whether a sync of the row can help.
     pub fn can_be_mended(&self) -> bool {
         !matches!(self, Self::Unmappable(_))
     }

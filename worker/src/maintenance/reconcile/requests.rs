@@ -1,5 +1,5 @@
-//! Asks for rows: ordinary forced events, a few rows per second, and only while few jobs wait. Fresh events must not stand in a queue
-//! behind ten thousand repairs.
+//! Requests syncs of rows: ordinary forced events, a few rows per second, and only while few jobs
+//! wait. Fresh events must not queue behind ten thousand repairs.
 
 use std::time::Duration;
 
@@ -30,11 +30,12 @@ pub struct Requests {
     at_once: usize,
 }
 
-/// The reason that the ledger keeps where nobody gave another.
+/// The default reason in the ledger.
 const WHY: &str = "they differ from their pages";
 
 impl Requests {
-    /// For one run: `rows_per_second` (at least 1) rows are asked for in events of up to as many rows. `by` is kept in the ledger.
+    /// For one run: `rows_per_second` (at least 1) rows are asked for in events of up to as many
+    /// rows. `by` is kept in the ledger.
     pub fn new(queue: Queue, run: &str, by: &str, rows_per_second: u32) -> Self {
         let rows = rows_per_second.clamp(1, 10_000);
         let at_once = rows.min(LARGEST_EVENT);
@@ -58,14 +59,14 @@ impl Requests {
         Self { why, ..self }
     }
 
-    /// Also asks for rows whose dead letters speak against it.
+    /// Also requests rows whose dead letters speak against it.
     #[must_use]
     pub fn with_dead(self, with_dead: bool) -> Self {
         Self { with_dead, ..self }
     }
 
-    /// Asks for those of the findings that can be mended; `each` is told how many rows every time that some were asked for.
-    /// Dropping the future stops between two events; what was asked for stays.
+    /// Requests those of the findings that a sync can mend; `each` gets the number of rows of each
+    /// event. Dropping the future stops between two events; what was asked for stays.
     pub async fn ask(&mut self, findings: &[Finding], mut each: impl FnMut(usize)) -> Result<(), QueueError> {
         let mendable: Vec<&Finding> = findings
             .iter()

@@ -1,7 +1,9 @@
-//! Reads the tables of the rules page by page, and after the last page the links whose rows were not among them.
+//! Reads the tables of the rules page by page, and after the last page the links whose rows were
+//! not among them.
 //!
-//! Baserow cannot list rows by their number, only in people's own order, so a row that is moved or deleted meanwhile may be listed twice
-//! or not at all. Twice is no harm; a row that was missed and has a page is read by itself before it is called gone.
+//! Baserow cannot list rows by their number, only in people's own order, so a row that is moved or
+//! deleted meanwhile may be listed twice or not at all. Twice is no harm; a row that was missed and
+//! has a page is read by itself before it is called gone.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -11,10 +13,10 @@ use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::FailureClass;
 use passerelle_store::Link;
 
+use super::checkpoint::{Checkpoint, Resume, ResumeTable};
 use super::compare::{self, Place};
-use super::letters::Letters;
+use super::dead_letters::DeadLetters;
 use super::linked_tables::LinkedTables;
-use super::marks::{Left, LeftTable, Mark};
 use super::{Finding, Reason, Scope};
 use crate::clients::baserow::Table;
 use crate::context::Context;
@@ -38,20 +40,21 @@ pub struct Look {
     pub findings: Vec<Finding>,
     /// Whether this table is finished.
     pub is_last: bool,
-    /// Whether the table was begun anew, because its rows are not in the order any more in which an earlier walk had left them.
-    pub begins_anew: bool,
-    /// What to keep for whoever goes on later, once everything found has been asked for.
-    pub mark: Mark,
+    /// Whether the table was started over, because its rows are not in the order any more in which
+    /// an earlier walk had seen them.
+    pub starts_over: bool,
+    /// What a later walk needs to resume here, once everything found has been requested.
+    pub checkpoint: Checkpoint,
 }
 
-/// A walk through all tables of a scope, one step at a time: whoever drives it may stop between two steps.
+/// A walk through all tables of a scope, one step at a time; the caller may stop between two steps.
 #[derive(Debug)]
 pub struct Walk<'a> {
     context: &'a Context,
     scope: Scope,
     tables: VecDeque<Visit<'a>>,
     linked_tables: LinkedTables,
-    letters: Letters,
+    dead_letters: DeadLetters,
     /// Names of tables that rules want and our token does not see.
     missing: Vec<String>,
     finished: Vec<TableId>,
@@ -65,7 +68,8 @@ struct Visit<'a> {
     seen: HashSet<RowId>,
     rows: u64,
     of: u64,
-    /// The page and its last row at which an earlier walk was broken off, until it has been read again.
+    /// The page and its last row at which an earlier walk was broken off, until it has been read
+    /// again.
     border: Option<(u32, Option<RowId>)>,
 }
 
@@ -82,21 +86,21 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn go_on(self, left: &LeftTable) -> Self {
-        let (next, border) = if left.has_more {
-            (Next::Rows { page: left.page + 1 }, Some((left.page, left.last)))
+    fn go_on(self, resume: &ResumeTable) -> Self {
+        let (next, border) = if resume.has_more {
+            (Next::Rows { page: resume.page + 1 }, Some((resume.page, resume.last)))
         } else {
             // All rows were listed, and each link is looked at by itself: no border can have moved.
-            let after = left.links_after;
+            let after = resume.links_after;
             (Next::Links { after }, None)
         };
-        let rows = u64::try_from(left.seen.len()).unwrap_or_default();
+        let rows = u64::try_from(resume.seen.len()).unwrap_or_default();
         Self {
             next,
             border,
             rows,
             of: rows,
-            seen: left.seen.clone(),
+            seen: resume.seen.clone(),
             ..self
         }
     }
@@ -109,8 +113,8 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
-    /// Finds the tables; what an earlier walk of the same scope has finished is left out.
-    pub async fn begin(context: &'a Context, scope: Scope, left: &Left) -> Result<Self, Failure> {
+    /// Finds the tables; what an earlier walk of the same scope has finished is skipped.
+    pub async fn begin(context: &'a Context, scope: Scope, resume: &Resume) -> Result<Self, Failure> {
         let (mut tables, mut missing) = (VecDeque::new(), Vec::new());
         for rule in context.rules.pages() {
             let mut journal = Journal::default();
@@ -119,28 +123,29 @@ impl<'a> Walk<'a> {
                 continue;
             };
             let is_meant = scope.table.is_none_or(|wanted| wanted == table.id);
-            if is_meant && !left.finished.contains(&table.id) {
+            if is_meant && !resume.finished.contains(&table.id) {
                 tables.push_back(Visit::new(rule, table));
             }
         }
-        if let Some(left) = &left.table
-            && let Some(at) = tables.iter().position(|visit| visit.table.id == left.table)
+        if let Some(resume) = &resume.table
+            && let Some(at) = tables.iter().position(|visit| visit.table.id == resume.table)
             && let Some(visit) = tables.remove(at)
         {
-            tables.push_front(visit.go_on(left));
+            tables.push_front(visit.go_on(resume));
         }
         Ok(Self {
             context,
             scope,
             tables,
             linked_tables: LinkedTables::default(),
-            letters: Letters::default(),
+            dead_letters: DeadLetters::default(),
             missing,
-            finished: left.finished.clone(),
+            finished: resume.finished.clone(),
         })
     }
 
-    /// What this walk leaves out because an earlier one has done it: tables, rows of the next table, and its name. `None` if nothing.
+    /// What this walk leaves out because an earlier one has done it: tables, rows of the next
+    /// table, and its name. `None` if nothing.
     pub fn goes_on_after(&self) -> Option<(usize, Option<(u64, &str)>)> {
         let begun = self.tables.front().filter(|visit| visit.rows > 0);
         let begun = begun.map(|visit| (visit.rows, visit.table.name.as_str()));
@@ -174,27 +179,27 @@ impl<'a> Walk<'a> {
             visit,
             findings: Vec::new(),
         };
-        let begins_anew = at.check_border().await?;
-        let (mark, is_last) = match at.visit.next {
+        let starts_over = at.check_border().await?;
+        let (checkpoint, is_last) = match at.visit.next {
             Next::Rows { page } => at.rows(page).await?,
             Next::Links { after } => at.links(after).await?,
         };
         let mut findings = at.findings;
-        self.letters.mark(self.context, &mut findings).await?;
+        self.dead_letters.note(self.context, &mut findings).await?;
         let mut look = Look {
             table: Arc::clone(&visit.table),
             rows: visit.rows,
             of: visit.of.max(visit.rows),
             findings,
             is_last,
-            begins_anew,
-            mark,
+            starts_over,
+            checkpoint,
         };
         if is_last {
             self.finished.push(visit.table.id);
             self.tables.pop_front();
             let tables = self.finished.clone();
-            look.mark = Mark::Finished { tables };
+            look.checkpoint = Checkpoint::Finished { tables };
         }
         Ok(Some(look))
     }
@@ -209,7 +214,8 @@ struct Step<'s, 'a> {
 }
 
 impl Step<'_, '_> {
-    /// Reads the last page of an earlier walk again, if there was one. Says whether rows have moved over its end, so that the table is begun anew.
+    /// Reads the last page of an earlier walk again, if there was one. Says whether rows have moved
+    /// over its end, so that the table is started over.
     async fn check_border(&mut self) -> Result<bool, Failure> {
         let Some((page, last)) = self.visit.border else {
             return Ok(false);
@@ -231,7 +237,7 @@ impl Step<'_, '_> {
     }
 
     /// Compares one page of rows. Says whether the table is finished.
-    async fn rows(&mut self, page: u32) -> Result<(Mark, bool), Failure> {
+    async fn rows(&mut self, page: u32) -> Result<(Checkpoint, bool), Failure> {
         let table = self.visit.table.id;
         let listed = self.context.baserow.rows(&mut Journal::default(), table, page).await?;
         for row in &listed.rows {
@@ -247,21 +253,21 @@ impl Step<'_, '_> {
             Next::Links { after: None }
         };
         let has_more = listed.has_more;
-        let mark = Mark::Rows {
+        let checkpoint = Checkpoint::Rows {
             table,
             page,
             rows,
             has_more,
         };
         // Rows that are gone have a page.
-        Ok((mark, self.scope.unmapped && !has_more))
+        Ok((checkpoint, self.scope.unmapped && !has_more))
     }
 
     /// Looks for pages whose rows were not listed. Says whether the table is finished.
-    async fn links(&mut self, after: Option<RowId>) -> Result<(Mark, bool), Failure> {
+    async fn links(&mut self, after: Option<RowId>) -> Result<(Checkpoint, bool), Failure> {
         let table = self.visit.table.id;
         if self.visit.rule.page.row_deleted == RowDeleted::Keep {
-            return Ok((Mark::Links { table, after }, true));
+            return Ok((Checkpoint::Links { table, after }, true));
         }
         let links = self.context.store.links_of_table(table, after, LINKS).await?;
         let mut suspects: Vec<RowId> = links
@@ -276,7 +282,7 @@ impl Step<'_, '_> {
         let is_last = links.len() < LINKS as usize;
         let after = links.last().map(|last| last.row.row).or(after);
         self.visit.next = Next::Links { after };
-        Ok((Mark::Links { table, after }, is_last))
+        Ok((Checkpoint::Links { table, after }, is_last))
     }
 
     fn is_suspect(&self, link: &Link) -> bool {
@@ -316,7 +322,7 @@ impl Step<'_, '_> {
             },
             rule: self.visit.rule.name.clone(),
             reason,
-            letter: None,
+            dead_letter: None,
         });
     }
 }

@@ -1,6 +1,7 @@
-//! Cleans up duplicate pages of one row (E4). Creates with an unknown outcome are remembered for a day; so is every intent that no job
-//! has followed up. The task only looks; what it finds becomes an event of the row. The row's own job then puts the duplicate into the
-//! trash and says so in its steps. The linked page stays, whatever the duplicate holds.
+//! Cleans up duplicate pages of one row (E4). Creates with an unknown outcome are remembered for a
+//! day; so is every intent that no job has followed up. The task only looks; what it finds becomes
+//! an event of the row. The row's own job then puts the duplicate into the trash and says so in its
+//! steps. The linked page stays, whatever the duplicate holds.
 //!
 //! A copy that a person made is no duplicate: it has another author, and no label.
 
@@ -22,7 +23,8 @@ use crate::sync::apply::duplicate_pages;
 const SOURCE: &str = "sweep";
 /// Unconfirmed creates that one run looks at; the next run takes the others.
 const AT_ONCE: u32 = 200;
-/// How long a create is looked after. Abandoned calls were seen to run minutes later, when the wiki's own Redis came back.
+/// How long a create is looked after. Abandoned calls were seen to run minutes later, when the
+/// wiki's own Redis came back.
 const LOOKED_AFTER: Duration = Duration::from_hours(24);
 /// An older intent has no job any more: attempts are minutes apart at most.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(30);

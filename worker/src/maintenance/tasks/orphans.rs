@@ -1,8 +1,9 @@
-//! Requests the jobs that Redis has lost: a failover to a replica that lagged, or a restored copy, forgets jobs whose events the store knows.
-//! Their items would stay open for ever.
+//! Requests the jobs that Redis has lost: a failover to a replica that lagged, or a restored copy,
+//! forgets jobs whose events the store knows. Their items would stay open for ever.
 //!
-//! An item that has just ended may look lost too, while its end is still on its way into the store: so the ledger is written to its end before
-//! an item counts as open. A job requested in vain costs one `no_change`.
+//! An item that has just ended may look lost too, while its end is still on its way into the store:
+//! so the ledger is written to its end before an item counts as open. A job requested in vain costs
+//! one `no_change`.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ const AT_ONCE: u32 = 500;
 /// Entries of the ledger that are written at once.
 const ENTRIES: usize = 500;
 
-/// Requests the jobs of items that are open since before a moment and have no job; returns how many.
+/// Requests the jobs of items that are open since before a moment and have no job; returns how
+/// many.
 pub async fn run(context: &Context, before: Timestamp) -> Result<usize, Failure> {
     let suspects = without_job(context, before).await?;
     if suspects.is_empty() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Memo;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::maintenance::reconcile::{Finding, Left, Requests, Scope, Walk};
+use crate::maintenance::reconcile::{Finding, Requests, Resume, Scope, Walk};
 
 /// How far a run has come.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,11 +33,11 @@ impl Progress {
 pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
     let mut progress = Progress::of(memo);
     progress.keep(memo);
-    let left = Left {
+    let resume = Resume {
         finished: progress.finished.clone(),
         table: None,
     };
-    let mut walk = Walk::begin(context, Scope::default(), &left).await?;
+    let mut walk = Walk::begin(context, Scope::default(), &resume).await?;
     for table in walk.missing() {
         tracing::warn!(
             row.table = table,
@@ -103,7 +103,7 @@ pub(super) async fn compare(
 fn tell_of_letters(findings: &[Finding]) -> usize {
     let letters = findings
         .iter()
-        .filter_map(|finding| Some((finding.row, finding.letter.as_ref()?)));
+        .filter_map(|finding| Some((finding.row, finding.dead_letter.as_ref()?)));
     letters
         .inspect(
             |(row, letter)| tracing::info!(%row, letter, "a row differs and has a dead letter: it is not asked for"),

@@ -4,7 +4,7 @@
 use super::reconcile;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::maintenance::reconcile::{Left, Requests, Scope, Walk};
+use crate::maintenance::reconcile::{Requests, Resume, Scope, Walk};
 use crate::maintenance::sources::{Gap, SourceWatch};
 
 /// One look at all webhooks.
@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, watch: &SourceWatch, rows_per_second:
                 table: Some(*table),
                 unmapped: false,
             };
-            let mut walk = Walk::begin(context, scope, &Left::default()).await?;
+            let mut walk = Walk::begin(context, scope, &Resume::default()).await?;
             let compared = reconcile::compare(&mut walk, &mut requests, |_| {}).await?;
             rows += compared.rows;
             asked += compared.asked;

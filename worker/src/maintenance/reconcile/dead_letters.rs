@@ -1,7 +1,9 @@
-//! Which rows were refused for good a short time ago: asking for them again would only make another dead letter of each, at every round.
+//! Which rows were refused for good a short time ago: another request would only make another dead
+//! letter of each, at every run.
 //!
-//! All such letters are read once per walk, when the first row is found that might have one. Letters are in the order of time, so that is
-//! as much work as there are letters of a day, whatever else is dead and however many rows are found.
+//! All such dead letters are read once per walk, when the first row is found that might have one.
+//! They are in the order of time, so that is as much work as there are dead letters of a day,
+//! whatever else is dead and however many rows are found.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,20 +17,22 @@ use super::Finding;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// How long a letter speaks for its row. Then it is asked for once more: somebody may have mended the cause and forgotten the letter.
+/// How long a dead letter speaks for its row. Then a sync is requested once more: the cause may be
+/// mended, and the dead letter forgotten.
 const SPEAKS_FOR: Duration = Duration::from_hours(24);
-/// A letter of a job that has used up its attempts is left out: what was not working then may be working now.
+/// A dead letter of a job that has used up its attempts is left out: what was not working then may
+/// be working now.
 const FOR_GOOD: [&str; 2] = ["\"reason\":\"permanent\"", "\"reason\":\"poison\""];
 
-/// The latest letters of a walk, by job.
+/// The latest dead letters of a walk, by job.
 #[derive(Debug, Default)]
-pub(super) struct Letters {
+pub(super) struct DeadLetters {
     known: Option<HashMap<JobKey, (String, Seq)>>,
 }
 
-impl Letters {
-    /// Writes into each finding the letter that its row has, if one speaks for it.
-    pub(super) async fn mark(&mut self, context: &Context, findings: &mut [Finding]) -> Result<(), Failure> {
+impl DeadLetters {
+    /// Writes into each finding the dead letter that its row has, if one speaks for it.
+    pub(super) async fn note(&mut self, context: &Context, findings: &mut [Finding]) -> Result<(), Failure> {
         for finding in findings.iter_mut().filter(|finding| finding.reason.can_be_mended()) {
             let job = JobKey::Row(finding.row);
             let known = match &mut self.known {
@@ -40,7 +44,7 @@ impl Letters {
             };
             // A row that has been carried out since has another state now.
             if !context.store.was_done_after(&job, *covers).await? {
-                finding.letter = Some(letter.clone());
+                finding.dead_letter = Some(letter.clone());
             }
         }
         Ok(())
