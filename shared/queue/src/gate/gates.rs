@@ -29,7 +29,7 @@ pub struct Gates {
 pub(super) struct Inner {
     pub(super) redis: Redis,
     pub(super) base: String,
-    /// Base, then for each queue: active, scheduled, dead, wake.
+    /// Base, then for each queue: active, scheduled, dead, wake, records.
     keys: Vec<String>,
     process: ProcessName,
     policy: GatePolicy,
@@ -44,7 +44,7 @@ impl Gates {
         let queues = [QueueName::Sync, QueueName::Mail, QueueName::Slack].map(|name| Keys::new(redis.prefix(), name));
         let mut keys = vec![queues[0].gates.clone()];
         for queue in queues {
-            keys.extend([queue.active, queue.scheduled, queue.dead, queue.wake]);
+            keys.extend([queue.active, queue.scheduled, queue.dead, queue.wake, queue.records]);
         }
         Self {
             inner: Arc::new(Inner {

@@ -61,7 +61,7 @@ pub use gates::Gates;
 pub use incident::{Incident, IncidentKind, announce};
 pub use name::{GateName, GateTarget};
 pub use permits::{Permit, Permits};
-pub use policy::GatePolicy;
+pub use policy::{GatePolicy, LONGEST_ASKED};
 pub use reports::CallResult;
 pub use status::{GateState, GateStatus};
 

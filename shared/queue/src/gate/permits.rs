@@ -11,7 +11,8 @@
 //! 5. A call costs one round trip to Redis, a last one two.
 //!
 //! **Races.** *A process was frozen and wakes*: its permits had expired, so these calls may exceed the limit; its next
-//! ones wait. *Processes with different limits* (a rolling restart): each keeps to its own.
+//! ones wait. *Redis' clock jumps*: permits get one more lease; living calls renew theirs, so none ends wrongly and none
+//! blocks for longer. *Processes with different limits* (a rolling restart): each keeps to its own.
 //!
 //! **Decision.** Waiters poll every 10 ms, one per process. A permit passes from call to call within a process and
 //! changes the process at most five times a second. So it idles for a few per cent of the time, and no subscription is
@@ -49,6 +50,7 @@ struct Inner {
     redis: Redis,
     used: String,
     waiting: String,
+    last_run: String,
     process: String,
     most: usize,
     /// As many as there are idle slots.
@@ -120,6 +122,7 @@ impl Permits {
             inner: Arc::new(Inner {
                 redis: gates.inner.redis.clone(),
                 waiting: format!("{used}:waiting"),
+                last_run: format!("{used}:last-run"),
                 used,
                 process: process.to_owned(),
                 most,
@@ -265,8 +268,8 @@ impl Inner {
     }
 
     async fn ask(&self, slot: &Slot, wish: Wish) -> Result<bool, QueueError> {
-        let mut call = scripts::PERMIT.call(2);
-        call.arg(&self.used).arg(&self.waiting);
+        let mut call = scripts::PERMIT.call(3);
+        call.arg(&self.used).arg(&self.waiting).arg(&self.last_run);
         call.arg(&slot.token).arg(&self.process).arg(self.most);
         call.arg(millis(LEASE)).arg(millis(WAITING)).arg(wish.as_str());
         call.send(&self.redis).await

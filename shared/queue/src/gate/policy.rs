@@ -6,6 +6,9 @@ use serde_json::json;
 
 use passerelle_model::config::Reader;
 
+/// The longest wait that a target may ask for (`Retry-After`): then it is probed.
+pub const LONGEST_ASKED: Duration = Duration::from_mins(15);
+
 /// When a gate stops, how it is probed, and how fast it ramps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GatePolicy {
@@ -84,6 +87,7 @@ impl GatePolicy {
             "refused": 5,
             "first": millis(self.first_probe),
             "longest": millis(self.longest_probe),
+            "longest_asked": millis(LONGEST_ASKED),
             "lease": millis(self.lease),
             "job_patience": millis(self.lease * 6),
             "idle": millis(self.lease),

@@ -3,7 +3,12 @@
 use crate::server::scripts::script;
 
 script!(FAILING, "scripts/gate.lua", "scripts/failing.lua");
-script!(OPERATE, "scripts/gate.lua", "scripts/operate.lua");
+script!(
+    OPERATE,
+    "../server/scripts/record.lua",
+    "scripts/gate.lua",
+    "scripts/operate.lua"
+);
 script!(PERMIT, "scripts/permit.lua");
 script!(PROBED, "scripts/gate.lua", "scripts/probed.lua");
 script!(REPORT, "scripts/gate.lua", "scripts/report.lua");

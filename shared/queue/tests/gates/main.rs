@@ -1,7 +1,9 @@
 //! The gates through their public edge, on a real Redis that each test starts for itself, with minutes scaled to fractions of a second.
 
+mod clock;
 mod fetching;
 mod former_words;
+mod holds;
 mod incidents;
 mod permits;
 mod probing;

@@ -179,3 +179,58 @@ async fn without_redis_each_replica_keeps_to_the_limit_by_itself() {
     load(&permits, &target, 16, 2).join_all().await;
     assert_eq!((target.most(), target.done()), (MOST, MOST + 64));
 }
+
+/// As if the clock of Redis had been put forward (or back) by so many seconds: every moment that was written shifts the other way.
+async fn put_clock_forward(world: &World, seconds: i64) -> anyhow::Result<()> {
+    const USED: &str = "{bridge}:gate:permits:docmost";
+    let shift = "for _, token in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZINCRBY', KEYS[1], ARGV[1], token) end
+        if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('INCRBY', KEYS[2], ARGV[1]) end";
+    let mut eval = redis::cmd("EVAL");
+    eval.arg(shift)
+        .arg(2)
+        .arg(USED)
+        .arg(format!("{USED}:last-run"))
+        .arg(-seconds * 1000);
+    let () = world.ask(&eval).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_goes_back_ten_minutes_blocks_no_call_for_longer_than_a_lease() {
+    let world = World::start(GatePolicy::default()).unwrap();
+    let (vanishing, other) = (permits(&world, 1), permits(&world, 1));
+    let _vanished = vanishing.acquire().await;
+    put_clock_forward(&world, -600).await.unwrap();
+    timeout(PATIENCE, other.acquire())
+        .await
+        .expect("the permit of a vanished process lasts until the clock is where it was")
+        .give_back()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_two_minutes_ahead_takes_no_permit_from_a_call() {
+    let world = World::start(GatePolicy::default()).unwrap();
+    let target = Arc::new(Target::default());
+    let (calling, other) = (permits(&world, 1), permits(&world, 1));
+    let end = Arc::new(Notify::new());
+    let call = {
+        let (permits, target, end) = (calling.clone(), Arc::clone(&target), Arc::clone(&end));
+        tokio::spawn(async move { permits.acquire().await.during(target.answer(end.notified())).await })
+    };
+    eventually("the call is under way", async || {
+        if target.most() == 1 { Ok(()) } else { Err(()) }
+    })
+    .await;
+    put_clock_forward(&world, 120).await.unwrap();
+    // Longer than the one more lease that a vanished call would get.
+    let taken = timeout(Duration::from_secs(4), other.acquire()).await;
+    assert!(taken.is_err(), "a permit in use was given to another replica");
+    end.notify_one();
+    call.await.unwrap();
+    timeout(PATIENCE, other.acquire())
+        .await
+        .expect("the permit was given back")
+        .give_back()
+        .await;
+}

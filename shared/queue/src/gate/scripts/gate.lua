@@ -8,13 +8,13 @@
 --   <base>:<gate>:hours      hash, milliseconds that the gate was stopped, by the hour
 --   <base>:incident:<target> hash, exists while an incident lasts
 --   <base>:incidents         list of what happened, newest first
--- KEYS 2… for each queue (sync, mail, slack): active · scheduled · dead · wake channel
+-- KEYS 2… for each queue (sync, mail, slack): active · scheduled · dead · wake channel · records
 -- ARGV 1 policy (JSON, milliseconds) · 2 process · 3 chance from 0 to 1, then the script's own
 --
 -- Fields of a gate: state (stopped, probing, ramping) · since · why · by (rule, or who) · down (when the trouble began) ·
 --   stopped_from (closed_from in older versions) · next, wait (when the next probe may begin; the wait that led to it) · asked ('1': the target named the time) ·
 --   manual ('1': no probing) · holder, lease, phase (health, job), phase_since, job, job_since ·
---   began, length, rate, tokens, filled, given (the ramp: see admit.lua)
+--   began, length, rate, tokens, filled, given (the ramp: see admit.lua) · resume (no tokens before it: the target asked for a pause)
 local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local KEPT_INCIDENTS, KEPT_HOURS, HOUR, SLOTS = 1000, 800, 3600000, 6
 local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2, store = 0 }
@@ -26,7 +26,7 @@ local happened = {}
 local function key(name) return base .. ':' .. name end
 local NOT_FLOWING = key('closed')
 local function target_of(name) return string.match(name, '^[^:]+') end
-local function queue_key(target, part) return KEYS[1 + QUEUES[target] * 4 + part] end
+local function queue_key(target, part) return KEYS[1 + QUEUES[target] * 5 + part] end
 local function ms(number) return string.format('%.0f', number) end
 
 local function hash(name)
@@ -91,8 +91,17 @@ end
 
 local function clear_probe(name) redis.call('HDEL', key(name), 'holder', 'lease', 'phase', 'phase_since', 'job', 'job_since') end
 
--- Chance lengthens a wait, never shortens it.
+-- Chance lengthens a wait, by a tenth at most, and never shortens it.
 local function later(wait) return math.floor(now + wait * (1 + 0.1 * chance)) end
+
+-- Whether a moment has come that was written at most `within` milliseconds before it. One that is further away was written before the clock
+-- went back: it counts as now. (A clock that is corrected by less than a second went nowhere.)
+local function has_come(moment, within) return moment <= now or moment > now + within + 1000 end
+
+-- Whether a stopped gate may be probed.
+local function is_due(gate)
+  return has_come(tonumber(gate.next), (gate.asked == '1' and policy.longest_asked or policy.longest) * 1.1)
+end
 
 -- Stops a flowing or ramping gate. `asked` is the wait that the target named, if it did.
 local function stop(name, why, asked)
@@ -128,7 +137,7 @@ end
 local function start_ramp(name, gate, by, why)
   if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   clear_probe(name)
-  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'asked', 'manual')
+  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'asked', 'manual', 'resume')
   redis.call('HSET', key(name), 'state', 'ramping', 'since', ms(now), 'why', why, 'by', by, 'down', gate.down or ms(now), 'began', ms(now),
     'length', gate.length or ms(policy.ramp), 'rate', tostring(policy.rate / 1000), 'tokens', '0', 'filled', ms(now), 'given', '0',
     'wait', gate.wait or ms(policy.first))
@@ -152,7 +161,7 @@ end
 local function slow_down(name, gate, asked)
   local elapsed = math.max(0, math.min(now - tonumber(gate.began), tonumber(gate.length)))
   local resume = now + (asked or 0)
-  redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0')
+  redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0', 'resume', ms(resume))
 end
 
 -- What every script answers: the gates that do not flow, as JSON, then what happened.

@@ -1,12 +1,13 @@
 -- permit: the right to make one call of a target: taken, renewed and given back.
 --
 -- KEYS 1 permits in use: sorted set of tokens by the time when they expire, ms · 2 waiting processes: sorted set by the time until when
---   they count as waiting, ms
+--   they count as waiting, ms · 3 when this script ran last, ms
 -- ARGV 1 token · 2 process · 3 most permits at once · 4 lease, ms · 5 how long a process counts as waiting, ms ·
 --   6 'take' or 'yield' (before a call: 'yield' lets waiting processes go first), 'keep' (during a call) or 'give' (no call follows)
 -- Answers 1 when the token is a permit now.
-local used, waiting = KEYS[1], KEYS[2]
+local used, waiting, last_run = KEYS[1], KEYS[2], KEYS[3]
 local token, process, most, lease, belief, wish = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local KEPT = 3600000 -- unused keys, ms: longer than a clock may jump
 
 if wish == 'give' then
   redis.call('ZREM', used, token)
@@ -15,12 +16,21 @@ end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- Calls renew their permits every third of a lease. So if the script did not run for half a lease, or ran in the future, the clock jumped
+-- or no call was under way: each permit gets one more lease, in which a living call renews it.
+local last = tonumber(redis.call('GET', last_run) or now)
+if math.abs(now - last) > lease / 2 then
+  for _, held in ipairs(redis.call('ZRANGE', used, 0, -1)) do redis.call('ZADD', used, now + lease, held) end
+  redis.call('DEL', waiting)
+end
+redis.call('SET', last_run, now, 'PX', KEPT)
 redis.call('ZREMRANGEBYSCORE', used, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', waiting, '-inf', now)
 
 local function take()
   redis.call('ZADD', used, now + lease, token)
-  redis.call('PEXPIRE', used, 2 * lease)
+  redis.call('PEXPIRE', used, KEPT)
   redis.call('ZREM', waiting, process)
   return 1
 end

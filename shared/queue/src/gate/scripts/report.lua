@@ -59,7 +59,7 @@ local function longest_row(name, row)
 end
 
 local function why_stop(name, seen, calls, share)
-  if seen.connects >= longest_row(name, policy.connects) then return seen.connects .. ' calls in a row found no connection' end
+  if seen.connects >= longest_row(name, policy.connects) then return seen.connects .. ' calls in a row did not reach it' end
   if seen.silent >= policy.silences then return seen.silent .. ' calls in a row got no answer' end
   if seen.row >= longest_row(name, policy.row) then return seen.row .. ' calls in a row failed' end
   if seen.refused >= policy.refused then return 'our account was refused ' .. seen.refused .. ' times in a row' end
@@ -67,7 +67,9 @@ local function why_stop(name, seen, calls, share)
 end
 
 for at = 4, #ARGV, 9 do
-  local name, throttled, why = ARGV[at], tonumber(ARGV[at + 7]), ARGV[at + 8]
+  local name, why = ARGV[at], ARGV[at + 8]
+  -- No target keeps us away for longer: it is probed then.
+  local throttled = math.min(tonumber(ARGV[at + 7]), policy.longest_asked)
   local gate = hash(name)
   if not gate.state or gate.state == 'ramping' then
     local seen = count(name, at)

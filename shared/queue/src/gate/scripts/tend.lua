@@ -10,12 +10,12 @@ local function take(name)
 end
 
 local function keep(name, gate)
-  if gate.job and tonumber(gate.job_since) + policy.job_patience <= now then
+  if gate.job and has_come(tonumber(gate.job_since) + policy.job_patience, policy.job_patience) then
     return stop_again(name, gate, 'the job that probed it did not end in time')
   end
   -- Healthy, and no job to be had: the ramp itself will be careful enough with the next ones.
   local is_idle = gate.phase == 'job' and not gate.job and redis.call('LLEN', queue_key(target_of(name), 1)) == 0
-  if is_idle and now - tonumber(gate.phase_since) >= policy.idle then
+  if is_idle and has_come(tonumber(gate.phase_since) + policy.idle, policy.idle) then
     return start_ramp(name, gate, 'rule', 'healthy, and no job was waiting')
   end
   redis.call('HSET', key(name), 'lease', ms(now + policy.lease))
@@ -25,12 +25,18 @@ local due = {}
 for _, name in ipairs(not_flowing()) do
   local gate = hash(name)
   if gate.state == 'ramping' then
-    if now - tonumber(gate.began) >= tonumber(gate.length) then flow(name, gate, 'the ramp is over') end
+    local began = tonumber(gate.began)
+    if began > now and not gate.resume then
+      -- The clock went back: the ramp begins now.
+      redis.call('HSET', key(name), 'began', ms(now), 'filled', ms(now))
+    elseif now - began >= tonumber(gate.length) then
+      flow(name, gate, 'the ramp is over')
+    end
   elseif gate.state == 'probing' and gate.holder == process then
     keep(name, gate)
-  elseif gate.state == 'probing' and tonumber(gate.lease) <= now then
+  elseif gate.state == 'probing' and has_come(tonumber(gate.lease), policy.lease) then
     take(name)
-  elseif may_probe(gate) and tonumber(gate.next) <= now then
+  elseif may_probe(gate) and is_due(gate) then
     due[target_of(name)] = true
   end
 end
@@ -38,7 +44,7 @@ end
 for target, _ in pairs(due) do
   for _, name in ipairs(not_flowing(target)) do
     local gate = hash(name)
-    if may_probe(gate) and (gate.asked ~= '1' or tonumber(gate.next) <= now) then take(name) end
+    if may_probe(gate) and (gate.asked ~= '1' or is_due(gate)) then take(name) end
   end
 end
 

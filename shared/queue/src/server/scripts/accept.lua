@@ -18,6 +18,7 @@ local DUPLICATE, NEW, GONE = '0', '1', '2'
 -- The receipt, which the ledger keeps: a letter per delivery.
 local ACCEPTED, REPEATED, NOTHING = 'a', 'd', '-'
 local LETTER, TASK = 'letter', 'task'
+local FORCED = 8 -- the bit of a requested sync (job.rs, EventKinds)
 
 -- Takes back what this call added to the ledger before its script (its fourth word is the name of the call): nobody shall read it.
 local function withdraw()
@@ -99,8 +100,8 @@ local function enqueue(job, event, seq, now)
     news = news == '' and seq .. ' ' .. event .. ' ' .. now or cover_more(news, seq, kinds, id)
     texts[job] = state .. '\n' .. work .. '\n' .. news
   else
-    -- A wait after a failure of the row itself ends with the news; a held one (an outage, a crash) does not.
-    if state == 'w' then
+    -- News end a wait after a failure of the row itself. A held job (an outage, a crash) waits on, unless its sync was requested.
+    if state == 'w' or (state == 'w held' and bit.band(tonumber(kinds), FORCED) ~= 0) then
       state = 'q'
       redis.call('ZREM', scheduled, job)
       ready[#ready + 1] = job
