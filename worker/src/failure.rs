@@ -1,4 +1,5 @@
-//! What may go wrong, and what follows from it. **The only place where it is decided whether and when a job is tried again.**
+//! What may go wrong, and what follows from it. **The only place where a worker decides whether and when a job is tried
+//! again** (`tests/walls.rs` holds it). What follows when a worker itself dies is the queue's decision (`working/ending.rs`).
 //!
 //! *Classified once*: the client that knows the protocol says what kind of failure an answer is (`clients/*::classify`).
 //! *Decided once*: the failure climbs unchanged to the runner, which asks [`verdict`]; nothing in between retries.
@@ -11,10 +12,11 @@
 //! | permanent | dead at once | – |
 //! | poison | dead at once | – |
 //!
-//! A transient or ambiguous failure of a target whose gate is not open is a hold: the outage is to blame, not the job.
+//! A transient or ambiguous failure of a target whose gate does not flow is a hold: the outage is to blame, not the job.
 //! (Unless the target is healthy and this job fails its probe again and again: `outage.rs` tells the two apart.)
 //! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
-//! So is an outage of the store, from the first failure on: it is never the row's fault.
+//! So is an outage of the store, from the first failure on: it is never the row's fault. So is an answer of a proxy or a
+//! login page in the target's place, whatever its status: the target was not reached.
 //! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
 //! The schedule comes from the crate `backoff`; its own jitter is switched off, because chance comes into [`verdict`] as a value.
 
@@ -33,15 +35,14 @@ use passerelle_store::StoreError;
 pub const MOST_ATTEMPTS: u32 = 12;
 /// How long a job may fail without interruption before it is given up.
 pub const LONGEST_FAILING: Duration = Duration::from_hours(24);
-/// The first ceiling of the wait.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// The last ceiling of the wait.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// No wait is shorter: a retry in the same millisecond sees the same world.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// How long to keep away from a store that does not answer: its gate may know better.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
-/// The longest body that is kept.
+/// The longest time between two tries while a proxy answers in the target's place.
+const LONGEST_NOT_REACHED: Duration = Duration::from_mins(1);
 const MOST_BODY_BYTES: usize = 4096;
 
 /// Which system failed.
@@ -106,17 +107,19 @@ pub struct Failure {
     pub body: Option<String>,
     /// When to come back, where that is known.
     pub retry_after: Option<Duration>,
-    /// How far the call came, if nothing answered it.
+    /// How far the call came, if the target did not answer it.
     pub unanswered: Option<Unanswered>,
 }
 
-/// What became of a call that nothing answered.
+/// What became of a call that the target did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
     /// There was no connection to be had: nothing was sent.
     NoConnection,
     /// It was sent, and no answer came in time.
     TimedOut,
+    /// A proxy or a login page answered in the target's place.
+    NotReached,
 }
 
 impl Failure {
@@ -150,16 +153,21 @@ impl Failure {
         self
     }
 
+    /// Whether something else answered in the target's place.
+    pub fn was_not_reached(&self) -> bool {
+        self.unanswered == Some(Unanswered::NotReached)
+    }
+
     /// What it says of the health of the target: a refusal of one row or page is an answer like any other.
     pub fn as_call_result(&self) -> CallResult {
-        let is_own_answer = self.status.is_some_and(|status| (300..500).contains(&status));
+        let is_own_answer = !self.was_not_reached() && self.status.is_some_and(|status| (300..500).contains(&status));
         match self.class {
             FailureClass::Throttled => CallResult::Throttled(self.retry_after),
             FailureClass::Auth => CallResult::Refused(self.message.clone()),
             FailureClass::Transient | FailureClass::Ambiguous if !is_own_answer => {
                 let why = self.message.clone();
                 match self.unanswered {
-                    Some(Unanswered::NoConnection) => CallResult::NoConnection(why),
+                    Some(Unanswered::NoConnection | Unanswered::NotReached) => CallResult::NoConnection(why),
                     Some(Unanswered::TimedOut) => CallResult::NoAnswer(why),
                     None => CallResult::Failed(why),
                 }
@@ -220,7 +228,9 @@ pub struct History {
     pub attempts: u32,
     /// How long the job has been failing without interruption.
     pub failing_for: Duration,
-    /// How long to keep away from the target that failed, if its gate is not open.
+    /// How long its oldest event has been waiting.
+    pub waiting_for: Duration,
+    /// How long to keep away from the target that failed, if its gate does not flow.
     pub trouble: Option<Duration>,
 }
 
@@ -230,6 +240,7 @@ impl History {
         Self {
             attempts: job.attempts.saturating_add(1),
             failing_for: job.failing_since.map_or(Duration::ZERO, |since| now.since(since)),
+            waiting_for: now.since(job.waiting_since),
             trouble: None,
         }
     }
@@ -243,7 +254,7 @@ pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
         FailureClass::Poison => bury("poison", record),
         FailureClass::Throttled | FailureClass::Auth => hold(failure, history, chance),
         FailureClass::Transient | FailureClass::Ambiguous
-            if failure.retry_after.is_some() || history.trouble.is_some() =>
+            if failure.retry_after.is_some() || failure.was_not_reached() || history.trouble.is_some() =>
         {
             hold(failure, history, chance)
         }
@@ -271,7 +282,11 @@ fn bury(reason: &str, failure: FailureRecord) -> Verdict {
 
 /// Waits for what the target asked for, or longer the longer it has been failing; chance is added, never taken away.
 fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
-    let patience = (history.failing_for / 4).clamp(FIRST_WAIT, LONGEST_WAIT);
+    let patience = if failure.was_not_reached() {
+        (history.waiting_for / 4).clamp(FIRST_WAIT, LONGEST_NOT_REACHED)
+    } else {
+        (history.failing_for / 4).clamp(FIRST_WAIT, LONGEST_WAIT)
+    };
     let wait = failure.retry_after.max(history.trouble).unwrap_or(patience);
     let spread = (wait / 4).max(SHORTEST_WAIT).mul_f64(chance.clamp(0.0, 1.0));
     Verdict::Hold {
@@ -280,7 +295,6 @@ fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
     }
 }
 
-/// The longest wait after the n-th attempt (1 = the first).
 fn ceiling(attempt: u32) -> Duration {
     let mut schedule: ExponentialBackoff<backoff::SystemClock> = ExponentialBackoff {
         current_interval: FIRST_WAIT,
@@ -311,160 +325,4 @@ fn bounded(text: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn failure(class: FailureClass) -> Failure {
-        Failure::new(class, Target::Docmost, "test")
-    }
-
-    fn history(attempts: u32, failing_seconds: u64) -> History {
-        History {
-            attempts,
-            failing_for: Duration::from_secs(failing_seconds),
-            trouble: None,
-        }
-    }
-
-    fn any_class() -> impl Strategy<Value = FailureClass> {
-        prop::sample::select(vec![
-            FailureClass::Transient,
-            FailureClass::Throttled,
-            FailureClass::Auth,
-            FailureClass::Ambiguous,
-            FailureClass::Gone,
-            FailureClass::Permanent,
-            FailureClass::Poison,
-        ])
-    }
-
-    #[test]
-    fn each_class_has_its_verdict() {
-        let word = |class, attempts| match verdict(&failure(class), history(attempts, 10), 0.5) {
-            Verdict::Done(_) => "done".to_owned(),
-            Verdict::Retry { .. } => "retry".to_owned(),
-            Verdict::Hold { .. } => "hold".to_owned(),
-            Verdict::Bury { reason, .. } => format!("bury {reason}"),
-            Verdict::GiveBack => "give back".to_owned(),
-        };
-        for class in [FailureClass::Transient, FailureClass::Ambiguous, FailureClass::Gone] {
-            assert_eq!(word(class, 1), "retry");
-            assert_eq!(word(class, MOST_ATTEMPTS - 1), "retry");
-            assert_eq!(word(class, MOST_ATTEMPTS), "bury exhausted");
-        }
-        for class in [FailureClass::Throttled, FailureClass::Auth] {
-            assert_eq!(word(class, MOST_ATTEMPTS * 100), "hold");
-        }
-        assert_eq!(word(FailureClass::Permanent, 1), "bury permanent");
-        assert_eq!(word(FailureClass::Poison, 1), "bury poison");
-    }
-
-    #[test]
-    fn the_ceilings_double_from_two_seconds_to_ten_minutes() {
-        let seconds: Vec<u64> = (1..=11).map(|attempt| ceiling(attempt).as_secs()).collect();
-        assert_eq!(seconds, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
-    }
-
-    #[test]
-    fn a_day_of_failing_is_enough_whatever_the_attempts() {
-        let verdict = verdict(&failure(FailureClass::Transient), history(2, 24 * 3600), 0.0);
-        assert!(matches!(verdict, Verdict::Bury { .. }));
-    }
-
-    #[test]
-    fn a_failure_that_knows_when_to_come_back_spends_no_attempt() {
-        let waiting = failure(FailureClass::Ambiguous).after(Duration::from_secs(9));
-        let Verdict::Hold { after_ms, .. } = verdict(&waiting, history(50, 0), 0.0) else {
-            panic!("not held");
-        };
-        assert_eq!(after_ms, 9_000);
-    }
-
-    #[test]
-    fn an_outage_burns_no_attempt_of_any_job() {
-        let outage = History {
-            trouble: Some(Duration::from_secs(40)),
-            ..history(MOST_ATTEMPTS * 2, 30 * 3600)
-        };
-        for class in [FailureClass::Transient, FailureClass::Ambiguous] {
-            let Verdict::Hold { after_ms, .. } = verdict(&failure(class), outage, 0.0) else {
-                panic!("not held");
-            };
-            assert_eq!(after_ms, 40_000);
-        }
-        assert!(matches!(
-            verdict(&failure(FailureClass::Permanent), outage, 0.0),
-            Verdict::Bury { .. }
-        ));
-    }
-
-    #[test]
-    fn a_refusal_of_one_page_says_nothing_against_its_target() {
-        let of = |class, status| {
-            Failure {
-                status,
-                ..failure(class)
-            }
-            .as_call_result()
-        };
-        for (class, status) in [
-            (FailureClass::Permanent, Some(400)),
-            (FailureClass::Gone, Some(404)),
-            (FailureClass::Transient, Some(404)),
-        ] {
-            assert_eq!(of(class, status), CallResult::Answered);
-        }
-        assert!(matches!(of(FailureClass::Ambiguous, Some(500)), CallResult::Failed(_)));
-        assert!(matches!(of(FailureClass::Transient, None), CallResult::Failed(_)));
-    }
-
-    #[test]
-    fn a_long_body_is_cut_between_characters() {
-        let long = "é".repeat(5000);
-        assert_eq!(bounded(&long).len(), MOST_BODY_BYTES);
-        assert_eq!(bounded("x"), "x");
-        let odd = format!("x{long}");
-        assert_eq!(bounded(&odd).len(), MOST_BODY_BYTES - 1);
-    }
-
-    proptest! {
-        #[test]
-        fn no_failure_is_ever_a_success(class in any_class(), attempts in any::<u32>(), seconds in 0_u64..1 << 40, chance in 0.0..1.0) {
-            let verdict = verdict(&failure(class), history(attempts, seconds), chance);
-            prop_assert!(!matches!(verdict, Verdict::Done(_) | Verdict::GiveBack));
-        }
-
-        #[test]
-        fn a_retry_waits_within_its_bounds(attempts in 1_u32..MOST_ATTEMPTS, chance in -1.0..2.0) {
-            let Verdict::Retry { after_ms, .. } = verdict(&failure(FailureClass::Transient), history(attempts, 0), chance) else {
-                return Err(TestCaseError::fail("not a retry"));
-            };
-            prop_assert!(after_ms >= millis(SHORTEST_WAIT) && after_ms <= millis(ceiling(attempts)));
-        }
-
-        #[test]
-        fn ceilings_never_fall_and_are_capped(attempts in 1_u32..10_000) {
-            prop_assert!(ceiling(attempts) <= ceiling(attempts + 1));
-            prop_assert!(ceiling(attempts) <= LONGEST_WAIT);
-        }
-
-        #[test]
-        fn a_hold_never_ends_before_the_target_allows(asked in 0_u64..100_000, seconds in 0_u64..1 << 30, chance in 0.0..1.0) {
-            let throttled = failure(FailureClass::Throttled).after(Duration::from_secs(asked));
-            let Verdict::Hold { after_ms, .. } = verdict(&throttled, history(1, seconds), chance) else {
-                return Err(TestCaseError::fail("not held"));
-            };
-            prop_assert!(after_ms >= asked * 1000);
-        }
-
-        #[test]
-        fn more_attempts_never_bring_a_dead_job_back(class in any_class(), attempts in 1_u32..30, seconds in 0_u64..200_000) {
-            let dead = |attempts, seconds| matches!(verdict(&failure(class), history(attempts, seconds), 0.5), Verdict::Bury { .. });
-            if dead(attempts, seconds) {
-                prop_assert!(dead(attempts + 1, seconds) && dead(attempts, seconds + 1));
-            }
-        }
-    }
-}
+mod tests;

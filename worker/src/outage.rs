@@ -41,7 +41,10 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
 /// A row that makes its target fail, alone in a quiet bridge, looks like an outage, and no other job is there to say otherwise. If the target has
 /// just been found healthy and this job, which had failed often enough while its gate was open, fails as its probe again, then its attempt counts.
 fn is_the_rows_own(job: &Job, failure: &Failure) -> bool {
-    let was_reached = failure.unanswered != Some(Unanswered::NoConnection);
+    let was_reached = !matches!(
+        failure.unanswered,
+        Some(Unanswered::NoConnection | Unanswered::NotReached)
+    );
     guard::is_let_through() && job.attempts >= ATTEMPTS_TO_TELL && was_reached
 }
 

@@ -60,7 +60,7 @@ async fn a_notice_is_posted_and_its_marks_are_harmless() {
 
 #[tokio::test]
 async fn each_answer_of_slack_has_its_class() {
-    use FailureClass::{Ambiguous, Auth, Permanent, Throttled};
+    use FailureClass::{Ambiguous, Auth, Permanent, Throttled, Transient};
     let server = start().unwrap();
     for (fault, class, wait) in [
         (json!({"status": 400, "body": "invalid_payload"}), Permanent, None),
@@ -79,7 +79,11 @@ async fn each_answer_of_slack_has_its_class() {
             Some(5),
         ),
         (json!({"status": 500}), Ambiguous, None),
+        // A proxy in its place: the notice is innocent.
         (json!({"status": 200, "body": "<html>proxy</html>"}), Ambiguous, None),
+        (json!({"status": 302, "body": "Found"}), Transient, None),
+        (json!({"status": 400, "body": "<h1>Bad Request</h1>"}), Transient, None),
+        (json!({"status": 404, "body": "404 page not found"}), Transient, None),
     ] {
         let mut described = fault.clone();
         described["kind"] = "status".into();

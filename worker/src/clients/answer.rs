@@ -1,10 +1,11 @@
 //! One HTTP exchange: sent with explicit limits, read to the end, and a lost answer told apart from a refused connection.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use passerelle_model::ledger::FailureClass;
-use reqwest::RequestBuilder;
+use passerelle_queue::gate::LONGEST_ASKED;
 use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{RequestBuilder, Url};
 use serde_json::Value;
 
 use crate::failure::{Failure, Target, Unanswered};
@@ -53,15 +54,62 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The body as JSON, if it is JSON: a proxy's HTML page is not the target's own word.
+    /// The body, if the answer is JSON by its content type and its text.
     pub(super) fn json(&self) -> Option<Value> {
+        self.header("content-type").filter(|kind| kind.contains("json"))?;
         serde_json::from_str(&self.body).ok()
     }
 
-    /// Whole seconds in the first of these headers that is there.
-    pub(super) fn seconds_in(&self, headers: &[&str]) -> Option<Duration> {
-        let text = headers.iter().find_map(|name| self.headers.get(*name))?.to_str().ok()?;
-        text.trim().parse().ok().map(Duration::from_secs)
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// How long the target asks us to keep away: seconds or an HTTP date, in the first of these headers that is there.
+    /// At most [`LONGEST_ASKED`]; none if it is neither.
+    pub(super) fn wait_in(&self, headers: &[&str]) -> Option<Duration> {
+        let text = headers.iter().find_map(|name| self.header(name))?;
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let wait = if is_number {
+            // A number that does not fit is a long time as well.
+            text.parse().map_or(Duration::MAX, Duration::from_secs)
+        } else {
+            let until = httpdate::parse_http_date(text).ok()?;
+            // By the clock of the server, which wrote both.
+            let date = self
+                .header("date")
+                .and_then(|date| httpdate::parse_http_date(date).ok());
+            until
+                .duration_since(date.unwrap_or_else(SystemTime::now))
+                .unwrap_or_default()
+        };
+        Some(wait.min(LONGEST_ASKED))
+    }
+
+    /// Whether a proxy may have answered this status, which the target gives as well, for a target that it did not reach.
+    pub(super) fn may_be_a_proxys(&self) -> bool {
+        // Not 500 and 504: a target that fails or is slow at this one request.
+        self.status < 500 || matches!(self.status, 502 | 503 | 521..=523 | 525..=530)
+    }
+
+    /// The failure for an answer that is not the target's own: a proxy or a login page answered in its place.
+    pub(super) fn not_reached(&self, target: Target, effect: Effect) -> Failure {
+        // A success or a 5xx may have been carried out behind the proxy all the same.
+        let class = match self.status {
+            300..=499 => FailureClass::Transient,
+            _ => effect.unknown_outcome(),
+        };
+        let place = self.header("location").and_then(|location| Url::parse(location).ok());
+        let place = place.map_or_else(String::new, |url| {
+            format!(" to {}://{}", url.scheme(), url.host_str().unwrap_or_default())
+        });
+        let (status, target_word) = (self.status, target.as_str());
+        let message = format!(
+            "{status}{place} is no answer of {target_word} itself: is its address right, and does the proxy before it reach it?"
+        );
+        Failure {
+            unanswered: Some(Unanswered::NotReached),
+            ..self.failure(class, target, message)
+        }
     }
 
     /// A failure with this answer as its evidence.
@@ -161,69 +209,4 @@ fn redacted(body: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use test_support::PATIENCE;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::time::timeout;
-
-    use super::*;
-
-    /// The server's side of one exchange on a connection that it would keep.
-    async fn answer(connection: &mut TcpStream) {
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            assert_ne!(connection.read_buf(&mut request).await.unwrap(), 0, "no whole request");
-        }
-        connection
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
-            .await
-            .unwrap();
-    }
-
-    async fn serve(server: &TcpListener) -> TcpStream {
-        let (mut connection, _) = server.accept().await.unwrap();
-        answer(&mut connection).await;
-        connection
-    }
-
-    #[tokio::test]
-    async fn an_unused_connection_is_closed_by_us_before_a_server_closes_it() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", server.local_addr().unwrap());
-        let client = http(PATIENCE).unwrap();
-        let ask = || exchange(Target::Baserow, Effect::Repeatable, client.get(&url));
-        let (mut connection, first) = tokio::join!(serve(&server), ask());
-        first.unwrap();
-        // Used at once, it is used again.
-        let (second, ()) = tokio::join!(ask(), answer(&mut connection));
-        second.unwrap();
-        let answered = Instant::now();
-        let read = timeout(PATIENCE, connection.read_u8()).await.unwrap();
-        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
-        assert!(
-            answered.elapsed() >= IDLE_TIMEOUT / 2,
-            "connections would never be used again"
-        );
-        let (third, _) = tokio::join!(ask(), serve(&server));
-        third.unwrap();
-    }
-
-    #[test]
-    fn tokens_never_reach_the_ledger() {
-        assert_eq!(
-            redacted(r#"{"token":"eyJhbGci.eyJz-_dWI.x9","a":1}"#),
-            r#"{"token":"[redacted]","a":1}"#.replace("[redacted]", "[redacted][redacted]")
-        );
-        assert_eq!(redacted("plain"), "plain");
-    }
-
-    #[test]
-    fn an_unknown_outcome_of_a_create_is_ambiguous() {
-        assert_eq!(Effect::Creates.unknown_outcome(), FailureClass::Ambiguous);
-        assert_eq!(Effect::Repeatable.unknown_outcome(), FailureClass::Transient);
-    }
-}
+mod tests;

@@ -5,8 +5,10 @@
 //! | 200 `ok` | posted |
 //! | 400, 413 | permanent: this message is refused |
 //! | 429, 503 with `Retry-After` | throttled |
-//! | 3xx, 401, 403, 404, 410 | auth: the webhook is refused or gone, the notice is innocent |
+//! | 401, 403, 404, 410 | auth: the webhook is refused or gone, the notice is innocent |
 //! | 5xx, any other answer, a lost answer | ambiguous: Slack has no look-up, so it is posted again; a message twice is better than none |
+//!
+//! Slack answers in one word (`ok`, `no_service`). Anything else, e.g. the page of a proxy or a redirect, means that Slack was not reached.
 
 use std::time::Instant;
 
@@ -71,13 +73,17 @@ fn escaped(text: &str) -> String {
 }
 
 fn judge(answer: &Answer) -> Result<(), Failure> {
-    let wait = answer.seconds_in(&["retry-after"]);
+    let wait = answer.wait_in(&["retry-after"]);
     let class = match answer.status {
         200 if answer.body.trim() == "ok" => return Ok(()),
-        400 | 413 => FailureClass::Permanent,
         429 => FailureClass::Throttled,
         503 if wait.is_some() => FailureClass::Throttled,
-        300..=399 | 401 | 403 | 404 | 410 => FailureClass::Auth,
+        413 => FailureClass::Permanent,
+        _ if answer.may_be_a_proxys() && !is_slacks_word(&answer.body) => {
+            return Err(answer.not_reached(Target::Slack, Effect::Creates));
+        }
+        400 => FailureClass::Permanent,
+        401 | 403 | 404 | 410 => FailureClass::Auth,
         _ => FailureClass::Ambiguous,
     };
     let word: String = answer.body.trim().chars().take(100).collect();
@@ -86,6 +92,12 @@ fn judge(answer: &Answer) -> Result<(), Failure> {
         Some(wait) => failure.after(wait),
         None => failure,
     })
+}
+
+/// Slack's own answers are one word, e.g. `invalid_token`.
+fn is_slacks_word(body: &str) -> bool {
+    let word = body.trim();
+    !word.is_empty() && word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 #[cfg(test)]

@@ -5,3 +5,4 @@ pub mod notice;
 pub mod page;
 pub mod rendered;
 pub mod row;
+pub mod wiki;

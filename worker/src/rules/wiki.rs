@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use super::{RuleSources, Rules, escape, template};
-use crate::clients::docmost::{Page, PageSpace};
+use crate::content::wiki::{Page, PageSpace};
 use crate::failure::Failure;
 
 /// The one name that templates of wiki rules know.

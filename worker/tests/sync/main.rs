@@ -6,6 +6,7 @@ mod collection;
 mod crash;
 mod laws;
 mod linked_rows;
+mod not_reached;
 mod notices;
 mod one_notice;
 mod one_page;

@@ -4,6 +4,7 @@
 //! and it answers 404 for a row in the trash, for a table that is gone and for a wrong path alike, so the error code is read, not the status.
 
 mod answers;
+mod meaning;
 pub mod user;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use crate::clients::answer::{Answer, Effect, exchange, http};
 use crate::clients::baserow::answers::Listing;
 pub use crate::clients::baserow::answers::{Field, LinkingRows, Rows, Table};
+use crate::clients::baserow::meaning::{check_echo, classify, row_in};
 use crate::clients::guard::Guard;
 use crate::content::row::Row;
 use crate::failure::{Failure, Target};
@@ -240,15 +242,7 @@ impl Baserow {
 
     async fn exchange(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
         let answer = exchange(Target::Baserow, effect, request).await?;
-        match classify(&answer) {
-            None => Ok(answer),
-            // After a 5xx nobody knows whether a create was carried out.
-            Some(failure) if answer.status >= 500 && failure.class == FailureClass::Transient => Err(Failure {
-                class: effect.unknown_outcome(),
-                ..failure
-            }),
-            Some(failure) => Err(failure),
-        }
+        classify(&answer, effect).map_or(Ok(answer), Err)
     }
 }
 
@@ -258,139 +252,4 @@ fn query_text(pairs: &[(&str, &str)]) -> String {
     url.ok()
         .and_then(|url| url.query().map(str::to_owned))
         .unwrap_or_default()
-}
-
-fn row_in(answer: &Answer) -> Result<Row, Failure> {
-    Row::from_json(&answer.body)
-        .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, error.to_string()))
-}
-
-/// Baserow answers 200 and writes nothing if it does not know a field: the echoed row tells.
-fn check_echo(answer: &Answer, sent: &BTreeMap<&str, String>) -> Result<(), Failure> {
-    let row = row_in(answer)?;
-    for (field, value) in sent {
-        if row.cell(field).is_none() {
-            let message =
-                format!("field {field:?} does not exist in the table: create it, or change write_back in bridge.toml");
-            return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
-        }
-        if row.text(field).unwrap_or_default() != value {
-            let message =
-                format!("field {field:?} does not keep what was written: it must be an editable text or URL field");
-            return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
-        }
-    }
-    Ok(())
-}
-
-/// What an answer means; `None` for success. The only place where a status of Baserow becomes a failure.
-pub(super) fn classify(answer: &Answer) -> Option<Failure> {
-    if answer.is_success() {
-        return None;
-    }
-    let json = answer.json();
-    let text = |key: &str| {
-        json.as_ref()
-            .and_then(|json| json.get(key)?.as_str().map(str::to_owned))
-    };
-    let code = text("error").unwrap_or_default();
-    let (class, message) = match (answer.status, code.as_str()) {
-        (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
-        (404, "ERROR_TABLE_DOES_NOT_EXIST") => (FailureClass::Permanent, "the table does not exist".to_owned()),
-        // The token is good, only not for this table: its rows are dead letters, and those of other tables are not held up.
-        (401 | 403, "ERROR_NO_PERMISSION_TO_TABLE") => (
-            FailureClass::Permanent,
-            "BASEROW_TOKEN may not do this on the table: give it read, create and update rights".to_owned(),
-        ),
-        (401 | 403, _) => (FailureClass::Auth, "BASEROW_TOKEN is not accepted".to_owned()),
-        (429, _) => (FailureClass::Throttled, "Baserow asks us to slow down".to_owned()),
-        (503, _) if answer.seconds_in(&["retry-after"]).is_some() => (
-            FailureClass::Throttled,
-            "Baserow is away and says for how long".to_owned(),
-        ),
-        // A status without Baserow's own JSON is a proxy's or a wrong host name's: the row is innocent.
-        (400 | 405 | 413 | 415, _) if json.is_some() => (FailureClass::Permanent, format!("refused: {code}")),
-        (status, _) => (
-            FailureClass::Transient,
-            format!("answered {status} {code}").trim_end().to_owned(),
-        ),
-    };
-    let mut failure = answer.failure(class, Target::Baserow, message);
-    failure.retry_after = answer
-        .seconds_in(&["retry-after"])
-        .filter(|_| class == FailureClass::Throttled);
-    Some(failure)
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::header::{HeaderMap, HeaderValue};
-    use rstest::rstest;
-
-    use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status,
-            headers: HeaderMap::new(),
-            body: body.to_owned(),
-        }
-    }
-
-    #[rstest]
-    #[case(
-        404,
-        r#"{"error":"ERROR_ROW_DOES_NOT_EXIST","detail":"The rows ['9'] do not exist."}"#,
-        FailureClass::Gone
-    )]
-    #[case(404, r#"{"error":"ERROR_TABLE_DOES_NOT_EXIST"}"#, FailureClass::Permanent)]
-    #[case(404, r#"{"error":"URL_NOT_FOUND"}"#, FailureClass::Transient)]
-    #[case(401, r#"{"error":"ERROR_TOKEN_DOES_NOT_EXIST"}"#, FailureClass::Auth)]
-    #[case(401, r#"{"error":"ERROR_NO_PERMISSION_TO_TABLE"}"#, FailureClass::Permanent)]
-    #[case(
-        401,
-        r#"{"detail":"Authentication credentials were not provided."}"#,
-        FailureClass::Auth
-    )]
-    #[case(
-        400,
-        r#"{"error":"ERROR_REQUEST_BODY_VALIDATION","detail":"x"}"#,
-        FailureClass::Permanent
-    )]
-    #[case(400, "<h1>Bad Request (400)</h1>", FailureClass::Transient)]
-    #[case(413, r#"{"error":"x"}"#, FailureClass::Permanent)]
-    #[case(
-        409,
-        r#"{"error":"ERROR_FAILED_TO_LOCK_FIELD_DUE_TO_CONFLICT"}"#,
-        FailureClass::Transient
-    )]
-    #[case(
-        429,
-        r#"{"detail":"Request was throttled. Expected available in 29 seconds."}"#,
-        FailureClass::Throttled
-    )]
-    #[case(500, "<h1>Server Error (500)</h1>", FailureClass::Transient)]
-    #[case(502, "", FailureClass::Transient)]
-    #[case(301, "", FailureClass::Transient)]
-    fn each_answer_has_its_class(#[case] status: u16, #[case] body: &str, #[case] class: FailureClass) {
-        assert_eq!(classify(&answer(status, body)).unwrap().class, class);
-    }
-
-    #[test]
-    fn a_throttled_answer_says_when_to_come_back() {
-        let mut throttled = answer(429, "{}");
-        throttled.headers.insert("retry-after", HeaderValue::from_static("29"));
-        assert_eq!(classify(&throttled).unwrap().retry_after, Some(Duration::from_secs(29)));
-    }
-
-    #[test]
-    fn a_field_that_baserow_ignored_is_a_named_permanent_failure() {
-        let echo = answer(200, r#"{"id":1,"Nom":"x","docmost_page_id":"p1"}"#);
-        let sent = |field, value: &str| BTreeMap::from([(field, value.to_owned())]);
-        assert_eq!(check_echo(&echo, &sent("docmost_page_id", "p1")), Ok(()));
-        let ignored = check_echo(&echo, &sent("inconnu", "p1")).unwrap_err();
-        assert_eq!(ignored.class, FailureClass::Permanent);
-        assert!(ignored.message.contains("\"inconnu\" does not exist"));
-        assert!(check_echo(&echo, &sent("docmost_page_id", "p2")).is_err());
-    }
 }

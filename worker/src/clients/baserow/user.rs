@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clients::answer::{Effect, exchange, http};
-use crate::clients::baserow::classify;
+use crate::clients::baserow::meaning::classify;
 use crate::failure::{Failure, Target};
 
 /// The path that webhooks of the bridge call, whatever stands before and behind it.
@@ -167,7 +167,7 @@ impl BaserowUser {
             request = request.json(&body);
         }
         let answer = exchange(Target::Baserow, effect, request).await?;
-        if let Some(mut failure) = classify(&answer) {
+        if let Some(mut failure) = classify(&answer, effect) {
             if failure.class == FailureClass::Auth {
                 "Baserow does not let this user do that".clone_into(&mut failure.message);
             }

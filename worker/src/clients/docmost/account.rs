@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clients::answer::Effect;
-use crate::clients::docmost::call::{Route, data_of};
+use crate::clients::docmost::meaning::data_of;
+use crate::clients::docmost::route::Route;
 use crate::clients::docmost::session::Session;
 use crate::clients::docmost::{Docmost, Space};
 use crate::failure::{Failure, Target};

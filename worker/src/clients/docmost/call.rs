@@ -1,4 +1,4 @@
-//! One call to Docmost: POST, JSON in, envelope out, with our session, few at a time. The only place where its status becomes a failure.
+//! One call to Docmost: POST, JSON in, envelope out, with our session, within the concurrency limit.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clients::answer::{Answer, Effect, exchange, http};
+use crate::clients::docmost::meaning::{classify, data_of, health_in, token_in};
+use crate::clients::docmost::route::Route;
 use crate::clients::docmost::session::{Login, Session, SharedSession};
 use crate::clients::guard::Guard;
 use crate::failure::{Failure, Target};
@@ -34,47 +36,6 @@ pub struct Docmost {
     guard: Guard,
     /// More than a few calls at once gain nothing and make a restart of its database worse (measured).
     permits: Permits,
-}
-
-/// A call that Docmost offers: its name in `trace`, its path, and what it would mean to send it twice.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Route {
-    pub(super) step: &'static str,
-    path: &'static str,
-    effect: Effect,
-}
-
-impl Route {
-    /// Reads, or sets a state that may be set again.
-    pub(super) const fn repeatable(step: &'static str, path: &'static str) -> Self {
-        let effect = Effect::Repeatable;
-        Self { step, path, effect }
-    }
-
-    /// Makes something new each time.
-    pub(super) const fn creating(step: &'static str, path: &'static str) -> Self {
-        let effect = Effect::Creates;
-        Self { step, path, effect }
-    }
-
-    /// Which gate it passes: what changes pages may be down while reading works, and the other way round.
-    fn gate(&self) -> GateName {
-        let is_write = ["/create", "/update", "/delete", "/restore", "/move", "/add", "/remove"];
-        if is_write.iter().any(|end| self.path.ends_with(end)) {
-            GateName::DocmostWrite
-        } else {
-            GateName::DocmostRead
-        }
-    }
-
-    fn request(&self) -> String {
-        format!("POST docmost {}", self.path)
-    }
-}
-
-#[derive(Deserialize)]
-struct Envelope<T> {
-    data: T,
 }
 
 impl Docmost {
@@ -216,8 +177,7 @@ impl Docmost {
             .http
             .get(format!("{}/api/health", self.settings.url))
             .timeout(patience);
-        let answer = exchange(Target::Docmost, Effect::Repeatable, request).await?;
-        classify(&answer, Effect::Repeatable).map_or(Ok(()), Err)
+        health_in(&exchange(Target::Docmost, Effect::Repeatable, request).await?)
     }
 
     fn post(&self, path: &str) -> RequestBuilder {
@@ -262,192 +222,5 @@ impl Login for Docmost {
         let result = self.sign_in().await;
         self.guard.report(GateName::DocmostLogin, &result);
         result
-    }
-}
-
-fn token_in(answer: &Answer) -> Result<String, Failure> {
-    let cookies = answer.headers.get_all("set-cookie");
-    let token = cookies.iter().find_map(|cookie| {
-        let value = cookie.to_str().ok()?.strip_prefix("authToken=")?;
-        value.split(';').next().map(str::to_owned)
-    });
-    token.ok_or_else(|| {
-        answer.failure(
-            FailureClass::Transient,
-            Target::Docmost,
-            "the login answer has no authToken cookie",
-        )
-    })
-}
-
-pub(super) fn data_of<T: for<'de> Deserialize<'de>>(answer: &Answer, effect: Effect) -> Result<T, Failure> {
-    serde_json::from_str::<Envelope<T>>(&answer.body)
-        .map(|envelope| envelope.data)
-        .map_err(|error| {
-            answer.failure(
-                effect.unknown_outcome(),
-                Target::Docmost,
-                format!("unreadable answer: {error}"),
-            )
-        })
-}
-
-/// What an answer means; `None` for success.
-fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
-    if answer.is_success() {
-        return None;
-    }
-    let json = answer.json();
-    let message = json
-        .as_ref()
-        .and_then(|json| json.get("message"))
-        .map(|message| match message {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
-    let own_word = message.is_some();
-    let message = message.unwrap_or_else(|| format!("answered {}", answer.status));
-    let class = match (answer.status, message.as_str()) {
-        (401, _) => FailureClass::Auth,
-        (429, _) => FailureClass::Throttled,
-        // Refused before it was carried out, by somebody who knows when to come back.
-        (503, _) if answer.seconds_in(&["retry-after"]).is_some() => FailureClass::Throttled,
-        (404, "Page not found") => FailureClass::Gone,
-        (404, "Parent page not found") => FailureClass::Permanent,
-        // A status without Docmost's own JSON is a proxy's: the page is innocent.
-        (400 | 403 | 413 | 422, _) if own_word => FailureClass::Permanent,
-        (500..=599, _) => effect.unknown_outcome(),
-        // Among them "Space permissions not found": our account was not (yet) added to the space, or the answer is up to 5 s old.
-        _ => FailureClass::Transient,
-    };
-    let hint = match (answer.status, message.as_str()) {
-        (401, "Email or password does not match") => " (check DOCMOST_EMAIL and DOCMOST_PASSWORD)",
-        (403, _) => " (the bridge's account needs the role writer in the space)",
-        (404, "Space permissions not found") => " (add the bridge's account to the space)",
-        _ => "",
-    };
-    let mut failure = answer.failure(class, Target::Docmost, format!("{message}{hint}"));
-    if class == FailureClass::Throttled {
-        failure.retry_after = answer.seconds_in(&["retry-after-auth", "retry-after"]);
-    }
-    Some(failure)
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::header::{HeaderMap, HeaderValue};
-    use rstest::rstest;
-
-    use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status,
-            headers: HeaderMap::new(),
-            body: body.to_owned(),
-        }
-    }
-
-    #[rstest]
-    #[case(401, r#"{"message":"Unauthorized","statusCode":401}"#, FailureClass::Auth)]
-    #[case(
-        401,
-        r#"{"message":"Email or password does not match","statusCode":401}"#,
-        FailureClass::Auth
-    )]
-    #[case(404, r#"{"message":"Page not found","statusCode":404}"#, FailureClass::Gone)]
-    #[case(
-        404,
-        r#"{"message":"Parent page not found","statusCode":404}"#,
-        FailureClass::Permanent
-    )]
-    #[case(
-        404,
-        r#"{"message":"Space permissions not found","statusCode":404}"#,
-        FailureClass::Transient
-    )]
-    #[case(
-        404,
-        r#"{"message":"Workspace not found","statusCode":404}"#,
-        FailureClass::Transient
-    )]
-    #[case(
-        404,
-        r#"{"message":"Cannot PUT /api/pages/update","statusCode":404}"#,
-        FailureClass::Transient
-    )]
-    #[case(404, "<html>", FailureClass::Transient)]
-    #[case(
-        400,
-        r#"{"message":["title must be a string"],"statusCode":400}"#,
-        FailureClass::Permanent
-    )]
-    #[case(400, "<html>", FailureClass::Transient)]
-    #[case(403, r#"{"message":"Forbidden","statusCode":403}"#, FailureClass::Permanent)]
-    #[case(
-        413,
-        r#"{"statusCode":413,"message":"Request body is too large"}"#,
-        FailureClass::Permanent
-    )]
-    #[case(429, r#"{"statusCode":429,"message":"Too many requests"}"#, FailureClass::Throttled)]
-    #[case(302, "", FailureClass::Transient)]
-    #[case(
-        500,
-        r#"{"statusCode":500,"message":"Internal server error"}"#,
-        FailureClass::Transient
-    )]
-    #[case(503, "", FailureClass::Transient)]
-    fn each_answer_has_its_class(#[case] status: u16, #[case] body: &str, #[case] class: FailureClass) {
-        let failure = classify(&answer(status, body), Effect::Repeatable).unwrap();
-        assert_eq!(failure.class, class);
-        // Only where nobody knows whether it was carried out does it matter that it was a create.
-        let of_create = classify(&answer(status, body), Effect::Creates).unwrap().class;
-        let expected = if status >= 500 { FailureClass::Ambiguous } else { class };
-        assert_eq!(of_create, expected);
-    }
-
-    #[test]
-    fn docmost_names_its_waiting_time_in_a_header_of_its_own() {
-        let mut throttled = answer(429, "{}");
-        throttled
-            .headers
-            .insert("retry-after-auth", HeaderValue::from_static("42"));
-        let failure = classify(&throttled, Effect::Repeatable).unwrap();
-        assert_eq!(failure.retry_after, Some(Duration::from_secs(42)));
-    }
-
-    #[test]
-    fn an_unavailable_docmost_that_names_a_time_is_throttled_and_one_that_does_not_is_down() {
-        let mut unavailable = answer(503, "");
-        unavailable
-            .headers
-            .insert("retry-after", HeaderValue::from_static("600"));
-        let failure = classify(&unavailable, Effect::Creates).unwrap();
-        assert_eq!(
-            (failure.class, failure.retry_after),
-            (FailureClass::Throttled, Some(Duration::from_mins(10)))
-        );
-    }
-
-    #[rstest]
-    #[case("pages/create", GateName::DocmostWrite)]
-    #[case("pages/labels/add", GateName::DocmostWrite)]
-    #[case("pages/info", GateName::DocmostRead)]
-    #[case("labels/pages", GateName::DocmostRead)]
-    fn each_route_has_its_gate(#[case] path: &'static str, #[case] gate: GateName) {
-        assert_eq!(Route::repeatable("step", path).gate(), gate);
-    }
-
-    #[test]
-    fn the_token_is_taken_from_the_cookie_alone() {
-        let mut login = answer(200, r#"{"success":true,"status":200}"#);
-        login
-            .headers
-            .append("set-cookie", HeaderValue::from_static("other=1; Path=/"));
-        login.headers.append(
-            "set-cookie",
-            HeaderValue::from_static("authToken=abc.def; Path=/; HttpOnly"),
-        );
-        assert_eq!(token_in(&login).unwrap(), "abc.def");
     }
 }

@@ -1,12 +1,13 @@
-//! Docmost's page API: what the bridge asks of it. The calls themselves are in `docmost_call.rs`, the session in `docmost_session.rs`.
+//! Docmost's page API: what the bridge asks of it. The calls themselves are in `call.rs`, what answers mean in `meaning.rs`, the session in `session.rs`.
 //!
 //! Docmost offers no help against double pages: no client ids, no idempotency keys, no unique titles. So pages carry two marks of ours, a label
 //! (exact, survives edits, not copied by "duplicate") and a token in the text (there from the first moment, found by search). `apply` uses them.
 //! A 200 does not prove that an update was stored: the answer carries title, text and `deletedAt`, and [`Docmost::update`] checks them.
 
 mod account;
-mod answers;
 mod call;
+mod meaning;
+mod route;
 mod session;
 
 use passerelle_model::id::PageId;
@@ -15,13 +16,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use crate::clients::docmost::account::{Account, Membership};
-use crate::clients::docmost::answers::Label;
-pub use crate::clients::docmost::answers::{Page, PageSpace, Person, Share, SharedPage, Space};
-use crate::clients::docmost::call::Route;
 pub use crate::clients::docmost::call::{Docmost, Late};
+use crate::clients::docmost::route::Route;
 use crate::content::page::{Body, DesiredIcon, DesiredPage};
+pub use crate::content::wiki::{Page, PageSpace, Person, Share, SharedPage, Space};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
+
+/// A label of a page, as people wrote it, in small letters.
+#[derive(Deserialize)]
+struct Label {
+    name: String,
+}
 
 /// Most pages of a listing that are read, 100 items each: far more than a wiki has, so that a cursor that goes in circles comes to an end.
 const MOST_LISTING_PAGES: usize = 1000;

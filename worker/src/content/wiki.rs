@@ -1,4 +1,4 @@
-//! What Docmost answers with, as far as the bridge cares: pages, spaces, shares, labels. Unknown fields are tolerated, what may be missing is optional.
+//! Pages, spaces and shares as Docmost answers with them. Unknown fields are tolerated, what may be missing is optional.
 
 use passerelle_model::id::PageId;
 use serde::{Deserialize, Serialize};
@@ -125,11 +125,4 @@ pub struct Space {
     pub name: String,
     /// Its short name.
     pub slug: String,
-}
-
-/// A label of a page.
-#[derive(Debug, Deserialize)]
-pub(super) struct Label {
-    /// As people wrote it, in small letters.
-    pub(super) name: String,
 }
