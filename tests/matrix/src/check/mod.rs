@@ -70,7 +70,7 @@ pub(crate) async fn judge(world: &World, schedule: &Schedule, deeds: &Deeds) -> 
     }
 }
 
-/// One look. Unless all is asked for, it ends at the first group of laws that do not hold yet: the cheap ones come first.
+/// One look. Unless all is asked for, only at the laws that are cheap to look at, and no further than those that do not hold.
 async fn look(world: &World, schedule: &Schedule, deeds: &Deeds, all: bool) -> anyhow::Result<Vec<Violation>> {
     let mut violations: Vec<Violation> = Vec::new();
     let fallen = world.fallen()?;
@@ -83,7 +83,7 @@ async fn look(world: &World, schedule: &Schedule, deeds: &Deeds, all: bool) -> a
         return Ok(violations);
     }
     violations.extend(queue::look(world).await?);
-    if !all && !violations.is_empty() {
+    if !all {
         return Ok(violations);
     }
     violations.extend(ledger::look(world, schedule).await?);

@@ -121,7 +121,11 @@ impl Redis {
 
     async fn connect(&self) -> anyhow::Result<MultiplexedConnection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/0", self.port))?;
-        Ok(client.get_multiplexed_async_connection().await?)
+        // The limit of a command is set around it.
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
     }
 
     /// Waits until it is a replica that has everything.

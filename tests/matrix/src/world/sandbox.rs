@@ -49,7 +49,11 @@ impl Sandbox {
     pub(crate) fn new(doors: Doors) -> anyhow::Result<Self> {
         // It is there already if another world was before this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build()?;
+        // Each call by a connection of its own: a server closes an idle one whenever it likes.
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .timeout(Duration::from_mins(1))
+            .build()?;
         Ok(Self {
             http,
             doors,
