@@ -182,13 +182,13 @@ async fn sql(world: &World, kind: SqlFault, fault: &Fault) -> anyhow::Result<Vec
         SqlFault::Restored => return restore(world, &sql, fault.lasts).await.map(|()| Vec::new()),
         SqlFault::ReadOnly => sql.set_read_only(true).await?,
         SqlFault::Full => world.fill_disk(sql.size()).await?,
-        SqlFault::Kill => sql.server().map_or(Ok(()), TestPostgres::kill)?,
-        SqlFault::Freeze => sql.server().map_or(Ok(()), TestPostgres::freeze)?,
+        SqlFault::Kill => sql.on_server(TestPostgres::kill).await?,
+        SqlFault::Freeze => sql.on_server(TestPostgres::freeze).await?,
     }
     let seen = last(world, fault).await;
     match kind {
         SqlFault::Full => world.empty_disk().await?,
-        SqlFault::Kill => sql.server().map_or(Ok(()), TestPostgres::boot)?,
+        SqlFault::Kill => sql.on_server(TestPostgres::boot).await?,
         _ => sql.heal().await?,
     }
     Ok(seen)

@@ -71,7 +71,7 @@ impl World {
         let folder = tempfile::Builder::new().prefix("fault-matrix-").tempdir()?;
         let path = folder.path().to_owned();
         let clocks = Clocks::of(schedule, &path)?;
-        let sql = Sql::start(schedule.database, &path)?;
+        let sql = Sql::start(schedule.database, &path).await?;
         let redis = Redis::start(path.join("redis"), clocks.preload(Clock::OfRedis)).await?;
         let doors = Doors::free()?;
         let ingresses = [free_port()?, free_port()?];

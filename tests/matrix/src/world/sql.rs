@@ -1,6 +1,7 @@
 //! The database of a world, and what is done to it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,14 +16,17 @@ pub(crate) enum Sql {
     /// A file.
     Sqlite(PathBuf),
     /// A server.
-    Postgres(TestPostgres),
+    Postgres(Arc<TestPostgres>),
 }
 
 impl Sql {
-    pub(crate) fn start(database: Database, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(database: Database, folder: &Path) -> anyhow::Result<Self> {
         Ok(match database {
             Database::Sqlite => Self::Sqlite(folder.join("store.sqlite")),
-            Database::Postgres => Self::Postgres(TestPostgres::start()?),
+            Database::Postgres => {
+                let server = tokio::task::spawn_blocking(TestPostgres::start).await??;
+                Self::Postgres(Arc::new(server))
+            }
         })
     }
 
@@ -94,12 +98,11 @@ impl Sql {
         Ok(())
     }
 
-    /// The server, if there is one.
-    pub(crate) fn server(&self) -> Option<&TestPostgres> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(server) => Some(server),
-        }
+    /// Does something to the server, if there is one. It may take seconds, in which the rest of the world goes on.
+    pub(crate) async fn on_server(&self, act: fn(&TestPostgres) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let Self::Postgres(server) = self else { return Ok(()) };
+        let server = server.clone();
+        tokio::task::spawn_blocking(move || act(&server)).await?
     }
 
     /// Copies the file, as a back-up does.
