@@ -1,4 +1,5 @@
-//! Many seeds: some at once, each in a world of its own; a run that was interrupted goes on where it was.
+//! Many seeds: some at once, each in a world of its own; a run that was interrupted goes on where
+//! it was.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -1,4 +1,5 @@
-//! The dice of a schedule. A seed is kept in files for years, so its meaning must not change with a library: this is SplitMix64.
+//! The dice of a schedule. A seed is kept in files for years, so its meaning must not change with a
+//! library: this is SplitMix64.
 
 /// A stream of numbers that depends on its seed alone.
 #[derive(Debug, Clone)]

@@ -1,4 +1,5 @@
-//! Which seeds together make each pair of kinds of faults meet, so that a bounded run leaves no pair out.
+//! Which seeds together make each pair of kinds of faults meet, so that a bounded run leaves no
+//! pair out.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,8 @@ pub(crate) fn pairs(schedule: &Schedule) -> Pairs {
     pairs.collect()
 }
 
-/// At most so many of the seeds, each the one that adds the most pairs to those before it; and all pairs that they cover.
+/// At most so many of the seeds, each the one that adds the most pairs to those before it; and all
+/// pairs that they cover.
 pub(crate) fn choose(seeds: impl Iterator<Item = Seed>, most: usize) -> (Vec<Seed>, Pairs) {
     let mut pool: Vec<(Seed, Pairs)> = seeds.map(|seed| (seed.clone(), pairs(&Schedule::of(&seed)))).collect();
     let (mut chosen, mut covered) = (Vec::new(), Pairs::new());

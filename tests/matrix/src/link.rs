@@ -1,4 +1,5 @@
-//! A TCP proxy on one line of a world: it can cut, hang, slow or shrink what passes, and send new connections elsewhere.
+//! A TCP proxy on one line of a world: it can cut, hang, slow or shrink what passes, and send new
+//! connections elsewhere.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -78,7 +79,8 @@ impl Link {
         self.shared.mode.send_replace(mode);
     }
 
-    /// Sends new connections to this address, and ends those that there are if they shall not stay where they are.
+    /// Sends new connections to this address, and ends those that there are if they shall not stay
+    /// where they are.
     pub(crate) fn redirect(&self, target: SocketAddr, ends_connections: bool) {
         *self.shared.targets() = vec![target];
         if ends_connections {

@@ -12,7 +12,8 @@ use crate::cover;
 use crate::schedule::Schedule;
 use crate::seed::{Seed, seeds_of};
 
-/// Breaks worlds of real processes on schedule, and judges them by what their clients saw. See docs/FAULT-MATRIX.md.
+/// Breaks worlds of real processes on schedule, and judges them by what their clients saw. See
+/// docs/FAULT-MATRIX.md.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Options {
@@ -40,7 +41,8 @@ pub struct Options {
     /// Print the schedules and play nothing.
     #[arg(long)]
     print: bool,
-    /// Print at most so many of the seeds that together make each pair of kinds of faults meet, and play nothing.
+    /// Print at most so many of the seeds that together make each pair of kinds of faults meet, and
+    /// play nothing.
     #[arg(long)]
     cover: Option<usize>,
 }

@@ -1,4 +1,5 @@
-//! The name of a schedule: a number, and if it was narrowed, which of its faults are left: `17`, `17/2,5`.
+//! The name of a schedule: a number, and if it was narrowed, which of its faults are left: `17`,
+//! `17/2,5`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::run::{Report, run};
 use crate::seed::Seed;
 
-/// Leaves faults out, one after the other, with at most so many worlds; gives the smallest red seed that was found, with its report.
+/// Leaves faults out, one after the other, with at most so many worlds; gives the smallest red seed
+/// that was found, with its report.
 pub(crate) async fn shrink(report: Report, mut worlds: usize, say: &dyn Fn(String)) -> Report {
     let laws: BTreeSet<&str> = report.violations.iter().map(|violation| violation.law).collect();
     let mut smallest = report;

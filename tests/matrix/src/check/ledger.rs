@@ -1,4 +1,5 @@
-//! I1: every delivery that was answered 200 is in the ledger, once. I3: counting again gives what `stats` says.
+//! I1: every delivery that was answered 200 is in the ledger, once. I3: counting again gives what
+//! `stats` says.
 //!
 //! The ledger is read as an operator reads it: `trace` of every row that a delivery named.
 
@@ -20,7 +21,8 @@ const FEW: usize = 5;
 const MANY: &str = "personne";
 /// How often the operator's program runs at once.
 const AT_ONCE: usize = 2;
-/// An outage of some seconds may cost a job so many counted attempts: those before its gate stops, and those of the probes.
+/// An outage of some seconds may cost a job so many counted attempts: those before its gate stops,
+/// and those of the probes.
 const MOST_ATTEMPTS: usize = 6;
 
 /// What a delivery was about, and whether it was answered.

@@ -1,5 +1,6 @@
-//! The judge: what must hold after healing, seen by clients alone. It reads what the ingress answered, what the sandbox has, and what
-//! the operator's program prints; never the store or Redis.
+//! The judge: what must hold after healing, seen by clients alone. It reads what the ingress
+//! answered, what the sandbox has, and what the operator's program prints; never the store or
+//! Redis.
 
 mod ledger;
 mod notices;
@@ -14,7 +15,8 @@ use crate::play::Deeds;
 use crate::schedule::Schedule;
 use crate::world::World;
 
-/// How often the judge looks before it gives up. On a quiet machine that is a minute; on a busy one each look takes longer, as everything does.
+/// How often the judge looks before it gives up. On a quiet machine that is a minute; on a busy one
+/// each look takes longer, as everything does.
 const LOOKS: usize = 100;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -26,7 +28,8 @@ const STAYS_FOR: Duration = Duration::from_millis(2_600);
 /// A law that a world broke.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// Which: `I1` to `I9`; `I0` for a process that ended by itself, and for a world that could not be played.
+    /// Which: `I1` to `I9`; `I0` for a process that ended by itself, and for a world that could not
+    /// be played.
     pub law: &'static str,
     /// What was seen, with the row, page or delivery.
     pub seen: String,
@@ -70,7 +73,8 @@ pub(crate) async fn judge(world: &World, schedule: &Schedule, deeds: &Deeds) -> 
     }
 }
 
-/// One look. Unless all is asked for, only at the laws that are cheap to look at, and no further than those that do not hold.
+/// One look. Unless all is asked for, only at the laws that are cheap to look at, and no further
+/// than those that do not hold.
 async fn look(world: &World, schedule: &Schedule, deeds: &Deeds, all: bool) -> anyhow::Result<Vec<Violation>> {
     let mut violations: Vec<Violation> = Vec::new();
     let fallen = world.fallen()?;

@@ -1,4 +1,5 @@
-//! I4: one living page per row. I5: it says what the row says; what people wrote is as they wrote it.
+//! I4: one living page per row. I5: it says what the row says; what people wrote is as they wrote
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

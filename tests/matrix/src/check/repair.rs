@@ -1,10 +1,12 @@
-//! What an operator does once everything else is mended: the runbook's own steps, and only where a fault calls for them.
+//! What an operator does once everything else is mended: the runbook's own steps, and only where a
+//! fault calls for them.
 
 use serde_json::Value;
 
 use crate::world::World;
 
-/// A target asked for a long rest. It is well again, and the bridge cannot know it before that time is over.
+/// A target asked for a long rest. It is well again, and the bridge cannot know it before that time
+/// is over.
 pub(super) async fn release_gates(world: &World) -> anyhow::Result<()> {
     let operator = world.operator.lock().await.clone();
     let gates = operator.asks(&["gates"]).await?;

@@ -1,4 +1,5 @@
-//! Plays a schedule in a world: people change things, one after the other; beside them each fault waits for its fact, begins, and ends.
+//! Plays a schedule in a world: people change things, one after the other; beside them each fault
+//! waits for its fact, begins, and ends.
 
 mod faults;
 mod people;

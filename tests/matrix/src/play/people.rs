@@ -192,7 +192,8 @@ impl<'w> People<'w> {
         Ok(())
     }
 
-    /// Rows of a table without a rule: all that becomes of them is the delivery, which is large. Nobody is given a course through them.
+    /// Rows of a table without a rule: all that becomes of them is the delivery, which is large.
+    /// Nobody is given a course through them.
     async fn batch(&mut self, rows: usize, bytes: usize) -> anyhow::Result<()> {
         let items: Vec<Value> = (0..rows).map(|_| json!({"Nom": "x".repeat(bytes)})).collect();
         let path = format!("/api/database/rows/table/{PERSON}/batch/?user_field_names=true");
@@ -226,7 +227,8 @@ impl<'w> People<'w> {
         Ok(())
     }
 
-    /// Something that the bridge is not told of; the row changes afterwards, and the bridge must mend the page.
+    /// Something that the bridge is not told of; the row changes afterwards, and the bridge must
+    /// mend the page.
     async fn on_page(&mut self, pick: usize, path: &str, mut body: Value) -> anyhow::Result<()> {
         let Some((row, page)) = self.pick_page(pick) else {
             return Ok(());

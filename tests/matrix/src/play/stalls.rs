@@ -12,7 +12,8 @@ use crate::world::World;
 /// What lasts for less is no stall.
 const NOTICED_AFTER: Duration = Duration::from_millis(2_500);
 
-/// Lets a fault last, and looks in the midst of a long one; gives the processes that say that all is well.
+/// Lets a fault last, and looks in the midst of a long one; gives the processes that say that all
+/// is well.
 pub(super) async fn last(world: &World, fault: &Fault) -> Vec<Violation> {
     let ends = Instant::now() + fault.lasts;
     let mut seen = Vec::new();

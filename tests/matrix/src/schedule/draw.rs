@@ -1,5 +1,6 @@
-//! A schedule, drawn from the dice of its seed. What is added here later goes to the end of its list: an old seed keeps its meaning
-//! only as long as the dice fall as they did, so seeds that were red are kept together with what they found.
+//! A schedule, drawn from the dice of its seed. What is added here later goes to the end of its
+//! list: an old seed keeps its meaning only as long as the dice fall as they did, so seeds that
+//! were red are kept together with what they found.
 
 use std::time::Duration;
 

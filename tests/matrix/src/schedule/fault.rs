@@ -65,7 +65,8 @@ pub enum RedisFault {
     TailLost,
     /// A replica that lags takes its place; the old one is gone.
     Failover,
-    /// A replica that lags takes its place; the old one stays, read-only, and so do the connections to it.
+    /// A replica that lags takes its place; the old one stays, read-only, and so do the connections
+    /// to it.
     FailoverByAddress,
 }
 
@@ -185,7 +186,8 @@ impl FaultKind {
         )
     }
 
-    /// Its kind, for counting which kinds have met: fine enough to tell causes apart, coarse enough to cover all pairs.
+    /// Its kind, for counting which kinds have met: fine enough to tell causes apart, coarse enough
+    /// to cover all pairs.
     pub fn class(&self) -> String {
         let debug = |value: &dyn fmt::Debug| {
             let text = format!("{value:?}");

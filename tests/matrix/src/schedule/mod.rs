@@ -1,4 +1,5 @@
-//! What happens in a world, and when: drawn from a seed, printed for people, and the same each time.
+//! What happens in a world, and when: drawn from a seed, printed for people, and the same each
+//! time.
 
 mod change;
 mod draw;

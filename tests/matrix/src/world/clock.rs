@@ -1,4 +1,5 @@
-//! Clocks that can be wrong: each process maps the offset of its clock from a file of its own (`clock/clock.c`).
+//! Clocks that can be wrong: each process maps the offset of its clock from a file of its own
+//! (`clock/clock.c`).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -1,4 +1,5 @@
-//! A world: every process of a bridge and every server that it calls, started for one schedule and killed at its end.
+//! A world: every process of a bridge and every server that it calls, started for one schedule and
+//! killed at its end.
 
 mod clock;
 mod links;
@@ -34,7 +35,8 @@ pub(crate) use sql::Sql;
 
 /// How long a world may take to start, step by step, on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_mins(2);
-/// How much faster than real Baserow repeats deliveries: nine failures in a row take about half a minute.
+/// How much faster than real Baserow repeats deliveries: nine failures in a row take about half a
+/// minute.
 const TEMPO: u32 = 8;
 /// The tables whose rows are of interest, by their numbers in the sandbox.
 pub(crate) const TABLES: [(&str, u64); 6] = [
@@ -200,7 +202,8 @@ impl World {
         Ok(())
     }
 
-    /// The processes that have ended although no fault asked for it; they are started again, as a supervisor would.
+    /// The processes that have ended although no fault asked for it; they are started again, as a
+    /// supervisor would.
     pub(crate) fn fallen(&self) -> anyhow::Result<Vec<String>> {
         let mut fallen = Vec::new();
         for (program, place) in &self.places {

@@ -24,7 +24,8 @@ impl Operator {
         self.environment.insert("REDIS_URL".to_owned(), url);
     }
 
-    /// What a verb answers as JSON; `Null` if it printed nothing that is JSON, e.g. because there is no such event.
+    /// What a verb answers as JSON; `Null` if it printed nothing that is JSON, e.g. because there
+    /// is no such event.
     pub(crate) async fn asks(&self, words: &[&str]) -> anyhow::Result<Value> {
         let output = self.types(words).await?;
         Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))

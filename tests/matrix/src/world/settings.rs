@@ -1,4 +1,5 @@
-//! The settings of each process of a world. Times are shorter than in production, in the same proportions.
+//! The settings of each process of a world. Times are shorter than in production, in the same
+//! proportions.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -98,7 +98,8 @@ impl Sql {
         Ok(())
     }
 
-    /// Does something to the server, if there is one. It may take seconds, in which the rest of the world goes on.
+    /// Does something to the server, if there is one. It may take seconds, in which the rest of the
+    /// world goes on.
     pub(crate) async fn on_server(&self, act: fn(&TestPostgres) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let Self::Postgres(server) = self else { return Ok(()) };
         let server = server.clone();
