@@ -7,7 +7,7 @@ use passerelle_model::id::ProcessName;
 use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_queue::loops::{LoopPolicy, Loops};
 use passerelle_queue::{Queue, QueueName, Redis};
-use passerelle_store::{Intake, Store, take_ledger};
+use passerelle_store::{Intake, Schema, Store, take_ledger};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -82,9 +82,13 @@ impl Operator {
         })
     }
 
-    /// The ledger; connects at the first call.
+    /// The ledger as it is; connects at the first call. It is neither created nor migrated, and may be
+    /// read-only: what it cannot answer is an error of that call alone.
     pub async fn store(&self) -> Result<&Store, Trouble> {
-        let opened = self.store.get_or_try_init(|| Store::open(&self.store_settings)).await;
+        let opened = self
+            .store
+            .get_or_try_init(|| Store::open_as_is(&self.store_settings))
+            .await;
         Ok(opened?)
     }
 
@@ -108,11 +112,11 @@ impl Operator {
         who(by, self.user.clone())
     }
 
-    /// Takes what the ledger stream still holds into the store, as a worker does: then the answer
-    /// is true at this moment. Without Redis or a writable store the answer is what the store has,
-    /// and says so.
-    pub async fn catch_up(&self) -> Freshness {
-        let because = match timeout(CATCH_UP, self.take_everything()).await {
+    /// Takes what the ledger stream still holds into the store, as a worker does: then the answer is
+    /// true at this moment. Without Redis, or where the store cannot be written or has another schema,
+    /// the answer is what the store has, and says so.
+    pub async fn catch_up(&self, store: &Store) -> Freshness {
+        let because = match timeout(CATCH_UP, self.take_everything(store)).await {
             Ok(Ok(())) => return Freshness::Complete,
             Ok(Err(trouble)) => trouble.to_string(),
             Err(_) => match self.queue.stats().await {
@@ -123,14 +127,22 @@ impl Operator {
         Freshness::Behind { because }
     }
 
-    async fn take_everything(&self) -> Result<(), Trouble> {
-        let store = self.store().await?;
-        loop {
-            let taken = take_ledger(&self.queue, store, BATCH).await;
-            if taken.map_err(|error| Trouble::Failed(error.to_string()))? == Intake::Empty {
+    async fn take_everything(&self, store: &Store) -> Result<(), Trouble> {
+        let because = match store.schema().await? {
+            Schema::Current => {
+                while self.take_ledger(store).await? != Intake::Empty {}
                 return Ok(());
             }
-        }
+            Schema::Missing => "the database is empty: a worker creates its tables when it starts",
+            Schema::Older => "the database has an older schema: a worker updates it when it starts",
+            Schema::Foreign => "another version of the programs has written the database's schema",
+        };
+        Err(Trouble::Failed(because.to_owned()))
+    }
+
+    async fn take_ledger(&self, store: &Store) -> Result<Intake, Trouble> {
+        let taken = take_ledger(&self.queue, store, BATCH).await;
+        taken.map_err(|error| Trouble::Failed(error.to_string()))
     }
 }
 
@@ -152,5 +164,33 @@ impl Freshness {
             Self::Complete => None,
             Self::Behind { because } => Some(format!("Note: the newest facts may be missing here ({because}).")),
         }
+    }
+}
+
+/// What a verb could not read, each with the reason. The answer is what it could read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct NotRead(Vec<String>);
+
+impl NotRead {
+    /// The result, or nothing and a note about `what`.
+    pub fn noting<T>(&mut self, what: &str, result: Result<T, Trouble>) -> Option<T> {
+        result.map_err(|trouble| self.0.push(format!("{what}: {trouble}"))).ok()
+    }
+
+    /// Lines of warning, where some are due.
+    pub fn warning(&self) -> Option<String> {
+        let lines: Vec<String> = self.0.iter().map(|what| format!("Not read: {what}")).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// The exit of a verb that has answered as far as it could: 1 where something is missing.
+    pub fn verdict(&self) -> Result<(), Trouble> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(Trouble::Failed(
+            "the answer is not complete: see \"Not read\"".to_owned(),
+        ))
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
 use crate::console::Console;
-use crate::operator::{Freshness, Operator};
+use crate::operator::{Freshness, NotRead, Operator};
 use crate::trace::parked_in_words;
 use crate::trouble::Trouble;
 
@@ -29,17 +29,22 @@ pub struct StatsVerb {
     pub watch: bool,
 }
 
-/// The answer.
+/// The answer; a half that could not be read is absent.
 #[derive(Debug, Serialize)]
 struct Stats {
-    queue: QueueNumbers,
+    queue: Option<QueueNumbers>,
+    #[serde(flatten)]
+    ledger: Option<LedgerNumbers>,
+    not_read: NotRead,
+}
+
+#[derive(Debug, Serialize)]
+struct LedgerNumbers {
     #[serde(flatten)]
     counts: Counts,
     /// Items that are neither open nor ended; always 0 in a sound ledger.
     missing: i64,
     unreadable_records: i64,
-    /// Rows that the loop guard has parked.
-    parked: Vec<Parked>,
     #[serde(flatten)]
     freshness: Freshness,
 }
@@ -59,12 +64,15 @@ struct QueueNumbers {
     ledger_backlog: u64,
     /// `null` while it is not.
     paused: Option<Pause>,
+    /// Rows that the loop guard has parked.
+    parked: Vec<Parked>,
 }
 
-/// Shows the numbers once, or every second until Ctrl-C. Fails if items are missing.
+/// Shows the numbers once, or every second until Ctrl-C. Fails if items are missing, or if not
+/// everything could be read.
 pub async fn run(operator: &Operator, verb: &StatsVerb, console: &mut Console) -> Result<(), Trouble> {
     if !verb.watch {
-        let stats = look(operator).await?;
+        let stats = look(operator).await;
         console.answer(&stats, in_words)?;
         return verdict(&stats);
     }
@@ -76,59 +84,83 @@ pub async fn run(operator: &Operator, verb: &StatsVerb, console: &mut Console) -
             _ = looks.tick() => {}
             () = stop.cancelled() => return Ok(()),
         }
-        // A moment without Redis is worth seeing, and no reason to stop watching.
-        match look(operator).await {
-            Ok(stats) => {
-                console.redraw()?;
-                console.answer(&stats, in_words)?;
-            }
-            Err(trouble) => console.note(&trouble.to_string()),
-        }
+        let stats = look(operator).await;
+        console.redraw()?;
+        console.answer(&stats, in_words)?;
     }
 }
 
-async fn look(operator: &Operator) -> Result<Stats, Trouble> {
-    let freshness = operator.catch_up().await;
+async fn look(operator: &Operator) -> Stats {
+    let mut not_read = NotRead::default();
+    // The ledger first: it takes in what the queue's numbers count as on the way.
+    let ledger = not_read.noting("the ledger", ledger(operator).await);
+    let queue = not_read.noting("the queue", queue(operator).await);
+    Stats {
+        queue,
+        ledger,
+        not_read,
+    }
+}
+
+async fn queue(operator: &Operator) -> Result<QueueNumbers, Trouble> {
     let queue = operator.queue.stats().await?;
     let loads = operator.redis.dead_loads().await?;
     let load: DeadLoad = loads.iter().map(|(_, load)| *load).sum();
+    Ok(QueueNumbers {
+        queued: queue.active,
+        running: queue.running,
+        scheduled: queue.scheduled,
+        dead: load.letters,
+        dead_by_queue: loads.into_iter().map(|(name, load)| (name.as_str(), load)).collect(),
+        dead_bytes: load.bytes,
+        dead_budget_bytes: operator.dead_letters.budget_bytes,
+        ledger_backlog: queue.ledger_backlog,
+        paused: queue.paused,
+        parked: operator.loops.list(MOST_PARKED).await?,
+    })
+}
+
+async fn ledger(operator: &Operator) -> Result<LedgerNumbers, Trouble> {
     let store = operator.store().await?;
+    let freshness = operator.catch_up(store).await;
     let counts = store.counts().await?;
-    Ok(Stats {
-        queue: QueueNumbers {
-            queued: queue.active,
-            running: queue.running,
-            scheduled: queue.scheduled,
-            dead: load.letters,
-            dead_by_queue: loads.into_iter().map(|(name, load)| (name.as_str(), load)).collect(),
-            dead_bytes: load.bytes,
-            dead_budget_bytes: operator.dead_letters.budget_bytes,
-            ledger_backlog: queue.ledger_backlog,
-            paused: queue.paused,
-        },
+    Ok(LedgerNumbers {
         missing: counts.missing(),
         unreadable_records: store.unreadable_records().await?,
-        parked: operator.loops.list(MOST_PARKED).await?,
         counts,
         freshness,
     })
 }
 
 fn verdict(stats: &Stats) -> Result<(), Trouble> {
-    if stats.missing == 0 {
-        return Ok(());
+    if stats.ledger.as_ref().is_none_or(|ledger| ledger.missing == 0) {
+        return stats.not_read.verdict();
     }
     let advice = "the ledger does not add up: keep the database as it is, and report this output";
     Err(Trouble::Failed(advice.to_owned()))
 }
 
 fn in_words(stats: &Stats) -> String {
-    let queue = &stats.queue;
-    let mut text = format!(
-        "Queue\n  queued     {:>8}\n  running    {:>8}\n  scheduled  {:>8}   for their next attempt\n  dead       \
-         {:>8}   passerelle dead list\n",
-        queue.queued, queue.running, queue.scheduled, queue.dead
-    );
+    let queue = stats.queue.as_ref().map(queue_in_words);
+    let ledger = stats.ledger.as_ref().map(ledger_in_words);
+    let parts: Vec<String> = queue
+        .into_iter()
+        .chain(ledger)
+        .chain(stats.not_read.warning())
+        .collect();
+    parts.join("\n")
+}
+
+fn queue_in_words(queue: &QueueNumbers) -> String {
+    let mut text = String::from("Queue\n");
+    for (name, jobs, note) in [
+        ("queued", queue.queued, ""),
+        ("running", queue.running, ""),
+        ("scheduled", queue.scheduled, "   for their next attempt"),
+        ("dead", queue.dead, "   passerelle dead list"),
+    ] {
+        let _ = writeln!(text, "  {name:<10} {jobs:>8}{note}");
+    }
     for (name, load) in queue.dead_by_queue.iter().filter(|_| queue.dead > 0) {
         let _ = writeln!(text, "    {name:<6}   {:>8}", load.letters);
     }
@@ -145,13 +177,16 @@ fn in_words(stats: &Stats) -> String {
             "  Paused since {since} by {by} ({why}): no job is taken until `passerelle resume`."
         );
     }
-    for parked in &stats.parked {
+    for parked in &queue.parked {
         let _ = writeln!(text, "  {}", parked_in_words(parked));
     }
-    let counts = &stats.counts;
-    let _ = write!(
-        text,
-        "\nLedger\n  deliveries {:>8}   and {} duplicates\n  items      {:>8}   one per row of each delivery\n",
+    text
+}
+
+fn ledger_in_words(ledger: &LedgerNumbers) -> String {
+    let counts = &ledger.counts;
+    let mut text = format!(
+        "Ledger\n  deliveries {:>8}   and {} duplicates\n  items      {:>8}   one per row of each delivery\n",
         counts.deliveries, counts.duplicates, counts.items
     );
     for (outcome, items) in &counts.outcomes {
@@ -159,24 +194,20 @@ fn in_words(stats: &Stats) -> String {
     }
     let _ = writeln!(text, "    {:<15}{:>8}", "open", counts.open);
     let ended: i64 = counts.outcomes.values().sum();
-    let verdict = if stats.missing == 0 {
-        "nothing is lost".to_owned()
-    } else {
-        format!("{} ITEMS ARE MISSING", stats.missing)
+    let verdict = match ledger.missing {
+        0 => "nothing is lost".to_owned(),
+        missing => format!("{missing} ITEMS ARE MISSING"),
     };
-    let _ = writeln!(
-        text,
-        "  {} accepted = {ended} ended + {} open: {verdict}",
-        counts.items, counts.open
-    );
-    if stats.unreadable_records > 0 {
+    let (items, open) = (counts.items, counts.open);
+    let _ = writeln!(text, "  {items} accepted = {ended} ended + {open} open: {verdict}");
+    if ledger.unreadable_records > 0 {
         let _ = writeln!(
             text,
             "  {} records could not be read; the table unreadable_records keeps them.",
-            stats.unreadable_records
+            ledger.unreadable_records
         );
     }
-    if let Some(warning) = stats.freshness.warning() {
+    if let Some(warning) = ledger.freshness.warning() {
         let _ = writeln!(text, "\n{warning}");
     }
     text

@@ -101,8 +101,9 @@ pub(crate) async fn ended(operator: &Operator, event: &EventId) -> Result<EventS
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        operator.catch_up().await;
-        let stories = operator.store().await?.trace_event(event).await?;
+        let store = operator.store().await?;
+        operator.catch_up(store).await;
+        let stories = store.trace_event(event).await?;
         if let Some(story) = stories.into_iter().find(|story| outcome(story).is_some()) {
             return Ok(story);
         }

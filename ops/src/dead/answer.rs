@@ -51,8 +51,8 @@ fn table(letters: &[Listed], now: Timestamp) -> String {
 pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     let Shown {
         found,
-        superseded,
-        events,
+        history,
+        not_read,
     } = shown;
     let letter = &found.letter;
     let mut text = format!("Dead letter {}\n", letter.id);
@@ -80,15 +80,18 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     if let Some(body) = &failure.body {
         let _ = writeln!(text, "  answer     {body}");
     }
-    if *superseded && found.is_notice() {
+    if history.superseded && found.is_notice() {
         text.push_str("  superseded the notice has been sent since: nothing is left to send\n");
-    } else if *superseded {
+    } else if history.superseded {
         text.push_str("  superseded a newer event of its row has succeeded since: nothing is left to replay\n");
     }
-    if !events.is_empty() {
+    if let Some(warning) = not_read.warning() {
+        let _ = writeln!(text, "\n{warning}");
+    }
+    if !history.events.is_empty() {
         text.push_str("\nThe latest events of its row:\n");
     }
-    for event in events {
+    for event in &history.events {
         let _ = write!(text, "\n{}", story_in_words(event));
     }
     let again = if found.is_notice() {

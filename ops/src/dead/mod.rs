@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
-use passerelle_store::{EventStory, NoticeState};
+use passerelle_store::{EventStory, NoticeState, Store};
 use serde::Serialize;
 
 pub use filter::{Filter, Order, Pace, Which};
@@ -23,7 +23,7 @@ use find::Found;
 
 use crate::arguments::By;
 use crate::console::Console;
-use crate::operator::Operator;
+use crate::operator::{NotRead, Operator};
 use crate::trouble::Trouble;
 
 /// How many letters `list` shows without `--limit`.
@@ -100,7 +100,8 @@ pub enum Dead {
 struct Listed {
     #[serde(flatten)]
     found: Found,
-    /// Whether a newer event has succeeded since; `null` beyond the first thousand.
+    /// Whether a newer event has succeeded since; `null` beyond the first thousand, and where the
+    /// ledger cannot be read.
     superseded: Option<bool>,
 }
 
@@ -109,6 +110,14 @@ struct Listed {
 struct Shown {
     #[serde(rename = "letter")]
     found: Found,
+    #[serde(flatten)]
+    history: History,
+    not_read: NotRead,
+}
+
+/// What the ledger knows of a letter.
+#[derive(Debug, Default, Serialize)]
+struct History {
     /// Whether a newer event has succeeded since.
     superseded: bool,
     /// The latest events of its row.
@@ -151,36 +160,49 @@ async fn list(operator: &Operator, filter: Filter, order: Order, console: &mut C
     let mut letters = find::matching(operator, &filter, now).await?;
     find::sort(&mut letters, order);
     letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    operator.catch_up().await;
-    let mut listed = Vec::with_capacity(letters.len());
-    for (number, found) in letters.into_iter().enumerate() {
-        let superseded = if number < MOST_MARKED {
-            Some(is_superseded(operator, &found).await?)
-        } else {
-            None
-        };
-        listed.push(Listed { found, superseded });
-    }
+    let mut not_read = NotRead::default();
+    let mut marks = not_read
+        .noting("whether letters are superseded", marks(operator, &letters).await)
+        .unwrap_or_default()
+        .into_iter();
+    let listed: Vec<Listed> = letters
+        .into_iter()
+        .map(|found| Listed {
+            found,
+            superseded: marks.next(),
+        })
+        .collect();
     let loads = operator.redis.dead_loads().await?;
     let meant = find::queues(&filter);
     let all = loads.iter().filter(|(queue, _)| meant.contains(queue));
     let all = all.map(|(_, load)| load.letters).sum();
-    console.answer(&listed, |listed| answer::list(listed, all, now))
+    console.answer(&listed, |listed| answer::list(listed, all, now))?;
+    if let Some(warning) = not_read.warning() {
+        console.note(&warning);
+    }
+    Ok(())
+}
+
+/// For each letter whether it is superseded; the first thousand.
+async fn marks(operator: &Operator, letters: &[Found]) -> Result<Vec<bool>, Trouble> {
+    let store = operator.store().await?;
+    operator.catch_up(store).await;
+    let mut marks = Vec::with_capacity(letters.len().min(MOST_MARKED));
+    for found in letters.iter().take(MOST_MARKED) {
+        marks.push(is_superseded(store, found).await?);
+    }
+    Ok(marks)
 }
 
 /// Whether another event of the row has succeeded since, or the notice has been sent: then nothing
 /// is left to do.
-async fn is_superseded(operator: &Operator, found: &Found) -> Result<bool, Trouble> {
+async fn is_superseded(store: &Store, found: &Found) -> Result<bool, Trouble> {
     let letter = &found.letter;
     if found.is_notice() {
-        let notice = operator.store().await?.notice(&letter.job).await?;
+        let notice = store.notice(&letter.job).await?;
         return Ok(notice.is_some_and(|notice| notice.state == NoticeState::Sent));
     }
-    Ok(operator
-        .store()
-        .await?
-        .was_done_after(&letter.job, letter.covers)
-        .await?)
+    Ok(store.was_done_after(&letter.job, letter.covers).await?)
 }
 
 async fn show(operator: &Operator, id: &str, console: &mut Console) -> Result<(), Trouble> {
@@ -189,21 +211,27 @@ async fn show(operator: &Operator, id: &str, console: &mut Console) -> Result<()
         Trouble::NotFound(format!("there is no dead letter {id}. {advice}"))
     };
     let found = find::letter(operator, &QueueName::ALL, id).await?.ok_or_else(unknown)?;
-    operator.catch_up().await;
-    let superseded = is_superseded(operator, &found).await?;
-    let letter = &found.letter;
-    let store = operator.store().await?;
-    let events = match letter.job.row() {
-        Some(row) => store.trace_row(row, EVENTS_SHOWN).await?,
-        None => store.trace_job(&letter.job, EVENTS_SHOWN).await?,
-    };
-    let now = Timestamp::now();
+    let mut not_read = NotRead::default();
+    let history = not_read.noting("the history of its row", history(operator, &found).await);
     let shown = Shown {
         found,
-        superseded,
-        events,
+        history: history.unwrap_or_default(),
+        not_read,
     };
-    console.answer(&shown, |shown| answer::shown(shown, now))
+    console.answer(&shown, |shown| answer::shown(shown, Timestamp::now()))
+}
+
+async fn history(operator: &Operator, found: &Found) -> Result<History, Trouble> {
+    let store = operator.store().await?;
+    operator.catch_up(store).await;
+    let job = &found.letter.job;
+    Ok(History {
+        superseded: is_superseded(store, found).await?,
+        events: match job.row() {
+            Some(row) => store.trace_row(row, EVENTS_SHOWN).await?,
+            None => store.trace_job(job, EVENTS_SHOWN).await?,
+        },
+    })
 }
 
 fn finish(acted: &Acted, console: &mut Console) -> Result<(), Trouble> {

@@ -4,9 +4,11 @@
 //! The parts are examined at the same time, each with a time-out: a system that hangs does not hide
 //! the others.
 
+mod ingress;
 mod products;
 mod senders;
 mod settings;
+mod stalls;
 mod stores;
 mod work;
 
@@ -92,17 +94,22 @@ struct Diagnosis {
 /// Examines everything. Exit code 0: all is well, 1: warnings, 2: something is broken.
 pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let mut findings = settings::look(&reader);
-    let (stores, products, senders) = tokio::join!(
-        within("stores", stores::look(&reader)),
+    let (stores, ingress, products, senders) = tokio::join!(
+        stores::look(&reader),
+        within("ingress", ingress::look(&reader)),
         within("products", products::look(&reader)),
         within("notices", senders::look(&reader)),
     );
-    // What is done with Redis and the store can be asked only where they answer.
-    let sound = stores.iter().all(|finding| finding.state != State::Fail);
-    findings.extend(stores.into_iter().chain(products).chain(senders));
-    if sound {
-        findings.extend(within("work", work::look(&reader)).await);
-    }
+    let sound = stores.sound;
+    findings.extend(
+        stores
+            .findings
+            .into_iter()
+            .chain(ingress)
+            .chain(products)
+            .chain(senders),
+    );
+    findings.extend(within("work", work::look(&reader, sound)).await);
     let state = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
     let diagnosis = Diagnosis { state, findings };
     console.answer(&diagnosis, in_words)?;

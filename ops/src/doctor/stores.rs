@@ -2,21 +2,44 @@
 
 use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
 use passerelle_queue::{Redis, ServerFacts};
-use passerelle_store::Store;
+use passerelle_store::{Schema, Store, StoreError};
 
-use super::Finding;
+use super::{Finding, State, within};
 
 /// The oldest Redis that has every command that the bridge uses (`EXPIRE … NX`).
 const OLDEST: u32 = 7;
+const NEW: &str = "the SQLite file does not exist yet";
+const EMPTY: &str = "reachable, without tables yet";
 /// Above this share of its memory there is a warning, in percent.
 const FILLING: u64 = 75;
 /// Above this share Redis will soon refuse events, in percent.
 const FULL: u64 = 95;
 
-pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
-    let (mut redis, store) = tokio::join!(redis(reader), store(reader));
-    redis.push(store);
-    redis
+/// What was found, and which of the two can be asked for more.
+pub(super) struct Stores {
+    pub(super) findings: Vec<Finding>,
+    pub(super) sound: Sound,
+}
+
+/// Which of the stores answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sound {
+    pub(super) redis: bool,
+    pub(super) store: bool,
+}
+
+pub(super) async fn look(reader: &Reader) -> Stores {
+    let (mut findings, store) = tokio::join!(within("redis", redis(reader)), within("store", store(reader)));
+    let answers = |findings: &[Finding]| findings.iter().all(|finding| finding.state != State::Fail);
+    let sound = Sound {
+        redis: answers(&findings),
+        store: answers(&store)
+            && store
+                .iter()
+                .all(|finding| finding.found != NEW && finding.found != EMPTY),
+    };
+    findings.extend(store);
+    Stores { findings, sound }
 }
 
 async fn redis(reader: &Reader) -> Vec<Finding> {
@@ -101,19 +124,43 @@ fn memory(facts: &ServerFacts) -> Finding {
     }
 }
 
-async fn store(reader: &Reader) -> Finding {
+async fn store(reader: &Reader) -> Vec<Finding> {
+    vec![store_finding(reader).await]
+}
+
+async fn store_finding(reader: &Reader) -> Finding {
     const CHECK: &str = "store";
     let mut own = reader.afresh();
     let settings = StoreSettings::read(&mut own);
     if own.finish(()).is_err() {
         return Finding::skipped(CHECK);
     }
-    let written = async {
-        let store = Store::open(&settings).await?;
-        store.check_write().await
+    if settings.is_new() {
+        let fix = "none before the first start: a worker creates it; then check DATABASE_URL and its folder";
+        return Finding::warn(CHECK, NEW, fix);
+    }
+    let looked = async {
+        let store = Store::open_as_is(&settings).await?;
+        let schema = store.schema().await?;
+        if schema == Schema::Current {
+            store.check_write().await?;
+        }
+        Ok::<Schema, StoreError>(schema)
     };
-    match written.await {
-        Ok(()) => Finding::ok(CHECK, "reachable, writable, schema up to date"),
+    match looked.await {
+        Ok(Schema::Current) => Finding::ok(CHECK, "reachable, writable, schema up to date"),
+        Ok(Schema::Missing) => {
+            let fix = "none before the first start: a worker creates the tables";
+            Finding::warn(CHECK, EMPTY, fix)
+        }
+        Ok(Schema::Older) => {
+            let fix = "restart a worker of this version: it updates the schema (docs/UPGRADING.md)";
+            Finding::warn(CHECK, "reachable, its schema is older than this program", fix)
+        }
+        Ok(Schema::Foreign) => {
+            let fix = "use the programs of the version that wrote it, or restore the backup";
+            Finding::fail(CHECK, "another version of the programs has written its schema", fix)
+        }
         Err(error) => {
             let fix = "correct DATABASE_URL or repair the database; until then ledger entries wait in Redis, and \
                 syncs are held";

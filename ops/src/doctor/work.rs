@@ -1,11 +1,14 @@
 //! The bridge at work: live workers, what is stopped, what does not add up.
 
-use passerelle_model::config::Reader;
+use std::time::Duration;
+
+use passerelle_model::config::{Reader, StallSettings};
+use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use passerelle_queue::gate::GateState;
 
-use super::Finding;
-use super::stores::mebibytes;
+use super::stores::{Sound, mebibytes};
+use super::{Finding, stalls};
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 
@@ -14,26 +17,42 @@ const LAGGING: u64 = 5_000;
 /// With more than so many the store has been unavailable for long, and Redis fills.
 const FAR_BEHIND: u64 = 100_000;
 
-pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
-    let operator = match Operator::new(reader.afresh()) {
+pub(super) async fn look(reader: &Reader, sound: Sound) -> Vec<Finding> {
+    let mut own = reader.afresh();
+    let limits = StallSettings::read(&mut own);
+    let operator = match own
+        .finish(())
+        .map_err(Trouble::from)
+        .and_then(|()| Operator::new(reader.afresh()))
+    {
         Ok(operator) => operator,
-        Err(trouble) => return vec![broken("bridge", &trouble)],
+        Err(_) => return vec![Finding::skipped("work")],
     };
     let mut findings = Vec::new();
-    for (check, result) in [
-        ("workers", workers(&operator).await),
-        ("pauses", pauses(&operator).await),
-        ("gates", gates(&operator).await),
-        ("ledger", ledger(&operator).await),
-        ("conservation", conservation(&operator).await),
-        ("dead letters", dead_letters(&operator).await),
-    ] {
-        match result {
-            Ok(found) => findings.extend(found),
-            Err(trouble) => findings.push(broken(check, &trouble)),
+    if sound.redis {
+        for (check, result) in [
+            ("workers", workers(&operator).await),
+            ("pauses", pauses(&operator).await),
+            ("gates", gates(&operator, limits.gate).await),
+            ("ledger", ledger(&operator).await),
+            ("dead letters", dead_letters(&operator).await),
+            ("stalls", stalls::in_redis(&operator, limits).await),
+        ] {
+            add(&mut findings, check, result);
         }
     }
+    if sound.store {
+        add(&mut findings, "conservation", conservation(&operator).await);
+        add(&mut findings, "stalls", stalls::in_store(&operator, limits).await);
+    }
     findings
+}
+
+fn add(findings: &mut Vec<Finding>, check: &'static str, result: Result<Vec<Finding>, Trouble>) {
+    match result {
+        Ok(found) => findings.extend(found),
+        Err(trouble) => findings.push(broken(check, &trouble)),
+    }
 }
 
 fn broken(check: &'static str, trouble: &Trouble) -> Finding {
@@ -85,7 +104,7 @@ async fn pauses(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     Ok(findings)
 }
 
-async fn gates(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
+async fn gates(operator: &Operator, longest: Duration) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
     for gate in operator.gates().list().await? {
         let why = gate.why.unwrap_or_default();
@@ -105,7 +124,14 @@ async fn gates(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
             GateState::Stopped | GateState::Probing => {
                 let found = format!("{} is stopped{since}: {why}", gate.gate);
                 let fix = "fix the target; a stop by hand ends with: passerelle gates ramp <gate> --why …";
-                findings.push(Finding::warn("gates", found, fix));
+                let is_long = gate
+                    .down_since
+                    .is_some_and(|since| Timestamp::now().since(since) > longest);
+                findings.push(if is_long {
+                    Finding::fail("gates", found, fix)
+                } else {
+                    Finding::warn("gates", found, fix)
+                });
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod ending;
 mod story;
+mod without_ledger;
 
 use std::collections::BTreeSet;
 
@@ -62,21 +63,46 @@ struct Event {
     why: Vec<String>,
 }
 
-/// Shows the history; fails if there is none.
+/// Shows the history; fails if there is none. Without the ledger it shows what Redis knows.
 pub async fn run(operator: &Operator, verb: &Trace, console: &mut Console) -> Result<(), Trouble> {
-    let freshness = operator.catch_up().await;
-    let store = operator.store().await?;
-    let (stories, what) = match &verb.subject {
-        Subject::Event(event) => (find_event(store, event).await?, format!("no event {event}")),
-        Subject::Row(row) => {
-            let row = row.resolve(&operator.source, &operator.redis).await?;
-            let stories = store.trace_row(row, verb.limit).await?;
-            (stories, format!("no event of row {row}"))
+    let subject = match &verb.subject {
+        Subject::Row(row) => Wanted::Job(JobKey::Row(row.resolve(&operator.source, &operator.redis).await?)),
+        Subject::Wiki(job) => Wanted::Job(job.clone()),
+        Subject::Event(event) => Wanted::Event(event.clone()),
+    };
+    match history(operator, &subject, verb.limit).await {
+        Ok(history) => console.answer(&history, in_words),
+        Err(trouble @ Trouble::Store(_)) => without_ledger::show(operator, &subject, &trouble, console).await,
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// What to look for.
+enum Wanted {
+    Event(EventId),
+    Job(JobKey),
+}
+
+impl Wanted {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Event(event) => format!("event {event}"),
+            Self::Job(JobKey::Row(row)) => format!("event of row {row}"),
+            Self::Job(job) => format!("event of {job}"),
         }
-        Subject::Wiki(job) => (store.trace_job(job, verb.limit).await?, format!("no event of {job}")),
+    }
+}
+
+async fn history(operator: &Operator, subject: &Wanted, limit: u32) -> Result<History, Trouble> {
+    let store = operator.store().await?;
+    let freshness = operator.catch_up(store).await;
+    let stories = match subject {
+        Wanted::Event(event) => find_event(store, event).await?,
+        Wanted::Job(JobKey::Row(row)) => store.trace_row(*row, limit).await?,
+        Wanted::Job(job) => store.trace_job(job, limit).await?,
     };
     if stories.is_empty() {
-        return Err(Trouble::NotFound(unknown(&what, &freshness)));
+        return Err(Trouble::NotFound(unknown(&subject.in_words(), &freshness)));
     }
     let parked = parked(operator, &stories).await;
     let events = stories
@@ -86,12 +112,11 @@ pub async fn run(operator: &Operator, verb: &Trace, console: &mut Console) -> Re
             story,
         })
         .collect();
-    let history = History {
+    Ok(History {
         events,
         parked,
         freshness,
-    };
-    console.answer(&history, in_words)
+    })
 }
 
 fn in_words(history: &History) -> String {
@@ -167,8 +192,8 @@ fn unknown(what: &str, freshness: &Freshness) -> String {
     let advice =
         "Was it ever accepted? Check the webhook in Baserow: is it active, and what did its last calls return?";
     match freshness.warning() {
-        Some(warning) => format!("{what} is recorded. {advice}\n{warning}"),
-        None => format!("{what} is recorded. {advice}"),
+        Some(warning) => format!("no {what} is recorded. {advice}\n{warning}"),
+        None => format!("no {what} is recorded. {advice}"),
     }
 }
 

@@ -117,7 +117,7 @@ fn write_attempt(text: &mut String, attempt: &AttemptRecord) {
     }
 }
 
-fn ended(verdict: &Verdict) -> String {
+pub(super) fn ended(verdict: &Verdict) -> String {
     let wait = |millis: &u64| ending::span(Duration::from_millis(*millis));
     match verdict {
         Verdict::Done(outcome) => outcome.to_string(),

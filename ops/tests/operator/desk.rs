@@ -1,6 +1,7 @@
 //! An operator's desk: a Redis and a store of the test's own, and the program on top.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apalis::prelude::*;
@@ -66,7 +67,7 @@ impl Desk {
 
     /// The settings of this desk.
     pub(crate) fn pairs(&self) -> Vec<(String, String)> {
-        let store = format!("sqlite://{}/store.sqlite", self.folder.path().display());
+        let store = format!("sqlite://{}", self.database().display());
         let pairs = [
             ("REDIS_URL", self.redis.url()),
             ("DATABASE_URL", store),
@@ -75,12 +76,33 @@ impl Desk {
         pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
+    /// Where its database is, or will be.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("store.sqlite")
+    }
+
     fn environment(&self) -> Reader {
         Reader::from_pairs(self.pairs())
     }
 
+    /// As after a worker's first start: the operator's program itself never creates the schema.
+    pub(crate) async fn with_schema(&self) {
+        let _ = Store::open(&StoreSettings::read(&mut self.environment())).await;
+    }
+
+    /// Runs the program with some settings changed, on the database as it is.
+    pub(crate) async fn passerelle_with(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Said {
+        let mut pairs = self.pairs();
+        for (name, value) in changes {
+            pairs.retain(|(known, _)| known != name);
+            pairs.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        run_program(arguments, pairs, &self.stop).await
+    }
+
     /// Runs the program.
     pub(crate) async fn passerelle(&self, arguments: &[&str]) -> Said {
+        self.with_schema().await;
         run_program(arguments, self.pairs(), &self.stop).await
     }
 

@@ -2,11 +2,13 @@
 
 use std::net::TcpListener;
 
+use passerelle_model::event::Disposition::Sync;
 use passerelle_model::id::ProcessName;
 use passerelle_queue::WorkerInfo;
 use passerelle_sandbox::smtp;
 use serde_json::{Value, json};
 
+use crate::desk::{at, delivery};
 use crate::town::{SECRET, Town};
 
 /// What doctor says: its exit code and its findings.
@@ -40,6 +42,7 @@ async fn sound_town() -> anyhow::Result<(Town, Vec<(&'static str, String)>)> {
         ("SMTP_TLS", "none".to_owned()),
         ("MAIL_FROM", "bridge@example.org".to_owned()),
         ("ADMIN_EMAIL", "admin@example.org".to_owned()),
+        ("INGRESS_URL", town.ingress()?),
     ];
     Ok((town, mail))
 }
@@ -271,4 +274,44 @@ async fn a_field_that_a_wiki_rule_writes_and_that_is_not_there_is_found() {
         found[0]["fix"].as_str().unwrap().contains("passerelle provision"),
         "{found:?}"
     );
+}
+
+#[tokio::test]
+async fn an_ingress_that_does_not_answer_is_found() {
+    let (town, settings) = sound_town().await.unwrap();
+    let mut settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.push(("INGRESS_URL", "http://me:geheim@127.0.0.1:1"));
+    let (code, findings) = examined(&town, &settings).await.unwrap();
+    assert_eq!(code, 2);
+    let found = complaints(&findings, "ingress");
+    assert_eq!(found.len(), 1, "{findings:?}");
+    assert_eq!(found[0]["found"], "http://127.0.0.1:1 does not answer: no connection");
+}
+
+#[tokio::test]
+async fn a_job_that_waits_too_long_is_found_by_its_age() {
+    let (town, settings) = sound_town().await.unwrap();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let queue = town.desk.queue().unwrap();
+    // Received long ago, and no worker takes it.
+    let delivery = delivery("e1", at(0), &[(1, Sync)]).unwrap();
+    let _ = queue.accept(delivery).await.unwrap();
+    let (code, findings) = examined(&town, &settings).await.unwrap();
+    assert_eq!(code, 1, "{findings:?}");
+    let found = complaints(&findings, "stalls");
+    let said = found[0]["found"].as_str().unwrap();
+    assert!(
+        said.starts_with("the oldest queued job waits since 2024-11-22"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_no_worker_has_created_yet_is_no_failure() {
+    let town = Town::start().unwrap();
+    let new = format!("sqlite://{}/new/store.sqlite", town.desk.database().display());
+    let (_, findings) = examined(&town, &[("DATABASE_URL", new.as_str())]).await.unwrap();
+    let found = complaints(&findings, "store");
+    assert_eq!((found.len(), &found[0]["state"]), (1, &json!("warn")), "{findings:?}");
+    assert!(complaints(&findings, "conservation").is_empty(), "{findings:?}");
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod gates;
 mod many_letters;
 mod operate;
+mod outage;
 mod provision;
 mod queues;
 mod replay;

@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 
 use anyhow::Context as _;
+use passerelle_model::config::Reader;
 use passerelle_sandbox::server::Running;
 use passerelle_sandbox::{baserow, docmost};
 use serde_json::{Value, json};
@@ -72,6 +73,20 @@ impl Town {
         all
     }
 
+    /// Starts the real ingress; gives its address. It ends with the test.
+    pub(crate) fn ingress(&self) -> anyhow::Result<String> {
+        let mut pairs = self.pairs();
+        let spool = self.folder.path().join("spool").display().to_string();
+        pairs.push(("INGRESS_BIND".to_owned(), "127.0.0.1:0".to_owned()));
+        pairs.push(("INGRESS_SPOOL_DIR".to_owned(), spool));
+        let mut reader = Reader::from_pairs(pairs);
+        let settings = passerelle_ingress::settings::Settings::read(&mut reader);
+        let server = passerelle_ingress::server::Server::bind(reader.finish(settings)?)?;
+        let address = format!("http://{}", server.address());
+        tokio::spawn(server.run(std::future::pending()));
+        Ok(address)
+    }
+
     /// Uses these rules instead of the shipped ones; every template is an empty page unless it is
     /// given.
     pub(crate) fn rules(&self, text: &str) -> anyhow::Result<()> {
@@ -96,6 +111,7 @@ impl Town {
             pairs.retain(|(known, _)| known != name);
             pairs.push(((*name).to_owned(), (*value).to_owned()));
         }
+        self.desk.with_schema().await;
         let mut said = run_program(arguments, pairs, &self.desk.stop).await;
         let folder = format!("{}/", self.folder.path().display());
         said.out = said.out.replace(&folder, "");

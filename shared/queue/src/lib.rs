@@ -94,6 +94,7 @@
 #![warn(missing_docs)]
 
 mod accepting;
+mod ages;
 mod control;
 mod enqueue;
 pub mod gate;
@@ -111,6 +112,7 @@ use std::sync::Arc;
 use accepting::accept::AcceptCommit;
 pub use accepting::accept::{AcceptStatus, Accepted};
 use accepting::group_commit::GroupCommit;
+pub use ages::Oldest;
 pub use control::{Pause, QueueStats};
 pub use letters::{DeadLetter, DeadLoad};
 pub use server::connection::{Durability, Redis};

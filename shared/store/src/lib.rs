@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `open.rs` | connecting, settings of each database |
 //! | `schema.rs` | bringing the schema up to date, and how it compares with this program's |
+//! | `ages.rs` | how long the oldest open item waits |
 //! | `bounded_pool.rs` | the limit of time for every statement |
 //! | `pages.rs` | links: which page belongs to which row |
 //! | `intents.rs` | which pages are about to be created |
@@ -32,6 +33,7 @@
 
 #![warn(missing_docs)]
 
+mod ages;
 mod asked;
 mod bounded_pool;
 mod bulk;

@@ -12,6 +12,7 @@ mod reader;
 mod settings;
 mod shown_url;
 mod source;
+mod stalls;
 mod wiki;
 
 pub use bridge_file::{
@@ -26,4 +27,5 @@ pub use settings::{
 };
 pub use shown_url::shown_url;
 pub use source::{ProofKind, Proofs, SourceConfig};
+pub use stalls::StallSettings;
 pub use wiki::{AlertAudience, RowAction, WikiRule};

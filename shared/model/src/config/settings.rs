@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::Reader;
 
@@ -61,6 +61,14 @@ impl StoreSettings {
             url: url.into(),
             timeout: Duration::from_secs(STATEMENT_SECONDS),
         }
+    }
+
+    /// Whether it is a SQLite file that does not exist yet.
+    pub fn is_new(&self) -> bool {
+        let path = self.url.expose_secret().strip_prefix("sqlite:");
+        let path = path.map(|path| path.strip_prefix("//").unwrap_or(path));
+        path.and_then(|path| path.split('?').next())
+            .is_some_and(|path| !std::path::Path::new(path).exists())
     }
 
     /// Reads `DATABASE_URL` and `DATABASE_TIMEOUT_SECONDS`.

@@ -176,6 +176,19 @@ settings! {
             "error, warn, info, debug, trace, or a filter such as info,passerelle_worker=debug", [Ingress, Worker],
             "What is logged.";
     }
+    "Stalls" {
+        STALL_QUEUED_SECONDS = Value("300"), "seconds, from 1", [Cli],
+            "How long the oldest job may be queued before `doctor` warns.";
+        STALL_LEDGER_SECONDS = Value("60"), "seconds, from 1", [Cli],
+            "How long the oldest ledger entry may wait for the database before `doctor` warns.";
+        STALL_OPEN_SECONDS = Value("86400"), "seconds, from 1", [Cli],
+            "How long the oldest item may be open before `doctor` warns. A job may be retried for a day.";
+        STALL_GATE_SECONDS = Value("900"), "seconds, from 1", [Cli],
+            "How long a gate may be stopped before `doctor` says FAIL instead of WARN.";
+        INGRESS_URL = Computed("http:// and INGRESS_BIND"), e.g. "http://127.0.0.1:8080",
+            "http:// or https:// addresses, separated by commas", [Cli],
+            "Where `doctor` finds the ingresses. Each is asked for /readyz and /metrics.";
+    }
     "Loop guard" {
         LOOP_EVENTS = Value("10"), "a number; 0: off", [Ingress, Worker],
             "More identical events of one row than this within LOOP_WINDOW_SECONDS park the row. Set it alike for \

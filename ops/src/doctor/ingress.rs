@@ -1,0 +1,178 @@
+//! The ingress: is it there, can it accept deliveries, and does its spool empty?
+
+use std::time::Duration;
+
+use passerelle_model::config::{Reader, shown_url};
+use serde::Deserialize;
+
+use super::Finding;
+use super::stores::mebibytes;
+
+const CHECK: &str = "ingress";
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+const SPOOL_BYTES: &str = "passerelle_ingress_spool_bytes";
+const DAMAGED: &str = "passerelle_ingress_spool_damaged_total";
+
+/// What `/readyz` answers.
+#[derive(Debug, Deserialize)]
+struct Readiness {
+    ready: bool,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
+    let named = reader.optional("INGRESS_URL");
+    let bind = reader.text("INGRESS_BIND", "127.0.0.1:8080");
+    let addresses = named.clone().unwrap_or_else(|| format!("http://{bind}"));
+    let http = match reqwest::Client::builder().timeout(PATIENCE).build() {
+        Ok(http) => http,
+        Err(error) => {
+            return vec![Finding::fail(
+                CHECK,
+                error.to_string(),
+                "repair the system's TLS set-up",
+            )];
+        }
+    };
+    let mut findings = Vec::new();
+    for address in addresses.split(',').map(|address| address.trim().trim_end_matches('/')) {
+        match examine(&http, address).await {
+            Ok(found) => findings.extend(found),
+            Err(error) => findings.push(unreachable(address, &error, named.is_some())),
+        }
+    }
+    findings
+}
+
+async fn examine(http: &reqwest::Client, address: &str) -> Result<Vec<Finding>, reqwest::Error> {
+    let readiness: Readiness = http.get(format!("{address}/readyz")).send().await?.json().await?;
+    let metrics = http.get(format!("{address}/metrics")).send().await?.text().await?;
+    Ok(judge(&shown_url(address), &readiness, &metrics))
+}
+
+fn judge(address: &str, readiness: &Readiness, metrics: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !readiness.ready {
+        let reason = readiness.reason.as_deref().unwrap_or("no reason given");
+        let fix = "repair Redis, or give the spool room (INGRESS_SPOOL_DIR, INGRESS_SPOOL_BYTES): callers get 503";
+        findings.push(Finding::fail(
+            CHECK,
+            format!("{address} cannot accept deliveries: {reason}"),
+            fix,
+        ));
+    }
+    for warning in &readiness.warnings {
+        findings.push(Finding::warn(
+            CHECK,
+            format!("{address}: {warning}"),
+            "see docs/RUNBOOK.md",
+        ));
+    }
+    let spooled = number(metrics, SPOOL_BYTES);
+    if spooled > 0 {
+        let fix =
+            "none while Redis is down: it is drained when Redis is back. If Redis answers, read the log of the ingress";
+        let found = format!("{address} has {} of deliveries in its spool", mebibytes(spooled));
+        findings.push(Finding::warn(CHECK, found, fix));
+    }
+    let damaged = number(metrics, DAMAGED);
+    if damaged > 0 {
+        let fix = "passerelle reconcile, then delete the *.damaged files in INGRESS_SPOOL_DIR";
+        findings.push(Finding::warn(
+            CHECK,
+            format!("{address} could not read {damaged} files of its spool"),
+            fix,
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            CHECK,
+            format!("{address} accepts deliveries; its spool is empty"),
+        ));
+    }
+    findings
+}
+
+/// The value of a metric without labels; 0 where it is absent.
+fn number(metrics: &str, name: &str) -> u64 {
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value = value.and_then(|value| value.trim().parse::<f64>().ok());
+    value.map_or(0, whole)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and these are sizes and counts"
+)]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
+/// The error without its URL, which may hold a password.
+fn unreachable(address: &str, error: &reqwest::Error, is_named: bool) -> Finding {
+    let why = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the answer is not that of an ingress"
+    };
+    let found = format!("{} does not answer: {why}", shown_url(address));
+    if is_named {
+        let fix = "start passerelle-ingress (make up, docker compose up -d), or correct INGRESS_URL";
+        return Finding::fail(CHECK, found, fix);
+    }
+    let fix = "start passerelle-ingress (make up, docker compose up -d), or set INGRESS_URL to its address";
+    Finding::warn(CHECK, found, fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(readyz: &str, metrics: &str) -> String {
+        let readiness: Readiness = serde_json::from_str(readyz).unwrap();
+        let findings = judge("http://ingress", &readiness, metrics);
+        let lines = findings
+            .iter()
+            .map(|finding| format!("{:?} {}\n", finding.state, finding.found));
+        lines.collect()
+    }
+
+    #[test]
+    fn an_ingress_that_spools_or_has_lost_files_is_found_although_it_is_ready() {
+        let ready = r#"{"ready":true,"warnings":[]}"#;
+        assert_eq!(
+            judged(ready, "passerelle_ingress_spool_bytes 0\n"),
+            "Ok http://ingress accepts deliveries; its spool is empty\n"
+        );
+        let metrics =
+            "# TYPE x gauge\npasserelle_ingress_spool_bytes 3000000\npasserelle_ingress_spool_damaged_total 2\n";
+        let found = judged(ready, metrics);
+        assert!(
+            found.contains("Warn http://ingress has 3 MiB of deliveries in its spool"),
+            "{found}"
+        );
+        assert!(found.contains("Warn http://ingress could not read 2 files"), "{found}");
+    }
+
+    #[test]
+    fn an_ingress_that_accepts_nothing_is_a_failure_with_its_reason() {
+        let found = judged(
+            r#"{"ready":false,"reason":"queue_unavailable","warnings":["the spool is full"]}"#,
+            "",
+        );
+        assert!(
+            found.contains("Fail http://ingress cannot accept deliveries: queue_unavailable"),
+            "{found}"
+        );
+        assert!(found.contains("Warn http://ingress: the spool is full"), "{found}");
+    }
+}
