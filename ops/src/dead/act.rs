@@ -13,6 +13,13 @@ use crate::trouble::Trouble;
 /// Letters per call: an interrupted run stops between two groups.
 const GROUP: usize = 50;
 
+/// Who acts, and why: the ledger keeps both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub(super) by: &'a str,
+    pub(super) why: &'a str,
+}
+
 /// The answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Acted {
@@ -47,7 +54,7 @@ pub(super) enum Stopped {
 }
 
 /// Discards the chosen letters.
-pub(super) async fn discard(operator: &Operator, which: &Which, (by, why): (&str, &str)) -> Result<Acted, Trouble> {
+pub(super) async fn discard(operator: &Operator, which: &Which, who: Who<'_>) -> Result<Acted, Trouble> {
     let (letters, unknown) = find::chosen(operator, which, Timestamp::now()).await?;
     let mut count = 0;
     if !which.dry_run {
@@ -57,7 +64,7 @@ pub(super) async fn discard(operator: &Operator, which: &Which, (by, why): (&str
             let of_queue = letters.iter().filter(|found| found.queue == name);
             let ids: Vec<String> = of_queue.map(|found| found.letter.id.clone()).collect();
             for group in ids.chunks(GROUP) {
-                count += queue.discard(group, by, why).await?;
+                count += queue.discard(group, who.by, who.why).await?;
                 progress.inc(u64::try_from(group.len()).unwrap_or(u64::MAX));
             }
         }

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use filter::{Filter, Order, Pace, Which};
 
-use act::{Acted, Stopped};
+use act::{Acted, Stopped, Who};
 use find::Found;
 
 use crate::arguments::By;
@@ -134,7 +134,8 @@ pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Resu
             let why = replay::reason(&which, why)?;
             let by = operator.acting(by)?;
             let stop = console.stop.clone();
-            let acted = replay::replay(operator, &which, pace, (&by, &why), &stop).await?;
+            let who = Who { by: &by, why: &why };
+            let acted = replay::replay(operator, &which, pace, who, &stop).await?;
             finish(&acted, console)
         }
         Dead::Discard { which, why, by } => {
@@ -143,7 +144,11 @@ pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Resu
                 return Err(Trouble::Usage(advice.to_owned()));
             }
             let by = operator.acting(by)?;
-            let acted = act::discard(operator, &which, (&by, why.trim())).await?;
+            let who = Who {
+                by: &by,
+                why: why.trim(),
+            };
+            let acted = act::discard(operator, &which, who).await?;
             finish(&acted, console)
         }
     }

@@ -11,7 +11,7 @@ use passerelle_queue::DeadLetter;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::act::{Acted, Stopped};
+use super::act::{Acted, Stopped, Who};
 use super::find::{self, Found};
 use super::{Pace, Which};
 use crate::operator::Operator;
@@ -40,7 +40,7 @@ pub(super) async fn replay(
     operator: &Operator,
     which: &Which,
     pace: Pace,
-    (by, why): (&str, &str),
+    who: Who<'_>,
     stop: &CancellationToken,
 ) -> Result<Acted, Trouble> {
     let (chosen, unknown) = find::chosen(operator, which, Timestamp::now()).await?;
@@ -49,8 +49,7 @@ pub(super) async fn replay(
         .partition(|found| !found.is_notice() && found.letter.job.can_be_requested());
     let mut run = Run {
         operator,
-        by,
-        why,
+        who,
         stop,
         progress: progress(letters.len()),
         count: 0,
@@ -75,8 +74,7 @@ pub(super) async fn replay(
 
 struct Run<'a> {
     operator: &'a Operator,
-    by: &'a str,
-    why: &'a str,
+    who: Who<'a>,
     stop: &'a CancellationToken,
     progress: ProgressBar,
     count: u64,
@@ -114,7 +112,7 @@ impl Run<'_> {
             self.count += self
                 .operator
                 .queue
-                .replay(std::slice::from_ref(&letter.id), self.by, self.why)
+                .replay(std::slice::from_ref(&letter.id), self.who.by, self.who.why)
                 .await?;
             self.progress.inc(1);
         }

@@ -15,7 +15,8 @@ const CHECK: &str = "stalls";
 /// The oldest queued job and the oldest ledger entry.
 pub(super) async fn in_redis(operator: &Operator, limits: StallSettings) -> Result<Vec<Finding>, Trouble> {
     let oldest = operator.queue.oldest().await?;
-    let queued = "is there a worker, a pause or a stopped gate? passerelle workers, passerelle gates; if not, start more workers";
+    let queued = "is there a worker, a pause or a stopped gate? passerelle workers, passerelle gates; if not, start \
+        more workers";
     let ledger =
         "the workers cannot write the database: read their logs, and check that it is writable, fast and not full";
     Ok([
