@@ -35,6 +35,7 @@ pub(crate) struct Said {
 
 /// Runs the program with these settings.
 pub(crate) async fn run_program(arguments: &[&str], pairs: Vec<(String, String)>, stop: &CancellationToken) -> Said {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let (out, err) = (Paper::default(), Paper::default());
     let mut console = Console::new(Box::new(out.clone()), Box::new(err.clone()), false, stop.clone());
     let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
