@@ -201,7 +201,7 @@ body = "bloc.md"
           bridge.toml:4 (rule formation): a collection can only follow its rows if the rule reacts to `updated`
               → add "updated" to `on`, or leave `on` out
           bridge.toml:4 (rule formation): "title of formation/collection" uses "formation", which is neither `row`, `parent` nor one of the rule's links
-              → mend the name, or add it: links = { formation = "<link field>" }
+              → correct the name, or add it: links = { formation = "<link field>" }
           bridge.toml:4 (rule formation): the template "missing.md" was not read
               → give its path relative to bridge.toml
         "#);

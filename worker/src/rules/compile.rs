@@ -277,7 +277,7 @@ impl Check<'_> {
         for name in unknown {
             let own = texts.own_names.join("`, `");
             let what = format!("{template:?} uses {name:?}, which is neither `{own}` nor one of the rule's links");
-            let hint = format!("mend the name, or add it: links = {{ {name} = \"<link field>\" }}");
+            let hint = format!("correct the name, or add it: links = {{ {name} = \"<link field>\" }}");
             self.problem(texts.rule, what, &hint);
         }
     }

@@ -257,7 +257,7 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
           bridge.toml:15 (rule projet-page): "row" cannot be the name of a link in templates
               → use letters, digits and _, and not the word `row`
           bridge.toml:15 (rule projet-page): "title of projet-page" uses "clinet", which is neither `row` nor one of the rule's links
-              → mend the name, or add it: links = { clinet = "<link field>" }
+              → correct the name, or add it: links = { clinet = "<link field>" }
           bridge.toml:15 (rule projet-page): the template "missing.md" was not read
               → give its path relative to bridge.toml
         "#);

@@ -148,13 +148,13 @@ mod tests {
           bridge.toml:3 (rule mail): to.email is empty
               → give the name of the field
           bridge.toml:3 (rule mail): "value course of mail" uses "rwo", which is neither `row`, `person` nor one of the rule's links
-              → mend the name, or add it: links = { rwo = "<link field>" }
+              → correct the name, or add it: links = { rwo = "<link field>" }
           bridge.toml:10 (rule hours): capacity.hours_left is empty
               → give the name of the field
           bridge.toml:10 (rule hours): `below` is no number of hours
               → e.g. below = 0
           bridge.toml:10 (rule hours): "value cause of hours" uses "person", which is neither `row` nor one of the rule's links
-              → mend the name, or add it: links = { person = "<link field>" }
+              → correct the name, or add it: links = { person = "<link field>" }
         "#);
     }
 }
