@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::clients::guard::let_through;
+use crate::clients::lease::under_lease;
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::notify::deliver::deliver;
@@ -110,10 +111,15 @@ async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempte
         steps: Vec::new(),
         started,
     };
+    let lease = leased.lease();
     let settlement = tokio::select! {
-        settlement = process_job(&job_context, &leased) => settlement,
+        biased;
+        () = lease.over() => {
+            tracing::warn!("the lease was not renewed in time: the attempt stops, another worker may have the job");
+            given_back()
+        }
         () = job_context.grace_over.cancelled() => given_back(),
-        () = leased.lost() => given_back(),
+        settlement = process_job(&job_context, &leased) => settlement,
     };
     log(leased.job(), &settlement);
     let attempted = Attempted {
@@ -137,6 +143,7 @@ async fn process_job(job_context: &JobContext, leased: &Leased) -> Settlement {
             QueueName::Slack => deliver(context, job, Channel::Slack, chance).await,
         }
     });
+    let work = under_lease(leased.lease(), work);
     if leased.is_probe() {
         let_through(work).await
     } else {

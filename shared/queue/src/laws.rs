@@ -239,7 +239,7 @@ impl World {
         // Without jobs there is nothing to find again, and the repeated call rightly looks for new ones.
         if repeat && !fetched.jobs.is_empty() {
             let before = self.snapshot().await?;
-            again.mark_repeated();
+            again.mark_sent();
             fetched = self
                 .queue
                 .fetch(&mut again, &self.settings, most)

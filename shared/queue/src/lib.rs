@@ -67,7 +67,7 @@
 //! an accept had added to the ledger before its script count for nothing without its receipt.
 //!
 //! **A worker is slow rather than dead.** Its lease expires and another worker runs the job. The late one learns it from the next renewal
-//! ([`Leased::lost`]); whatever it settles is refused by the token. That both *run* for a moment cannot be excluded by any queue: effects have
+//! ([`Lease::over`]); whatever it settles is refused by the token. That both *run* for a moment cannot be excluded by any queue: effects have
 //! to be idempotent anyway.
 //!
 //! **After an outage of Redis every lease looks expired.** A worker that noticed the outage takes nothing back for half a lease, so that the
@@ -124,6 +124,7 @@ pub use working::backend::{BackendSettings, WorkerBackend};
 pub use working::lease::Leased;
 use working::settle::SettleCommit;
 pub use working::settle::Settled;
+pub use working::validity::Lease;
 pub use working::workers::{Running, WorkerInfo};
 
 /// The queue. Cheap to clone; clones share their groups.

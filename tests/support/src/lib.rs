@@ -3,6 +3,7 @@
 //! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
 
 mod errors;
+mod line;
 mod pgbouncer;
 mod port;
 mod postgres;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use errors::ErrorLog;
+pub use line::Line;
 pub use pgbouncer::TestPgBouncer;
 pub use port::{free_port, free_ports};
 pub use postgres::TestPostgres;

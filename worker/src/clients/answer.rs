@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Url};
 use serde_json::Value;
 
+use crate::clients::lease::check_lease;
 use crate::failure::{Failure, Target, Unanswered};
 
 /// The largest answer that is read; a row with long texts stays far below.
@@ -138,7 +139,7 @@ pub(super) fn http(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
         .build()
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request, unless the job's lease is over, and reads the whole answer.
 pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
     let lost = |error: reqwest::Error| {
         // A connection that was never made carried nothing; everything later may have.
@@ -152,6 +153,7 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
             ..Failure::new(class, target, sentence(&error))
         }
     };
+    check_lease()?;
     let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut bytes = Vec::new();

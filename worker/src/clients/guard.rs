@@ -5,6 +5,7 @@ use std::future::Future;
 use passerelle_model::ledger::FailureClass;
 use passerelle_queue::gate::{CallResult, GateName, Gates};
 
+use crate::clients::lease::check_lease;
 use crate::failure::{Failure, Target};
 
 tokio::task_local! {
@@ -37,6 +38,7 @@ impl Guard {
 
     /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here, held, without troubling the target.
     pub(crate) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
+        check_lease()?;
         if is_let_through() || self.gates.stopped_for(gate).is_none() {
             return Ok(());
         }

@@ -4,5 +4,6 @@ mod answer;
 pub mod baserow;
 pub mod docmost;
 pub mod guard;
+pub mod lease;
 pub mod mail;
 pub mod slack;

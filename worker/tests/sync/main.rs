@@ -5,6 +5,7 @@ mod collection;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod laws;
+mod lease;
 mod linked_rows;
 mod not_reached;
 mod notices;

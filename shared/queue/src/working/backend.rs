@@ -69,7 +69,7 @@ impl Queue {
     /// # async fn example(queue: Queue, stop: tokio::sync::oneshot::Receiver<()>) -> Result<(), WorkerError> {
     /// async fn process(job: Leased) {
     ///     let started = Timestamp::now();
-    ///     // … the work, perhaps in a `select!` with `job.lost()` …
+    ///     // … the work, perhaps in a `select!` with `job.lease().over()` …
     ///     let verdict = Verdict::Done(Outcome::Synced);
     ///     job.settle(Settlement { verdict, steps: Vec::new(), started }).await;
     /// }

@@ -125,9 +125,10 @@ impl Feeder {
 
     async fn fill_buffer(&self, fetched: Fetched, slots: Vec<OwnedSemaphorePermit>) {
         let mut leased = VecDeque::with_capacity(fetched.jobs.len());
-        let is_probe = fetched.is_probe;
+        let (is_probe, until) = (fetched.is_probe, fetched.sent + self.settings.lease);
         for (taken, slot) in fetched.jobs.into_iter().zip(slots) {
             let held = self.leases.hold(taken.key, taken.token, slot);
+            held.lease.extend(until);
             match taken.job {
                 Ok(job) => leased.push_back(Leased::new(self.queue.clone(), job, held).mark_probe(is_probe)),
                 Err(unreadable) => match Ending::unreadable(&unreadable, held.into()) {

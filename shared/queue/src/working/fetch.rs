@@ -1,6 +1,7 @@
 //! Taking jobs, and taking back those of workers that have vanished.
 
 use redis::Value;
+use tokio::time::Instant;
 
 use crate::gate::GateName;
 use crate::server::scripts::{EXPIRED, FETCH};
@@ -21,6 +22,8 @@ const HEAD: usize = 5;
 
 /// What a call took, and what it saw on the way.
 pub(crate) struct Fetched {
+    /// When the call was first sent.
+    pub(crate) sent: Instant,
     pub(crate) now: Timestamp,
     /// When the next waiting job is due or the next lease expires.
     pub(crate) look_again: Option<Timestamp>,
@@ -51,6 +54,8 @@ pub(crate) struct Unreadable {
 pub(crate) struct FetchCall {
     name: String,
     is_repeated: bool,
+    /// When it was first sent: leases that it takes count from then.
+    sent: Instant,
 }
 
 impl FetchCall {
@@ -58,11 +63,15 @@ impl FetchCall {
         Self {
             name: short_id(),
             is_repeated: false,
+            sent: Instant::now(),
         }
     }
 
-    /// Its answer may have been lost.
-    pub(crate) fn mark_repeated(&mut self) {
+    /// It is about to be sent; if it is sent again, its first answer may have been lost.
+    pub(crate) fn mark_sent(&mut self) {
+        if !self.is_repeated {
+            self.sent = Instant::now();
+        }
         self.is_repeated = true;
     }
 }
@@ -89,9 +98,9 @@ impl Queue {
         for gate in GateName::passed_by(keys.name) {
             script.arg(gate.as_str());
         }
-        call.mark_repeated();
+        call.mark_sent();
         let answer: Vec<Value> = script.send(&self.inner.redis).await?;
-        let fetched = decode_fetched(&answer)?;
+        let fetched = decode_fetched(&answer, call.sent)?;
         *call = FetchCall::new();
         Ok(fetched)
     }
@@ -125,7 +134,7 @@ impl Queue {
     }
 }
 
-fn decode_fetched(answer: &[Value]) -> Result<Fetched, QueueError> {
+fn decode_fetched(answer: &[Value], sent: Instant) -> Result<Fetched, QueueError> {
     let unexpected = || QueueError::Protocol("fetch answered something else than jobs".to_owned());
     let (head, jobs) = answer.split_at_checked(HEAD).ok_or_else(unexpected)?;
     let [
@@ -144,6 +153,7 @@ fn decode_fetched(answer: &[Value]) -> Result<Fetched, QueueError> {
     }
     let jobs = jobs.iter().map(decode_taken).collect::<Option<_>>();
     Ok(Fetched {
+        sent,
         now: Timestamp::from_millis(*now),
         look_again: (*look_again >= 0).then(|| Timestamp::from_millis(*look_again)),
         has_expired: *expired == 1,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::server::backoff::Reconnecting;
 use crate::server::scripts::RENEW;
 use crate::working::ending::Ending;
+use crate::working::validity::Lease;
 use crate::{Queue, QueueError, Settled};
 use passerelle_model::id::ProcessName;
 use passerelle_model::job::Job;
@@ -54,22 +55,11 @@ impl Leased {
         &self.job
     }
 
-    /// Whether the job has been given to somebody else, because this process could not prolong its lease in time.
-    /// Settling it would change nothing; better stop.
-    pub fn is_lost(&self) -> bool {
-        self.held.as_ref().is_none_or(|held| held.lost.is_cancelled())
-    }
-
-    /// Ends when the lease is lost: for a `select!` around the work.
-    pub async fn lost(&self) {
-        if let Some(held) = &self.held {
-            held.lost.cancelled().await;
-        }
-    }
-
-    /// A token that is cancelled when the lease is lost, for work that runs in other tasks.
-    pub fn lost_token(&self) -> CancellationToken {
-        self.held.as_ref().map(|held| held.lost.clone()).unwrap_or_default()
+    /// Its lease. While it is over, another worker may have the job: nothing may be written for it.
+    pub fn lease(&self) -> Lease {
+        self.held
+            .as_ref()
+            .map_or_else(Lease::unbounded, |held| held.lease.clone())
     }
 
     /// Ends the attempt. Waits through Redis outages until the settlement is recorded or the lease is lost.
@@ -139,7 +129,7 @@ pub(crate) struct HeldLease {
     pub(crate) key: Vec<u8>,
     pub(crate) token: String,
     pub(crate) leases: Arc<Leases>,
-    lost: CancellationToken,
+    pub(crate) lease: Lease,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -157,7 +147,7 @@ pub(crate) struct Leases {
     pub(crate) wake: Notify,
     /// Cancelled when the worker begins to stop.
     pub(crate) closing: CancellationToken,
-    held: Mutex<HashMap<String, (Vec<u8>, CancellationToken)>>,
+    held: Mutex<HashMap<String, (Vec<u8>, Lease)>>,
 }
 
 impl Leases {
@@ -170,20 +160,20 @@ impl Leases {
         })
     }
 
-    /// Registers a lease.
+    /// Registers a lease. It ends only when Redis says so, until [`Lease::extend`] says how long it is valid.
     pub(crate) fn hold(self: &Arc<Self>, key: Vec<u8>, token: String, slot: OwnedSemaphorePermit) -> HeldLease {
-        let lost = CancellationToken::new();
-        self.lock().insert(token.clone(), (key.clone(), lost.clone()));
+        let lease = Lease::unbounded();
+        self.lock().insert(token.clone(), (key.clone(), lease.clone()));
         HeldLease {
             key,
             token,
             leases: Arc::clone(self),
-            lost,
+            lease,
             _slot: slot,
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Vec<u8>, CancellationToken)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Vec<u8>, Lease)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -209,10 +199,10 @@ impl Leases {
     }
 
     async fn renew_all(&self, queue: &Queue, length: Duration) -> Result<(), QueueError> {
-        let held: Vec<(String, Vec<u8>, CancellationToken)> = self
+        let held: Vec<(String, Vec<u8>, Lease)> = self
             .lock()
             .iter()
-            .map(|(token, (key, lost))| (token.clone(), key.clone(), lost.clone()))
+            .map(|(token, (key, lease))| (token.clone(), key.clone(), lease.clone()))
             .collect();
         for group in held.chunks(100) {
             let mut call = RENEW.call(2);
@@ -226,13 +216,18 @@ impl Leases {
             for (token, ..) in group {
                 call.arg(token);
             }
+            let sent = Instant::now();
             let answers: String = call.send(&queue.inner.redis).await?;
-            for ((token, key, lost), answer) in group.iter().zip(answers.chars()) {
+            for ((token, key, lease), answer) in group.iter().zip(answers.chars()) {
+                if answer == '1' {
+                    lease.extend(sent + length);
+                    continue;
+                }
                 // One that was settled meanwhile is not lost.
-                if answer == '0' && self.lock().contains_key(token) && !lost.is_cancelled() {
+                if self.lock().contains_key(token) && !lease.is_lost() {
                     tracing::warn!(job = %String::from_utf8_lossy(key), "a lease was lost: the job has been given to another worker");
                     metrics::counter!("passerelle_queue_leases_lost_total").increment(1);
-                    lost.cancel();
+                    lease.lose();
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! | `backend.rs`, `feeder.rs` | the source of jobs for an apalis worker: buffer, back-pressure, stopping |
 //! | `fetch.rs` | takes jobs, and takes back those of vanished workers |
 //! | `lease.rs` | a job in a worker's hands: [`crate::Leased`], renewing, noticing a loss |
+//! | `validity.rs` | how long a lease is valid, by the clock of its holder |
 //! | `record.rs` | a job's record: packing and reading it |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
 //! | `workers.rs` | which workers are alive, and what they run |
@@ -16,4 +17,5 @@ pub(crate) mod fetch;
 pub(crate) mod lease;
 pub(crate) mod record;
 pub(crate) mod settle;
+pub(crate) mod validity;
 pub(crate) mod workers;

@@ -180,8 +180,8 @@ async fn a_lost_lease_is_noticed_and_settles_nothing() {
         let told = told.clone();
         async move {
             if leased.job().crashes == 0 {
-                leased.lost().await;
-                assert!(leased.is_lost());
+                leased.lease().over().await;
+                assert!(leased.lease().is_over());
             }
             let crashes = leased.job().crashes;
             let _ = told.send((crashes, leased.settle(synced()).await));

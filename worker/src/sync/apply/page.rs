@@ -17,8 +17,13 @@ impl Application<'_, '_> {
     pub(super) async fn ensure_page(&mut self) -> Result<(Link, bool), Failure> {
         let (row, slot) = (self.owner, &self.page.slot);
         let Some(link) = self.context.store.link(row, slot).await? else {
-            return Ok((self.find_or_create().await?, true));
+            return self.find_or_create().await;
         };
+        self.bring_up_to_date(link).await
+    }
+
+    /// A linked page, made equal to the desired one; and whether anything was written.
+    async fn bring_up_to_date(&mut self, link: Link) -> Result<(Link, bool), Failure> {
         if link.state.is_synced(&self.page.hash) {
             return Ok((link, false));
         }
@@ -31,15 +36,15 @@ impl Application<'_, '_> {
         self.journal
             .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
         self.context.store.forget_link(&link).await?;
-        Ok((self.find_or_create().await?, true))
+        Box::pin(self.find_or_create()).await
     }
 
     /// The intent is stored right before the create, so that trouble during the look-ups leaves nothing to wait for.
-    async fn find_or_create(&mut self) -> Result<Link, Failure> {
+    async fn find_or_create(&mut self) -> Result<(Link, bool), Failure> {
         let found = self.marked_page().await?;
         CrashPoint::AfterLookup.pass();
         if let Some(page) = found {
-            return self.adopt(&page).await;
+            return Ok((self.adopt(&page).await?, true));
         }
         let space = self.space().await?;
         let (row, slot) = (self.owner, &self.page.slot);
@@ -48,14 +53,21 @@ impl Application<'_, '_> {
         if intent.existed {
             let now = Timestamp::now();
             self.context.store.note_unconfirmed_create(row, slot, now).await?;
+        }
+        // Another attempt, whose lease was over, may have made the page since this one looked.
+        if let Some(link) = self.context.store.link(row, slot).await? {
+            self.context.store.close_intent(&intent).await?;
+            return Box::pin(self.bring_up_to_date(link)).await;
+        }
+        if intent.existed {
             if let Some(page) = self.abandoned_page(&space).await? {
-                return self.adopt(&page).await;
+                return Ok((self.adopt(&page).await?, true));
             }
             self.context
                 .wait_out_create(intent.started, self.context.docmost.timeout(), "page")?;
             self.context.store.renew_intent(&intent, Timestamp::now()).await?;
         }
-        self.create(&space, &intent).await
+        Ok((self.create(&space, &intent).await?, true))
     }
 
     async fn adopt(&mut self, found: &Page) -> Result<Link, Failure> {

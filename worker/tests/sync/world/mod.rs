@@ -1,0 +1,198 @@
+//! A worker's surroundings without its queue: jobs are made by hand and processed one by one.
+
+mod jobs;
+mod pages;
+mod rows;
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use anyhow::Context as _;
+use passerelle_model::config::{Reader, RedisSettings};
+use passerelle_model::id::ProcessName;
+use passerelle_queue::Redis;
+use passerelle_queue::gate::{GatePolicy, Gates};
+use passerelle_sandbox::server::Running;
+use passerelle_sandbox::{baserow, docmost};
+use passerelle_store::Store;
+use passerelle_worker::context::Context;
+use passerelle_worker::settings::Settings;
+use passerelle_worker::start;
+use tempfile::TempDir;
+use test_support::{ErrorLog, TestRedis};
+
+pub(crate) use jobs::{attempt, probe};
+
+pub(crate) struct World {
+    pub(crate) context: Context,
+    pub(crate) baserow: Running,
+    pub(crate) docmost: Running,
+    pub(crate) redis: TestRedis,
+    pub(crate) errors: ErrorLog,
+    http: reqwest::Client,
+    folder: TempDir,
+    bridge_file: String,
+}
+
+impl World {
+    /// With the rules that are shipped.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::with_rules(concat!(env!("CARGO_MANIFEST_DIR"), "/../bridge.toml").as_ref()).await
+    }
+
+    /// With a rule for `projet` whose `[rules.page]` has these lines too, and this template.
+    pub(crate) async fn with_page(lines: &str, template: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("bridge.toml");
+        std::fs::write(folder.path().join("page.md"), template)?;
+        std::fs::write(
+            &path,
+            format!(
+                "[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n\n[[rules]]\nname = \"projet\"\ntable = \"projet\"\n\n\
+                 [rules.page]\nspace = \"agence\"\ntitle = \"{{{{ row.Nom }}}}\"\nbody = \"page.md\"\n{lines}\n"
+            ),
+        )?;
+        Self::with_rules(&path).await
+    }
+
+    async fn with_rules(path: &Path) -> anyhow::Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listen = || TcpListener::bind("127.0.0.1:0");
+        let options = baserow::Options {
+            baserow_token: "sandbox-token".to_owned(),
+            baserow_email: "admin@example.com".to_owned(),
+            baserow_password: "pass".to_owned(),
+            webhook: Vec::new(),
+            webhook_secret: None,
+            time_scale: 1.0,
+        };
+        let baserow = baserow::start(listen()?, options)?;
+        let docmost = docmost::start(listen()?, docmost::Options::default())?;
+        let (redis, folder) = (TestRedis::start()?, tempfile::tempdir()?);
+        let bridge_file = path.to_str().context("the path is not UTF-8")?.to_owned();
+        let mut world = Self {
+            context: Surroundings {
+                bridge_file: &bridge_file,
+                folder: folder.path(),
+                redis_url: redis.url(),
+                baserow: &baserow,
+                docmost: &docmost,
+            }
+            .context()
+            .await?,
+            baserow,
+            docmost,
+            redis,
+            errors: ErrorLog::watch(),
+            http: reqwest::Client::builder().build()?,
+            folder,
+            bridge_file,
+        };
+        // The rules were read; the surroundings of a second replica need the same file, so its folder must live on.
+        world.bridge_file = bridge_file_copy(&world)?;
+        Ok(world)
+    }
+
+    /// Another process with the same settings.
+    pub(crate) async fn replica(&self) -> anyhow::Result<Context> {
+        self.surroundings().context().await
+    }
+
+    /// Another process, which may wait long for Docmost and reaches Redis at this port.
+    pub(crate) async fn patient_replica(&self, redis_port: u16) -> anyhow::Result<Context> {
+        let mut environment = self.surroundings().environment();
+        environment.extend([
+            ("REDIS_URL", format!("redis://127.0.0.1:{redis_port}")),
+            ("DOCMOST_TIMEOUT_SECONDS", "60".to_owned()),
+        ]);
+        context(environment).await
+    }
+
+    /// The gates, as a process sees them that is none of ours.
+    pub(crate) fn other_gates(&self) -> anyhow::Result<Gates> {
+        let reader = [("REDIS_URL", self.redis.url())];
+        let settings = RedisSettings::read(&mut Reader::from_pairs(reader));
+        let name = ProcessName::unique("other");
+        Ok(Gates::new(Redis::open(&settings)?, name, GatePolicy::default()))
+    }
+
+    /// The settings of a worker process in this world.
+    #[cfg(feature = "crash-points")]
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        self.surroundings().environment()
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            bridge_file: &self.bridge_file,
+            folder: self.folder.path(),
+            redis_url: self.redis.url(),
+            baserow: &self.baserow,
+            docmost: &self.docmost,
+        }
+    }
+}
+
+/// What the settings of a worker name.
+struct Surroundings<'a> {
+    bridge_file: &'a str,
+    folder: &'a Path,
+    redis_url: String,
+    baserow: &'a Running,
+    docmost: &'a Running,
+}
+
+impl Surroundings<'_> {
+    async fn context(&self) -> anyhow::Result<Context> {
+        context(self.environment()).await
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("BRIDGE_FILE", self.bridge_file.to_owned()),
+            ("REDIS_URL", self.redis_url.clone()),
+            (
+                "DATABASE_URL",
+                format!("sqlite://{}", self.folder.join("ledger.sqlite").display()),
+            ),
+            ("BASEROW_URL", self.baserow.url()),
+            ("BASEROW_TOKEN", "sandbox-token".to_owned()),
+            ("DOCMOST_URL", self.docmost.url()),
+            ("DOCMOST_EMAIL", docmost::BRIDGE_EMAIL.to_owned()),
+            ("DOCMOST_PASSWORD", docmost::BRIDGE_PASSWORD.to_owned()),
+            ("DOCMOST_TIMEOUT_SECONDS", "2".to_owned()),
+            ("WORKER_ZOMBIE_WINDOW_SECONDS", "1".to_owned()),
+            ("WORKER_LEASE_SECONDS", "2".to_owned()),
+            ("WORKER_REPEAT_SECONDS", "0".to_owned()),
+            ("GATE_DECISION_SECONDS", "0.001".to_owned()),
+            ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
+        ]
+    }
+}
+
+async fn context(environment: Vec<(&'static str, String)>) -> anyhow::Result<Context> {
+    let settings = Settings::read(Reader::from_pairs(environment))?;
+    let redis = Redis::open(&settings.redis)?;
+    let store = Store::open(&settings.store).await?;
+    start::context(settings, redis, store)
+}
+
+/// Keeps the rules beside the store, for replicas that start later.
+fn bridge_file_copy(world: &World) -> anyhow::Result<String> {
+    let from = Path::new(&world.bridge_file);
+    let to = world.folder.path().join("bridge.toml");
+    std::fs::copy(from, &to)?;
+    let folder = from.parent().context("no folder")?;
+    for name in [
+        "page.md",
+        "templates/projet.md",
+        "templates/formation.md",
+        "templates/bloc.md",
+    ] {
+        if folder.join(name).is_file() {
+            std::fs::create_dir_all(world.folder.path().join("templates"))?;
+            std::fs::copy(folder.join(name), world.folder.path().join(name))?;
+        }
+    }
+    Ok(to.display().to_string())
+}

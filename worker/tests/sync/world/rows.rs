@@ -1,0 +1,69 @@
+//! Rows, as people change them in Baserow.
+
+use passerelle_model::id::RowKey;
+use serde_json::{Value, json};
+
+use super::World;
+
+/// Numbers of the stand-in's tables.
+const CLIENT: u64 = 1;
+const PROJET: u64 = 2;
+
+impl World {
+    /// A client and a project of it, as a person enters them.
+    pub(crate) async fn project(&self, name: &str) -> anyhow::Result<RowKey> {
+        Ok(self.project_of_client(name).await?.0)
+    }
+
+    /// A project and its client.
+    pub(crate) async fn project_of_client(&self, name: &str) -> anyhow::Result<(RowKey, RowKey)> {
+        let client = self.create(CLIENT, json!({"Name": "Atelier Nord"})).await?;
+        Ok((self.project_for(name, client).await?, client))
+    }
+
+    /// Another project of a client.
+    pub(crate) async fn project_for(&self, name: &str, client: RowKey) -> anyhow::Result<RowKey> {
+        let fields = json!({"Nom": name, "Statut": "En cours", "Client": [client.row.get()]});
+        self.create(PROJET, fields).await
+    }
+
+    pub(crate) async fn create(&self, table: u64, fields: Value) -> anyhow::Result<RowKey> {
+        let row = self
+            .baserow_call(reqwest::Method::POST, &format!("{table}/"), Some(fields))
+            .await?;
+        Ok(format!("t{table}/r{}", row["id"]).parse()?)
+    }
+
+    pub(crate) async fn change(&self, row: RowKey, fields: Value) -> anyhow::Result<Value> {
+        let path = format!("{}/{}/", row.table, row.row);
+        self.baserow_call(reqwest::Method::PATCH, &path, Some(fields)).await
+    }
+
+    pub(crate) async fn row(&self, row: RowKey) -> anyhow::Result<Value> {
+        let path = format!("{}/{}/", row.table, row.row);
+        self.baserow_call(reqwest::Method::GET, &path, None).await
+    }
+
+    pub(crate) async fn delete(&self, row: RowKey) -> anyhow::Result<()> {
+        let path = format!("{}/{}/", row.table, row.row);
+        self.baserow_call(reqwest::Method::DELETE, &path, None)
+            .await
+            .map(|_| ())
+    }
+
+    async fn baserow_call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let url = format!(
+            "{}/api/database/rows/table/{path}?user_field_names=true",
+            self.baserow.url()
+        );
+        let mut request = self
+            .http
+            .request(method, url)
+            .header("Authorization", "Token sandbox-token");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let text = request.send().await?.error_for_status()?.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}
