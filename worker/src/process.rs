@@ -87,7 +87,7 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     };
     parking::keep_out(context, &table, key).await?;
     // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
-    context.cache.forget_row(&table.name, key.row, &[]).await;
+    context.cache.forget_row(key).await;
     let propagated = dependents::propagate(context, &table, key, job, journal).await?;
     let rule = context.rules.page_of(|reference| is_table(reference, &table));
     let rule = rule.filter(|rule| reacts(rule, job.kinds));
@@ -110,7 +110,7 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
             sync(context, &Assignment { table, rule, key, job }, row, journal).await?
         }
         (Some(rule), None) if reacts(rule, EventKinds::of(EventKind::Deleted)) => {
-            context.repeats.forget((&table.name, key.row)).await;
+            context.repeats.forget(key).await;
             delete_pages(context, rule, key, journal).await?
         }
         (None, Some(_)) => without_a_page(propagated),
@@ -164,19 +164,18 @@ async fn sync(
         sub_pages: linked.iter().zip(pages).collect(),
     };
     CrashPoint::AfterPlan.pass();
-    let (place, state) = ((table.name.as_str(), key.row), repeats::state_of(&plan));
+    let state = repeats::state_of(&plan);
     if repeats::applies_to(job)
-        && let Some(wait) = context.repeats.wait(place, &state).await
+        && let Some(wait) = context.repeats.wait(key, &state).await
         && !is_applied(context, rule, &subject, &plan.page).await?
     {
         return Err(repeats::too_soon(wait));
     }
     let outcome = apply(context, rule, &subject, &plan, journal).await?;
     if outcome == Outcome::Synced {
-        context.repeats.remember(place, &state).await;
+        context.repeats.remember(key, &state).await;
     }
-    let linked = linking.linked_ids(rule, journal).await?;
-    context.cache.forget_row(&table.name, key.row, &linked).await;
+    context.cache.forget_row(key).await;
     CrashPoint::AfterInvalidate.pass();
     Ok(outcome)
 }

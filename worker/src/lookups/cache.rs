@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use passerelle_model::id::RowId;
+use passerelle_model::id::{RowKey, TableId};
 use passerelle_queue::Redis;
 use redis::{AsyncCommands as _, ExistenceCheck, SetExpiry, SetOptions};
 use serde::Serialize;
@@ -33,33 +33,27 @@ impl Cache {
         Self { redis }
     }
 
-    /// A row of a table, if it was read lately.
-    pub async fn row(&self, table: &str, row: RowId) -> Option<Row> {
-        self.get(&self.row_key(table, row)).await
+    /// A row, if it was read lately.
+    pub async fn row(&self, key: RowKey) -> Option<Row> {
+        self.get(&self.row_key(key)).await
     }
 
     /// Remembers a row, unless it changed a moment ago.
-    pub async fn keep_row(&self, table: &str, row: &Row) {
+    pub async fn keep_row(&self, table: TableId, row: &Row) {
         let Ok(text) = serde_json::to_string(row) else {
             return;
         };
         let options = SetOptions::default()
             .conditional_set(ExistenceCheck::NX)
             .with_expiration(SetExpiry::EX(TIME_TO_LIVE.as_secs()));
-        self.set(&self.row_key(table, row.id()), text, options).await;
+        let key = RowKey { table, row: row.id() };
+        self.set(&self.row_key(key), text, options).await;
     }
 
-    /// Forgets a row that has changed, and the lists that linked rows keep of it.
-    pub async fn forget_row(&self, table: &str, row: RowId, linked: &[(String, RowId)]) {
-        let lists = linked
-            .iter()
-            .map(|(other, id)| format!("{}:{other}:{id}:{table}s", self.redis.prefix()));
+    /// Forgets a row that has changed.
+    pub async fn forget_row(&self, key: RowKey) {
         let options = SetOptions::default().with_expiration(SetExpiry::EX(KEPT_OUT_FOR.as_secs()));
-        self.set(&self.row_key(table, row), KEPT_OUT.to_owned(), options).await;
-        let lists: Vec<String> = lists.collect();
-        if !lists.is_empty() {
-            self.forget(lists).await;
-        }
+        self.set(&self.row_key(key), KEPT_OUT.to_owned(), options).await;
     }
 
     /// A space by its name, if it was looked up lately.
@@ -74,11 +68,11 @@ impl Cache {
 
     /// Forgets a space that Docmost does not know any more.
     pub async fn forget_space(&self, name: &str) {
-        self.forget(vec![self.space_key(name)]).await;
+        self.forget(&self.space_key(name)).await;
     }
 
-    fn row_key(&self, table: &str, row: RowId) -> String {
-        format!("{}:{table}:{row}", self.redis.prefix())
+    fn row_key(&self, key: RowKey) -> String {
+        format!("{}:{}:{}", self.redis.prefix(), key.table, key.row)
     }
 
     fn space_key(&self, name: &str) -> String {
@@ -115,11 +109,11 @@ impl Cache {
         }
     }
 
-    async fn forget(&self, keys: Vec<String>) {
+    async fn forget(&self, key: &str) {
         let Some(mut connection) = self.connection().await else {
             return;
         };
-        let result: Result<(), _> = connection.del(keys).await;
+        let result: Result<(), _> = connection.del(key).await;
         if let Err(error) = result {
             warn("invalidate", &error);
         }

@@ -4,12 +4,12 @@
 //! moment ago, somebody has undone it (the page's id was taken out of the row, say): then it is done again, but not before the time is over. A *different* state is never kept back. Nothing
 //! is dropped: the job is held. An operator's forced sync is not kept back either.
 //!
-//! Kept in Redis as `<prefix>:sync:<table>:<row>`. Without Redis nothing is kept back.
+//! Kept in Redis as `<prefix>:sync:<table id>:<row id>`. Without Redis nothing is kept back.
 
 use std::time::Duration;
 
 use passerelle_model::event::EventKind;
-use passerelle_model::id::RowId;
+use passerelle_model::id::RowKey;
 use passerelle_model::job::Job;
 use passerelle_model::ledger::FailureClass;
 use passerelle_queue::Redis;
@@ -33,11 +33,11 @@ impl Repeats {
     }
 
     /// How long to wait if this very state of a row was synced lately.
-    pub async fn wait(&self, (table, row): (&str, RowId), state: &str) -> Option<Duration> {
+    pub async fn wait(&self, row: RowKey, state: &str) -> Option<Duration> {
         if self.apart.is_zero() {
             return None;
         }
-        let key = self.key(table, row);
+        let key = self.key(row);
         let mut connection = self.redis.connection().await.ok()?;
         let mut both = redis::pipe();
         both.get(&key).pttl(&key);
@@ -50,7 +50,7 @@ impl Repeats {
     }
 
     /// Remembers that this state was written.
-    pub async fn remember(&self, (table, row): (&str, RowId), state: &str) {
+    pub async fn remember(&self, row: RowKey, state: &str) {
         if self.apart.is_zero() {
             return;
         }
@@ -58,25 +58,25 @@ impl Repeats {
             return;
         };
         let millis = u64::try_from(self.apart.as_millis()).unwrap_or(u64::MAX);
-        let kept: Result<(), _> = connection.pset_ex(self.key(table, row), state, millis).await;
+        let kept: Result<(), _> = connection.pset_ex(self.key(row), state, millis).await;
         if let Err(error) = kept {
             tracing::warn!(%error, "the sync of the row could not be remembered");
         }
     }
 
     /// Forgets a row that is gone: if it comes back as it was, its page has to come back with it at once.
-    pub async fn forget(&self, (table, row): (&str, RowId)) {
+    pub async fn forget(&self, row: RowKey) {
         let Ok(mut connection) = self.redis.connection().await else {
             return;
         };
-        let forgotten: Result<(), _> = connection.del(self.key(table, row)).await;
+        let forgotten: Result<(), _> = connection.del(self.key(row)).await;
         if let Err(error) = forgotten {
             tracing::warn!(%error, "the last sync of the row could not be forgotten");
         }
     }
 
-    fn key(&self, table: &str, row: RowId) -> String {
-        format!("{}:sync:{table}:{row}", self.redis.prefix())
+    fn key(&self, row: RowKey) -> String {
+        format!("{}:sync:{}:{}", self.redis.prefix(), row.table, row.row)
     }
 }
 

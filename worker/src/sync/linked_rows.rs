@@ -36,12 +36,16 @@ impl RowReader for JobRows<'_> {
     }
 
     async fn shown(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure> {
-        if let Some(row) = self.context.cache.row(&table.name, id).await {
+        let key = RowKey {
+            table: table.id,
+            row: id,
+        };
+        if let Some(row) = self.context.cache.row(key).await {
             return Ok(Some(row));
         }
         let row = self.current(table, id).await?;
         if let Some(row) = &row {
-            self.context.cache.keep_row(&table.name, row).await;
+            self.context.cache.keep_row(table.id, row).await;
         }
         Ok(row)
     }
@@ -117,23 +121,6 @@ impl Linking<'_> {
             }
         }
         Ok(rows)
-    }
-
-    /// All rows that this row links to by the rule's links, with the names of their tables.
-    pub(crate) async fn linked_ids(
-        self,
-        rule: &PageRule,
-        journal: &mut Journal,
-    ) -> Result<Vec<(String, RowId)>, Failure> {
-        let mut ids = Vec::new();
-        for field in rule.links.values() {
-            let links = self.row.links(field);
-            if !links.is_empty() {
-                let table = self.context.linked_table(journal, self.key, field).await?;
-                ids.extend(links.iter().map(|link| (table.name.clone(), link.id)));
-            }
-        }
-        Ok(ids)
     }
 }
 

@@ -31,13 +31,28 @@ async fn a_job_that_had_read_the_old_client_does_not_bring_its_name_back() {
     let old = Row::from_json(&world.row(client).await.unwrap().to_string()).unwrap();
     world.change(client, json!({"Name": "Atelier Sud"})).await.unwrap();
     assert_eq!(world.sync(client).await.unwrap(), Outcome::Synced);
-    world.context.cache.keep_row("client", &old).await;
+    world.context.cache.keep_row(client.table, &old).await;
     world.synced(row).await.unwrap();
     assert_eq!(world.titles().await.unwrap(), ["Projet Refonte - Atelier Sud"]);
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_repeated_wakes_nobody_twice() {
+async fn a_cached_row_is_known_by_the_number_of_its_table_because_two_tables_may_have_one_name() {
+    let world = World::start().await.unwrap();
+    let (_, client) = world.project_of_client("Refonte").await.unwrap();
+    let row = Row::from_json(&world.row(client).await.unwrap().to_string()).unwrap();
+    let cache = &world.context.cache;
+    cache.keep_row(client.table, &row).await;
+    assert_eq!(cache.row(client).await, Some(row));
+    let namesake = RowKey {
+        table: TableId::new(client.table.get() + 100).unwrap(),
+        ..client
+    };
+    assert_eq!(cache.row(namesake).await, None);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_repeated_propagates_once() {
     let world = World::start().await.unwrap();
     let (row, client) = world.project_of_client("Refonte").await.unwrap();
     world.synced(row).await.unwrap();
