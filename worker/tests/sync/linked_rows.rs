@@ -1,6 +1,7 @@
 //! A row changes that the pages of other rows show.
 
 use passerelle_model::event::EventKind;
+use passerelle_model::id::{RowKey, TableId};
 use passerelle_model::outcome::Outcome;
 use passerelle_worker::content::row::Row;
 use serde_json::json;

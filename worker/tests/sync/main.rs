@@ -16,4 +16,5 @@ mod probe;
 mod row_to_page;
 mod running;
 mod session;
+mod updates;
 mod world;

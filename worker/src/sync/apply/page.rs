@@ -10,7 +10,7 @@ use super::Application;
 use crate::clients::docmost::{Page, Space};
 use crate::context::Context;
 use crate::crash::CrashPoint;
-use crate::failure::{Failure, Target};
+use crate::failure::{Failure, Target, Unanswered};
 
 impl Application<'_, '_> {
     /// The link of the page, which now equals the desired one; and whether anything was written.
@@ -30,13 +30,32 @@ impl Application<'_, '_> {
         if link.state == LinkState::Unconfirmed {
             self.clean_up_duplicates(&link).await?;
         }
-        if let Some(page) = self.update(&link.page).await? {
-            return Ok((self.save(page, Some(&link)).await?, true));
+        let begun = self.begin_update(&link).await?;
+        let updated = self.update(&link.page).await;
+        if updated
+            .as_ref()
+            .is_err_and(|failure| !may_still_be_carried_out(failure))
+        {
+            self.context.store.restate_link(&begun, &link.state).await?;
+        }
+        if let Some(page) = updated? {
+            return Ok((self.save(page, &link, begun.version).await?, true));
         }
         self.journal
             .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
-        self.context.store.forget_link(&link).await?;
+        self.context.store.forget_link(&begun).await?;
         Box::pin(self.find_or_create()).await
+    }
+
+    /// Stores that the page is about to be written. If the outcome stays unknown, Docmost may carry the update out after a later one: so the
+    /// link is unconfirmed until that can no longer be, and then the page is written once more. A store that cannot be written ends here.
+    async fn begin_update(&self, link: &Link) -> Result<Link, Failure> {
+        let begun = Link {
+            state: LinkState::Unconfirmed,
+            written: Timestamp::now().plus(self.context.docmost.timeout()),
+            ..link.clone()
+        };
+        Ok(self.context.store.save_link(&begun).await?)
     }
 
     /// The intent is stored right before the create, so that trouble during the look-ups leaves nothing to wait for.
@@ -81,7 +100,7 @@ impl Application<'_, '_> {
             ));
         };
         self.label(&page.id).await?;
-        self.save(page, None).await
+        self.save_as(page, self.desired_state(), Timestamp::now(), 0).await
     }
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
@@ -170,18 +189,15 @@ impl Application<'_, '_> {
         LinkState::Synced(self.page.hash.clone())
     }
 
-    /// Stores the link of a page that now equals the desired one; it stays unconfirmed until the window is over.
-    async fn save(&mut self, page: Page, before: Option<&Link>) -> Result<Link, Failure> {
+    /// Stores the link of a page that now equals the desired one. If it was unconfirmed `before`, it stays so until the window is over.
+    async fn save(&mut self, page: Page, before: &Link, version: i64) -> Result<Link, Failure> {
         let now = Timestamp::now();
-        let version = before.map_or(0, |link| link.version);
-        match before {
-            Some(link)
-                if link.state == LinkState::Unconfirmed && now.since(link.written) < self.context.zombie_window =>
-            {
-                let state = LinkState::Unconfirmed;
-                self.save_as(page, state, link.written, version).await
-            }
-            _ => self.save_as(page, self.desired_state(), now, version).await,
+        let is_in_window = now.since(before.written) < self.context.zombie_window;
+        if before.state == LinkState::Unconfirmed && is_in_window {
+            self.save_as(page, LinkState::Unconfirmed, before.written, version)
+                .await
+        } else {
+            self.save_as(page, self.desired_state(), now, version).await
         }
     }
 
@@ -208,7 +224,16 @@ impl Application<'_, '_> {
     }
 }
 
-/// The page is right, but a second one may still appear: come back when that can no longer be.
+/// Whether Docmost may still be at it: the call was sent, and neither Docmost nor a proxy with an answer of Docmost's has ended it.
+fn may_still_be_carried_out(failure: &Failure) -> bool {
+    let is_unanswered = match failure.status {
+        None => failure.unanswered != Some(Unanswered::NoConnection) && failure.retry_after.is_none(),
+        Some(status) => matches!(status, 502 | 504),
+    };
+    failure.target == Target::Docmost && is_unanswered
+}
+
+/// The page is right, but an abandoned call may still make a second one or undo it: come back when that can no longer be.
 pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Failure> {
     debug_assert_ne!(
         link.state,
@@ -219,6 +244,6 @@ pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Fa
         return Ok(());
     }
     let wait = link.written.plus(context.zombie_window).since(Timestamp::now());
-    let message = "the page exists; looking once more for a second one made by an abandoned call";
+    let message = "the page is right, but an earlier call has an unknown outcome: looking once more when it can no longer be carried out";
     Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
 }

@@ -122,6 +122,11 @@ impl World {
         self.surroundings().environment()
     }
 
+    /// Where its store is.
+    pub(crate) fn store_url(&self) -> String {
+        self.surroundings().store_url()
+    }
+
     fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             bridge_file: &self.bridge_file,
@@ -147,14 +152,15 @@ impl Surroundings<'_> {
         context(self.environment()).await
     }
 
+    fn store_url(&self) -> String {
+        format!("sqlite://{}", self.folder.join("ledger.sqlite").display())
+    }
+
     fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("BRIDGE_FILE", self.bridge_file.to_owned()),
             ("REDIS_URL", self.redis_url.clone()),
-            (
-                "DATABASE_URL",
-                format!("sqlite://{}", self.folder.join("ledger.sqlite").display()),
-            ),
+            ("DATABASE_URL", self.store_url()),
             ("BASEROW_URL", self.baserow.url()),
             ("BASEROW_TOKEN", "sandbox-token".to_owned()),
             ("DOCMOST_URL", self.docmost.url()),
