@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::world::{World, attempt};
 
 const CREATE: &str = "/api/pages/create";
-/// The look-up before a first create.
-const LOOK_UP: &str = "/api/labels/pages";
+/// The last look-up before a first create.
+const LOOK_UP: &str = "/api/spaces";
 
 /// The first such call is answered when the fault is lifted.
 fn held_back(path: &str) -> Fault {
@@ -68,7 +68,7 @@ async fn a_worker_that_lost_only_redis_for_longer_than_its_lease_creates_no_page
     world.docmost_fault(held_back(LOOK_UP));
     let first = Worker::start(world.patient_replica(line.port()).await.unwrap());
     world.event(&queue, row, "event").await.unwrap();
-    eventually("the first worker looks for a page", async || {
+    eventually("the first worker has found no page", async || {
         has_calls(&world, LOOK_UP, 1).await
     })
     .await;
@@ -122,7 +122,7 @@ async fn a_page_that_another_attempt_made_after_the_look_up_is_not_made_twice() 
         assert!(matches!(settlement.verdict, Verdict::Done(_)), "{settlement:#?}");
     };
     let other = async {
-        eventually("the slow attempt looks for a page", async || {
+        eventually("the slow attempt has found no page", async || {
             has_calls(&world, LOOK_UP, 1).await
         })
         .await;

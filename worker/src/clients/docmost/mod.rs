@@ -287,7 +287,10 @@ fn gone_is_none<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
 fn check_update(answer: &Page, page: &DesiredPage) -> Result<(), Failure> {
     let lost = |what: &str| {
         let message = format!("answered 200 but did not keep the {what}");
-        Err(Failure::new(FailureClass::Transient, Target::Docmost, message))
+        Err(Failure {
+            status: Some(200),
+            ..Failure::new(FailureClass::Transient, Target::Docmost, message)
+        })
     };
     if answer.title.as_deref() != Some(page.title.as_str()) {
         return lost("title");

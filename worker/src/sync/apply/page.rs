@@ -62,11 +62,15 @@ impl Application<'_, '_> {
     async fn find_or_create(&mut self) -> Result<(Link, bool), Failure> {
         let found = self.marked_page().await?;
         CrashPoint::AfterLookup.pass();
+        let (row, slot) = (self.owner, &self.page.slot);
         if let Some(page) = found {
-            return Ok((self.adopt(&page).await?, true));
+            // Another attempt may have linked it since this one read the link.
+            return match self.context.store.link(row, slot).await? {
+                Some(link) => Box::pin(self.bring_up_to_date(link)).await,
+                None => Ok((self.adopt(&page).await?, true)),
+            };
         }
         let space = self.space().await?;
-        let (row, slot) = (self.owner, &self.page.slot);
         let intent = self.context.store.open_intent(row, slot, Timestamp::now()).await?;
         CrashPoint::AfterIntent.pass();
         if intent.existed {
