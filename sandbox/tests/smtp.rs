@@ -1,4 +1,4 @@
-//! The sandbox's mail server as a bare client sees it, byte for byte. `worker/tests/mail.rs` tests
+//! The sandbox's mail server as a bare client sees it, byte for byte. `worker/tests/mail/` tests
 //! the product's own client against it.
 
 use std::net::TcpListener;

@@ -30,7 +30,7 @@ use crate::maintenance::sources::SourceWatch;
 use crate::maintenance::tasks::PeriodicTasks;
 use crate::maintenance::{health, heartbeat, probe};
 use crate::notify::{dead_budget, incidents};
-use crate::outbox::Outbox;
+use crate::outbox::{Channels, Outbox};
 use crate::runner;
 use crate::runner::RunnerSettings;
 use crate::settings::Settings;
@@ -123,7 +123,7 @@ async fn run_beside(context: Arc<Context>, redis: Redis, dead_letters: DeadLette
         probe::run(Arc::clone(&context)),
         incidents::run(&context),
         dead_budget::watch(&context, &redis, dead_letters),
-        context.outbox.sweep_for_ever(),
+        context.outbox.requeue_for_ever(),
     );
 }
 
@@ -134,7 +134,11 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
     let loops = Loops::new(redis.clone(), settings.loops);
     let slack = settings.slack.as_ref().map(Slack::new).transpose();
     let slack = slack.context("the HTTP client for Slack")?;
-    let outbox = Outbox::new(settings.templates, (settings.mail, slack), &redis, store.clone());
+    let channels = Channels {
+        mail: settings.mail,
+        slack,
+    };
+    let outbox = Outbox::new(settings.templates, channels, &redis, store.clone());
     Ok(Context {
         baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
         docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())

@@ -1,6 +1,6 @@
-//! Dead letters are never removed by themselves, so somebody must hear when they grow: each worker measures them, and says once when the budget
-//! is passed and once when it is kept again. The admin is told by a notice, once a day at most: it is named after the moment at which the present
-//! alert began, which stands in Redis for a day, so however many workers look, and however often, it is one notice.
+//! Dead letters are never removed by themselves, so their growth must be visible. Each worker measures them, and logs once when the budget
+//! is passed and once when it is kept again. The admin gets one notice a day at most. The start of the present alert is kept in Redis for a
+//! day and is the notice's idempotency key, so that all workers post the same one.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::outbox::Cause;
 
 /// How often the dead letters are weighed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// The admin is told once in so long.
-const TOLD_ONCE_IN: Duration = Duration::from_hours(24);
+/// The admin gets one notice in so long.
+const NOTIFIED_ONCE_IN: Duration = Duration::from_hours(24);
 
 /// What dead letters may weigh, and whether they did at the last look.
 #[derive(Debug)]
@@ -76,11 +76,11 @@ impl DeadBudget {
     }
 }
 
-/// Weighs the dead letters, and tells the admin while the budget is passed. Runs until it is dropped.
+/// Weighs the dead letters, and notifies the admin while the budget is passed. Runs until it is dropped.
 pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSettings) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut budget, mut told) = (DeadBudget::new(settings), None);
+    let (mut budget, mut notified) = (DeadBudget::new(settings), None);
     loop {
         looks.tick().await;
         // Numbers that cannot be had keep their last values.
@@ -89,9 +89,11 @@ pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSetting
         if !budget.is_passed {
             continue;
         }
-        match notify_admin(context, redis, &loads, (budget.bytes, told)).await {
-            Ok(since) => told = Some(since),
-            Err(failure) => tracing::debug!(%failure, "the dead letters could not be told yet; it is tried again"),
+        match notify_admin(context, redis, &values(&loads, budget.bytes), notified).await {
+            Ok(since) => notified = Some(since),
+            Err(failure) => {
+                tracing::debug!(%failure, "the notice of the dead letters could not be stored; the next look tries again")
+            }
         }
     }
 }
@@ -100,11 +102,11 @@ pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSetting
 async fn notify_admin(
     context: &Context,
     redis: &Redis,
-    loads: &[(QueueName, DeadLoad)],
-    (budget, told): (u64, Option<Timestamp>),
+    values: &Map<String, Value>,
+    notified: Option<Timestamp>,
 ) -> Result<Timestamp, Failure> {
-    let since = redis.dead_alert(TOLD_ONCE_IN).await?;
-    if told == Some(since) {
+    let since = redis.dead_alert(NOTIFIED_ONCE_IN).await?;
+    if notified == Some(since) {
         return Ok(since);
     }
     let event = EventId::parse(&format!("dead-letters-{}", since.as_millis()))
@@ -115,9 +117,9 @@ async fn notify_admin(
         row: None,
         at: None,
     };
-    let notice = (NoticeKind::DeadLetters, &values(loads, budget));
-    context.outbox.notify_admin(notice, cause, &[]).await?;
-    tracing::info!(%event, "the admin is told of the dead letters");
+    let kind = NoticeKind::DeadLetters;
+    context.outbox.notify_admin(kind, values, cause).await?;
+    tracing::info!(%event, "the admin is notified of the dead letters");
     Ok(since)
 }
 

@@ -96,7 +96,7 @@ async fn send(context: &Context, notice: &Notice, channel: Channel, journal: &mu
     };
     let guard = Guard::new(context.gates.clone(), target);
     guard.admit(gate).await?;
-    let result = match (channel, &context.outbox.mail, &context.outbox.slack) {
+    let result = match (channel, &context.outbox.channels.mail, &context.outbox.channels.slack) {
         (Channel::Mail, Some(mail), _) => mail.send(journal, notice, &words, Timestamp::now()).await,
         (Channel::Slack, _, Some(slack)) => slack.post(journal, &words).await,
         _ => Err(Failure::unmappable(

@@ -1,8 +1,8 @@
-//! Tells the admin of outages: once when one begins, once an hour while it lasts, once when it is over, with the counts.
+//! Notifies the admin of outages: once when one begins, once an hour while it lasts, once with the counts when it is over.
 //!
-//! The gates write every fact down once, in the step that makes it true (see [`Incident`]). Every worker reads that list and posts a notice for
-//! each fact that is a message; the notice is named after the fact, so however many workers read it, and however often, it is one notice.
-//! There is no lease to be lost, and a fact that was written while no worker lived is posted by the next one that starts.
+//! The gates write every fact down once, in the step that makes it true (see [`Incident`]). Every worker reads that list and posts a notice
+//! for each fact that is a message. The fact's moment is the notice's idempotency key, so that all workers post the same one. No lease can be
+//! lost, and the next worker that starts reports a fact that was written while none lived.
 
 use std::time::Duration;
 
@@ -28,19 +28,19 @@ const NEWS_FOR: Duration = Duration::from_hours(24);
 pub async fn run(context: &Context) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut posted = None;
+    let mut last = None;
     loop {
         looks.tick().await;
-        match post_new(context, posted.as_ref()).await {
-            Ok(Some(newest)) => posted = Some(newest),
+        match post_new(context, last.as_ref()).await {
+            Ok(Some(newest)) => last = Some(newest),
             Ok(None) => {}
-            Err(failure) => tracing::debug!(%failure, "an outage could not be posted yet; it is tried again"),
+            Err(failure) => tracing::debug!(%failure, "an outage could not be reported yet; the next look tries again"),
         }
     }
 }
 
 /// Posts what is newer than the last look saw; returns the newest fact.
-async fn post_new(context: &Context, posted: Option<&Incident>) -> Result<Option<Incident>, Failure> {
+async fn post_new(context: &Context, last: Option<&Incident>) -> Result<Option<Incident>, Failure> {
     let incidents = context.gates.incidents(FACTS).await;
     let incidents = incidents.map_err(|error| Failure::unmappable(error.to_string()))?;
     let Some(newest) = incidents.first().cloned() else {
@@ -49,7 +49,7 @@ async fn post_new(context: &Context, posted: Option<&Incident>) -> Result<Option
     let oldest = Timestamp::now().minus(NEWS_FOR);
     let news = incidents
         .iter()
-        .take_while(|incident| Some(*incident) != posted && incident.at >= oldest);
+        .take_while(|incident| Some(*incident) != last && incident.at >= oldest);
     let mut messages: Vec<&Incident> = news.filter(|incident| incident.is_message()).collect();
     messages.reverse();
     for incident in messages {
@@ -58,7 +58,7 @@ async fn post_new(context: &Context, posted: Option<&Incident>) -> Result<Option
     Ok(Some(newest))
 }
 
-/// One notice for each channel by which the admin is posted.
+/// One notice for each channel to the admin.
 async fn post(context: &Context, incident: &Incident) -> Result<(), Failure> {
     let Some((kind, values)) = in_words(incident) else {
         return Ok(());
@@ -72,10 +72,7 @@ async fn post(context: &Context, incident: &Incident) -> Result<(), Failure> {
         row: None,
         at: None,
     };
-    context
-        .outbox
-        .notify_admin((kind, &values), cause, &[kind.as_str()])
-        .await?;
+    context.outbox.notify_admin(kind, &values, cause).await?;
     Ok(())
 }
 
@@ -87,9 +84,11 @@ fn in_words(incident: &Incident) -> Option<(NoticeKind, Map<String, Value>)> {
             (NoticeKind::OutageOpened, values)
         }
         IncidentKind::Lasting { why, lasted_ms, held } => {
-            let lines = json!([{"label": "Raison", "value": why}, {"label": "En attente", "value": held}]);
-            let title = format!("{target} : {} min d’incident", minutes(*lasted_ms));
-            (NoticeKind::Digest, json!({"title": title, "lines": lines}))
+            let minutes = minutes(*lasted_ms);
+            let values = json!({"target": target, "minutes": minutes, "reason": why, "waiting": held,
+                "title": format!("{target}: incident for {minutes} min"),
+                "lines": [{"label": "Reason", "value": why}, {"label": "Waiting", "value": held}]});
+            (NoticeKind::Digest, values)
         }
         IncidentKind::Over {
             lasted_ms,
@@ -111,7 +110,7 @@ fn in_words(incident: &Incident) -> Option<(NoticeKind, Map<String, Value>)> {
     Some((kind, values))
 }
 
-/// Begun minutes: no outage lasted no time at all.
+/// Rounded up, and never 0.
 fn minutes(millis: u64) -> u64 {
     millis.div_ceil(60_000).max(1)
 }

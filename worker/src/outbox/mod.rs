@@ -1,9 +1,9 @@
-//! From a fact that people should know to a job that tells them: stored first, then queued.
+//! From a fact that people should know to the job of a notice: stored first, then queued.
 //!
-//! **Once.** A notice is named after what it is about (event, rule, person), so a repeated attempt finds it stored and adds nothing.
-//! **Not lost.** A crash between the store and the queue leaves a stored notice without a job. The repeated attempt queues it again, and so does
-//! the sweep, which looks for notices that wait for more than [`SWEPT_AFTER`]: a job that is there already is not made twice.
-//! **Not silent.** A notice whose channel is not set up is stored as `off`, with the setting that is missing.
+//! - **Once.** A notice is named after what it is about (event, rule, person): a repeated attempt finds it stored and adds nothing.
+//! - **Not lost.** A crash between the store and the queue leaves a stored notice without a job. The repeated attempt queues it again. So does
+//!   [`Outbox::requeue`], for notices that wait for more than [`REQUEUE_AFTER`]; a job that exists is not made twice.
+//! - **Not silent.** A notice whose channel is not set up is stored as `off`, with the missing setting.
 
 pub mod templates;
 
@@ -26,29 +26,36 @@ use crate::failure::Failure;
 use templates::Templates;
 
 /// How often the notices that wait are looked through, and how old they are by then: a job gets to its worker far sooner.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
-const SWEPT_AFTER: Duration = Duration::from_mins(2);
-/// Most notices that one sweep queues again; the others are looked at a minute later.
-const SWEPT_AT_ONCE: u32 = 100;
+const REQUEUE_EVERY: Duration = Duration::from_mins(1);
+const REQUEUE_AFTER: Duration = Duration::from_mins(2);
+/// Most notices that one look queues again; the next look takes the others.
+const REQUEUED_AT_ONCE: u32 = 100;
 
 /// Where notices go out.
 #[derive(Debug)]
 pub struct Outbox {
     /// The words.
     pub templates: Templates,
-    /// The mail server, if it is set up.
-    pub mail: Option<Mail>,
-    /// Slack, if it is set up.
-    pub slack: Option<Slack>,
+    /// The ways out.
+    pub channels: Channels,
     store: Store,
     mail_queue: Queue,
     slack_queue: Queue,
 }
 
+/// The ways out. A channel that is not set up keeps its notices as `off`.
+#[derive(Debug)]
+pub struct Channels {
+    /// The mail server.
+    pub mail: Option<Mail>,
+    /// Slack.
+    pub slack: Option<Slack>,
+}
+
 /// What a notice is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Cause<'a> {
-    /// The rule, or the part of the bridge that tells it.
+    /// The rule, or the part of the bridge that makes it.
     pub rule: &'a str,
     /// The event, or what stands for it in the notice's name.
     pub event: &'a EventId,
@@ -58,18 +65,18 @@ pub struct Cause<'a> {
     pub at: Option<EventPlace>,
 }
 
+/// The state in which a notice is stored, and why it is not to be sent.
+struct Fate {
+    state: NoticeState,
+    why: Option<String>,
+}
+
 impl Outbox {
     /// Over this store and Redis.
-    pub fn new(
-        templates: Templates,
-        (mail, slack): (Option<Mail>, Option<Slack>),
-        redis: &Redis,
-        store: Store,
-    ) -> Self {
+    pub fn new(templates: Templates, channels: Channels, redis: &Redis, store: Store) -> Self {
         Self {
             templates,
-            mail,
-            slack,
+            channels,
             store,
             mail_queue: Queue::new(redis.clone(), QueueName::Mail),
             slack_queue: Queue::new(redis.clone(), QueueName::Slack),
@@ -84,7 +91,7 @@ impl Outbox {
         }
     }
 
-    /// The channels by which the admin is told what no rule chose a channel for: every one that is set up; by mail (which is then off) if none is.
+    /// The channels to the admin for notices without a rule: every one that is set up; mail (which is then off) if none is.
     fn admin_channels(&self) -> Vec<Channel> {
         let set_up = Channel::ALL
             .into_iter()
@@ -97,32 +104,41 @@ impl Outbox {
         }
     }
 
-    /// Tells the admin by every such channel, once however often it is called. `about` tells several notices of one cause apart. Returns what became of each.
+    /// Posts a notice to the admin by every such channel. Idempotent: the same kind and event are the same notice. Returns the state of each.
     pub async fn notify_admin(
         &self,
-        (kind, values): (NoticeKind, &Map<String, Value>),
+        kind: NoticeKind,
+        values: &Map<String, Value>,
         cause: Cause<'_>,
-        about: &[&str],
     ) -> Result<Vec<(Channel, NoticeState)>, Failure> {
-        let mut told = Vec::new();
+        let mut posted = Vec::new();
         for channel in self.admin_channels() {
-            let key = notice_key(cause.event, &[about, &[channel.as_str()]].concat())?;
+            let key = match kind {
+                // An outage has several notices, all named after one event.
+                NoticeKind::OutageOpened | NoticeKind::OutageOver | NoticeKind::Digest => {
+                    notice_key(cause.event, &[kind.as_str(), channel.as_str()])?
+                }
+                _ => notice_key(cause.event, &[channel.as_str()])?,
+            };
             let notice = Notice::new(key, kind, Audience::Admin, values.clone());
-            told.push((channel, self.post(&notice, channel, cause).await?));
+            posted.push((channel, self.post(&notice, channel, cause).await?));
         }
-        Ok(told)
+        Ok(posted)
     }
 
     /// Stores a notice and queues it. A notice that was stored before keeps its state, and is queued again if it still waits.
     pub async fn post(&self, notice: &Notice, channel: Channel, cause: Cause<'_>) -> Result<NoticeState, Failure> {
-        let missing = self.missing(channel);
-        let state = if missing.is_some() {
-            NoticeState::Off
-        } else {
-            NoticeState::Waiting
+        let fate = match self.missing(channel) {
+            Some(setting) => Fate {
+                state: NoticeState::Off,
+                why: Some(setting.to_owned()),
+            },
+            None => Fate {
+                state: NoticeState::Waiting,
+                why: None,
+            },
         };
-        self.add(notice, channel, (cause, state, missing.map(str::to_owned)))
-            .await
+        self.add(notice, channel, cause, fate).await
     }
 
     /// Stores a notice that can never be sent, so that people can find it.
@@ -133,14 +149,19 @@ impl Outbox {
         cause: Cause<'_>,
         why: String,
     ) -> Result<NoticeState, Failure> {
-        self.add(notice, channel, (cause, NoticeState::Failed, Some(why))).await
+        let fate = Fate {
+            state: NoticeState::Failed,
+            why: Some(why),
+        };
+        self.add(notice, channel, cause, fate).await
     }
 
     async fn add(
         &self,
         notice: &Notice,
         channel: Channel,
-        (cause, state, error): (Cause<'_>, NoticeState, Option<String>),
+        cause: Cause<'_>,
+        Fate { state, why }: Fate,
     ) -> Result<NoticeState, Failure> {
         let now = Timestamp::now();
         let stored = StoredNotice {
@@ -157,7 +178,7 @@ impl Outbox {
             state,
             ended: (state != NoticeState::Waiting).then_some(now),
             tries: 0,
-            error,
+            error: why,
         };
         let state = self.store.add_notice(&stored).await?;
         CrashPoint::AfterNoticeStored.pass();
@@ -170,29 +191,31 @@ impl Outbox {
     /// The setting without which a channel is off; `None` if it is set up.
     fn missing(&self, channel: Channel) -> Option<&'static str> {
         match channel {
-            Channel::Mail if self.mail.is_none() => Some("SMTP_URL is not set: no mail is sent"),
-            Channel::Slack if self.slack.is_none() => Some("SLACK_WEBHOOK_URL is not set: nothing is posted to Slack"),
+            Channel::Mail if self.channels.mail.is_none() => Some("SMTP_URL is not set: no mail is sent"),
+            Channel::Slack if self.channels.slack.is_none() => {
+                Some("SLACK_WEBHOOK_URL is not set: nothing is posted to Slack")
+            }
             Channel::Mail | Channel::Slack => None,
         }
     }
 
     /// Queues notices again that have been waiting for long, in case their jobs were lost. Runs until it is dropped.
-    pub async fn sweep_for_ever(&self) {
-        let mut rounds = tokio::time::interval(SWEEP_EVERY);
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub async fn requeue_for_ever(&self) {
+        let mut looks = tokio::time::interval(REQUEUE_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            rounds.tick().await;
-            if let Err(error) = self.sweep(Timestamp::now().minus(SWEPT_AFTER)).await {
-                tracing::debug!(%error, "waiting notices could not be looked through; it is tried again");
+            looks.tick().await;
+            if let Err(error) = self.requeue(Timestamp::now().minus(REQUEUE_AFTER)).await {
+                tracing::debug!(%error, "waiting notices could not be queued again; the next look tries again");
             }
         }
     }
 
     /// Queues the notices that wait since before a moment, unless they are queued. One whose job has become a dead letter has broken its workers:
     /// it has failed, and is not queued to break more of them.
-    pub async fn sweep(&self, before: Timestamp) -> Result<(), SweepError> {
+    pub async fn requeue(&self, before: Timestamp) -> Result<(), RequeueError> {
         let event = EventId::parse("sweep").map_err(|error| QueueError::Protocol(error.to_string()))?;
-        for (id, channel) in self.store.unsent_notices(before, SWEPT_AT_ONCE).await? {
+        for (id, channel) in self.store.unsent_notices(before, REQUEUED_AT_ONCE).await? {
             let queue = self.queue(channel);
             if queue.has_job(&id).await? {
                 continue;
@@ -210,9 +233,9 @@ impl Outbox {
     }
 }
 
-/// Why a sweep failed. It may be repeated.
+/// Why notices could not be queued again. Idempotent: it may be repeated.
 #[derive(Debug, thiserror::Error)]
-pub enum SweepError {
+pub enum RequeueError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] passerelle_store::StoreError),

@@ -126,12 +126,8 @@ struct Needs<'a> {
 impl Needs<'_> {
     fn page(&mut self, page: &PageAction) {
         let owner = |name: &str| (name == "row").then_some(Owner::Row);
-        self.template((&template::title_of(&self.rule.name), "page.title"), true, owner);
-        self.template(
-            (&page.body, &page.body),
-            page.body_updates == BodyUpdates::Replace,
-            owner,
-        );
+        self.template(&template::title_of(&self.rule.name), "page.title", true, owner);
+        self.template(&page.body, &page.body, page.body_updates == BodyUpdates::Replace, owner);
         if let Some(icon) = &page.icon {
             self.add(Owner::Row, &icon.field, Purpose::Read { follows: true }, "page.icon");
         }
@@ -151,11 +147,12 @@ impl Needs<'_> {
         };
         let follows = collection.body_updates == BodyUpdates::Replace;
         self.template(
-            (&template::sub_page_title_of(&self.rule.name), "collection.title"),
+            &template::sub_page_title_of(&self.rule.name),
+            "collection.title",
             true,
             owner,
         );
-        self.template((&collection.body, &collection.body), follows, owner);
+        self.template(&collection.body, &collection.body, follows, owner);
         if let Some(icon) = &collection.icon {
             self.add(
                 linked.clone(),
@@ -182,7 +179,7 @@ impl Needs<'_> {
                 _ => None,
             };
             let template = template::value_of(&self.rule.name, name);
-            self.template((&template, &format!("notice.values.{name}")), false, owner);
+            self.template(&template, &format!("notice.values.{name}"), false, owner);
         }
     }
 
@@ -193,7 +190,7 @@ impl Needs<'_> {
         self.add(people, &capacity.hours_left, SHOWN, "capacity.hours_left");
         let template = template::value_of(&self.rule.name, CAUSE);
         let owner = |root: &str| (root == "row").then_some(Owner::Row);
-        self.template((&template, "capacity.cause"), false, owner);
+        self.template(&template, "capacity.cause", false, owner);
     }
 
     fn write_back(&mut self, of: &Owner, fields: &WriteBack, place: &str) {
@@ -205,8 +202,8 @@ impl Needs<'_> {
         }
     }
 
-    /// The fields in a template, and where the rule names it; `owner` tells whose row a name is, besides those of the rule's links.
-    fn template(&mut self, (name, place): (&str, &str), follows: bool, owner: impl Fn(&str) -> Option<Owner>) {
+    /// The fields in a template; `place` is where the rule names it, `owner` whose row a name is, besides those of the rule's links.
+    fn template(&mut self, name: &str, place: &str, follows: bool, owner: impl Fn(&str) -> Option<Owner>) {
         let Ok(template) = self.rules.templates.get_template(name) else {
             return;
         };

@@ -38,7 +38,8 @@ impl Rules {
     /// What a rule wants to stand in the row of a page.
     pub fn row_of<'a>(
         &self,
-        (rule, action): (&'a WikiRule, &'a RowAction),
+        rule: &'a WikiRule,
+        action: &'a RowAction,
         page: &Page,
         url: &str,
     ) -> Result<DesiredRow<'a>, Failure> {
@@ -238,7 +239,7 @@ alert = "admin"
         let rules = Rules::compile(&sources(RULES)).unwrap();
         let (rule, label, action) = rules.labelled().next().unwrap();
         assert_eq!(label, "compte-rendu");
-        let row = rules.row_of((rule, action), &page(None), "https://wiki/p/aB3").unwrap();
+        let row = rules.row_of(rule, action, &page(None), "https://wiki/p/aB3").unwrap();
         let expected = [
             ("Le", "2026-11-22"),
             ("Titre", "(sans titre)"),
@@ -249,7 +250,7 @@ alert = "admin"
             expected.map(|(field, text)| (field, text.to_owned())).into()
         );
         let other = rules
-            .row_of((rule, action), &page(Some("Comité")), "https://wiki/p/aB3")
+            .row_of(rule, action, &page(Some("Comité")), "https://wiki/p/aB3")
             .unwrap();
         assert_ne!(row.hash, other.hash);
         assert_eq!(rules.shared().count(), 1);

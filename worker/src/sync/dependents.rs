@@ -12,22 +12,18 @@
 //! **Rows that get sub-pages** (B2) propagate to the row whose collection they are in, also when they come, go, or are unlinked.
 
 use passerelle_model::config::CollectionAction;
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, RowId, RowKey, SourceName, TableId};
+use passerelle_model::event::{EventKind, NewEvent};
+use passerelle_model::id::{EventId, RowId, RowKey, TableId};
 use passerelle_model::job::{EventKinds, Job};
-use passerelle_model::time::Timestamp;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::clients::baserow::Table;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::maintenance::reconcile;
 use crate::rules::{PageRule, reacts, sub_page_slot};
+use crate::sync::request::{Requester, request, row_item};
 
-/// The source of the requested events, and the beginning of their ids.
-const SOURCE: &str = "linked";
 /// Most pages of linking rows that are read, 200 rows each; the reconciliation finds the others.
 const MOST_PAGES: u32 = 25;
 /// Most rows in one event, as in Baserow's own.
@@ -103,11 +99,7 @@ fn concerns(rule: &PageRule, gets_sub_page: bool, job: &Job) -> bool {
 
 /// Whether the event was not about this row itself: another row requested it, or the reconciliation, which finds the others too.
 fn was_propagated(event: &EventId) -> bool {
-    let is_from = |source| {
-        let rest = event.as_str().strip_prefix(source);
-        rest.is_some_and(|rest: &str| rest.starts_with('-'))
-    };
-    is_from(SOURCE) || is_from(reconcile::SOURCE)
+    Requester::Linked.made(event) || Requester::Reconcile.made(event)
 }
 
 /// The rows of one table that link to one row by one field.
@@ -131,7 +123,7 @@ impl Propagation<'_> {
         rows.sort_unstable();
         rows.dedup();
         for (number, rows) in rows.chunks(LARGEST_EVENT).enumerate() {
-            self.accept(number, rows).await?;
+            self.request(number, rows).await?;
         }
         if !rows.is_empty() {
             journal.note("propagate", format!("{} of rule {:?}", rows.len(), self.rule.name));
@@ -158,37 +150,14 @@ impl Propagation<'_> {
         Ok(rows)
     }
 
-    async fn accept(&self, number: usize, rows: &[RowId]) -> Result<(), Failure> {
-        let event = self
-            .event(number, rows)
-            .map_err(|error| Failure::unmappable(error.to_string()))?;
-        let _durable = self.context.queue.accept(event).await?;
-        Ok(())
-    }
-
-    fn event(&self, number: usize, rows: &[RowId]) -> Result<NewEvent, InvalidId> {
+    async fn request(&self, number: usize, rows: &[RowId]) -> Result<(), Failure> {
         let payload = json!({"because_of": self.because_of, "row": self.by.to_string(), "rule": self.rule.name});
-        let cause = Sha256::digest(format!("{payload} {} {number}", self.field));
-        let name = hex::encode(cause.get(..16).unwrap_or_default());
-        Ok(NewEvent {
-            key: DeliveryKey {
-                webhook: None,
-                event: EventId::parse(&format!("{SOURCE}-{name}"))?,
-                batch: 0,
-            },
-            source: SourceName::parse(SOURCE)?,
-            kind: EventKind::Forced,
+        let cause = format!("{payload} {} {number}", self.field);
+        let event = Requester::Linked.event(&cause, &payload).map(|event| NewEvent {
             table: Some(self.table),
-            received: Timestamp::now(),
-            items: rows.iter().map(|row| item(*row)).collect(),
-            payload: payload.to_string().into_bytes(),
-        })
-    }
-}
-
-fn item(row: RowId) -> Item {
-    Item {
-        row: Some(row),
-        disposition: Disposition::Sync,
+            items: rows.iter().copied().map(row_item).collect(),
+            ..event
+        });
+        request(self.context, event).await
     }
 }

@@ -4,3 +4,4 @@ pub mod apply;
 pub mod dependents;
 pub mod linked_rows;
 pub mod parking;
+pub(crate) mod request;

@@ -1,5 +1,5 @@
-//! A row that goes in circles is left alone for a while (D5, C5): its job is held until the cool-down is over, and the admin is told.
-//! Then the job runs as ever, and makes the page equal to the row as it is by then: what was different is late, never lost.
+//! A row in a loop is parked (D5, C5): its job is held until the cool-down is over, and the admin is notified. Then the job runs as usual and
+//! makes the page equal to the row as it is by then: the change is late, never lost.
 
 use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::ledger::FailureClass;
@@ -13,15 +13,15 @@ use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::outbox::Cause;
 
-/// The admin is told of one row at most once in so long, however often it is parked.
-const TOLD_ONCE_IN_MS: i64 = 3_600_000;
+/// The admin gets one notice per row in so long, however often the row is parked.
+const NOTIFIED_ONCE_IN_MS: i64 = 3_600_000;
 
 /// Fails, without counting the attempt, if the row is parked.
 pub async fn keep_out(context: &Context, table: &Table, row: RowKey) -> Result<(), Failure> {
     let parked = match context.loops.parked(row).await {
         Ok(parked) => parked,
         Err(error) => {
-            tracing::warn!(%error, "whether the row goes in circles could not be looked up");
+            tracing::warn!(%error, "whether the row is in a loop could not be looked up");
             None
         }
     };
@@ -41,7 +41,7 @@ async fn alert(context: &Context, table: &Table, Parked { row, until }: Parked) 
         "loop-t{}-r{}-{}",
         row.table,
         row.row,
-        since.as_millis() / TOLD_ONCE_IN_MS
+        since.as_millis() / NOTIFIED_ONCE_IN_MS
     );
     let event = EventId::parse(&name).map_err(|error| Failure::unmappable(error.to_string()))?;
     let values = json!({
@@ -60,7 +60,7 @@ async fn alert(context: &Context, table: &Table, Parked { row, until }: Parked) 
     };
     context
         .outbox
-        .notify_admin((NoticeKind::LoopAlert, &values), cause, &[])
+        .notify_admin(NoticeKind::LoopAlert, &values, cause)
         .await?;
     Ok(())
 }

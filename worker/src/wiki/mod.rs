@@ -47,7 +47,7 @@ pub async fn sync_page(context: &Context, id: &PageId, journal: &mut Journal) ->
             context,
             page: &page,
             action,
-            wanted: context.rules.row_of((rule, action), &page, &url)?,
+            wanted: context.rules.row_of(rule, action, &page, &url)?,
             journal,
         };
         has_changed |= job.ensure().await?;

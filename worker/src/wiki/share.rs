@@ -1,4 +1,4 @@
-//! A share: a page that was made readable to anybody with the link (B7). Told once, whoever finds it first, a push or the round.
+//! A share: a page that was made readable to anybody with the link (B7). Reported once, by a push or by the periodic task.
 
 use passerelle_model::id::{EventId, PageId};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
@@ -13,7 +13,7 @@ use crate::journal::Journal;
 use crate::outbox::Cause;
 use crate::rules::is_space_of;
 
-/// Tells of a share, unless that was done.
+/// Reports a share, unless that was done.
 pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
     if context.store.knows_share(id.as_str()).await? {
         return Ok(Outcome::NoChange);
@@ -21,13 +21,13 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
     let shares = context.docmost.shares(journal).await?;
     let share = shares.into_iter().find(|share| share.id == *id);
     let space = share.as_ref().and_then(|share| share.space.as_ref());
-    // Of a share that was taken back before anybody could look, the space is unknown: better told than missed.
+    // The space of a share that was withdrawn before anybody could look is unknown: it is reported.
     let rule = context
         .rules
         .shared()
         .find(|rule| share.is_none() || is_space_of(rule, space));
     if let Some(rule) = rule {
-        notify_admin(context, &rule.name, (id, share.as_ref()), journal).await?;
+        notify_admin(context, &rule.name, id, share.as_ref(), journal).await?;
     }
     let is_meant = rule.is_some();
     let page = share.as_ref().map_or("", |share| share.page_id.as_str());
@@ -42,11 +42,12 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
     })
 }
 
-/// Tells the admin by every channel that is set up. The notices are named after the share: a repeated attempt tells nobody twice.
+/// Notifies the admin by every channel that is set up. The share is the notice's idempotency key.
 async fn notify_admin(
     context: &Context,
     rule: &str,
-    (id, share): (&PageId, Option<&Share>),
+    id: &PageId,
+    share: Option<&Share>,
     journal: &mut Journal,
 ) -> Result<(), Failure> {
     metrics::counter!("passerelle_shares_found_total").increment(1);
@@ -64,7 +65,7 @@ async fn notify_admin(
                 author.unwrap_or("somebody")
             ),
         ),
-        None => journal.note("share_gone", "it was taken back before it could be looked at"),
+        None => journal.note("share_gone", "it was withdrawn before it could be read"),
     }
     let mut values = Map::new();
     let mut say = |name: &str, value: Option<&str>| {
@@ -72,7 +73,7 @@ async fn notify_admin(
             values.insert(name.to_owned(), value.into());
         }
     };
-    say("page", Some(title.unwrap_or("(page inconnue)")));
+    say("page", Some(title.unwrap_or_default()));
     say(
         "space",
         share
@@ -92,8 +93,11 @@ async fn notify_admin(
         row: None,
         at: None,
     };
-    let notice = (NoticeKind::ShareCreated, &values);
-    for (channel, state) in context.outbox.notify_admin(notice, cause, &[]).await? {
+    let posted = context
+        .outbox
+        .notify_admin(NoticeKind::ShareCreated, &values, cause)
+        .await?;
+    for (channel, state) in posted {
         journal.note(
             "notify",
             format!("{}: the admin's notice is {}", channel.as_str(), state.as_str()),

@@ -59,7 +59,7 @@ async fn a_waiting_notice_whose_job_was_lost_is_queued_again_once() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
     let outbox = &world.context.outbox;
     for _ in 0..2 {
-        outbox.sweep(Timestamp::now()).await.unwrap();
+        outbox.requeue(Timestamp::now()).await.unwrap();
         assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 1);
     }
     assert_eq!(state(&world, &id).await.unwrap(), (NoticeState::Waiting, None));
@@ -70,7 +70,7 @@ async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_m
     let (world, id) = with_a_waiting_notice().await.unwrap();
     bury_as_poison(&world).unwrap();
     let outbox = &world.context.outbox;
-    outbox.sweep(Timestamp::now()).await.unwrap();
+    outbox.requeue(Timestamp::now()).await.unwrap();
     assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 0);
     let (state, error) = state(&world, &id).await.unwrap();
     assert_eq!(state, NoticeState::Failed);
@@ -81,8 +81,8 @@ async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_m
 async fn an_old_letter_says_nothing_of_a_notice_that_is_queued_again_by_hand() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
     let outbox = &world.context.outbox;
-    outbox.sweep(Timestamp::now()).await.unwrap();
+    outbox.requeue(Timestamp::now()).await.unwrap();
     bury_as_poison(&world).unwrap();
-    outbox.sweep(Timestamp::now()).await.unwrap();
+    outbox.requeue(Timestamp::now()).await.unwrap();
     assert_eq!(state(&world, &id).await.unwrap(), (NoticeState::Waiting, None));
 }

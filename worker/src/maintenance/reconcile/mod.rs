@@ -34,7 +34,7 @@ pub use requests::Requests;
 pub use walk::{Look, Walk};
 
 /// The source of the events that the reconciliation makes, and the beginning of their ids.
-pub const SOURCE: &str = "reconcile";
+pub const SOURCE: &str = crate::sync::request::Requester::Reconcile.as_str();
 
 /// What to look at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

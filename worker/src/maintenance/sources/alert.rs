@@ -1,4 +1,4 @@
-//! Who hears of a webhook that was switched off: the ledger, what was done about it; the admin, once.
+//! Reports a webhook that was switched off: to the ledger what was done about it, to the admin once.
 
 use passerelle_model::id::EventId;
 use passerelle_model::time::Timestamp;
@@ -35,7 +35,7 @@ pub(super) enum Aftermath<'a> {
     Refused(&'a str),
 }
 
-/// It was switched on: kept in the ledger, and the admin is told.
+/// It was switched on: noted in the ledger and reported to the admin.
 pub(super) async fn switched_on(context: &Context, off: &SwitchedOff<'_>) -> Result<(), Failure> {
     let on = format!("baserow/webhook-{}", off.webhook);
     let why = format!(
@@ -57,8 +57,11 @@ pub(super) async fn admin(context: &Context, off: &SwitchedOff<'_>, then: Afterm
         row: None,
         at: None,
     };
-    let notice = (NoticeKind::WebhookOff, &in_words(off, then));
-    context.outbox.notify_admin(notice, cause, &[]).await?;
+    let values = in_words(off, then);
+    context
+        .outbox
+        .notify_admin(NoticeKind::WebhookOff, &values, cause)
+        .await?;
     Ok(())
 }
 

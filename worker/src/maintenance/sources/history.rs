@@ -1,5 +1,5 @@
-//! What is known of a webhook from earlier looks, by whichever worker: kept in Redis as `<prefix>:sources`, one field per webhook.
-//! Losing it costs a message that comes again at worst, no row and no page.
+//! What is known of a webhook from earlier looks of any worker: kept in Redis as `<prefix>:sources`, one field per webhook.
+//! At worst its loss repeats a notice; it costs no row and no page.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl WebhookHistory {
     }
 
     /// It is on. Returns the gap that we were about to end when a worker vanished.
-    pub(super) fn is_on(&mut self, (failures, now): (u32, Timestamp)) -> Option<String> {
+    pub(super) fn is_on(&mut self, failures: u32, now: Timestamp) -> Option<String> {
         let is_calm = failures == 0 && self.last.is_some_and(|last| now.since(last) > CALM);
         if is_calm {
             (self.times, self.last) = (0, None);
@@ -199,11 +199,11 @@ mod tests {
     fn a_day_without_failure_makes_it_new() {
         let mut history = WebhookHistory::default();
         assert!(found_off(&mut history, 0));
-        history.is_on((0, at(1440)));
+        history.is_on(0, at(1440));
         assert!(history.times() == 1, "not a day yet");
-        history.is_on((1, at(1500)));
+        history.is_on(1, at(1500));
         assert!(history.times() == 1, "it fails");
-        history.is_on((0, at(1501)));
+        history.is_on(0, at(1501));
         history.closed("moment 0");
         assert_eq!(history, WebhookHistory::default());
     }
@@ -215,7 +215,7 @@ mod tests {
         assert!(!found_off(&mut history, 1));
         assert_eq!(history.is_off("its name was changed"), "moment 1");
         assert_eq!(history.open_gap(), None);
-        assert_eq!(history.is_on((0, at(2))), None, "a person switched it on");
+        assert_eq!(history.is_on(0, at(2)), None, "a person switched it on");
         assert_eq!(history.open_gap(), Some("moment 1"));
     }
 
@@ -224,7 +224,7 @@ mod tests {
         let mut history = WebhookHistory::default();
         history.is_off("noon");
         history.begins();
-        assert_eq!(history.is_on((0, at(1))), Some("noon".to_owned()));
+        assert_eq!(history.is_on(0, at(1)), Some("noon".to_owned()));
         history.switched_on(at(1));
         history.closed("an earlier gap");
         assert_eq!(history.open_gap(), Some("noon"));

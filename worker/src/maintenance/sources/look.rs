@@ -73,9 +73,9 @@ impl SourceWatch {
         let mut history = self.histories.of(webhook.id).await?;
         let before = history.clone();
         if webhook.active {
-            on(context, (watched, webhook), &mut history).await?;
+            on(context, watched, webhook, &mut history).await?;
         } else {
-            self.off(context, (watched, webhook), &mut history).await?;
+            self.off(context, watched, webhook, &mut history).await?;
         }
         if history != before {
             self.histories.keep(webhook.id, &history).await?;
@@ -87,7 +87,8 @@ impl SourceWatch {
     async fn off(
         &self,
         context: &Context,
-        (watched, webhook): (&WatchedTable, &Webhook),
+        watched: &WatchedTable,
+        webhook: &Webhook,
         history: &mut WebhookHistory,
     ) -> Result<(), Failure> {
         found("off");
@@ -123,7 +124,8 @@ impl SourceWatch {
 /// A webhook that is on: how well, and whether a gap has ended.
 async fn on(
     context: &Context,
-    (watched, webhook): (&WatchedTable, &Webhook),
+    watched: &WatchedTable,
+    webhook: &Webhook,
     history: &mut WebhookHistory,
 ) -> Result<(), Failure> {
     let (table, failures) = (&watched.table.name, webhook.failed_triggers);
@@ -137,7 +139,7 @@ async fn on(
         );
     }
     let now = Timestamp::now();
-    if let Some(since) = history.is_on((failures, now)) {
+    if let Some(since) = history.is_on(failures, now) {
         alert::switched_on(context, &off_of(watched, webhook, since)).await?;
         history.switched_on(now);
     }

@@ -7,20 +7,17 @@
 
 use std::time::Duration;
 
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, SourceName};
+use passerelle_model::event::NewEvent;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{LinkState, UnconfirmedCreate};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::sync::apply::duplicate_pages;
+use crate::sync::request::{Requester, request, row_item};
 
-/// The source of the events, and the beginning of their ids.
-const SOURCE: &str = "sweep";
 /// Unconfirmed creates that one run looks at; the next run takes the others.
 const AT_ONCE: u32 = 200;
 /// How long a create is looked after. Abandoned calls were seen to run minutes later, when the
@@ -72,30 +69,14 @@ async fn look_after(context: &Context, create: &UnconfirmedCreate) -> Result<boo
     Ok(true)
 }
 
-async fn request_sync(context: &Context, create: &UnconfirmedCreate, why: &str) -> Result<(), Failure> {
-    let event = event(create, why).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let _durable = context.queue.accept(event).await?;
-    Ok(())
-}
-
 /// The same finding is the same event.
-fn event(create: &UnconfirmedCreate, why: &str) -> Result<NewEvent, InvalidId> {
+async fn request_sync(context: &Context, create: &UnconfirmedCreate, why: &str) -> Result<(), Failure> {
     let payload = json!({"row": create.row.to_string(), "slot": create.slot, "since": create.since, "why": why});
-    let name = hex::encode(Sha256::digest(payload.to_string()));
-    Ok(NewEvent {
-        key: DeliveryKey {
-            webhook: None,
-            event: EventId::parse(&format!("{SOURCE}-{}", name.get(..32).unwrap_or_default()))?,
-            batch: 0,
-        },
-        source: SourceName::parse(SOURCE)?,
-        kind: EventKind::Forced,
+    let event = Requester::CleanUp.event(&payload.to_string(), &payload);
+    let event = event.map(|event| NewEvent {
         table: Some(create.row.table),
-        received: Timestamp::now(),
-        items: vec![Item {
-            row: Some(create.row.row),
-            disposition: Disposition::Sync,
-        }],
-        payload: payload.to_string().into_bytes(),
-    })
+        items: vec![row_item(create.row.row)],
+        ..event
+    });
+    request(context, event).await
 }

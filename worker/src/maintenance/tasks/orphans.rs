@@ -7,19 +7,17 @@
 
 use std::time::Duration;
 
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, JobKey, SourceName};
+use passerelle_model::event::NewEvent;
+use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Intake, take_ledger};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::failure::{Failure, Target};
+use crate::sync::request::{Requester, job_item, request, row_item};
 
-/// The source of the events, and the beginning of their ids.
-const SOURCE: &str = "orphans";
 /// Younger items are left alone: their jobs may be on their way.
 pub const OLD: Duration = Duration::from_mins(10);
 /// Most jobs that one run requests; the next run takes the others.
@@ -40,7 +38,7 @@ pub async fn run(context: &Context, before: Timestamp) -> Result<usize, Failure>
     let mut requested = 0;
     for job in suspects {
         if context.store.is_open(&job, before).await? && !context.queue.has_job(&job).await? {
-            request(context, &job, before).await?;
+            request_job(context, &job, before).await?;
             requested += 1;
         }
     }
@@ -102,35 +100,21 @@ async fn write_ledger(context: &Context) -> Result<(), Failure> {
     }
 }
 
-async fn request(context: &Context, job: &JobKey, before: Timestamp) -> Result<(), Failure> {
-    let event = event(job, before).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let _durable = context.queue.accept(event).await?;
-    Ok(())
-}
-
 /// One event per job and run.
-fn event(job: &JobKey, before: Timestamp) -> Result<NewEvent, InvalidId> {
-    let name = hex::encode(Sha256::digest(format!("{job} {}", before.as_millis())));
-    let payload = json!({"by": SOURCE, "why": "Redis has lost the job of an open event", "job": job.to_string()});
-    let row = job.row();
-    Ok(NewEvent {
-        key: DeliveryKey {
-            webhook: None,
-            event: EventId::parse(&format!("{SOURCE}-{}", name.get(..32).unwrap_or_default()))?,
-            batch: 0,
+async fn request_job(context: &Context, job: &JobKey, before: Timestamp) -> Result<(), Failure> {
+    let by = Requester::Orphans;
+    let payload = json!({"by": by.as_str(), "why": "Redis has lost the job of an open event", "job": job.to_string()});
+    let event = by.event(&format!("{job} {}", before.as_millis()), &payload);
+    let event = event.map(|event| match job.row() {
+        Some(row) => NewEvent {
+            table: Some(row.table),
+            items: vec![row_item(row.row)],
+            ..event
         },
-        source: SourceName::parse(SOURCE)?,
-        kind: EventKind::Forced,
-        table: row.map(|row| row.table),
-        received: Timestamp::now(),
-        items: vec![Item {
-            row: row.map(|row| row.row),
-            disposition: if row.is_some() {
-                Disposition::Sync
-            } else {
-                Disposition::Job(job.clone())
-            },
-        }],
-        payload: payload.to_string().into_bytes(),
-    })
+        None => NewEvent {
+            items: vec![job_item(job.clone())],
+            ..event
+        },
+    });
+    request(context, event).await
 }

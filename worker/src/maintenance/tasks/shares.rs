@@ -1,17 +1,17 @@
-//! Looks through the shares of the wiki: stock Docmost tells nobody of them. What is new becomes an ordinary event of the share's job, with all
-//! that the list said of it, so that the ledger keeps it whatever happens to the share.
+//! Looks through the shares of the wiki: stock Docmost has no webhooks. A new share becomes an ordinary event of the share's job, with all
+//! that the list says of it, so that the ledger keeps it whatever happens to the share.
 //!
-//! The first look only learns what is there: shares that existed before the bridge came are no news.
+//! The first run only learns what exists: shares from before the bridge are not reported.
 
-use passerelle_model::event::EventKind;
+use passerelle_model::event::{EventKind, NewEvent};
 use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
 use serde_json::json;
 
-use super::wiki::event;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::sync::request::{Requester, job_item, request};
 
 /// In place of a share's id: the first look was made.
 const FIRST_LOOK: &str = "first-look";
@@ -33,21 +33,20 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             continue;
         }
         let payload = json!({"share_id": share.id, "page_id": share.page_id, "share": share});
-        let name = format!("share-{}", share.id);
-        let event = event(
-            (&name, EventKind::Created),
-            JobKey::Share(share.id.clone()),
-            payload.to_string(),
-        );
-        let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-        let _durable = context.queue.accept(event).await?;
+        let event = Requester::Wiki.named_event(&format!("share-{}", share.id), &payload);
+        let event = event.map(|event| NewEvent {
+            kind: EventKind::Created,
+            items: vec![job_item(JobKey::Share(share.id.clone()))],
+            ..event
+        });
+        request(context, event).await?;
     }
     if is_first {
         let made = (Timestamp::now(), false);
         context.store.know_share(FIRST_LOOK, "", made).await?;
         tracing::info!(
             shares = shares.len(),
-            "the shares that exist are known; the admin is told of new ones"
+            "the shares that exist are known; new ones are reported to the admin"
         );
     }
     Ok(())

@@ -1,20 +1,17 @@
-//! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. Whatever needs work becomes an ordinary event of the page's job.
+//! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. A page that needs work becomes an ordinary event of its job.
 
 use passerelle_model::config::{BodyUpdates, RowAction};
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, JobKey, SourceName};
+use passerelle_model::event::{EventKind, NewEvent};
+use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::clients::docmost::Page;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::is_in_space;
-
-/// The source of the events, and the beginning of their ids.
-pub(super) const SOURCE: &str = "wiki-round";
+use crate::sync::request::{Requester, job_item, request};
 
 /// One look at all labels.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
@@ -30,9 +27,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         let pages = context.docmost.labelled(&mut journal, label, at_once).await?;
         for page in pages.iter().filter(|page| is_in_space(rule, page)) {
             let url = context.docmost.page_address(&page.slug_id);
-            let wanted = context.rules.row_of((rule, action), page, &url)?;
+            let wanted = context.rules.row_of(rule, action, page, &url)?;
             if needs_work(context, action, page, &wanted.hash).await? {
-                ask(context, page, &wanted.hash).await?;
+                request_page(context, page, &wanted.hash).await?;
                 found += 1;
             }
         }
@@ -58,37 +55,14 @@ async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &s
     })
 }
 
-/// The same state of a page is the same event: while its job waits or has died, it is not asked for every minute.
-async fn ask(context: &Context, page: &Page, state: &str) -> Result<(), Failure> {
-    let name = hex::encode(Sha256::digest(format!("{} {state}", page.id)));
-    let id = format!("{SOURCE}-{}", name.get(..32).unwrap_or_default());
+/// The same state of a page is the same event: while its job waits or has died, it is not requested every minute.
+async fn request_page(context: &Context, page: &Page, state: &str) -> Result<(), Failure> {
     let payload = json!({"page_id": page.id, "title": page.title, "found_by": "label"});
-    let event = event(
-        (&id, EventKind::Updated),
-        JobKey::Page(page.id.clone()),
-        payload.to_string(),
-    );
-    let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-    let _durable = context.queue.accept(event).await?;
-    Ok(())
-}
-
-/// An event of our own about something in the wiki.
-pub(super) fn event((id, kind): (&str, EventKind), job: JobKey, payload: String) -> Result<NewEvent, InvalidId> {
-    Ok(NewEvent {
-        key: DeliveryKey {
-            webhook: None,
-            event: EventId::parse(id)?,
-            batch: 0,
-        },
-        source: SourceName::parse(SOURCE)?,
-        kind,
-        table: None,
-        received: Timestamp::now(),
-        items: vec![Item {
-            row: None,
-            disposition: Disposition::Job(job),
-        }],
-        payload: payload.into_bytes(),
-    })
+    let event = Requester::Wiki.event(&format!("{} {state}", page.id), &payload);
+    let event = event.map(|event| NewEvent {
+        kind: EventKind::Updated,
+        items: vec![job_item(JobKey::Page(page.id.clone()))],
+        ..event
+    });
+    request(context, event).await
 }
