@@ -145,7 +145,7 @@ impl Backend for WorkerBackend {
             return Poll::Pending;
         };
         leased.begin();
-        let id = TaskId::from_string(&leased.job().key.to_string());
+        let id = TaskId::from_string(leased.job().key.to_string());
         Poll::Ready(Some(Ok(TaskBuilder::new(leased).task_id(id).build())))
     }
 
