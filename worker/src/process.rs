@@ -1,13 +1,13 @@
 //! The life of one job, on one screen. **Read this file first.**
 //!
 //! **What a job is.** "Make the page equal to the row": level-triggered, keyed by (table, row). A job answers every event of its row that was
-//! accepted before it began; what those events said is irrelevant, because the row is read anew. So order, staleness and repetition of events
+//! accepted before it began; what those events said is irrelevant, because the row is read again. So order, staleness and repetition of events
 //! do not matter, and an old dead letter that is replayed cannot overwrite newer data.
 //!
 //! **Properties.** (1) Every way out is a named [`Outcome`] or a [`Failure`]; there is no third, and nothing is dropped as a success.
 //! (2) Every step may be repeated: the queue promises *at least once*, [`apply`](crate::sync::apply) makes of it *one effect*.
 //! (3) Nothing here decides about retries: a failure climbs unchanged, and [`failure::verdict`] is asked once, at the end.
-//! (4) Every call is in the journal, so that `trace` can tell the story.
+//! (4) Every call is in the journal, so that `trace` can show the story.
 //!
 //! **Races.** The row changes while we work: its event marks the running job dirty, and it runs again. The row is deleted while we work: the write
 //! back finds no row, the next attempt takes the way of a deleted row. The worker dies: the lease expires and another one starts from the top.

@@ -1,5 +1,5 @@
-//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or [`deliver`](crate::notify::deliver) (notices) attempt them, and tells the queue how
-//! they ended. Knows no rule. A process runs one runner per queue.
+//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or [`deliver`](crate::notify::deliver) (notices) attempt them, and reports to the queue
+//! how they ended. Knows no rule. A process runs one runner per queue.
 //!
 //! apalis drives the handlers over our queue's backend. Each job runs in a task of its own, so that a panic costs one job and not its neighbours.
 //! At a stop no new job is taken; running ones get the grace time, then they are given back: what they did so far is what a crash would have
@@ -46,7 +46,7 @@ struct JobContext {
     grace_over: CancellationToken,
 }
 
-/// Runs jobs until told to stop, and then until the running ones have ended or were given back.
+/// Runs jobs until `stop`, and then until the running ones have ended or were given back.
 pub async fn run(
     settings: RunnerSettings,
     queue: &Queue,
@@ -72,7 +72,7 @@ pub async fn run(
         .data(job_context)
         .concurrency(settings.concurrency)
         .build(attempt);
-    let told = async move {
+    let stopped = async move {
         stop.cancelled().await;
         tokio::spawn(async move {
             tokio::time::sleep(settings.grace).await;
@@ -80,7 +80,7 @@ pub async fn run(
         });
         Ok::<(), WorkerError>(())
     };
-    worker.run_until(told).await?;
+    worker.run_until(stopped).await?;
     tracing::info!(worker = %name, queue = queue.name().as_str(), "the worker has stopped");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! From settings to a running worker. Only unusable settings end a start; whatever is merely away is waited for.
+//! From settings to a running worker. Only unusable settings end a start; it waits for systems that are away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +157,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
     })
 }
 
-/// Waits for a store that is away; `None` if told to stop meanwhile. A store that cannot be used ends the start.
+/// Waits for a store that is away; `None` if stopped meanwhile. A store that cannot be used ends the start.
 async fn open_store(settings: &StoreSettings, stop: &CancellationToken) -> Result<Option<Store>, StoreError> {
     let mut looks = tokio::time::interval(LOOK_FOR_STORE_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -193,11 +193,11 @@ fn stop_signal() -> std::io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let stopped = stop.clone();
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::info!("told to stop: no new jobs; running ones may finish");
-        told.cancel();
+        tracing::info!("stopping: no new jobs; running ones may finish");
+        stopped.cancel();
     });
     Ok(stop)
 }

@@ -84,11 +84,11 @@ pub struct Recipient {
     pub address: String,
 }
 
-/// Who is told. Slack has one audience, its channel, and does not look at this.
+/// Who gets it. Slack has one audience, its channel, and ignores this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
-    /// Whoever `ADMIN_EMAIL` names when the notice is sent.
+    /// The addresses in `ADMIN_EMAIL` when the notice is sent.
     Admin,
     /// These people.
     People(Vec<Recipient>),
@@ -145,14 +145,14 @@ impl fmt::Display for TemplateName {
     }
 }
 
-/// Something that people are told.
+/// A fact that people get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The key of its job, `notice/<event id>/<rule>`: the same key is the same notice, in the queue and in the mail's `Message-ID`.
     pub key: JobKey,
     /// What it is about.
     pub kind: NoticeKind,
-    /// Who is told.
+    /// Who gets it.
     pub to: Audience,
     /// Which template puts it into words: the kind's own, unless a rule names another.
     pub template: TemplateName,

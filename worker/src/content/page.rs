@@ -20,9 +20,9 @@ pub struct DesiredPage {
     pub icon: DesiredIcon,
     /// Its body.
     pub body: Body,
-    /// Where it stands among the sub-pages of its parent; `None` for a row's own page, which people may put anywhere.
+    /// Its place among the sub-pages of its parent; `None` for a row's own page, which people may put anywhere.
     pub position: Option<String>,
-    /// The page that it stands below, once that page exists.
+    /// The page above it, once that page exists.
     pub parent: Option<PageId>,
     /// Hash of all that the bridge keeps equal: the same hash means that there is nothing to write.
     pub hash: String,

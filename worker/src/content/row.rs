@@ -1,4 +1,4 @@
-//! A row as Baserow gave it, with typed cells: after this file nobody handles raw JSON of a row.
+//! A row as Baserow gave it, with typed cells: no other file handles raw JSON of a row.
 //!
 //! Baserow sends a number as a text (`"12.50"`), a choice as `{id, value, color}`, linked rows as `[{id, value, order}]`, a person as `{id, name}`.
 //! A template only wants to print them, so every cell becomes one of the few shapes of [`Cell`].

@@ -1,8 +1,8 @@
 //! The identical sync of a row is carried out at most once in five minutes (D4): the last layer against two writers who undo each other's work.
 //!
 //! The same pages again normally need no write at all, and are not kept back. If they need one although the very same state was written a
-//! moment ago, somebody has undone it (the page's id was taken out of the row, say): then it is done again, but not before the time is over. A *different* state is never kept back. Nothing
-//! is dropped: the job is held. An operator's forced sync is not kept back either.
+//! moment ago, that write was undone (the page's id was taken out of the row, say): it is repeated, but only when the time is over. A
+//! *different* state is never kept back. Nothing is dropped: the job is held. A sync that an operator forces is not kept back either.
 //!
 //! Kept in Redis as `<prefix>:sync:<table id>:<row id>`. Without Redis nothing is kept back.
 

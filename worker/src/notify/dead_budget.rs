@@ -92,7 +92,7 @@ pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSetting
         match notify_admin(context, redis, &values(&loads, budget.bytes), notified).await {
             Ok(since) => notified = Some(since),
             Err(failure) => {
-                tracing::debug!(%failure, "the notice of the dead letters could not be stored; the next look tries again")
+                tracing::debug!(%failure, "the notice of the dead letters could not be stored; the next look tries again");
             }
         }
     }

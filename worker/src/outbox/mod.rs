@@ -57,7 +57,7 @@ pub struct Channels {
 pub struct Cause<'a> {
     /// The rule, or the part of the bridge that makes it.
     pub rule: &'a str,
-    /// The event, or what stands for it in the notice's name.
+    /// The event, or an id in its place: the notice's idempotency key.
     pub event: &'a EventId,
     /// The row that it is about.
     pub row: Option<RowKey>,

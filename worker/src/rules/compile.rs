@@ -22,7 +22,7 @@ pub struct RuleSources {
 }
 
 impl RuleSources {
-    /// Where a rule stands: `bridge.toml:12 (rule projet-page)`.
+    /// Where a rule is: `bridge.toml:12 (rule projet-page)`.
     pub fn place_of(&self, rule: &str) -> String {
         let found = self.file.rules.iter().find(|found| found.get_ref().name == rule);
         let line = found.map_or(1, |found| line_of(&self.text, found.span().start));
@@ -101,7 +101,7 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Two rules of one name cannot be told apart in `trace`; two rules of one table would fight over the row's page.
+    /// Two rules of one name look the same in `trace`; two rules of one table would fight over the row's page.
     fn names_and_tables(&mut self) {
         let mut names = HashSet::new();
         let mut tables: HashMap<&TableRef, &str> = HashMap::new();
@@ -156,7 +156,7 @@ impl Check<'_> {
         match (&spec.collection, &spec.page) {
             (Some(collection), Some(_)) => self.collection(rule, collection),
             (Some(_), None) => {
-                let what = "a collection needs a page that it stands below".to_owned();
+                let what = "a collection needs a page above it".to_owned();
                 self.problem(rule, what, "give the rule a [rules.page] too");
             }
             (None, _) => {}

@@ -1,4 +1,4 @@
-//! What stands in a row is text, never Markdown: a value must not be able to break the page, leave its table cell, or plant a link.
+//! The content of a row is text, never Markdown: a value must not be able to break the page, leave its table cell, or plant a link.
 
 /// Characters that mean something to Markdown (or to Docmost's additions) anywhere in a line.
 const SPECIAL: &str = "\\`*_[]<>|~#$&{}!^";

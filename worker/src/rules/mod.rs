@@ -55,22 +55,22 @@ pub struct PageRule {
     pub collection: Option<CollectionAction>,
 }
 
-/// A rule that tells people something.
+/// A rule that makes notices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NoticeRule {
     /// Its name.
     pub name: String,
     /// The table that it watches.
     pub table: TableRef,
-    /// The kinds of event that it reacts to; no others, not even a forced one, so that nobody is told twice by a repair.
+    /// The kinds of event that it reacts to; no others, not even a forced one, so that a repair repeats no notice.
     pub on: Vec<EventKind>,
     /// Linked rows that the templates need: template name → link field.
     pub links: BTreeMap<String, String>,
-    /// What it tells.
+    /// What it reports.
     pub action: NoticeRuleAction,
 }
 
-/// What a rule tells.
+/// What a notice rule reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NoticeRuleAction {
     /// That the event took place.
@@ -100,7 +100,7 @@ impl Rules {
         self.pages.iter()
     }
 
-    /// All rules that tell people something.
+    /// All rules that make notices.
     pub fn notices(&self) -> impl Iterator<Item = &NoticeRule> {
         self.notices.iter()
     }

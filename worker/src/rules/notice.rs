@@ -1,4 +1,4 @@
-//! What a notice of a rule says: pure, as all rules are. Who is told, and whether, is the business of [`telling`](crate::notify).
+//! What a notice of a rule says: pure, as all rules are. To whom it goes, and whether, is decided in [`notify`](crate::notify).
 
 use minijinja::Value;
 use passerelle_model::config::{CapacityAction, NoticeAction};
@@ -39,7 +39,7 @@ impl Rules {
         Ok(notice_values)
     }
 
-    /// What there is to say of a person's hours; `None` while enough are left, or where no number stands.
+    /// What there is to say of a person's hours; `None` while enough are left, or where there is no number.
     pub fn shortage(
         &self,
         rule: &NoticeRule,

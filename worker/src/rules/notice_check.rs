@@ -1,4 +1,4 @@
-//! Checks the rules that tell people something, as [`compile`](super::compile) checks those that make pages.
+//! Checks the rules that make notices, as [`compile`](super::compile) checks those that make pages.
 
 use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction, Rule};
 use passerelle_model::event::EventKind;
@@ -52,7 +52,7 @@ impl Check<'_> {
     /// A deleted row cannot be read any more, so there is nothing to say of it. As `on` means all kinds if it is left out, it has to be given.
     fn told_events(&mut self, rule: &Spanned<Rule>) {
         if rule.get_ref().on.contains(&EventKind::Deleted) {
-            let what = "nobody can be told of a deleted row: nothing but its number arrives".to_owned();
+            let what = "a notice cannot say anything of a deleted row: only its number arrives".to_owned();
             self.problem(rule, what, "name the kinds of event, e.g. on = [\"created\"]");
         }
     }
@@ -141,7 +141,7 @@ mod tests {
             .replace("\"reste\"", "\" \"\nbelow = nan");
         insta::assert_snapshot!(compile(&format!("{mail}{hours}")).unwrap_err(), @r#"
         the configuration has 7 problems:
-          bridge.toml:3 (rule mail): nobody can be told of a deleted row: nothing but its number arrives
+          bridge.toml:3 (rule mail): a notice cannot say anything of a deleted row: only its number arrives
               → name the kinds of event, e.g. on = ["created"]
           bridge.toml:3 (rule mail): "../secret" cannot be the name of a notice's template
               → use small letters, digits and -, e.g. template = "trainer-assigned"

@@ -30,7 +30,7 @@ impl Rules {
         rules.filter_map(|rule| Some((rule, rule.label.as_deref()?, rule.row.as_ref()?)))
     }
 
-    /// The rules of shares that somebody is told of.
+    /// The rules of shares that are reported.
     pub fn shared(&self) -> impl Iterator<Item = &WikiRule> {
         self.wiki.iter().filter(|rule| rule.shared && rule.alert.is_some())
     }

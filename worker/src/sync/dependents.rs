@@ -116,7 +116,7 @@ impl Propagation<'_> {
     async fn rows(&self, collection: Option<&CollectionAction>, journal: &mut Journal) -> Result<usize, Failure> {
         let mut rows = self.linking(journal).await?;
         if let Some(collection) = collection {
-            // A row that was deleted or unlinked cannot tell any more where it was; its page can.
+            // A row that was deleted or unlinked does not say any more where it was; its page does.
             let slot = sub_page_slot(collection, self.by.row)?;
             rows.extend(self.context.store.rows_with_slot(self.table, &slot).await?);
         }

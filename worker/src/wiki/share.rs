@@ -62,7 +62,7 @@ async fn notify_admin(
             format!(
                 "{:?} was shared by {}",
                 title.unwrap_or_default(),
-                author.unwrap_or("somebody")
+                author.unwrap_or("an unknown user")
             ),
         ),
         None => journal.note("share_gone", "it was withdrawn before it could be read"),

@@ -68,7 +68,9 @@ async fn a_worker_that_lost_only_redis_for_longer_than_its_lease_creates_no_page
     world.docmost_fault(held_back(LOOK_UP));
     let first = Worker::start(world.patient_replica(line.port()).await.unwrap());
     world.event(&queue, row, "event").await.unwrap();
-    eventually("the first worker has found no page", async || has_calls(&world, LOOK_UP, 1))
+    eventually("the first worker has found no page", async || {
+        has_calls(&world, LOOK_UP, 1)
+    })
     .await;
 
     line.cut();
@@ -120,7 +122,9 @@ async fn a_page_that_another_attempt_made_after_the_look_up_is_not_made_twice() 
         assert!(matches!(settlement.verdict, Verdict::Done(_)), "{settlement:#?}");
     };
     let other = async {
-        eventually("the slow attempt has found no page", async || has_calls(&world, LOOK_UP, 1))
+        eventually("the slow attempt has found no page", async || {
+            has_calls(&world, LOOK_UP, 1)
+        })
         .await;
         world.synced(row).await.unwrap();
         world.docmost.faults.clear();

@@ -24,7 +24,7 @@ pub(super) struct WebhookHistory {
     times: u32,
     /// When it was last switched on.
     last: Option<Timestamp>,
-    /// What it has not told, until that is made good.
+    /// The time that it missed, until its rows were compared.
     gap: Option<UnreportedSpan>,
 }
 

@@ -13,7 +13,7 @@ use crate::clients::baserow::user::Webhook;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// A time in which a webhook told nothing. It is on again; its rows may differ from their pages.
+/// A time in which a webhook was off. It is on again; its rows may differ from their pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// Which webhook.

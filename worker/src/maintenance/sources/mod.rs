@@ -1,15 +1,15 @@
-//! Looks after the webhooks in Baserow (H6): nine failed calls in a row switch one off, and whatever happens meanwhile is told by nobody.
-//! A webhook that is off is switched on again, the admin is told, and the rows of the gap are compared with their pages.
+//! Looks after the webhooks in Baserow (H6): nine failed calls in a row switch one off, and it misses what happens meanwhile.
+//! The task switches it on again, notifies the admin, and compares the rows of the gap with their pages.
 //!
 //! **Only with a user** (`BASEROW_EMAIL`, `BASEROW_PASSWORD`): database tokens may not see webhooks. One sign-in lasts for several looks; credentials
 //! that are refused are not tried again for an hour.
 //!
-//! **Once.** What is to be done about a webhook stands in Redis before it is done, so a worker that dies in between leaves it to the next look:
+//! **Once.** What is to be done about a webhook is stored in Redis before it is done, so a worker that dies in between leaves it to the next look:
 //! the message is named after the webhook and the moment at which it was switched off, and the reconciliation after the same.
 //!
-//! **Not for ever.** A webhook that is switched off again and again has a cause that nobody has mended (a wrong address, a wrong secret). It is
+//! **Not for ever.** A webhook that is switched off again and again has a cause that people must mend (a wrong address, a wrong secret). It is
 //! switched on at once the first time; then it rests for 10, 20, 40 … minutes, six hours at most, after each time. A day without failure makes it
-//! new. Meanwhile the reconciliation round brings what webhooks do not tell.
+//! new. Meanwhile the reconciliation brings what webhooks miss.
 //!
 //! **Never made.** A webhook that a person has deleted stays deleted: `passerelle provision` makes webhooks. One that shall stay silent is
 //! deleted, not switched off: who switched it off cannot be seen.
@@ -54,7 +54,7 @@ impl SourceWatch {
     }
 
     /// Looks at every webhook that the rules live by, and switches on those that are off; adds the gaps that are to be reconciled.
-    /// A table that fails does not keep the others waiting: its failure is told at the end.
+    /// A table that fails does not keep the others waiting: its failure is returned at the end.
     pub async fn look(&self, context: &Context, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
         if !self.session.opens().await? {
             return Ok(());
@@ -63,7 +63,7 @@ impl SourceWatch {
         for watched in watched_tables::of(context).await? {
             match self.look_at(context, &watched).await {
                 Ok(found) => gaps.extend(found),
-                // Where nobody answers, nobody will answer for the next table.
+                // A server that does not answer will not answer for the next table.
                 Err(failure) if failure.unanswered.is_some() => return Err(failure),
                 Err(failure) => result = result.and(Err(failure)),
             }

@@ -19,7 +19,7 @@ pub(super) struct WatchedTable {
     pub(super) pages: BTreeSet<TableId>,
 }
 
-/// Those of all rules, each table once. What our token does not see is told by the reconciliation.
+/// Those of all rules, each table once. The reconciliation reports tables that our token does not see.
 pub(super) async fn of(context: &Context) -> Result<Vec<WatchedTable>, Failure> {
     let mut watched_tables: BTreeMap<TableId, WatchedTable> = BTreeMap::new();
     let mut journal = Journal::default();

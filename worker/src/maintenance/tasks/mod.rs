@@ -108,7 +108,7 @@ impl PeriodicTasks {
             PeriodicTask::Wiki => self.settings.wiki(),
             PeriodicTask::CleanUp => self.settings.clean_up(),
             PeriodicTask::Shares => self.settings.shares(),
-            PeriodicTask::Orphans => Some(self.settings.orphans()),
+            PeriodicTask::Orphans => Some(TaskSettings::orphans()),
             PeriodicTask::Sources => self.sources.as_ref().and_then(|_| self.settings.sources()),
         }
     }

@@ -1,4 +1,4 @@
-//! The reconciliation as a round: all tables, at a pace that leaves fresh events their room.
+//! The reconciliation as a periodic task: all tables, at a pace that leaves room for fresh events.
 
 use passerelle_model::id::TableId;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ impl Progress {
     }
 }
 
-/// Compares all rows and asks for those that differ.
+/// Compares all rows and requests a sync of those that differ.
 pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
     let mut progress = Progress::of(memo);
     progress.keep(memo);
@@ -65,13 +65,13 @@ pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) ->
 pub(super) struct Compared {
     /// Rows that were looked at.
     pub(super) rows: u64,
-    /// Rows that were asked for.
+    /// Rows whose sync was requested.
     pub(super) asked: usize,
-    /// Rows that differ and were not asked for, because a dead letter speaks against it.
+    /// Rows that differ and were not requested, because a dead letter speaks against it.
     pub(super) dead: usize,
 }
 
-/// Walks to the end and asks for the rows that differ; `finished` is told each table that is done.
+/// Walks to the end and requests a sync of the rows that differ; calls `finished` with each table that is done.
 pub(super) async fn compare(
     walk: &mut Walk<'_>,
     requests: &mut Requests,
@@ -91,7 +91,7 @@ pub(super) async fn compare(
             Err(failure) => return Err(failure),
         };
         requests.ask(&look.findings, |some| compared.asked += some).await?;
-        compared.dead += tell_of_letters(&look.findings);
+        compared.dead += log_dead_letters(&look.findings);
         if look.is_last {
             compared.rows += look.rows;
             finished(look.table.id);
@@ -99,14 +99,14 @@ pub(super) async fn compare(
     }
 }
 
-/// Says which rows were not asked for; returns how many.
-fn tell_of_letters(findings: &[Finding]) -> usize {
+/// Logs which rows were not requested because of a dead letter; returns how many.
+fn log_dead_letters(findings: &[Finding]) -> usize {
     let letters = findings
         .iter()
         .filter_map(|finding| Some((finding.row, finding.dead_letter.as_ref()?)));
     letters
         .inspect(
-            |(row, letter)| tracing::info!(%row, letter, "a row differs and has a dead letter: it is not asked for"),
+            |(row, letter)| tracing::info!(%row, letter, "a row differs and has a dead letter: no sync is requested"),
         )
         .count()
 }

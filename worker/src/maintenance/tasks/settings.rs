@@ -38,8 +38,8 @@ impl TaskSettings {
         }
     }
 
-    /// The reconciliation. A new installation begins it one interval later: its first rows come by webhook, and whoever wants pages for old rows
-    /// says so (`passerelle reconcile`).
+    /// The reconciliation. A new installation begins it one interval later: its first rows come by webhook, and `passerelle reconcile` makes the
+    /// pages of old rows.
     pub(super) fn reconcile(&self) -> Option<Task> {
         task("reconcile", self.reconcile_every)
     }
@@ -56,7 +56,7 @@ impl TaskSettings {
         task("sources", self.sources_every)
     }
 
-    pub(super) fn orphans(&self) -> Task {
+    pub(super) fn orphans() -> Task {
         Task {
             name: "orphans",
             every: Some(ORPHANS_EVERY),

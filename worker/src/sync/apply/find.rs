@@ -21,7 +21,7 @@ impl Application<'_, '_> {
         Ok(oldest.or_else(|| trashed.into_iter().next()))
     }
 
-    /// The page of an earlier create with an unknown outcome: without a label yet, or already put into the trash by somebody.
+    /// The page of an earlier create with an unknown outcome: without a label yet, or already in the trash.
     pub(super) async fn abandoned_page(&mut self, space: &Space) -> Result<Option<Page>, Failure> {
         let living = pages_by_token(self.context, &self.page.marker, self.journal).await?;
         if let Some(page) = self.oldest_of(living).await? {

@@ -1,28 +1,39 @@
 //! Makes one page equal to what the rules want, so that doing it twice, or half and then again, ends in the same wiki.
 //!
-//! **Needs.** At most one page per row and slot, ever (E1–E4 of the specification): across crashes at any line of this module, answers that
-//! were lost after the page existed, and creates that Docmost carries out long after we gave up on them ("zombie writes").
+//! **Needs.** At most one page per row and slot, ever (E1–E4 of the specification), and the newest state on it: across crashes at any line of
+//! this module, lost answers, and calls that Docmost carries out long after we gave up on them ("zombie writes").
 //!
-//! **What is there to build on.** Docmost has no idempotency: the same create twice is two pages. The queue runs one row never twice at once
-//! (a lease with a fencing token guards the end of a job, not its middle, so two runs may overlap for a moment after a lost lease).
+//! **What there is to build on.** Docmost has no idempotency: the same create twice is two pages. The queue runs a row once at a time, by a
+//! lease. A worker whose lease is over stops by its own clock and sends nothing more ([`crate::clients::lease`]). A call that it had sent just
+//! before may still run. So SQL is the last word: an attempt that was overtaken can neither send a create nor save a link.
 //!
 //! **The order of a first sync**, and what a crash after each step leaves:
 //!
 //! | step | a crash after it leaves | the next attempt |
 //! |---|---|---|
 //! | looked for an earlier page | nothing | starts over |
-//! | intent stored | nothing in the wiki | looks everywhere, finds nothing, waits out the window, creates |
+//! | intent stored, link read again | nothing in the wiki | looks everywhere, finds nothing, waits out the window, creates |
 //! | page created, token in its text | a page without label | finds it by token, labels it |
 //! | label set | a page without link | finds it by label |
 //! | link stored | a row that does not know its page | sees the equal hash, writes back |
 //! | row written back | nothing to do | sees no difference |
 //!
+//! **The order of an update:**
+//!
+//! | step | a crash after it leaves | the next attempt |
+//! |---|---|---|
+//! | link stored as unconfirmed | a page that may be old or new | writes it, and once more when the window is over |
+//! | page written | the same | the same |
+//! | link stored with the new hash | nothing to do | sees no difference |
+//!
 //! **Decisions.**
 //! - The look-up by label before the *first* create costs one call per new page and makes a lost store survivable: the wiki itself knows.
-//! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over; the job is *held* until then,
-//!   which spends no attempt. A page created after that is looked after once more a window later ([`passerelle_store::LinkState::Unconfirmed`]), because abandoned calls were seen
-//!   to run later still; the oldest page wins, the others go to the trash, and the steps say so. Calls that run later even than that are found by
-//!   the sweep ([`crate::maintenance::tasks`]), which looks after such pages for a day (`doubts` in the store).
+//! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over. The job is *held* until then,
+//!   which spends no attempt. A page created after that stays [`passerelle_store::LinkState::Unconfirmed`] for another window, because abandoned
+//!   calls were seen to run later still. The oldest page wins, the others go to the trash, and the steps say so. Later calls are found by the
+//!   clean-up ([`crate::maintenance::tasks`]), which looks after such creates for a day.
+//! - An update of unknown outcome may undo a newer one. So the link stays unconfirmed until the old update can no longer be carried out; then
+//!   the page is written once more. What Docmost has answered, whatever it was, leaves nothing to wait for.
 //! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
 

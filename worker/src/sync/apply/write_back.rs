@@ -1,4 +1,4 @@
-//! Tells the row which page is its own.
+//! Writes into the row which page is its own.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ impl Application<'_, '_> {
     }
 }
 
-/// The fields in which a row does not tell its page as it should, with the right values.
+/// The fields in which a row does not name its page as it should, with the right values.
 pub(super) fn missing<'a>(
     context: &Context,
     WriteBackTarget { row, fields, .. }: WriteBackTarget<'a>,
