@@ -49,13 +49,14 @@ pub struct Context {
     pub(crate) repeats: Repeats,
     /// The loop guard.
     pub(crate) loops: Loops,
-    /// Held by the one job of this process that writes the ledger to the store because it needs its events.
+    /// Held by the one job of this process that writes the ledger to the store because it needs its
+    /// events.
     pub(crate) ledger_turn: Mutex<()>,
 }
 
 impl Context {
-    /// Holds the job (no attempt counted) while an earlier create, begun at `started`, may still make a `what`:
-    /// until then "not found" proves nothing.
+    /// Holds the job (no attempt counted) while an earlier create, begun at `started`, may still
+    /// make a `what`: until then "not found" proves nothing.
     pub fn wait_out_create(&self, started: Timestamp, timeout: Duration, what: &str) -> Result<(), Failure> {
         let wait = started.plus(timeout).plus(self.zombie_window).since(Timestamp::now());
         if wait.is_zero() {

@@ -1,7 +1,9 @@
-//! Places where a test may kill the worker: one between any two steps of a sync, so that "what if the power fails here?" has an answer for every *here*.
+//! Places where a test may kill the worker: one between any two steps of a sync, so that "what if
+//! the power fails here?" has an answer for every *here*.
 //!
-//! Without the feature `crash-points` all of this is compiled to nothing. With it, the process ends at once, without any clean-up, when the
-//! variable `PASSERELLE_CRASH_AT` names the point; `passerelle-worker --list-crash-points` prints them all, so that no point stays without a test.
+//! Without the feature `crash-points` all of this is compiled to nothing. With it, the process ends
+//! at once, without any clean-up, when the variable `PASSERELLE_CRASH_AT` names the point;
+//! `passerelle-worker --list-crash-points` prints them all, so that no point stays without a test.
 
 /// One place between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Makes each wiki page equal to its row, once, or says visibly why not.
 //!
-//! Read [`process`] first: the life of one job is on its one screen. From there the way leads forward only:
+//! Read [`process`] first: the life of one job is on its one screen. From there the way leads
+//! forward only:
 //!
 //! | module | decides |
 //! |---|---|

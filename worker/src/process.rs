@@ -1,22 +1,27 @@
 //! The life of one job, on one screen. **Read this file first.**
 //!
-//! **What a job is.** "Make the page equal to the row": level-triggered, keyed by (table, row). A job answers every event of its row that was
-//! accepted before it began; what those events said is irrelevant, because the row is read again. So order, staleness and repetition of events
-//! do not matter, and an old dead letter that is replayed cannot overwrite newer data.
+//! **What a job is.** "Make the page equal to the row": level-triggered, keyed by (table, row). A
+//! job answers every event of its row that was accepted before it began; what those events said is
+//! irrelevant, because the row is read again. So order, staleness and repetition of events do not
+//! matter, and an old dead letter that is replayed cannot overwrite newer data.
 //!
-//! **Properties.** (1) Every way out is a named [`Outcome`] or a [`Failure`]; there is no third, and nothing is dropped as a success.
-//! (2) Every step may be repeated: the queue promises *at least once*, [`apply`](crate::sync::apply) makes of it *one effect*.
-//! (3) Nothing here decides about retries: a failure climbs unchanged, and [`failure::verdict`] is asked once, at the end.
+//! **Properties.** (1) Every way out is a named [`Outcome`] or a [`Failure`]; there is no third,
+//! and nothing is dropped as a success. (2) Every step may be repeated: the queue promises *at
+//! least once*, [`apply`](crate::sync::apply) makes of it *one effect*. (3) Nothing here decides
+//! about retries: a failure climbs unchanged, and [`failure::verdict`] is asked once, at the end.
 //! (4) Every call is in the journal, so that `trace` can show the story.
 //!
-//! **Races.** The row changes while we work: its event marks the running job dirty, and it runs again. The row is deleted while we work: the write
-//! back finds no row, the next attempt takes the way of a deleted row. The worker dies: the lease expires and another one starts from the top.
+//! **Races.** The row changes while we work: its event marks the running job dirty, and it runs
+//! again. The row is deleted while we work: the write back finds no row, the next attempt takes the
+//! way of a deleted row. The worker dies: the lease expires and another one starts from the top.
 //!
-//! **Notices.** Rules of a table may also notify people of its events, one by one: see [`notify`]. That happens before the page, and its
-//! failure is looked at after it, so that neither prevents the other.
+//! **Notices.** Rules of a table may also notify people of its events, one by one: see [`notify`].
+//! That happens before the page, and its failure is looked at after it, so that neither prevents
+//! the other.
 //!
-//! **Where is the echo check?** Our own writes are sent without webhooks, the ingress closes what differs in nothing but our own fields,
-//! and what still gets here ends as `no_change` by its hash, without a call to Docmost.
+//! **Where is the echo check?** Our own writes are sent without webhooks, the ingress closes what
+//! differs in nothing but our own fields, and what still gets here ends as `no_change` by its hash,
+//! without a call to Docmost.
 
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{JobKey, RowKey};
@@ -86,7 +91,8 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     };
     parking::keep_out(context, &table, key).await?;
-    // Whatever the event: what is remembered of this row is old now, also where it is only the linked row of others.
+    // Whatever the event: what is remembered of this row is old now, also where it is only the
+    // linked row of others.
     context.cache.forget_row(key).await;
     let propagated = dependents::propagate(context, &table, key, job, journal).await?;
     let rule = context.rules.page_of(|reference| is_table(reference, &table));
@@ -119,7 +125,8 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     Ok(with_notices(outcome, notified?))
 }
 
-/// How the event of a row ends that has no page of its own, but may be shown on the pages of others.
+/// How the event of a row ends that has no page of its own, but may be shown on the pages of
+/// others.
 fn without_a_page(propagated: Option<usize>) -> Outcome {
     match propagated {
         None => Outcome::Ignored(IgnoredReason::NoRule),
@@ -128,7 +135,8 @@ fn without_a_page(propagated: Option<usize>) -> Outcome {
     }
 }
 
-/// A notice is an effect like a page that was written; a look that found no notice due is no change.
+/// A notice is an effect like a page that was written; a look that found no notice due is no
+/// change.
 fn with_notices(outcome: Outcome, notified: Notified) -> Outcome {
     match (notified, outcome) {
         (Notified::Something, Outcome::NoChange | Outcome::RowNotFound | Outcome::Ignored(_)) => Outcome::Synced,

@@ -1,9 +1,11 @@
-//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or [`deliver`](crate::notify::deliver) (notices) attempt them, and reports to the queue
-//! how they ended. Knows no rule. A process runs one runner per queue.
+//! Takes jobs from a queue, lets [`process`](crate::process) (rows) or
+//! [`deliver`](crate::notify::deliver) (notices) attempt them, and reports to the queue how they
+//! ended. Knows no rule. A process runs one runner per queue.
 //!
-//! apalis drives the handlers over our queue's backend. Each job runs in a task of its own, so that a panic costs one job and not its neighbours.
-//! At a stop no new job is taken; running ones get the grace time, then they are given back: what they did so far is what a crash would have
-//! left, and the next attempt begins from the top. The attempt is not counted.
+//! apalis drives the handlers over our queue's backend. Each job runs in a task of its own, so that
+//! a panic costs one job and not its neighbours. At a stop no new job is taken; running ones get
+//! the grace time, then they are given back: what they did so far is what a crash would have left,
+//! and the next attempt begins from the top. The attempt is not counted.
 
 use std::sync::Arc;
 use std::time::Duration;

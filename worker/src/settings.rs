@@ -1,4 +1,5 @@
-//! The worker's settings: its own group and those that it shares with other processes. All problems are reported at once.
+//! The worker's settings: its own group and those that it shares with other processes. All problems
+//! are reported at once.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -31,11 +32,14 @@ pub struct Settings {
     pub lease: Duration,
     /// `WORKER_HEALTH_BIND`: where `/healthz`, `/readyz` and `/metrics` answer.
     pub health_bind: SocketAddr,
-    /// `WORKER_ZOMBIE_WINDOW_SECONDS`: how long after an unknown outcome a page may still come to exist.
+    /// `WORKER_ZOMBIE_WINDOW_SECONDS`: how long after an unknown outcome a page may still come to
+    /// exist.
     pub zombie_window: Duration,
-    /// `WORKER_REPEAT_SECONDS`: the identical sync of a row is carried out at most once in so long. 0 switches that off.
+    /// `WORKER_REPEAT_SECONDS`: the identical sync of a row is carried out at most once in so long.
+    /// 0 switches that off.
     pub repeat: Duration,
-    /// `LEDGER_KEEP_DAYS` (default 90, 0: for ever) and `LEDGER_REMOVE_MOST`: how long finished events are kept.
+    /// `LEDGER_KEEP_DAYS` (default 90, 0: for ever) and `LEDGER_REMOVE_MOST`: how long finished
+    /// events are kept.
     pub retention: Retention,
     /// `LOG_LEVEL`.
     pub log_level: String,
@@ -165,7 +169,8 @@ fn retention(reader: &mut Reader) -> Retention {
     }
 }
 
-/// Reads `bridge.toml` and the templates that its rules name. A template that cannot be read is a problem of its rule, reported with the others.
+/// Reads `bridge.toml` and the templates that its rules name. A template that cannot be read is a
+/// problem of its rule, reported with the others.
 pub fn read_rule_sources(path: &Path) -> Result<RuleSources, Problems> {
     let place = path.display().to_string();
     let text = BridgeFile::read_text(path)?;

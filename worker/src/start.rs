@@ -1,4 +1,5 @@
-//! From settings to a running worker. Only unusable settings end a start; it waits for systems that are away.
+//! From settings to a running worker. Only unusable settings end a start; it waits for systems that
+//! are away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +158,8 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
     })
 }
 
-/// Waits for a store that is away; `None` if stopped meanwhile. A store that cannot be used ends the start.
+/// Waits for a store that is away; `None` if stopped meanwhile. A store that cannot be used ends
+/// the start.
 async fn open_store(settings: &StoreSettings, stop: &CancellationToken) -> Result<Option<Store>, StoreError> {
     let mut looks = tokio::time::interval(LOOK_FOR_STORE_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

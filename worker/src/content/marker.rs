@@ -5,9 +5,11 @@ use passerelle_model::id::{RowKey, Slot};
 /// The marks of the page of one row and slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
-    /// Exact, survives edits, not copied by "duplicate"; but set by a second call, so it may be missing after a crash.
+    /// Exact, survives edits, not copied by "duplicate"; but set by a second call, so it may be
+    /// missing after a crash.
     pub label: String,
-    /// One alphanumeric word, there from the moment of creation. It ends in `x` because Docmost's search matches prefixes.
+    /// One alphanumeric word, there from the moment of creation. It ends in `x` because Docmost's
+    /// search matches prefixes.
     pub token: String,
 }
 

@@ -1,8 +1,8 @@
 //! A notice: a fact that people get by mail or Slack, once per event and rule.
 //!
-//! It is stored in an envelope that names its version. Only when it is sent do templates put it into words
-//! ([`crate::outbox::templates`]): so a template or an address that was mended meanwhile is used.
-//! `templates/notices/README.md` lists the variables of each kind.
+//! It is stored in an envelope that names its version. Only when it is sent do templates put it
+//! into words ([`crate::outbox::templates`]): so a template or an address that was mended meanwhile
+//! is used. `templates/notices/README.md` lists the variables of each kind.
 
 use std::fmt;
 
@@ -148,7 +148,8 @@ impl fmt::Display for TemplateName {
 /// A fact that people get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The key of its job, `notice/<event id>/<rule>`: the same key is the same notice, in the queue and in the mail's `Message-ID`.
+    /// The key of its job, `notice/<event id>/<rule>`: the same key is the same notice, in the
+    /// queue and in the mail's `Message-ID`.
     pub key: JobKey,
     /// What it is about.
     pub kind: NoticeKind,
@@ -161,7 +162,8 @@ pub struct Notice {
     pub values: Map<String, Value>,
 }
 
-/// The form in which a notice waits in the queue. A new form is a new variant; the old ones stay readable.
+/// The form in which a notice waits in the queue. A new form is a new variant; the old ones stay
+/// readable.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "version")]
 enum Envelope {

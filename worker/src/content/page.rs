@@ -20,7 +20,8 @@ pub struct DesiredPage {
     pub icon: DesiredIcon,
     /// Its body.
     pub body: Body,
-    /// Its place among the sub-pages of its parent; `None` for a row's own page, which people may put anywhere.
+    /// Its place among the sub-pages of its parent; `None` for a row's own page, which people may
+    /// put anywhere.
     pub position: Option<String>,
     /// The page above it, once that page exists.
     pub parent: Option<PageId>,
@@ -49,7 +50,8 @@ pub enum Body {
     Follows {
         /// Markdown.
         text: String,
-        /// A word in the text that only this version of it has: if the wiki has it, it has stored the text.
+        /// A word in the text that only this version of it has: if the wiki has it, it has stored
+        /// the text.
         proof: String,
     },
 }

@@ -1,7 +1,8 @@
 //! A row as Baserow gave it, with typed cells: no other file handles raw JSON of a row.
 //!
-//! Baserow sends a number as a text (`"12.50"`), a choice as `{id, value, color}`, linked rows as `[{id, value, order}]`, a person as `{id, name}`.
-//! A template only wants to print them, so every cell becomes one of the few shapes of [`Cell`].
+//! Baserow sends a number as a text (`"12.50"`), a choice as `{id, value, color}`, linked rows as
+//! `[{id, value, order}]`, a person as `{id, name}`. A template only wants to print them, so every
+//! cell becomes one of the few shapes of [`Cell`].
 
 use std::collections::BTreeMap;
 
@@ -111,7 +112,8 @@ impl Cell {
     }
 
     fn of_list(items: &[Value]) -> Self {
-        // Only links have an id, a value and an order; choices have a colour in its place, look-ups have neither.
+        // Only links have an id, a value and an order; choices have a colour in its place, look-ups
+        // have neither.
         if items.iter().all(|item| item.get("order").is_some()) {
             return Self::Links(items.iter().filter_map(linked_row).collect());
         }

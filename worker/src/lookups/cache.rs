@@ -1,8 +1,11 @@
-//! Look-ups that may be five minutes old: linked rows and spaces, shared by all workers through Redis.
+//! Look-ups that may be five minutes old: linked rows and spaces, shared by all workers through
+//! Redis.
 //!
-//! A cache is a help, never a need: whatever Redis does here is at most a warning, and the time to live covers a lost invalidation.
-//! Keys are named one by one; nothing is ever searched for. A row that has changed is not only forgotten but kept out for a moment: a job that
-//! had read it before the change would else put the old row back, and the pages that follow the change would show it. The row that a job is about is never taken from here.
+//! A cache is a help, never a need: whatever Redis does here is at most a warning, and the time to
+//! live covers a lost invalidation. Keys are named one by one; nothing is ever searched for. A row
+//! that has changed is not only forgotten but kept out for a moment: a job that had read it before
+//! the change would else put the old row back, and the pages that follow the change would show it.
+//! The row that a job is about is never taken from here.
 
 use std::time::Duration;
 

@@ -1,8 +1,11 @@
-//! The identical sync of a row is carried out at most once in five minutes (D4): the last layer against two writers who undo each other's work.
+//! The identical sync of a row is carried out at most once in five minutes (D4): the last layer
+//! against two writers who undo each other's work.
 //!
-//! The same pages again normally need no write at all, and are not kept back. If they need one although the very same state was written a
-//! moment ago, that write was undone (the page's id was taken out of the row, say): it is repeated, but only when the time is over. A
-//! *different* state is never kept back. Nothing is dropped: the job is held. A sync that an operator forces is not kept back either.
+//! The same pages again normally need no write at all, and are not kept back. If they need one
+//! although the very same state was written a moment ago, that write was undone (the page's id was
+//! taken out of the row, say): it is repeated, but only when the time is over. A *different* state
+//! is never kept back. Nothing is dropped: the job is held. A sync that an operator forces is not
+//! kept back either.
 //!
 //! Kept in Redis as `<prefix>:sync:<table id>:<row id>`. Without Redis nothing is kept back.
 
@@ -64,7 +67,8 @@ impl Repeats {
         }
     }
 
-    /// Forgets a row that is gone: if it comes back as it was, its page has to come back with it at once.
+    /// Forgets a row that is gone: if it comes back as it was, its page has to come back with it at
+    /// once.
     pub async fn forget(&self, row: RowKey) {
         let Ok(mut connection) = self.redis.connection().await else {
             return;

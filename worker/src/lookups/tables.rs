@@ -1,4 +1,5 @@
-//! Which table a number means, and where its links lead. Asked of Baserow when first needed, kept in memory, asked again for an unknown number.
+//! Which table a number means, and where its links lead. Asked of Baserow when first needed, kept
+//! in memory, asked again for an unknown number.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use crate::clients::baserow::{Baserow, Field, Table};
 use crate::failure::Failure;
 use crate::journal::Journal;
 
-/// Fields and names change rarely; a renamed table or a new link is seen after this time at the latest.
+/// Fields and names change rarely; a renamed table or a new link is seen after this time at the
+/// latest.
 const KEPT_FOR: Duration = Duration::from_mins(5);
 /// Events of a table that our token cannot see must not ask Baserow each time.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -58,7 +60,8 @@ impl Tables {
         Ok(tables.find(|table| is_table(reference, table)).cloned())
     }
 
-    /// The table that a rule means, of those seen when [`Tables::get`] last asked; `None` if our token sees no such table.
+    /// The table that a rule means, of those seen when [`Tables::get`] last asked; `None` if our
+    /// token sees no such table.
     pub async fn known(&self, reference: &TableRef) -> Option<Arc<Table>> {
         let known = self.known.lock().await;
         known.tables.values().find(|table| is_table(reference, table)).cloned()

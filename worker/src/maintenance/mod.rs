@@ -1,4 +1,5 @@
-//! What workers do besides jobs: moving the ledger into the store, probing targets, periodic tasks, health.
+//! What workers do besides jobs: moving the ledger into the store, probing targets, periodic tasks,
+//! health.
 
 pub mod health;
 pub mod heartbeat;

@@ -1,6 +1,7 @@
-//! Dead letters are never removed by themselves, so their growth must be visible. Each worker measures them, and logs once when the budget
-//! is passed and once when it is kept again. The admin gets one notice a day at most. The start of the present alert is kept in Redis for a
-//! day and is the notice's idempotency key, so that all workers post the same one.
+//! Dead letters are never removed by themselves, so their growth must be visible. Each worker
+//! measures them, and logs once when the budget is passed and once when it is kept again. The admin
+//! gets one notice a day at most. The start of the present alert is kept in Redis for a day and is
+//! the notice's idempotency key, so that all workers post the same one.
 
 use std::time::Duration;
 
@@ -76,7 +77,8 @@ impl DeadBudget {
     }
 }
 
-/// Weighs the dead letters, and notifies the admin while the budget is passed. Runs until it is dropped.
+/// Weighs the dead letters, and notifies the admin while the budget is passed. Runs until it is
+/// dropped.
 pub async fn watch(context: &Context, redis: &Redis, settings: DeadLetterSettings) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

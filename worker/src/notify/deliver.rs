@@ -1,11 +1,14 @@
-//! The life of a notice's job: look it up, put it into words, send it, remember that it was sent. The counterpart of [`process`](crate::process)
-//! for the queues `mail` and `slack`.
+//! The life of a notice's job: look it up, put it into words, send it, remember that it was sent.
+//! The counterpart of [`process`](crate::process) for the queues `mail` and `slack`.
 //!
-//! Trouble here never touches a sync: the queues are others, and so are the gates. What fails is tried again by the same schedule as anything
-//! else (see [`failure`]); what can never be sent is kept as `failed` in the table of notices, where `passerelle notices` shows it.
-//! **Once, whatever the store does:** the attempt writes to the store before it sends, and after it has sent it waits until the store knows.
+//! Trouble here never touches a sync: the queues are others, and so are the gates. What fails is
+//! tried again by the same schedule as anything else (see [`failure`]); what can never be sent is
+//! kept as `failed` in the table of notices, where `passerelle notices` shows it. **Once, whatever
+//! the store does:** the attempt writes to the store before it sends, and after it has sent it
+//! waits until the store knows.
 //!
-//! **Twice rather than never:** a worker that dies after sending and before remembering leads to a second message (a mail with the same `Message-ID`).
+//! **Twice rather than never:** a worker that dies after sending and before remembering leads to a
+//! second message (a mail with the same `Message-ID`).
 
 use std::time::Duration;
 
@@ -27,7 +30,8 @@ use crate::failure::{self, Failure, Target};
 use crate::journal::Journal;
 use crate::outage;
 
-/// The first wait for a store that cannot be written after a notice was sent; each is twice the one before.
+/// The first wait for a store that cannot be written after a notice was sent; each is twice the one
+/// before.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -71,7 +75,8 @@ async fn attempt(context: &Context, id: &JobKey, channel: Channel, journal: &mut
     Ok(Outcome::Synced)
 }
 
-/// Waits until the store knows that the notice was sent, because another attempt would send it again. A stop or a lost lease ends the wait.
+/// Waits until the store knows that the notice was sent, because another attempt would send it
+/// again. A stop or a lost lease ends the wait.
 async fn remember_sent(context: &Context, id: &JobKey) -> Result<(), Failure> {
     let mut wait = FIRST_WAIT;
     loop {
@@ -110,7 +115,8 @@ async fn send(context: &Context, notice: &Notice, channel: Channel, journal: &mu
     result
 }
 
-/// Keeps what is needed to see why a notice waits. One that is given up stays in the table of notices: there is no second place to look.
+/// Keeps what is needed to see why a notice waits. One that is given up stays in the table of
+/// notices: there is no second place to look.
 async fn remember(context: &Context, job: &Job, failure: &Failure, verdict: Verdict) -> Verdict {
     let text = failure.to_string();
     let (kept, verdict) = if let Verdict::Bury { .. } = verdict {

@@ -1,8 +1,10 @@
-//! Notifies the admin of outages: once when one begins, once an hour while it lasts, once with the counts when it is over.
+//! Notifies the admin of outages: once when one begins, once an hour while it lasts, once with the
+//! counts when it is over.
 //!
-//! The gates write every fact down once, in the step that makes it true (see [`Incident`]). Every worker reads that list and posts a notice
-//! for each fact that is a message. The fact's moment is the notice's idempotency key, so that all workers post the same one. No lease can be
-//! lost, and the next worker that starts reports a fact that was written while none lived.
+//! The gates write every fact down once, in the step that makes it true (see [`Incident`]). Every
+//! worker reads that list and posts a notice for each fact that is a message. The fact's moment is
+//! the notice's idempotency key, so that all workers post the same one. No lease can be lost, and
+//! the next worker that starts reports a fact that was written while none lived.
 
 use std::time::Duration;
 

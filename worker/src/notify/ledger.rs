@@ -15,7 +15,8 @@ const ENTRIES_PER_BATCH: usize = 500;
 /// How long a job waits for a ledger that is far behind.
 const LEDGER_WAIT: Duration = Duration::from_millis(250);
 
-/// Writes the ledger to the store until it has the events of the job. Fails with a hold if that takes too long.
+/// Writes the ledger to the store until it has the events of the job. Fails with a hold if that
+/// takes too long.
 pub(super) async fn reach(context: &Context, job: &Job) -> Result<(), Failure> {
     // One job of a process does it: others would only compete for the same entries.
     let _turn = context.ledger_turn.lock().await;

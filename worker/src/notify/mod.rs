@@ -1,14 +1,17 @@
 //! Which notices the events of a row cause (B4, B5, B10), and how notices are delivered.
 //!
-//! **Why this looks at events and not only at the row.** A sync is level-triggered: ten events of a row are one look. A notice is
-//! edge-triggered: "you were given a course" belongs to one event. So the job of a row with notice rules looks up the open events that it
-//! answers for, as the ledger has them, and asks each rule about each event.
+//! **Why this looks at events and not only at the row.** A sync is level-triggered: ten events of a
+//! row are one look. A notice is edge-triggered: "you were given a course" belongs to one event. So
+//! the job of a row with notice rules looks up the open events that it answers for, as the ledger
+//! has them, and asks each rule about each event.
 //!
-//! - **Once per event.** A notice is named after event, rule and person. A repeated attempt, or a second webhook, finds it stored.
-//! - **The ledger may be late.** The job was accepted through Redis; its events are read from SQL. If they are not there yet, this worker
-//!   writes them there itself. If even that takes too long, the job is held for a moment, which costs no attempt.
-//! - **To whom.** A payload is a snapshot, and is believed in one thing alone: which rows were linked *before* an update. Everything that
-//!   a notice says is read from Baserow.
+//! - **Once per event.** A notice is named after event, rule and person. A repeated attempt, or a
+//!   second webhook, finds it stored.
+//! - **The ledger may be late.** The job was accepted through Redis; its events are read from SQL.
+//!   If they are not there yet, this worker writes them there itself. If even that takes too long,
+//!   the job is held for a moment, which costs no attempt.
+//! - **To whom.** A payload is a snapshot, and is believed in one thing alone: which rows were
+//!   linked *before* an update. Everything that a notice says is read from Baserow.
 
 pub mod dead_budget;
 pub mod deliver;

@@ -1,5 +1,6 @@
-//! Which rows an event's body links to, before and after. A payload is believed in this alone, because nothing else remembers the links
-//! before an update. An unreadable body links to nothing; the row itself is read anyway.
+//! Which rows an event's body links to, before and after. A payload is believed in this alone,
+//! because nothing else remembers the links before an update. An unreadable body links to nothing;
+//! the row itself is read anyway.
 
 use passerelle_model::id::RowId;
 use serde::Deserialize;

@@ -1,9 +1,12 @@
 //! From a fact that people should know to the job of a notice: stored first, then queued.
 //!
-//! - **Once.** A notice is named after what it is about (event, rule, person): a repeated attempt finds it stored and adds nothing.
-//! - **Not lost.** A crash between the store and the queue leaves a stored notice without a job. The repeated attempt queues it again. So does
+//! - **Once.** A notice is named after what it is about (event, rule, person): a repeated attempt
+//!   finds it stored and adds nothing.
+//! - **Not lost.** A crash between the store and the queue leaves a stored notice without a job.
+//!   The repeated attempt queues it again. So does
 //!   [`Outbox::requeue`], for notices that wait for more than [`REQUEUE_AFTER`]; a job that exists is not made twice.
-//! - **Not silent.** A notice whose channel is not set up is stored as `off`, with the missing setting.
+//! - **Not silent.** A notice whose channel is not set up is stored as `off`, with the missing
+//!   setting.
 
 pub mod templates;
 
@@ -25,7 +28,8 @@ use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use templates::Templates;
 
-/// How often the notices that wait are looked through, and how old they are by then: a job gets to its worker far sooner.
+/// How often the notices that wait are looked through, and how old they are by then: a job gets to
+/// its worker far sooner.
 const REQUEUE_EVERY: Duration = Duration::from_mins(1);
 const REQUEUE_AFTER: Duration = Duration::from_mins(2);
 /// Most notices that one look queues again; the next look takes the others.
@@ -91,7 +95,8 @@ impl Outbox {
         }
     }
 
-    /// The channels to the admin for notices without a rule: every one that is set up; mail (which is then off) if none is.
+    /// The channels to the admin for notices without a rule: every one that is set up; mail (which
+    /// is then off) if none is.
     fn admin_channels(&self) -> Vec<Channel> {
         let set_up = Channel::ALL
             .into_iter()
@@ -104,7 +109,8 @@ impl Outbox {
         }
     }
 
-    /// Posts a notice to the admin by every such channel. Idempotent: the same kind and event are the same notice. Returns the state of each.
+    /// Posts a notice to the admin by every such channel. Idempotent: the same kind and event are
+    /// the same notice. Returns the state of each.
     pub async fn notify_admin(
         &self,
         kind: NoticeKind,
@@ -126,7 +132,8 @@ impl Outbox {
         Ok(posted)
     }
 
-    /// Stores a notice and queues it. A notice that was stored before keeps its state, and is queued again if it still waits.
+    /// Stores a notice and queues it. A notice that was stored before keeps its state, and is
+    /// queued again if it still waits.
     pub async fn post(&self, notice: &Notice, channel: Channel, cause: Cause<'_>) -> Result<NoticeState, Failure> {
         let fate = match self.missing(channel) {
             Some(setting) => Fate {
@@ -199,7 +206,8 @@ impl Outbox {
         }
     }
 
-    /// Queues notices again that have been waiting for long, in case their jobs were lost. Runs until it is dropped.
+    /// Queues notices again that have been waiting for long, in case their jobs were lost. Runs
+    /// until it is dropped.
     pub async fn requeue_for_ever(&self) {
         let mut looks = tokio::time::interval(REQUEUE_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -211,8 +219,9 @@ impl Outbox {
         }
     }
 
-    /// Queues the notices that wait since before a moment, unless they are queued. One whose job has become a dead letter has broken its workers:
-    /// it has failed, and is not queued to break more of them.
+    /// Queues the notices that wait since before a moment, unless they are queued. One whose job
+    /// has become a dead letter has broken its workers: it has failed, and is not queued to break
+    /// more of them.
     pub async fn requeue(&self, before: Timestamp) -> Result<(), RequeueError> {
         let event = EventId::parse("sweep").map_err(|error| QueueError::Protocol(error.to_string()))?;
         for (id, channel) in self.store.unsent_notices(before, REQUEUED_AT_ONCE).await? {

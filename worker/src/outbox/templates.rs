@@ -1,7 +1,8 @@
 //! Puts notices into words: three templates each, `<name>.subject`, `<name>.txt` and `<name>.html`.
 //!
-//! The defaults are built in, so that a notice can be sent whatever the folder lacks; a file beside `bridge.toml` takes the place of
-//! the default of the same name. All files are read and compiled at start, so that a mistake in one is found then and not at night.
+//! The defaults are built in, so that a notice can be sent whatever the folder lacks; a file beside
+//! `bridge.toml` takes the place of the default of the same name. All files are read and compiled
+//! at start, so that a mistake in one is found then and not at night.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,7 +50,8 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// The defaults, with the files in `folder` in place of those of the same name. A folder that is not there changes nothing.
+    /// The defaults, with the files in `folder` in place of those of the same name. A folder that
+    /// is not there changes nothing.
     pub fn load(folder: &Path) -> Result<Self, Problems> {
         let mut sources: BTreeMap<String, (String, String)> = DEFAULTS
             .into_iter()

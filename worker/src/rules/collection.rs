@@ -1,7 +1,7 @@
 //! The pages below a row's page, one per linked row: the blocs of a course (B2).
 //!
-//! A sub-page belongs to the row of the rule, in a slot of its own that names the linked row: so a bloc that is in two courses has a page in
-//! each, and one job, the course's, writes them all.
+//! A sub-page belongs to the row of the rule, in a slot of its own that names the linked row: so a
+//! bloc that is in two courses has a page in each, and one job, the course's, writes them all.
 
 use minijinja::Value;
 use passerelle_model::config::CollectionAction;
@@ -16,7 +16,8 @@ use crate::failure::Failure;
 
 /// Most sub-pages of one page; one job makes them all.
 pub const MOST_SUB_PAGES: usize = 300;
-/// Positions are whole numbers of four digits to the base 62 behind a `d`: what Docmost's fractional indexes call an integer, five characters long.
+/// Positions are whole numbers of four digits to the base 62 behind a `d`: what Docmost's
+/// fractional indexes call an integer, five characters long.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A linked row that gets a sub-page.
@@ -36,7 +37,8 @@ pub fn sub_page_slot(collection: &CollectionAction, row: RowId) -> Result<Slot, 
 }
 
 impl Rules {
-    /// The sub-pages that this rule wants below the row's page, in order; none for a rule without a collection.
+    /// The sub-pages that this rule wants below the row's page, in order; none for a rule without a
+    /// collection.
     pub fn plan_sub_pages(
         &self,
         rule: &PageRule,

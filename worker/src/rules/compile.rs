@@ -101,7 +101,8 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Two rules of one name look the same in `trace`; two rules of one table would fight over the row's page.
+    /// Two rules of one name look the same in `trace`; two rules of one table would fight over the
+    /// row's page.
     fn names_and_tables(&mut self) {
         let mut names = HashSet::new();
         let mut tables: HashMap<&TableRef, &str> = HashMap::new();
@@ -261,7 +262,8 @@ impl Check<'_> {
         }
     }
 
-    /// A template may only use the rows that its page has, the rule's links, and what the engine offers.
+    /// A template may only use the rows that its page has, the rule's links, and what the engine
+    /// offers.
     pub(super) fn variables(&mut self, texts: &RuleTexts<'_>, template: &str) {
         let links = &texts.rule.get_ref().links;
         let offered: HashSet<String> = self.environment.globals().map(|(name, _)| name.to_owned()).collect();

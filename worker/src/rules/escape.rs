@@ -1,9 +1,11 @@
-//! The content of a row is text, never Markdown: a value must not be able to break the page, leave its table cell, or plant a link.
+//! The content of a row is text, never Markdown: a value must not be able to break the page, leave
+//! its table cell, or plant a link.
 
 /// Characters that mean something to Markdown (or to Docmost's additions) anywhere in a line.
 const SPECIAL: &str = "\\`*_[]<>|~#$&{}!^";
 
-/// A text as one line of Markdown that shows exactly this text; line breaks become `<br>`, which also holds in a table cell.
+/// A text as one line of Markdown that shows exactly this text; line breaks become `<br>`, which
+/// also holds in a table cell.
 pub(super) fn inline(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(line).filter(|line| !line.is_empty()).collect();
     lines.join("<br>")
@@ -25,7 +27,8 @@ pub(super) fn title(text: &str) -> String {
     words.join(" ").chars().take(MOST_CHARACTERS).collect()
 }
 
-/// A text without characters that no page may have: NUL makes Docmost answer 500, or lose the content with a 200.
+/// A text without characters that no page may have: NUL makes Docmost answer 500, or lose the
+/// content with a 200.
 pub(super) fn without_controls(text: &str) -> String {
     text.chars()
         .map(|c| if c == '\t' { ' ' } else { c })
@@ -39,7 +42,8 @@ fn line(text: &str) -> String {
     let digits = cleaned.bytes().take_while(u8::is_ascii_digit).count();
     let mut escaped = String::with_capacity(cleaned.len() + 8);
     for (position, c) in cleaned.char_indices() {
-        // At its beginning a line could be a list, a heading's underline, or one of Docmost's ":::" blocks.
+        // At its beginning a line could be a list, a heading's underline, or one of Docmost's ":::"
+        // blocks.
         let begins_block =
             (position == 0 && "-+=:".contains(c)) || (position == digits && digits > 0 && ".)".contains(c));
         if begins_block || SPECIAL.contains(c) {

@@ -1,4 +1,5 @@
-//! Which events of which tables a rule lives by: `provision` makes webhooks for them, `doctor` and the source watch look after these.
+//! Which events of which tables a rule lives by: `provision` makes webhooks for them, `doctor` and
+//! the source watch look after these.
 
 use passerelle_model::config::Rule;
 use passerelle_model::event::EventKind;

@@ -1,7 +1,9 @@
-//! Pure and synchronous: a row and its rule → the page that should exist. Nothing here reads a file, a clock or a network.
+//! Pure and synchronous: a row and its rule → the page that should exist. Nothing here reads a
+//! file, a clock or a network.
 //!
-//! Rules are data (`bridge.toml` and Markdown templates). [`Rules::compile`] checks all of it at start and reports every problem at once;
-//! after that, only a row can be at fault, and [`Rules::plan`] says so with a permanent failure that names the template and the line.
+//! Rules are data (`bridge.toml` and Markdown templates). [`Rules::compile`] checks all of it at
+//! start and reports every problem at once; after that, only a row can be at fault, and
+//! [`Rules::plan`] says so with a permanent failure that names the template and the line.
 
 mod collection;
 mod compile;
@@ -62,7 +64,8 @@ pub struct NoticeRule {
     pub name: String,
     /// The table that it watches.
     pub table: TableRef,
-    /// The kinds of event that it reacts to; no others, not even a forced one, so that a repair repeats no notice.
+    /// The kinds of event that it reacts to; no others, not even a forced one, so that a repair
+    /// repeats no notice.
     pub on: Vec<EventKind>,
     /// Linked rows that the templates need: template name → link field.
     pub links: BTreeMap<String, String>,
@@ -80,7 +83,8 @@ pub enum NoticeRuleAction {
 }
 
 impl Rules {
-    /// The rule that makes the pages of a table. There is at most one: two rules must not fight over a row's page.
+    /// The rule that makes the pages of a table. There is at most one: two rules must not fight
+    /// over a row's page.
     pub fn page_of(&self, is_table: impl Fn(&TableRef) -> bool) -> Option<&PageRule> {
         self.pages.iter().find(|rule| is_table(&rule.table))
     }

@@ -1,6 +1,8 @@
-//! Which fields a rule reads and writes: what `passerelle check`, `doctor` and `provision` compare with the real tables.
+//! Which fields a rule reads and writes: what `passerelle check`, `doctor` and `provision` compare
+//! with the real tables.
 //!
-//! Fields in templates are found as far as they are written plainly (`row.Nom`); those in brackets (`row["Modifié le"]`) show at the first row.
+//! Fields in templates are found as far as they are written plainly (`row.Nom`); those in brackets
+//! (`row["Modifié le"]`) show at the first row.
 
 use std::collections::BTreeSet;
 
@@ -202,7 +204,8 @@ impl Needs<'_> {
         }
     }
 
-    /// The fields in a template; `place` is where the rule names it, `owner` whose row a name is, besides those of the rule's links.
+    /// The fields in a template; `place` is where the rule names it, `owner` whose row a name is,
+    /// besides those of the rule's links.
     fn template(&mut self, name: &str, place: &str, follows: bool, owner: impl Fn(&str) -> Option<Owner>) {
         let Ok(template) = self.rules.templates.get_template(name) else {
             return;

@@ -1,4 +1,5 @@
-//! What a notice of a rule says: pure, as all rules are. To whom it goes, and whether, is decided in [`notify`](crate::notify).
+//! What a notice of a rule says: pure, as all rules are. To whom it goes, and whether, is decided
+//! in [`notify`](crate::notify).
 
 use minijinja::Value;
 use passerelle_model::config::{CapacityAction, NoticeAction};
@@ -39,7 +40,8 @@ impl Rules {
         Ok(notice_values)
     }
 
-    /// What there is to say of a person's hours; `None` while enough are left, or where there is no number.
+    /// What there is to say of a person's hours; `None` while enough are left, or where there is no
+    /// number.
     pub fn shortage(
         &self,
         rule: &NoticeRule,

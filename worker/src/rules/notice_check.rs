@@ -49,7 +49,8 @@ impl Check<'_> {
         }
     }
 
-    /// A deleted row cannot be read any more, so there is nothing to say of it. As `on` means all kinds if it is left out, it has to be given.
+    /// A deleted row cannot be read any more, so there is nothing to say of it. As `on` means all
+    /// kinds if it is left out, it has to be given.
     fn told_events(&mut self, rule: &Spanned<Rule>) {
         if rule.get_ref().on.contains(&EventKind::Deleted) {
             let what = "a notice cannot say anything of a deleted row: only its number arrives".to_owned();

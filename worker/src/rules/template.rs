@@ -1,8 +1,10 @@
 //! The template engine, set up so that a mistake is an error and a row's value is only text.
 //!
-//! - A field that the table does not have is an error (strict), an empty field is nothing: `{{ row.Statut or "–" }}`.
-//! - In a body every value is escaped for Markdown. `| paragraphs` keeps the paragraphs of a long text;
-//!   `| safe` is for fields whose text *is* Markdown, written by people who may write pages anyway.
+//! - A field that the table does not have is an error (strict), an empty field is nothing: `{{
+//!   row.Statut or "–" }}`.
+//! - In a body every value is escaped for Markdown. `| paragraphs` keeps the paragraphs of a long
+//!   text; `| safe` is for fields whose text *is* Markdown, written by people who may write pages
+//!   anyway.
 //! - Several values are joined by commas.
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The rules of `[[wiki]]`: which pages get a row, and which texts stand in it. Pure, like its siblings.
+//! The rules of `[[wiki]]`: which pages get a row, and which texts stand in it. Pure, like its
+//! siblings.
 
 use std::collections::BTreeMap;
 

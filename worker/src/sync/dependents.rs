@@ -1,15 +1,20 @@
-//! Propagates a change to the rows whose pages show the changed row: a client gets a new name, and the pages of its projects follow (B9).
+//! Propagates a change to the rows whose pages show the changed row: a client gets a new name, and
+//! the pages of its projects follow (B9).
 //!
-//! Baserow does not announce it: the project has not changed, only the text of its link. So the client's job asks Baserow for the rows that
-//! link to it and requests a sync of each, as an operator's forced sync would. It does not touch their pages: every row has one job, and only
+//! Baserow does not announce it: the project has not changed, only the text of its link. So the
+//! client's job asks Baserow for the rows that link to it and requests a sync of each, as an
+//! operator's forced sync would. It does not touch their pages: every row has one job, and only
 //! that job writes its page.
 //!
-//! **Idempotent.** The requested event is named after the event that caused it, so a repeated attempt is a duplicate.
+//! **Idempotent.** The requested event is named after the event that caused it, so a repeated
+//! attempt is a duplicate.
 //!
-//! **No loops.** A row that was synced for another one propagates nothing, unless it changed too: what its pages show comes from rows at
-//! most one link away, and nothing of the row itself has changed.
+//! **No loops.** A row that was synced for another one propagates nothing, unless it changed too:
+//! what its pages show comes from rows at most one link away, and nothing of the row itself has
+//! changed.
 //!
-//! **Rows that get sub-pages** (B2) propagate to the row whose collection they are in, also when they come, go, or are unlinked.
+//! **Rows that get sub-pages** (B2) propagate to the row whose collection they are in, also when
+//! they come, go, or are unlinked.
 
 use passerelle_model::config::CollectionAction;
 use passerelle_model::event::{EventKind, NewEvent};
@@ -29,7 +34,8 @@ const MOST_PAGES: u32 = 25;
 /// Most rows in one event, as in Baserow's own.
 const LARGEST_EVENT: usize = 200;
 
-/// Requests a sync of all rows whose pages show this row. Returns how many; `None` where no rule shows rows of this table.
+/// Requests a sync of all rows whose pages show this row. Returns how many; `None` where no rule
+/// shows rows of this table.
 pub async fn propagate(
     context: &Context,
     table: &Table,
@@ -64,7 +70,8 @@ pub async fn propagate(
     Ok(propagated)
 }
 
-/// The table that a link field leads to. A table that our token may not read must not stop the rows of another one.
+/// The table that a link field leads to. A table that our token may not read must not stop the rows
+/// of another one.
 async fn target_of(
     context: &Context,
     journal: &mut Journal,
@@ -81,7 +88,8 @@ async fn target_of(
     }
 }
 
-/// The link fields by which the pages of a rule use other rows; with the collection where these get pages of their own.
+/// The link fields by which the pages of a rule use other rows; with the collection where these get
+/// pages of their own.
 fn fields_of(rule: &PageRule) -> impl Iterator<Item = (&str, Option<&CollectionAction>)> {
     let links = rule.links.values().map(|field| (field.as_str(), None));
     let collection = rule.collection.iter();
@@ -97,7 +105,8 @@ fn concerns(rule: &PageRule, gets_sub_page: bool, job: &Job) -> bool {
         && (job.kinds.contains(EventKind::Updated) || is_asked_for || (gets_sub_page && has_come_or_gone))
 }
 
-/// Whether the event was not about this row itself: another row requested it, or the reconciliation, which finds the others too.
+/// Whether the event was not about this row itself: another row requested it, or the
+/// reconciliation, which finds the others too.
 fn was_propagated(event: &EventId) -> bool {
     Requester::Linked.made(event) || Requester::Reconcile.made(event)
 }

@@ -95,7 +95,8 @@ impl Linking<'_> {
         Ok(rows)
     }
 
-    /// The linked rows that get sub-pages, in the order of the links; none for a rule without a collection.
+    /// The linked rows that get sub-pages, in the order of the links; none for a rule without a
+    /// collection.
     pub(crate) async fn sub_page_rows(
         self,
         rule: &PageRule,

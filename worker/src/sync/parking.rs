@@ -1,5 +1,6 @@
-//! A row in a loop is parked (D5, C5): its job is held until the cool-down is over, and the admin is notified. Then the job runs as usual and
-//! makes the page equal to the row as it is by then: the change is late, never lost.
+//! A row in a loop is parked (D5, C5): its job is held until the cool-down is over, and the admin
+//! is notified. Then the job runs as usual and makes the page equal to the row as it is by then:
+//! the change is late, never lost.
 
 use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::ledger::FailureClass;

@@ -1,4 +1,5 @@
-//! Syncs that the bridge requests by itself: ordinary events, named after their cause, so that a repeated request is a duplicate.
+//! Syncs that the bridge requests by itself: ordinary events, named after their cause, so that a
+//! repeated request is a duplicate.
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
 use passerelle_model::id::{EventId, InvalidId, JobKey, RowId, SourceName};
@@ -21,7 +22,8 @@ pub(crate) enum Requester {
 }
 
 impl Requester {
-    /// The source of its events, and the beginning of their ids. The ledger has them: they never change.
+    /// The source of its events, and the beginning of their ids. The ledger has them: they never
+    /// change.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Linked => "linked",

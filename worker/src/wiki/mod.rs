@@ -1,14 +1,18 @@
-//! From the wiki to Baserow and to people. A page with the label of a rule gets a row, once; the row follows the page where the rule says
-//! so (B6). A share is reported (B7: `share.rs`).
+//! From the wiki to Baserow and to people. A page with the label of a rule gets a row, once; the
+//! row follows the page where the rule says so (B6). A share is reported (B7: `share.rs`).
 //!
-//! **A page's job** is level-triggered like a row's: "make the row of this page right", whether a push or the periodic
-//! task requested it ([`crate::maintenance::tasks`]). The request is not believed; the page is read.
+//! **A page's job** is level-triggered like a row's: "make the row of this page right", whether a
+//! push or the periodic task requested it ([`crate::maintenance::tasks`]). The request is not
+//! believed; the page is read.
 //!
-//! **One row per page, ever.** Baserow's creates are no more idempotent than Docmost's. So the intent is stored before the create. An attempt
-//! that finds one looks for a row that holds the page's id, and creates again only when the abandoned call can no longer be carried out. A row that
-//! people deleted is not made again, and a page that goes to the trash leaves its row: it is a record of what was said.
+//! **One row per page, ever.** Baserow's creates are no more idempotent than Docmost's. So the
+//! intent is stored before the create. An attempt that finds one looks for a row that holds the
+//! page's id, and creates again only when the abandoned call can no longer be carried out. A row
+//! that people deleted is not made again, and a page that goes to the trash leaves its row: it is a
+//! record of what was said.
 //!
-//! **No loops.** Rows are written without waking webhooks, and a table whose rows get pages cannot get rows for pages (checked at start).
+//! **No loops.** Rows are written without waking webhooks, and a table whose rows get pages cannot
+//! get rows for pages (checked at start).
 
 mod row;
 mod share;

@@ -1,4 +1,5 @@
-//! A share: a page that was made readable to anybody with the link (B7). Reported once, by a push or by the periodic task.
+//! A share: a page that was made readable to anybody with the link (B7). Reported once, by a push
+//! or by the periodic task.
 
 use passerelle_model::id::{EventId, PageId};
 use passerelle_model::outcome::{IgnoredReason, Outcome};

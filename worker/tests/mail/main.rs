@@ -1,4 +1,5 @@
-//! The mail client against a real SMTP server: what arrives, and what each way of failing is called.
+//! The mail client against a real SMTP server: what arrives, and what each way of failing is
+//! called.
 
 mod failing;
 mod sending;

@@ -8,7 +8,8 @@ use test_support::eventually;
 
 use crate::world::World;
 
-/// A row whose first create was abandoned; the wiki carries it out seconds after the row has its page.
+/// A row whose first create was abandoned; the wiki carries it out seconds after the row has its
+/// page.
 async fn with_a_late_duplicate(world: &World) -> anyhow::Result<passerelle_model::id::RowKey> {
     let row = world.project("Refonte").await?;
     let late = FaultKind::ZombieWrite {

@@ -1,5 +1,6 @@
-//! What if the power fails here? For every *here* there is: a worker process dies at the point, another one carries on, and the wiki ends as if
-//! nothing had happened. A new crash point without a way to reach it fails this test.
+//! What if the power fails here? For every *here* there is: a worker process dies at the point,
+//! another one carries on, and the wiki ends as if nothing had happened. A new crash point without
+//! a way to reach it fails this test.
 
 use std::process::{Child, Command, Stdio};
 
@@ -36,10 +37,12 @@ impl Drop for Worker {
     }
 }
 
-/// The wiki equals the row, the row knows its page, and nothing is left to do; or what is still missing.
+/// The wiki equals the row, the row knows its page, and nothing is left to do; or what is still
+/// missing.
 ///
-/// The numbers of the queue are read one after the other, so a job on its way from one place to another may be in none of them: they are
-/// only believed together with the state of the wiki and of the row.
+/// The numbers of the queue are read one after the other, so a job on its way from one place to
+/// another may be in none of them: they are only believed together with the state of the wiki and
+/// of the row.
 async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> anyhow::Result<()> {
     let living = world.pages().await?;
     anyhow::ensure!(living.len() == pages, "{living:?}");
@@ -72,7 +75,8 @@ async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> 
     Ok(())
 }
 
-/// Brings the world to where the point will be reached, and says how many pages shall live in the end.
+/// Brings the world to where the point will be reached, and says how many pages shall live in the
+/// end.
 async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Result<(RowKey, usize)> {
     if point == CrashPoint::AfterSubPage {
         let row = course(world).await?;

@@ -1,5 +1,6 @@
-//! The laws of a plan, held against a wiki with plans that nobody has thought of: carried out twice is carried out once, and interrupted
-//! anywhere, then repeated, ends in the same tree. (That plans are deterministic and their slots unique is held in `worker/src/rules/`.)
+//! The laws of a plan, held against a wiki with plans that nobody has thought of: carried out twice
+//! is carried out once, and interrupted anywhere, then repeated, ends in the same tree. (That plans
+//! are deterministic and their slots unique is held in `worker/src/rules/`.)
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! One job after the other against the stand-ins of Baserow and Docmost, a real Redis and a real store.
+//! One job after the other against the stand-ins of Baserow and Docmost, a real Redis and a real
+//! store.
 
 mod clean_up;
 mod collection;

@@ -99,7 +99,8 @@ async fn the_page_of_a_deleted_row_goes_to_the_trash_and_comes_back_with_the_row
     world.synced(row).await.unwrap();
     let page = world.pages().await.unwrap()[0]["id"].clone();
 
-    // A row that cannot be read is what a deleted one looks like; the stand-in's own trash cannot be emptied over HTTP.
+    // A row that cannot be read is what a deleted one looks like; the stand-in's own trash cannot
+    // be emptied over HTTP.
     let gone = FaultKind::Status {
         status: 404,
         headers: [("content-type".to_owned(), "application/json".to_owned())].into(),

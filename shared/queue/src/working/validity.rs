@@ -1,8 +1,9 @@
 //! How long a lease is valid, by the clock of its holder.
 //!
-//! Redis decides who has a job, but a holder that cannot reach Redis does not hear it. So a holder counts by itself: a lease that was not
-//! renewed within its length is over, whatever else the process can reach. The count begins before the call that took or renewed the lease
-//! was sent; Redis counts from when it carried the call out. So the holder always stops first.
+//! Redis decides who has a job, but a holder that cannot reach Redis does not hear it. So a holder
+//! counts by itself: a lease that was not renewed within its length is over, whatever else the
+//! process can reach. The count begins before the call that took or renewed the lease was sent;
+//! Redis counts from when it carried the call out. So the holder always stops first.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

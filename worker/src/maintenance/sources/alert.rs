@@ -1,4 +1,5 @@
-//! Reports a webhook that was switched off: to the ledger what was done about it, to the admin once.
+//! Reports a webhook that was switched off: to the ledger what was done about it, to the admin
+//! once.
 
 use passerelle_model::id::EventId;
 use passerelle_model::time::Timestamp;

@@ -1,5 +1,6 @@
-//! What is known of a webhook from earlier looks of any worker: kept in Redis as `<prefix>:sources`, one field per webhook.
-//! At worst its loss repeats a notice; it costs no row and no page.
+//! What is known of a webhook from earlier looks of any worker: kept in Redis as
+//! `<prefix>:sources`, one field per webhook. At worst its loss repeats a notice; it costs no row
+//! and no page.
 
 use std::time::Duration;
 
@@ -47,8 +48,9 @@ enum GapStep {
 }
 
 impl WebhookHistory {
-    /// It is off, and Baserow says that it last changed at this moment. Returns when it was switched off: the moment of the first look that
-    /// saw it, whatever people change of it meanwhile.
+    /// It is off, and Baserow says that it last changed at this moment. Returns when it was
+    /// switched off: the moment of the first look that saw it, whatever people change of it
+    /// meanwhile.
     pub(super) fn is_off(&mut self, moment: &str) -> String {
         let is_known = self.gap.as_ref().is_some_and(|gap| gap.step != GapStep::On);
         if !is_known {

@@ -1,18 +1,23 @@
-//! Looks after the webhooks in Baserow (H6): nine failed calls in a row switch one off, and it misses what happens meanwhile.
-//! The task switches it on again, notifies the admin, and compares the rows of the gap with their pages.
+//! Looks after the webhooks in Baserow (H6): nine failed calls in a row switch one off, and it
+//! misses what happens meanwhile. The task switches it on again, notifies the admin, and compares
+//! the rows of the gap with their pages.
 //!
-//! **Only with a user** (`BASEROW_EMAIL`, `BASEROW_PASSWORD`): database tokens may not see webhooks. One sign-in lasts for several looks; credentials
-//! that are refused are not tried again for an hour.
+//! **Only with a user** (`BASEROW_EMAIL`, `BASEROW_PASSWORD`): database tokens may not see
+//! webhooks. One sign-in lasts for several looks; credentials that are refused are not tried again
+//! for an hour.
 //!
-//! **Once.** What is to be done about a webhook is stored in Redis before it is done, so a worker that dies in between leaves it to the next look:
-//! the message is named after the webhook and the moment at which it was switched off, and the reconciliation after the same.
+//! **Once.** What is to be done about a webhook is stored in Redis before it is done, so a worker
+//! that dies in between leaves it to the next look: the message is named after the webhook and the
+//! moment at which it was switched off, and the reconciliation after the same.
 //!
-//! **Not for ever.** A webhook that is switched off again and again has a cause that people must mend (a wrong address, a wrong secret). It is
-//! switched on at once the first time; then it rests for 10, 20, 40 … minutes, six hours at most, after each time. A day without failure makes it
+//! **Not for ever.** A webhook that is switched off again and again has a cause that people must
+//! mend (a wrong address, a wrong secret). It is switched on at once the first time; then it rests
+//! for 10, 20, 40 … minutes, six hours at most, after each time. A day without failure makes it
 //! new. Meanwhile the reconciliation brings what webhooks miss.
 //!
-//! **Never made.** A webhook that a person has deleted stays deleted: `passerelle provision` makes webhooks. One that shall stay silent is
-//! deleted, not switched off: who switched it off cannot be seen.
+//! **Never made.** A webhook that a person has deleted stays deleted: `passerelle provision` makes
+//! webhooks. One that shall stay silent is deleted, not switched off: who switched it off cannot be
+//! seen.
 
 mod alert;
 mod history;
@@ -53,8 +58,9 @@ impl SourceWatch {
         }
     }
 
-    /// Looks at every webhook that the rules live by, and switches on those that are off; adds the gaps that are to be reconciled.
-    /// A table that fails does not keep the others waiting: its failure is returned at the end.
+    /// Looks at every webhook that the rules live by, and switches on those that are off; adds the
+    /// gaps that are to be reconciled. A table that fails does not keep the others waiting: its
+    /// failure is returned at the end.
     pub async fn look(&self, context: &Context, gaps: &mut Vec<Gap>) -> Result<(), Failure> {
         if !self.session.opens().await? {
             return Ok(());
@@ -78,7 +84,8 @@ impl SourceWatch {
         self.histories.keep(gap.webhook, &history).await
     }
 
-    /// Whether this is worth a line in the log: the first complaint about the table since it was last well.
+    /// Whether this is worth a line in the log: the first complaint about the table since it was
+    /// last well.
     fn is_new(&self, table: TableId) -> bool {
         let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         complained.insert(table)

@@ -15,11 +15,13 @@ use crate::rules::Owner;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WatchedTable {
     pub(super) table: Arc<Table>,
-    /// The tables whose rows have pages that show rows of this one; none if only notices hang on it.
+    /// The tables whose rows have pages that show rows of this one; none if only notices hang on
+    /// it.
     pub(super) pages: BTreeSet<TableId>,
 }
 
-/// Those of all rules, each table once. The reconciliation reports tables that our token does not see.
+/// Those of all rules, each table once. The reconciliation reports tables that our token does not
+/// see.
 pub(super) async fn of(context: &Context) -> Result<Vec<WatchedTable>, Failure> {
     let mut watched_tables: BTreeMap<TableId, WatchedTable> = BTreeMap::new();
     let mut journal = Journal::default();

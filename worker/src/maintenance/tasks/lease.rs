@@ -18,7 +18,8 @@ const ASK_AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait for a Redis that does not answer.
 const REDIS_IS_AWAY: Duration = Duration::from_secs(5);
 
-/// The progress of a task, for the replica that may have to resume it. Stored with every renewal of the lease.
+/// The progress of a task, for the replica that may have to resume it. Stored with every renewal of
+/// the lease.
 #[derive(Debug, Clone, Default)]
 pub struct Memo(Arc<Mutex<String>>);
 

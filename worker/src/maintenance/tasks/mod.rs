@@ -1,5 +1,6 @@
-//! What a worker does from time to time, whatever events arrive. One replica at a time runs a task, under a lease in Redis
-//! ([`passerelle_queue::schedule`]). A task that fails is resumed a minute later, by any replica, from its last progress.
+//! What a worker does from time to time, whatever events arrive. One replica at a time runs a task,
+//! under a lease in Redis ([`passerelle_queue::schedule`]). A task that fails is resumed a minute
+//! later, by any replica, from its last progress.
 //!
 //! | task | does |
 //! |---|---|
@@ -67,7 +68,8 @@ pub struct PeriodicTasks {
 }
 
 impl PeriodicTasks {
-    /// Tasks that take their leases from this schedule; without `sources` nothing looks after webhooks.
+    /// Tasks that take their leases from this schedule; without `sources` nothing looks after
+    /// webhooks.
     pub fn new(
         context: Arc<Context>,
         schedule: Schedule,

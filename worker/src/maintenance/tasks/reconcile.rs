@@ -71,7 +71,8 @@ pub(super) struct Compared {
     pub(super) dead: usize,
 }
 
-/// Walks to the end and requests a sync of the rows that differ; calls `finished` with each table that is done.
+/// Walks to the end and requests a sync of the rows that differ; calls `finished` with each table
+/// that is done.
 pub(super) async fn compare(
     walk: &mut Walk<'_>,
     requests: &mut Requests,

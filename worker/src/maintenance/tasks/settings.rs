@@ -16,11 +16,13 @@ const ORPHANS_EVERY: Duration = Duration::from_mins(5);
 pub struct TaskSettings {
     /// `WORKER_RECONCILE_SECONDS`: how often all rows are compared with their pages; 0: never.
     pub reconcile_every: Duration,
-    /// `WORKER_SWEEP_SECONDS`: how often pages are looked after whose create had an unknown outcome; 0: never.
+    /// `WORKER_SWEEP_SECONDS`: how often pages are looked after whose create had an unknown
+    /// outcome; 0: never.
     pub clean_up_every: Duration,
     /// `WORKER_WIKI_SECONDS`: how often the wiki is looked through for labels; 0: never.
     pub wiki_every: Duration,
-    /// `WORKER_SOURCES_SECONDS`: how often Baserow's webhooks are looked after, where there is a user who may; 0: never.
+    /// `WORKER_SOURCES_SECONDS`: how often Baserow's webhooks are looked after, where there is a
+    /// user who may; 0: never.
     pub sources_every: Duration,
     /// `WORKER_RECONCILE_ROWS_PER_SECOND`: how fast rows that differ are asked for.
     pub rows_per_second: u32,
@@ -38,8 +40,8 @@ impl TaskSettings {
         }
     }
 
-    /// The reconciliation. A new installation begins it one interval later: its first rows come by webhook, and `passerelle reconcile` makes the
-    /// pages of old rows.
+    /// The reconciliation. A new installation begins it one interval later: its first rows come by
+    /// webhook, and `passerelle reconcile` makes the pages of old rows.
     pub(super) fn reconcile(&self) -> Option<Task> {
         task("reconcile", self.reconcile_every)
     }
@@ -70,7 +72,8 @@ impl TaskSettings {
     }
 }
 
-/// No task runs at the start of the process: a worker that restarts again and again would do nothing else.
+/// No task runs at the start of the process: a worker that restarts again and again would do
+/// nothing else.
 fn task(name: &'static str, every: Duration) -> Option<Task> {
     (!every.is_zero()).then_some(Task {
         name,

@@ -1,5 +1,6 @@
-//! Looks through the shares of the wiki: stock Docmost has no webhooks. A new share becomes an ordinary event of the share's job, with all
-//! that the list says of it, so that the ledger keeps it whatever happens to the share.
+//! Looks through the shares of the wiki: stock Docmost has no webhooks. A new share becomes an
+//! ordinary event of the share's job, with all that the list says of it, so that the ledger keeps
+//! it whatever happens to the share.
 //!
 //! The first run only learns what exists: shares from before the bridge are not reported.
 

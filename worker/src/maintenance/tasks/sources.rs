@@ -1,5 +1,6 @@
-//! The watch over Baserow's webhooks as a periodic task: it switches on every webhook that is off, then compares the rows of the gaps with
-//! their pages. A gap stays open until that is done, so an interrupted run is simply repeated.
+//! The watch over Baserow's webhooks as a periodic task: it switches on every webhook that is off,
+//! then compares the rows of the gaps with their pages. A gap stays open until that is done, so an
+//! interrupted run is simply repeated.
 
 use super::reconcile;
 use crate::context::Context;

@@ -1,4 +1,5 @@
-//! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. A page that needs work becomes an ordinary event of its job.
+//! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. A page that needs
+//! work becomes an ordinary event of its job.
 
 use passerelle_model::config::{BodyUpdates, RowAction};
 use passerelle_model::event::{EventKind, NewEvent};
@@ -55,7 +56,8 @@ async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &s
     })
 }
 
-/// The same state of a page is the same event: while its job waits or has died, it is not requested every minute.
+/// The same state of a page is the same event: while its job waits or has died, it is not requested
+/// every minute.
 async fn request_page(context: &Context, page: &Page, state: &str) -> Result<(), Failure> {
     let payload = json!({"page_id": page.id, "title": page.title, "found_by": "label"});
     let event = Requester::Wiki.event(&format!("{} {state}", page.id), &payload);

@@ -1,7 +1,9 @@
-//! The pages below a row's page: each is made as any other page, after its parent, and a linked row that is linked no more loses its own.
+//! The pages below a row's page: each is made as any other page, after its parent, and a linked row
+//! that is linked no more loses its own.
 //!
-//! **The wiki restores whole families.** Taking the parent out of the trash takes out the pages of removed rows too. So before the parent is
-//! written these are marked as possibly alive, and afterwards they go to the trash again: a crash in between leaves the mark, not the page.
+//! **The wiki restores whole families.** Taking the parent out of the trash takes out the pages of
+//! removed rows too. So before the parent is written these are marked as possibly alive, and
+//! afterwards they go to the trash again: a crash in between leaves the mark, not the page.
 
 use std::collections::HashSet;
 
@@ -39,7 +41,8 @@ pub(super) async fn expect_restored(
     Ok(())
 }
 
-/// Makes the sub-pages as desired and takes away those of removed rows. Says whether anything was written.
+/// Makes the sub-pages as desired and takes away those of removed rows. Says whether anything was
+/// written.
 pub(super) async fn apply_sub_pages(
     context: &Context,
     rule: &PageRule,
@@ -96,7 +99,8 @@ async fn removed(
     Ok(links)
 }
 
-/// Nothing can be put below a parent that people have put into the trash: the next attempt takes it out first.
+/// Nothing can be put below a parent that people have put into the trash: the next attempt takes it
+/// out first.
 async fn blame_parent(context: &Context, parent: &Link, failure: Failure) -> Result<Failure, Failure> {
     if failure.status != Some(404) {
         return Ok(failure);

@@ -1,4 +1,5 @@
-//! The row is gone: its page follows it into the trash, where the wiki keeps it for a month, or stays and says so, as the rule wants.
+//! The row is gone: its page follows it into the trash, where the wiki keeps it for a month, or
+//! stays and says so, as the rule wants.
 
 use passerelle_model::config::{Mark, RowDeleted};
 use passerelle_model::id::{RowKey, Slot};
@@ -15,7 +16,8 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::PageRule;
 
-/// Takes leave of the pages of a row that does not exist any more. The links stay, so that a restored row restores its pages.
+/// Takes leave of the pages of a row that does not exist any more. The links stay, so that a
+/// restored row restores its pages.
 pub async fn delete_pages(
     context: &Context,
     rule: &PageRule,
@@ -64,7 +66,8 @@ pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut J
     Ok(true)
 }
 
-/// Lets the title of a page say that its row is gone; says whether it had to. People's words in it stay, and a page in the trash stays there.
+/// Lets the title of a page say that its row is gone; says whether it had to. People's words in it
+/// stay, and a page in the trash stays there.
 pub(super) async fn mark_linked(
     context: &Context,
     mark: &Mark,
@@ -93,7 +96,8 @@ pub(super) async fn mark_linked(
     Ok(true)
 }
 
-/// No link is known, but an attempt may have died between page and link: no page shall outlive its row unseen.
+/// No link is known, but an attempt may have died between page and link: no page shall outlive its
+/// row unseen.
 async fn unlinked(context: &Context, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
     let marker = Marker::of(row, slot);
     let mut orphans = context.docmost.pages_with_label(journal, &marker.label).await?;

@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 
 impl Application<'_, '_> {
-    /// The row's page by its label, or by the row's own word. Enough before a first create; one in the trash is taken if none lives.
+    /// The row's page by its label, or by the row's own word. Enough before a first create; one in
+    /// the trash is taken if none lives.
     pub(super) async fn marked_page(&mut self) -> Result<Option<Page>, Failure> {
         let mut pages: Vec<Page> = self.page_named_by_row().await?.into_iter().collect();
         let label = &self.page.marker.label;
@@ -21,7 +22,8 @@ impl Application<'_, '_> {
         Ok(oldest.or_else(|| trashed.into_iter().next()))
     }
 
-    /// The page of an earlier create with an unknown outcome: without a label yet, or already in the trash.
+    /// The page of an earlier create with an unknown outcome: without a label yet, or already in
+    /// the trash.
     pub(super) async fn abandoned_page(&mut self, space: &Space) -> Result<Option<Page>, Failure> {
         let living = pages_by_token(self.context, &self.page.marker, self.journal).await?;
         if let Some(page) = self.oldest_of(living).await? {
@@ -32,13 +34,15 @@ impl Application<'_, '_> {
         Ok(trashed.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
     }
 
-    /// Looks for pages that an abandoned call made beside the linked one, and puts them into the trash.
+    /// Looks for pages that an abandoned call made beside the linked one, and puts them into the
+    /// trash.
     pub(super) async fn clean_up_duplicates(&mut self, link: &Link) -> Result<(), Failure> {
         let duplicate_pages = duplicate_pages(self.context, link, self.journal).await?;
         self.trash_extra(duplicate_pages).await
     }
 
-    /// The page that the row itself names, if it carries our marks: a copied row brings the id of the other row's page along.
+    /// The page that the row itself names, if it carries our marks: a copied row brings the id of
+    /// the other row's page along.
     async fn page_named_by_row(&mut self) -> Result<Option<Page>, Failure> {
         let field = self.target.fields.page_id.as_deref();
         let named = field.and_then(|field| self.target.row.text(field));

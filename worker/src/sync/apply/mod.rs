@@ -1,11 +1,15 @@
-//! Makes one page equal to what the rules want, so that doing it twice, or half and then again, ends in the same wiki.
+//! Makes one page equal to what the rules want, so that doing it twice, or half and then again,
+//! ends in the same wiki.
 //!
-//! **Needs.** At most one page per row and slot, ever (E1–E4 of the specification), and the newest state on it: across crashes at any line of
-//! this module, lost answers, and calls that Docmost carries out long after we gave up on them ("zombie writes").
+//! **Needs.** At most one page per row and slot, ever (E1–E4 of the specification), and the newest
+//! state on it: across crashes at any line of this module, lost answers, and calls that Docmost
+//! carries out long after we gave up on them ("zombie writes").
 //!
-//! **What there is to build on.** Docmost has no idempotency: the same create twice is two pages. The queue runs a row once at a time, by a
-//! lease. A worker whose lease is over stops by its own clock and sends nothing more ([`crate::clients::lease`]). A call that it had sent just
-//! before may still run. So SQL is the last word: an attempt that was overtaken can neither send a create nor save a link.
+//! **What there is to build on.** Docmost has no idempotency: the same create twice is two pages.
+//! The queue runs a row once at a time, by a lease. A worker whose lease is over stops by its own
+//! clock and sends nothing more ([`crate::clients::lease`]). A call that it had sent just before
+//! may still run. So SQL is the last word: an attempt that was overtaken can neither send a create
+//! nor save a link.
 //!
 //! **The order of a first sync**, and what a crash after each step leaves:
 //!
@@ -27,15 +31,21 @@
 //! | link stored with the new hash | nothing to do | sees no difference |
 //!
 //! **Decisions.**
-//! - The look-up by label before the *first* create costs one call per new page and makes a lost store survivable: the wiki itself knows.
-//! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie window are over. The job is *held* until then,
-//!   which spends no attempt. A page created after that stays [`passerelle_store::LinkState::Unconfirmed`] for another window, because abandoned
-//!   calls were seen to run later still. The oldest page wins, the others go to the trash, and the steps say so. Later calls are found by the
-//!   clean-up ([`crate::maintenance::tasks`]), which looks after such creates for a day.
-//! - An update of unknown outcome may undo a newer one. So the link stays unconfirmed until the old update can no longer be carried out; then
-//!   the page is written once more. What Docmost has answered, whatever it was, leaves nothing to wait for.
-//! - A page that people put into the trash while its row lives is taken out again: the row says that it should exist.
-//! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at all (D3).
+//! - The look-up by label before the *first* create costs one call per new page and makes a lost
+//!   store survivable: the wiki itself knows.
+//! - After an unknown outcome "not found" proves nothing until the call's time-out and the zombie
+//!   window are over. The job is *held* until then, which spends no attempt. A page created after
+//!   that stays [`passerelle_store::LinkState::Unconfirmed`] for another window, because abandoned
+//!   calls were seen to run later still. The oldest page wins, the others go to the trash, and the
+//!   steps say so. Later calls are found by the clean-up ([`crate::maintenance::tasks`]), which
+//!   looks after such creates for a day.
+//! - An update of unknown outcome may undo a newer one. So the link stays unconfirmed until the old
+//!   update can no longer be carried out; then the page is written once more. What Docmost has
+//!   answered, whatever it was, leaves nothing to wait for.
+//! - A page that people put into the trash while its row lives is taken out again: the row says
+//!   that it should exist.
+//! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at
+//!   all (D3).
 
 mod collection;
 mod deletion;
@@ -78,7 +88,8 @@ struct Application<'a, 'j> {
     journal: &'j mut Journal,
 }
 
-/// Whether the row's own page is as desired and the row knows it, as far as is known without asking anybody.
+/// Whether the row's own page is as desired and the row knows it, as far as is known without asking
+/// anybody.
 pub async fn is_applied(
     context: &Context,
     rule: &PageRule,

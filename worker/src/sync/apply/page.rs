@@ -47,8 +47,9 @@ impl Application<'_, '_> {
         Box::pin(self.find_or_create()).await
     }
 
-    /// Stores that the page is about to be written. If the outcome stays unknown, Docmost may carry the update out after a later one: so the
-    /// link is unconfirmed until that can no longer be, and then the page is written once more. A store that cannot be written ends here.
+    /// Stores that the page is about to be written. If the outcome stays unknown, Docmost may carry
+    /// the update out after a later one: so the link is unconfirmed until that can no longer be,
+    /// and then the page is written once more. A store that cannot be written ends here.
     async fn begin_update(&self, link: &Link) -> Result<Link, Failure> {
         let begun = Link {
             state: LinkState::Unconfirmed,
@@ -58,7 +59,8 @@ impl Application<'_, '_> {
         Ok(self.context.store.save_link(&begun).await?)
     }
 
-    /// The intent is stored right before the create, so that trouble during the look-ups leaves nothing to wait for.
+    /// The intent is stored right before the create, so that trouble during the look-ups leaves
+    /// nothing to wait for.
     async fn find_or_create(&mut self) -> Result<(Link, bool), Failure> {
         let found = self.marked_page().await?;
         CrashPoint::AfterLookup.pass();
@@ -109,7 +111,8 @@ impl Application<'_, '_> {
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
         let context = self.context;
-        // How long its page may still appear is counted from the intent, not from when it got in line.
+        // How long its page may still appear is counted from the intent, not from when it got in
+        // line.
         let late = || async move { Ok(context.store.renew_intent(intent, Timestamp::now()).await?) }.boxed();
         let created = context.docmost.create(self.journal, &space.id, self.page, &late).await;
         if let Err(failure) = &created {
@@ -127,7 +130,8 @@ impl Application<'_, '_> {
         self.save_as(page, state, Timestamp::now(), 0).await
     }
 
-    /// A refused create made nothing, so the next attempt need not wait; a forgotten space is looked up again.
+    /// A refused create made nothing, so the next attempt need not wait; a forgotten space is
+    /// looked up again.
     async fn create_failed(&self, failure: &Failure, intent: &Intent) -> Result<(), Failure> {
         if failure.status == Some(404) {
             self.context.cache.forget_space(&self.page.space).await;
@@ -138,7 +142,8 @@ impl Application<'_, '_> {
         Ok(())
     }
 
-    /// Makes a page equal to the desired one, out of the trash and in its space; `None` if it is gone for good.
+    /// Makes a page equal to the desired one, out of the trash and in its space; `None` if it is
+    /// gone for good.
     async fn update(&mut self, id: &PageId) -> Result<Option<Page>, Failure> {
         let docmost = &self.context.docmost;
         let page = match docmost.update(self.journal, id, self.page).await {
@@ -193,7 +198,8 @@ impl Application<'_, '_> {
         LinkState::Synced(self.page.hash.clone())
     }
 
-    /// Stores the link of a page that now equals the desired one. If it was unconfirmed `before`, it stays so until the window is over.
+    /// Stores the link of a page that now equals the desired one. If it was unconfirmed `before`,
+    /// it stays so until the window is over.
     async fn save(&mut self, page: Page, before: &Link, version: i64) -> Result<Link, Failure> {
         let now = Timestamp::now();
         let is_in_window = now.since(before.written) < self.context.zombie_window;
@@ -228,7 +234,8 @@ impl Application<'_, '_> {
     }
 }
 
-/// Whether Docmost may still be at it: the call was sent, and neither Docmost nor a proxy with an answer of Docmost's has ended it.
+/// Whether Docmost may still be at it: the call was sent, and neither Docmost nor a proxy with an
+/// answer of Docmost's has ended it.
 fn may_still_be_carried_out(failure: &Failure) -> bool {
     let is_unanswered = match failure.status {
         None => failure.unanswered != Some(Unanswered::NoConnection) && failure.retry_after.is_none(),
@@ -237,7 +244,8 @@ fn may_still_be_carried_out(failure: &Failure) -> bool {
     failure.target == Target::Docmost && is_unanswered
 }
 
-/// The page is right, but an abandoned call may still make a second one or undo it: come back when that can no longer be.
+/// The page is right, but an abandoned call may still make a second one or undo it: come back when
+/// that can no longer be.
 pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Failure> {
     debug_assert_ne!(
         link.state,

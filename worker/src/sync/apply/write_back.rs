@@ -10,7 +10,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 impl Application<'_, '_> {
-    /// Writes the page's id and address into the row where they are missing or wrong; says whether it had to.
+    /// Writes the page's id and address into the row where they are missing or wrong; says whether
+    /// it had to.
     pub(super) async fn write_back(&mut self, link: &Link) -> Result<bool, Failure> {
         let wanted = missing(self.context, self.target, link)?;
         if wanted.is_empty() || self.knows_another_living_page(link).await? {
@@ -23,8 +24,9 @@ impl Application<'_, '_> {
         Ok(true)
     }
 
-    /// A row in several collections has a page in each, and one field for their ids: it keeps the one that it knows for as long as that lives,
-    /// else every look at one collection would take the field from the other.
+    /// A row in several collections has a page in each, and one field for their ids: it keeps the
+    /// one that it knows for as long as that lives, else every look at one collection would take
+    /// the field from the other.
     async fn knows_another_living_page(&self, link: &Link) -> Result<bool, Failure> {
         if self.target.key == self.owner {
             return Ok(false);

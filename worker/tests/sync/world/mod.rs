@@ -88,7 +88,8 @@ impl World {
             folder,
             bridge_file,
         };
-        // The rules were read; the surroundings of a second replica need the same file, so its folder must live on.
+        // The rules were read; the surroundings of a second replica need the same file, so its
+        // folder must live on.
         world.bridge_file = bridge_file_copy(&world)?;
         Ok(world)
     }
