@@ -13,6 +13,7 @@ mod provision;
 mod queues;
 mod replay;
 mod settings;
+mod stalls;
 mod stats;
 mod town;
 mod trace;

@@ -1,0 +1,53 @@
+//! `doctor` on what does not move: an ingress that is down, a job that waits, a database that is not there yet.
+
+use passerelle_model::event::Disposition::Sync;
+use serde_json::json;
+use test_support::eventually;
+
+use crate::desk::{at, delivery};
+use crate::doctor::{complaints, examined, sound_town};
+use crate::town::Town;
+
+#[tokio::test]
+async fn an_ingress_that_does_not_answer_is_found() {
+    let (town, settings) = sound_town().await.unwrap();
+    let mut settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.push(("INGRESS_URL", "http://me:geheim@127.0.0.1:1"));
+    let (code, findings) = examined(&town, &settings).await.unwrap();
+    assert_eq!(code, 2);
+    let found = complaints(&findings, "ingress");
+    assert_eq!(found.len(), 1, "{findings:?}");
+    assert_eq!(found[0]["found"], "http://127.0.0.1:1 does not answer: no connection");
+}
+
+#[tokio::test]
+async fn a_job_that_waits_too_long_is_found_by_its_age() {
+    let (town, settings) = sound_town().await.unwrap();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let queue = town.desk.queue().unwrap();
+    let delivery = delivery("e1", at(0), &[(1, Sync)]).unwrap();
+    let _ = queue.accept(delivery).await.unwrap();
+    let (code, findings) = examined(&town, &settings).await.unwrap();
+    assert_eq!((code, complaints(&findings, "stalls").len()), (0, 0), "{findings:?}");
+    // No worker takes it.
+    let soon = [&settings[..], &[("STALL_QUEUED_SECONDS", "1")]].concat();
+    let said = eventually("the job is old", async || {
+        let (_, findings) = examined(&town, &soon).await.unwrap_or_default();
+        match complaints(&findings, "stalls").as_slice() {
+            [found] => Ok(found["found"].as_str().unwrap_or_default().to_owned()),
+            _ => Err(format!("{findings:?}")),
+        }
+    })
+    .await;
+    assert!(said.starts_with("the oldest queued job waits since "), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_no_worker_has_created_yet_is_no_failure() {
+    let town = Town::start().unwrap();
+    let new = format!("sqlite://{}/new/store.sqlite", town.desk.database().display());
+    let (_, findings) = examined(&town, &[("DATABASE_URL", new.as_str())]).await.unwrap();
+    let found = complaints(&findings, "store");
+    assert_eq!((found.len(), &found[0]["state"]), (1, &json!("warn")), "{findings:?}");
+    assert!(complaints(&findings, "conservation").is_empty(), "{findings:?}");
+}
