@@ -57,14 +57,14 @@ impl StoreError {
 
 /// What to do about a schema that cannot be changed.
 fn schema_hint(error: &MigrateError) -> &'static str {
-    let source = match error {
-        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => source,
-        _ => return "Was it written by a newer version? Then run that version; else restore the backup",
-    };
-    if is_read_only(source) {
-        "The database can only be read: is DATABASE_URL that of a standby, or is its disk mounted read-only?"
-    } else {
-        "It is safe to try again; if it lasts, check the database that DATABASE_URL names"
+    match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) if is_read_only(source) => {
+            "The database can only be read: is DATABASE_URL that of a standby, or is its disk mounted read-only?"
+        }
+        MigrateError::Execute(_) | MigrateError::ExecuteMigration(..) => {
+            "It is safe to try again; if it lasts, check the database that DATABASE_URL names"
+        }
+        _ => "Was it written by a newer version? Then run that version; else restore the backup",
     }
 }
 

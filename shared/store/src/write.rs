@@ -227,7 +227,7 @@ async fn insert_acts(connection: &mut AnyConnection, acts: &[(Place, &LedgerReco
             .bind(place.number)
             .bind(row.act.to_owned())
             .bind(storable(row.letter))
-            .bind(row.job.to_string())
+            .bind(row.job.clone())
             .bind(row.event.clone())
             .bind(storable(row.by))
             .bind(row.why.map(storable))

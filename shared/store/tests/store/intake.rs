@@ -53,7 +53,7 @@ impl World {
     }
 
     /// The stream as a Redis has it that lost everything in it, and whose clock is far behind.
-    async fn go_back(&self) -> anyhow::Result<()> {
+    fn go_back(&self) -> anyhow::Result<()> {
         let mut redis = redis::Client::open(self.server.url())?.get_connection()?;
         let streams: Vec<String> = redis::cmd("KEYS").arg("*ledger*").query(&mut redis)?;
         let ledger = streams.first().context("there is no ledger stream")?;
@@ -96,7 +96,7 @@ async fn entries_that_redis_stamped_before_the_position_are_read_and_not_trimmed
     for number in 2..=4 {
         world.accept(number, 10).await.unwrap();
     }
-    world.go_back().await.unwrap();
+    world.go_back().unwrap();
     take_all(&world, &store).await.unwrap();
     has_items(&store, 4).await.unwrap();
     assert!(world.queue.read_ledger(None, 10).await.unwrap().is_empty());

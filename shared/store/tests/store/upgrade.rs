@@ -29,7 +29,8 @@ async fn up_to(version: i64) -> anyhow::Result<Migrator> {
         let file = file?;
         let name = file.file_name().into_string().unwrap_or_default();
         let number = name.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
-        if name.ends_with(".sql") && number.is_some_and(|number| number <= version) {
+        let is_migration = file.path().extension().is_some_and(|ending| ending == "sql");
+        if is_migration && number.is_some_and(|number| number <= version) {
             std::fs::copy(file.path(), some.path().join(name))?;
         }
     }
@@ -65,12 +66,12 @@ async fn fill(url: &str, version: i64) -> anyhow::Result<()> {
 
 async fn reads_the_ledger(store: &Store, version: i64) -> anyhow::Result<()> {
     ensure!(store.ledger_position().await?.as_deref() == Some("1732280000005-0"));
-    let story = store.trace_event(&EventId::parse("ended")?).await?;
-    let story = story.first().context("an event is gone")?;
-    let outcomes: Vec<_> = story.items.iter().map(|item| item.outcome.clone()).collect();
+    let events = store.trace_event(&EventId::parse("ended")?).await?;
+    let event = events.first().context("an event is gone")?;
+    let outcomes: Vec<_> = event.items.iter().map(|item| item.outcome.clone()).collect();
     ensure!(outcomes == [Some(Outcome::Synced), Some(Outcome::Ignored(IgnoredReason::NoRule))]);
-    ensure!(story.items[0].attempts.len() == 1 && story.items[0].acts.len() == 1 && story.duplicates == 1);
-    ensure!(store.payload(story.seq, story.place).await?.as_deref() == Some(br#"{"a":1}"#.as_slice()));
+    ensure!(event.items[0].attempts.len() == 1 && event.items[0].acts.len() == 1 && event.duplicates == 1);
+    ensure!(store.payload(event.seq, event.place).await?.as_deref() == Some(br#"{"a":1}"#.as_slice()));
     let pending = store.trace_row(row(7)?, 10).await?;
     ensure!(pending.len() == 1 && pending[0].items[0].outcome.is_none());
     ensure!(store.unreadable_records().await? == 1);
