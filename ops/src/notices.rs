@@ -111,7 +111,7 @@ async fn retry(operator: &Operator, id: JobKey, by: &str, why: &str, console: &m
     }
     operator.queue.note_act(&id.to_string(), "retried", by, why).await?;
     store
-        .end_notice(&id, (NoticeState::Waiting, None), Timestamp::now())
+        .end_notice(&id, NoticeState::Waiting, None, Timestamp::now())
         .await?;
     let queue = match notice.channel {
         Channel::Mail => QueueName::Mail,

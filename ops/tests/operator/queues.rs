@@ -133,7 +133,7 @@ async fn the_letter_of_a_notice_is_not_replayed_and_both_answers_say_how_it_is_s
     let store = desk.remember(Vec::new()).await.unwrap();
     let id = JobKey::parse(NOTICE).unwrap();
     store
-        .end_notice(&id, (NoticeState::Sent, None), Timestamp::now())
+        .end_notice(&id, NoticeState::Sent, None, Timestamp::now())
         .await
         .unwrap();
     let listed = desk.passerelle(&["dead", "list", "--queue", "mail"]).await;

@@ -176,7 +176,8 @@ impl Store {
     pub async fn end_notice(
         &self,
         id: &JobKey,
-        (state, error): (NoticeState, Option<&str>),
+        state: NoticeState,
+        error: Option<&str>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let ended = (state != NoticeState::Waiting).then(|| now.as_millis());

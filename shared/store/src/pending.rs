@@ -36,7 +36,8 @@ impl Store {
     pub async fn pending_events(
         &self,
         row: RowKey,
-        (after, up_to): (Option<EventPlace>, Seq),
+        after: Option<EventPlace>,
+        up_to: Seq,
         count: u32,
     ) -> Result<Vec<PendingEvent>, StoreError> {
         let (after_seq, after_place) = after.map_or((-1, -1), |after| (after.seq.as_i64(), after.place));

@@ -95,12 +95,7 @@ impl Store {
 
     /// Remembers a share; `reported` says whether there was a notice of it. One that is known stays
     /// as it is.
-    pub async fn know_share(
-        &self,
-        share: &str,
-        page: &str,
-        (seen, reported): (Timestamp, bool),
-    ) -> Result<(), StoreError> {
+    pub async fn know_share(&self, share: &str, page: &str, seen: Timestamp, reported: bool) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO known_shares (share_id, page_id, seen, reported) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (share_id) DO NOTHING",

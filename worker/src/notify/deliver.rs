@@ -80,8 +80,11 @@ async fn attempt(context: &Context, id: &JobKey, channel: Channel, journal: &mut
 async fn remember_sent(context: &Context, id: &JobKey) -> Result<(), Failure> {
     let mut wait = FIRST_WAIT;
     loop {
-        let sent = (NoticeState::Sent, None);
-        match context.store.end_notice(id, sent, Timestamp::now()).await {
+        match context
+            .store
+            .end_notice(id, NoticeState::Sent, None, Timestamp::now())
+            .await
+        {
             Ok(_) => return Ok(()),
             Err(error) if error.is_outage() => {
                 tracing::warn!(%error, "a notice was sent, and the store cannot be written: its job waits for the store");
@@ -127,8 +130,10 @@ async fn remember(context: &Context, job: &Job, failure: &Failure, verdict: Verd
         );
         metrics::counter!("passerelle_notices_total", "channel" => failure.target.as_str(), "result" => "failed")
             .increment(1);
-        let failed = (NoticeState::Failed, Some(text.as_str()));
-        let kept = context.store.end_notice(&job.key, failed, Timestamp::now()).await;
+        let kept = context
+            .store
+            .end_notice(&job.key, NoticeState::Failed, Some(text.as_str()), Timestamp::now())
+            .await;
         (kept.map(drop), Verdict::Done(Outcome::Rejected(text)))
     } else {
         (context.store.delay_notice(&job.key, &text).await, verdict)

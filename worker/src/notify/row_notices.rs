@@ -50,11 +50,10 @@ impl RowNotices<'_> {
         }
         let (mut people, mut after, mut notices) = (People::new(), None, 0);
         loop {
-            let span = (after, job.covers);
             let events = self
                 .context
                 .store
-                .pending_events(self.key, span, EVENTS_AT_ONCE)
+                .pending_events(self.key, after, job.covers, EVENTS_AT_ONCE)
                 .await?;
             let Some(last) = events.last() else { break };
             after = Some(last.at);

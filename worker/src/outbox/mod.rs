@@ -232,8 +232,9 @@ impl Outbox {
             let letters = queue.letters_since(Timestamp::from_millis(0), |_| true).await?;
             match letters.iter().find(|letter| letter.job == id) {
                 Some(letter) => {
-                    let failed = (NoticeState::Failed, Some(letter.failure.message.as_str()));
-                    self.store.end_notice(&id, failed, Timestamp::now()).await?;
+                    let (failed, why) = (NoticeState::Failed, letter.failure.message.as_str());
+                    let now = Timestamp::now();
+                    self.store.end_notice(&id, failed, Some(why), now).await?;
                 }
                 None => queue.enqueue(&id, &event).await?,
             }

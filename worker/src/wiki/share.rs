@@ -34,7 +34,7 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
     let page = share.as_ref().map_or("", |share| share.page_id.as_str());
     context
         .store
-        .know_share(id.as_str(), page, (Timestamp::now(), is_meant))
+        .know_share(id.as_str(), page, Timestamp::now(), is_meant)
         .await?;
     Ok(if is_meant {
         Outcome::Synced

@@ -42,15 +42,19 @@ async fn a_notice_is_stored_once_and_what_became_of_it_stays(#[case] database: a
     assert_eq!(store.add_notice(&first).await.unwrap(), NoticeState::Waiting);
     assert_eq!(store.notices_of(AT).await.unwrap(), std::slice::from_ref(&first));
 
-    let sent = (NoticeState::Sent, None);
-    assert!(store.end_notice(&first.id, sent, LATER).await.unwrap());
+    assert!(
+        store
+            .end_notice(&first.id, NoticeState::Sent, None, LATER)
+            .await
+            .unwrap()
+    );
     assert_eq!(
         store.add_notice(&first).await.unwrap(),
         NoticeState::Sent,
         "a repetition adds nothing"
     );
     for other in [NoticeState::Waiting, NoticeState::Failed] {
-        assert!(!store.end_notice(&first.id, (other, Some("late")), LATER).await.unwrap());
+        assert!(!store.end_notice(&first.id, other, Some("late"), LATER).await.unwrap());
     }
     let stored = store.notice(&first.id).await.unwrap().unwrap();
     assert_eq!(
@@ -90,7 +94,7 @@ async fn a_notice_that_waits_is_found_and_one_that_was_tried_in_vain_is_overdue(
 
     assert!(
         store
-            .end_notice(&off.id, (NoticeState::Waiting, None), LATER)
+            .end_notice(&off.id, NoticeState::Waiting, None, LATER)
             .await
             .unwrap()
     );

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         }
         if is_first {
             let (id, page) = (share.id.as_str(), share.page_id.as_str());
-            context.store.know_share(id, page, (Timestamp::now(), false)).await?;
+            context.store.know_share(id, page, Timestamp::now(), false).await?;
             continue;
         }
         let payload = json!({"share_id": share.id, "page_id": share.page_id, "share": share});
@@ -43,8 +43,10 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         request(context, event).await?;
     }
     if is_first {
-        let made = (Timestamp::now(), false);
-        context.store.know_share(FIRST_LOOK, "", made).await?;
+        context
+            .store
+            .know_share(FIRST_LOOK, "", Timestamp::now(), false)
+            .await?;
         tracing::info!(
             shares = shares.len(),
             "the shares that exist are known; new ones are reported to the admin"
