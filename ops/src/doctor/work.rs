@@ -20,13 +20,12 @@ const FAR_BEHIND: u64 = 100_000;
 pub(super) async fn look(reader: &Reader, sound: Sound) -> Vec<Finding> {
     let mut own = reader.afresh();
     let limits = StallSettings::read(&mut own);
-    let operator = match own
+    let Ok(operator) = own
         .finish(())
         .map_err(Trouble::from)
         .and_then(|()| Operator::new(reader.afresh()))
-    {
-        Ok(operator) => operator,
-        Err(_) => return vec![Finding::skipped("work")],
+    else {
+        return vec![Finding::skipped("work")];
     };
     let mut findings = Vec::new();
     if sound.redis {
