@@ -130,16 +130,21 @@ fn deleted(row: RowKey) -> Fault {
     Fault::on(&format!("/api/database/rows/table/{}/{}/", row.table, row.row), kind)
 }
 
-async fn crash_and_carry_on(point: CrashPoint) -> anyhow::Result<()> {
-    let world = World::start().await?;
-    let queue = world.queue()?;
-    let (row, pages) = prepare(&world, &queue, point).await?;
-    let mut dying = Worker::start(&world, Some(point))?;
+async fn a_worker_dies(world: &World, point: CrashPoint) -> anyhow::Result<()> {
+    let mut dying = Worker::start(world, Some(point))?;
     eventually(&format!("a worker dies {point:?}"), async || match dying.0.try_wait() {
         Ok(Some(_)) => Ok(()),
         other => Err(format!("{other:?}")),
     })
     .await;
+    Ok(())
+}
+
+async fn crash_and_carry_on(point: CrashPoint) -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let queue = world.queue()?;
+    let (row, pages) = prepare(&world, &queue, point).await?;
+    a_worker_dies(&world, point).await?;
 
     let _worker = Worker::start(&world, None)?;
     eventually(&format!("another worker carries on after {point:?}"), async || {
@@ -159,6 +164,26 @@ async fn a_worker_that_dies_at_any_point_leaves_one_page_and_no_lost_event() {
         .map(|error| format!("{error:#}"))
         .collect();
     assert_eq!(failures, Vec::<String>::new());
+}
+
+/// Its page is in the trash, and nothing remembers that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_comes_back_before_its_deletion_is_stored_has_its_page_again() {
+    let world = World::start().await.unwrap();
+    let queue = world.queue().unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.baserow.faults.set(vec![deleted(row)]);
+    world.event(&queue, row, "the-deletion").await.unwrap();
+    a_worker_dies(&world, CrashPoint::AfterTrash).await.unwrap();
+    assert_eq!(world.pages().await.unwrap().len(), 0);
+
+    world.baserow.faults.clear();
+    let _worker = Worker::start(&world, None).unwrap();
+    eventually("the row has its page again", async || {
+        carried_on(&world, &queue, row, 1).await
+    })
+    .await;
 }
 
 #[test]

@@ -43,15 +43,26 @@ pub async fn delete_pages(
     })
 }
 
+/// Stores that the page is about to follow its row. If the end of that is not stored and the row
+/// comes back meanwhile, the link does not say that the page equals the row, and the page is written.
+async fn begin(context: &Context, link: &Link) -> Result<Link, Failure> {
+    let begun = Link {
+        state: LinkState::Unknown,
+        ..link.clone()
+    };
+    Ok(context.store.save_link(&begun).await?)
+}
+
 /// Puts a page into the trash and remembers it there; says whether it had to.
 pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut Journal) -> Result<bool, Failure> {
     if link.state == LinkState::Trashed {
         return Ok(false);
     }
+    let begun = begin(context, link).await?;
     match context.docmost.trash(journal, &link.page).await {
         Ok(()) => {}
         Err(failure) if failure.class == FailureClass::Gone => {
-            context.store.forget_link(link).await?;
+            context.store.forget_link(&begun).await?;
             return Ok(false);
         }
         Err(failure) => return Err(failure),
@@ -60,7 +71,7 @@ pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut J
     let trashed = Link {
         state: LinkState::Trashed,
         written: Timestamp::now(),
-        ..link.clone()
+        ..begun
     };
     context.store.save_link(&trashed).await?;
     Ok(true)
@@ -81,6 +92,7 @@ pub(super) async fn mark_linked(
         context.store.forget_link(link).await?;
         return Ok(false);
     };
+    let begun = begin(context, link).await?;
     let title = page.title.unwrap_or_default();
     if page.deleted_at.is_none() && !title.starts_with(&mark.prefix) {
         let title = format!("{}{title}", mark.prefix);
@@ -90,7 +102,7 @@ pub(super) async fn mark_linked(
     let marked = Link {
         state: LinkState::Marked,
         written: Timestamp::now(),
-        ..link.clone()
+        ..begun
     };
     context.store.save_link(&marked).await?;
     Ok(true)
