@@ -192,7 +192,6 @@ impl Failure {
     }
 }
 
-/// Redis did not take, or did not tell, what was asked of it.
 impl From<QueueError> for Failure {
     fn from(error: QueueError) -> Self {
         Self::new(FailureClass::Transient, Target::Redis, error.to_string())
@@ -316,7 +315,6 @@ fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The start of a text, cut between characters.
 fn bounded(text: &str) -> &str {
     let end = (0..=text.len().min(MOST_BODY_BYTES))
         .rev()

@@ -6,6 +6,7 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use passerelle_queue::gate::{CallResult, GateName, GateTarget, Gates, ProbeFinding};
+use sha2::{Digest as _, Sha256};
 
 use crate::clients::guard;
 use crate::failure::{Failure, History, LONGEST_FAILING, Target, Unanswered};
@@ -60,6 +61,8 @@ pub fn tell_of_store(gates: &Gates, attempted: &Result<Outcome, Failure>) {
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub struct Attempted {
+    /// The job.
+    pub job: String,
     /// Counted attempts, this one included.
     pub attempts: u32,
     /// What was decided.
@@ -74,17 +77,26 @@ pub async fn tell(gates: &Gates, probe_of: Option<QueueName>, attempted: Option<
         told = gates.job_ended(queue, finding).await;
     }
     if let Some(Attempted {
+        job,
         attempts: ATTEMPTS_TO_TELL,
         verdict: Verdict::Retry { failure, .. },
     }) = attempted
         && let Some(target) = GateTarget::parse(&failure.target)
     {
-        told = told.and(gates.third_failure(target, &failure.message).await);
+        let why = format!("{job}: {}", failure.message);
+        told = told.and(gates.third_failure(target, &cause_of(failure), &why).await);
     }
     if let Err(error) = told {
         // A probe whose end is not told is given up by the gates themselves after a while.
         tracing::warn!(%error, "the gates could not be told how an attempt ended");
     }
+}
+
+/// A word that failures of one cause share, whichever row they are about: of the message without its numbers.
+fn cause_of(failure: &FailureRecord) -> String {
+    let message: String = failure.message.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let digest = hex::encode(Sha256::digest(format!("{} {message}", failure.class.as_str())));
+    digest.get(..8).unwrap_or(&digest).to_owned()
 }
 
 fn finding(verdict: &Verdict) -> ProbeFinding {
@@ -125,5 +137,12 @@ mod tests {
         assert_eq!(blamed(FailureClass::Gone, Target::Docmost), ProbeFinding::Undecided);
         assert_eq!(blamed(FailureClass::Transient, Target::Bridge), ProbeFinding::Undecided);
         assert_eq!(finding(&Verdict::GiveBack), ProbeFinding::Undecided);
+    }
+
+    #[test]
+    fn rows_that_fail_alike_have_one_cause_and_others_have_another() {
+        let cause = |message: &str| cause_of(&Failure::new(FailureClass::Transient, Target::Docmost, message).record());
+        assert_eq!(cause("row 5 is locked"), cause("row 17 is locked"));
+        assert_ne!(cause("row 5 is locked"), cause("Space permissions not found"));
     }
 }

@@ -125,6 +125,7 @@ async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempte
     };
     log(leased.job(), &settlement);
     let attempted = Attempted {
+        job: leased.job().key.to_string(),
         attempts: leased.job().attempts + 1,
         verdict: settlement.verdict.clone(),
     };

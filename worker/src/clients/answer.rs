@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::LONGEST_ASKED;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Url};
@@ -79,9 +80,7 @@ impl Answer {
             let date = self
                 .header("date")
                 .and_then(|date| httpdate::parse_http_date(date).ok());
-            until
-                .duration_since(date.unwrap_or_else(SystemTime::now))
-                .unwrap_or_default()
+            until.duration_since(date.unwrap_or_else(now)).unwrap_or_default()
         };
         Some(wait.min(LONGEST_ASKED))
     }
@@ -121,6 +120,10 @@ impl Answer {
             ..Failure::new(class, target, message)
         }
     }
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Timestamp::now().since(Timestamp::from_millis(0))
 }
 
 /// The HTTP client for one target: no cookies (Docmost would prefer a stale cookie to our token), no redirects (they lose the body).

@@ -66,7 +66,11 @@ async fn post(context: &Context, incident: &Incident) -> Result<(), Failure> {
         return Ok(());
     };
     let target = &incident.target;
-    let event = EventId::parse(&format!("incident-{target}-{}", incident.at.as_millis()))
+    let of = incident
+        .cause
+        .as_deref()
+        .map_or_else(|| target.clone(), |cause| format!("{target}-{cause}"));
+    let event = EventId::parse(&format!("incident-{of}-{}", incident.at.as_millis()))
         .map_err(|error| Failure::unmappable(error.to_string()))?;
     let cause = Cause {
         rule: "outage",
@@ -127,6 +131,7 @@ mod tests {
         let incident = Incident {
             at: Timestamp::from_millis(1_763_800_000_000),
             target: "docmost".to_owned(),
+            cause: None,
             what,
         };
         let (kind, values) = in_words(&incident)?;

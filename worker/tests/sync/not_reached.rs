@@ -19,10 +19,10 @@ fn in_its_place(status: u16, body: &str) -> Fault {
     Fault::on("/api", kind)
 }
 
-async fn is_stopped(world: &World, target: GateTarget) -> bool {
-    let gates = world.context.gates.list().await.unwrap();
+async fn is_stopped(world: &World, target: GateTarget) -> anyhow::Result<bool> {
+    let gates = world.context.gates.list().await?;
     let mut of_target = gates.iter().filter(|gate| gate.gate.starts_with(target.as_str()));
-    of_target.any(|gate| matches!(gate.state, GateState::Stopped | GateState::Probing))
+    Ok(of_target.any(|gate| matches!(gate.state, GateState::Stopped | GateState::Probing)))
 }
 
 #[rstest]
@@ -49,7 +49,10 @@ async fn what_answers_in_docmosts_place_costs_no_attempt_stops_the_gate_and_lose
             "attempt {attempt}: {verdict:?}"
         );
     }
-    assert!(is_stopped(&world, GateTarget::Docmost).await, "it is no outage");
+    assert!(
+        is_stopped(&world, GateTarget::Docmost).await.unwrap(),
+        "it is no outage"
+    );
 
     world.docmost.faults.clear();
     for gate in GateName::ALL {
@@ -83,6 +86,9 @@ async fn what_answers_in_baserows_place_never_means_that_the_row_is_gone(#[case]
             "attempt {attempt}: {verdict:?}"
         );
     }
-    assert!(is_stopped(&world, GateTarget::Baserow).await, "it is no outage");
+    assert!(
+        is_stopped(&world, GateTarget::Baserow).await.unwrap(),
+        "it is no outage"
+    );
     assert_eq!(world.titles().await.unwrap(), ["Projet Refonte - Atelier Nord"]);
 }

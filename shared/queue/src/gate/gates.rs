@@ -156,10 +156,11 @@ impl Gates {
         self.send(&call).await
     }
 
-    /// A job has failed for the third time: opens an incident of the target, unless one lasts already.
-    pub async fn third_failure(&self, target: GateTarget, why: &str) -> Result<(), QueueError> {
+    /// A job has failed for the third time: opens an incident of this cause, unless one lasts already. During an outage of the
+    /// target it is part of the outage. `cause` is a short word that failures of one cause share.
+    pub async fn third_failure(&self, target: GateTarget, cause: &str, why: &str) -> Result<(), QueueError> {
         let mut call = self.call(&scripts::FAILING);
-        call.arg(target.as_str()).arg(why);
+        call.arg(target.as_str()).arg(cause).arg(why);
         self.send(&call).await
     }
 

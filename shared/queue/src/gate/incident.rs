@@ -12,6 +12,9 @@ pub struct Incident {
     pub at: Timestamp,
     /// The system that it is about: `docmost`, `baserow`, `smtp`, `slack`.
     pub target: String,
+    /// For an incident of jobs that fail although no gate stopped: a word that all facts of it share. None for an outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub what: IncidentKind,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::gate::{CallResult, GateName, GatePolicy, GateState, Operation};
+use passerelle_queue::gate::{CallResult, GatePolicy, GateState, Operation};
 use test_support::{PATIENCE, eventually};
 
 use crate::world::{READ, WRITE, World, failed, policy};
@@ -299,20 +299,4 @@ async fn jobs_held_by_a_stopped_gate_keep_their_attempts_and_wait_with_it() {
         })
         .collect();
     assert_eq!(numbers, [1, 1]);
-}
-
-#[tokio::test]
-async fn no_trouble_is_known_of_a_target_that_works() {
-    let world = World::start(GatePolicy {
-        decision: Duration::from_millis(30),
-        ..policy()
-    })
-    .unwrap();
-    let replica = world.replica();
-    replica.saw(READ, &[failed()]).await;
-    assert_eq!(replica.gates.trouble_of(READ.target()).await, None);
-    // What another replica has seen counts as well.
-    world.replica().stop(READ).await;
-    assert!(replica.gates.trouble_of(READ.target()).await.is_some());
-    assert!(replica.gates.stopped_for(READ).is_some() && replica.gates.stopped_for(GateName::BaserowRead).is_none());
 }

@@ -38,9 +38,9 @@ async fn a_gate_that_a_former_version_stopped_is_stopped_and_its_time_counts_as_
         ("by", text("rule")),
         ("down", time(since)),
         ("closed_from", time(since)),
-        ("next", time(now.plus(Duration::from_hours(1)))),
+        ("next", time(now.plus(Duration::from_mins(10)))),
         ("wait", text("5000")),
-        ("asked", text("0")),
+        ("asked", text("1")),
     ];
     write_gate(&world, READ.as_str(), &stopped).await.unwrap();
     let by_hand = [

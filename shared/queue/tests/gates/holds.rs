@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::{FailureClass, FailureRecord, Settlement, Verdict};
+use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateState, LONGEST_ASKED, Operation};
 use rstest::rstest;
@@ -47,6 +48,14 @@ async fn a_stop_until_the_year_5217_that_a_former_version_stored_is_probed_at_on
     replica.take_probe().await;
 }
 
+fn ending(verdict: Verdict) -> Settlement {
+    Settlement {
+        verdict,
+        steps: Vec::new(),
+        started: Timestamp::now(),
+    }
+}
+
 /// A job that its worker holds for ten minutes.
 async fn held(world: &World) -> anyhow::Result<Worker> {
     world.accept(1).await?;
@@ -63,14 +72,10 @@ async fn held(world: &World) -> anyhow::Result<Worker> {
         body: None,
     };
     let _settled = job
-        .settle(Settlement {
-            verdict: Verdict::Hold {
-                after_ms: 600_000,
-                failure,
-            },
-            steps: Vec::new(),
-            started: Timestamp::now(),
-        })
+        .settle(ending(Verdict::Hold {
+            after_ms: 600_000,
+            failure,
+        }))
         .await;
     Ok(worker)
 }
@@ -90,6 +95,7 @@ async fn an_operator_who_lets_a_gate_flow_ends_the_holds_that_its_stop_caused(#[
     operated.await.unwrap();
     let job = worker.next_within(PATIENCE).await.expect("it is still held");
     assert_eq!(job.job().attempts, 0);
+    let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
 }
 
 #[tokio::test]
@@ -103,4 +109,5 @@ async fn a_requested_sync_ends_the_hold_of_its_row() {
     world.queue.force(row, "anna", "now").await.unwrap();
     let job = worker.next_within(PATIENCE).await.expect("it is still held");
     assert_eq!(job.job().attempts, 0);
+    let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passerelle_queue::gate::{GatePolicy, GateState, GateTarget, Operation};
+use passerelle_queue::gate::{GatePolicy, GateState, GateTarget, Incident, Operation};
 use test_support::eventually;
 
 use crate::world::{READ, WRITE, World, policy};
@@ -17,7 +17,10 @@ async fn one_incident_is_opened_once_and_closed_once_with_its_counts() {
     let (one, two) = (world.replica(), world.replica());
     one.stop(READ).await;
     two.stop(WRITE).await;
-    one.gates.third_failure(GateTarget::Docmost, "503").await.unwrap();
+    one.gates
+        .third_failure(GateTarget::Docmost, "503", "503")
+        .await
+        .unwrap();
     assert_eq!(one.messages().await.unwrap(), ["opened"]);
     one.gates
         .operate(READ, Operation::Ramp, "anna", "the operator restarted it")
@@ -66,4 +69,58 @@ async fn an_incident_that_lasts_is_told_again_and_ends_with_its_gates() {
     assert_eq!(messages.first().unwrap(), "opened");
     assert_eq!(messages.last().unwrap(), "over: 0 drained, 0 dead");
     assert_eq!(messages.iter().filter(|message| message.starts_with("over")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_always_fails_hides_no_outage_and_each_is_over_by_itself() {
+    let world = World::start(GatePolicy {
+        quiet: Duration::from_millis(300),
+        ramp: Duration::from_millis(30),
+        ..policy()
+    })
+    .unwrap();
+    let replica = world.replica();
+    let moved = "t2/r5: Space permissions not found";
+    for _ in 0..3 {
+        replica
+            .gates
+            .third_failure(GateTarget::Docmost, "moved", moved)
+            .await
+            .unwrap();
+    }
+    assert_eq!(replica.messages().await.unwrap(), ["opened"], "one cause, one incident");
+    replica
+        .gates
+        .third_failure(GateTarget::Docmost, "other", "t2/r6: 500")
+        .await
+        .unwrap();
+    assert_eq!(
+        replica.messages().await.unwrap().len(),
+        2,
+        "another cause, another incident"
+    );
+    replica.stop(READ).await;
+    let incidents = replica.gates.incidents(10).await.unwrap();
+    let sentences: Vec<String> = incidents.iter().map(Incident::sentence).collect();
+    assert_eq!(
+        replica.messages().await.unwrap().len(),
+        3,
+        "the outage is hidden: {sentences:?}"
+    );
+    assert!(
+        sentences.iter().any(|sentence| sentence.contains(moved)),
+        "{sentences:?}"
+    );
+    let ramp = replica.gates.operate(READ, Operation::Ramp, "anna", "repaired");
+    ramp.await.unwrap();
+    eventually("all three are over", async || {
+        replica.gates.tend().await.map_err(|error| error.to_string())?;
+        let messages = replica.messages().await.map_err(|error| error.to_string())?;
+        if messages.iter().filter(|message| message.starts_with("over")).count() == 3 {
+            Ok(())
+        } else {
+            Err(format!("{messages:?}"))
+        }
+    })
+    .await;
 }

@@ -274,3 +274,19 @@ async fn four_calls_without_an_answer_stop_a_gate_of_their_target_whatever_kind_
         "the reading calls may still be counted against their jobs"
     );
 }
+
+#[tokio::test]
+async fn no_trouble_is_known_of_a_target_that_works() {
+    let world = World::start(GatePolicy {
+        decision: Duration::from_millis(30),
+        ..policy()
+    })
+    .unwrap();
+    let replica = world.replica();
+    replica.saw(READ, &[failed()]).await;
+    assert_eq!(replica.gates.trouble_of(READ.target()).await, None);
+    // What another replica has seen counts as well.
+    world.replica().stop(READ).await;
+    assert!(replica.gates.trouble_of(READ.target()).await.is_some());
+    assert!(replica.gates.stopped_for(READ).is_some() && replica.gates.stopped_for(GateName::BaserowRead).is_none());
+}

@@ -95,8 +95,7 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         // A 503 that names a time was refused before it was carried out.
         _ if is_throttled => FailureClass::Throttled,
         (404, "Page not found") => FailureClass::Gone,
-        (404, "Parent page not found") => FailureClass::Permanent,
-        (400 | 403 | 413 | 422, _) => FailureClass::Permanent,
+        (404, "Parent page not found") | (400 | 403 | 413 | 422, _) => FailureClass::Permanent,
         (500..=599, _) => effect.unknown_outcome(),
         // Among them "Space permissions not found": our account was not (yet) added to the space, or the answer is up to 5 s old.
         _ => FailureClass::Transient,

@@ -6,7 +6,9 @@
 --   <base>:<gate>            hash, exists only while the gate does not flow
 --   <base>:<gate>:calls      hash, counts of calls by slots of time, and failures in a row
 --   <base>:<gate>:hours      hash, milliseconds that the gate was stopped, by the hour
---   <base>:incident:<target> hash, exists while an incident lasts
+--   <base>:incident:<target> hash, exists while an outage of the target lasts
+--   <base>:incident:<target>:<cause>  hash, exists while jobs fail again and again of one cause although no gate stopped
+--   <base>:failing           set of `<target>:<cause>`: the incidents of the second kind that last
 --   <base>:incidents         list of what happened, newest first
 -- KEYS 2… for each queue (sync, mail, slack): active · scheduled · dead · wake channel · records
 -- ARGV 1 policy (JSON, milliseconds) · 2 process · 3 chance from 0 to 1, then the script's own
@@ -24,7 +26,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local happened = {}
 
 local function key(name) return base .. ':' .. name end
-local NOT_FLOWING = key('closed')
+local NOT_FLOWING, FAILING = key('closed'), key('failing')
 local function target_of(name) return string.match(name, '^[^:]+') end
 local function queue_key(target, part) return KEYS[1 + QUEUES[target] * 5 + part] end
 local function ms(number) return string.format('%.0f', number) end
@@ -39,7 +41,7 @@ end
 local function is_quiet()
   local incidents = {}
   for target, _ in pairs(QUEUES) do incidents[#incidents + 1] = key('incident:' .. target) end
-  return redis.call('EXISTS', NOT_FLOWING, unpack(incidents)) == 0
+  return redis.call('EXISTS', NOT_FLOWING, FAILING, unpack(incidents)) == 0
 end
 
 local function not_flowing(target)
@@ -67,13 +69,11 @@ local function backlog(target)
   return redis.call('LLEN', queue_key(target, 1)) + redis.call('ZCARD', queue_key(target, 2))
 end
 
--- Opens an incident of a target, unless one lasts already.
-local function trouble(target, why, gate)
-  local incident = 'incident:' .. target
-  if redis.call('HSETNX', key(incident), 'since', ms(now)) == 1 then
-    redis.call('HSET', key(incident), 'why', why, 'digest', ms(now), 'dead', redis.call('ZCARD', queue_key(target, 3)))
-    note({ kind = 'opened', target = target, gate = gate, why = why, held = backlog(target) })
-  end
+-- Opens an incident, unless it lasts already.
+local function begin(incident, target, why, of)
+  if redis.call('HSETNX', key(incident), 'since', ms(now)) == 0 then return end
+  redis.call('HSET', key(incident), 'why', why, 'digest', ms(now), 'dead', redis.call('ZCARD', queue_key(target, 3)))
+  note({ kind = 'opened', target = target, gate = of.gate, cause = of.cause, why = why, held = backlog(target) })
 end
 
 -- Adds a stretch of time without flow to the hours that it touches.
@@ -123,7 +123,7 @@ local function stop(name, why, asked)
   redis.call('SADD', NOT_FLOWING, name)
   redis.call('DEL', key(name .. ':calls'))
   note({ kind = 'stopped', target = target, gate = name, why = why, next = due })
-  trouble(target, why, name)
+  begin('incident:' .. target, target, why, { gate = name })
 end
 
 -- A probe failed: the next one comes later.

@@ -48,25 +48,35 @@ for target, _ in pairs(due) do
   end
 end
 
-local function over(target, incident)
-  local quiet = incident.failing and now - tonumber(incident.failing) < policy.quiet
-  if #not_flowing(target) > 0 or quiet then return end
-  redis.call('DEL', key('incident:' .. target))
+-- `cause`: of an incident of failing jobs; none for an outage, which lasts as long as a gate of its target does not flow.
+local function over(name, target, cause, incident)
+  local is_quiet_yet = not incident.failing or now - tonumber(incident.failing) >= policy.quiet
+  if not is_quiet_yet or (not cause and #not_flowing(target) > 0) then return end
+  redis.call('DEL', key(name))
+  if cause then redis.call('SREM', FAILING, target .. ':' .. cause) end
   local finish = tonumber(incident.recovered) or now
   note({
-    kind = 'over', target = target, why = incident.why, lasted_ms = finish - tonumber(incident.since),
+    kind = 'over', target = target, cause = cause, why = incident.why, lasted_ms = finish - tonumber(incident.since),
     drained = tonumber(incident.drained) or 0, dead = redis.call('ZCARD', queue_key(target, 3)) - tonumber(incident.dead or 0),
   })
 end
 
-for target, _ in pairs(QUEUES) do
-  local incident = hash('incident:' .. target)
-  if incident.since then
-    if now - tonumber(incident.digest) >= policy.digest then
-      redis.call('HSET', key('incident:' .. target), 'digest', ms(now))
-      note({ kind = 'lasting', target = target, why = incident.why, lasted_ms = now - tonumber(incident.since), held = backlog(target) })
-    end
-    over(target, incident)
+local function tend_incident(name, target, cause)
+  local incident = hash(name)
+  if not incident.since then return end
+  if now - tonumber(incident.digest) >= policy.digest then
+    redis.call('HSET', key(name), 'digest', ms(now))
+    note({
+      kind = 'lasting', target = target, cause = cause, why = incident.why, lasted_ms = now - tonumber(incident.since),
+      held = backlog(target),
+    })
   end
+  over(name, target, cause, incident)
+end
+
+for target, _ in pairs(QUEUES) do tend_incident('incident:' .. target, target) end
+for _, name in ipairs(redis.call('SMEMBERS', FAILING)) do
+  local target, cause = string.match(name, '^([^:]+):(.*)$')
+  tend_incident('incident:' .. name, target, cause)
 end
 return answer()
