@@ -1,53 +1,16 @@
 //! People are told: through real processes, from a row in Baserow (sandbox) to a mail in a mail server (sandbox), once, whatever fails on the way.
 
-use std::collections::BTreeMap;
+mod world;
 
 use passerelle_model::id::RowKey;
 use passerelle_store::{NoticeState, StoredNotice};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use system_tests::people::{ADMIN, Mail};
 use system_tests::{System, SystemBuilder};
 use test_support::{TestPostgres, eventually, free_port};
 
-const EVENT: &str = "7a1c0c5e-0000-4000-8000-0000000000a1";
-
-fn builder() -> SystemBuilder {
-    System::builder()
-        .webhooks_of(&["projet", "attribution", "intervention"])
-        .with_mail()
-}
-
-async fn person(system: &System, name: &str, hours: u32) -> anyhow::Result<RowKey> {
-    let email = format!("{}@example.org", name.to_lowercase());
-    let fields = json!({"Nom": name, "Email": email, "heures_max": hours});
-    system.baserow.create("personne", fields).await
-}
-
-async fn given(system: &System, table: &str, person: RowKey, hours: u32) -> anyhow::Result<RowKey> {
-    let fields = json!({"Libelle": "Rust avancé", "Personne": [person.row.get()], "heures": hours});
-    system.baserow.create(table, fields).await
-}
-
-/// A delivery of an attribution as Baserow would send it.
-fn delivery(row: RowKey, event: &str) -> String {
-    json!({
-        "table_id": row.table.get(), "database_id": 1, "workspace_id": 1, "webhook_id": 1, "event_id": event,
-        "event_type": "rows.created", "items": [{"id": row.row.get(), "order": "1.00000000000000000000", "Libelle": "not to be believed"}],
-    })
-    .to_string()
-}
-
-/// The notices as the store has them, once none of them waits any more.
-async fn settled_notices(system: &System) -> anyhow::Result<Vec<StoredNotice>> {
-    let store = system.store().await?;
-    Ok(eventually("no notice waits", async || {
-        match store.latest_notices(None, 100).await {
-            Ok(notices) if notices.iter().all(|notice| notice.state != NoticeState::Waiting) => Ok(notices),
-            other => Err(format!("{other:?}\n{}", system.logs())),
-        }
-    })
-    .await)
-}
+use world::{EVENT, builder, delivery, given, person, settled_notices};
 
 /// B5
 #[tokio::test]
