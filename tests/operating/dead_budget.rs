@@ -21,7 +21,7 @@ async fn dead_letters_above_their_budget_are_told_to_the_admin_once_however_many
     for worker in &system.workers {
         eventually("each worker has seen to it", async || {
             let output = worker.output();
-            if output.contains("the admin is told of the dead letters") {
+            if output.contains("the admin is notified of the dead letters") {
                 Ok(())
             } else {
                 Err(output)

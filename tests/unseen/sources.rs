@@ -213,7 +213,7 @@ async fn a_user_whom_baserow_does_not_know_is_tried_once_and_harms_no_row() {
     two_rounds(&system).await;
     assert_eq!(webhook(&system).await.unwrap()["active"], false);
     assert_eq!(calls(&system, "/user/token-auth/").await.unwrap(), 1);
-    assert!(!system.workers[0].output().contains("a round failed"));
+    assert!(!system.workers[0].output().contains("a periodic task failed"));
 }
 
 #[tokio::test]
