@@ -3,24 +3,23 @@
 use std::process::Command;
 
 /// The names of the packages that a package is built with, itself included.
-fn built_with(package: &str) -> Vec<String> {
+fn built_with(package: &str) -> anyhow::Result<Vec<String>> {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let tree = Command::new(cargo)
         .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"])
         .args(["--format", "{p}", "--package", package])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .output()
-        .unwrap();
+        .output()?;
     let errors = String::from_utf8_lossy(&tree.stderr).into_owned();
-    assert!(tree.status.success(), "cargo tree failed: {errors}");
-    let text = String::from_utf8(tree.stdout).unwrap();
+    anyhow::ensure!(tree.status.success(), "cargo tree failed: {errors}");
+    let text = String::from_utf8(tree.stdout)?;
     let names = text.lines().filter_map(|line| line.split(' ').next());
-    names.map(str::to_owned).collect()
+    Ok(names.map(str::to_owned).collect())
 }
 
 #[test]
 fn the_ingress_cannot_reach_sql() {
-    let packages = built_with("passerelle-ingress");
+    let packages = built_with("passerelle-ingress").unwrap();
     assert!(packages.contains(&"passerelle-queue".to_owned()), "{packages:?}");
     let sql: Vec<_> = packages
         .iter()
@@ -31,7 +30,7 @@ fn the_ingress_cannot_reach_sql() {
 
 #[test]
 fn the_model_does_no_network_io() {
-    let packages = built_with("passerelle-model");
+    let packages = built_with("passerelle-model").unwrap();
     let io: Vec<_> = packages
         .iter()
         .filter(|name| ["redis", "sqlx", "reqwest", "tokio", "actix-web"].contains(&name.as_str()))
@@ -42,7 +41,7 @@ fn the_model_does_no_network_io() {
 #[test]
 fn no_shipped_program_contains_the_sandbox_or_a_test_crate() {
     for program in ["passerelle-ingress", "passerelle-worker", "passerelle-ops"] {
-        let packages = built_with(program);
+        let packages = built_with(program).unwrap();
         let foreign: Vec<_> = packages
             .iter()
             .filter(|name| ["passerelle-sandbox", "test-support", "system-tests"].contains(&name.as_str()))
