@@ -12,7 +12,7 @@ use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId, Web
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
+use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue, QueueName, Redis};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// The number of concurrent jobs.
@@ -74,7 +74,11 @@ pub(crate) async fn work(
     limit: u64,
     started: UnboundedSender<std::time::Instant>,
 ) -> anyhow::Result<()> {
-    let settings = BackendSettings::new(ProcessName::unique("bench"), CONCURRENCY);
+    let settings = BackendSettings::new(
+        ProcessName::unique("bench"),
+        CONCURRENCY,
+        CrashPolicy::of_seconds(1, 10),
+    );
     let (finished, mut is_finished) = unbounded_channel();
     let progress = Arc::new(Progress {
         done: AtomicU64::new(0),

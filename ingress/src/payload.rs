@@ -168,7 +168,7 @@ impl<'a, L: RowList<'a> + Deserialize<'a>> WireDelivery<'a, L> {
             Some(value) => number("batch_id", value)?,
             None => 0,
         };
-        let event = EventId::parse(&text("event_id", self.event_id)?);
+        let event = EventId::of_sender(&text("event_id", self.event_id)?);
         Ok(DeliveryKey {
             webhook,
             event: checked("event_id", event)?,

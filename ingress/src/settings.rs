@@ -93,6 +93,13 @@ impl Limits {
             reader.problem("INGRESS_THREADS", "is more than 512", "leave it out for one per core");
         }
         let body_bytes = at_least_one(reader, "INGRESS_BODY_LIMIT_BYTES", 8 * 1024 * 1024);
+        if body_bytes > passerelle_queue::LARGEST_BODY {
+            reader.problem(
+                "INGRESS_BODY_LIMIT_BYTES",
+                "is more than 67108864 (64 MiB), the longest body that the ledger takes whole",
+                "give at most 67108864: longer bodies are accepted too, without their long values",
+            );
+        }
         let largest = at_least_one(reader, "INGRESS_LARGEST_BODY_BYTES", 128 * 1024 * 1024);
         Self {
             threads: threads.min(MOST_THREADS),

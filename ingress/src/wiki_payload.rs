@@ -53,7 +53,7 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
     let event = NewEvent {
         key: DeliveryKey {
             webhook: None,
-            event: EventId::parse(event).map_err(|_| Rejection::InvalidId("event_id"))?,
+            event: EventId::of_sender(event).map_err(|_| Rejection::InvalidId("event_id"))?,
             batch: 0,
         },
         source,

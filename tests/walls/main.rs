@@ -49,3 +49,21 @@ fn no_shipped_program_contains_the_sandbox_or_a_test_crate() {
         assert!(foreign.is_empty(), "{program} is built with {foreign:?}");
     }
 }
+
+#[test]
+fn the_crate_backoff_is_named_in_one_file() {
+    let found = Command::new("git")
+        .args([
+            "grep",
+            "-lE",
+            r"\bbackoff::(backoff|exponential|Exponential|SystemClock|future)",
+            "--",
+            "*.rs",
+        ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    let files = String::from_utf8(found.stdout).unwrap();
+    let files: Vec<_> = files.lines().filter(|file| !file.starts_with("tests/walls/")).collect();
+    assert_eq!(files, ["shared/queue/src/server/backoff.rs"]);
+}

@@ -6,9 +6,9 @@ use std::time::Duration;
 use passerelle_model::id::RowKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::Queue;
 use passerelle_queue::gate::Gates;
 use passerelle_queue::loops::Loops;
+use passerelle_queue::{Queue, Solo};
 use passerelle_store::Store;
 use tokio::sync::Mutex;
 
@@ -52,6 +52,8 @@ pub struct Context {
     /// Held by the one job of this process that writes the ledger to the store because it needs its
     /// events.
     pub(crate) ledger_turn: Mutex<()>,
+    /// A job that crashed before runs alone in this process, whatever queue it is of.
+    pub(crate) solo: Solo,
 }
 
 impl Context {

@@ -18,21 +18,22 @@
 //! So is an outage of the store, from the first failure on: it is never the row's fault. So is an answer of a proxy or a
 //! login page in the target's place, whatever its status: the target was not reached.
 //! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
-//! The schedule comes from the crate `backoff`; its own jitter is switched off, because chance comes into [`verdict`] as a value.
+//! The schedule has no chance of its own: chance comes into [`verdict`] as a value.
+//! A job whose worker or handler vanishes is judged by [`CRASH_POLICY`], which the queue carries out.
 
 use std::time::Duration;
 
-use backoff::backoff::Backoff as _;
-use backoff::exponential::ExponentialBackoff;
 use passerelle_model::job::Job;
 use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
 use passerelle_model::time::Timestamp;
-use passerelle_queue::QueueError;
 use passerelle_queue::gate::{CallResult, GateTarget};
+use passerelle_queue::{CrashPolicy, QueueError, backoff};
 use passerelle_store::StoreError;
 
 /// Counted attempts before a job is given up.
 pub const MOST_ATTEMPTS: u32 = 12;
+/// What follows when a worker or a handler vanishes with a job: two rests, then it is poison. Meanwhile it runs alone.
+pub const CRASH_POLICY: CrashPolicy = CrashPolicy::of_seconds(1, 10);
 /// How long a job may fail without interruption before it is given up.
 pub const LONGEST_FAILING: Duration = Duration::from_hours(24);
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -295,20 +296,7 @@ fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
 }
 
 fn ceiling(attempt: u32) -> Duration {
-    let mut schedule: ExponentialBackoff<backoff::SystemClock> = ExponentialBackoff {
-        current_interval: FIRST_WAIT,
-        initial_interval: FIRST_WAIT,
-        randomization_factor: 0.0,
-        multiplier: 2.0,
-        max_interval: LONGEST_WAIT,
-        max_elapsed_time: None,
-        ..ExponentialBackoff::default()
-    };
-    let mut wait = FIRST_WAIT;
-    for _ in 0..attempt.clamp(1, MOST_ATTEMPTS) {
-        wait = schedule.next_backoff().unwrap_or(LONGEST_WAIT);
-    }
-    wait.min(LONGEST_WAIT)
+    backoff::ceiling(attempt.min(MOST_ATTEMPTS), FIRST_WAIT, LONGEST_WAIT)
 }
 
 fn millis(wait: Duration) -> u64 {

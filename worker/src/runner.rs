@@ -23,6 +23,7 @@ use crate::clients::guard::let_through;
 use crate::clients::lease::under_lease;
 use crate::context::Context;
 use crate::crash::CrashPoint;
+use crate::failure::CRASH_POLICY;
 use crate::notify::deliver::deliver;
 use crate::outage::{self, Attempted};
 use crate::process::process;
@@ -61,6 +62,8 @@ pub async fn run(
         worker: name.clone(),
         concurrency: settings.concurrency,
         lease: settings.lease,
+        crash_policy: CRASH_POLICY,
+        solo: context.solo.clone(),
     });
     let grace_over = CancellationToken::new();
     let job_context = JobContext {

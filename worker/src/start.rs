@@ -155,6 +155,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         loops,
         repeats,
         ledger_turn: Mutex::new(()),
+        solo: passerelle_queue::Solo::default(),
     })
 }
 

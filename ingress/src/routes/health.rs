@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
-use passerelle_queue::{Durability, Redis};
+use passerelle_queue::{Redis, ServerFacts};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -37,13 +37,13 @@ pub(crate) async fn alive() -> HttpResponse {
 /// not failures: taking the ingress out of service would lose more.
 pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> HttpResponse {
     let status = spool.status();
-    let mut warnings: Vec<String> = status.warning().into_iter().collect();
+    let mut warnings: Vec<String> = status.warnings();
     let written = timeout(CHECK_TIMEOUT, redis.check_write()).await;
     if let Ok(Ok(())) = written {
-        match timeout(CHECK_TIMEOUT, redis.durability()).await {
-            Ok(Ok(durability)) => warnings.extend(endangered(&durability)),
+        match timeout(CHECK_TIMEOUT, redis.server_facts()).await {
+            Ok(Ok(facts)) => warnings.extend(endangered(&facts)),
             _ => {
-                warnings.push("Redis does not tell whether it keeps its data (CONFIG and INFO are refused)".to_owned());
+                warnings.push("Redis does not say whether it keeps its data (it refuses INFO)".to_owned());
             }
         }
         return HttpResponse::Ok().force_close().json(Readiness {
@@ -76,15 +76,15 @@ pub(crate) async fn measured(export: web::Data<PrometheusHandle>) -> HttpRespons
         .body(export.render())
 }
 
-fn endangered(durability: &Durability) -> Vec<String> {
+fn endangered(facts: &ServerFacts) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !durability.append_only {
+    if !facts.append_only {
         warnings.push("Redis keeps no append-only file: a crash loses accepted events; set appendonly yes".to_owned());
     }
-    if durability.eviction_policy != "noeviction" {
+    if facts.eviction_policy != "noeviction" {
         warnings.push(format!(
             "Redis may drop jobs when its memory is full (maxmemory-policy {}); set it to noeviction",
-            durability.eviction_policy
+            facts.eviction_policy
         ));
     }
     warnings
@@ -96,16 +96,20 @@ mod tests {
 
     #[test]
     fn a_redis_that_may_lose_what_it_holds_is_warned_about() {
-        let safe = Durability {
+        let safe = ServerFacts {
+            version: "7.0.15".to_owned(),
             append_only: true,
+            append_fsync: Some("always".to_owned()),
+            append_only_works: true,
             eviction_policy: "noeviction".to_owned(),
+            used_memory: 1,
             max_memory: 0,
         };
         assert!(endangered(&safe).is_empty());
-        let unsafe_twice = Durability {
+        let unsafe_twice = ServerFacts {
             append_only: false,
             eviction_policy: "allkeys-lru".to_owned(),
-            max_memory: 1,
+            ..safe
         };
         assert_eq!(endangered(&unsafe_twice).len(), 2);
     }

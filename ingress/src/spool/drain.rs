@@ -12,8 +12,8 @@ use passerelle_model::event::NewEvent;
 use passerelle_queue::{Accepted, Queue, QueueError, Redis};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::format::{End, read};
-use super::segment::{Held, folder_bytes, ready_files, try_folder};
+use super::format::{End, read, write};
+use super::segment::{Held, folder_bytes, quarantined, ready_files, try_folder};
 use super::{NotSpooled, Spool};
 use crate::metrics::{self, ItemCounts, as_gauge};
 
@@ -27,6 +27,8 @@ const SWIFT: Duration = Duration::from_millis(500);
 /// Deliveries on their way into the queue at once: they share round trips, and leave room for
 /// callers.
 const AT_ONCE: usize = 32;
+/// How often a delivery is tried by itself before it is set aside.
+const TRIES_BY_ITSELF: usize = 3;
 /// How long to leave alone what Redis or the disk has refused.
 const AFTER_TROUBLE: Duration = Duration::from_mins(1);
 
@@ -35,7 +37,9 @@ const AFTER_TROUBLE: Duration = Duration::from_mins(1);
 pub(crate) async fn drain_for_ever(spool: Arc<Spool>, queue: Queue, redis: Redis) {
     let mut drain = Drain {
         spool,
-        queue,
+        // By a connection of its own: a delivery that cuts it harms no caller.
+        queue: Queue::new(redis.by_another_connection(), queue.name()),
+        redis: redis.clone(),
         interrupted: None,
         not_before: Instant::now(),
         looked_for_others: None,
@@ -83,6 +87,7 @@ struct Pass {
 struct Drain {
     spool: Arc<Spool>,
     queue: Queue,
+    redis: Redis,
     /// The file in which the last pass was interrupted, and how many of its records were accepted:
     /// they need not be sent again.
     interrupted: Option<(PathBuf, usize)>,
@@ -145,7 +150,12 @@ impl Drain {
             is_readable: contents.end != End::Damaged,
         };
         let records = contents.records.get(done..).unwrap_or_default();
-        if let Err(stopped) = self.records(records, &mut pass).await {
+        let mut drained = self.records(records, &mut pass).await;
+        if matches!(drained, Err(Stopped::Queue(_))) && self.redis_answers().await {
+            let rest = records.get(pass.accepted..).unwrap_or_default();
+            drained = self.one_by_one(&held, rest, &mut pass).await;
+        }
+        if let Err(stopped) = drained {
             self.interrupted = Some((held.path().to_owned(), done + pass.accepted));
             return Err(stopped);
         }
@@ -181,6 +191,34 @@ impl Drain {
         Ok(())
     }
 
+    /// A group was not taken although Redis answers: one of it may be the reason. Those behind it go on.
+    async fn one_by_one(&mut self, held: &Held, records: &[&[u8]], pass: &mut Pass) -> Result<(), Stopped> {
+        for record in records {
+            let mut taken = self.records(std::slice::from_ref(record), pass).await;
+            for _again in 1..TRIES_BY_ITSELF {
+                if matches!(taken, Err(Stopped::Queue(_))) && self.redis_answers().await {
+                    taken = self.records(std::slice::from_ref(record), pass).await;
+                }
+            }
+            match taken {
+                Err(Stopped::Queue(error)) if self.redis_answers().await => {
+                    let mut framed = Vec::new();
+                    write(record, &mut framed);
+                    let aside = held.quarantine(&framed)?;
+                    ::metrics::counter!("passerelle_ingress_spool_quarantined_total").increment(1);
+                    tracing::error!(%error, file = %aside.display(), bytes = record.len(), "a delivery cuts the connection to Redis; it is set aside");
+                    pass.accepted += 1;
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn redis_answers(&self) -> bool {
+        matches!(timeout(SWIFT, self.redis.check_write()).await, Ok(Ok(())))
+    }
+
     /// Looks at the folder as a whole, and whether it has been mended if it was in trouble.
     async fn measure(&self) {
         let folder = self.spool.folder().to_owned();
@@ -189,9 +227,11 @@ impl Drain {
             if had_trouble {
                 try_folder(&folder)?;
             }
-            folder_bytes(&folder)
+            Ok((folder_bytes(&folder)?, quarantined(&folder)?))
         });
-        if let Ok(used) = looked.await {
+        if let Ok((used, quarantined)) = looked.await {
+            self.spool.state.quarantined.store(quarantined, Ordering::Relaxed);
+            ::metrics::gauge!("passerelle_ingress_spool_quarantined").set(as_gauge(quarantined));
             self.spool.state.used.store(used, Ordering::Relaxed);
             ::metrics::gauge!("passerelle_ingress_spool_bytes").set(as_gauge(used));
             if had_trouble {
@@ -222,7 +262,7 @@ enum NotAccepted {
 async fn accept(queue: &Queue, record: &[u8]) -> Result<(), NotAccepted> {
     let event = NewEvent::decode(record).map_err(NotAccepted::Unreadable)?;
     let items = ItemCounts::of(&event.items);
-    let accepted: Accepted = queue.accept(event).await.map_err(NotAccepted::Queue)?;
+    let accepted: Accepted = queue.accept_patiently(event).await.map_err(NotAccepted::Queue)?;
     metrics::drained(accepted.status(), &items);
     Ok(())
 }

@@ -26,6 +26,9 @@
 //! | `writer.rs` | the thread that appends: one sync for all that wait, the limit of the folder |
 //! | `drain.rs` | from the files into the queue |
 //!
+//! **A delivery that cuts the connection** (a proxy's limit, a client-query-buffer-limit) must not hold up those behind it. When Redis takes
+//! a write but not the group, the drain goes on one by one; what fails twice by itself goes to the folder `quarantine`.
+//!
 //! **Failures.** A write that fails (disk full) costs the callers of that group a 503; the file is
 //! not written to again, so a torn record is always the last one of its file. A torn end was never
 //! answered 200 and is dropped; anything else that cannot be read is kept as `*.damaged`.
@@ -103,6 +106,8 @@ pub(crate) struct Spool {
 struct State {
     /// Bytes of all files in the folder, as last seen, with what was appended since.
     used: AtomicU64,
+    /// Deliveries in the quarantine, as last seen.
+    quarantined: AtomicU64,
     /// This process has appended something that it has not drained.
     has_own: AtomicBool,
     /// Why the last append failed, if it did.
@@ -122,6 +127,8 @@ pub(crate) struct SpoolStatus {
     pub(crate) used: u64,
     /// Most that it may hold.
     pub(crate) most_bytes: u64,
+    /// Deliveries that were set aside, and where.
+    pub(crate) quarantined: (u64, PathBuf),
     /// Why a delivery could not be kept now, if that is known.
     pub(crate) trouble: Option<NotSpooled>,
 }
@@ -132,8 +139,20 @@ impl SpoolStatus {
         self.used < self.most_bytes && self.trouble.is_none()
     }
 
-    /// What an operator should see to, if anything.
-    pub(crate) fn warning(&self) -> Option<String> {
+    /// What an operator should see to.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let (count, folder) = &self.quarantined;
+        let set_aside = (*count > 0).then(|| {
+            format!(
+                "{count} deliveries are set aside in {}: Redis, or a proxy before it, cuts the connection for them; \
+                 raise its limit and move the files back into the spool",
+                folder.display()
+            )
+        });
+        self.warning().into_iter().chain(set_aside).collect()
+    }
+
+    fn warning(&self) -> Option<String> {
         let Self { used, most_bytes, .. } = *self;
         match &self.trouble {
             Some(trouble) => Some(format!("while Redis is away deliveries are refused: {trouble}")),
@@ -207,6 +226,10 @@ impl Spool {
         SpoolStatus {
             used: self.state.used.load(Ordering::Relaxed),
             most_bytes: self.settings.most_bytes,
+            quarantined: (
+                self.state.quarantined.load(Ordering::Relaxed),
+                self.folder().join(segment::QUARANTINE),
+            ),
             trouble: trouble.clone(),
         }
     }
@@ -216,6 +239,9 @@ impl Spool {
     }
 
     fn try_folder(&self) {
+        if let Ok(count) = segment::quarantined(self.folder()) {
+            self.state.quarantined.store(count, Ordering::Relaxed);
+        }
         let tried = segment::try_folder(self.folder()).and_then(|()| segment::folder_bytes(self.folder()));
         match tried {
             Ok(used) => self.state.used.store(used, Ordering::Relaxed),

@@ -11,6 +11,8 @@ use super::format::HEADER;
 const READY: &str = "spool";
 /// A file in the making: no other process may take it before its maker has the lock.
 const NEW: &str = "new";
+/// The folder, in that of the spool, of deliveries for which Redis, or something before it, cuts the connection.
+pub(super) const QUARANTINE: &str = "quarantine";
 /// A file of which something could not be read; kept for people.
 const DAMAGED: &str = "damaged";
 
@@ -105,6 +107,32 @@ impl Held {
         std::fs::remove_file(&self.path)
     }
 
+    /// Writes one record of it to a file of the same format in the quarantine, for people; moved back into the folder, it is drained
+    /// again. The same record again replaces that file.
+    pub(super) fn quarantine(&self, framed: &[u8]) -> io::Result<PathBuf> {
+        let (folder, stem) = (quarantine_of(&self.path), self.path.file_stem().unwrap_or_default());
+        std::fs::create_dir_all(&folder)?;
+        // A record begins with its length and its checksum.
+        let checksum: String = framed
+            .iter()
+            .skip(4)
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let name = format!("{}-{checksum}", stem.to_string_lossy());
+        let (new, aside) = (
+            folder.join(&name).with_extension(NEW),
+            folder.join(&name).with_extension(READY),
+        );
+        let mut file = File::create(&new)?;
+        file.write_all(HEADER)?;
+        file.write_all(framed)?;
+        file.sync_all()?;
+        std::fs::rename(&new, &aside)?;
+        File::open(&folder)?.sync_all()?;
+        Ok(aside)
+    }
+
     /// All of it that could be read is in the queue; the rest is for people.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
         let aside = self.path.with_extension(DAMAGED);
@@ -129,10 +157,27 @@ pub(super) fn ready_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(ready)
 }
 
-/// What the folder holds, damaged files too.
+/// What the folder holds, damaged files and the quarantine too.
 pub(super) fn folder_bytes(folder: &Path) -> io::Result<u64> {
-    let lengths = paths(folder)?.into_iter().filter_map(|path| path.metadata().ok());
-    Ok(lengths.map(|metadata| metadata.len()).sum())
+    let mut all = paths(folder)?;
+    all.extend(paths(&folder.join(QUARANTINE))?);
+    let files = all
+        .into_iter()
+        .filter_map(|path| path.metadata().ok().filter(std::fs::Metadata::is_file));
+    Ok(files.map(|metadata| metadata.len()).sum())
+}
+
+/// How many deliveries are in the quarantine.
+pub(super) fn quarantined(folder: &Path) -> io::Result<u64> {
+    let files = paths(&folder.join(QUARANTINE))?;
+    let ready = files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == READY));
+    Ok(u64::try_from(ready.count()).unwrap_or(u64::MAX))
+}
+
+fn quarantine_of(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(QUARANTINE)
 }
 
 /// Whether a file can be made in the folder.

@@ -238,3 +238,68 @@ async fn a_damaged_file_is_kept_for_people_and_costs_its_neighbours_nothing() {
     })
     .await;
 }
+
+/// Text that no compression makes shorter.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let letters = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'0' + u8::try_from((state >> 33) % 64).unwrap_or(0))
+    });
+    letters.filter(|letter| *letter != '\\').take(length).collect()
+}
+
+#[tokio::test]
+async fn one_delivery_for_which_redis_cuts_the_connection_holds_up_no_other() {
+    let ingress = Ingress::start().unwrap();
+    ingress.errors.expect("a delivery cuts the connection to Redis");
+    let client = redis::Client::open(ingress.redis.url()).unwrap();
+    redis::cmd("CONFIG")
+        .arg("SET")
+        .arg("client-query-buffer-limit")
+        .arg("1mb")
+        .exec(&mut client.get_connection().unwrap())
+        .unwrap();
+    ingress.redis.freeze().unwrap();
+    let fat = format!(
+        r#"{{"table_id": 2, "webhook_id": 1, "event_id": "fat", "event_type": "rows.created", "items": [{{"id": 7, "text": "{}"}}]}}"#,
+        noise(3 << 20)
+    );
+    assert_eq!(ingress.deliver(fat).await.unwrap().status, 200);
+    for answer in deliver(&ingress, 0..20).await.unwrap() {
+        assert_eq!(answer.status, 200);
+    }
+    ingress.redis.thaw().unwrap();
+    are_accepted_once(&ingress, 20).await;
+    let quarantine = ingress.spool.path().join("quarantine");
+    eventually("the fat one is set aside", async || {
+        match std::fs::read_dir(&quarantine).map(Iterator::count) {
+            Ok(1) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    eventually("readiness names it", async || {
+        let ready = ingress.get("/readyz").await.map_err(|error| error.to_string())?;
+        if ready.status == 200 && ready.body["warnings"].to_string().contains("set aside") {
+            Ok(())
+        } else {
+            Err(format!("{ready:?}"))
+        }
+    })
+    .await;
+    let answer = ingress.deliver(created(20)).await.unwrap();
+    assert_eq!((answer.status, answer.word()), (200, "queued"));
+
+    // With a limit that fits, the operator moves the file back.
+    redis::cmd("CONFIG")
+        .arg("SET")
+        .arg("client-query-buffer-limit")
+        .arg("1gb")
+        .exec(&mut client.get_connection().unwrap())
+        .unwrap();
+    let file = std::fs::read_dir(&quarantine).unwrap().next().unwrap().unwrap();
+    std::fs::rename(file.path(), ingress.spool.path().join(file.file_name())).unwrap();
+    ingress.deliver(created(21)).await.unwrap();
+    are_accepted_once(&ingress, 23).await;
+}

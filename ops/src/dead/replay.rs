@@ -123,7 +123,7 @@ impl Run<'_> {
     async fn died_again(&self, letter: &DeadLetter) -> Result<Option<Stopped>, Trouble> {
         self.progress
             .set_message(format!("waiting for {} before the others follow", letter.job));
-        let event = EventId::parse(&format!("replay-{}", letter.id))
+        let event = EventId::own(&format!("replay-{}", letter.id))
             .map_err(|error| Trouble::Failed(format!("letter {}: {error}", letter.id)))?;
         let story = tokio::select! {
             story = ended(self.operator, &event) => story?,

@@ -94,7 +94,13 @@ fn persistence(facts: &ServerFacts) -> Finding {
         let fix = "free space on its disk, and read the log of Redis";
         return Finding::fail(CHECK, "the last write of the append-only file failed", fix);
     }
-    Finding::ok(CHECK, "the append-only file is on")
+    let found = match facts.append_fsync.as_deref() {
+        Some("always") | None => "the append-only file is on",
+        Some(_) => {
+            "the append-only file is on; a power cut may lose the last deliveries that were answered 200 (appendfsync is not always)"
+        }
+    };
+    Finding::ok(CHECK, found)
 }
 
 fn eviction(facts: &ServerFacts) -> Finding {

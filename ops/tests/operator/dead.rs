@@ -5,7 +5,7 @@ use passerelle_model::event::Disposition::Sync;
 use passerelle_model::id::ProcessName;
 use passerelle_model::ledger::{FailureClass, Settlement, Verdict};
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{BackendSettings, DeadLetter, Leased, Queue};
+use passerelle_queue::{BackendSettings, CrashPolicy, DeadLetter, Leased, Queue};
 use test_support::eventually;
 
 use crate::desk::{Desk, at, delivery, failure};
@@ -33,7 +33,7 @@ async fn with_letters() -> anyhow::Result<(Desk, Queue, Vec<DeadLetter>)> {
         .await?;
     let name = ProcessName::unique("worker");
     let worker = WorkerBuilder::new(name.as_str())
-        .backend(queue.backend(BackendSettings::new(name.clone(), 1)))
+        .backend(queue.backend(BackendSettings::new(name.clone(), 1, CrashPolicy::of_seconds(1, 10))))
         .concurrency(1)
         .build(give_up);
     let running = tokio::spawn(worker.run());

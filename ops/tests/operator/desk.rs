@@ -15,7 +15,7 @@ use passerelle_model::ledger::{
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_ops::Console;
-use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
+use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue, QueueName, Redis};
 use passerelle_store::Store;
 use tempfile::TempDir;
 use test_support::{ErrorLog, TestRedis};
@@ -134,7 +134,7 @@ impl Desk {
         let decide = Decide(Arc::new(verdict));
         let name = ProcessName::unique("worker");
         let worker = WorkerBuilder::new(name.as_str())
-            .backend(queue.backend(BackendSettings::new(name.clone(), 1)))
+            .backend(queue.backend(BackendSettings::new(name.clone(), 1, CrashPolicy::of_seconds(1, 10))))
             .data(decide)
             .concurrency(1)
             .build(attempt_once);

@@ -104,7 +104,9 @@ async fn a_letter_that_is_replayed_twice_has_one_effect() {
     })
     .await;
     worker.abort();
-    let traced = desk.passerelle(&["--json", "trace", &format!("replay-{id}")]).await;
+    let traced = desk
+        .passerelle(&["--json", "trace", &format!("bridge:replay-{id}")])
+        .await;
     let told: serde_json::Value = serde_json::from_str(&traced.out).unwrap();
     let told = &told["events"];
     assert_eq!(told.as_array().map(Vec::len), Some(1), "{}", traced.out);

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EventId, JobKey, RowId, SourceName, TableId, WebhookId};
+use crate::id::{EventId, InvalidId, JobKey, RowId, SourceName, TableId, WebhookId};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 
@@ -98,6 +98,50 @@ pub struct NewEvent {
     /// The raw body, as received. Not part of the JSON: it follows it.
     #[serde(skip)]
     pub payload: Vec<u8>,
+}
+
+/// What distinguishes an event that no sender sent: the bridge itself, or its operator, asks for something.
+#[derive(Debug)]
+pub struct OwnEvent<'a> {
+    /// Who asks: `operator`, `reconcile`, ….
+    pub source: &'a str,
+    /// Its name; the same name again is the same event again. The id is this in a namespace that no sender can use.
+    pub name: &'a str,
+    /// What happened; `Forced` where nothing did.
+    pub kind: EventKind,
+    /// Why, as JSON for people.
+    pub payload: Vec<u8>,
+}
+
+impl OwnEvent<'_> {
+    /// The event that asks for these jobs. Rows are to be of one table.
+    pub fn asking_for(self, jobs: impl IntoIterator<Item = JobKey>) -> Result<NewEvent, InvalidId> {
+        let jobs: Vec<JobKey> = jobs.into_iter().collect();
+        let table = jobs.iter().find_map(|job| job.row().map(|row| row.table));
+        let item = |job: JobKey| match &job {
+            JobKey::Row(row) if Some(row.table) == table => Item {
+                row: Some(row.row),
+                disposition: Disposition::Sync,
+            },
+            _ => Item {
+                row: None,
+                disposition: Disposition::Job(job),
+            },
+        };
+        Ok(NewEvent {
+            key: DeliveryKey {
+                webhook: None,
+                event: EventId::own(self.name)?,
+                batch: 0,
+            },
+            source: SourceName::parse(self.source)?,
+            kind: self.kind,
+            table,
+            received: Timestamp::now(),
+            items: jobs.into_iter().map(item).collect(),
+            payload: self.payload,
+        })
+    }
 }
 
 impl NewEvent {

@@ -18,7 +18,7 @@ use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId};
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
+use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue, QueueName, Redis};
 use tokio::sync::mpsc;
 
 const CONCURRENCY: usize = 64;
@@ -45,7 +45,11 @@ async fn main() -> anyhow::Result<()> {
     let count = Arc::new(AtomicUsize::new(0));
     let name = ProcessName::unique("worker");
     let worker = WorkerBuilder::new(name.as_str())
-        .backend(queue.backend(BackendSettings::new(name.clone(), CONCURRENCY)))
+        .backend(queue.backend(BackendSettings::new(
+            name.clone(),
+            CONCURRENCY,
+            CrashPolicy::of_seconds(1, 10),
+        )))
         .concurrency(CONCURRENCY)
         .build(move |leased: Leased| {
             let (settled, count) = (settled.clone(), Arc::clone(&count));

@@ -52,7 +52,7 @@ impl Queue {
     /// The queue in numbers, all of one moment. Its cost does not depend on them.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let (keys, redis) = (&self.inner.keys, &self.inner.redis);
-        let mut call = STATS.call(6);
+        let mut call = STATS.call(7);
         for key in [
             &keys.active,
             &keys.leases,
@@ -60,6 +60,7 @@ impl Queue {
             &keys.dead,
             &keys.ledger,
             &keys.paused,
+            &keys.suspects,
         ] {
             call.arg(key);
         }

@@ -20,15 +20,16 @@ use proptest::test_runner::{Config, TestRunner};
 use test_support::TestRedis;
 use tokio::sync::Semaphore;
 
-use crate::accepting::accept::{AcceptCommit, Prepared, Submission, forced_event};
+use crate::accepting::accept::{AcceptCommit, Prepared, Submission};
 use crate::server::keys::Keys;
 use crate::working::ending::Ending;
 use crate::working::fetch::FetchCall;
 use crate::working::lease::{HeldLease, Leases};
 use crate::working::settle::SettleCommit;
-use crate::{BackendSettings, Queue, QueueName, Redis};
+use crate::{BackendSettings, CrashPolicy, Queue, QueueName, Redis, Solo};
 use passerelle_model::config::RedisSettings;
-use passerelle_model::id::{ProcessName, RowId, RowKey, TableId};
+use passerelle_model::event::{EventKind, NewEvent, OwnEvent};
+use passerelle_model::id::{InvalidId, JobKey, ProcessName, RowId, RowKey, TableId};
 use passerelle_model::job::Job;
 use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
@@ -36,6 +37,7 @@ use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
 const ROWS: u64 = 3;
+const CRASHES: CrashPolicy = CrashPolicy::of_seconds(1, 10);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -180,8 +182,8 @@ impl World {
             acceptor: AcceptCommit::new(redis.clone(), Arc::clone(&keys)),
             settler: SettleCommit::new(redis, Arc::clone(&keys)),
             keys,
-            leases: Leases::new(worker.clone()),
-            settings: BackendSettings::new(worker, 4),
+            leases: Leases::new(worker.clone(), CRASHES),
+            settings: BackendSettings::new(worker, 4, CRASHES),
             held: BTreeMap::new(),
             lost: Vec::new(),
             model: Model::default(),
@@ -206,7 +208,7 @@ impl World {
             table: TableId::new(1).map_err(broken)?,
             row: RowId::new(row).map_err(broken)?,
         };
-        let new = forced_event(key, "test", &format!("r{row}e{event}"), Vec::new()).map_err(broken)?;
+        let new = updated(key, &format!("r{row}e{event}")).map_err(broken)?;
         let call = self
             .acceptor
             .call(&[Submission::new(Prepared::new(&new, None).map_err(broken)?)])
@@ -233,32 +235,58 @@ impl World {
         let mut again = call.clone();
         let mut fetched = self
             .queue
-            .fetch(&mut call, &self.settings, most)
+            .fetch(&mut call, &self.settings, most, false)
             .await
             .map_err(broken)?;
+        let is_alone = fetched.has_suspects && self.held.is_empty();
+        if is_alone {
+            prop_assert!(
+                fetched.jobs.is_empty(),
+                "crashed jobs run alone: others began beside one that waits"
+            );
+            again.clone_from(&call);
+            fetched = self
+                .queue
+                .fetch(&mut call, &self.settings, most, true)
+                .await
+                .map_err(broken)?;
+        }
         // Without jobs there is nothing to find again, and the repeated call rightly looks for new ones.
         if repeat && !fetched.jobs.is_empty() {
             let before = self.snapshot().await?;
             again.mark_sent();
             fetched = self
                 .queue
-                .fetch(&mut again, &self.settings, most)
+                .fetch(&mut again, &self.settings, most, is_alone)
                 .await
                 .map_err(broken)?;
             prop_assert_eq!(before, self.snapshot().await?, "law 6: fetch");
         }
+        prop_assert!(
+            !is_alone || fetched.jobs.len() == 1,
+            "crashed jobs run alone: {} began",
+            fetched.jobs.len()
+        );
         for taken in fetched.jobs {
             let job = taken.job.map_err(|unreadable| broken(unreadable.error))?;
             let row = job.key.row().ok_or_else(|| broken("no row"))?.row.get();
             prop_assert!(!self.held.contains_key(&row), "law 2: row {} runs twice", row);
             let expected = self.model.jobs.get(&row).copied();
             prop_assert_eq!(expected, Some((Place::Ready, job.attempts, job.crashes)));
+            prop_assert_eq!(
+                job.crashes > 0,
+                is_alone,
+                "crashed jobs run alone: row {} has {} crashes",
+                row,
+                job.crashes
+            );
             self.model
                 .jobs
                 .insert(row, (Place::Running { is_dirty: false }, job.attempts, job.crashes));
             let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(broken)?;
+            let company = Solo::default().among_others().await;
             self.held
-                .insert(row, (job, self.leases.hold(taken.key, taken.token, slot)));
+                .insert(row, (job, self.leases.hold(taken.key, taken.token, slot, company)));
         }
         Ok(())
     }
@@ -288,8 +316,8 @@ impl World {
         let mut expire = redis::cmd("ZADD");
         expire.arg(&self.keys.leases).arg("XX").arg(1).arg(&held.key);
         self.queue.inner.redis.query::<()>(&expire).await.map_err(broken)?;
-        prop_assert_eq!(self.queue.reclaim().await.map_err(broken)?, 1);
-        prop_assert_eq!(self.queue.reclaim().await.map_err(broken)?, 0);
+        prop_assert_eq!(self.queue.reclaim(CRASHES).await.map_err(broken)?, 1);
+        prop_assert_eq!(self.queue.reclaim(CRASHES).await.map_err(broken)?, 0);
         self.lost.push((job, held));
         self.model.vanish(row);
         Ok(())
@@ -326,7 +354,7 @@ impl World {
         }
         // The next fetch promotes them; a fetch of nothing does no more than that.
         self.queue
-            .fetch(&mut FetchCall::new(), &self.settings, 0)
+            .fetch(&mut FetchCall::new(), &self.settings, 0, false)
             .await
             .map_err(broken)?;
         for (place, ..) in self.model.jobs.values_mut() {
@@ -396,6 +424,7 @@ impl World {
         let keys = &self.keys;
         let mut commands = vec![
             redis::cmd("LRANGE").arg(&keys.active).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE").arg(&keys.suspects).arg(0).arg(-1).to_owned(),
             redis::cmd("ZRANGE")
                 .arg(&keys.scheduled)
                 .arg(0)
@@ -463,6 +492,17 @@ impl World {
         prop_assert!(open.is_empty(), "law 1: never ended: {:?}", open);
         Ok(())
     }
+}
+
+fn updated(row: RowKey, name: &str) -> Result<NewEvent, InvalidId> {
+    let (source, kind, payload) = ("test", EventKind::Updated, Vec::new());
+    OwnEvent {
+        source,
+        name,
+        kind,
+        payload,
+    }
+    .asking_for([JobKey::Row(row)])
 }
 
 fn settlement(end: End) -> Settlement {
@@ -538,7 +578,7 @@ async fn a_call_that_is_carried_out_once_more_after_a_newer_one_changes_nothing(
             table: TableId::new(1).unwrap(),
             row: RowId::new(row).unwrap(),
         };
-        let event = forced_event(key, "test", &format!("e{row}"), Vec::new()).unwrap();
+        let event = updated(key, &format!("e{row}")).unwrap();
         Submission::new(Prepared::new(&event, None).unwrap())
     };
     let early = world

@@ -15,8 +15,10 @@ use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
-/// No group is larger than this: a delivery with a body of 64 MiB that travels alone. One that says so is damaged.
-const LARGEST_GROUP: usize = 65 << 20;
+/// The longest body of a delivery, in bytes (64 MiB). The ingress allows no longer one.
+pub const LARGEST_BODY: usize = 64 << 20;
+/// No group is larger than this: a delivery with the longest body and many rows, which travels alone. One that says so is damaged.
+const LARGEST_GROUP: usize = LARGEST_BODY + (16 << 20);
 
 impl Queue {
     /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none only at the end.
@@ -173,6 +175,10 @@ pub(crate) fn encode_group<'d>(deliveries: impl Iterator<Item = &'d [u8]>) -> Re
         let length = u32::try_from(delivery.len()).map_err(|error| QueueError::Protocol(error.to_string()))?;
         plain.extend_from_slice(&length.to_le_bytes());
         plain.extend_from_slice(delivery);
+    }
+    if plain.len() > LARGEST_GROUP {
+        let error = format!("a delivery of {} bytes is more than the ledger takes", plain.len());
+        return Err(QueueError::Protocol(error));
     }
     Ok(lz4_flex::compress_prepend_size(&plain))
 }

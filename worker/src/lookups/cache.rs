@@ -83,7 +83,7 @@ impl Cache {
     }
 
     async fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let text: Option<String> = match self.connection().await?.get(key).await {
+        let text: Option<String> = match self.redis.clone().get(key).await {
             Ok(text) => text,
             Err(error) => {
                 warn("read", &error);
@@ -102,33 +102,17 @@ impl Cache {
     }
 
     async fn set(&self, key: &str, text: String, options: SetOptions) {
-        let Some(mut connection) = self.connection().await else {
-            return;
-        };
         // Nothing is set where a condition is not met; that is no failure.
-        let result: Result<Option<String>, _> = connection.set_options(key, text, options).await;
+        let result: Result<Option<String>, _> = self.redis.clone().set_options(key, text, options).await;
         if let Err(error) = result {
             warn("write", &error);
         }
     }
 
     async fn forget(&self, key: &str) {
-        let Some(mut connection) = self.connection().await else {
-            return;
-        };
-        let result: Result<(), _> = connection.del(key).await;
+        let result: Result<(), _> = self.redis.clone().del(key).await;
         if let Err(error) = result {
             warn("invalidate", &error);
-        }
-    }
-
-    async fn connection(&self) -> Option<redis::aio::ConnectionManager> {
-        match self.redis.connection().await {
-            Ok(connection) => Some(connection),
-            Err(error) => {
-                tracing::warn!(%error, "the cache is not reachable");
-                None
-            }
         }
     }
 }

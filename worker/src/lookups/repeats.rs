@@ -41,10 +41,9 @@ impl Repeats {
             return None;
         }
         let key = self.key(row);
-        let mut connection = self.redis.connection().await.ok()?;
         let mut both = redis::pipe();
         both.get(&key).pttl(&key);
-        let answer: Result<(Option<String>, i64), _> = both.query_async(&mut connection).await;
+        let answer: Result<(Option<String>, i64), _> = both.query_async(&mut self.redis.clone()).await;
         let (last, left) = answer
             .inspect_err(|error| tracing::warn!(%error, "the last sync of the row could not be looked up"))
             .ok()?;
@@ -57,11 +56,8 @@ impl Repeats {
         if self.apart.is_zero() {
             return;
         }
-        let Ok(mut connection) = self.redis.connection().await else {
-            return;
-        };
         let millis = u64::try_from(self.apart.as_millis()).unwrap_or(u64::MAX);
-        let kept: Result<(), _> = connection.pset_ex(self.key(row), state, millis).await;
+        let kept: Result<(), _> = self.redis.clone().pset_ex(self.key(row), state, millis).await;
         if let Err(error) = kept {
             tracing::warn!(%error, "the sync of the row could not be remembered");
         }
@@ -70,10 +66,7 @@ impl Repeats {
     /// Forgets a row that is gone: if it comes back as it was, its page has to come back with it at
     /// once.
     pub async fn forget(&self, row: RowKey) {
-        let Ok(mut connection) = self.redis.connection().await else {
-            return;
-        };
-        let forgotten: Result<(), _> = connection.del(self.key(row)).await;
+        let forgotten: Result<(), _> = self.redis.clone().del(self.key(row)).await;
         if let Err(error) = forgotten {
             tracing::warn!(%error, "the last sync of the row could not be forgotten");
         }

@@ -1,9 +1,8 @@
 //! Syncs that the bridge requests by itself: ordinary events, named after their cause, so that a
 //! repeated request is a duplicate.
 
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, JobKey, RowId, SourceName};
-use passerelle_model::time::Timestamp;
+use passerelle_model::event::{Disposition, EventKind, Item, NewEvent, OwnEvent};
+use passerelle_model::id::{EventId, InvalidId, JobKey, RowId};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -36,7 +35,7 @@ impl Requester {
 
     /// Whether it has requested this event.
     pub(crate) fn made(self, event: &EventId) -> bool {
-        let rest = event.as_str().strip_prefix(self.as_str());
+        let rest = event.own_name().and_then(|name| name.strip_prefix(self.as_str()));
         rest.is_some_and(|rest: &str| rest.starts_with('-'))
     }
 
@@ -49,19 +48,13 @@ impl Requester {
 
     /// The same with an id of its own.
     pub(crate) fn named_event(self, id: &str, payload: &Value) -> Result<NewEvent, InvalidId> {
-        Ok(NewEvent {
-            key: DeliveryKey {
-                webhook: None,
-                event: EventId::parse(id)?,
-                batch: 0,
-            },
-            source: SourceName::parse(self.as_str())?,
+        OwnEvent {
+            source: self.as_str(),
+            name: id,
             kind: EventKind::Forced,
-            table: None,
-            received: Timestamp::now(),
-            items: Vec::new(),
             payload: payload.to_string().into_bytes(),
-        })
+        }
+        .asking_for([])
     }
 }
 

@@ -87,7 +87,7 @@ async fn notify_admin(
     );
     say("page_url", address.as_deref());
 
-    let event = EventId::parse(&format!("share-{id}")).map_err(|error| Failure::unmappable(error.to_string()))?;
+    let event = EventId::own(&format!("share-{id}")).map_err(|error| Failure::unmappable(error.to_string()))?;
     let cause = Cause {
         rule,
         event: &event,

@@ -101,10 +101,9 @@ impl World {
 
     /// Who holds the lease.
     pub(crate) async fn holder(&self) -> anyhow::Result<Option<String>> {
-        let mut connection = self.redis.connection().await?;
         Ok(redis::cmd("GET")
             .arg("bridge:ledger-writer")
-            .query_async(&mut connection)
+            .query_async(&mut self.redis.clone())
             .await?)
     }
 

@@ -67,7 +67,10 @@ async fn an_attempt_that_is_repeated_propagates_once() {
 async fn a_woken_row_wakes_nobody_and_an_operator_may_wake() {
     let world = World::start().await.unwrap();
     let (_, client) = world.project_of_client("Refonte").await.unwrap();
-    let woken = world.sync_as(client, EventKind::Forced, "linked-00ff").await.unwrap();
+    let woken = world
+        .sync_as(client, EventKind::Forced, "bridge:linked-00ff")
+        .await
+        .unwrap();
     assert_eq!(woken, Outcome::NoChange);
     assert_eq!(world.events_accepted().await.unwrap(), 0);
     let forced = world.sync_as(client, EventKind::Forced, "force-1").await.unwrap();

@@ -32,6 +32,14 @@ pub enum InvalidId {
         /// Zero-based position of the first such character.
         position: usize,
     },
+    /// The text begins as only the bridge's own ids do.
+    #[error("{what} begins with `{prefix}`, which is reserved")]
+    Reserved {
+        /// Which kind of id was expected.
+        what: &'static str,
+        /// The reserved beginning.
+        prefix: &'static str,
+    },
     /// The text is not a positive whole number.
     #[error("{what} is not a positive whole number")]
     NotPositive {
@@ -105,6 +113,32 @@ text_id!(
     /// One process start of one worker or ingress; unique, so that a restart is never mistaken for its predecessor.
     ProcessName, "process name", 128, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 );
+
+/// What the ids of the bridge's own events begin with. No sender can use it: its delivery could be taken for ours.
+const OWN: &str = "bridge:";
+
+impl EventId {
+    /// Takes a sender's id.
+    pub fn of_sender(text: &str) -> Result<Self, InvalidId> {
+        if text.starts_with(OWN) {
+            return Err(InvalidId::Reserved {
+                what: "event id",
+                prefix: OWN,
+            });
+        }
+        Self::parse(text)
+    }
+
+    /// The name of an event of our own; `None` for a sender's.
+    pub fn own_name(&self) -> Option<&str> {
+        self.0.strip_prefix(OWN)
+    }
+
+    /// The id of an event of our own.
+    pub fn own(name: &str) -> Result<Self, InvalidId> {
+        Self::parse(&format!("{OWN}{name}"))
+    }
+}
 
 impl Slot {
     /// The slot of a row's own page.
@@ -228,6 +262,16 @@ mod tests {
         assert!(RowId::new(0).is_err());
         assert!(RowId::new(u64::MAX).is_err());
         assert!(serde_json::from_str::<TableId>("0").is_err());
+    }
+
+    #[test]
+    fn no_sender_can_use_the_id_of_an_event_of_our_own() {
+        let own = EventId::own("replay-01J").unwrap();
+        assert_eq!(own.as_str(), "bridge:replay-01J");
+        assert_eq!(own.own_name(), Some("replay-01J"));
+        assert!(EventId::of_sender(own.as_str()).is_err());
+        assert!(EventId::of_sender("replay-01J").is_ok());
+        assert_eq!(EventId::parse(own.as_str()), Ok(own));
     }
 
     #[test]

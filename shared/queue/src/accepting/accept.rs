@@ -14,10 +14,9 @@ use crate::server::backoff::Reconnecting;
 use crate::server::keys::Keys;
 use crate::server::scripts::{ACCEPT, Call};
 use crate::{Queue, QueueError, Redis, short_id};
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, JobKey, RowKey, SourceName};
+use passerelle_model::event::{Disposition, EventKind, Item, NewEvent, OwnEvent};
+use passerelle_model::id::{EventId, JobKey, RowKey};
 use passerelle_model::job::EventKinds;
-use passerelle_model::time::Timestamp;
 
 /// How long a delivery is remembered, so that its repetition is recognised (spec A2).
 const CLAIM_SECONDS: u32 = 86_400;
@@ -26,6 +25,8 @@ pub(crate) const ANSWER_SECONDS: u32 = 600;
 /// How long `accept` tries in all, and how long it waits for one answer: the sender waits for five seconds in all.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_PER_TRY: Duration = Duration::from_millis(1500);
+/// The slowest network that a large delivery is uploaded over: 8 Mbit/s.
+const UPLOAD_BYTES_PER_MS: usize = 1000;
 
 /// Proof that a delivery is durable: the only licence to answer 200. Only [`Queue::accept`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +59,21 @@ impl Queue {
     /// Dropping the future does not take the delivery back. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
     /// accepting it again is safe, and `Duplicate` then means that it is. (Lend the event if you need it then.)
     pub async fn accept(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
-        let prepared = Prepared::new(event.borrow(), None)?;
+        let submission = Submission::new(Prepared::new(event.borrow(), None)?);
         drop(event);
-        let has_work = !prepared.jobs.is_empty();
-        let status = match self.submit(prepared).await? {
+        self.accept_submission(submission).await
+    }
+
+    /// The same for a delivery whose sender does not wait: a try may take as long as its upload needs.
+    pub async fn accept_patiently(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
+        let submission = Submission::new(Prepared::new(event.borrow(), None)?);
+        drop(event);
+        self.accept_submission(submission.patient()).await
+    }
+
+    async fn accept_submission(&self, submission: Submission) -> Result<Accepted, QueueError> {
+        let has_work = !submission.prepared.jobs.is_empty();
+        let status = match self.taken(submission).await? {
             Taken::New if has_work => AcceptStatus::Queued,
             Taken::New => AcceptStatus::Ignored,
             Taken::Duplicate => AcceptStatus::Duplicate,
@@ -73,48 +85,27 @@ impl Queue {
     /// Asks for a row, whatever its state: a new forced event of the source `operator`, which keeps who and why. Returns its id, by
     /// which it can be traced.
     pub async fn force(&self, row: RowKey, by: &str, why: &str) -> Result<EventId, QueueError> {
-        let id = format!("force-{}", ulid::Ulid::generate());
-        let event = forced_event(
-            row,
-            "operator",
-            &id,
-            json!({ "forced_by": by, "why": why }).to_string().into_bytes(),
-        )?;
+        let name = format!("force-{}", ulid::Ulid::generate());
+        let event = OwnEvent {
+            source: "operator",
+            name: &name,
+            kind: EventKind::Forced,
+            payload: json!({ "forced_by": by, "why": why }).to_string().into_bytes(),
+        }
+        .asking_for([JobKey::Row(row)])?;
         let id = event.key.event.clone();
         let _durable = self.accept(event).await?;
         Ok(id)
     }
 
     pub(crate) async fn submit(&self, prepared: Prepared) -> Result<Taken, QueueError> {
-        let answer = self.inner.acceptor.submit(Submission::new(prepared)).await;
+        self.taken(Submission::new(prepared)).await
+    }
+
+    async fn taken(&self, submission: Submission) -> Result<Taken, QueueError> {
+        let answer = self.inner.acceptor.submit(submission).await;
         answer.unwrap_or_else(|_| Err(QueueError::Unavailable("the process is stopping".to_owned())))
     }
-}
-
-/// An event of our own making about one row.
-pub(crate) fn forced_event(row: RowKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
-    forced_event_of(&JobKey::Row(row), source, id, payload)
-}
-/// An event of our own making: one job that can be asked for.
-pub(crate) fn forced_event_of(job: &JobKey, source: &str, id: &str, payload: Vec<u8>) -> Result<NewEvent, QueueError> {
-    let invalid = |error: passerelle_model::id::InvalidId| QueueError::Protocol(error.to_string());
-    let row = job.row();
-    Ok(NewEvent {
-        key: DeliveryKey {
-            webhook: None,
-            event: EventId::parse(id).map_err(invalid)?,
-            batch: 0,
-        },
-        source: SourceName::parse(source).map_err(invalid)?,
-        kind: EventKind::Forced,
-        table: row.map(|row| row.table),
-        received: Timestamp::now(),
-        items: vec![Item {
-            row: row.map(|row| row.row),
-            disposition: row.map_or_else(|| Disposition::Job(job.clone()), |_| Disposition::Sync),
-        }],
-        payload,
-    })
 }
 
 /// An event as the script takes it.
@@ -172,6 +163,8 @@ pub(crate) enum Taken {
 pub(crate) struct Submission {
     prepared: Prepared,
     submitted: Instant,
+    /// Its sender does not wait.
+    is_patient: bool,
 }
 
 impl Submission {
@@ -179,8 +172,26 @@ impl Submission {
         Self {
             prepared,
             submitted: Instant::now(),
+            is_patient: false,
         }
     }
+
+    fn patient(mut self) -> Self {
+        self.is_patient = true;
+        self
+    }
+}
+
+/// How long one try of a group may take: an answer's time and its upload, but no longer than a sender waits.
+fn patience_of(group: &[Submission]) -> Duration {
+    let bytes: usize = group.iter().map(|member| member.prepared.delivery.len()).sum();
+    let upload = Duration::from_millis(u64::try_from(bytes / UPLOAD_BYTES_PER_MS).unwrap_or(u64::MAX));
+    let needed = PATIENCE_PER_TRY.saturating_add(upload);
+    let waiting = group.iter().filter(|member| !member.is_patient);
+    let left = waiting
+        .map(|member| PATIENCE.saturating_sub(member.submitted.elapsed()))
+        .min();
+    left.map_or(needed, |left| needed.min(left).max(PATIENCE_PER_TRY))
 }
 
 /// Carries groups of deliveries to the script.
@@ -234,7 +245,7 @@ impl AcceptCommit {
         let was_up = self.redis.is_up();
         let mut waits = Reconnecting::new();
         loop {
-            match call.send_within::<String>(&self.redis, PATIENCE_PER_TRY).await {
+            match call.send_within::<String>(&self.redis, patience_of(group)).await {
                 Ok(answers) => return parse_answers(&answers, group.len()),
                 Err(error @ QueueError::Unavailable(_)) => {
                     let wait = waits.next();

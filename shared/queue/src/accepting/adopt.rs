@@ -6,12 +6,12 @@
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::accepting::accept::{Origin, Prepared, forced_event};
+use crate::accepting::accept::{Origin, Prepared};
 use crate::letters::{DeadLetter, encode_letter};
 use crate::working::ending::{POISON, poison};
 use crate::{Queue, QueueError};
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, JobKey, RowId, RowKey, SourceName, TableId};
+use passerelle_model::event::{Disposition, EventKind, Item, OwnEvent};
+use passerelle_model::id::{EventId, JobKey, RowId, RowKey, TableId};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
@@ -19,6 +19,8 @@ use passerelle_model::time::Timestamp;
 /// Most tasks that one step adopts.
 const STEP: usize = 100;
 const SOURCE: &str = "apalis";
+/// Longer ids of tasks are shortened: what is before them must fit too.
+const LONGEST_NAME: usize = 100;
 
 /// What a task must ask for: `{"table":12,"row":345}`.
 #[derive(Deserialize)]
@@ -78,10 +80,10 @@ impl Queue {
 }
 
 fn adoption_of(task: &str, arguments: Vec<u8>) -> Result<Prepared, QueueError> {
-    let event_id = if EventId::parse(task).is_ok() {
-        task.to_owned()
+    let name = if EventId::parse(task).is_ok() && task.len() <= LONGEST_NAME {
+        format!("task-{task}")
     } else {
-        format!("task-{}", hex::encode(task.bytes().take(60).collect::<Vec<u8>>()))
+        format!("task-{}", hex::encode(task.bytes().take(50).collect::<Vec<u8>>()))
     };
     let origin = |letter| Origin {
         kind: "task",
@@ -91,43 +93,37 @@ fn adoption_of(task: &str, arguments: Vec<u8>) -> Result<Prepared, QueueError> {
     };
     match serde_json::from_slice::<Arguments>(&arguments) {
         Ok(Arguments { table, row }) => {
-            let event = forced_event(RowKey { table, row }, SOURCE, &event_id, arguments)?;
+            let event = own(&name, EventKind::Forced, arguments).asking_for([JobKey::Row(RowKey { table, row })])?;
             Prepared::new(&event, Some(origin(None)))
         }
         Err(error) => {
             tracing::error!(task, %error, "a task's arguments cannot be read; it is now a dead letter");
-            let letter = unreadable_letter(&event_id, &error.to_string(), &arguments)?;
-            Prepared::new(&unreadable_event(&event_id, arguments)?, Some(origin(Some(letter))))
+            let letter = unreadable_letter(&name, &error.to_string(), &arguments)?;
+            let mut event = own(&name, EventKind::Other, arguments).asking_for([])?;
+            event.items = vec![Item {
+                row: None,
+                disposition: Disposition::Closed(Outcome::Dead(POISON.to_owned())),
+            }];
+            Prepared::new(&event, Some(origin(Some(letter))))
         }
     }
 }
 
-fn unreadable_event(event_id: &str, arguments: Vec<u8>) -> Result<NewEvent, QueueError> {
-    let invalid = |error: passerelle_model::id::InvalidId| QueueError::Protocol(error.to_string());
-    Ok(NewEvent {
-        key: DeliveryKey {
-            webhook: None,
-            event: EventId::parse(event_id).map_err(invalid)?,
-            batch: 0,
-        },
-        source: SourceName::parse(SOURCE).map_err(invalid)?,
-        kind: EventKind::Other,
-        table: None,
-        received: Timestamp::now(),
-        items: vec![Item {
-            row: None,
-            disposition: Disposition::Closed(Outcome::Dead(POISON.to_owned())),
-        }],
-        payload: arguments,
-    })
+fn own(name: &str, kind: EventKind, payload: Vec<u8>) -> OwnEvent<'_> {
+    OwnEvent {
+        source: SOURCE,
+        name,
+        kind,
+        payload,
+    }
 }
 
-fn unreadable_letter(event_id: &str, error: &str, arguments: &[u8]) -> Result<(String, Vec<u8>), QueueError> {
+fn unreadable_letter(name: &str, error: &str, arguments: &[u8]) -> Result<(String, Vec<u8>), QueueError> {
     let mut body = arguments.escape_ascii().to_string();
     body.truncate(4096);
     encode_letter(&DeadLetter {
         id: ulid::Ulid::generate().to_string(),
-        job: JobKey::parse(&format!("apalis/{event_id}")).map_err(|error| QueueError::Protocol(error.to_string()))?,
+        job: JobKey::parse(&format!("apalis/{name}"))?,
         reason: POISON.to_owned(),
         failure: poison(
             &format!("the task's arguments are not a table and a row: {error}"),
@@ -136,6 +132,6 @@ fn unreadable_letter(event_id: &str, error: &str, arguments: &[u8]) -> Result<(S
         attempts: 0,
         died: Timestamp::now(),
         covers: Seq::ZERO,
-        last_event: event_id.to_owned(),
+        last_event: EventId::own(name)?.as_str().to_owned(),
     })
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::accepting::accept::{Origin, Prepared, Taken, forced_event_of};
+use crate::accepting::accept::{Origin, Prepared, Taken};
 use crate::ledger_stream::encode_fact;
 use crate::server::keys::Keys;
 use crate::server::scripts::{DISCARD, WEIGH};
 use crate::{Queue, QueueError, QueueName, Redis};
+use passerelle_model::event::{EventKind, OwnEvent};
 use passerelle_model::id::JobKey;
 use passerelle_model::ledger::{FailureRecord, LedgerRecord};
 use passerelle_model::seq::Seq;
@@ -244,7 +245,13 @@ fn replay_of(letter: &DeadLetter, (by, why): (&str, &str)) -> Result<Option<Prep
         .to_string()
         .into_bytes();
     // The letter's id is unique: so is the event's, and a repetition is the same event again.
-    let event = forced_event_of(&letter.job, "operator", &format!("replay-{}", letter.id), payload)?;
+    let event = OwnEvent {
+        source: "operator",
+        name: &format!("replay-{}", letter.id),
+        kind: EventKind::Forced,
+        payload,
+    }
+    .asking_for([letter.job.clone()])?;
     let note = encode_fact(&LedgerRecord::Replayed {
         letter: letter.id.clone(),
         job: letter.job.clone(),

@@ -1,4 +1,4 @@
-//! How long to wait between tries, by the `backoff` crate's schedules.
+//! How long to wait between tries. The only file of the project that uses the crate `backoff` (ADR 4).
 
 use std::time::Duration;
 
@@ -6,41 +6,85 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
 
 /// Waits that grow while Redis is away: 50 ms, doubling, about 2 s at most, for ever.
-pub(crate) struct Reconnecting(ExponentialBackoff);
+pub(crate) struct Reconnecting(Growing);
 
 impl Reconnecting {
-    const LONGEST: Duration = Duration::from_secs(2);
-
     pub(crate) fn new() -> Self {
-        Self(ExponentialBackoff {
-            current_interval: Duration::from_millis(50),
-            initial_interval: Duration::from_millis(50),
-            multiplier: 2.0,
-            randomization_factor: 0.5,
-            max_interval: Self::LONGEST,
-            max_elapsed_time: None,
-            ..ExponentialBackoff::default()
-        })
+        Self(Growing::new(Duration::from_millis(50), Duration::from_secs(2)))
     }
 
     /// The next wait.
     pub(crate) fn next(&mut self) -> Duration {
-        self.0.next_backoff().unwrap_or(Self::LONGEST)
+        self.0.next_wait()
     }
 }
 
 /// A wait around three seconds, between one and five: workers that would all look at once are spread.
 pub(crate) fn safety_poll() -> Duration {
-    let middle = Duration::from_secs(3);
+    spread(Duration::from_secs(3), 2.0 / 3.0)
+}
+
+/// This wait, up to half longer or shorter by chance.
+pub fn around(middle: Duration) -> Duration {
+    spread(middle, 0.5)
+}
+
+fn spread(middle: Duration, factor: f64) -> Duration {
     ExponentialBackoff {
         current_interval: middle,
         initial_interval: middle,
-        randomization_factor: 2.0 / 3.0,
+        max_interval: middle,
+        randomization_factor: factor,
         max_elapsed_time: None,
         ..ExponentialBackoff::default()
     }
     .next_backoff()
     .unwrap_or(middle)
+}
+
+/// Waits that double from the first to the longest, for ever; each half longer or shorter by chance.
+#[derive(Debug, Clone)]
+pub struct Growing {
+    schedule: ExponentialBackoff,
+    longest: Duration,
+}
+
+impl Growing {
+    /// From the first wait to the longest.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            schedule: doubling(first, longest, 0.5),
+            longest,
+        }
+    }
+
+    /// The next wait.
+    pub fn next_wait(&mut self) -> Duration {
+        self.schedule.next_backoff().unwrap_or(self.longest)
+    }
+}
+
+/// The n-th of the waits that double from the first to the longest (1 = the first), without chance.
+pub fn ceiling(n: u32, first: Duration, longest: Duration) -> Duration {
+    let mut schedule = doubling(first, longest, 0.0);
+    let mut wait = first;
+    // The thirty-second doubling is beyond a century.
+    for _ in 0..n.clamp(1, 32) {
+        wait = schedule.next_backoff().unwrap_or(longest);
+    }
+    wait.min(longest)
+}
+
+fn doubling(first: Duration, longest: Duration, factor: f64) -> ExponentialBackoff {
+    ExponentialBackoff {
+        current_interval: first,
+        initial_interval: first,
+        multiplier: 2.0,
+        randomization_factor: factor,
+        max_interval: longest,
+        max_elapsed_time: None,
+        ..ExponentialBackoff::default()
+    }
 }
 
 #[cfg(test)]

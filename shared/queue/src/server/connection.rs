@@ -1,22 +1,25 @@
 //! One connection that is always being kept alive: explicit time-outs, no delay, replaced as soon as it is suspect.
 //!
-//! The `redis` crate's own manager retries by a schedule that callers cannot see. Here a call fails at once when Redis is away, and whoever
-//! called decides how long to go on: `accept` gives up within seconds (its sender waits), a worker never does.
+//! It is the only kind of connection: caches, sessions and leases use it too. The `redis` crate's own manager retries by a schedule that
+//! callers cannot see, and only after I/O errors: after a failover by address it stays with the replica. Here a call fails at once when
+//! Redis is away, and the caller decides how long to go on: `accept` gives up within seconds (its sender waits), a worker never does.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError,
+    RedisFuture, RedisResult, Value,
 };
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::QueueError;
+use crate::server::error::needs_new_connection;
 use passerelle_model::config::RedisSettings;
 
 /// Longest wait for a connection. On a network where this is too short nothing else would work either.
@@ -37,18 +40,17 @@ struct Inner {
     connecting: tokio::sync::Mutex<()>,
     connections_made: AtomicU64,
     health: Arc<Health>,
-    manager: OnceLock<ConnectionManager>,
 }
 
 /// Whether the server answers, as all connections of this process have seen it.
 struct Health {
     is_up: AtomicBool,
-    /// When the last outage that this process noticed ended.
-    up_since: Mutex<Option<Instant>>,
+    /// When the last outage that this process noticed ended. At first: when this process began to look.
+    up_since: Mutex<Instant>,
 }
 
 impl Health {
-    fn up_since(&self) -> MutexGuard<'_, Option<Instant>> {
+    fn up_since(&self) -> MutexGuard<'_, Instant> {
         self.up_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,7 +84,7 @@ impl Redis {
         let client = Client::open(info).map_err(unusable)?;
         let health = Arc::new(Health {
             is_up: AtomicBool::new(true),
-            up_since: Mutex::new(None),
+            up_since: Mutex::new(Instant::now()),
         });
         Ok(Self::new(client, (&settings.prefix, settings.response_timeout), health))
     }
@@ -97,7 +99,6 @@ impl Redis {
                 connecting: tokio::sync::Mutex::new(()),
                 connections_made: AtomicU64::new(0),
                 health,
-                manager: OnceLock::new(),
             }),
         }
     }
@@ -116,24 +117,6 @@ impl Redis {
         Self::new(client.clone(), (prefix, *response_timeout), Arc::clone(health))
     }
 
-    /// A connection for other uses (caches, leases, sessions): explicit time-outs, reconnects by itself.
-    #[expect(
-        clippy::unused_async,
-        reason = "callers must be inside a runtime: the connection's driver is started there"
-    )]
-    pub async fn connection(&self) -> Result<ConnectionManager, QueueError> {
-        if let Some(manager) = self.inner.manager.get() {
-            return Ok(manager.clone());
-        }
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(self.inner.response_timeout))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_secs(1));
-        let manager = self.inner.client.get_connection_manager_lazy(config)?;
-        Ok(self.inner.manager.get_or_init(|| manager).clone())
-    }
-
     /// The prefix of every key (`bridge`).
     pub fn prefix(&self) -> &str {
         &self.inner.prefix
@@ -144,10 +127,15 @@ impl Redis {
         self.inner.health.is_up.load(Ordering::Relaxed)
     }
 
-    /// How long Redis has been answering without an outage that this process noticed; very long if there was none.
+    /// How long Redis has surely been answering, and its clock running evenly. What happened before this process began is unknown:
+    /// an outage may have ended a moment before.
     pub(crate) fn up_for(&self) -> Duration {
-        let since = *self.inner.health.up_since();
-        since.map_or(Duration::MAX, |since| since.elapsed())
+        self.inner.health.up_since().elapsed()
+    }
+
+    /// Expiries that were in the future a moment ago may look past: as after an outage, their holders need time to renew.
+    pub(crate) fn note_clock_jump(&self) {
+        *self.inner.health.up_since() = Instant::now();
     }
 
     /// Writes and reads back a key that expires, in a transaction, as deliveries are written: the readiness check.
@@ -167,22 +155,6 @@ impl Redis {
         }
     }
 
-    /// What an operator should know about this server's settings.
-    pub async fn durability(&self) -> Result<Durability, QueueError> {
-        Ok(Durability {
-            append_only: self.server_setting("appendonly").await? == "yes",
-            eviction_policy: self.server_setting("maxmemory-policy").await?,
-            max_memory: self.server_setting("maxmemory").await?.parse().unwrap_or(0),
-        })
-    }
-
-    async fn server_setting(&self, name: &str) -> Result<String, QueueError> {
-        let pair: Vec<String> = self.query(redis::cmd("CONFIG").arg("GET").arg(name)).await?;
-        pair.into_iter()
-            .nth(1)
-            .ok_or_else(|| QueueError::Protocol(format!("CONFIG GET {name} named no value")))
-    }
-
     /// How long an answer may usually take.
     pub(crate) fn response_timeout(&self) -> Duration {
         self.inner.response_timeout
@@ -193,53 +165,53 @@ impl Redis {
         self.query_within(question, self.response_timeout()).await
     }
 
-    /// One question, within the given time, that for connecting included. A connection that kept somebody waiting is not used again.
+    /// One question, within the given time, that for connecting included. A connection that did not answer in time is not used again.
     pub(crate) async fn query_within<T: FromRedisValue>(
         &self,
         question: &impl Question,
         patience: Duration,
     ) -> Result<T, QueueError> {
-        let result = self.attempt(question, patience).await;
-        let is_up = !matches!(result, Err(QueueError::Unavailable(_)));
+        let ask = |mut connection| async move { question.ask(&mut connection).await };
+        self.watched(patience, ask).await.map_err(QueueError::from)
+    }
+
+    /// Asks by the present connection, and notes whether Redis answered.
+    async fn watched<T, F>(&self, patience: Duration, ask: impl FnOnce(MultiplexedConnection) -> F) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let result = self.attempt(patience, ask).await;
+        let trouble = result.as_ref().err().filter(|error| needs_new_connection(error));
+        let is_up = trouble.is_none();
         if self.inner.health.is_up.swap(is_up, Ordering::Relaxed) != is_up {
-            if is_up {
-                *self.inner.health.up_since() = Some(Instant::now());
-                tracing::info!("Redis answers again");
-            } else if let Err(error) = &result {
+            if let Some(error) = trouble {
                 tracing::warn!(%error, "Redis does not answer");
+            } else {
+                *self.inner.health.up_since() = Instant::now();
+                tracing::info!("Redis answers again");
             }
             metrics::gauge!("passerelle_queue_redis_up").set(if is_up { 1.0 } else { 0.0 });
         }
         result
     }
 
-    async fn attempt<T: FromRedisValue>(&self, question: &impl Question, patience: Duration) -> Result<T, QueueError> {
+    async fn attempt<T, F>(&self, patience: Duration, ask: impl FnOnce(MultiplexedConnection) -> F) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
         let deadline = Instant::now() + patience;
-        let too_late = || QueueError::Unavailable(format!("no answer within {patience:?}"));
+        let too_late = || RedisError::from((ErrorKind::Io, "no answer in time", format!("{patience:?}")));
         let live = timeout_at(deadline, self.live()).await;
-        let Live { number, mut connection } = live.map_err(|_elapsed| too_late())??;
-        match timeout_at(deadline, question.ask(&mut connection)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let error = first_cause(error);
-                let is_no_script = error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript);
-                let error = match QueueError::from(error) {
-                    QueueError::Refused(_) if is_no_script => QueueError::Refused(NO_SCRIPT.to_owned()),
-                    other => other,
-                };
-                if matches!(error, QueueError::Unavailable(_)) {
-                    self.abandon(number);
-                }
-                Err(error)
-            }
-            Err(_elapsed) => {
-                self.abandon(number);
-                Err(too_late())
-            }
+        let Live { number, connection } = live.map_err(|_elapsed| too_late())??;
+        let answer = timeout_at(deadline, ask(connection)).await;
+        let answer = answer.unwrap_or_else(|_elapsed| Err(too_late())).map_err(first_cause);
+        if answer.as_ref().is_err_and(needs_new_connection) {
+            self.abandon(number);
         }
+        answer
     }
 
-    async fn live(&self) -> Result<Live, QueueError> {
+    async fn live(&self) -> RedisResult<Live> {
         if let Some(live) = self.current() {
             return Ok(live);
         }
@@ -288,7 +260,7 @@ impl Redis {
 }
 
 /// What a connection can be asked: a command, or several in one transaction.
-pub(crate) trait Question {
+pub(crate) trait Question: Sync {
     /// Sends it and waits for the answer.
     fn ask<T: FromRedisValue>(
         &self,
@@ -315,16 +287,30 @@ fn first_cause(error: RedisError) -> RedisError {
     first.map_or(error, RedisError::from)
 }
 
-/// How an unknown script is reported between [`Redis::query_within`] and `scripts.rs`.
-pub(crate) const NO_SCRIPT: &str = "NOSCRIPT";
+/// Every other use of Redis (caches, sessions, leases) goes through the same connection: with the same time-outs, and the same errors
+/// replace it. So nothing stays connected to a server that has become a replica.
+impl ConnectionLike for Redis {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        let ask = move |mut connection: MultiplexedConnection| async move {
+            connection.req_packed_command(command).await?.extract_error()
+        };
+        Box::pin(self.watched(self.response_timeout(), ask))
+    }
 
-/// Whether this Redis keeps what it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Durability {
-    /// `appendonly yes`.
-    pub append_only: bool,
-    /// `maxmemory-policy`; anything but `noeviction` may drop jobs.
-    pub eviction_policy: String,
-    /// `maxmemory` in bytes; 0 = no limit.
-    pub max_memory: u64,
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let ask = move |mut connection: MultiplexedConnection| async move {
+            let answers = connection.req_packed_commands(commands, offset, count).await?;
+            answers.into_iter().map(Value::extract_error).collect()
+        };
+        Box::pin(self.watched(self.response_timeout(), ask))
+    }
+
+    fn get_db(&self) -> i64 {
+        self.inner.client.get_connection_info().redis_settings().db()
+    }
 }

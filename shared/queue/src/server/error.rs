@@ -11,6 +11,9 @@ pub enum QueueError {
     /// Redis answered with an error of its own.
     #[error("Redis refused: {0}")]
     Refused(String),
+    /// Redis has forgotten the script since it was loaded: it has not run.
+    #[error("Redis does not know the script")]
+    UnknownScript,
     /// The URL is not usable.
     #[error("REDIS_URL is not usable: {0}")]
     Url(String),
@@ -19,10 +22,18 @@ pub enum QueueError {
     Protocol(String),
 }
 
+impl From<passerelle_model::id::InvalidId> for QueueError {
+    fn from(error: passerelle_model::id::InvalidId) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
 impl From<RedisError> for QueueError {
     fn from(error: RedisError) -> Self {
-        if may_pass_by_itself(&error) {
+        if needs_new_connection(&error) {
             Self::Unavailable(error.to_string())
+        } else if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
+            Self::UnknownScript
         } else if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
             Self::Protocol(error.to_string())
         } else {
@@ -31,8 +42,9 @@ impl From<RedisError> for QueueError {
     }
 }
 
-/// Loading after a restart, a failover, a full disk or memory: Redis is there, and waiting may help.
-fn may_pass_by_itself(error: &RedisError) -> bool {
+/// The one table of errors that say "not this server, or not now": a lost connection, loading after a restart, a failover, a full disk or
+/// memory. The connection is replaced, because the address may lead to another server by now, and the call may be repeated.
+pub(crate) fn needs_new_connection(error: &RedisError) -> bool {
     const CODES: [&str; 6] = ["OOM", "MISCONF", "BUSY", "NOREPLICAS", "UNBLOCKED", "NOAUTH"];
     match error.kind() {
         ErrorKind::Io | ErrorKind::AuthenticationFailed => true,

@@ -11,6 +11,8 @@ pub struct ServerFacts {
     pub version: String,
     /// Whether it writes an append-only file.
     pub append_only: bool,
+    /// `appendfsync`: how soon the file is on the disk; `None` where the server refuses `CONFIG`.
+    pub append_fsync: Option<String>,
     /// Whether the last write of that file succeeded.
     pub append_only_works: bool,
     /// `maxmemory-policy`; anything but `noeviction` may drop jobs.
@@ -25,7 +27,13 @@ impl Redis {
     /// What the server says of itself.
     pub async fn server_facts(&self) -> Result<ServerFacts, QueueError> {
         let info: String = self.query(&redis::cmd("INFO")).await?;
-        parse(&info).ok_or_else(|| QueueError::Protocol("INFO lacks what every Redis says of itself".to_owned()))
+        let mut facts = parse(&info)
+            .ok_or_else(|| QueueError::Protocol("INFO lacks what every Redis says of itself".to_owned()))?;
+        let mut ask = redis::cmd("CONFIG");
+        ask.arg("GET").arg("appendfsync");
+        let setting: Result<Vec<String>, _> = self.query(&ask).await;
+        facts.append_fsync = setting.ok().and_then(|pair| pair.into_iter().nth(1));
+        Ok(facts)
     }
 }
 
@@ -38,6 +46,7 @@ fn parse(info: &str) -> Option<ServerFacts> {
     Some(ServerFacts {
         version: (*facts.get("redis_version")?).to_owned(),
         append_only: *facts.get("aof_enabled")? == "1",
+        append_fsync: None,
         append_only_works: facts.get("aof_last_write_status").is_none_or(|status| *status == "ok"),
         eviction_policy: facts
             .get("maxmemory_policy")

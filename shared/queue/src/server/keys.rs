@@ -37,6 +37,8 @@ pub(crate) struct Keys {
     pub(crate) queue: String,
     /// List of the keys of jobs that are ready.
     pub(crate) active: String,
+    /// List of the keys of jobs that crashed before and are ready: each runs alone.
+    pub(crate) suspects: String,
     /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers by the second.
     pub(crate) scheduled: String,
     /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
@@ -79,6 +81,7 @@ impl Keys {
             records: own("records"),
             stock_data: config.job_data_hash(),
             stock_meta: config.job_meta_hash(),
+            suspects: own("suspects"),
             leases: own("leases"),
             letters: own("letter"),
             paused: own("paused"),

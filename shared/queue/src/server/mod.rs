@@ -8,9 +8,11 @@
 //! | `scripts.rs` | the atomic scripts, by name |
 //! | `facts.rs` | what a server says of its own settings |
 //! | `wake.rs` | the subscription that wakes sleeping workers |
+//! | `clock.rs` | whether the clock of Redis runs evenly |
 //! | `backoff.rs` | how long to wait before the next try |
 
-pub(crate) mod backoff;
+pub mod backoff;
+pub(crate) mod clock;
 pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod facts;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, ToRedisArgs};
 
-use crate::server::connection::{NO_SCRIPT, Question};
+use crate::server::connection::Question;
 use crate::{QueueError, Redis};
 
 /// One of our scripts.
@@ -111,7 +111,7 @@ impl Call {
         patience: Duration,
     ) -> Result<T, QueueError> {
         match redis.query_within(&self.request, patience).await {
-            Err(error) if is_unknown(&error) => {
+            Err(QueueError::UnknownScript) => {
                 self.load(redis).await?;
                 redis.query_within(&self.request, patience).await
             }
@@ -133,8 +133,4 @@ impl Question for Request {
             Self::Behind(both) => both.query_async(connection).await.map(|(answer,)| answer),
         }
     }
-}
-
-fn is_unknown(error: &QueueError) -> bool {
-    matches!(error, QueueError::Refused(text) if text == NO_SCRIPT)
 }

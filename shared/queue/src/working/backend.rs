@@ -26,6 +26,7 @@ use apalis_core::worker::context::WorkerContext;
 use tokio::task::JoinHandle;
 
 use crate::server::wake;
+use crate::working::crash::{CrashPolicy, Solo};
 use crate::working::feeder::Feeder;
 use crate::working::lease::Leases;
 use crate::{Leased, Queue};
@@ -43,15 +44,21 @@ pub struct BackendSettings {
     pub concurrency: usize,
     /// How long a job stays with a worker that says nothing (default 30 s; renewed at a third).
     pub lease: Duration,
+    /// What follows when the worker or a handler vanishes.
+    pub crash_policy: CrashPolicy,
+    /// Shared by all backends of the process, so that a job that crashed before runs alone in it.
+    pub solo: Solo,
 }
 
 impl BackendSettings {
-    /// For a worker of this process, with the default lease.
-    pub fn new(worker: ProcessName, concurrency: usize) -> Self {
+    /// For a worker of this process, with the default lease, sharing the process with no other backend.
+    pub fn new(worker: ProcessName, concurrency: usize, crash_policy: CrashPolicy) -> Self {
         Self {
             worker,
             concurrency,
             lease: Duration::from_secs(30),
+            crash_policy,
+            solo: Solo::default(),
         }
     }
 }
@@ -64,9 +71,9 @@ impl Queue {
     /// # use passerelle_model::id::ProcessName;
     /// # use passerelle_model::ledger::{Settlement, Verdict};
     /// # use passerelle_model::outcome::Outcome;
-    /// # use passerelle_queue::{BackendSettings, Leased, Queue};
+    /// # use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue};
     /// # use passerelle_model::time::Timestamp;
-    /// # async fn example(queue: Queue, stop: tokio::sync::oneshot::Receiver<()>) -> Result<(), WorkerError> {
+    /// # async fn example(queue: Queue, crash_policy: CrashPolicy, stop: tokio::sync::oneshot::Receiver<()>) -> Result<(), WorkerError> {
     /// async fn process(job: Leased) {
     ///     let started = Timestamp::now();
     ///     // … the work, perhaps in a `select!` with `job.lease().over()` …
@@ -76,7 +83,7 @@ impl Queue {
     ///
     /// let name = ProcessName::unique("worker");
     /// WorkerBuilder::new(name.as_str())
-    ///     .backend(queue.backend(BackendSettings::new(name.clone(), 8)))
+    ///     .backend(queue.backend(BackendSettings::new(name.clone(), 8, crash_policy)))
     ///     .concurrency(8)
     ///     .build(process)
     ///     .run_until(async {

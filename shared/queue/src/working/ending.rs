@@ -4,15 +4,14 @@ use crate::QueueError;
 use crate::ledger_stream::encode_fact;
 use crate::letters::{DeadLetter, encode_letter};
 use crate::server::scripts::Call;
+use crate::working::crash::CrashPolicy;
 use crate::working::fetch::Unreadable;
-use crate::working::lease::HeldLease;
+use crate::working::lease::{HeldLease, millis};
 use passerelle_model::id::{EventId, JobKey, ProcessName};
 use passerelle_model::job::Job;
 use passerelle_model::ledger::{AttemptRecord, FailureClass, FailureRecord, LedgerRecord, Settlement, Step, Verdict};
 use passerelle_model::time::Timestamp;
 
-/// How long a job waits after its first and its second crash in a row. After the third it is dead.
-const CRASH_DELAYS_MS: [u64; 2] = [1_000, 10_000];
 /// Longest delay that is taken seriously: a year.
 const LONGEST_DELAY_MS: u64 = 366 * 24 * 3_600_000;
 
@@ -48,6 +47,13 @@ impl Holder {
             Self::Nobody { key, token, .. } => (key, token),
         }
     }
+}
+
+/// How a worker or a handler vanished, and what follows.
+pub(crate) struct Crash<'a> {
+    pub(crate) why: &'a str,
+    pub(crate) began: Timestamp,
+    pub(crate) policy: CrashPolicy,
 }
 
 /// The end of an attempt, as the script takes it.
@@ -94,13 +100,11 @@ impl Ending {
         }
     }
 
-    /// The worker, or its handler, vanished: the job waits a little longer each time, and the third time in a row it is dead.
-    pub(crate) fn crash(job: &Job, holder: Holder, began: Timestamp, why: &str) -> Result<Self, QueueError> {
-        let failure = poison(why, None);
-        let delay = usize::try_from(job.crashes)
-            .ok()
-            .and_then(|crashes| CRASH_DELAYS_MS.get(crashes));
-        let (word, delay_ms, verdict, letter) = if let Some(&after_ms) = delay {
+    /// The worker, or its handler, vanished.
+    pub(crate) fn crash(job: &Job, holder: Holder, crash: &Crash<'_>) -> Result<Self, QueueError> {
+        let failure = poison(crash.why, None);
+        let (word, delay_ms, verdict, letter) = if let Some(wait) = crash.policy.wait(job.crashes) {
+            let after_ms = millis(wait);
             ("crash", after_ms, Verdict::Retry { after_ms, failure }, None)
         } else {
             let letter = letter_of(job, POISON, &failure, job.attempts)?;
@@ -110,7 +114,7 @@ impl Ending {
         let settlement = Settlement {
             verdict,
             steps: Vec::<Step>::new(),
-            started: began,
+            started: crash.began,
         };
         metrics::counter!("passerelle_queue_crashes_total").increment(1);
         Ok(Self {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use apalis_core::worker::context::WorkerContext;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::server::backoff::{Reconnecting, safety_poll};
+use crate::server::clock::ClockWatch;
+use crate::working::crash::Company;
 use crate::working::ending::Ending;
 use crate::working::fetch::{BATCH, FetchCall, Fetched};
 use crate::working::lease::Leases;
@@ -53,7 +55,7 @@ impl Feeder {
     pub(crate) fn new(queue: Queue, settings: BackendSettings, most: usize) -> Self {
         Self {
             queue,
-            leases: Leases::new(settings.worker.clone()),
+            leases: Leases::new(settings.worker.clone(), settings.crash_policy),
             settings,
             slots: Arc::new(Semaphore::new(most)),
             buffer: Mutex::new(Buffer::default()),
@@ -66,19 +68,30 @@ impl Feeder {
 
     pub(crate) async fn run(self: Arc<Self>, worker: WorkerContext) {
         let mut call = FetchCall::new();
-        let mut waits = Reconnecting::new();
-        while let Some(slots) = self.unless_stopped(&worker, self.free_slots()).await {
+        let (mut waits, mut clock) = (Reconnecting::new(), ClockWatch::default());
+        let mut has_suspects = false;
+        while let Some((slots, company)) = self.unless_stopped(&worker, self.room(has_suspects)).await {
             // Nothing may come between this look and the fetch.
             if worker.is_shutting_down() || self.leases.closing.is_cancelled() {
                 break;
             }
-            match self.queue.fetch(&mut call, &self.settings, slots.len()).await {
+            let fetched = self
+                .queue
+                .fetch(&mut call, &self.settings, slots.len(), company.is_alone());
+            match fetched.await {
                 Ok(fetched) => {
                     waits = Reconnecting::new();
-                    self.use_fetched(fetched, slots, &worker).await;
+                    if clock.has_jumped(fetched.now, Instant::now()) {
+                        tracing::warn!(
+                            "the clock of Redis jumped ahead: leases are left alone until their holders have renewed them"
+                        );
+                        self.queue.inner.redis.note_clock_jump();
+                    }
+                    has_suspects = fetched.has_suspects;
+                    self.use_fetched(fetched, slots, company, &worker).await;
                 }
                 Err(error) => {
-                    drop(slots);
+                    drop((slots, company));
                     tracing::debug!(%error, "no jobs can be fetched for the moment");
                     let _ = self.unless_stopped(&worker, sleep(waits.next())).await;
                 }
@@ -88,12 +101,23 @@ impl Feeder {
         self.give_back_buffer().await;
     }
 
-    /// Waits for one slot and takes all that are free then.
-    async fn free_slots(&self) -> Vec<OwnedSemaphorePermit> {
-        let mut slots = Vec::with_capacity(BATCH);
+    /// Waits for room for more jobs; or, if one waits that has to run alone, until this process runs nothing.
+    async fn room(&self, for_one_alone: bool) -> (Vec<OwnedSemaphorePermit>, Company) {
+        let slots = self.free_slots(if for_one_alone { 1 } else { BATCH }).await;
+        let company = if for_one_alone {
+            self.settings.solo.alone().await
+        } else {
+            self.settings.solo.among_others().await
+        };
+        (slots, company)
+    }
+
+    /// Waits for one slot and takes all that are free then, up to `most`.
+    async fn free_slots(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
+        let mut slots = Vec::with_capacity(most);
         // The semaphore is never closed.
         slots.extend(Arc::clone(&self.slots).acquire_owned().await.ok());
-        while slots.len() < BATCH {
+        while slots.len() < most {
             match Arc::clone(&self.slots).try_acquire_owned() {
                 Ok(slot) => slots.push(slot),
                 Err(_none_free) => break,
@@ -102,11 +126,17 @@ impl Feeder {
         slots
     }
 
-    async fn use_fetched(&self, fetched: Fetched, slots: Vec<OwnedSemaphorePermit>, worker: &WorkerContext) {
-        let is_drained = fetched.jobs.len() < slots.len();
+    async fn use_fetched(
+        &self,
+        fetched: Fetched,
+        slots: Vec<OwnedSemaphorePermit>,
+        company: Company,
+        worker: &WorkerContext,
+    ) {
+        let is_drained = fetched.jobs.len() < slots.len() && !fetched.has_suspects && !company.is_alone();
         let wait = fetched.look_again.map(|time| time.since(fetched.now));
         let (has_expired, has_stock, now) = (fetched.has_expired, fetched.has_stock, fetched.now);
-        self.fill_buffer(fetched, slots).await;
+        self.fill_buffer(fetched, slots, company).await;
         if let Err(error) = self.look_after(has_expired, has_stock, now).await {
             tracing::warn!(%error, "expired leases or stock tasks could not be seen to; the next look will");
         } else if !is_drained || has_stock || (has_expired && self.may_reclaim()) {
@@ -123,11 +153,11 @@ impl Feeder {
         let _ = self.unless_stopped(worker, woken).await;
     }
 
-    async fn fill_buffer(&self, fetched: Fetched, slots: Vec<OwnedSemaphorePermit>) {
+    async fn fill_buffer(&self, fetched: Fetched, slots: Vec<OwnedSemaphorePermit>, company: Company) {
         let mut leased = VecDeque::with_capacity(fetched.jobs.len());
         let (is_probe, until) = (fetched.is_probe, fetched.sent + self.settings.lease);
         for (taken, slot) in fetched.jobs.into_iter().zip(slots) {
-            let held = self.leases.hold(taken.key, taken.token, slot);
+            let held = self.leases.hold(taken.key, taken.token, slot, company.clone());
             held.lease.extend(until);
             match taken.job {
                 Ok(job) => leased.push_back(Leased::new(self.queue.clone(), job, held).mark_probe(is_probe)),
@@ -150,7 +180,7 @@ impl Feeder {
 
     async fn look_after(&self, has_expired: bool, has_stock: bool, now: Timestamp) -> Result<(), QueueError> {
         if has_expired && self.may_reclaim() {
-            self.queue.reclaim().await?;
+            self.queue.reclaim(self.settings.crash_policy).await?;
         }
         if has_stock {
             self.queue.adopt(now).await?;

@@ -5,7 +5,8 @@ use tokio::time::Instant;
 
 use crate::gate::GateName;
 use crate::server::scripts::{EXPIRED, FETCH};
-use crate::working::ending::{Ending, Holder};
+use crate::working::crash::CrashPolicy;
+use crate::working::ending::{Crash, Ending, Holder};
 use crate::working::record;
 use crate::{BackendSettings, Queue, QueueError, short_id};
 use passerelle_model::id::ProcessName;
@@ -17,8 +18,8 @@ use passerelle_model::time::Timestamp;
 pub(crate) const BATCH: usize = 64;
 /// Most expired leases that one call looks at.
 const EXPIRED_BATCH: usize = 100;
-/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?, is the job a probe?
-const HEAD: usize = 5;
+/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?, is the job a probe?, suspects?
+const HEAD: usize = 6;
 
 /// What a call took, and what it saw on the way.
 pub(crate) struct Fetched {
@@ -31,6 +32,8 @@ pub(crate) struct Fetched {
     pub(crate) has_stock: bool,
     /// Its one job was let through to see whether a target works again.
     pub(crate) is_probe: bool,
+    /// A job that crashed before waits for a process that runs nothing else.
+    pub(crate) has_suspects: bool,
     pub(crate) jobs: Vec<Taken>,
 }
 
@@ -77,24 +80,27 @@ impl FetchCall {
 }
 
 impl Queue {
-    /// Takes up to `most` jobs. After an error the same call should be made again.
+    /// Takes up to `most` jobs; or, for a process that runs nothing, one that crashed before. After an error the same call should be
+    /// made again.
     pub(crate) async fn fetch(
         &self,
         call: &mut FetchCall,
         settings: &BackendSettings,
         most: usize,
+        is_alone: bool,
     ) -> Result<Fetched, QueueError> {
         let keys = &self.inner.keys;
-        let mut script = FETCH.call(6);
+        let mut script = FETCH.call(7);
         for key in [&keys.active, &keys.scheduled, &keys.leases, &keys.records, &keys.paused] {
             script.arg(key);
         }
-        script.arg(&keys.gates);
+        script.arg(&keys.gates).arg(&keys.suspects);
         script
             .arg(most)
             .arg(crate::working::lease::millis(settings.lease))
             .arg(&call.name);
         script.arg(settings.worker.as_str()).arg(u8::from(call.is_repeated));
+        script.arg(u8::from(is_alone));
         for gate in GateName::passed_by(keys.name) {
             script.arg(gate.as_str());
         }
@@ -106,7 +112,7 @@ impl Queue {
     }
 
     /// Sees to jobs whose leases have expired; returns how many there were.
-    pub(crate) async fn reclaim(&self) -> Result<usize, QueueError> {
+    pub(crate) async fn reclaim(&self, policy: CrashPolicy) -> Result<usize, QueueError> {
         let mut script = EXPIRED.call(2);
         script
             .arg(&self.inner.keys.leases)
@@ -125,7 +131,10 @@ impl Queue {
             let token = lease.token;
             let holder = Holder::Nobody { key, token, worker };
             let ending = match &job {
-                Ok(job) => Ending::crash(job, holder, lease.began, &why)?,
+                Ok(job) => {
+                    let (why, began) = (&*why, lease.began);
+                    Ending::crash(job, holder, &Crash { why, began, policy })?
+                }
                 Err(unreadable) => Ending::unreadable(unreadable, holder)?,
             };
             settling.push(self.end(ending));
@@ -143,6 +152,7 @@ fn decode_fetched(answer: &[Value], sent: Instant) -> Result<Fetched, QueueError
         Value::Int(expired),
         Value::Int(stock),
         Value::Int(probe),
+        Value::Int(suspects),
     ] = head
     else {
         return Err(unexpected());
@@ -159,6 +169,7 @@ fn decode_fetched(answer: &[Value], sent: Instant) -> Result<Fetched, QueueError
         has_expired: *expired == 1,
         has_stock: *stock == 1,
         is_probe: *probe == 1,
+        has_suspects: *suspects == 1,
         jobs: jobs.ok_or_else(unexpected)?,
     })
 }

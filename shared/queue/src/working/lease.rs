@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::server::backoff::Reconnecting;
 use crate::server::scripts::RENEW;
-use crate::working::ending::Ending;
+use crate::working::crash::{Company, CrashPolicy};
+use crate::working::ending::{Crash, Ending};
 use crate::working::validity::Lease;
 use crate::{Queue, QueueError, Settled};
 use passerelle_model::id::ProcessName;
@@ -109,7 +110,8 @@ impl Drop for Leased {
                     "the job's handler ended without settling it"
                 };
                 tracing::error!(job = %self.job.key, crashes = self.job.crashes + 1, "{why}");
-                Ending::crash(&self.job, held.into(), began, why)
+                let policy = held.leases.crash_policy;
+                Ending::crash(&self.job, held.into(), &Crash { why, began, policy })
             }
             _ => Ok(Ending::untouched(held)),
         };
@@ -131,6 +133,7 @@ pub(crate) struct HeldLease {
     pub(crate) leases: Arc<Leases>,
     pub(crate) lease: Lease,
     _slot: OwnedSemaphorePermit,
+    _company: Company,
 }
 
 impl Drop for HeldLease {
@@ -143,6 +146,8 @@ impl Drop for HeldLease {
 #[derive(Debug)]
 pub(crate) struct Leases {
     pub(crate) worker: ProcessName,
+    /// What follows when a handler vanishes.
+    pub(crate) crash_policy: CrashPolicy,
     /// Wakes the feeder.
     pub(crate) wake: Notify,
     /// Cancelled when the worker begins to stop.
@@ -151,9 +156,10 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn new(worker: ProcessName) -> Arc<Self> {
+    pub(crate) fn new(worker: ProcessName, crash_policy: CrashPolicy) -> Arc<Self> {
         Arc::new(Self {
             worker,
+            crash_policy,
             wake: Notify::new(),
             closing: CancellationToken::new(),
             held: Mutex::new(HashMap::new()),
@@ -161,7 +167,13 @@ impl Leases {
     }
 
     /// Registers a lease. It ends only when Redis says so, until [`Lease::extend`] says how long it is valid.
-    pub(crate) fn hold(self: &Arc<Self>, key: Vec<u8>, token: String, slot: OwnedSemaphorePermit) -> HeldLease {
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        key: Vec<u8>,
+        token: String,
+        slot: OwnedSemaphorePermit,
+        company: Company,
+    ) -> HeldLease {
         let lease = Lease::unbounded();
         self.lock().insert(token.clone(), (key.clone(), lease.clone()));
         HeldLease {
@@ -170,6 +182,7 @@ impl Leases {
             leases: Arc::clone(self),
             lease,
             _slot: slot,
+            _company: company,
         }
     }
 

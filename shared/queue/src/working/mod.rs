@@ -6,11 +6,13 @@
 //! | `fetch.rs` | takes jobs, and takes back those of vanished workers |
 //! | `lease.rs` | a job in a worker's hands: [`crate::Leased`], renewing, noticing a loss |
 //! | `validity.rs` | how long a lease is valid, by the clock of its holder |
+//! | `crash.rs` | what follows when a worker or a handler vanishes |
 //! | `record.rs` | a job's record: packing and reading it |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
 //! | `workers.rs` | which workers are alive, and what they run |
 
 pub(crate) mod backend;
+pub(crate) mod crash;
 pub(crate) mod ending;
 pub(crate) mod feeder;
 pub(crate) mod fetch;

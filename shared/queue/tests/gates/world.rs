@@ -9,7 +9,7 @@ use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEven
 use passerelle_model::id::{EventId, ProcessName, RowId, SourceName, TableId, WebhookId};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateName, GatePolicy, GateState, GateStatus, Gates, IncidentKind};
-use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, Redis};
+use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue, QueueName, Redis};
 use test_support::{ErrorLog, TestRedis, eventually};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -86,8 +86,7 @@ impl World {
 
     /// A raw command, to look behind the scenes.
     pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> anyhow::Result<T> {
-        let mut connection = self.redis.connection().await?;
-        Ok(command.query_async(&mut connection).await?)
+        Ok(command.query_async(&mut self.redis.clone()).await?)
     }
 
     /// A worker of this replica whose handler takes every job and hands it to the test.
@@ -209,7 +208,7 @@ impl Worker {
     fn start(queue: &Queue, name: &ProcessName, concurrency: usize) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (sender, jobs) = mpsc::unbounded_channel();
-        let settings = BackendSettings::new(name.clone(), concurrency);
+        let settings = BackendSettings::new(name.clone(), concurrency, CrashPolicy::of_seconds(1, 10));
         let worker = WorkerBuilder::new(name.as_str())
             .backend(queue.backend(settings))
             .concurrency(concurrency)

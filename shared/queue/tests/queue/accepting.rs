@@ -136,12 +136,9 @@ async fn trimmed_ledger_entries_are_gone_and_the_next_one_is_not() {
 #[tokio::test]
 async fn a_server_that_keeps_its_data_is_recognised() {
     let world = World::start().unwrap();
-    let durability = world.redis.durability().await.unwrap();
-    assert!(durability.append_only);
-    assert_eq!(
-        (durability.eviction_policy.as_str(), durability.max_memory),
-        ("noeviction", 0)
-    );
+    let facts = world.redis.server_facts().await.unwrap();
+    assert!(facts.append_only && facts.append_fsync.is_some());
+    assert_eq!((facts.eviction_policy.as_str(), facts.max_memory), ("noeviction", 0));
     world.redis.check_write().await.unwrap();
 }
 

@@ -6,16 +6,15 @@ use apalis::prelude::TaskSink as _;
 use apalis_redis::{Config, RedisStorage};
 use passerelle_model::event::EventKind;
 use passerelle_model::ledger::LedgerRecord;
-use passerelle_queue::Leased;
+use passerelle_queue::{Leased, Redis};
 use serde_json::{Value, json};
 use test_support::eventually;
 use tokio::sync::mpsc;
 
 use crate::world::{World, synced};
 
-async fn producer(world: &World) -> anyhow::Result<RedisStorage<Value>> {
-    let connection = world.redis.connection().await?;
-    Ok(RedisStorage::new(connection).with_config(Config::default().queue("{bridge}:sync")))
+async fn producer(world: &World) -> anyhow::Result<RedisStorage<Value, Redis>> {
+    Ok(RedisStorage::new(world.redis.clone()).with_config(Config::default().queue("{bridge}:sync")))
 }
 
 #[tokio::test]

@@ -189,29 +189,50 @@ async fn a_lost_lease_is_noticed_and_settles_nothing() {
     });
     world.accept(&[1]).await.unwrap();
     eventually("the job runs", async || world.running(1).await).await;
-    // Somebody else finds the lease expired before its holder has prolonged it.
+    // Another worker finds the lease expired before its holder has renewed it.
     let thief = world.worker(1, |leased| async move {
         leased.settle(synced()).await;
     });
-    let _: () = world
-        .ask(
-            redis::cmd("ZADD")
-                .arg("{bridge}:sync:leases")
-                .arg("XX")
-                .arg(1)
-                .arg("t12/r1"),
-        )
-        .await
-        .unwrap();
-    let _: () = world
-        .ask(redis::cmd("PUBLISH").arg("{bridge}:sync:wake").arg(""))
-        .await
-        .unwrap();
+    eventually("the job is taken back", async || match world.crashes().await {
+        Ok(0) => {
+            world.expire_lease("t12/r1").await.map_err(|error| error.to_string())?;
+            Err("it still runs".to_owned())
+        }
+        crashes => crashes.map(drop).map_err(|error| error.to_string()),
+    })
+    .await;
     assert_eq!(settlements.recv().await.unwrap(), (0, Settled::LeaseLost));
     world.drained().await;
     worker.stop().await.unwrap();
     thief.stop().await.unwrap();
     assert_eq!(world.each_item_ended_once().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_fresh_worker_takes_no_living_workers_jobs_after_an_outage() {
+    let world = World::start().unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let living = gated(&world, 1, &gate);
+    world.accept(&[1]).await.unwrap();
+    eventually("the job runs", async || world.running(1).await).await;
+    // As after an outage that was longer than the lease: it looks expired, and its holder has not renewed it yet.
+    world.expire_lease("t12/r1").await.unwrap();
+    let fresh = Queue::new(open(&world.server).unwrap(), QueueName::Sync);
+    let fresh = Worker::start(&fresh, 1, |leased| async move {
+        leased.settle(synced()).await;
+    });
+    world.accept(&[2]).await.unwrap();
+    eventually("the fresh worker has looked for jobs", async || world.facts_of(3).await).await;
+    eventually("the living worker has renewed its lease", async || {
+        let expiry = world.expiry_of("t12/r1").await.map_err(|error| error.to_string())?;
+        if expiry > 1 { Ok(()) } else { Err(format!("{expiry}")) }
+    })
+    .await;
+    gate.add_permits(1);
+    world.drained().await;
+    living.stop().await.unwrap();
+    fresh.stop().await.unwrap();
+    assert_eq!(world.crashes().await.unwrap(), 0);
 }
 
 #[tokio::test]

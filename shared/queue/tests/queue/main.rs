@@ -2,6 +2,8 @@
 
 mod accepting;
 mod adopting;
+mod crashing;
+mod failover;
 mod faults;
 mod operating;
 mod working;

@@ -12,7 +12,7 @@ use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerEntry, LedgerR
 use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{BackendSettings, Leased, Queue, QueueName, QueueStats, Redis};
+use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue, QueueName, QueueStats, Redis};
 use test_support::{ErrorLog, TestRedis, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -73,8 +73,7 @@ impl World {
 
     /// A raw connection, to look behind the scenes.
     pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> anyhow::Result<T> {
-        let mut connection = self.redis.connection().await?;
-        Ok(command.query_async(&mut connection).await?)
+        Ok(command.query_async(&mut self.redis.clone()).await?)
     }
 
     /// The whole ledger so far, in pages.
@@ -125,6 +124,27 @@ impl World {
                 if matches!(&attempt.verdict, Verdict::Retry { failure, .. } if failure.class == FailureClass::Poison))
         };
         Ok(self.facts().await?.iter().filter(|fact| is_crash(fact)).count())
+    }
+
+    /// The lease of a job looks expired, until its holder renews it; all workers look at once.
+    pub(crate) async fn expire_lease(&self, job: &str) -> anyhow::Result<()> {
+        let leases = "{bridge}:sync:leases";
+        let mut expire = redis::cmd("ZADD");
+        let _: i64 = self.ask(expire.arg(leases).arg("XX").arg(-1).arg(job)).await?;
+        let _: i64 = self
+            .ask(redis::cmd("PUBLISH").arg("{bridge}:sync:wake").arg(""))
+            .await?;
+        Ok(())
+    }
+
+    /// When the lease of a job expires, in milliseconds; 0 if there is none.
+    pub(crate) async fn expiry_of(&self, job: &str) -> anyhow::Result<i64> {
+        let score: Option<f64> = self
+            .ask(redis::cmd("ZSCORE").arg("{bridge}:sync:leases").arg(job))
+            .await?;
+        Ok(score
+            .and_then(|score| format!("{:.0}", -score).parse().ok())
+            .unwrap_or(0))
     }
 
     /// Time passes: everything that waits for its time is due.
@@ -260,9 +280,8 @@ impl Worker {
         let (stop, stopped) = oneshot::channel::<()>();
         let name = ProcessName::unique("worker");
         let settings = BackendSettings {
-            worker: name.clone(),
-            concurrency,
             lease: LEASE,
+            ..BackendSettings::new(name.clone(), concurrency, CrashPolicy::of_seconds(1, 10))
         };
         let worker = WorkerBuilder::new(name.as_str())
             .backend(queue.backend(settings))

@@ -160,13 +160,13 @@ impl SharedSession {
     }
 
     async fn stored(&self) -> Result<Option<Session>, Failure> {
-        let mut redis = self.connection().await?;
+        let mut redis = self.redis.clone();
         let text: Option<String> = redis.get(self.key("session")).await.map_err(unavailable)?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     async fn store(&self, session: &Session) -> Result<(), Failure> {
-        let mut redis = self.connection().await?;
+        let mut redis = self.redis.clone();
         let life = session.renew_at.since(Timestamp::now()).as_secs().max(1);
         let text = serde_json::to_string(session).map_err(|error| {
             Failure::new(
@@ -179,7 +179,7 @@ impl SharedSession {
     }
 
     async fn lock(&self) -> Result<bool, Failure> {
-        let mut redis = self.connection().await?;
+        let mut redis = self.redis.clone();
         let options = redis::SetOptions::default()
             .conditional_set(redis::ExistenceCheck::NX)
             .with_expiration(redis::SetExpiry::EX(LOCK_SECONDS));
@@ -192,14 +192,12 @@ impl SharedSession {
 
     /// Best effort: an abandoned lock expires.
     async fn unlock(&self) {
-        if let Ok(mut redis) = self.connection().await {
-            let _: Result<(), _> = redis.del(self.key("login:lock")).await;
-        }
+        let _: Result<(), _> = self.redis.clone().del(self.key("login:lock")).await;
     }
 
     async fn count_login(&self) -> Result<(), Failure> {
         let key = self.key("logins");
-        let mut redis = self.connection().await?;
+        let mut redis = self.redis.clone();
         let (count, left): (u64, i64) = redis::pipe()
             .atomic()
             .incr(&key, 1)
@@ -218,12 +216,6 @@ impl SharedSession {
         let wait = Duration::from_secs(u64::try_from(left).unwrap_or(60).max(1));
         let message = "the logins of this minute are used up; is another program using the bridge's account?";
         Err(Failure::new(FailureClass::Auth, Target::Docmost, message).after(wait))
-    }
-
-    async fn connection(&self) -> Result<redis::aio::ConnectionManager, Failure> {
-        self.redis.connection().await.map_err(|error| {
-            Failure::new(FailureClass::Transient, Target::Redis, error.to_string()).after(AFTER_FAILED_LOGIN)
-        })
     }
 
     fn key(&self, name: &str) -> String {

@@ -54,8 +54,7 @@ impl Lease {
     }
 
     async fn call(&self, invocation: &redis::ScriptInvocation<'_>) -> Result<u8, QueueError> {
-        let mut connection = self.redis.connection().await?;
-        let answer = invocation.invoke_async(&mut connection).await;
-        answer.map_err(|error| QueueError::Unavailable(error.to_string()))
+        let answer = invocation.invoke_async(&mut self.redis.clone()).await;
+        answer.map_err(|error: redis::RedisError| QueueError::Unavailable(error.to_string()))
     }
 }

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use backoff::ExponentialBackoff;
-use backoff::backoff::Backoff as _;
+use passerelle_queue::backoff::Growing;
 
 use super::lease::LEASE;
 use super::{Found, Trouble};
@@ -24,7 +23,7 @@ const LONGEST_WAIT_OF_OUTAGE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     idle: Duration,
-    outage: Option<ExponentialBackoff>,
+    outage: Option<Growing>,
 }
 
 impl Waits {
@@ -52,17 +51,10 @@ impl Waits {
     pub(super) fn after_trouble(&mut self, trouble: &Trouble) -> Duration {
         let schedule = self.outage.get_or_insert_with(|| {
             tracing::warn!(error = %trouble, "the ledger cannot be written now; its facts wait in Redis, and it is tried again");
-            ExponentialBackoff {
-                current_interval: FIRST_WAIT_OF_OUTAGE,
-                initial_interval: FIRST_WAIT_OF_OUTAGE,
-                multiplier: 2.0,
-                max_interval: LONGEST_WAIT_OF_OUTAGE,
-                max_elapsed_time: None,
-                ..ExponentialBackoff::default()
-            }
+            Growing::new(FIRST_WAIT_OF_OUTAGE, LONGEST_WAIT_OF_OUTAGE)
         });
         self.idle = Duration::ZERO;
-        schedule.next_backoff().unwrap_or(LONGEST_WAIT_OF_OUTAGE)
+        schedule.next_wait()
     }
 }
 

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, RowKey, SourceName};
-use passerelle_model::time::Timestamp;
+use passerelle_model::event::{EventKind, NewEvent, OwnEvent};
+use passerelle_model::id::{InvalidId, JobKey, RowKey};
 use passerelle_queue::{Queue, QueueError};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -102,24 +101,12 @@ impl Requests {
         let payload =
             json!({"reconciliation": self.run, "by": self.by, "why": self.why, "findings": reasons}).to_string();
         let name = hex::encode(Sha256::digest(format!("{} {rows:?}", self.run)));
-        Ok(NewEvent {
-            key: DeliveryKey {
-                webhook: None,
-                event: EventId::parse(&format!("{SOURCE}-{}", name.get(..32).unwrap_or_default()))?,
-                batch: 0,
-            },
-            source: SourceName::parse(SOURCE)?,
+        OwnEvent {
+            source: SOURCE,
+            name: &format!("{SOURCE}-{}", name.get(..32).unwrap_or_default()),
             kind: EventKind::Forced,
-            table: rows.first().map(|row| row.table),
-            received: Timestamp::now(),
-            items: rows
-                .iter()
-                .map(|row| Item {
-                    row: Some(row.row),
-                    disposition: Disposition::Sync,
-                })
-                .collect(),
             payload: payload.into_bytes(),
-        })
+        }
+        .asking_for(rows.into_iter().map(JobKey::Row))
     }
 }

@@ -139,7 +139,7 @@ impl Histories {
 
     /// That of a webhook.
     pub(super) async fn of(&self, webhook: u64) -> Result<WebhookHistory, Failure> {
-        let mut connection = self.redis.connection().await?;
+        let mut connection = self.redis.clone();
         let kept: Option<String> = connection
             .hget(self.key(), webhook)
             .await
@@ -152,7 +152,7 @@ impl Histories {
 
     /// Keeps it; an empty one is no entry.
     pub(super) async fn keep(&self, webhook: u64, history: &WebhookHistory) -> Result<(), Failure> {
-        let mut connection = self.redis.connection().await?;
+        let mut connection = self.redis.clone();
         let kept: Result<(), redis::RedisError> = if *history == WebhookHistory::default() {
             connection.hdel(self.key(), webhook).await
         } else {

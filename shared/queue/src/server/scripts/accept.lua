@@ -80,7 +80,7 @@ if was_carried_out then
   return answer
 end
 
-local texts, ready = {}, {}
+local texts, ready, woken = {}, {}, {}
 for i, text in ipairs(read_records(records, jobs)) do texts[jobs[i]] = text end
 
 -- One job per row: makes it, or lets the row's job cover this event too.
@@ -100,10 +100,11 @@ local function enqueue(job, event, seq, now)
     news = news == '' and seq .. ' ' .. event .. ' ' .. now or cover_more(news, seq, kinds, id)
     texts[job] = state .. '\n' .. work .. '\n' .. news
   else
-    -- News end a wait after a failure of the row itself. A held job (an outage, a crash) waits on, unless its sync was requested.
-    if state == 'w' or (state == 'w held' and bit.band(tonumber(kinds), FORCED) ~= 0) then
+    -- News end a wait after a failure of the row itself. A job that is held for an outage waits on, unless its sync was requested; one
+    -- that crashed waits in any case, and then runs alone.
+    if state == 'w' or (state == 'w held' and bit.band(tonumber(kinds), FORCED) ~= 0 and not has_crashed(work)) then
       state = 'q'
-      redis.call('ZREM', scheduled, job)
+      woken[#woken + 1] = job
       ready[#ready + 1] = job
     end
     texts[job] = state .. '\n' .. cover_more(work, seq, kinds, id)
@@ -128,26 +129,36 @@ local function remove_origin(origin_at)
   end
 end
 
--- Whatever may be refused comes before the records, and the claims come last: a claim that outlived a failed commit would make a duplicate of the
--- sender's next try, and the event would be lost.
+-- The claims come last: a claim that outlived a failed commit would make a duplicate of the sender's next try, and the event would be
+-- lost. If Redis refuses anything on the way (a command that its user may not call), the receipt is taken back: the delivery counts for
+-- nothing, and its next try counts once.
 local seq = redis.call('XADD', ledger, '*', 'r', table.concat(receipt), unpack(notes))
-local clock = redis.call('TIME')
-local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
-for _, event in ipairs(fresh) do
-  for row = event + 2, event + 1 + tonumber(ARGV[event + 1]) do enqueue(ARGV[row], ARGV[event], seq, now) end
+local function commit()
+  local clock = redis.call('TIME')
+  local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
+  for _, event in ipairs(fresh) do
+    for row = event + 2, event + 1 + tonumber(ARGV[event + 1]) do enqueue(ARGV[row], ARGV[event], seq, now) end
+  end
+  local changed = {}
+  for job, text in pairs(texts) do
+    changed[#changed + 1] = job
+    changed[#changed + 1] = text
+  end
+  call_with_all(changed, 'HSET', records)
+  if #woken > 0 then redis.call('ZREM', scheduled, unpack(woken)) end
+  for from = 1, #ready, MOST_VALUES do
+    local to = math.min(from + MOST_VALUES - 1, #ready)
+    -- Sleepers are waiting for the first job of an empty list; whoever is awake asks again anyway.
+    if redis.call('RPUSH', active, unpack(ready, from, to)) == to - from + 1 then redis.call('PUBLISH', wake, '') end
+  end
+  for _, origin_at in ipairs(taken) do remove_origin(origin_at) end
+  for _, claim in ipairs(mine) do redis.call('SET', claim, call, 'EX', claim_seconds) end
 end
-for _, origin_at in ipairs(taken) do remove_origin(origin_at) end
-for from = 1, #ready, MOST_VALUES do
-  local to = math.min(from + MOST_VALUES - 1, #ready)
-  -- Sleepers are waiting for the first job of an empty list; whoever is awake asks again anyway.
-  if redis.call('RPUSH', active, unpack(ready, from, to)) == to - from + 1 then redis.call('PUBLISH', wake, '') end
+local is_done, refused = pcall(commit)
+if not is_done then
+  redis.call('XDEL', ledger, seq)
+  withdraw()
+  return redis.error_reply(type(refused) == 'table' and refused.err or tostring(refused))
 end
-local changed = {}
-for job, text in pairs(texts) do
-  changed[#changed + 1] = job
-  changed[#changed + 1] = text
-end
-call_with_all(changed, 'HSET', records)
-for _, claim in ipairs(mine) do redis.call('SET', claim, call, 'EX', claim_seconds) end
 redis.call('SET', answers_key, call .. ':' .. answer, 'EX', answer_seconds)
 return answer

@@ -1,21 +1,25 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
 -- record.lua and admit.lua stand before this text.
 --
--- KEYS 1 active · 2 scheduled · 3 leases · 4 records · 5 paused · 6 base of the gates
+-- A job that crashed before runs alone: it waits in a list of its own, from which only a process that runs nothing else takes it.
+--
+-- KEYS 1 active · 2 scheduled · 3 leases · 4 records · 5 paused · 6 base of the gates · 7 suspects
 -- ARGV 1 most jobs · 2 lease milliseconds · 3 call · 4 worker · 5 '1' if this call is repeated because its answer was lost ·
---      6… the gates that the jobs of this queue pass
--- Answer: now · when to look again (-1: nothing is waiting for its time) · expired leases? · stock tasks? · is the job a probe?,
---         then for each job: key · record
+--      6 '1' if the process runs nothing: it takes one suspect, or nothing · 7… the gates that the jobs of this queue pass
+-- Answer: now · when to look again (-1: nothing is waiting for its time) · expired leases? · stock tasks? · is the job a probe? ·
+--         does a suspect wait for a process that runs nothing?, then for each job: key · record
 local active, scheduled, leases, records, paused, gates = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local suspects = KEYS[7]
 local most, lease, call, worker, repeated = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
+local is_alone = ARGV[6] == '1'
 -- Ours wait by the millisecond, tasks of stock producers by the second, in the same set: the size of the score tells them apart.
 local FIRST_MILLISECOND = 100000000000
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local answer = { now, -1, 0, 0, 0 }
+local answer = { now, -1, 0, 0, 0, 0 }
 local needs = {}
-for at = 6, #ARGV do needs[#needs + 1] = ARGV[at] end
+for at = 7, #ARGV do needs[#needs + 1] = ARGV[at] end
 
 local function report(job, text)
   answer[#answer + 1] = job
@@ -28,7 +32,7 @@ if repeated then
   for i, text in ipairs(read_records(records, jobs)) do
     if text and string.sub(text, 1, #call + 3) == 'r ' .. call .. ':' then report(jobs[i], text) end
   end
-  if #answer > 5 then
+  if #answer > 6 then
     if has_probe_job(gates, needs, worker) then answer[5] = 1 end
     return answer
   end
@@ -48,20 +52,33 @@ end
 if waiting and not admission.is_stopped then
   local due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, now, 'LIMIT', 0, 200)
   if #due > 0 then
-    local queued = {}
+    local queued, innocent, crashed = {}, {}, {}
     for i, text in ipairs(read_records(records, due)) do
+      local work = after_state(text or '')
       queued[#queued + 1] = due[i]
-      queued[#queued + 1] = 'q\n' .. after_state(text or '')
+      queued[#queued + 1] = 'q\n' .. work
+      local list = has_crashed(work) and crashed or innocent
+      list[#list + 1] = due[i]
     end
     call_with_all(queued, 'HSET', records)
-    redis.call('RPUSH', active, unpack(due))
+    if #innocent > 0 then redis.call('RPUSH', active, unpack(innocent)) end
+    if #crashed > 0 then redis.call('RPUSH', suspects, unpack(crashed)) end
     redis.call('ZREM', scheduled, unpack(due))
   end
 end
 
-local jobs = most > 0 and pop(active, admission, most) or {}
+local jobs = {}
+if is_alone then
+  jobs = most > 0 and { redis.call('LPOP', suspects) or nil } or {}
+elseif most > 0 and redis.call('LLEN', suspects) > 0 then
+  -- Nothing is taken until this process runs nothing: else the suspect would wait for ever behind its neighbours.
+  answer[6], most = 1, 0
+elseif most > 0 then
+  jobs = pop(active, admission, most)
+end
 local taken, running, leased, is_taken = {}, {}, {}, {}
-local began, score = ' ' .. worker .. ' ' .. string.format('%.0f', now) .. '\n', score_of(now + lease)
+local began = ' ' .. worker .. ' ' .. string.format('%.0f %.0f', now, lease) .. '\n'
+local score = score_of(now + lease)
 for i, text in ipairs(read_records(records, jobs)) do
   local job, state = jobs[i], string.sub(text or '', 1, 2)
   -- A key that is running or waiting is never taken a second time, however it came into the list.
@@ -83,6 +100,23 @@ end
 call_with_all(leased, 'ZADD', leases)
 note_taken(gates, admission, worker, now, #taken)
 if admission.is_probe and #taken > 0 then answer[5] = 1 end
+
+-- If the clock of Redis went back, leases would last longer than they may: each lasts its own length from now. A living holder
+-- renews it before that.
+local latest = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')
+if latest[2] and -tonumber(latest[2]) > now + lease then
+  local far, shortened = redis.call('ZRANGEBYSCORE', leases, '-inf', '(' .. score_of(now + lease), 'WITHSCORES', 'LIMIT', 0, 100), {}
+  local keys = {}
+  for at = 1, #far, 2 do keys[#keys + 1] = far[at] end
+  for i, text in ipairs(read_records(records, keys)) do
+    local own = tonumber(string.match(text or '', '^r %S+ %S+ %S+ (%d+)\n')) or lease
+    if -tonumber(far[2 * i]) > now + own then
+      shortened[#shortened + 1] = score_of(now + own)
+      shortened[#shortened + 1] = keys[i]
+    end
+  end
+  call_with_all(shortened, 'ZADD', leases)
+end
 
 local oldest = redis.call('ZRANGE', leases, -1, -1, 'WITHSCORES')
 if oldest[2] then

@@ -33,6 +33,12 @@ end
 
 local function is_held_by(text, token) return text and string.sub(text, 1, #token + 3) == 'r ' .. token .. ' ' end
 
+-- Whether its worker or its handler vanished while the job ran the last time. Takes what is behind the state.
+local function has_crashed(work)
+  local crashes = string.match(work, '^[^\n]* (%d+) %S+$')
+  return crashes and crashes ~= '0'
+end
+
 -- The record covers something more: its last entry, its kinds, its last event.
 local function cover_more(job, covers, kinds, event)
   local old_kinds, rest = string.match(job, '^%S+ (%d+) %S+ (.*)$')

@@ -1,13 +1,13 @@
 -- settle: ends attempts: each job moves on and its fact is written, in one atomic step. record.lua stands before this text.
 --
--- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix
+-- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
 --      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
 -- Endings: done · retry · hold · bury · return (to the front, untouched) · crash
 -- Answer: one digit per ending: 1 recorded, 0 the lease was lost and nothing was changed
 local ledger, active, scheduled, leases, records = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local answers_key, dead, letters = KEYS[6], KEYS[7], KEYS[8]
+local answers_key, dead, letters, suspects = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call, answer_seconds, wake, number = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- The same call again, because its answer was lost: answer as before, change nothing.
@@ -51,7 +51,7 @@ for i = 1, number do
 end
 if #facts > 0 then redis.call('XADD', ledger, '*', unpack(facts)) end
 
-local gone, written, back, front = {}, {}, {}, {}
+local gone, written, back, front, crashed = {}, {}, {}, {}, {}
 local function write(job, text)
   written[#written + 1] = job
   written[#written + 1] = text
@@ -103,7 +103,8 @@ for _, it in ipairs(endings) do
     wait(it)
   else
     live_on(it, work, news, 'q', function(attempts, crashes, failing) return attempts, crashes, failing end)
-    front[#front + 1] = it.job
+    local list = has_crashed(work) and crashed or front
+    list[#list + 1] = it.job
   end
 end
 
@@ -113,7 +114,8 @@ if #released > 0 then redis.call('ZREM', leases, unpack(released)) end
 local length = 0
 if #front > 0 then length = redis.call('LPUSH', active, unpack(front)) end
 if #back > 0 then length = redis.call('RPUSH', active, unpack(back)) end
-if length > 0 and length == #front + #back then redis.call('PUBLISH', wake, '') end
+if #crashed > 0 then redis.call('LPUSH', suspects, unpack(crashed)) end
+if #crashed > 0 or length > 0 and length == #front + #back then redis.call('PUBLISH', wake, '') end
 local answer = table.concat(answers)
 redis.call('SET', answers_key, call .. ':' .. answer, 'EX', answer_seconds)
 return answer
