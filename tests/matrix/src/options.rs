@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::campaign::{Campaign, Done};
 use crate::cover;
@@ -75,10 +76,12 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         shrink: options.shrink,
         state: options.state,
     };
+    let mut terminate = signal(SignalKind::terminate())?;
     let Done { green, red } = tokio::select! {
         done = campaign.run(&say) => done?,
         // Everything that was started is killed as it is dropped.
         _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
+        _ = terminate.recv() => return Ok(ExitCode::from(143)),
     };
     say(&format!("{green} seeds are green, {} are red", red.len()));
     for seed in &red {
