@@ -93,10 +93,9 @@ impl World {
 
     /// Sets how much memory Redis may use, in bytes; 0: any amount.
     pub(crate) async fn limit_memory(&self, bytes: &str) -> anyhow::Result<()> {
-        let mut connection = self.redis.connection().await?;
         let mut command = redis::cmd("CONFIG");
         command.arg("SET").arg("maxmemory").arg(bytes);
-        Ok(command.exec_async(&mut connection).await?)
+        Ok(command.exec_async(&mut self.redis.clone()).await?)
     }
 
     /// Who holds the lease.

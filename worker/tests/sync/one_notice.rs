@@ -31,7 +31,7 @@ async fn with_a_waiting_notice() -> anyhow::Result<(World, Server)> {
         slack_webhook: "T1/B1/s3cret".to_owned(),
     };
     let slack = slack::start(TcpListener::bind("127.0.0.1:0")?, options)?;
-    world.context.outbox.slack = Some(Slack::new(&SlackSettings {
+    world.context.outbox.channels.slack = Some(Slack::new(&SlackSettings {
         webhook: slack.webhook_url().into(),
         timeout: Duration::from_secs(10),
     })?);
