@@ -113,12 +113,7 @@ impl Held {
         let (folder, stem) = (quarantine_of(&self.path), self.path.file_stem().unwrap_or_default());
         std::fs::create_dir_all(&folder)?;
         // A record begins with its length and its checksum.
-        let checksum: String = framed
-            .iter()
-            .skip(4)
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let checksum = hex::encode(framed.get(4..8).unwrap_or_default());
         let name = format!("{}-{checksum}", stem.to_string_lossy());
         let (new, aside) = (
             folder.join(&name).with_extension(NEW),

@@ -53,7 +53,7 @@ async fn every_problem_of_the_file_is_told_at_once_with_its_line() {
 
     bridge.toml:14 (rule b)
       "title of b" uses "nobody", which is neither `row` nor one of the rule's links
-      → mend the name, or add it: links = { nobody = "<link field>" }
+      → correct the name, or add it: links = { nobody = "<link field>" }
     "#);
 }
 

@@ -60,7 +60,7 @@ async fn ctrl_c_ends_the_waiting_and_not_the_sync() {
     desk.stop.cancel();
     let said = desk.passerelle(&["sync", "t2/r42", "--wait"]).await;
     assert_eq!(said.code, 130);
-    assert!(said.err.contains("passerelle trace force-"), "{}", said.err);
+    assert!(said.err.contains("passerelle trace bridge:force-"), "{}", said.err);
     assert_eq!(desk.queue().unwrap().stats().await.unwrap().active, 1);
 }
 

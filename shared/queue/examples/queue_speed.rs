@@ -80,18 +80,28 @@ async fn main() -> anyhow::Result<()> {
     }
     report("drained", jobs, began.elapsed());
 
+    lone_jobs(&queue, jobs, &mut settlements).await?;
+    let _ = stop.send(());
+    running.await??;
+    Ok(())
+}
+
+/// How long a job waits for an idle worker.
+async fn lone_jobs(
+    queue: &Queue,
+    jobs: u64,
+    settlements: &mut mpsc::UnboundedReceiver<(Instant, Duration)>,
+) -> anyhow::Result<()> {
     let mut waits = Vec::new();
     for row in 1..=LONE_JOBS {
         let began = Instant::now();
-        accept_rows(&queue, jobs + row..=jobs + row, 1).await?;
+        accept_rows(queue, jobs + row..=jobs + row, 1).await?;
         let (ended, _) = settlements.recv().await.context("the worker ended")?;
         waits.push(ended.duration_since(began));
     }
     waits.sort();
     let at = |share: usize| waits.get(waits.len() * share / 100).copied().unwrap_or_default();
     println!("lone job, from accept to settled: p50 {:?}, p99 {:?}", at(50), at(99));
-    let _ = stop.send(());
-    running.await??;
     Ok(())
 }
 

@@ -5,16 +5,10 @@
 mod world;
 
 use anyhow::Context as _;
-use passerelle_model::config::{Reader, RedisSettings};
-use passerelle_model::id::{ProcessName, RowKey};
 use passerelle_model::time::Timestamp;
-use passerelle_queue::Redis;
-use passerelle_queue::gate::{GateName, GatePolicy, GateState, Gates, Incident, IncidentKind};
-use reqwest::Method;
+use passerelle_queue::gate::{GateName, Incident, IncidentKind};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use system_tests::{System, SystemBuilder};
 use test_support::eventually;
 
 use world::{FULL_RATE, MINUTE, Outage, RAMP, builder, delivery};

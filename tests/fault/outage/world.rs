@@ -1,14 +1,13 @@
 //! A system whose Docmost can be switched off, with the times of the outage mode scaled down.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
 use passerelle_model::id::{ProcessName, RowKey};
-use passerelle_model::time::Timestamp;
 use passerelle_queue::Redis;
-use passerelle_queue::gate::{GateName, GatePolicy, GateState, Gates, Incident, IncidentKind};
+use passerelle_queue::gate::{GatePolicy, GateState, Gates, Incident};
 use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::{System, SystemBuilder};

@@ -3,14 +3,12 @@
 mod world;
 
 use passerelle_model::id::RowKey;
-use passerelle_store::{NoticeState, StoredNotice};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use system_tests::people::{ADMIN, Mail};
-use system_tests::{System, SystemBuilder};
+use system_tests::System;
+use system_tests::people::ADMIN;
 use test_support::{TestPostgres, eventually, free_port};
 
-use world::{EVENT, builder, delivery, given, person, settled_notices};
+use world::{EVENT, builder, delivery, given, mails_after_a_crash, person, settled_notices};
 
 /// B5
 #[tokio::test]
@@ -125,29 +123,6 @@ async fn both_people_are_looked_at_when_hours_move_from_one_to_the_other() {
             "Capacité dépassée : Zoe (-10.00 h)"
         ]
     );
-}
-
-/// The mails of a new attribution whose first worker dies at this point and whose second one carries on.
-async fn mails_after_a_crash(point: &str, mails: usize) -> anyhow::Result<Vec<Mail>> {
-    let builder = builder().workers(0).variable("WORKER_LEASE_SECONDS", "1");
-    let mut system = builder.start().await?;
-    let crash = BTreeMap::from([("PASSERELLE_CRASH_AT".to_owned(), point.to_owned())]);
-    system.start_worker_with(&crash)?;
-    let zoe = person(&system, "Zoe", 40).await?;
-    given(&system, "attribution", zoe, 14).await?;
-    eventually(&format!("the worker dies {point}"), async || {
-        if system.workers[0].is_running() {
-            Err("it runs")
-        } else {
-            Ok(())
-        }
-    })
-    .await;
-    system.start_worker()?;
-    system.people.mails_reach(mails).await;
-    system.drain().await;
-    settled_notices(&system).await?;
-    system.people.mails().await
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use passerelle_model::id::RowKey;
 use passerelle_store::{NoticeState, StoredNotice};
-use serde_json::{Value, json};
-use system_tests::people::{ADMIN, Mail};
+use serde_json::json;
+use system_tests::people::Mail;
 use system_tests::{System, SystemBuilder};
-use test_support::{TestPostgres, eventually, free_port};
+use test_support::eventually;
 
 pub(crate) const EVENT: &str = "7a1c0c5e-0000-4000-8000-0000000000a1";
 
@@ -47,4 +47,27 @@ pub(crate) async fn settled_notices(system: &System) -> anyhow::Result<Vec<Store
         }
     })
     .await)
+}
+
+/// The mails of a new attribution whose first worker dies at this point and whose second one carries on.
+pub(crate) async fn mails_after_a_crash(point: &str, mails: usize) -> anyhow::Result<Vec<Mail>> {
+    let builder = builder().workers(0).variable("WORKER_LEASE_SECONDS", "1");
+    let mut system = builder.start().await?;
+    let crash = BTreeMap::from([("PASSERELLE_CRASH_AT".to_owned(), point.to_owned())]);
+    system.start_worker_with(&crash)?;
+    let zoe = person(&system, "Zoe", 40).await?;
+    given(&system, "attribution", zoe, 14).await?;
+    eventually(&format!("the worker dies {point}"), async || {
+        if system.workers[0].is_running() {
+            Err("it runs")
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    system.start_worker()?;
+    system.people.mails_reach(mails).await;
+    system.drain().await;
+    settled_notices(&system).await?;
+    system.people.mails().await
 }

@@ -22,6 +22,10 @@ const EXPIRED_BATCH: usize = 100;
 const HEAD: usize = 6;
 
 /// What a call took, and what it saw on the way.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each flag is one independent fact of the script's answer"
+)]
 pub(crate) struct Fetched {
     /// When the call was first sent.
     pub(crate) sent: Instant,

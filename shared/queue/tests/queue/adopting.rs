@@ -13,19 +13,14 @@ use tokio::sync::mpsc;
 
 use crate::world::{World, synced};
 
-async fn producer(world: &World) -> anyhow::Result<RedisStorage<Value, Redis>> {
-    Ok(RedisStorage::new(world.redis.clone()).with_config(Config::default().queue("{bridge}:sync")))
+fn producer(world: &World) -> RedisStorage<Value, Redis> {
+    RedisStorage::new(world.redis.clone()).with_config(Config::default().queue("{bridge}:sync"))
 }
 
 #[tokio::test]
 async fn a_stock_push_writes_data_meta_and_a_waiting_second() {
     let world = World::start().unwrap();
-    producer(&world)
-        .await
-        .unwrap()
-        .push(json!({ "table": 12, "row": 345 }))
-        .await
-        .unwrap();
+    producer(&world).push(json!({ "table": 12, "row": 345 })).await.unwrap();
     let data: HashMap<String, String> = world
         .ask(redis::cmd("HGETALL").arg("{bridge}:sync:data"))
         .await
@@ -53,7 +48,7 @@ async fn a_stock_push_writes_data_meta_and_a_waiting_second() {
 async fn twenty_thousand_tasks_of_a_stock_producer_are_run_once_each_by_two_workers() {
     const TASKS: u64 = 20_000;
     let world = World::start().unwrap();
-    let mut producer = producer(&world).await.unwrap();
+    let mut producer = producer(&world);
     for from in (1..=TASKS).step_by(500) {
         let tasks = (from..from + 500).map(|row| json!({ "table": 12, "row": row }));
         producer.push_bulk(tasks.collect()).await.unwrap();
@@ -94,7 +89,7 @@ async fn twenty_thousand_tasks_of_a_stock_producer_are_run_once_each_by_two_work
 async fn a_task_with_unreadable_arguments_is_a_dead_letter_and_stops_nobody() {
     let world = World::start().unwrap();
     world.errors.expect("arguments cannot be read");
-    let mut producer = producer(&world).await.unwrap();
+    let mut producer = producer(&world);
     producer.push(json!({ "table": 0, "row": "x" })).await.unwrap();
     producer.push(json!({ "table": 12, "row": 1 })).await.unwrap();
     let worker = world.worker(1, |leased| async move {

@@ -12,22 +12,22 @@ use passerelle_queue::{Queue, QueueName};
 
 const CULPRIT: u64 = 13;
 
-fn runtime() -> tokio::runtime::Runtime {
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all().build().unwrap()
+    Ok(builder.worker_threads(1).enable_all().build()?)
 }
 
 /// A process of four jobs at once; it tells when the culprit began. Then it is to be killed.
-fn process(world: &World) -> (tokio::runtime::Runtime, mpsc::UnboundedReceiver<()>) {
-    let (process, (began, beginnings)) = (runtime(), mpsc::unbounded_channel());
-    let queue = Queue::new(open(&world.server).unwrap(), QueueName::Sync);
+fn process(world: &World) -> anyhow::Result<(tokio::runtime::Runtime, mpsc::UnboundedReceiver<()>)> {
+    let (process, (began, beginnings)) = (runtime()?, mpsc::unbounded_channel());
+    let queue = Queue::new(open(&world.server)?, QueueName::Sync);
     let running = Arc::new(AtomicUsize::new(0));
     process.block_on(async move {
         let worker = Worker::start(&queue, 4, move |leased| {
-            let row = leased.job().key.row().unwrap().row.get();
+            let row = leased.job().key.row().map(|key| key.row.get());
             let (is_first, began, running) = (leased.job().crashes == 0, began.clone(), Arc::clone(&running));
             async move {
-                if row == CULPRIT {
+                if row == Some(CULPRIT) {
                     running.fetch_add(1, Ordering::SeqCst);
                     let _ = began.send(());
                     std::future::pending::<()>().await;
@@ -43,15 +43,15 @@ fn process(world: &World) -> (tokio::runtime::Runtime, mpsc::UnboundedReceiver<(
         });
         std::mem::forget(worker);
     });
-    (process, beginnings)
+    Ok((process, beginnings))
 }
 
 #[test]
 fn only_the_job_that_kills_its_process_is_buried() {
-    let (world, test) = (World::start().unwrap(), runtime());
+    let (world, test) = (World::start().unwrap(), runtime().unwrap());
     test.block_on(async { world.accept(&[1, 2, 3, CULPRIT]).await.unwrap() });
     for death in 0..3 {
-        let (process, mut beginnings) = process(&world);
+        let (process, mut beginnings) = process(&world).unwrap();
         test.block_on(async {
             let began = async {
                 let mut all_due = tokio::time::interval(Duration::from_millis(200));

@@ -1,7 +1,6 @@
 //! What happens when something breaks: Redis, a worker, a handler, a record.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -300,41 +299,4 @@ async fn records_that_cannot_be_read_become_dead_letters_with_their_bytes() {
         |fact| matches!(fact, LedgerRecord::Attempt(attempt) if matches!(attempt.verdict, Verdict::Bury { .. })),
     );
     assert_eq!(buried.count(), 3);
-}
-
-#[tokio::test]
-async fn a_row_that_changes_while_it_runs_runs_again_and_never_twice_at_once() {
-    let world = World::start().unwrap();
-    let (running, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (in_handler, counted) = (Arc::clone(&running), Arc::clone(&runs));
-    let (began, mut beginnings) = mpsc::unbounded_channel();
-    let gate = Arc::new(Semaphore::new(0));
-    let handler_gate = Arc::clone(&gate);
-    let worker = world.worker(8, move |leased| {
-        let (running, runs, gate) = (Arc::clone(&in_handler), Arc::clone(&counted), Arc::clone(&handler_gate));
-        let began = began.clone();
-        async move {
-            assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "twice at once");
-            runs.fetch_add(1, Ordering::SeqCst);
-            let _ = began.send(());
-            gate.acquire().await.unwrap().forget();
-            running.fetch_sub(1, Ordering::SeqCst);
-            leased.settle(synced()).await;
-        }
-    });
-    world.accept(&[1]).await.unwrap();
-    beginnings.recv().await.unwrap();
-    for _ in 0..10 {
-        world.accept(&[1]).await.unwrap();
-    }
-    assert_eq!(world.queue.stats().await.unwrap().active, 0);
-    gate.add_permits(100);
-    world.drained().await;
-    worker.stop().await.unwrap();
-    assert_eq!(
-        runs.load(Ordering::SeqCst),
-        2,
-        "ten events of a running row are one more run"
-    );
-    assert_eq!(world.each_item_ended_once().await.unwrap(), 11);
 }

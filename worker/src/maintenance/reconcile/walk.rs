@@ -30,18 +30,14 @@ const LINKS: u32 = 500;
 /// What one step of a walk saw.
 #[derive(Debug)]
 pub struct Look {
-    /// The table.
     pub table: Arc<Table>,
     /// How many of its rows were looked at so far.
     pub rows: u64,
-    /// How many it has.
     pub of: u64,
     /// Rows that need a look.
     pub findings: Vec<Finding>,
-    /// Whether this table is finished.
     pub is_last: bool,
-    /// Whether the table was started over, because its rows are not in the order any more in which
-    /// an earlier walk had seen them.
+    /// Whether the table starts over: its rows are in another order than an earlier walk saw.
     pub starts_over: bool,
     /// What a later walk needs to resume here, once everything found has been requested.
     pub checkpoint: Checkpoint,

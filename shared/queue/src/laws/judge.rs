@@ -1,0 +1,138 @@
+//! What must hold after each step and at the end of a history.
+
+use passerelle_model::ledger::{LedgerRecord, Verdict};
+use passerelle_model::seq::Seq;
+use proptest::prelude::*;
+
+use super::model::{End, Place, ROWS};
+use super::world::{Law, World, broken};
+
+impl World {
+    pub(super) async fn replay(&mut self) -> Law {
+        let letters = self.queue.dead_letters(None, 1).await.map_err(broken)?;
+        for letter in letters {
+            let ids = [letter.id];
+            prop_assert_eq!(
+                self.queue
+                    .replay(&ids, "test", "the law says so")
+                    .await
+                    .map_err(broken)?,
+                1
+            );
+            let before = self.snapshot().await?;
+            prop_assert_eq!(
+                self.queue
+                    .replay(&ids, "test", "the law says so")
+                    .await
+                    .map_err(broken)?,
+                0
+            );
+            prop_assert_eq!(before, self.snapshot().await?, "law 6: replay");
+            self.model.dead -= 1;
+            self.model
+                .news(letter.job.row().ok_or_else(|| broken("no row"))?.row.get());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn discard(&mut self) -> Law {
+        let letters = self.queue.dead_letters(None, 1).await.map_err(broken)?;
+        for letter in letters {
+            prop_assert_eq!(
+                self.queue.discard(&[letter.id], "test", "why").await.map_err(broken)?,
+                1
+            );
+            self.model.dead -= 1;
+        }
+        Ok(())
+    }
+
+    /// Law 4, and that every job is in exactly one place: the one where the model has it.
+    pub(super) async fn check(&self) -> Law {
+        let stats = self.queue.stats().await.map_err(broken)?;
+        prop_assert_eq!(stats.dead, self.model.dead as u64, "law 4");
+        let count =
+            |wanted: fn(&Place) -> bool| self.model.jobs.values().filter(|(place, ..)| wanted(place)).count() as u64;
+        prop_assert_eq!(stats.active, count(|place| *place == Place::Ready));
+        prop_assert_eq!(stats.running, count(|place| matches!(place, Place::Running { .. })));
+        prop_assert_eq!(stats.scheduled, count(|place| matches!(place, Place::Waiting { .. })));
+        let records = redis::cmd("HLEN").arg(&self.keys.records).to_owned();
+        let records: usize = self.queue.inner.redis.query(&records).await.map_err(broken)?;
+        prop_assert_eq!(records, self.model.jobs.len());
+        Ok(())
+    }
+
+    /// Everything that a job's life can change.
+    pub(super) async fn snapshot(&self) -> Result<Vec<String>, TestCaseError> {
+        let keys = &self.keys;
+        let mut commands = vec![
+            redis::cmd("LRANGE").arg(&keys.active).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE").arg(&keys.suspects).arg(0).arg(-1).to_owned(),
+            redis::cmd("ZRANGE")
+                .arg(&keys.scheduled)
+                .arg(0)
+                .arg(-1)
+                .arg("WITHSCORES")
+                .to_owned(),
+            redis::cmd("ZRANGE")
+                .arg(&keys.leases)
+                .arg(0)
+                .arg(-1)
+                .arg("WITHSCORES")
+                .to_owned(),
+            redis::cmd("ZRANGE").arg(&keys.dead).arg(0).arg(-1).to_owned(),
+            redis::cmd("XLEN").arg(&keys.ledger).to_owned(),
+        ];
+        for row in 1..=ROWS {
+            commands.push(
+                redis::cmd("HGET")
+                    .arg(&keys.records)
+                    .arg(format!("t1/r{row}"))
+                    .to_owned(),
+            );
+        }
+        let mut state = Vec::new();
+        for command in &commands {
+            let value: redis::Value = self.queue.inner.redis.query(command).await.map_err(broken)?;
+            state.push(format!("{value:?}"));
+        }
+        Ok(state)
+    }
+
+    /// Laws 1 and 3: workers run until nothing is left; then the ledger alone says that every accepted event ended exactly once.
+    pub(super) async fn drain(&mut self) -> Law {
+        for _ in 0..10 {
+            for row in 1..=ROWS {
+                self.settle(row, End::Done, false).await?;
+            }
+            self.wait().await?;
+            self.fetch(10, false).await?;
+        }
+        prop_assert!(self.model.jobs.is_empty() && self.held.is_empty(), "{:?}", self.model);
+        let mut open: Vec<(String, Seq)> = Vec::new();
+        for entry in self.queue.read_ledger(None, 100_000).await.map_err(broken)? {
+            for record in entry.records {
+                match record.map_err(|unreadable| broken(unreadable.error))? {
+                    LedgerRecord::Accepted(event) => {
+                        let row = event
+                            .items
+                            .first()
+                            .and_then(|item| item.row)
+                            .ok_or_else(|| broken("no row"))?;
+                        open.push((format!("t1/r{row}"), entry.seq));
+                    }
+                    LedgerRecord::Attempt(attempt)
+                        if matches!(attempt.verdict, Verdict::Done(_) | Verdict::Bury { .. }) =>
+                    {
+                        let before = open.len();
+                        open.retain(|(row, seq)| *row != attempt.job.to_string() || *seq > attempt.covers);
+                        prop_assert!(open.len() < before, "{} ended although nothing was open", attempt.job);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        prop_assert!(open.is_empty(), "law 1: never ended: {:?}", open);
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! The steps of a history, and what ought to come of them.
+
+use crate::CrashPolicy;
+use passerelle_model::event::{EventKind, NewEvent, OwnEvent};
+use passerelle_model::id::{InvalidId, JobKey, RowKey};
+use passerelle_model::ledger::{FailureClass, FailureRecord, Settlement, Verdict};
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+pub(super) const ROWS: u64 = 3;
+pub(super) const CRASHES: CrashPolicy = CrashPolicy::of_seconds(1, 10);
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// Deliver event number n of a row.
+    Accept {
+        row: u64,
+        event: u8,
+        repeat: bool,
+    },
+    Fetch {
+        most: usize,
+        repeat: bool,
+    },
+    Settle {
+        row: u64,
+        end: End,
+        repeat: bool,
+    },
+    /// The worker of this row's job vanishes.
+    Vanish {
+        row: u64,
+    },
+    /// A worker that lost its lease settles all the same.
+    SettleLost,
+    /// Time passes: everything that waits is due.
+    Wait,
+    Replay,
+    Discard,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    Done,
+    Retry,
+    Hold,
+    Bury,
+    Return,
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let row = || 1..=ROWS;
+    let end = prop_oneof![
+        3 => Just(End::Done), 2 => Just(End::Retry), 1 => Just(End::Hold), 1 => Just(End::Bury), 1 => Just(End::Return)
+    ];
+    prop_oneof![
+        6 => (row(), any::<u8>(), any::<bool>()).prop_map(|(row, event, repeat)| Step::Accept { row, event, repeat }),
+        4 => (1_usize..4, any::<bool>()).prop_map(|(most, repeat)| Step::Fetch { most, repeat }),
+        6 => (row(), end, any::<bool>()).prop_map(|(row, end, repeat)| Step::Settle { row, end, repeat }),
+        2 => row().prop_map(|row| Step::Vanish { row }),
+        1 => Just(Step::SettleLost),
+        2 => Just(Step::Wait),
+        1 => Just(Step::Replay),
+        1 => Just(Step::Discard),
+    ]
+}
+
+/// Where a row's job ought to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Ready,
+    Running { is_dirty: bool },
+    Waiting { is_kept: bool },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) jobs: BTreeMap<u64, (Place, u32, u32)>,
+    pub(super) seen: Vec<(u64, u8)>,
+    pub(super) dead: usize,
+}
+
+impl Model {
+    pub(super) fn news(&mut self, row: u64) {
+        let job = self.jobs.entry(row).or_insert((Place::Ready, 0, 0));
+        job.0 = match job.0 {
+            Place::Running { .. } => Place::Running { is_dirty: true },
+            Place::Waiting { is_kept: true } => job.0,
+            Place::Waiting { is_kept: false } | Place::Ready => Place::Ready,
+        };
+    }
+
+    pub(super) fn end(&mut self, row: u64, end: End) {
+        let Some((Place::Running { is_dirty }, attempts, crashes)) = self.jobs.remove(&row) else {
+            return;
+        };
+        let next = match end {
+            End::Done | End::Bury => is_dirty.then_some((Place::Ready, 0, 0)),
+            End::Retry if is_dirty => Some((Place::Ready, attempts + 1, 0)),
+            End::Retry => Some((Place::Waiting { is_kept: false }, attempts + 1, 0)),
+            End::Hold => Some((Place::Waiting { is_kept: true }, attempts, 0)),
+            End::Return => Some((Place::Ready, attempts, crashes)),
+        };
+        self.dead += usize::from(matches!(end, End::Bury));
+        self.jobs.extend(next.map(|job| (row, job)));
+    }
+
+    pub(super) fn vanish(&mut self, row: u64) {
+        let Some((Place::Running { is_dirty }, attempts, crashes)) = self.jobs.remove(&row) else {
+            return;
+        };
+        let next = if crashes == 2 {
+            self.dead += 1;
+            is_dirty.then_some((Place::Ready, 0, 0))
+        } else {
+            Some((Place::Waiting { is_kept: true }, attempts, crashes + 1))
+        };
+        self.jobs.extend(next.map(|job| (row, job)));
+    }
+}
+pub(super) fn updated(row: RowKey, name: &str) -> Result<NewEvent, InvalidId> {
+    let (source, kind, payload) = ("test", EventKind::Updated, Vec::new());
+    OwnEvent {
+        source,
+        name,
+        kind,
+        payload,
+    }
+    .asking_for([JobKey::Row(row)])
+}
+
+pub(super) fn settlement(end: End) -> Settlement {
+    let failure = FailureRecord {
+        class: FailureClass::Transient,
+        target: "docmost".to_owned(),
+        message: "503".to_owned(),
+        status: None,
+        body: None,
+    };
+    let verdict = match end {
+        End::Done => Verdict::Done(Outcome::Synced),
+        End::Retry => Verdict::Retry {
+            after_ms: 3_600_000,
+            failure,
+        },
+        End::Hold => Verdict::Hold {
+            after_ms: 3_600_000,
+            failure,
+        },
+        End::Bury => Verdict::Bury {
+            reason: "permanent".to_owned(),
+            failure,
+        },
+        End::Return => Verdict::GiveBack,
+    };
+    Settlement {
+        verdict,
+        steps: Vec::new(),
+        started: Timestamp::now(),
+    }
+}
