@@ -55,10 +55,17 @@ async fn told_in_its_story(system: &System, row: RowKey, words: &str) {
     .await;
 }
 
-/// How many rows are parked, as an operator sees it.
+/// How many rows are parked, as an operator sees it, once the first worker has made the database.
 async fn parked(system: &System) -> anyhow::Result<usize> {
-    let stats: Value = serde_json::from_str(&system.operator(&["stats", "--json"]).await?)?;
-    Ok(stats["parked"].as_array().context("no list of parked rows")?.len())
+    let stats = eventually("the operator's program reads the database", async || {
+        system.operator(&["stats", "--json"]).await
+    })
+    .await;
+    let stats: Value = serde_json::from_str(&stats)?;
+    Ok(stats["queue"]["parked"]
+        .as_array()
+        .context("no list of parked rows")?
+        .len())
 }
 
 async fn is_parked(system: &System) {

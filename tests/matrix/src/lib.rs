@@ -1,6 +1,6 @@
 //! The fault matrix: it finds what nobody imagined.
 //!
-//! A seed makes a [`schedule`]: what people do, and what breaks when. [`run`] starts a world of
+//! A seed makes a [`schedule`]: what people do, and what breaks when. [`run()`] starts a world of
 //! real processes for it, plays it, mends everything, and lets the judge look: at what the ingress
 //! answered, at the sandbox's rows, pages and mails, and at what the operator's program prints.
 //! `docs/FAULT-MATRIX.md` says how to run it and how to read a red seed.

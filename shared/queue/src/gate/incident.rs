@@ -86,7 +86,7 @@ pub enum IncidentKind {
     Operated {
         /// Which.
         gate: String,
-        /// What was done: a word of [`Operation`](super::Operation), or `close` or `open` of an older version.
+        /// What was done: a word of [`Operation`], or `close` or `open` of an older version.
         verb: String,
         /// Who did it.
         by: String,
