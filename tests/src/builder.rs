@@ -194,6 +194,14 @@ impl SystemBuilder {
         for _ in 0..self.workers {
             system.start_worker()?;
         }
+        // A worker makes the database, which the operator's program only reads.
+        if self.database_url.is_none() && self.earlier_build.is_none() {
+            if self.workers > 0 {
+                system.wait_for_log("the worker takes jobs").await;
+            } else {
+                system.store().await?;
+            }
+        }
         Ok(system)
     }
 
