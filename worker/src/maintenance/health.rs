@@ -97,7 +97,7 @@ impl Health {
         let Some(store) = self.store.get() else {
             return Err("waiting for the database: it could not be opened yet".to_owned());
         };
-        match timeout(PATIENCE, store.check()).await {
+        match timeout(PATIENCE, store.check_write()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("waiting for the database: {error}")),
             Err(_) => Err(format!("waiting for the database: no answer within {PATIENCE:?}")),
