@@ -15,7 +15,6 @@ use test_support::{Fsync, TestRedis};
 use crate::server::{Server, quiet_redis};
 use crate::{cpu, jobs, table};
 
-/// Operations per measurement.
 const SAMPLE: u64 = 10_000;
 /// The first is measured twice, because a Redis that has just started is slower.
 const BACKLOGS: [u64; 6] = [1_000, 1_000, 100_000, 1_000_000, 1_100_000, 1_400_000];

@@ -25,7 +25,6 @@ pub(crate) struct Seen {
     pub(crate) answers: u64,
     /// The time from the first request to the last answer.
     pub(crate) elapsed: Duration,
-    /// The latencies, sorted.
     latencies: Vec<Duration>,
 }
 

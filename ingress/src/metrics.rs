@@ -71,7 +71,6 @@ pub(crate) fn word(status: AcceptStatus) -> &'static str {
 pub(crate) struct ItemCounts(Vec<(&'static str, u64)>);
 
 impl ItemCounts {
-    /// Counts them.
     pub(crate) fn of(items: &[Item]) -> Self {
         let mut counts: Vec<(&'static str, u64)> = Vec::with_capacity(1);
         for item in items {

@@ -74,7 +74,6 @@ struct Refusal {
     logged: &'static str,
 }
 
-/// The answer's body.
 #[derive(Serialize)]
 struct Answer {
     accepted: bool,
@@ -88,7 +87,6 @@ struct Answer {
 const RETRY_AFTER_SECONDS: &str = "5";
 
 impl Rejection {
-    /// The table.
     fn refusal(&self) -> Refusal {
         let (status, answered, logged) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "not_found"),

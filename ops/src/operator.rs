@@ -27,7 +27,6 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 pub struct Operator {
     /// Redis, for what concerns no single queue.
     pub redis: Redis,
-    /// The sync queue.
     pub queue: Queue,
     /// Rows that are parked.
     pub loops: Loops,
@@ -46,11 +45,9 @@ pub struct Operator {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "ledger", rename_all = "snake_case")]
 pub enum Freshness {
-    /// It has.
     Complete,
     /// Some are still on the way.
     Behind {
-        /// Why, in words.
         because: String,
     },
 }

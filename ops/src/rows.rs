@@ -19,7 +19,6 @@ pub enum RowName {
     Named {
         /// The table's name, as typed in Baserow.
         table: String,
-        /// The row.
         row: RowId,
     },
 }

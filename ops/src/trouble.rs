@@ -26,10 +26,8 @@ pub enum Trouble {
     /// Ctrl-C; the message says what was done until then.
     #[error("{0}")]
     Interrupted(String),
-    /// From Redis.
     #[error("{0}. Is Redis running, and is REDIS_URL right?")]
     Queue(#[from] QueueError),
-    /// From the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// From the terminal or the file.

@@ -11,7 +11,6 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 
-/// The answer.
 #[derive(Debug, Serialize)]
 struct Alive {
     workers: Vec<Worker>,

@@ -17,7 +17,6 @@ pub struct Call {
     pub number: u64,
     /// When it came, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// The HTTP method.
     pub method: String,
     /// The path without the query.
     pub path: String,

@@ -35,7 +35,6 @@ use tokio::sync::watch;
 pub enum FaultKind {
     /// Answered with this status at once; nothing is carried out.
     Status {
-        /// The HTTP status.
         status: u16,
         /// Extra headers, e.g. `retry-after` or Docmost's `retry-after-auth`.
         #[serde(default)]
@@ -114,7 +113,6 @@ const fn internal_server_error() -> u16 {
 #[derive(Debug, Clone, Copy)]
 pub struct LoseContent;
 
-/// One switch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// A prefix of the path, or `*` for every route of the product.
@@ -186,11 +184,9 @@ impl Fault {
 /// What a fault sees of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// The HTTP method.
     pub method: &'a str,
     /// The path without the query.
     pub path: &'a str,
-    /// The whole body.
     pub body: &'a [u8],
     /// The header `X-Bridge-Origin`.
     pub origin: Option<&'a str>,
@@ -207,7 +203,6 @@ pub struct Switch {
     pub used: u32,
     #[serde(skip)]
     passed: u32,
-    /// The fault itself.
     #[serde(flatten)]
     pub fault: Fault,
 }
@@ -267,7 +262,6 @@ impl Switches {
         self.set(Vec::new());
     }
 
-    /// The present list.
     pub fn list(&self) -> Vec<Switch> {
         self.locked().clone()
     }

@@ -72,7 +72,6 @@ impl Baserow {
         self.call(reqwest::Method::PATCH, &row_path(row), Some(fields)).await
     }
 
-    /// Reads a row.
     pub async fn read(&self, row: RowKey) -> anyhow::Result<Value> {
         self.call(reqwest::Method::GET, &row_path(row), None).await
     }

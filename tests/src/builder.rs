@@ -111,7 +111,6 @@ impl SystemBuilder {
         Self { has_mail: true, ..self }
     }
 
-    /// With Slack.
     #[must_use]
     pub fn with_slack(self) -> Self {
         Self {

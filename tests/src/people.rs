@@ -18,11 +18,8 @@ pub struct People {
 /// A mail as its reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Who got it.
     pub to: Vec<String>,
-    /// The subject.
     pub subject: String,
-    /// The plain text.
     pub text: String,
     /// By which mail programs recognise a message that comes again.
     pub message_id: String,

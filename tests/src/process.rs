@@ -44,7 +44,6 @@ impl Process {
         })
     }
 
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

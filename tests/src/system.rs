@@ -16,7 +16,6 @@ use crate::{Baserow, Caller, Docmost, People, Process, SystemBuilder};
 
 /// The webhook secret of every test system.
 pub const SECRET: &str = "a-secret-that-only-tests-use";
-/// The sandbox's human.
 const PERSON_EMAIL: &str = "human@passerelle.test";
 const PERSON_PASSWORD: &str = "sandbox-human";
 /// How long a process may take to stop when asked.
@@ -26,7 +25,6 @@ pub const STOPS_WITHIN: Duration = Duration::from_mins(2);
 /// (`expect_dead`, `expect_open`, `expect_errors`).
 #[derive(Debug)]
 pub struct System {
-    /// The queue's Redis.
     pub redis: TestRedis,
     /// Baserow, as a user.
     pub baserow: Baserow,
@@ -34,9 +32,7 @@ pub struct System {
     pub docmost: Docmost,
     /// The queue, as an operator's program sees it.
     pub queue: Queue,
-    /// The ingress.
     pub ingress: Process,
-    /// The workers.
     pub workers: Vec<Process>,
     /// The sandbox with both products.
     pub sandbox: Process,

@@ -24,7 +24,6 @@ pub fn delivery(kind: &str, table: TableId, event: &str, rows: &[Value]) -> Valu
 /// An answer of the ingress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
     /// The body, `null` if it is not JSON.
     pub body: Value,

@@ -22,12 +22,10 @@ use crate::lookups::tables::Tables;
 use crate::outbox::Outbox;
 use crate::rules::Rules;
 
-/// The worker's surroundings.
 #[derive(Debug)]
 pub struct Context {
     /// The source of the rows.
     pub baserow: Baserow,
-    /// The wiki.
     pub docmost: Docmost,
     /// The queue of rows: a changed row requests a sync of the rows whose pages show it.
     pub queue: Queue,
@@ -47,7 +45,6 @@ pub struct Context {
     pub outbox: Outbox,
     /// The states that were written lately.
     pub(crate) repeats: Repeats,
-    /// The loop guard.
     pub(crate) loops: Loops,
     /// Held by the one job of this process that writes the ledger to the store because it needs its
     /// events.

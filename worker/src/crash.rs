@@ -38,7 +38,6 @@ pub enum CrashPoint {
     AfterRestore,
     /// All is done, the queue does not know.
     BeforeSettle,
-    /// The queue knows.
     AfterSettle,
     /// A notice is stored, the queue has no job for it.
     AfterNoticeStored,

@@ -46,22 +46,17 @@ const STORE_PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_NOT_REACHED: Duration = Duration::from_mins(1);
 const MOST_BODY_BYTES: usize = 4096;
 
-/// Which system failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// The source of the rows.
     Baserow,
-    /// The wiki.
     Docmost,
-    /// The SQL store.
     Store,
     /// Redis, where the worker itself uses it (sessions).
     Redis,
     /// Ourselves: the row does not fit the rule, or we wait although everybody answers.
     Bridge,
-    /// The mail server.
     Smtp,
-    /// Slack's incoming webhook.
     Slack,
 }
 
@@ -78,7 +73,6 @@ impl Target {
         }
     }
 
-    /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Baserow => "baserow",
@@ -98,7 +92,6 @@ impl Target {
 pub struct Failure {
     /// What kind of failure it is.
     pub class: FailureClass,
-    /// Who failed.
     pub target: Target,
     /// One sentence for people, with the way to mend it where there is one.
     pub message: String,

@@ -43,7 +43,6 @@ impl Journal {
         });
     }
 
-    /// The steps.
     pub fn into_steps(self) -> Vec<Step> {
         self.steps
     }

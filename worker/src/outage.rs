@@ -61,11 +61,9 @@ pub fn tell_of_store(gates: &Gates, attempted: &Result<Outcome, Failure>) {
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub struct Attempted {
-    /// The job.
     pub job: String,
     /// Counted attempts, this one included.
     pub attempts: u32,
-    /// What was decided.
     pub verdict: Verdict,
 }
 

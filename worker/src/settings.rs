@@ -43,7 +43,6 @@ pub struct Settings {
     pub retention: Retention,
     /// `LOG_LEVEL`.
     pub log_level: String,
-    /// The queue.
     pub redis: RedisSettings,
     /// The ledger, links and intents.
     pub store: StoreSettings,
@@ -51,7 +50,6 @@ pub struct Settings {
     pub baserow: BaserowSettings,
     /// A user of it who may see webhooks, if one is named.
     pub baserow_user: Option<BaserowUserSettings>,
-    /// The wiki.
     pub docmost: DocmostSettings,
     /// `GATE_…`: when to spare a target that is down.
     pub gates: GatePolicy,
@@ -63,7 +61,6 @@ pub struct Settings {
     pub rules: Rules,
     /// `LOOP_…`: when a row goes in circles.
     pub loops: LoopPolicy,
-    /// What notices say.
     pub templates: Templates,
     /// The mail server, if `SMTP_URL` is set.
     pub mail: Option<Mail>,

@@ -68,7 +68,6 @@ pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> H
     })
 }
 
-/// Prometheus' text format.
 pub(crate) async fn measured(export: web::Data<PrometheusHandle>) -> HttpResponse {
     HttpResponse::Ok()
         .force_close()

@@ -37,7 +37,6 @@ pub(super) struct Contents<'f> {
 /// What comes after the last good record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Nothing.
     Clean,
     /// The beginning of a record, or space that was never written: the last append did not come to
     /// its end.

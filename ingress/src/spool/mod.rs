@@ -85,7 +85,6 @@ pub(crate) enum NotSpooled {
     /// It would be more than the folder may hold.
     #[error("the spool is full: {most_bytes} bytes (INGRESS_SPOOL_BYTES)")]
     Full { most_bytes: u64 },
-    /// The disk refuses.
     #[error("{place} cannot be written: {why}. Is the disk full, or the folder not writable (INGRESS_SPOOL_DIR)?")]
     Disk { place: String, why: String },
     /// The disk is too slow.
@@ -220,7 +219,6 @@ impl Spool {
         }
     }
 
-    /// How it is.
     pub(crate) fn status(&self) -> SpoolStatus {
         let trouble = self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         SpoolStatus {

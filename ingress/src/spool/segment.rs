@@ -66,7 +66,6 @@ impl Segment {
 /// A file in the hands of the drain.
 #[derive(Debug)]
 pub(super) struct Held {
-    /// Holds the lock.
     _file: File,
     path: PathBuf,
     bytes: Vec<u8>,

@@ -28,7 +28,6 @@ pub(crate) struct Ingress {
     pub(crate) redis: TestRedis,
     pub(crate) http: reqwest::Client,
     pub(crate) queue: Queue,
-    /// Where it spools.
     pub(crate) spool: TempDir,
     pub(crate) errors: ErrorLog,
     stop: oneshot::Sender<()>,

@@ -20,7 +20,6 @@ pub(super) struct Who<'a> {
     pub(super) why: &'a str,
 }
 
-/// The answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Acted {
     /// `replayed` or `discarded`.
@@ -42,13 +41,10 @@ pub(super) struct Acted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub(super) enum Stopped {
-    /// Ctrl-C.
     Operator,
     /// One of the letters that were sent ahead died again.
     Canary {
-        /// The row's job.
         job: String,
-        /// How it ended.
         outcome: String,
     },
 }

@@ -43,7 +43,6 @@ enum State {
 struct Finding {
     check: &'static str,
     state: State,
-    /// What was found.
     found: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +82,6 @@ impl Finding {
     }
 }
 
-/// The answer.
 #[derive(Debug, Serialize)]
 struct Diagnosis {
     /// The worst of all.

@@ -175,7 +175,6 @@ async fn store_finding(reader: &Reader) -> Finding {
     }
 }
 
-/// Bytes for people.
 pub(super) fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1024 * 1024))
 }

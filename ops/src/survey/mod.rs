@@ -22,12 +22,10 @@ use crate::trouble::Trouble;
 pub struct Products {
     /// The source of the rows.
     pub baserow: Baserow,
-    /// The wiki.
     pub docmost: Docmost,
 }
 
 impl Products {
-    /// Prepares both.
     pub fn new(redis: &RedisSettings, baserow: &BaserowSettings, docmost: &DocmostSettings) -> Result<Self, Trouble> {
         let redis = Redis::open(redis)?;
         Ok(Self {
@@ -37,7 +35,6 @@ impl Products {
     }
 }
 
-/// Baserow alone.
 pub fn baserow_client(redis: &Redis, settings: &BaserowSettings) -> Result<Baserow, Trouble> {
     Baserow::new(settings, gates(redis)).map_err(unusable)
 }

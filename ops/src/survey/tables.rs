@@ -13,9 +13,7 @@ use passerelle_worker::rules::{Owner, Purpose, Rules};
 /// A table with its fields.
 #[derive(Debug, Clone)]
 pub struct SeenTable {
-    /// The table.
     pub table: Table,
-    /// Its fields.
     pub fields: Vec<Field>,
 }
 
@@ -29,11 +27,8 @@ pub struct Survey {
 /// A field that a rule writes and the table does not have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
-    /// The table's number.
     pub table: TableId,
-    /// Its name.
     pub table_name: String,
-    /// The field's name.
     pub field: String,
     /// The type that it shall get, in Baserow's word.
     pub kind: &'static str,

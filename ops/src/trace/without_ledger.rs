@@ -12,7 +12,6 @@ use crate::trouble::Trouble;
 /// Ledger entries on the way that are searched.
 const MOST_ENTRIES: usize = 5_000;
 
-/// The answer.
 #[derive(Debug, Serialize)]
 struct InRedis {
     /// Why the ledger could not be read.

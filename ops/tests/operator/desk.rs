@@ -50,7 +50,6 @@ pub(crate) async fn run_program(arguments: &[&str], pairs: Vec<(String, String)>
 /// Redis, store and program.
 pub(crate) struct Desk {
     pub(crate) redis: TestRedis,
-    /// Ctrl-C.
     pub(crate) stop: CancellationToken,
     _errors: ErrorLog,
     folder: TempDir,
@@ -101,7 +100,6 @@ impl Desk {
         run_program(arguments, pairs, &self.stop).await
     }
 
-    /// Runs the program.
     pub(crate) async fn passerelle(&self, arguments: &[&str]) -> Said {
         self.with_schema().await;
         run_program(arguments, self.pairs(), &self.stop).await

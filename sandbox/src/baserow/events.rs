@@ -19,7 +19,6 @@ use super::webhooks::call::{Call, Content, Pages, head};
 use super::webhooks::hook::Hook;
 use super::wire;
 
-/// What webhooks report.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     Rows(Change),

@@ -5,11 +5,9 @@ use super::state::{Moment, Role, User, World, new_id};
 
 /// The owner of the workspace, admin of all spaces.
 pub const OWNER_EMAIL: &str = "owner@passerelle.test";
-/// The owner's password.
 pub const OWNER_PASSWORD: &str = "sandbox-owner";
 /// A human who writes in all spaces beside the bridge.
 pub const HUMAN_EMAIL: &str = "human@passerelle.test";
-/// The human's password.
 pub const HUMAN_PASSWORD: &str = "sandbox-human";
 
 /// A new world with that workspace.

@@ -35,11 +35,9 @@ pub struct Mail {
     pub envelope: Envelope,
     /// The headers as they came, in order, with blanks trimmed at the ends.
     pub headers: Vec<(String, String)>,
-    /// The subject, decoded.
     pub subject: Option<String>,
     /// The plain text, decoded.
     pub text: Option<String>,
-    /// The HTML, decoded.
     pub html: Option<String>,
     /// Everything after `DATA`, without the stuffed dots.
     pub raw: String,

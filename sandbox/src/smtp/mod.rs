@@ -77,7 +77,6 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// The fault switches.
     pub fn faults(&self) -> &Switches {
         &self.control.faults
     }

@@ -24,7 +24,6 @@ pub struct Campaign {
     pub state: Option<PathBuf>,
 }
 
-/// How it ended.
 #[derive(Debug, Default)]
 pub struct Done {
     /// How many are green.

@@ -11,7 +11,6 @@ impl Dice {
         Self(seed)
     }
 
-    /// The next number.
     pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -30,7 +29,6 @@ impl Dice {
         usize::try_from(self.number() % (length as u64)).unwrap_or_default()
     }
 
-    /// One of these.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }

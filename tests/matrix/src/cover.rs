@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::schedule::Schedule;
 use crate::seed::Seed;
 
-/// Pairs of kinds.
 pub(crate) type Pairs = BTreeSet<(String, String)>;
 
 /// The pairs that meet in a schedule.

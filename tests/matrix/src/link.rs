@@ -18,7 +18,6 @@ const CHUNK: usize = 16 * 1024;
 /// The state of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// All passes.
     Pass,
     /// Connections end, new ones end at once.
     Cut,

@@ -15,7 +15,6 @@ use crate::world::World;
 /// What a world showed.
 #[derive(Debug)]
 pub struct Report {
-    /// What was played.
     pub schedule: Schedule,
     /// What did not hold; nothing if the seed is green.
     pub violations: Vec<Violation>,

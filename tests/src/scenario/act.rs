@@ -13,44 +13,36 @@ use super::stage::Stage;
 pub enum Act {
     /// A row is created.
     Create {
-        /// In this table.
         table: String,
         /// Its name from now on.
         row: String,
-        /// Its fields.
         fields: Map<String, Value>,
     },
     /// A row comes by a file import, of which no webhook tells.
     Import {
-        /// Into this table.
         table: String,
         /// Its name from now on.
         row: String,
-        /// Its fields.
         fields: Map<String, Value>,
     },
     /// Fields of a row are changed.
     Change {
-        /// Which row.
         row: String,
         /// The new values; `"@nothing"` empties a field.
         fields: Map<String, Value>,
     },
     /// A row is deleted.
     Delete {
-        /// Which row.
         row: String,
     },
     /// A deleted row is taken out of Baserow's trash.
     Restore {
-        /// Which row.
         row: String,
     },
     /// Somebody writes a page of their own, of which the bridge knows nothing.
     WritePage {
         /// Its name from now on.
         page: String,
-        /// Its title.
         title: String,
         /// The labels that it gets.
         #[serde(default)]
@@ -58,44 +50,35 @@ pub enum Act {
     },
     /// Somebody gives a page another title.
     RenamePage {
-        /// Which page.
         page: String,
-        /// The new title.
         title: String,
     },
     /// Somebody lets everybody with the link read a page.
     SharePage {
-        /// Which page.
         page: String,
     },
     /// Somebody writes at the end of a page.
     Write {
-        /// Which page.
         page: String,
-        /// What.
         text: String,
     },
     /// Somebody puts a page into the wiki's trash.
     TrashPage {
-        /// Which page.
         page: String,
     },
     /// Somebody copies a page.
     CopyPage {
-        /// Which page.
         page: String,
     },
     /// An operator lets every row be compared with its page.
     Reconcile,
     /// An operator asks for a sync.
     Sync {
-        /// Of which row.
         row: String,
     },
 }
 
 impl Act {
-    /// Does it.
     pub(super) async fn perform(&self, stage: &mut Stage) -> anyhow::Result<()> {
         match self {
             Self::Create { table, row, fields } => {

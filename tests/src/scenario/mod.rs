@@ -37,7 +37,6 @@ pub use stage::play;
 
 use crate::builder::repository;
 
-/// One file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -64,7 +63,6 @@ pub struct Scenario {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSpec {
-    /// Its name.
     pub name: String,
     /// The name of its first field, a text.
     pub primary: String,
@@ -102,9 +100,7 @@ pub struct Step {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailSpec {
-    /// Who gets it.
     pub to: String,
-    /// Its subject.
     pub subject: String,
     /// Texts that stand in it.
     #[serde(default)]
@@ -117,7 +113,6 @@ pub struct MailSpec {
 pub struct PageSpec {
     /// Whose page: `refonte`, or `rust/un` for a sub-page.
     pub of: String,
-    /// Its title.
     pub title: String,
     /// Its icon; not looked at if absent, none if empty.
     pub icon: Option<String>,
@@ -136,7 +131,6 @@ pub struct PageSpec {
 }
 
 impl Scenario {
-    /// Reads a file.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         toml::from_str(&text).with_context(|| path.display().to_string())

@@ -17,7 +17,6 @@ pub enum Fsync {
     /// Once per second: a power cut loses what was written since.
     #[default]
     Everysec,
-    /// Before each answer.
     Always,
 }
 
@@ -58,17 +57,14 @@ impl TestRedis {
         Ok(server)
     }
 
-    /// Its URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process id.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }

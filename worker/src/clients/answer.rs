@@ -42,11 +42,8 @@ impl Effect {
 /// A complete answer, of any status.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
-    /// The HTTP status.
     pub(super) status: u16,
-    /// The headers.
     pub(super) headers: HeaderMap,
-    /// The body.
     pub(super) body: String,
 }
 

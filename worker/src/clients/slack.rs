@@ -26,7 +26,6 @@ use crate::journal::Journal;
 /// The longest message, in characters; Slack shows 4,000 well and cuts at 40,000.
 const MOST_CHARS: usize = 3_500;
 
-/// The webhook.
 #[derive(Debug, Clone)]
 pub struct Slack {
     http: Client,

@@ -37,7 +37,6 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// Every kind.
     pub const ALL: [Self; 10] = [
         Self::Event,
         Self::TrainerAssigned,
@@ -80,7 +79,6 @@ pub struct Recipient {
     /// The person's name, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The e-mail address.
     pub address: String,
 }
 
@@ -90,7 +88,6 @@ pub struct Recipient {
 pub enum Audience {
     /// The addresses in `ADMIN_EMAIL` when the notice is sent.
     Admin,
-    /// These people.
     People(Vec<Recipient>),
 }
 
@@ -153,7 +150,6 @@ pub struct Notice {
     pub key: JobKey,
     /// What it is about.
     pub kind: NoticeKind,
-    /// Who gets it.
     pub to: Audience,
     /// Which template puts it into words: the kind's own, unless a rule names another.
     pub template: TemplateName,

@@ -14,11 +14,8 @@ pub struct DesiredPage {
     pub marker: Marker,
     /// The space's name or slug.
     pub space: String,
-    /// Its title.
     pub title: String,
-    /// Its icon.
     pub icon: DesiredIcon,
-    /// Its body.
     pub body: Body,
     /// Its place among the sub-pages of its parent; `None` for a row's own page, which people may
     /// put anywhere.
@@ -43,12 +40,9 @@ pub enum DesiredIcon {
 pub enum Body {
     /// Written at creation; people own it afterwards.
     Once {
-        /// Markdown.
         text: String,
     },
-    /// Follows the row.
     Follows {
-        /// Markdown.
         text: String,
         /// A word in the text that only this version of it has: if the wiki has it, it has stored
         /// the text.
@@ -57,7 +51,6 @@ pub enum Body {
 }
 
 impl Body {
-    /// The Markdown.
     pub fn text(&self) -> &str {
         match self {
             Self::Once { text } | Self::Follows { text, .. } => text,

@@ -20,7 +20,6 @@ impl SubjectLine {
         Self(format!("{start}…"))
     }
 
-    /// The line.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -29,9 +28,7 @@ impl SubjectLine {
 /// A notice in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// The subject.
     pub subject: SubjectLine,
-    /// The plain text.
     pub text: String,
     /// The same as HTML.
     pub html: String,

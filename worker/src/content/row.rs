@@ -22,9 +22,7 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
-    /// Nothing was entered.
     Empty,
-    /// Yes or no.
     Flag(bool),
     /// Texts, numbers, dates, and the text of a choice.
     Text(String),
@@ -69,7 +67,6 @@ impl Row {
         })
     }
 
-    /// Its id.
     pub fn id(&self) -> RowId {
         self.id
     }

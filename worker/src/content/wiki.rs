@@ -12,7 +12,6 @@ pub struct Page {
     pub id: PageId,
     /// The short id in addresses.
     pub slug_id: String,
-    /// Its title.
     #[serde(default)]
     pub title: Option<String>,
     /// The space that it is in; a search answers with the space itself instead.
@@ -24,7 +23,6 @@ pub struct Page {
     /// Its place among its siblings: a text that sorts.
     #[serde(default)]
     pub position: Option<String>,
-    /// Its icon.
     #[serde(default)]
     pub icon: Option<String>,
     /// When it was made, e.g. `2026-11-22T10:54:01.000Z`.
@@ -60,20 +58,15 @@ impl Page {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PageSpace {
-    /// Its uuid.
     pub id: String,
-    /// Its name.
     pub name: String,
-    /// Its short name.
     pub slug: String,
 }
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// The user id.
     pub id: String,
-    /// The name.
     #[serde(default)]
     pub name: Option<String>,
 }
@@ -82,11 +75,9 @@ pub struct Person {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
-    /// Its id.
     pub id: PageId,
     /// The word in its public address.
     pub key: String,
-    /// The page.
     pub page_id: PageId,
     /// The pages below it are shared too.
     #[serde(default)]
@@ -97,10 +88,8 @@ pub struct Share {
     /// The page's title and address.
     #[serde(default)]
     pub page: Option<SharedPage>,
-    /// The page's space.
     #[serde(default)]
     pub space: Option<PageSpace>,
-    /// Who made it.
     #[serde(default)]
     pub creator: Option<Person>,
 }
@@ -109,20 +98,15 @@ pub struct Share {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SharedPage {
-    /// Its title.
     #[serde(default)]
     pub title: Option<String>,
     /// The short id in addresses.
     pub slug_id: String,
 }
 
-/// A space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
-    /// Its uuid.
     pub id: String,
-    /// Its name.
     pub name: String,
-    /// Its short name.
     pub slug: String,
 }

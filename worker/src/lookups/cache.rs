@@ -24,14 +24,12 @@ const KEPT_OUT_FOR: Duration = Duration::from_secs(30);
 /// In place of a row that is kept out; no row reads so.
 const KEPT_OUT: &str = "changed";
 
-/// The cache.
 #[derive(Debug, Clone)]
 pub struct Cache {
     redis: Redis,
 }
 
 impl Cache {
-    /// On this Redis.
     pub fn new(redis: Redis) -> Self {
         Self { redis }
     }

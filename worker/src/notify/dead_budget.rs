@@ -32,7 +32,6 @@ struct DeadBudget {
 /// What a look has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
-    /// As before.
     None,
     /// The budget has been passed since the last look.
     Passed,

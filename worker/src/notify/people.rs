@@ -17,7 +17,6 @@ struct EventBody {
 /// A link field, as webhooks name it: by its name, or as `field_<number>`.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkField<'a> {
-    /// Its name.
     pub name: &'a str,
     /// Its number, where it is known.
     pub number: Option<u64>,

@@ -23,9 +23,7 @@ const EVENTS_AT_ONCE: u32 = 20;
 pub struct RowNotices<'a> {
     /// What the job may use.
     pub context: &'a Context,
-    /// The row's table.
     pub table: &'a Table,
-    /// Which row.
     pub key: RowKey,
     /// The row as it is now; `None` if it does not exist any more.
     pub row: Option<&'a Row>,

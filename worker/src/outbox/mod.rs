@@ -38,9 +38,7 @@ const REQUEUED_AT_ONCE: u32 = 100;
 /// Where notices go out.
 #[derive(Debug)]
 pub struct Outbox {
-    /// The words.
     pub templates: Templates,
-    /// The ways out.
     pub channels: Channels,
     store: Store,
     mail_queue: Queue,
@@ -50,9 +48,7 @@ pub struct Outbox {
 /// The ways out. A channel that is not set up keeps its notices as `off`.
 #[derive(Debug)]
 pub struct Channels {
-    /// The mail server.
     pub mail: Option<Mail>,
-    /// Slack.
     pub slack: Option<Slack>,
 }
 

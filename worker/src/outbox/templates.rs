@@ -43,7 +43,6 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
 ];
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/notices/layout.html"));
 
-/// The compiled templates.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,

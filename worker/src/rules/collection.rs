@@ -23,9 +23,7 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// A linked row that gets a sub-page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubPageRow {
-    /// Which row.
     pub key: RowKey,
-    /// Its values.
     pub row: Row,
     /// The row's address for people.
     pub address: String,

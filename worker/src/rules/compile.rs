@@ -15,7 +15,6 @@ pub struct RuleSources {
     pub place: String,
     /// Its text, for line numbers.
     pub text: String,
-    /// What it says.
     pub file: BridgeFile,
     /// Each template's text, or why it could not be read, by its path in the file.
     pub templates: BTreeMap<String, Result<String, String>>,

@@ -43,7 +43,6 @@ pub struct Rules {
 /// A rule that makes a page equal to a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageRule {
-    /// Its name.
     pub name: String,
     /// The table that it watches.
     pub table: TableRef,
@@ -51,7 +50,6 @@ pub struct PageRule {
     pub on: Vec<EventKind>,
     /// Linked rows that the templates need: template name → link field.
     pub links: BTreeMap<String, String>,
-    /// The page.
     pub page: PageAction,
     /// The pages below it.
     pub collection: Option<CollectionAction>,
@@ -60,7 +58,6 @@ pub struct PageRule {
 /// A rule that makes notices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NoticeRule {
-    /// Its name.
     pub name: String,
     /// The table that it watches.
     pub table: TableRef,
@@ -69,7 +66,6 @@ pub struct NoticeRule {
     pub on: Vec<EventKind>,
     /// Linked rows that the templates need: template name → link field.
     pub links: BTreeMap<String, String>,
-    /// What it reports.
     pub action: NoticeRuleAction,
 }
 

@@ -14,11 +14,8 @@ use super::{Rules, template};
 /// A field that a rule needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldNeed {
-    /// In which table.
     pub of: Owner,
-    /// Its name.
     pub field: String,
-    /// What for.
     pub purpose: Purpose,
     /// Where the rule says so: `links.client`, `page.write_back`, the name of a template.
     pub place: String,
@@ -27,7 +24,6 @@ pub struct FieldNeed {
 /// In which table a field is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
-    /// The rule's own.
     Row,
     /// The one that this link field of the rule's table leads to.
     Linked(String),
@@ -40,7 +36,6 @@ pub enum Purpose {
     Link,
     /// It shows its value. A page *follows* the field if a change of it changes the page.
     Read {
-        /// Whether it does.
         follows: bool,
     },
     /// It writes a page's id there.
@@ -54,7 +49,6 @@ pub enum Purpose {
 /// What a rule, of either kind, needs of its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableNeeds<'a> {
-    /// The rule's name.
     pub rule: &'a str,
     /// Whether it is one of `[[wiki]]`.
     pub is_wiki: bool,

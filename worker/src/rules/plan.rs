@@ -18,9 +18,7 @@ const MOST_BODY_BYTES: usize = 900 * 1024;
 /// Everything that a plan is made from.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// Which row.
     pub key: RowKey,
-    /// Its values.
     pub row: &'a Row,
     /// The linked rows by their template names; `None` where nothing is linked.
     pub links: &'a BTreeMap<String, Option<Row>>,
@@ -31,7 +29,6 @@ pub struct Subject<'a> {
 /// What should exist for one row.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Its own page.
     pub page: DesiredPage,
     /// The pages below it, in order, each with the linked row that it is about.
     pub sub_pages: Vec<(&'a SubPageRow, DesiredPage)>,
@@ -71,7 +68,6 @@ impl Rules {
         self.page(&rule.page.space, draft, &variables(subject))
     }
 
-    /// Renders a page.
     pub(super) fn page(&self, space: &str, draft: Draft<'_>, variables: &Value) -> Result<DesiredPage, Failure> {
         let title = escape::title(&self.render(&draft.title, variables)?);
         let written = escape::without_controls(&self.render(draft.body, variables)?);

@@ -135,7 +135,6 @@ impl World {
     }
 }
 
-/// A running writer.
 pub(crate) struct Writer {
     stop: CancellationToken,
     running: JoinHandle<()>,

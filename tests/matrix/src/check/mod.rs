@@ -18,7 +18,6 @@ use crate::world::World;
 /// How often the judge looks before it gives up. On a quiet machine that is a minute; on a busy one
 /// each look takes longer, as everything does.
 const LOOKS: usize = 100;
-/// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 /// However busy the machine is.
 const LONGEST: Duration = Duration::from_mins(4);

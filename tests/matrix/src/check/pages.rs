@@ -113,7 +113,6 @@ fn strangers(wanted: &[Wanted], pages: &[Value]) -> Vec<Violation> {
     seen.map(|seen| Violation::new("I4", seen)).collect()
 }
 
-/// What people wrote.
 fn peoples(deeds: &Deeds, pages: &[Value], of_label: &BTreeMap<&str, &Value>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for own in &deeds.own_pages {

@@ -33,7 +33,6 @@ pub(crate) struct Deeds {
     pub(crate) repeated: usize,
 }
 
-/// People at work.
 #[derive(Debug)]
 pub(crate) struct People<'w> {
     world: &'w World,

@@ -7,7 +7,6 @@ use std::fmt;
 pub enum Change {
     /// A project is created, for one of the clients.
     CreateProject {
-        /// Which client.
         client: usize,
     },
     /// A project gets another name.
@@ -16,9 +15,7 @@ pub enum Change {
     SetStatus(usize, usize),
     /// A project goes to another client.
     Relink {
-        /// Which project.
         project: usize,
-        /// Which client.
         client: usize,
     },
     /// A project is deleted.
@@ -39,7 +36,6 @@ pub enum Change {
     Assign(usize),
     /// Many long rows come at once; their delivery is larger than a mebibyte.
     Batch {
-        /// So many.
         rows: usize,
         /// Each so long, in bytes.
         bytes: usize,

@@ -90,9 +90,7 @@ pub enum SqlFault {
 /// A product that the bridge calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
-    /// Baserow.
     Baserow,
-    /// Docmost.
     Docmost,
 }
 
@@ -109,7 +107,6 @@ pub enum ApiFault {
     SignInPage,
     /// Answered 429 with `Retry-After`, in seconds.
     RetryAfter(&'static str),
-    /// Not answered.
     Hang,
     /// Cut before the answer, not carried out.
     Reset,
@@ -128,11 +125,9 @@ pub enum ApiFault {
 pub enum Clock {
     /// That of a process of the bridge.
     Of(Program),
-    /// That of Redis.
     OfRedis,
 }
 
-/// What breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
     /// A process is killed, and started again when the fault is over.
@@ -155,7 +150,6 @@ pub enum FaultKind {
     Sql(SqlFault),
     /// Something becomes of so many calls of a product below a path.
     Api {
-        /// Which product.
         product: Product,
         /// Only calls with this method.
         method: &'static str,

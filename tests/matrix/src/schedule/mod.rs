@@ -21,9 +21,7 @@ pub const WORKERS: usize = 3;
 /// Which database a world has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
-    /// A SQLite file.
     Sqlite,
-    /// A PostgreSQL server.
     Postgres,
 }
 
@@ -32,7 +30,6 @@ pub enum Database {
 pub struct Schedule {
     /// Where it comes from.
     pub seed: Seed,
-    /// Its database.
     pub database: Database,
     /// What people do, one after the other.
     pub changes: Vec<Step>,
@@ -45,20 +42,15 @@ pub struct Schedule {
 pub struct Step {
     /// How long they wait before it.
     pub pause: Duration,
-    /// What they do.
     pub change: Change,
 }
 
-/// One fault.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// Its number, by which a seed can be narrowed to it.
     pub number: usize,
-    /// When it begins.
     pub when: Fact,
-    /// What breaks.
     pub kind: FaultKind,
-    /// For how long.
     pub lasts: Duration,
 }
 

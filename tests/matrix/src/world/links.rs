@@ -24,7 +24,6 @@ pub(crate) struct Ends {
 }
 
 impl Links {
-    /// Opens them all.
     pub(crate) async fn open(ends: &Ends) -> anyhow::Result<Self> {
         let ingresses: Vec<u16> = ends.ingresses.to_vec();
         let mut lines = vec![(Line::Webhooks, ingresses)];
@@ -47,7 +46,6 @@ impl Links {
         Ok(Self(opened))
     }
 
-    /// One of them.
     pub(crate) fn get(&self, line: Line) -> &Link {
         let found = self.0.iter().find(|(known, _)| *known == line);
         // Every line that a schedule can name was opened.
@@ -59,7 +57,6 @@ impl Links {
         self.get(line).port()
     }
 
-    /// All lines pass.
     pub(crate) fn heal(&self) {
         for (_, link) in &self.0 {
             link.set(Mode::Pass);

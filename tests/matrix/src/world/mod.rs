@@ -48,7 +48,6 @@ pub(crate) const TABLES: [(&str, u64); 6] = [
     ("attribution", 6),
 ];
 
-/// A world.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
@@ -186,7 +185,6 @@ impl World {
         self.limit_files(&format!("--fsize={size}:")).await
     }
 
-    /// They grow again.
     pub(crate) async fn empty_disk(&self) -> anyhow::Result<()> {
         self.limit_files("--fsize=unlimited:").await
     }

@@ -11,7 +11,6 @@ use super::program::program_path;
 /// How long a verb may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Types verbs.
 #[derive(Debug, Clone)]
 pub(crate) struct Operator {
     pub(crate) environment: BTreeMap<String, String>,

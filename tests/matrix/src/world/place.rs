@@ -54,7 +54,6 @@ impl Place {
         self.process.as_mut().map_or(Ok(None), Process::ended)
     }
 
-    /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.process = None;
     }

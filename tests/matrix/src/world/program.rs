@@ -49,7 +49,6 @@ impl Recipe {
 }
 
 impl Process {
-    /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         // It fails only if the process has ended already.
         let _ = self.child.kill();

@@ -13,7 +13,6 @@ use crate::schedule::Product;
 
 /// What webhooks are signed with.
 pub(crate) const SECRET: &str = "a-secret-that-only-tests-use";
-/// The wiki's human.
 pub(crate) const PERSON: &str = "human@passerelle.test";
 
 /// The ports of the sandbox.
@@ -26,7 +25,6 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Free ports.
     pub(crate) fn free() -> anyhow::Result<Self> {
         Ok(Self {
             baserow: free_port()?,
@@ -121,7 +119,6 @@ impl Sandbox {
         self.shown(self.doors.baserow, "baserow/attempts").await
     }
 
-    /// All mails.
     pub(crate) async fn mails(&self) -> anyhow::Result<Vec<Value>> {
         self.shown(self.doors.smtp_control, "mails").await
     }

@@ -13,9 +13,7 @@ use crate::schedule::Database;
 /// The database of a world.
 #[derive(Debug)]
 pub(crate) enum Sql {
-    /// A file.
     Sqlite(PathBuf),
-    /// A server.
     Postgres(Arc<TestPostgres>),
 }
 

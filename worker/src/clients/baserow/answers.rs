@@ -9,9 +9,7 @@ use crate::content::row::Row;
 /// A table as `all-tables` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Table {
-    /// Its number.
     pub id: TableId,
-    /// Its name.
     pub name: String,
     /// The database that it is in; part of a row's address for people.
     pub database_id: u64,
@@ -20,10 +18,8 @@ pub struct Table {
 /// A field of a table, as far as the bridge cares.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Field {
-    /// Its number.
     #[serde(default)]
     pub id: Option<u64>,
-    /// Its name.
     pub name: String,
     /// Its type, in Baserow's word: `text`, `url`, `link_row`, `formula`, ….
     #[serde(rename = "type", default)]
@@ -39,7 +35,6 @@ pub struct Field {
 /// One page of the rows that link to a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkingRows {
-    /// Their ids.
     pub rows: Vec<RowId>,
     /// Whether there is another page.
     pub has_more: bool,

@@ -38,9 +38,7 @@ impl std::fmt::Debug for BaserowUser {
 /// A webhook of a table.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Webhook {
-    /// Its number.
     pub id: u64,
-    /// Where it calls.
     #[serde(flatten)]
     pub call: WebhookCall,
     /// Whether it calls at all; nine failures in a row switch it off.
@@ -65,7 +63,6 @@ impl Webhook {
 pub struct WebhookCall {
     /// Its name in Baserow's list.
     pub name: String,
-    /// The address.
     pub url: String,
     /// Fixed headers, secrets among them.
     pub headers: BTreeMap<String, String>,
@@ -98,7 +95,6 @@ impl std::fmt::Debug for WebhookCall {
 }
 
 impl BaserowUser {
-    /// Signs in.
     pub async fn log_in(server: &BaserowSettings, user: &BaserowUserSettings) -> Result<Self, Failure> {
         #[derive(Deserialize)]
         struct Session {

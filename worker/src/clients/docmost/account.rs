@@ -20,7 +20,6 @@ const MOST_PAGES: usize = 20;
 /// Our account, as Docmost sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its e-mail address.
     pub email: String,
     /// Its role in the workspace: `owner`, `admin`, `member`.
     pub role: String,
@@ -31,7 +30,6 @@ pub struct Account {
 /// Our account in a space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// The space.
     pub space: Space,
     /// Its role there: `admin`, `writer`, `reader`.
     pub role: String,

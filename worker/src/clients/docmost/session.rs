@@ -34,7 +34,6 @@ const AFTER_FAILED_LOGIN: Duration = Duration::from_secs(2);
 /// Assumed life of a token that does not tell.
 const UNKNOWN_LIFE: Duration = Duration::from_hours(24);
 
-/// A signed-in account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Session {
     token: String,
@@ -58,7 +57,6 @@ impl Session {
         Self { token, user, renew_at }
     }
 
-    /// The bearer token.
     pub(super) fn token(&self) -> &str {
         &self.token
     }
@@ -72,7 +70,6 @@ impl Session {
 pub(super) trait Login {
     /// Whether a login may be tried now.
     async fn admit(&self) -> Result<(), Failure>;
-    /// Signs in.
     async fn log_in(&self) -> Result<Session, Failure>;
 }
 
@@ -92,7 +89,6 @@ struct Copy {
 }
 
 impl SharedSession {
-    /// Over this Redis.
     pub(super) fn new(redis: Redis) -> Self {
         Self {
             redis,

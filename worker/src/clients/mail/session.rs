@@ -49,7 +49,6 @@ pub(super) struct Server {
     pub(super) port: u16,
     pub(super) encryption: Encryption,
     pub(super) login: Option<Credentials>,
-    /// For one step.
     pub(super) timeout: Duration,
 }
 

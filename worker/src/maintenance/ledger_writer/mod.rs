@@ -171,9 +171,7 @@ enum Found {
     Much,
     /// The end of the stream was reached, with something taken.
     Little,
-    /// Nothing was there.
     Nothing,
-    /// Another process writes.
     NotOurTurn,
 }
 

@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 pub enum Checkpoint {
     /// A page of rows was compared, and what was found in it asked for.
     Rows {
-        /// The table.
         table: TableId,
         /// The page's number, from 1.
         page: u32,
@@ -32,7 +31,6 @@ pub enum Checkpoint {
     },
     /// The links up to this row were looked through.
     Links {
-        /// The table.
         table: TableId,
         /// The row of the last link.
         after: Option<RowId>,
@@ -56,7 +54,6 @@ pub struct Resume {
 /// How far a table was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResumeTable {
-    /// Which.
     pub table: TableId,
     /// The last page of rows that was compared.
     pub page: u32,

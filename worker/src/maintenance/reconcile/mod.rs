@@ -39,7 +39,6 @@ pub const SOURCE: &str = crate::sync::request::Requester::Reconcile.as_str();
 /// What to look at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Only this table.
     pub table: Option<TableId>,
     /// Only rows that have no page, or do not know it.
     pub unmapped: bool,
@@ -48,11 +47,9 @@ pub struct Scope {
 /// A row that needs a look, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which row.
     pub row: RowKey,
     /// The rule that wants its page.
     pub rule: String,
-    /// What is wrong.
     #[serde(flatten)]
     pub reason: Reason,
     /// The dead letter of the row, where it was refused for good a short time ago.

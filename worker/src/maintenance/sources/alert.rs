@@ -25,7 +25,6 @@ pub(super) struct SwitchedOff<'a> {
     pub(super) since: String,
 }
 
-/// What follows.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Aftermath<'a> {
     /// It is on again.

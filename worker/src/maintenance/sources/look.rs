@@ -16,7 +16,6 @@ use crate::failure::Failure;
 /// A time in which a webhook was off. It is on again; its rows may differ from their pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// Which webhook.
     pub webhook: u64,
     /// When it was switched off, in Baserow's own spelling.
     pub since: String,

@@ -18,7 +18,6 @@ const SESSION_IS_NEW: Duration = Duration::from_mins(1);
 /// How long refused credentials are left alone.
 const REFUSED_REST: Duration = Duration::from_hours(1);
 
-/// The way in.
 #[derive(Debug)]
 pub(super) struct UserSession {
     server: BaserowSettings,
