@@ -32,13 +32,9 @@ pub enum Act {
         fields: Map<String, Value>,
     },
     /// A row is deleted.
-    Delete {
-        row: String,
-    },
+    Delete { row: String },
     /// A deleted row is taken out of Baserow's trash.
-    Restore {
-        row: String,
-    },
+    Restore { row: String },
     /// Somebody writes a page of their own, of which the bridge knows nothing.
     WritePage {
         /// Its name from now on.
@@ -49,33 +45,19 @@ pub enum Act {
         labels: Vec<String>,
     },
     /// Somebody gives a page another title.
-    RenamePage {
-        page: String,
-        title: String,
-    },
+    RenamePage { page: String, title: String },
     /// Somebody lets everybody with the link read a page.
-    SharePage {
-        page: String,
-    },
+    SharePage { page: String },
     /// Somebody writes at the end of a page.
-    Write {
-        page: String,
-        text: String,
-    },
+    Write { page: String, text: String },
     /// Somebody puts a page into the wiki's trash.
-    TrashPage {
-        page: String,
-    },
+    TrashPage { page: String },
     /// Somebody copies a page.
-    CopyPage {
-        page: String,
-    },
+    CopyPage { page: String },
     /// An operator lets every row be compared with its page.
     Reconcile,
     /// An operator asks for a sync.
-    Sync {
-        row: String,
-    },
+    Sync { row: String },
 }
 
 impl Act {

@@ -39,9 +39,7 @@ pub enum DesiredIcon {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// Written at creation; people own it afterwards.
-    Once {
-        text: String,
-    },
+    Once { text: String },
     Follows {
         text: String,
         /// A word in the text that only this version of it has: if the wiki has it, it has stored

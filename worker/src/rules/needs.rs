@@ -35,9 +35,7 @@ pub enum Purpose {
     /// It follows its rows.
     Link,
     /// It shows its value. A page *follows* the field if a change of it changes the page.
-    Read {
-        follows: bool,
-    },
+    Read { follows: bool },
     /// It writes a page's id there.
     PageId,
     /// It writes a page's address there.

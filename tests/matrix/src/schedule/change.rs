@@ -6,18 +6,13 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// A project is created, for one of the clients.
-    CreateProject {
-        client: usize,
-    },
+    CreateProject { client: usize },
     /// A project gets another name.
     RenameProject(usize),
     /// A project gets another status, by the number of the status.
     SetStatus(usize, usize),
     /// A project goes to another client.
-    Relink {
-        project: usize,
-        client: usize,
-    },
+    Relink { project: usize, client: usize },
     /// A project is deleted.
     DeleteProject(usize),
     /// A project that was deleted comes back.
