@@ -105,12 +105,17 @@ mod tests {
             {"type": "hardBreak"},
             {"type": "text", "text": "fiche", "marks": [{"type": "link", "attrs": {"href": "https://a.test/", "internal": false}}]},
         ]});
-        let link = Mark::new("link").with("href", "https://a.test/").with("internal", false);
-        let node = Node::new("paragraph").with("dir", "auto").with("indent", 0).holding(vec![
-            Node::run("ACME", vec![Mark::new("bold")]),
-            Node::new("hardBreak"),
-            Node::run("fiche", vec![link]),
-        ]);
+        let link = Mark::new("link")
+            .with("href", "https://a.test/")
+            .with("internal", false);
+        let node = Node::new("paragraph")
+            .with("dir", "auto")
+            .with("indent", 0)
+            .holding(vec![
+                Node::run("ACME", vec![Mark::new("bold")]),
+                Node::new("hardBreak"),
+                Node::run("fiche", vec![link]),
+            ]);
         assert_eq!(serde_json::from_value::<Node>(captured.clone()).unwrap(), node);
         assert_eq!(serde_json::to_value(&node).unwrap(), captured);
     }
