@@ -98,15 +98,15 @@ impl Town {
     }
 
     /// The latest event of a row has ended, or waits, with this sentence; and the row beside it is synced as ever.
-    async fn ends(&mut self, row: RowKey, told: &str) -> anyhow::Result<()> {
-        eventually(told, async || {
+    async fn ends(&mut self, row: RowKey, expected: &str) -> anyhow::Result<()> {
+        eventually(expected, async || {
             let sentences = self
                 .system
                 .why(&row.to_string())
                 .await
                 .map_err(|error| error.to_string())?;
             match sentences.last() {
-                Some(sentence) if sentence.contains(told) => Ok(()),
+                Some(sentence) if sentence.contains(expected) => Ok(()),
                 _ => Err(format!("{sentences:?}\n{}", self.system.logs())),
             }
         })
@@ -121,7 +121,7 @@ impl Town {
             let pages = self.system.docmost.pages_of(self.neighbour).await;
             match &pages {
                 Ok(pages) if pages.len() == 1 && pages[0]["title"] == name => Ok(()),
-                _ => Err(format!("after {told:?}: {pages:?}\n{}", self.system.logs())),
+                _ => Err(format!("after {expected:?}: {pages:?}\n{}", self.system.logs())),
             }
         })
         .await;

@@ -41,9 +41,9 @@ async fn dead_letters_above_their_budget_are_told_to_the_admin_once_however_many
     dead_rows(&system, &["deux"]).await.unwrap();
     system.drain().await;
     let store = system.store().await.unwrap();
-    let told = store.latest_notices(None, 100).await.unwrap();
-    let told: Vec<&str> = told.iter().map(|notice| notice.kind.as_str()).collect();
-    assert_eq!(told, ["dead-letters"; 2], "one by mail and one by Slack, for a day");
+    let notices = store.latest_notices(None, 100).await.unwrap();
+    let notices: Vec<&str> = notices.iter().map(|notice| notice.kind.as_str()).collect();
+    assert_eq!(notices, ["dead-letters"; 2], "one by mail and one by Slack, for a day");
     let stats = system.operator(&["stats"]).await.unwrap();
     assert!(stats.contains("dead              2"), "{stats}");
 }

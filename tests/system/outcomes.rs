@@ -35,13 +35,13 @@ async fn done(system: &System, kind: &str, row: RowKey, number: u32) -> anyhow::
 
 /// The only sentence about an event, whose time of day is of no interest, is this one.
 async fn the_reason_is(system: &System, number: u32, sentence: &str) -> anyhow::Result<()> {
-    let told = system.why(&event(number)).await?;
-    anyhow::ensure!(told.len() == 1, "not one sentence: {told:?}");
+    let sentences = system.why(&event(number)).await?;
+    anyhow::ensure!(sentences.len() == 1, "not one sentence: {sentences:?}");
     let (begin, end) = sentence.split_once('…').unwrap_or((sentence, ""));
     anyhow::ensure!(
-        told[0].starts_with(begin) && told[0].ends_with(end),
+        sentences[0].starts_with(begin) && sentences[0].ends_with(end),
         "{:?}\n is not\n{sentence:?}",
-        told[0]
+        sentences[0]
     );
     Ok(())
 }
@@ -203,14 +203,14 @@ async fn partly_unreadable(system: &System) -> anyhow::Result<()> {
     let items = [json!({"id": "seven", "Nom": "x"}), item(row, "x")];
     post(system, &delivery("rows.created", row.table, &event(50), &items)).await?;
     system.drain().await;
-    let told = system.why(&event(50)).await?;
-    anyhow::ensure!(told.len() == 2, "{told:?}");
+    let sentences = system.why(&event(50)).await?;
+    anyhow::ensure!(sentences.len() == 2, "{sentences:?}");
     let refused = "Some rows of this delivery have no readable number, so they were skipped; the others were accepted.";
-    anyhow::ensure!(told.iter().any(|sentence| sentence == refused), "{told:?}");
+    anyhow::ensure!(sentences.iter().any(|sentence| sentence == refused), "{sentences:?}");
     anyhow::ensure!(
-        told.iter()
+        sentences.iter()
             .any(|sentence| sentence.starts_with("The page was made equal to the row")),
-        "{told:?}"
+        "{sentences:?}"
     );
     Ok(())
 }

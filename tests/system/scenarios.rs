@@ -30,7 +30,7 @@ fn every_shipped_rule_has_a_scenario() {
     let mut bridges: BTreeSet<&Path> = scenarios.iter().map(|scenario| scenario.bridge.as_path()).collect();
     bridges.insert(Path::new("bridge.toml"));
     for bridge in bridges {
-        let told: BTreeSet<&str> = scenarios
+        let covered: BTreeSet<&str> = scenarios
             .iter()
             .filter(|scenario| scenario.bridge == bridge)
             .map(|scenario| scenario.rule.as_str())
@@ -38,7 +38,7 @@ fn every_shipped_rule_has_a_scenario() {
         let file = passerelle_model::config::BridgeFile::load(&repository().join(bridge)).unwrap();
         let rules = file.rules.iter().map(|rule| rule.get_ref().name.clone());
         let rules = rules.chain(file.wiki.iter().map(|rule| rule.get_ref().name.clone()));
-        missing.extend(rules.filter(|rule| !told.contains(rule.as_str())));
+        missing.extend(rules.filter(|rule| !covered.contains(rule.as_str())));
     }
     assert_eq!(missing, BTreeSet::new(), "write tests/scenarios/<rule>.toml");
 }

@@ -52,9 +52,9 @@ async fn an_import_that_sent_no_webhooks_is_found_and_gets_its_pages() {
     let system = System::builder().start().await.unwrap();
     let rows = import(&system, &["Un", "Deux", "Trois"]).await.unwrap();
 
-    let told = reconcile(&system, &["--dry-run"]).await.unwrap();
+    let report = reconcile(&system, &["--dry-run"]).await.unwrap();
     let expected: Vec<_> = rows.iter().map(|row| (row.to_string(), "no_page".to_owned())).collect();
-    assert_eq!(findings(&told), expected);
+    assert_eq!(findings(&report), expected);
     system.drain().await;
     assert_eq!(events(&system).await.unwrap(), 0, "a dry run changes nothing");
 
@@ -87,10 +87,10 @@ async fn emptied_page_ids_of_a_restored_backup_lead_to_the_same_pages() {
     system.baserow.update(other, foreign).await.unwrap();
     system.drain().await;
 
-    let told = reconcile(&system, &["--unmapped"]).await.unwrap();
+    let report = reconcile(&system, &["--unmapped"]).await.unwrap();
     let expected = [(kept, "page_forgotten"), (other, "page_foreign")];
     assert_eq!(
-        findings(&told),
+        findings(&report),
         expected.map(|(row, reason)| (row.to_string(), reason.to_owned()))
     );
     system.drain().await;
@@ -115,10 +115,10 @@ async fn rows_that_changed_or_went_while_the_webhook_was_off_are_found() {
         .unwrap();
     system.baserow.delete(renamed[1]).await.unwrap();
 
-    let told = reconcile(&system, &["--table", "projet"]).await.unwrap();
+    let report = reconcile(&system, &["--table", "projet"]).await.unwrap();
     let expected = [(renamed[0], "differs"), (renamed[1], "row_gone")];
     assert_eq!(
-        findings(&told),
+        findings(&report),
         expected.map(|(row, reason)| (row.to_string(), reason.to_owned()))
     );
     system.drain().await;
@@ -159,8 +159,8 @@ async fn a_course_whose_bloc_was_renamed_silently_is_found_by_its_sub_page() {
         .update(bloc, json!({"Titre": "Fondations"}))
         .await
         .unwrap();
-    let told = reconcile(&system, &[]).await.unwrap();
-    assert_eq!(findings(&told), [(course.to_string(), "sub_page_differs".to_owned())]);
+    let report = reconcile(&system, &[]).await.unwrap();
+    assert_eq!(findings(&report), [(course.to_string(), "sub_page_differs".to_owned())]);
     system.drain().await;
     assert_eq!(findings(&reconcile(&system, &["--dry-run"]).await.unwrap()), []);
 }

@@ -108,8 +108,8 @@ async fn a_reconciliation_that_was_killed_goes_on_where_it_stopped_and_the_next_
 /// The rows have their pages now.
 async fn what_happens_meanwhile_is_seen(system: &System, rows: &[RowKey]) -> anyhow::Result<()> {
     let gone = |row: RowKey| vec![(row.to_string(), "row_gone".to_owned())];
-    let told = broken_off(system, rows[0]).await?;
-    assert!(told.contains("The same command resumes where it stopped"), "{told}");
+    let report = broken_off(system, rows[0]).await?;
+    assert!(report.contains("The same command resumes where it stopped"), "{report}");
     system.baserow.delete(rows[240]).await?;
     let on = reconcile(system, &["--table", "projet"]).await?;
     assert_eq!(
@@ -130,8 +130,8 @@ async fn what_happens_meanwhile_is_seen(system: &System, rows: &[RowKey]) -> any
     system.drain().await;
 
     broken_off(system, rows[0]).await?;
-    let told = reconcile(system, &["--table", "projet", "--from-start"]).await?;
-    assert_eq!((&told["rows"], &told["goes_on_after"]), (&json!(248), &Value::Null));
+    let report = reconcile(system, &["--table", "projet", "--from-start"]).await?;
+    assert_eq!((&report["rows"], &report["goes_on_after"]), (&json!(248), &Value::Null));
     Ok(())
 }
 

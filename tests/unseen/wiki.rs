@@ -70,10 +70,10 @@ async fn a_labelled_page_gets_one_row_whose_title_follows_it() {
     system.person().call("pages/update", renamed).await.unwrap();
     wait_for_titles(&system, &["Comité du 3 mars"]).await;
     system.drain().await;
-    let told = system.operator(&["trace", &format!("page/{id}")]).await.unwrap();
+    let report = system.operator(&["trace", &format!("page/{id}")]).await.unwrap();
     assert!(
-        told.contains("create_row") && told.contains("The row of the wiki page was written"),
-        "{told}"
+        report.contains("create_row") && report.contains("The row of the wiki page was written"),
+        "{report}"
     );
     let counts = system.store().await.unwrap().counts().await.unwrap();
     assert_eq!((counts.open, counts.missing()), (0, 0), "{counts:?}");
@@ -93,7 +93,7 @@ async fn a_row_that_people_deleted_is_not_made_again() {
     system.person().call("pages/update", renamed).await.unwrap();
     eventually("the deletion is noticed", async || {
         match system.operator(&["trace", &format!("page/{id}")]).await {
-            Ok(told) if told.contains("row_gone") => Ok(()),
+            Ok(report) if report.contains("row_gone") => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
@@ -136,7 +136,7 @@ async fn a_push_is_proven_durable_and_done_without_waiting_for_a_round() {
     let body = json!({"event_id": "push-2", "event_type": "page.updated", "page_id": other});
     push(&system, body).await.unwrap();
     system.drain().await;
-    let told = system.operator(&["trace", "push-2"]).await.unwrap();
-    assert!(told.contains("ignored (no_rule)"), "{told}");
+    let report = system.operator(&["trace", "push-2"]).await.unwrap();
+    assert!(report.contains("ignored (no_rule)"), "{report}");
     assert_eq!(rows(&system).await.unwrap().len(), 1);
 }

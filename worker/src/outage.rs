@@ -1,4 +1,4 @@
-//! Between the life of a job and the gates: what a verdict needs to know of an outage, and what a verdict tells.
+//! Between a job and the gates: what a verdict needs to know of an outage, and what it reports.
 
 use passerelle_model::job::Job;
 use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::clients::guard;
 use crate::failure::{Failure, History, LONGEST_FAILING, Target, Unanswered};
 
-/// After so many counted attempts of one job people are told, once per incident (C6).
-const ATTEMPTS_TO_TELL: u32 = 3;
+/// After so many counted attempts of one job the admin is notified, once per incident (C6).
+const ATTEMPTS_TO_NOTIFY: u32 = 3;
 
 /// What the decision about a failure needs to know: the job's past, and whether the target is down for everybody.
 pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
@@ -46,11 +46,11 @@ fn is_the_rows_own(job: &Job, failure: &Failure) -> bool {
         failure.unanswered,
         Some(Unanswered::NoConnection | Unanswered::NotReached)
     );
-    guard::is_let_through() && job.attempts >= ATTEMPTS_TO_TELL && was_reached
+    guard::is_let_through() && job.attempts >= ATTEMPTS_TO_NOTIFY && was_reached
 }
 
-/// Tells the gate of the store what an attempt has seen of it: one that came to its end had its answers.
-pub fn tell_of_store(gates: &Gates, attempted: &Result<Outcome, Failure>) {
+/// Reports to the store's gate what an attempt has seen of it: an attempt that ended had its answers.
+pub fn report_store(gates: &Gates, attempted: &Result<Outcome, Failure>) {
     match attempted {
         Ok(_) => gates.report(GateName::Store, CallResult::Answered),
         Err(failure) if failure.target == Target::Store => gates.report(GateName::Store, failure.as_call_result()),
@@ -67,26 +67,27 @@ pub struct Attempted {
     pub verdict: Verdict,
 }
 
-/// Tells the gates what they should know of an attempt (`None` if the handler panicked), and, if it was a probe, of which queue's gates.
-pub async fn tell(gates: &Gates, probe_of: Option<QueueName>, attempted: Option<&Attempted>) {
-    let mut told = Ok(());
+/// Reports an attempt to the gates: `None` if the handler panicked. `probe_of` is the queue whose
+/// gates sent it as a probe.
+pub async fn report(gates: &Gates, probe_of: Option<QueueName>, attempted: Option<&Attempted>) {
+    let mut reported = Ok(());
     if let Some(queue) = probe_of {
         let finding = attempted.map_or(ProbeFinding::Undecided, |attempted| finding(&attempted.verdict));
-        told = gates.job_ended(queue, finding).await;
+        reported = gates.job_ended(queue, finding).await;
     }
     if let Some(Attempted {
         job,
-        attempts: ATTEMPTS_TO_TELL,
+        attempts: ATTEMPTS_TO_NOTIFY,
         verdict: Verdict::Retry { failure, .. },
     }) = attempted
         && let Some(target) = GateTarget::parse(&failure.target)
     {
         let why = format!("{job}: {}", failure.message);
-        told = told.and(gates.third_failure(target, &cause_of(failure), &why).await);
+        reported = reported.and(gates.third_failure(target, &cause_of(failure), &why).await);
     }
-    if let Err(error) = told {
-        // A probe whose end is not told is given up by the gates themselves after a while.
-        tracing::warn!(%error, "the gates could not be told how an attempt ended");
+    if let Err(error) = reported {
+        // The gates give up a probe by themselves if its end is not reported.
+        tracing::warn!(%error, "the gates do not know how an attempt ended");
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn process(context: &Context, job: &Job, chance: f64) -> Settlement {
     let mut journal = Journal::default();
     // Boxed: what a whole sync remembers is large, and callers should not carry it on their stacks.
     let attempted = Box::pin(attempt(context, job, &mut journal)).await;
-    outage::tell_of_store(&context.gates, &attempted);
+    outage::report_store(&context.gates, &attempted);
     let verdict = match attempted {
         Ok(outcome) => Verdict::Done(outcome),
         Err(failure) => failure::verdict(&failure, outage::history(&context.gates, job, &failure).await, chance),

@@ -105,7 +105,7 @@ async fn attempt(leased: Leased, job_context: Data<JobContext>) {
     );
     // A panic has been recorded by then: the lease counts it as a crash of the job.
     let ended = tokio::spawn(attempt_and_settle(leased, job_context).instrument(span)).await;
-    outage::tell(&context.gates, probe_of, ended.ok().as_ref()).await;
+    outage::report(&context.gates, probe_of, ended.ok().as_ref()).await;
 }
 
 async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempted {

@@ -140,8 +140,8 @@ async fn systems_that_cannot_be_asked_are_problems_and_hide_no_other() {
         )
         .await;
     assert_eq!(checked.code, 1);
-    let told: serde_json::Value = serde_json::from_str(&checked.out).unwrap();
-    let places: Vec<&str> = told["problems"]
+    let report: serde_json::Value = serde_json::from_str(&checked.out).unwrap();
+    let places: Vec<&str> = report["problems"]
         .as_array()
         .unwrap()
         .iter()

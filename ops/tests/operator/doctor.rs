@@ -12,8 +12,8 @@ use crate::town::{SECRET, Town};
 /// What doctor says: its exit code and its findings.
 pub(crate) async fn examined(town: &Town, changes: &[(&str, &str)]) -> anyhow::Result<(u8, Vec<Value>)> {
     let said = town.passerelle_with(&["--json", "doctor"], changes).await;
-    let told: Value = serde_json::from_str(&said.out)?;
-    Ok((said.code, told["findings"].as_array().cloned().unwrap_or_default()))
+    let report: Value = serde_json::from_str(&said.out)?;
+    Ok((said.code, report["findings"].as_array().cloned().unwrap_or_default()))
 }
 
 /// The findings of one check that are not ok.
@@ -126,8 +126,8 @@ async fn wrong_accounts_are_found_without_telling_any_secret() {
     let said = town.passerelle_with(&["--json", "doctor"], &wrong).await;
     assert_eq!(said.code, 2);
     assert!(!said.out.contains("-1234") && !said.out.contains(SECRET));
-    let told: Value = serde_json::from_str(&said.out).unwrap();
-    let findings = told["findings"].as_array().unwrap();
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let findings = report["findings"].as_array().unwrap();
     assert!(
         complaints(findings, "baserow")[0]["fix"]
             .as_str()

@@ -15,8 +15,8 @@ async fn a_forced_sync_is_queued_with_an_event_to_trace_it_by() {
     let desk = Desk::new().unwrap();
     let said = desk.passerelle(&["--json", "sync", "2/42"]).await;
     assert_eq!(said.code, 0, "{}", said.err);
-    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    let event = told["event"].as_str().unwrap();
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let event = report["event"].as_str().unwrap();
     assert_eq!(desk.queue().unwrap().stats().await.unwrap().active, 1);
     let traced = desk.passerelle(&["trace", event]).await;
     assert!(

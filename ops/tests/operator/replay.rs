@@ -107,8 +107,8 @@ async fn a_letter_that_is_replayed_twice_has_one_effect() {
     let traced = desk
         .passerelle(&["--json", "trace", &format!("bridge:replay-{id}")])
         .await;
-    let told: serde_json::Value = serde_json::from_str(&traced.out).unwrap();
-    let told = &told["events"];
-    assert_eq!(told.as_array().map(Vec::len), Some(1), "{}", traced.out);
-    assert_eq!(told[0]["items"][0]["attempts"].as_array().map(Vec::len), Some(1));
+    let report: serde_json::Value = serde_json::from_str(&traced.out).unwrap();
+    let report = &report["events"];
+    assert_eq!(report.as_array().map(Vec::len), Some(1), "{}", traced.out);
+    assert_eq!(report[0]["items"][0]["attempts"].as_array().map(Vec::len), Some(1));
 }

@@ -20,9 +20,9 @@ async fn the_numbers_add_up_and_say_so() {
     insta::assert_snapshot!(said.out);
 
     let said = desk.passerelle(&["--json", "stats"]).await;
-    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(
-        (&told["items"], &told["open"], &told["missing"]),
+        (&report["items"], &report["open"], &report["missing"]),
         (&3.into(), &1.into(), &0.into())
     );
 }

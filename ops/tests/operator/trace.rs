@@ -142,9 +142,9 @@ async fn an_event_that_was_accepted_a_moment_ago_is_found_before_any_worker_has_
         .unwrap();
     let said = desk.passerelle(&["trace", "fresh", "--json"]).await;
     assert_eq!(said.code, 0, "{}", said.err);
-    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!(told["events"][0]["key"]["event"], "fresh");
-    assert_eq!(told["ledger"], "complete");
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["events"][0]["key"]["event"], "fresh");
+    assert_eq!(report["ledger"], "complete");
     assert_eq!(queue.stats().await.unwrap().ledger_backlog, 0);
     assert_eq!(
         desk.passerelle(&["trace", "7-fresh-0"]).await.code,

@@ -47,7 +47,7 @@ impl Echoes {
 
 impl State {
     /// Queues the calls of an event for every webhook that asks for it.
-    pub(crate) fn tell(&mut self, event: &Event) -> Echoes {
+    pub(crate) fn deliver(&mut self, event: &Event) -> Echoes {
         let event_id = Uuid::new_v4().to_string();
         let (sender, receiver) = mpsc::channel(1);
         let calls: Vec<Call> = self

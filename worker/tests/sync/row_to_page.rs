@@ -81,14 +81,14 @@ async fn a_row_that_forgot_its_page_is_told_again_without_a_call_to_docmost() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
     world.synced(row).await.unwrap();
-    let told = world.row(row).await.unwrap();
+    let before = world.row(row).await.unwrap();
     world
         .change(row, json!({"docmost_page_id": null, "docmost_url": ""}))
         .await
         .unwrap();
     world.docmost.calls.clear();
     assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
-    assert_eq!(world.row(row).await.unwrap(), told);
+    assert_eq!(world.row(row).await.unwrap(), before);
     assert_eq!(world.docmost.calls.list().len(), 0);
 }
 

@@ -23,8 +23,8 @@ async fn run(world: &World, queue: &Queue) -> anyhow::Result<(CancellationToken,
         queue.clone(),
         CancellationToken::new(),
     );
-    let told = stop.clone();
-    let running = tokio::spawn(async move { runner::run(settings, &queue, context, told).await });
+    let stopping = stop.clone();
+    let running = tokio::spawn(async move { runner::run(settings, &queue, context, stopping).await });
     Ok((stop, running))
 }
 

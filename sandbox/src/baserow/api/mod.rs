@@ -131,7 +131,7 @@ async fn write(baserow: &Baserow, route: Route, caller: &Caller, request: &Reque
             _ => return Err(Answer::no_route(&request.path)),
         };
         let silent = !request.flag("send_webhook_events", true) && !state.settings.ignores_send_webhook_events;
-        let echoes = event.filter(|_| !silent).map(|event| state.tell(&event));
+        let echoes = event.filter(|_| !silent).map(|event| state.deliver(&event));
         (answer, echoes, state.settings.echo_before_answer)
     };
     let (answer, echoes, wait) = echoes;

@@ -86,7 +86,7 @@ impl<C: Commit> Answered<C> {
         }
     }
 
-    fn tell(&mut self) {
+    fn send(&mut self) {
         for (caller, answer) in self.callers.drain(..).zip(self.answers.drain(..)) {
             // A caller that has gone away needs no answer.
             let _ = caller.send(answer);
@@ -139,7 +139,7 @@ async fn carry<C: Commit>(commit: Arc<C>, arrivals: UnboundedReceiver<Waiting<C>
         let first = if let Some(first) = arrivals.at_hand() {
             first
         } else {
-            answered.tell();
+            answered.send();
             let Some(first) = arrivals.wait().await else { return };
             first
         };
@@ -147,7 +147,7 @@ async fn carry<C: Commit>(commit: Arc<C>, arrivals: UnboundedReceiver<Waiting<C>
         let mut committing = pin!(commit.commit(&items));
         // The first poll puts it on its way.
         let begun = poll!(committing.as_mut());
-        answered.tell();
+        answered.send();
         let answers = match begun {
             Poll::Ready(answers) => answers,
             Poll::Pending => committing.await,

@@ -144,8 +144,8 @@ async fn never_more_than_one_replica_probes_a_target() {
             // Every second holder freezes: its lease must run out first.
             if probes % 2 == 0 {
                 let ill = Err("503".to_owned());
-                let told = replicas[holder].gates.checked(GateTarget::Docmost, ill).await;
-                told.map_err(|error| error.to_string())?;
+                let outcome = replicas[holder].gates.checked(GateTarget::Docmost, ill).await;
+                outcome.map_err(|error| error.to_string())?;
             } else {
                 frozen = Some(holder);
             }
@@ -250,8 +250,8 @@ async fn a_healthy_target_without_work_ramps_up_by_itself() {
     eventually("the gate flows", async || {
         // A lease as short as this one may end before the finding is told: then the target is checked again.
         for target in replica.gates.tend().await.map_err(|error| error.to_string())? {
-            let told = replica.gates.checked(target, Ok(())).await;
-            told.map_err(|error| error.to_string())?;
+            let outcome = replica.gates.checked(target, Ok(())).await;
+            outcome.map_err(|error| error.to_string())?;
         }
         match replica.state(READ).await {
             Ok(GateState::Flowing) => Ok(()),

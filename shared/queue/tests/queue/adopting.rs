@@ -53,11 +53,11 @@ async fn twenty_thousand_tasks_of_a_stock_producer_are_run_once_each_by_two_work
         let tasks = (from..from + 500).map(|row| json!({ "table": 12, "row": row }));
         producer.push_bulk(tasks.collect()).await.unwrap();
     }
-    let (told, mut runs) = mpsc::unbounded_channel();
+    let (sender, mut runs) = mpsc::unbounded_channel();
     let handler = || {
-        let told = told.clone();
+        let sender = sender.clone();
         move |leased: Leased| {
-            let _ = told.send(leased.job().clone());
+            let _ = sender.send(leased.job().clone());
             async move {
                 leased.settle(synced()).await;
             }

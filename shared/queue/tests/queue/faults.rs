@@ -174,16 +174,16 @@ fn a_vanished_worker_s_job_is_run_by_another_one() {
 #[tokio::test]
 async fn a_lost_lease_is_noticed_and_settles_nothing() {
     let world = World::start().unwrap();
-    let (told, mut settlements) = mpsc::unbounded_channel();
+    let (sender, mut settlements) = mpsc::unbounded_channel();
     let worker = world.worker(1, move |leased| {
-        let told = told.clone();
+        let sender = sender.clone();
         async move {
             if leased.job().crashes == 0 {
                 leased.lease().over().await;
                 assert!(leased.lease().is_over());
             }
             let crashes = leased.job().crashes;
-            let _ = told.send((crashes, leased.settle(synced()).await));
+            let _ = sender.send((crashes, leased.settle(synced()).await));
         }
     });
     world.accept(&[1]).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_worker_that_stops_gives_its_buffer_back_at_once_and_finishes_what_run
     let gate = Arc::new(Semaphore::new(0));
     let mut worker = gated(&world, 16, &gate);
     eventually("sixteen run and sixteen are buffered", async || world.running(32).await).await;
-    worker.tell_to_stop();
+    worker.ask_to_stop();
     eventually("only the sixteen that run are left to it", async || {
         world.running(16).await
     })

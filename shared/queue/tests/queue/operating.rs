@@ -114,10 +114,10 @@ async fn a_replayed_letter_is_one_new_forced_event_however_often_it_is_asked_for
     let forced = facts.iter().filter(|fact| {
         matches!(fact, LedgerRecord::Accepted(event) if event.kind == EventKind::Forced && event.source.as_str() == "operator")
     });
-    let told = facts.iter().filter(
+    let recorded = facts.iter().filter(
         |fact| matches!(fact, LedgerRecord::Replayed { by, why, letter, .. } if by == "Ada" && why == "mended" && ids.contains(letter)),
     );
-    assert_eq!((forced.count(), told.count()), (3, 3));
+    assert_eq!((forced.count(), recorded.count()), (3, 3));
 }
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn a_discarded_letter_is_gone_and_the_ledger_knows_who_did_it() {
     assert_eq!(world.queue.discard(&ids, "Ada", "obsolete").await.unwrap(), 0);
     assert_eq!(world.queue.stats().await.unwrap().dead, 1);
     let facts = world.facts().await.unwrap();
-    let told = facts
+    let recorded = facts
         .iter()
         .filter(|fact| matches!(fact, LedgerRecord::Discarded { by, why, .. } if by == "Ada" && why == "obsolete"));
-    assert_eq!(told.count(), 2);
+    assert_eq!(recorded.count(), 2);
 }
 
 #[tokio::test]
@@ -187,10 +187,10 @@ async fn redis_cpu(world: &World) -> anyhow::Result<f64> {
 #[tokio::test]
 async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
     let world = World::start().unwrap();
-    let (told, mut runs) = mpsc::unbounded_channel();
+    let (sender, mut runs) = mpsc::unbounded_channel();
     world.queue.pause("Ada", "a move").await.unwrap();
     let worker = world.worker(1, move |leased| {
-        let _ = told.send(());
+        let _ = sender.send(());
         async move {
             leased.settle(synced()).await;
         }
@@ -217,9 +217,9 @@ async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
 #[tokio::test]
 async fn a_resumed_queue_wakes_its_workers() {
     let world = World::start().unwrap();
-    let (told, mut runs) = mpsc::unbounded_channel();
+    let (sender, mut runs) = mpsc::unbounded_channel();
     let worker = world.worker(1, move |leased| {
-        let _ = told.send(());
+        let _ = sender.send(());
         async move {
             leased.settle(synced()).await;
         }
@@ -267,12 +267,12 @@ async fn an_alert_about_dead_letters_has_one_beginning_until_it_is_over() {
     let world = with_letters(1).await.unwrap();
     let day = Duration::from_hours(24);
     let asked = (0..5).map(|_| world.redis.dead_alert(day));
-    let told: Vec<_> = futures::future::join_all(asked)
+    let starts: Vec<_> = futures::future::join_all(asked)
         .await
         .into_iter()
         .map(Result::unwrap)
         .collect();
-    assert!(told.iter().all(|since| *since == told[0]), "{told:?}");
+    assert!(starts.iter().all(|since| *since == starts[0]), "{starts:?}");
     let other = World::start().unwrap();
     let first = other.redis.dead_alert(Duration::from_millis(20)).await.unwrap();
     eventually("the next alert", async || match other.redis.dead_alert(day).await {

@@ -298,7 +298,7 @@ impl Worker {
     }
 
     /// Tells it to stop, without waiting.
-    pub(crate) fn tell_to_stop(&mut self) {
+    pub(crate) fn ask_to_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
@@ -306,7 +306,7 @@ impl Worker {
 
     /// Stops it gracefully and waits for its end.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        self.tell_to_stop();
+        self.ask_to_stop();
         Ok(self.ended.await??)
     }
 

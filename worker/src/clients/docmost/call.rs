@@ -98,7 +98,7 @@ impl Docmost {
     }
 
     /// A call whose answer is just yes.
-    pub(super) async fn tell(&self, journal: &mut Journal, route: &Route, body: Value) -> Result<(), Failure> {
+    pub(super) async fn command(&self, journal: &mut Journal, route: &Route, body: Value) -> Result<(), Failure> {
         let began = Instant::now();
         let result = self.call(route, &body, None).await.map(|_| ());
         journal.call(route.step, route.request(), began, &result);

@@ -119,7 +119,7 @@ impl Docmost {
     /// Puts a label on a page; again is no harm.
     pub async fn add_label(&self, journal: &mut Journal, id: &PageId, label: &str) -> Result<(), Failure> {
         let body = json!({"pageId": id, "names": [label]});
-        self.tell(journal, &Route::repeatable("label_page", "pages/labels/add"), body)
+        self.command(journal, &Route::repeatable("label_page", "pages/labels/add"), body)
             .await
     }
 
@@ -148,7 +148,7 @@ impl Docmost {
         if let Some(icon) = icon {
             body["icon"] = json!(icon);
         }
-        self.tell(journal, &Route::repeatable("mark_page", "pages/update"), body)
+        self.command(journal, &Route::repeatable("mark_page", "pages/update"), body)
             .await
     }
 
@@ -188,7 +188,7 @@ impl Docmost {
 
     /// Puts a page into the trash; again is no harm.
     pub async fn trash(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
-        self.tell(
+        self.command(
             journal,
             &Route::repeatable("trash_page", "pages/delete"),
             json!({"pageId": id}),
@@ -198,7 +198,7 @@ impl Docmost {
 
     /// Takes a page out of the trash; a page that is not there stays where it is.
     pub async fn restore(&self, journal: &mut Journal, id: &PageId) -> Result<(), Failure> {
-        self.tell(
+        self.command(
             journal,
             &Route::repeatable("restore_page", "pages/restore"),
             json!({"pageId": id}),
@@ -209,7 +209,7 @@ impl Docmost {
     /// Moves a page to another space; id and labels stay.
     pub async fn move_to_space(&self, journal: &mut Journal, id: &PageId, space: &str) -> Result<(), Failure> {
         let body = json!({"pageId": id, "spaceId": space});
-        self.tell(journal, &Route::repeatable("move_page", "pages/move-to-space"), body)
+        self.command(journal, &Route::repeatable("move_page", "pages/move-to-space"), body)
             .await
     }
 
@@ -222,7 +222,7 @@ impl Docmost {
         position: &str,
     ) -> Result<(), Failure> {
         let body = json!({"pageId": id, "parentPageId": parent, "position": position});
-        self.tell(journal, &Route::repeatable("place_page", "pages/move"), body)
+        self.command(journal, &Route::repeatable("place_page", "pages/move"), body)
             .await
     }
 
