@@ -208,7 +208,8 @@ async fn partly_unreadable(system: &System) -> anyhow::Result<()> {
     let refused = "Some rows of this delivery have no readable number, so they were skipped; the others were accepted.";
     anyhow::ensure!(sentences.iter().any(|sentence| sentence == refused), "{sentences:?}");
     anyhow::ensure!(
-        sentences.iter()
+        sentences
+            .iter()
             .any(|sentence| sentence.starts_with("The page was made equal to the row")),
         "{sentences:?}"
     );

@@ -33,8 +33,8 @@ async fn attempts_of(store: &Store, event: &str) -> anyhow::Result<Option<usize>
 
 /// A notice of an event of the history, older than all that is kept.
 async fn add_notice(store: &Store, event: &str, state: &str) -> anyhow::Result<()> {
-    let stories = store.trace_event(&EventId::parse(event)?).await?;
-    let story = stories.first().context("no such event")?;
+    let traced = store.trace_event(&EventId::parse(event)?).await?;
+    let found = traced.first().context("no such event")?;
     let notice = StoredNotice {
         id: JobKey::parse(&format!("notice/{event}-{state}/1"))?,
         kind: "trainer-assigned".to_owned(),
@@ -42,8 +42,8 @@ async fn add_notice(store: &Store, event: &str, state: &str) -> anyhow::Result<(
         rule: "attribution-mail".to_owned(),
         row: None,
         event: Some(EventPlace {
-            seq: story.seq,
-            place: story.place,
+            seq: found.seq,
+            place: found.place,
         }),
         args: "{}".to_owned(),
         created: at(1),

@@ -92,13 +92,13 @@ async fn sent(world: &World) -> anyhow::Result<BTreeMap<Key, Sent>> {
 
 /// The events that the traces of these subjects tell of, by their place in the ledger.
 async fn stories(operator: &Operator, subjects: BTreeSet<String>) -> anyhow::Result<BTreeMap<(i64, i64), Story>> {
-    let stories: Vec<Value> = futures::stream::iter(subjects)
+    let reports: Vec<Value> = futures::stream::iter(subjects)
         .map(async |subject| operator.asks(&["trace", &subject, "--limit", "1000"]).await)
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
     let mut stories: BTreeMap<(i64, i64), Story> = BTreeMap::new();
-    for event in stories.iter().flat_map(|stories| listed(&stories["events"])) {
+    for event in reports.iter().flat_map(|report| listed(&report["events"])) {
         let seq = event["seq"].as_i64().context("an event without its place")?;
         let story = stories.entry((seq, event["place"].as_i64().unwrap_or(0))).or_default();
         story.webhook = event["key"]["webhook"].as_u64().unwrap_or(0);
