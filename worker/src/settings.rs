@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use passerelle_model::config::{
-    BaserowSettings, BaserowUserSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings,
+    BaserowSettings, BaserowUserSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
     MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StoreSettings,
 };
 
@@ -76,6 +76,8 @@ impl Settings {
             &mut reader,
             read_rule_sources(&path).and_then(|sources| Rules::compile(&sources)),
         );
+        let locale = Locale::read(&mut reader);
+        let rules = rules.map(|rules| rules.speaking(locale));
         let folder = path.parent().unwrap_or(Path::new("."));
         let templates = noted(&mut reader, Templates::load(&folder.join("templates/notices")));
         if let (Some(rules), Some(templates)) = (&rules, &templates) {

@@ -1,9 +1,14 @@
 //! What rows, pages and notices are made of. Pure: nothing here reads a file, a clock or a network.
 
+pub mod cell;
 pub mod document;
+pub mod field;
 pub mod marker;
+pub mod moment;
 pub mod notice;
+pub mod number;
 pub mod page;
+mod reading;
 pub mod rendered;
 pub mod row;
 pub mod wiki;

@@ -1,8 +1,5 @@
-//! A row as Baserow gave it, with typed cells: no other file handles raw JSON of a row.
-//!
-//! Baserow sends a number as a text (`"12.50"`), a choice as `{id, value, color}`, linked rows as
-//! `[{id, value, order}]`, a person as `{id, name}`. A template only wants to print them, so every
-//! cell becomes one of the few shapes of [`Cell`].
+//! A row as Baserow gave it, with typed cells: only this file and `reading.rs` handle raw JSON of a
+//! row.
 
 use std::collections::BTreeMap;
 
@@ -11,34 +8,17 @@ use serde_json::Value;
 
 use passerelle_model::id::RowId;
 
+pub use super::cell::{Cell, LinkedRow};
+use super::field::Described;
+
 /// One row, read with field names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     id: RowId,
     cells: BTreeMap<String, Cell>,
-}
-
-/// The value of one field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cell {
-    Empty,
-    Flag(bool),
-    /// Texts, numbers, dates, and the text of a choice.
-    Text(String),
-    /// Rows of another table.
-    Links(Vec<LinkedRow>),
-    /// Several texts: multiple choices, files, look-ups.
-    Texts(Vec<String>),
-}
-
-/// A row of another table, as a link shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkedRow {
-    /// Its id in the other table.
-    pub id: RowId,
-    /// Its primary field when this row was read.
-    pub text: String,
+    /// The cells as they came, until they are read by the descriptions of their fields.
+    #[serde(skip)]
+    raw: BTreeMap<String, Value>,
 }
 
 /// An answer that is not a row.
@@ -47,24 +27,42 @@ pub struct LinkedRow {
 pub struct NotARow(&'static str);
 
 impl Row {
-    /// Reads the JSON of one row (`user_field_names=true`).
+    /// Reads the JSON of one row (`user_field_names=true`), each cell by what it looks like.
     pub fn from_json(json: &str) -> Result<Self, NotARow> {
         let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
             return Err(NotARow("the answer is no JSON object"));
         };
-        let id = fields
-            .get("id")
-            .and_then(Value::as_u64)
-            .and_then(|id| RowId::new(id).ok());
-        let cells = fields
-            .into_iter()
-            .filter(|(name, _)| name != "id" && name != "order")
-            .map(|(name, value)| (name, Cell::of(value)))
-            .collect();
-        Ok(Self {
-            id: id.ok_or(NotARow("it has no id"))?,
-            cells,
-        })
+        let id = fields.get("id").and_then(Value::as_u64);
+        let raw = fields.into_iter().filter(|(name, _)| name != "id" && name != "order");
+        let row = Self {
+            id: id.and_then(|id| RowId::new(id).ok()).ok_or(NotARow("it has no id"))?,
+            cells: BTreeMap::new(),
+            raw: raw.collect(),
+        };
+        Ok(row.read(&Described::default()))
+    }
+
+    /// The same row, each cell read by the description of its field.
+    #[must_use]
+    pub fn described(self, fields: &Described) -> Self {
+        Self {
+            raw: BTreeMap::new(),
+            ..self.read(fields)
+        }
+    }
+
+    fn read(self, fields: &Described) -> Self {
+        let cells = self.raw.iter();
+        let cells = cells.map(|(name, value)| (name.clone(), fields.shape(name).read(value)));
+        Self {
+            cells: cells.collect(),
+            ..self
+        }
+    }
+
+    /// Whether every cell could be read.
+    pub fn is_readable(&self) -> bool {
+        self.cells.values().all(|cell| cell.unreadable().is_none())
     }
 
     pub fn id(&self) -> RowId {
@@ -81,12 +79,9 @@ impl Row {
         self.cells.get(field)
     }
 
-    /// The text of a field; `None` where there is no such field, or nothing in it.
+    /// The text of a field, as people see it; `None` where there is no such field, or nothing in it.
     pub fn text(&self, field: &str) -> Option<&str> {
-        match self.cells.get(field)? {
-            Cell::Text(text) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+        self.cells.get(field)?.text()
     }
 
     /// The linked rows of a field; none where there is no such field.
@@ -95,45 +90,6 @@ impl Row {
             Some(Cell::Links(links)) => links,
             _ => &[],
         }
-    }
-}
-
-impl Cell {
-    fn of(value: Value) -> Self {
-        match value {
-            Value::Null => Self::Empty,
-            Value::Bool(flag) => Self::Flag(flag),
-            Value::Array(items) => Self::of_list(&items),
-            other => text_of(&other).map_or(Self::Empty, Self::Text),
-        }
-    }
-
-    fn of_list(items: &[Value]) -> Self {
-        // Only links have an id, a value and an order; choices have a colour in its place, look-ups
-        // have neither.
-        if items.iter().all(|item| item.get("order").is_some()) {
-            return Self::Links(items.iter().filter_map(linked_row).collect());
-        }
-        Self::Texts(items.iter().filter_map(text_of).collect())
-    }
-}
-
-fn linked_row(item: &Value) -> Option<LinkedRow> {
-    Some(LinkedRow {
-        id: RowId::new(item.get("id")?.as_u64()?).ok()?,
-        text: item.get("value").and_then(text_of).unwrap_or_default(),
-    })
-}
-
-/// The text that a person would read: of an object its `value`, its `name` or its `visible_name`.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Object(fields) => ["value", "visible_name", "name"]
-            .iter()
-            .find_map(|key| fields.get(*key).and_then(text_of)),
-        other => Some(other.to_string()),
     }
 }
 
@@ -153,7 +109,7 @@ mod tests {
         assert_eq!(row.text("Heures"), Some("12.50"));
         assert_eq!(row.text("Par"), Some("Bridge Bot"));
         assert_eq!(row.links("Client")[0].text, "REST client");
-        assert_eq!(row.cell("Tags"), Some(&Cell::Texts(vec!["a".to_owned()])));
+        assert_eq!(row.cell("Tags"), Some(&Cell::List(vec![Cell::Text("a".to_owned())])));
         assert_eq!(row.cell("Actif"), Some(&Cell::Flag(true)));
         assert_eq!(row.cell("docmost_page_id"), Some(&Cell::Empty));
         assert_eq!(row.text("docmost_url"), None);

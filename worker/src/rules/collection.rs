@@ -8,7 +8,7 @@ use passerelle_model::config::CollectionAction;
 use passerelle_model::id::{RowId, RowKey, Slot};
 
 use super::plan::{Draft, linked_values};
-use super::{PageRule, Rules, Subject, template};
+use super::{PageRule, Rules, Subject, template, value};
 use crate::content::marker::Marker;
 use crate::content::page::DesiredPage;
 use crate::content::row::Row;
@@ -68,8 +68,8 @@ impl Rules {
 /// `row` is the linked row, `parent` the rule's own; the rule's links keep their names.
 fn sub_page_variables(subject: &Subject<'_>, linked: &SubPageRow) -> Value {
     let own = [
-        ("parent".to_owned(), template::row_value(subject.row)),
-        ("row".to_owned(), template::row_value(&linked.row)),
+        ("parent".to_owned(), value::row_value(subject.row)),
+        ("row".to_owned(), value::row_value(&linked.row)),
     ];
     Value::from_pairs(linked_values(subject).chain(own))
 }

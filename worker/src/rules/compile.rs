@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use passerelle_model::config::{BridgeFile, CollectionAction, PageAction, Problem, Problems, Rule, TableRef, line_of};
+use passerelle_model::config::{
+    BridgeFile, CollectionAction, Locale, PageAction, Problem, Problems, Rule, TableRef, line_of,
+};
 use passerelle_model::event::EventKind;
 use toml::Spanned;
 
@@ -60,6 +62,7 @@ impl Rules {
             notices: rules().filter_map(notice_rule).collect(),
             wiki: sources.file.wiki.iter().map(|rule| rule.get_ref().clone()).collect(),
             templates: check.environment,
+            locale: Locale::default(),
         })
     }
 }

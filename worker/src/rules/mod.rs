@@ -14,11 +14,14 @@ mod notice;
 mod notice_check;
 mod plan;
 mod template;
+mod value;
 mod wiki;
 
 use std::collections::BTreeMap;
 
-use passerelle_model::config::{CapacityAction, CollectionAction, NoticeAction, PageAction, Rule, TableRef, WikiRule};
+use passerelle_model::config::{
+    CapacityAction, CollectionAction, Locale, NoticeAction, PageAction, Rule, TableRef, WikiRule,
+};
 use passerelle_model::event::EventKind;
 use passerelle_model::job::EventKinds;
 
@@ -38,6 +41,7 @@ pub struct Rules {
     notices: Vec<NoticeRule>,
     wiki: Vec<WikiRule>,
     templates: minijinja::Environment<'static>,
+    locale: Locale,
 }
 
 /// A rule that makes a page equal to a row.
@@ -79,6 +83,18 @@ pub enum NoticeRuleAction {
 }
 
 impl Rules {
+    /// The same rules, whose templates write numbers, dates and small words for these readers.
+    #[must_use]
+    pub fn speaking(mut self, locale: Locale) -> Self {
+        template::speak(&mut self.templates, &locale);
+        Self { locale, ..self }
+    }
+
+    /// For whom the templates write.
+    pub fn locale(&self) -> &Locale {
+        &self.locale
+    }
+
     /// The rule that makes the pages of a table. There is at most one: two rules must not fight
     /// over a row's page.
     pub fn page_of(&self, is_table: impl Fn(&TableRef) -> bool) -> Option<&PageRule> {

@@ -6,8 +6,8 @@ use passerelle_model::config::{CapacityAction, NoticeAction};
 use serde_json::Map;
 
 use super::plan::linked_values;
-use super::{NoticeRule, Rules, Subject, template};
-use crate::content::row::{Cell, Row};
+use super::{NoticeRule, Rules, Subject, template, value};
+use crate::content::row::Row;
 use crate::failure::Failure;
 
 /// The name under which a capacity notice says what was given to the person.
@@ -25,8 +25,8 @@ impl Rules {
         subject: &Subject<'_>,
         person: Option<&Row>,
     ) -> Result<NoticeValues, Failure> {
-        let own = [("row".to_owned(), template::row_value(subject.row))];
-        let person = person.map(|person| ("person".to_owned(), template::row_value(person)));
+        let own = [("row".to_owned(), value::row_value(subject.row))];
+        let person = person.map(|person| ("person".to_owned(), value::row_value(person)));
         let variables = Value::from_pairs(linked_values(subject).chain(own).chain(person));
         let mut notice_values = NoticeValues::new();
         for name in notice.values.keys() {
@@ -52,7 +52,7 @@ impl Rules {
         let Some(left) = hours_left(capacity, person)? else {
             return Ok(None);
         };
-        if left.parse::<f64>().is_ok_and(|hours| hours >= capacity.below) {
+        if left.hours >= capacity.below {
             return Ok(None);
         }
         let name = person
@@ -60,11 +60,11 @@ impl Rules {
             .map_or_else(|| person.id().to_string(), str::to_owned);
         let mut notice_values = NoticeValues::new();
         notice_values.insert("person".to_owned(), name.into());
-        notice_values.insert("hours_left".to_owned(), left.into());
+        notice_values.insert("hours_left".to_owned(), left.shown.into());
         if let Some(subject) = subject {
             notice_values.insert("row_url".to_owned(), subject.address.into());
             if capacity.cause.is_some() {
-                let own = [("row".to_owned(), template::row_value(subject.row))];
+                let own = [("row".to_owned(), value::row_value(subject.row))];
                 let variables = Value::from_pairs(linked_values(subject).chain(own));
                 let cause = self.render(&template::value_of(&rule.name, CAUSE), &variables)?;
                 notice_values.insert(CAUSE.to_owned(), cause.trim().into());
@@ -74,17 +74,27 @@ impl Rules {
     }
 }
 
-/// The number as Baserow prints it; `None` for an empty field.
-fn hours_left<'a>(capacity: &CapacityAction, person: &'a Row) -> Result<Option<&'a str>, Failure> {
+/// The hours as people see them, if it is known how many they are.
+struct HoursLeft<'a> {
+    shown: &'a str,
+    hours: f64,
+}
+
+/// `None` for an empty field, and for a formula that divides by zero: nothing is known.
+fn hours_left<'a>(capacity: &CapacityAction, person: &'a Row) -> Result<Option<HoursLeft<'a>>, Failure> {
     let field = &capacity.hours_left;
     let mend = "mend capacity.hours_left of the rule in bridge.toml";
-    match person.cell(field) {
-        None => Err(Failure::unmappable(format!(
+    let Some(cell) = person.cell(field) else {
+        return Err(Failure::unmappable(format!(
             "the person's row has no field {field:?}: {mend}"
-        ))),
-        Some(Cell::Empty) => Ok(None),
-        Some(Cell::Text(text)) if text.parse::<f64>().is_ok() => Ok(Some(text)),
-        Some(_) => Err(Failure::unmappable(format!(
+        )));
+    };
+    if cell.is_unknown() {
+        return Ok(None);
+    }
+    match cell.text().zip(cell.number()) {
+        Some((shown, hours)) => Ok(Some(HoursLeft { shown, hours })),
+        None => Err(Failure::unmappable(format!(
             "the person's field {field:?} holds no number: {mend}"
         ))),
     }

@@ -6,7 +6,7 @@ use minijinja::Value;
 use passerelle_model::config::{BodyUpdates, Icons};
 use passerelle_model::id::{RowKey, Slot};
 
-use super::{PageRule, Rules, SubPageRow, escape, template};
+use super::{PageRule, Rules, SubPageRow, escape, template, value};
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, hash};
 use crate::content::row::{Cell, Row};
@@ -112,7 +112,7 @@ impl Rules {
 }
 
 fn variables(subject: &Subject<'_>) -> Value {
-    Value::from_pairs(linked_values(subject).chain([("row".to_owned(), template::row_value(subject.row))]))
+    Value::from_pairs(linked_values(subject).chain([("row".to_owned(), value::row_value(subject.row))]))
 }
 
 /// The rows of the rule's links, by their template names.

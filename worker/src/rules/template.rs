@@ -9,11 +9,12 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
+use passerelle_model::config::{Language, Locale};
 
-use super::escape;
-use crate::content::row::{Cell, Row};
+use super::{escape, value};
+use crate::content::row::Row;
 
 /// What a template may cost; a page needs a few thousand.
 const FUEL: u64 = 1_000_000;
@@ -47,45 +48,25 @@ pub(super) fn environment() -> Environment<'static> {
             AutoEscape::Custom("markdown".into())
         }
     });
-    environment.set_formatter(print);
-    environment.add_filter("paragraphs", |value: Value| {
-        Value::from_safe_string(escape::paragraphs(&text_of(&value)))
-    });
+    speak(&mut environment, &Locale::default());
     environment
 }
 
-fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let text = text_of(value);
+/// Writes numbers, dates and small words for these readers.
+pub(super) fn speak(environment: &mut Environment<'static>, locale: &Locale) {
+    let language = locale.language;
+    environment.set_formatter(move |out, state, value| print(out, state, value, language));
+    environment.add_filter("paragraphs", move |value: Value| {
+        Value::from_safe_string(escape::paragraphs(&value::text_of(&value, language)))
+    });
+    value::add_filters(environment, locale);
+}
+
+fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value, language: Language) -> Result<(), Error> {
+    let text = value::text_of(value, language);
     let is_text_already = value.is_safe() || matches!(state.auto_escape(), AutoEscape::None);
     let printed = if is_text_already { text } else { escape::inline(&text) };
     out.write_str(&printed).map_err(Error::from)
-}
-
-fn text_of(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::None | ValueKind::Undefined => String::new(),
-        ValueKind::Seq => match value.try_iter() {
-            Ok(items) => items.map(|item| text_of(&item)).collect::<Vec<_>>().join(", "),
-            Err(_) => String::new(),
-        },
-        _ => value.to_string(),
-    }
-}
-
-/// A row as templates see it.
-pub(super) fn row_value(row: &Row) -> Value {
-    let cells = row.cells().map(|(name, cell)| (name.to_owned(), cell_value(cell)));
-    Value::from_pairs(cells.chain([("id".to_owned(), Value::from(row.id().get()))]))
-}
-
-fn cell_value(cell: &Cell) -> Value {
-    match cell {
-        Cell::Empty => Value::from(()),
-        Cell::Flag(flag) => Value::from(*flag),
-        Cell::Text(text) => Value::from(text.as_str()),
-        Cell::Links(links) => links.iter().map(|link| Value::from(link.text.as_str())).collect(),
-        Cell::Texts(texts) => texts.iter().map(|text| Value::from(text.as_str())).collect(),
-    }
 }
 
 /// A linked row that is not there: every field of it is empty, and the whole is false.
@@ -109,5 +90,5 @@ impl Object for NoRow {
 
 /// The linked row as templates see it.
 pub(super) fn linked_value(row: Option<&Row>) -> Value {
-    row.map_or_else(|| Value::from_object(NoRow), row_value)
+    row.map_or_else(|| Value::from_object(NoRow), value::row_value)
 }

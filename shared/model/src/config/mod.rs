@@ -6,6 +6,7 @@
 
 mod bridge_file;
 pub mod catalogue;
+mod locale;
 mod notice_actions;
 mod notices;
 mod reader;
@@ -18,6 +19,7 @@ mod wiki;
 pub use bridge_file::{
     BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, RowDeleted, Rule, TableRef, WriteBack, line_of,
 };
+pub use locale::{Language, Locale};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use reader::{Asked, Problem, Problems, Reader};

@@ -4,6 +4,7 @@ use passerelle_model::id::{RowId, TableId};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::content::field::Format;
 use crate::content::row::Row;
 
 /// A table as `all-tables` lists it.
@@ -30,6 +31,9 @@ pub struct Field {
     /// For a link: the other table.
     #[serde(default)]
     pub link_row_table_id: Option<TableId>,
+    /// How its cells look.
+    #[serde(flatten)]
+    pub format: Format,
 }
 
 /// One page of the rows that link to a row.

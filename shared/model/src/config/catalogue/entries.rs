@@ -64,6 +64,12 @@ settings! {
             "at least 16 characters; two, separated by a comma, during a rotation", [Ingress, Cli],
             "The secret of the webhooks. `[sources]` in bridge.toml names this variable, and may name others.";
     }
+    "Pages and messages" {
+        BRIDGE_LOCALE = Value("fr"), "fr, en or de", [Worker, Cli],
+            "The language of numbers, dates and small words that templates write: `05/12/2026`, `1 234,50`.";
+        BRIDGE_TIME_ZONE = Value("Europe/Paris"), "a name of the time zone database", [Worker, Cli],
+            "Where moments are told, except those of a Baserow field that forces a time zone of its own.";
+    }
     "Notices" {
         SMTP_URL = Unset, e.g. "smtp://mail.example.org:587",
             "smtp://host:port (STARTTLS) or smtps://host:port (TLS)", [Worker, Cli],
