@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use passerelle_model::config::WikiRule;
 use passerelle_model::id::RowKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::Gates;
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{Queue, Solo};
-use passerelle_store::Store;
+use passerelle_store::{Named, Store};
 use tokio::sync::Mutex;
 
 use crate::clients::baserow::{Baserow, Table};
-use crate::clients::docmost::{Docmost, Space};
+use crate::clients::docmost::{Docmost, PageSpace, Space};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::lookups::cache::Cache;
+use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::tables::Tables;
 use crate::outbox::Outbox;
@@ -39,6 +41,8 @@ pub struct Context {
     pub rules: Rules,
     /// The tables that the token sees.
     pub(crate) tables: Tables,
+    /// What names in `bridge.toml` meant when they were first looked up.
+    pub(crate) names: Names,
     /// How long after an unknown outcome a page may still come to exist.
     pub zombie_window: Duration,
     /// Where notices go out.
@@ -87,16 +91,29 @@ impl Context {
         })
     }
 
-    /// The space with this name or slug.
+    /// The space that a rule means.
     pub async fn space(&self, journal: &mut Journal, name: &str) -> Result<Space, Failure> {
         if let Some(space) = self.cache.space(name).await {
             return Ok(space);
         }
-        let Some(space) = self.docmost.space(journal, name).await? else {
+        let spaces = self.docmost.spaces(journal).await?;
+        let Some(space) = self.find_named(Named::Space, name, &spaces).await? else {
             let message = format!("the bridge's account sees no space {name:?}: add it to the space, or mend the rule");
             return Err(Failure::new(FailureClass::Transient, Target::Docmost, message));
         };
-        self.cache.keep_space(name, &space).await;
-        Ok(space)
+        self.cache.keep_space(name, space).await;
+        Ok(space.clone())
+    }
+
+    /// Whether a rule of the wiki concerns this space; one that names no space concerns all.
+    pub(crate) async fn is_space_of(
+        &self,
+        journal: &mut Journal,
+        rule: &WikiRule,
+        space: Option<&PageSpace>,
+    ) -> Result<bool, Failure> {
+        let Some(wanted) = &rule.space else { return Ok(true) };
+        let Some(space) = space else { return Ok(false) };
+        Ok(self.space(journal, wanted).await?.id == space.id)
     }
 }

@@ -37,7 +37,6 @@ use crate::crash::CrashPoint;
 use crate::failure::{self, Failure};
 use crate::journal::Journal;
 use crate::lookups::repeats;
-use crate::lookups::tables::is_table;
 use crate::notify::{self, Notified, RowNotices};
 use crate::outage;
 use crate::rules::{PageRule, Plan, Subject, reacts};
@@ -95,9 +94,9 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     // linked row of others.
     context.cache.forget_row(key).await;
     let propagated = dependents::propagate(context, &table, key, job, journal).await?;
-    let rule = context.rules.page_of(|reference| is_table(reference, &table));
+    let rule = page_rule(context, &table, journal).await?;
     let rule = rule.filter(|rule| reacts(rule, job.kinds));
-    let notices = notify::rules_for(context, &table, job);
+    let notices = notify::rules_for(context, &table, job, journal).await?;
     if rule.is_none() && notices.is_empty() {
         return Ok(without_a_page(propagated));
     }
@@ -123,6 +122,21 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         (_, None) => Outcome::RowNotFound,
     };
     Ok(with_notices(outcome, notified?))
+}
+
+/// The rule that makes the pages of a table. There is at most one: two rules must not fight over a
+/// row's page.
+async fn page_rule<'a>(
+    context: &'a Context,
+    table: &Table,
+    journal: &mut Journal,
+) -> Result<Option<&'a PageRule>, Failure> {
+    for rule in context.rules.pages() {
+        if context.is_table(journal, &rule.table, table).await? {
+            return Ok(Some(rule));
+        }
+    }
+    Ok(None)
 }
 
 /// How the event of a row ends that has no page of its own, but may be shown on the pages of
@@ -190,7 +204,7 @@ async fn sync(
 
 async fn read_row(context: &Context, key: RowKey, journal: &mut Journal) -> Result<Option<Row>, Failure> {
     for read in 1..=READS {
-        if let Some(row) = context.baserow.row(journal, key).await? {
+        if let Some(row) = context.row(journal, key).await? {
             return Ok(Some(row));
         }
         if read < READS {

@@ -23,6 +23,7 @@ use crate::clients::docmost::Docmost;
 use crate::clients::slack::Slack;
 use crate::context::Context;
 use crate::lookups::cache::Cache;
+use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::tables::Tables;
 use crate::maintenance::health::OpenedStore;
@@ -146,10 +147,11 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
             .context("the HTTP client for Docmost")?,
         gates,
         queue: Queue::new(redis.clone(), QueueName::Sync),
+        tables: Tables::new(store.clone()),
+        names: Names::new(store.clone()),
         store,
         cache: Cache::new(redis),
         rules: settings.rules,
-        tables: Tables::default(),
         zombie_window: settings.zombie_window,
         outbox,
         loops,

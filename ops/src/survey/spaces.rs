@@ -12,22 +12,36 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
     for rule in rules.pages() {
         let (place, name) = (sources.place_of(&rule.name), &rule.page.space);
         let email = &account.email;
-        match account.space(name) {
-            None => problems.push(unseen(account, &place, name, "as a writer")),
-            Some(member) if !member.may_write() => problems.push(problem(
+        match account.spaces_called(name).as_slice() {
+            [] => problems.push(unseen(account, &place, name, "as a writer")),
+            [_, _, ..] => problems.push(several(account, &place, name)),
+            [member] if !member.may_write() => problems.push(problem(
                 &place,
                 format!("the account {email} may only read in the space {name:?}"),
                 "make it a writer there (Docmost: Space settings → Members)",
             )),
-            Some(_) => {}
+            [_] => {}
         }
     }
     problems.extend(rules.wiki().filter_map(|rule| {
-        let name = rule.space.as_deref().filter(|name| account.space(name).is_none())?;
+        let name = rule.space.as_deref()?;
         let place = sources.place_of_wiki(&rule.name);
-        Some(unseen(account, &place, name, "as a member"))
+        match account.spaces_called(name).len() {
+            0 => Some(unseen(account, &place, name, "as a member")),
+            1 => None,
+            _ => Some(several(account, &place, name)),
+        }
     }));
     problems
+}
+
+/// Names are not unique in Docmost, slugs are; and a slug may be another space's name.
+fn several(account: &Account, place: &str, name: &str) -> Problem {
+    let spaces = account.spaces_called(name).into_iter().map(|member| &member.space);
+    let described = spaces.map(|space| format!("{:?} (slug {}, id {})", space.name, space.slug, space.id));
+    let described: Vec<String> = described.collect();
+    let what = format!("{} spaces are meant by {name:?}: {}", described.len(), described.join(", "));
+    problem(place, what, "write the slug of one in the place of the name, or its id")
 }
 
 fn unseen(account: &Account, place: &str, name: &str, role: &str) -> Problem {

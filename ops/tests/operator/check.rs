@@ -1,5 +1,8 @@
 //! `check`: what is wrong with the rules is told before a process reads them.
 
+use passerelle_sandbox::docmost;
+use serde_json::{Value, json};
+
 use crate::town::{TOKEN, Town};
 
 const SOURCES: &str = "owned_fields = [\"docmost_page_id\", \"docmost_url\"]\n[sources]\n\"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }\n";
@@ -210,4 +213,41 @@ async fn wiki_rules_are_counted_and_their_table_fields_and_space_are_looked_at()
       the account bridge@passerelle.test cannot see a space "Direction" in Docmost; it sees: Agence, General
       → correct the name, or add the account to the space as a member (Docmost: Space settings → Members)
     "#);
+}
+
+/// A new space in which the bridge may write, made by the owner of the wiki.
+async fn space(town: &Town, name: &str, slug: &str) -> anyhow::Result<()> {
+    let call = async |who: &str, path: &str, body: Value| -> anyhow::Result<Value> {
+        let post = |path: String| town.http.post(format!("{}/{path}", town.docmost.url()));
+        let token = post("_sandbox/tokens".to_owned()).json(&json!({ "email": who }));
+        let token: Value = token.send().await?.error_for_status()?.json().await?;
+        let request = post(format!("api/{path}")).bearer_auth(token["token"].as_str().unwrap_or_default());
+        let answer: Value = request.json(&body).send().await?.error_for_status()?.json().await?;
+        Ok(answer["data"].clone())
+    };
+    let made = call(docmost::OWNER_EMAIL, "spaces/create", json!({"name": name, "slug": slug})).await?;
+    let me = call(docmost::BRIDGE_EMAIL, "users/me", json!({})).await?;
+    let member = json!({"spaceId": made["id"], "role": "writer", "userIds": [me["user"]["id"]], "groupIds": []});
+    call(docmost::OWNER_EMAIL, "spaces/members/add", member).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_name_of_two_spaces_is_told_with_both_slugs_and_a_slug_is_enough() {
+    let town = Town::start().unwrap();
+    for year in ["2024", "2026"] {
+        space(&town, "Suivi clients", &format!("suivi-{year}")).await.unwrap();
+    }
+    let checked = async |space: &str| {
+        let page = format!("page = {{ space = {space:?}, title = \"x\", body = \"page.md\" }}\n");
+        let rule = format!("{SOURCES}[[rules]]\nname = \"projet\"\ntable = \"projet\"\n{page}");
+        town.rules(&rule).unwrap();
+        town.passerelle(&["check", "--live"]).await
+    };
+    let told = checked("Suivi clients").await;
+    assert_eq!(told.code, 1, "{}", told.out);
+    for part in ["2 spaces are meant by", "slug suivi-2024", "slug suivi-2026", "write the slug"] {
+        assert!(told.out.contains(part), "{}", told.out);
+    }
+    let told = checked("suivi-2026").await;
+    assert_eq!(told.code, 0, "{}", told.out);
 }

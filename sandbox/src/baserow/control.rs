@@ -5,7 +5,8 @@
 //! | `GET /state` | deliveries that wait or are under way, settings, counts of rows |
 //! | `PATCH /settings` | changes `Settings`; unknown keys are refused |
 //! | `PUT /time-scale` `{"scale":100}` | how many times faster than the real server it waits |
-//! | `POST /tables` `{"name":"Deals","primary":"Name"}` | adds a table with one text field |
+//! | `POST /tables` `{"name":"Deals","primary":"Name"}` | adds a table with one text field; `database` (1) |
+//! | `PATCH /tables/{table}` `{"name":"Offers"}` | renames a table |
 //! | `DELETE /tables/{table}` | deletes a table with its rows and webhooks |
 //! | `GET /tables/{table}/rows` | the rows of a table, with field names |
 //! | `POST /tables/{table}/rows` | adds an array of rows, without any webhook call |
@@ -30,7 +31,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::api::{add_hook, parse_row};
-use super::store::{Store, Table};
+use super::store::{DATABASE, Store, Table};
 use super::tokens::Token;
 use super::{Baserow, State};
 
@@ -41,6 +42,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .route("/settings", web::patch().to(change_settings))
             .route("/time-scale", web::put().to(set_time_scale))
             .route("/tables", web::post().to(add_table))
+            .route("/tables/{table}", web::patch().to(rename_table))
             .route("/tables/{table}", web::delete().to(delete_table))
             .route("/tables/{table}/rows", web::get().to(list_rows))
             .route("/tables/{table}/rows", web::post().to(add_rows))
@@ -111,15 +113,37 @@ async fn set_time_scale(baserow: Data<Baserow>, wanted: Json<TimeScale>) -> impl
 struct NewTable {
     name: String,
     primary: String,
+    database: Option<u64>,
 }
 
+/// Two tables of one name are in two databases, as on the real server.
 async fn add_table(baserow: Data<Baserow>, wanted: Json<NewTable>) -> HttpResponse {
-    let NewTable { name, primary } = wanted.into_inner();
+    let NewTable { name, primary, database } = wanted.into_inner();
+    let database = database.unwrap_or(DATABASE);
     let mut state = baserow.lock();
-    if state.store.table_named(&name).is_some() {
-        return refused(format!("there is a table {name:?} already"));
+    let mut tables = state.store.tables.values();
+    if tables.any(|table| table.database == database && table.name == name) {
+        return refused(format!("the database {database} has a table {name:?} already"));
     }
-    HttpResponse::Ok().json(json!({"id": state.store.add_table(name, primary)}))
+    HttpResponse::Ok().json(json!({"id": state.store.add_table(database, name, primary)}))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewName {
+    name: String,
+}
+
+async fn rename_table(baserow: Data<Baserow>, table: Path<String>, wanted: Json<NewName>) -> HttpResponse {
+    let mut state = baserow.lock();
+    let id = match find(&state.store, &table) {
+        Ok(table) => table.id,
+        Err(why) => return refused(why),
+    };
+    if let Some(table) = state.store.tables.get_mut(&id) {
+        table.name = wanted.into_inner().name;
+    }
+    HttpResponse::NoContent().finish()
 }
 
 async fn delete_table(baserow: Data<Baserow>, table: Path<String>) -> HttpResponse {

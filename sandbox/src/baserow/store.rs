@@ -29,6 +29,7 @@ pub(crate) struct Store {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) id: u64,
+    pub(crate) database: u64,
     pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
     pub(crate) rows: BTreeMap<u64, Row>,
@@ -92,6 +93,7 @@ impl Store {
         let table = |(id, name, fields): (u64, &str, Vec<Field>)| {
             let table = Table {
                 id,
+                database: DATABASE,
                 name: name.to_owned(),
                 fields,
                 rows: BTreeMap::new(),
@@ -117,7 +119,7 @@ impl Store {
     }
 
     /// A new table with one text field, the primary one.
-    pub(crate) fn add_table(&mut self, name: String, primary: String) -> u64 {
+    pub(crate) fn add_table(&mut self, database: u64, name: String, primary: String) -> u64 {
         let id = self.tables.keys().max().copied().unwrap_or_default() + 1;
         let primary = Field {
             id: self.new_field_id(),
@@ -126,6 +128,7 @@ impl Store {
         };
         let table = Table {
             id,
+            database,
             name,
             fields: vec![primary],
             rows: BTreeMap::new(),

@@ -12,9 +12,11 @@
 //! | `schema.rs` | bringing the schema up to date, and how it compares with this program's |
 //! | `ages.rs` | how long the oldest open item waits |
 //! | `bounded_pool.rs` | the limit of time for every statement |
+//! | `bridge.rs` | which bridge this is |
 //! | `pages.rs` | links: which page belongs to which row |
 //! | `intents.rs` | which pages are about to be created |
 //! | `link_state.rs` | what is known of a linked page's state |
+//! | `names.rs` | what the names in `bridge.toml` meant first |
 //! | `notices.rs` | notices to people |
 //! | `open_items.rs` | the jobs that some event still waits for |
 //! | `pending.rs` | the events that a row's job answers for |
@@ -36,6 +38,7 @@
 mod ages;
 mod asked;
 mod bounded_pool;
+mod bridge;
 mod bulk;
 mod column;
 mod counts;
@@ -45,6 +48,7 @@ mod intake;
 mod intents;
 mod known;
 mod link_state;
+mod names;
 mod notices;
 mod open;
 mod open_items;
@@ -59,11 +63,13 @@ mod wiki;
 mod write;
 
 pub use asked::Asked;
+pub use bridge::Bridge;
 pub use counts::Counts;
 pub use error::StoreError;
 pub use intake::{Intake, IntakeError, take_ledger};
 pub use intents::Intent;
 pub use link_state::LinkState;
+pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
 pub use pages::Link;

@@ -30,6 +30,8 @@ pub enum NoticeKind {
     OutageOver,
     /// A webhook in Baserow was switched off.
     WebhookOff,
+    /// Something that `bridge.toml` names has another name now.
+    Renamed,
     /// The dead letters weigh more than their budget.
     DeadLetters,
     /// A summary while an incident lasts, or of a day.
@@ -37,7 +39,7 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -46,6 +48,7 @@ impl NoticeKind {
         Self::OutageOpened,
         Self::OutageOver,
         Self::WebhookOff,
+        Self::Renamed,
         Self::DeadLetters,
         Self::Digest,
     ];
@@ -67,6 +70,7 @@ impl NoticeKind {
             Self::OutageOpened => "outage-opened",
             Self::OutageOver => "outage-over",
             Self::WebhookOff => "webhook-off",
+            Self::Renamed => "renamed",
             Self::DeadLetters => "dead-letters",
             Self::Digest => "digest",
         }

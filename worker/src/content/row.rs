@@ -65,6 +65,18 @@ impl Row {
         self.cells.values().all(|cell| cell.unreadable().is_none())
     }
 
+    /// The same row, its cells also under the names that their fields had before; `renamed` maps
+    /// these to the names of now.
+    #[must_use]
+    pub fn also_under(mut self, renamed: &BTreeMap<String, String>) -> Self {
+        for (former, present) in renamed {
+            if let Some(cell) = self.cells.get(present).cloned() {
+                self.cells.entry(former.clone()).or_insert(cell);
+            }
+        }
+        self
+    }
+
     pub fn id(&self) -> RowId {
         self.id
     }

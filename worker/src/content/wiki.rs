@@ -110,3 +110,10 @@ pub struct Space {
     pub name: String,
     pub slug: String,
 }
+
+impl Space {
+    /// Whether a rule may mean it by this text: its name, its slug or its id.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.slug.eq_ignore_ascii_case(name) || self.id == name
+    }
+}

@@ -1,5 +1,7 @@
 //! What a worker remembers between jobs: answers of Baserow and Docmost, and what it synced lately.
 
 pub mod cache;
+pub(crate) mod names;
 pub mod repeats;
+mod rows;
 pub mod tables;

@@ -1,6 +1,6 @@
 //! The notices of one event by one rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction};
 use passerelle_model::id::{JobKey, RowId, RowKey};
@@ -116,15 +116,12 @@ impl EventNotices<'_, '_> {
     async fn people_now_and_before(&mut self, field: &str) -> Result<Vec<RowKey>, Failure> {
         let RowNotices { context, key, .. } = self.of;
         let mut ids = self.linked_now(field)?;
-        let number = context
-            .tables
-            .field_number(&context.baserow, self.journal, key.table, field)
-            .await?;
-        ids.extend(named_in(
-            &self.event.payload,
-            key.row,
-            LinkField { name: field, number },
-        ));
+        let fields = context.tables.fields(&context.baserow, self.journal, key.table).await?;
+        let number = fields.get(field).and_then(|field| field.id);
+        // The event may be from before the field got its present name.
+        for name in BTreeSet::from([field, fields.present(field)]) {
+            ids.extend(named_in(&self.event.payload, key.row, LinkField { name, number }));
+        }
         self.keys(field, ids).await
     }
 
@@ -156,7 +153,7 @@ impl EventNotices<'_, '_> {
         if let Some(known) = self.people.get(&key) {
             return Ok(known.clone());
         }
-        let row = self.of.context.baserow.row(self.journal, key).await?;
+        let row = self.of.context.row(self.journal, key).await?;
         self.people.insert(key, row.clone());
         Ok(row)
     }

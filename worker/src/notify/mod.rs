@@ -27,7 +27,8 @@ pub use row_notices::RowNotices;
 
 use crate::clients::baserow::Table;
 use crate::context::Context;
-use crate::lookups::tables::is_table;
+use crate::failure::Failure;
+use crate::journal::Journal;
 use crate::rules::NoticeRule;
 
 /// What came of the notice rules of a row.
@@ -42,9 +43,18 @@ pub enum Notified {
 }
 
 /// The notice rules that react to the events of a job.
-pub fn rules_for<'a>(context: &'a Context, table: &Table, job: &Job) -> Vec<&'a NoticeRule> {
-    let of_table = context.rules.notices().filter(|rule| is_table(&rule.table, table));
-    of_table
-        .filter(|rule| rule.on.iter().any(|kind| job.kinds.contains(*kind)))
-        .collect()
+pub async fn rules_for<'a>(
+    context: &'a Context,
+    table: &Table,
+    job: &Job,
+    journal: &mut Journal,
+) -> Result<Vec<&'a NoticeRule>, Failure> {
+    let mut rules = Vec::new();
+    for rule in context.rules.notices() {
+        let reacts = rule.on.iter().any(|kind| job.kinds.contains(*kind));
+        if reacts && context.is_table(journal, &rule.table, table).await? {
+            rules.push(rule);
+        }
+    }
+    Ok(rules)
 }

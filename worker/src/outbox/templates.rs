@@ -38,6 +38,7 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "outage-opened",
     "outage-over",
     "webhook-off",
+    "renamed",
     "dead-letters",
     "digest",
 ];

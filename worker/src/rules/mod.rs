@@ -31,7 +31,7 @@ pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, NoticeValues};
 pub use plan::{Plan, Subject};
-pub use wiki::{DesiredRow, is_in_space, is_space_of};
+pub use wiki::DesiredRow;
 
 /// All rules, checked and ready.
 #[derive(Debug)]
@@ -93,12 +93,6 @@ impl Rules {
     /// For whom the templates write.
     pub fn locale(&self) -> &Locale {
         &self.locale
-    }
-
-    /// The rule that makes the pages of a table. There is at most one: two rules must not fight
-    /// over a row's page.
-    pub fn page_of(&self, is_table: impl Fn(&TableRef) -> bool) -> Option<&PageRule> {
-        self.pages.iter().find(|rule| is_table(&rule.table))
     }
 
     /// All rules as they are written, whatever they do.

@@ -87,6 +87,12 @@ impl Rules {
         rules.chain(wiki).collect()
     }
 
+    /// Whether a rule names a field so, in whatever table.
+    pub fn name_field(&self, name: &str) -> bool {
+        let mut needs = self.table_needs().into_iter().flat_map(|needs| needs.fields);
+        needs.any(|need| need.field == name)
+    }
+
     /// The fields that a rule needs, each use once.
     pub fn needs(&self, rule: &Rule) -> BTreeSet<FieldNeed> {
         let mut needs = Needs {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use super::{RuleSources, Rules, escape, template};
-use crate::content::wiki::{Page, PageSpace};
+use crate::content::wiki::Page;
 use crate::failure::Failure;
 
 /// The one name that templates of wiki rules know.
@@ -58,19 +58,6 @@ impl Rules {
         let hash = hex::encode(hasher.finalize());
         Ok(DesiredRow { fields, hash })
     }
-}
-
-/// Whether a page is in the space of a rule.
-pub fn is_in_space(rule: &WikiRule, page: &Page) -> bool {
-    is_space_of(rule, page.space.as_ref())
-}
-
-/// Whether a space is that of a rule; any is, if the rule names none.
-pub fn is_space_of(rule: &WikiRule, space: Option<&PageSpace>) -> bool {
-    let Some(wanted) = &rule.space else {
-        return true;
-    };
-    space.is_some_and(|space| space.name == *wanted || space.slug.eq_ignore_ascii_case(wanted))
 }
 
 fn template_of(rule: &str, field: &str) -> String {

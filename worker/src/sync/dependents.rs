@@ -45,8 +45,12 @@ pub async fn propagate(
 ) -> Result<Option<usize>, Failure> {
     let mut propagated = None;
     for rule in context.rules.pages() {
-        let Some(dependent) = context.tables.known(&rule.table).await else {
-            continue;
+        let dependent = match context.table(journal, &rule.table).await {
+            Ok(Some(dependent)) => dependent,
+            Ok(None) => continue,
+            // A name that fits two tables: the jobs of their rows say so.
+            Err(failure) if failure.is_final() => continue,
+            Err(failure) => return Err(failure),
         };
         for (field, collection) in fields_of(rule) {
             if target_of(context, journal, dependent.id, field).await? != Some(table.id) {
@@ -141,10 +145,10 @@ impl Propagation<'_> {
     }
 
     async fn linking(&self, journal: &mut Journal) -> Result<Vec<RowId>, Failure> {
-        let baserow = &self.context.baserow;
         let mut rows = Vec::new();
         for page in 1..=MOST_PAGES {
-            let linking = baserow
+            let linking = self
+                .context
                 .rows_linking(journal, (self.table, self.field), self.by.row, page)
                 .await?;
             rows.extend(linking.rows);

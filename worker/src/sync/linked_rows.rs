@@ -55,7 +55,7 @@ impl RowReader for JobRows<'_> {
             table: table.id,
             row: id,
         };
-        self.context.baserow.row(self.journal, key).await
+        self.context.row(self.journal, key).await
     }
 }
 

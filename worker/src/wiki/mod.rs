@@ -23,7 +23,6 @@ use passerelle_model::outcome::{IgnoredReason, Outcome};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::is_in_space;
 use row::PageJob;
 pub use share::report_share;
 
@@ -43,7 +42,8 @@ pub async fn sync_page(context: &Context, id: &PageId, journal: &mut Journal) ->
     };
     let (mut is_meant, mut has_changed) = (false, false);
     for (rule, label, action) in context.rules.labelled() {
-        if !labels.iter().any(|carried| carried == label) || !is_in_space(rule, &page) {
+        let is_carried = labels.iter().any(|carried| carried == label);
+        if !is_carried || !context.is_space_of(journal, rule, page.space.as_ref()).await? {
             continue;
         }
         is_meant = true;

@@ -36,8 +36,7 @@ impl PageJob<'_, '_> {
     }
 
     async fn table(&mut self) -> Result<TableId, Failure> {
-        let (tables, baserow) = (&self.context.tables, &self.context.baserow);
-        let table = tables.find(baserow, self.journal, &self.action.table).await?;
+        let table = self.context.table(self.journal, &self.action.table).await?;
         let table = table.ok_or_else(|| {
             let name = &self.action.table;
             Failure::unmappable(format!(
@@ -52,7 +51,7 @@ impl PageJob<'_, '_> {
         if self.action.updates == BodyUpdates::Never || written == self.wanted.hash {
             return Ok(false);
         }
-        match self.context.baserow.write(self.journal, key, &self.wanted.fields).await {
+        match self.context.write_row(self.journal, key, &self.wanted.fields).await {
             Ok(()) => {}
             Err(failure) if failure.class == FailureClass::Gone => {
                 self.journal.note(
@@ -69,7 +68,7 @@ impl PageJob<'_, '_> {
 
     async fn find_or_create(&mut self, table: TableId, intended: Option<PageRow>) -> Result<(), Failure> {
         let (id, field) = (self.page.id.as_str(), self.action.page_id.as_str());
-        let mut found = self.context.baserow.rows_with(self.journal, (table, field), id).await?;
+        let mut found = self.context.rows_with(self.journal, (table, field), id).await?;
         found.sort_by_key(crate::content::row::Row::id);
         if let Some(row) = found.first() {
             if found.len() > 1 {
@@ -90,8 +89,7 @@ impl PageJob<'_, '_> {
             .await?;
         let created = self
             .context
-            .baserow
-            .create(self.journal, table, &self.wanted.fields)
+            .create_row(self.journal, table, &self.wanted.fields)
             .await;
         match created {
             Ok(row) => self.save(table, row).await,

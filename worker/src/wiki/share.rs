@@ -12,7 +12,6 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::outbox::Cause;
-use crate::rules::is_space_of;
 
 /// Reports a share, unless that was done.
 pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
@@ -23,10 +22,14 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
     let share = shares.into_iter().find(|share| share.id == *id);
     let space = share.as_ref().and_then(|share| share.space.as_ref());
     // The space of a share that was withdrawn before anybody could look is unknown: it is reported.
-    let rule = context
-        .rules
-        .shared()
-        .find(|rule| share.is_none() || is_space_of(rule, space));
+    let mut found = None;
+    for rule in context.rules.shared() {
+        if share.is_none() || context.is_space_of(journal, rule, space).await? {
+            found = Some(rule);
+            break;
+        }
+    }
+    let rule = found;
     if let Some(rule) = rule {
         notify_admin(context, &rule.name, id, share.as_ref(), journal).await?;
     }

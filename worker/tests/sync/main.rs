@@ -8,6 +8,7 @@ mod crash;
 mod laws;
 mod lease;
 mod linked_rows;
+mod names;
 mod not_reached;
 mod notices;
 mod one_notice;

@@ -190,6 +190,7 @@ async fn every_step_of_a_first_sync_is_in_the_story() {
         "list_fields",
         "read_row",
         "read_row",
+        "list_fields",
         "find_by_label",
         "find_space",
         "create_page",

@@ -7,7 +7,7 @@ use super::super::State;
 use super::super::events::{Event, Thing};
 use super::super::field_json;
 use super::super::schema::{Field, Kind, SelectOption};
-use super::super::store::{DATABASE, Store};
+use super::super::store::Store;
 use super::Written;
 use super::answer::{Answer, Answered};
 use super::request::Request;
@@ -15,8 +15,9 @@ use super::request::Request;
 /// `GET /api/database/tables/all-tables/`
 pub(crate) fn all_tables(store: &Store) -> Answer {
     let tables = store.tables.values();
-    let shown =
-        tables.map(|table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": DATABASE}));
+    let shown = tables.map(
+        |table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": table.database}),
+    );
     Answer::ok(&Value::Array(shown.collect()))
 }
 

@@ -43,14 +43,11 @@ impl Membership {
 }
 
 impl Account {
-    /// The membership in the space with this name or slug, as the worker looks for it: the slug wins.
-    pub fn space(&self, name: &str) -> Option<&Membership> {
-        let by_slug = |member: &&Membership| member.space.slug.eq_ignore_ascii_case(name);
-        let by_name = |member: &&Membership| member.space.name == name;
-        self.spaces
-            .iter()
-            .find(by_slug)
-            .or_else(|| self.spaces.iter().find(by_name))
+    /// The memberships in the spaces that a rule may mean by this name, slug or id.
+    pub fn spaces_called(&self, name: &str) -> Vec<&Membership> {
+        let mut fitting: Vec<&Membership> = self.spaces.iter().collect();
+        fitting.retain(|member| member.space.is_called(name));
+        fitting
     }
 }
 

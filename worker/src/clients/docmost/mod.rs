@@ -38,14 +38,10 @@ impl Docmost {
         format!("{}/p/{slug_id}", self.public_url())
     }
 
-    /// The space with this name or slug; the slug wins if both exist.
-    pub async fn space(&self, journal: &mut Journal, name: &str) -> Result<Option<Space>, Failure> {
-        let spaces: Vec<Space> = self
-            .list(journal, &Route::repeatable("find_space", "spaces"), json!({}))
-            .await?;
-        let by_slug = spaces.iter().position(|space| space.slug.eq_ignore_ascii_case(name));
-        let found = by_slug.or_else(|| spaces.iter().position(|space| space.name == name));
-        Ok(found.and_then(|index| spaces.into_iter().nth(index)))
+    /// The spaces that our account is in.
+    pub async fn spaces(&self, journal: &mut Journal) -> Result<Vec<Space>, Failure> {
+        self.list(journal, &Route::repeatable("find_space", "spaces"), json!({}))
+            .await
     }
 
     /// Creates a page. A lost answer is ambiguous: the page may exist, or come to exist later. `late` is run right before a call that had to

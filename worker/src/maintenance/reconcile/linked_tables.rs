@@ -67,14 +67,14 @@ impl LinkedTables {
             table: table.id,
             row: id,
         };
-        context.baserow.row(&mut Journal::default(), key).await
+        context.row(&mut Journal::default(), key).await
     }
 }
 
 async fn load(context: &Context, table: TableId) -> Result<Known, Failure> {
     let (mut rows, mut page) = (HashMap::new(), 1);
     loop {
-        let listed = context.baserow.rows(&mut Journal::default(), table, page).await?;
+        let listed = context.rows(&mut Journal::default(), table, page).await?;
         if listed.count > LARGEST_TABLE {
             return Ok(Known::TooLarge);
         }

@@ -114,9 +114,18 @@ impl<'a> Walk<'a> {
         let (mut tables, mut missing) = (VecDeque::new(), Vec::new());
         for rule in context.rules.pages() {
             let mut journal = Journal::default();
-            let Some(table) = context.tables.find(&context.baserow, &mut journal, &rule.table).await? else {
-                missing.push(rule.table.to_string());
-                continue;
+            let table = match context.table(&mut journal, &rule.table).await {
+                Ok(Some(table)) => table,
+                Ok(None) => {
+                    missing.push(rule.table.to_string());
+                    continue;
+                }
+                // A name that fits two tables; the other rules are not to blame.
+                Err(failure) if failure.is_final() => {
+                    missing.push(format!("{} ({})", rule.table, failure.message));
+                    continue;
+                }
+                Err(failure) => return Err(failure),
             };
             let is_meant = scope.table.is_none_or(|wanted| wanted == table.id);
             if is_meant && !resume.finished.contains(&table.id) {
@@ -217,7 +226,7 @@ impl Step<'_, '_> {
             return Ok(false);
         };
         let table = self.visit.table.id;
-        let is_same = match self.context.baserow.rows(&mut Journal::default(), table, page).await {
+        let is_same = match self.context.rows(&mut Journal::default(), table, page).await {
             Ok(listed) => listed.has_more && listed.rows.last().map(crate::content::row::Row::id) == last,
             // There are not so many pages any more.
             Err(failure) if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) => false,
@@ -235,7 +244,7 @@ impl Step<'_, '_> {
     /// Compares one page of rows. Says whether the table is finished.
     async fn rows(&mut self, page: u32) -> Result<(Checkpoint, bool), Failure> {
         let table = self.visit.table.id;
-        let listed = self.context.baserow.rows(&mut Journal::default(), table, page).await?;
+        let listed = self.context.rows(&mut Journal::default(), table, page).await?;
         for row in &listed.rows {
             self.compare(row).await?;
         }
@@ -290,7 +299,7 @@ impl Step<'_, '_> {
             table: self.visit.table.id,
             row,
         };
-        if let Some(row) = self.context.baserow.row(&mut Journal::default(), key).await? {
+        if let Some(row) = self.context.row(&mut Journal::default(), key).await? {
             return self.compare(&row).await;
         }
         self.find(row, Reason::RowGone);

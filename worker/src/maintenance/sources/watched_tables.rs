@@ -27,7 +27,7 @@ pub(super) async fn of(context: &Context) -> Result<Vec<WatchedTable>, Failure> 
     let mut journal = Journal::default();
     for rule in context.rules.iter() {
         let (tables, baserow) = (&context.tables, &context.baserow);
-        let Some(own) = tables.find(baserow, &mut journal, &rule.table).await? else {
+        let Some(own) = context.table(&mut journal, &rule.table).await? else {
             continue;
         };
         for heard in context.rules.heard(rule) {

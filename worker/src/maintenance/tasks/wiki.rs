@@ -1,7 +1,7 @@
 //! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. A page that needs
 //! work becomes an ordinary event of its job.
 
-use passerelle_model::config::{BodyUpdates, RowAction};
+use passerelle_model::config::{BodyUpdates, RowAction, WikiRule};
 use passerelle_model::event::{EventKind, NewEvent};
 use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
@@ -11,28 +11,18 @@ use crate::clients::docmost::Page;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::rules::is_in_space;
 use crate::sync::request::{Requester, job_item, request};
 
-/// One look at all labels.
+/// One look at all labels. A page or a rule that cannot be worked on stops no other.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let mut found = 0;
-    for (rule, label, action) in context.rules.labelled() {
-        let mut journal = Journal::default();
-        // Another number of pages per call each minute: see `Docmost::labelled`.
-        let at_once = if Timestamp::now().as_millis() / 60_000 % 2 == 0 {
-            100
-        } else {
-            91
-        };
-        let pages = context.docmost.labelled(&mut journal, label, at_once).await?;
-        for page in pages.iter().filter(|page| is_in_space(rule, page)) {
-            let url = context.docmost.page_address(&page.slug_id);
-            let wanted = context.rules.row_of(rule, action, page, &url)?;
-            if needs_work(context, action, page, &wanted.hash).await? {
-                request_page(context, page, &wanted.hash).await?;
-                found += 1;
+    for labelled in context.rules.labelled() {
+        match look(context, labelled).await {
+            Ok(pages) => found += pages,
+            Err(failure) if failure.is_final() => {
+                tracing::warn!(rule = labelled.0.name, %failure, "a rule of the wiki cannot be carried out");
             }
+            Err(failure) => return Err(failure),
         }
     }
     if found > 0 {
@@ -41,13 +31,43 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Looks at the pages of one rule; returns how many need work.
+async fn look(
+    context: &Context,
+    (rule, label, action): (&WikiRule, &str, &RowAction),
+) -> Result<usize, Failure> {
+    let mut journal = Journal::default();
+    // Another number of pages per call each minute: see `Docmost::labelled`.
+    let at_once = if Timestamp::now().as_millis() / 60_000 % 2 == 0 {
+        100
+    } else {
+        91
+    };
+    let mut found = 0;
+    for page in context.docmost.labelled(&mut journal, label, at_once).await? {
+        if !context.is_space_of(&mut journal, rule, page.space.as_ref()).await? {
+            continue;
+        }
+        let url = context.docmost.page_address(&page.slug_id);
+        let state = match context.rules.row_of(rule, action, &page, &url) {
+            Ok(wanted) => {
+                let needs_work = needs_work(context, action, &page, &wanted.hash).await?;
+                needs_work.then_some(wanted.hash)
+            }
+            // The page's own job fails in the same way, where people find it.
+            Err(failure) => Some(failure.message),
+        };
+        if let Some(state) = state {
+            request_page(context, &page, &state).await?;
+            found += 1;
+        }
+    }
+    Ok(found)
+}
+
 async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &str) -> Result<bool, Failure> {
     let mut journal = Journal::default();
-    let Some(table) = context
-        .tables
-        .find(&context.baserow, &mut journal, &action.table)
-        .await?
-    else {
+    let Some(table) = context.table(&mut journal, &action.table).await? else {
         return Ok(true);
     };
     Ok(match context.store.page_row(&page.id, table.id).await? {
@@ -56,11 +76,12 @@ async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &s
     })
 }
 
-/// The same state of a page is the same event: while its job waits or has died, it is not requested
-/// every minute.
+/// The same state of a page at the same moment is the same event: while its job waits or has died,
+/// it is not requested every minute. A title that was changed back is a new moment.
 async fn request_page(context: &Context, page: &Page, state: &str) -> Result<(), Failure> {
     let payload = json!({"page_id": page.id, "title": page.title, "found_by": "label"});
-    let event = Requester::Wiki.event(&format!("{} {state}", page.id), &payload);
+    let moment = page.updated_at.as_deref().unwrap_or_default();
+    let event = Requester::Wiki.event(&format!("{} {state} {moment}", page.id), &payload);
     let event = event.map(|event| NewEvent {
         kind: EventKind::Updated,
         items: vec![job_item(JobKey::Page(page.id.clone()))],

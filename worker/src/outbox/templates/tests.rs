@@ -39,6 +39,7 @@ fn full(kind: NoticeKind) -> Value {
         NoticeKind::OutageOver => json!({"target": "Docmost", "minutes": 14, "drained": 812, "dead": 1}),
         NoticeKind::WebhookOff => json!({"table": "projet", "webhook": 3, "failures": 8,
             "since": "2026-11-22 11:03:28 UTC", "times": 2, "rests_until": "2026-11-22T11:23:28Z"}),
+        NoticeKind::Renamed => json!({"what": "field", "table": "projet", "old": "Nom", "new": "Intitulé"}),
         NoticeKind::DeadLetters => json!({"letters": 12, "mebibytes": 80, "budget_mebibytes": 64,
             "queues": [{"queue": "sync", "letters": 11}, {"queue": "mail", "letters": 1}]}),
         NoticeKind::Digest => json!({"title": "Docmost : 1 h d’incident", "console_url": "https://bridge.test",
@@ -91,6 +92,10 @@ fn what_may_be_missing_may_be_missing() {
         (
             NoticeKind::WebhookOff,
             json!({"table": "projet", "webhook": 3, "failures": 0}),
+        ),
+        (
+            NoticeKind::Renamed,
+            json!({"what": "table", "old": "projet", "new": "projets"}),
         ),
         (NoticeKind::Digest, json!({"title": "x", "lines": []})),
     ] {

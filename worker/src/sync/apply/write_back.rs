@@ -18,8 +18,7 @@ impl Application<'_, '_> {
             return Ok(false);
         }
         self.context
-            .baserow
-            .write(self.journal, self.target.key, &wanted)
+            .write_row(self.journal, self.target.key, &wanted)
             .await?;
         Ok(true)
     }

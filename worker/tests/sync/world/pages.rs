@@ -1,7 +1,8 @@
 //! Pages, as people see them in Docmost.
 
 use passerelle_sandbox::faults::Fault;
-use serde_json::Value;
+use passerelle_sandbox::docmost::{BRIDGE_EMAIL, OWNER_EMAIL};
+use serde_json::{Value, json};
 
 use super::World;
 
@@ -30,6 +31,30 @@ impl World {
         let pages = self.pages().await?;
         let titles = pages.iter().map(|page| page["title"].as_str().unwrap_or_default());
         Ok(titles.map(str::to_owned).collect())
+    }
+
+    /// Calls Docmost as somebody else than the bridge does; returns `data`.
+    pub(crate) async fn wiki_as(&self, email: &str, path: &str, body: Value) -> anyhow::Result<Value> {
+        let url = format!("{}/_sandbox/tokens", self.docmost.url());
+        let wanted = json!({ "email": email });
+        let token: Value = self.http.post(url).json(&wanted).send().await?.error_for_status()?.json().await?;
+        let url = format!("{}/api/{path}", self.docmost.url());
+        let request = self.http.post(url).bearer_auth(token["token"].as_str().unwrap_or_default());
+        let answer = request.json(&body).send().await?;
+        let status = answer.status();
+        let answer: Value = answer.json().await?;
+        anyhow::ensure!(status.is_success(), "Docmost answered {status} to {path}: {answer}");
+        Ok(answer["data"].clone())
+    }
+
+    /// A new space in which the bridge may write.
+    pub(crate) async fn space(&self, name: &str, slug: &str) -> anyhow::Result<Value> {
+        let space = json!({"name": name, "slug": slug});
+        let space = self.wiki_as(OWNER_EMAIL, "spaces/create", space).await?;
+        let me = self.wiki_as(BRIDGE_EMAIL, "users/me", json!({})).await?;
+        let member = json!({"spaceId": space["id"], "role": "writer", "userIds": [me["user"]["id"]], "groupIds": []});
+        self.wiki_as(OWNER_EMAIL, "spaces/members/add", member).await?;
+        Ok(space)
     }
 
     /// Makes these the only faults of Docmost.
