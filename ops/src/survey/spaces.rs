@@ -40,7 +40,11 @@ fn several(account: &Account, place: &str, name: &str) -> Problem {
     let spaces = account.spaces_called(name).into_iter().map(|member| &member.space);
     let described = spaces.map(|space| format!("{:?} (slug {}, id {})", space.name, space.slug, space.id));
     let described: Vec<String> = described.collect();
-    let what = format!("{} spaces are meant by {name:?}: {}", described.len(), described.join(", "));
+    let what = format!(
+        "{} spaces are meant by {name:?}: {}",
+        described.len(),
+        described.join(", ")
+    );
     problem(place, what, "write the slug of one in the place of the name, or its id")
 }
 

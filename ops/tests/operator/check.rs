@@ -225,10 +225,17 @@ async fn space(town: &Town, name: &str, slug: &str) -> anyhow::Result<()> {
         let answer: Value = request.json(&body).send().await?.error_for_status()?.json().await?;
         Ok(answer["data"].clone())
     };
-    let made = call(docmost::OWNER_EMAIL, "spaces/create", json!({"name": name, "slug": slug})).await?;
+    let made = call(
+        docmost::OWNER_EMAIL,
+        "spaces/create",
+        json!({"name": name, "slug": slug}),
+    )
+    .await?;
     let me = call(docmost::BRIDGE_EMAIL, "users/me", json!({})).await?;
     let member = json!({"spaceId": made["id"], "role": "writer", "userIds": [me["user"]["id"]], "groupIds": []});
-    call(docmost::OWNER_EMAIL, "spaces/members/add", member).await.map(|_| ())
+    call(docmost::OWNER_EMAIL, "spaces/members/add", member)
+        .await
+        .map(|_| ())
 }
 
 #[tokio::test]
@@ -245,7 +252,12 @@ async fn a_name_of_two_spaces_is_told_with_both_slugs_and_a_slug_is_enough() {
     };
     let told = checked("Suivi clients").await;
     assert_eq!(told.code, 1, "{}", told.out);
-    for part in ["2 spaces are meant by", "slug suivi-2024", "slug suivi-2026", "write the slug"] {
+    for part in [
+        "2 spaces are meant by",
+        "slug suivi-2024",
+        "slug suivi-2026",
+        "write the slug",
+    ] {
         assert!(told.out.contains(part), "{}", told.out);
     }
     let told = checked("suivi-2026").await;

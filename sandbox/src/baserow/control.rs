@@ -118,7 +118,11 @@ struct NewTable {
 
 /// Two tables of one name are in two databases, as on the real server.
 async fn add_table(baserow: Data<Baserow>, wanted: Json<NewTable>) -> HttpResponse {
-    let NewTable { name, primary, database } = wanted.into_inner();
+    let NewTable {
+        name,
+        primary,
+        database,
+    } = wanted.into_inner();
     let database = database.unwrap_or(DATABASE);
     let mut state = baserow.lock();
     let mut tables = state.store.tables.values();

@@ -130,8 +130,16 @@ impl Context {
         if self.names.told.lock().await.contains(&what) {
             return;
         }
-        tracing::warn!(kind, old, new, "renamed; the bridge follows it by its id. Write the new name into bridge.toml");
-        match self.post_rename(named, json!({"what": kind, "old": old, "new": new}), &what).await {
+        tracing::warn!(
+            kind,
+            old,
+            new,
+            "renamed; the bridge follows it by its id. Write the new name into bridge.toml"
+        );
+        match self
+            .post_rename(named, json!({"what": kind, "old": old, "new": new}), &what)
+            .await
+        {
             Ok(()) => {
                 self.names.told.lock().await.insert(what);
             }

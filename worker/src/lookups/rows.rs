@@ -118,11 +118,15 @@ impl Context {
         journal: &mut Journal,
         table: TableId,
     ) -> Result<Arc<Fields>, Failure> {
-        let fields = self.tables.fields_asked_within(age, &self.baserow, journal, table).await?;
+        let fields = self
+            .tables
+            .fields_asked_within(age, &self.baserow, journal, table)
+            .await?;
         for (old, new) in fields.renamed() {
             if self.rules.name_field(old) {
                 let id = fields.get(old).and_then(|field| field.id).unwrap_or_default();
-                self.tell_of_rename(Named::Field(table), (old, new), &id.to_string()).await;
+                self.tell_of_rename(Named::Field(table), (old, new), &id.to_string())
+                    .await;
             }
         }
         Ok(fields)
@@ -132,5 +136,7 @@ impl Context {
 /// Values under the names of now.
 fn presently<'a>(fields: &'a Fields, values: &BTreeMap<&'a str, String>) -> BTreeMap<&'a str, String> {
     let values = values.iter();
-    values.map(|(name, value)| (fields.present(name), value.clone())).collect()
+    values
+        .map(|(name, value)| (fields.present(name), value.clone()))
+        .collect()
 }

@@ -169,7 +169,9 @@ impl Tables {
     async fn with_former_names(&self, table: TableId, list: Vec<Field>) -> Result<Fields, Failure> {
         let named = Named::Field(table);
         let known = self.store.meanings(named).await?;
-        let met = list.iter().filter_map(|field| Some((field.name.clone(), field.id_text()?)));
+        let met = list
+            .iter()
+            .filter_map(|field| Some((field.name.clone(), field.id_text()?)));
         let new: Vec<_> = met.filter(|pair| !known.contains(pair)).collect();
         if !new.is_empty() {
             self.store.remember_names(named, &new).await?;
@@ -232,11 +234,13 @@ impl Context {
         let may_mean = match reference {
             TableRef::Id(id) => return Ok(table.id.get() == *id),
             TableRef::Name(name) if table.name == *name => true,
-            TableRef::Name(name) => {
-                self.names.remembered(Named::Table, name).await? == Some(table.id.to_string())
-            }
+            TableRef::Name(name) => self.names.remembered(Named::Table, name).await? == Some(table.id.to_string()),
         };
-        Ok(may_mean && self.table(journal, reference).await?.is_some_and(|meant| meant.id == table.id))
+        Ok(may_mean
+            && self
+                .table(journal, reference)
+                .await?
+                .is_some_and(|meant| meant.id == table.id))
     }
 }
 

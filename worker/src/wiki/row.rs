@@ -87,10 +87,7 @@ impl PageJob<'_, '_> {
             .store
             .intend_page_row(&self.page.id, table, Timestamp::now())
             .await?;
-        let created = self
-            .context
-            .create_row(self.journal, table, &self.wanted.fields)
-            .await;
+        let created = self.context.create_row(self.journal, table, &self.wanted.fields).await;
         match created {
             Ok(row) => self.save(table, row).await,
             Err(failure) => {

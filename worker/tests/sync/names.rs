@@ -20,7 +20,10 @@ async fn buried(world: &World, row: RowKey) -> anyhow::Result<String> {
 /// How many notices tell of a new name.
 async fn told(world: &World) -> anyhow::Result<usize> {
     let notices = world.context.store.latest_notices(None, 100).await?;
-    Ok(notices.iter().filter(|notice| notice.kind == NoticeKind::Renamed.as_str()).count())
+    Ok(notices
+        .iter()
+        .filter(|notice| notice.kind == NoticeKind::Renamed.as_str())
+        .count())
 }
 
 #[tokio::test]
@@ -54,7 +57,10 @@ async fn a_renamed_table_keeps_its_pages_and_another_one_of_its_old_name_gets_no
     world.baserow_control(Method::PATCH, "tables/2", name).await.unwrap();
     let other = json!({"name": "projet", "primary": "Nom", "database": 2});
     let other = world.baserow_control(Method::POST, "tables", other).await.unwrap();
-    let stranger = world.create(other["id"].as_u64().unwrap(), json!({"Nom": "Intrus"})).await.unwrap();
+    let stranger = world
+        .create(other["id"].as_u64().unwrap(), json!({"Nom": "Intrus"}))
+        .await
+        .unwrap();
     world.change(row, json!({"Nom": "Borée"})).await.unwrap();
 
     // A process that has not seen the table under its old name.
@@ -79,7 +85,11 @@ async fn a_name_of_two_tables_is_refused_with_both_numbers_and_other_tables_go_o
     let row = world.project("Éole").await.unwrap();
     for row in [row, stranger] {
         let message = buried(&world, row).await.unwrap();
-        let both = ["t2 of the database 1", &format!("t{other} of the database 2"), "table = 2 or table ="];
+        let both = [
+            "t2 of the database 1",
+            &format!("t{other} of the database 2"),
+            "table = 2 or table =",
+        ];
         assert!(both.iter().all(|part| message.contains(part)), "{message}");
     }
     assert!(world.pages().await.unwrap().is_empty());
@@ -95,7 +105,10 @@ async fn a_name_of_two_spaces_is_refused_with_both_slugs_and_a_slug_is_enough() 
     world.space("agence", "agence-2026").await.unwrap();
     let row = world.project("Éole").await.unwrap();
     let message = buried(&world, row).await.unwrap();
-    assert!(message.contains("agence-2026") && message.contains("space = "), "{message}");
+    assert!(
+        message.contains("agence-2026") && message.contains("space = "),
+        "{message}"
+    );
     assert!(world.pages().await.unwrap().is_empty());
 }
 

@@ -15,9 +15,8 @@ use super::request::Request;
 /// `GET /api/database/tables/all-tables/`
 pub(crate) fn all_tables(store: &Store) -> Answer {
     let tables = store.tables.values();
-    let shown = tables.map(
-        |table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": table.database}),
-    );
+    let shown = tables
+        .map(|table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": table.database}));
     Answer::ok(&Value::Array(shown.collect()))
 }
 

@@ -32,10 +32,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 }
 
 /// Looks at the pages of one rule; returns how many need work.
-async fn look(
-    context: &Context,
-    (rule, label, action): (&WikiRule, &str, &RowAction),
-) -> Result<usize, Failure> {
+async fn look(context: &Context, (rule, label, action): (&WikiRule, &str, &RowAction)) -> Result<usize, Failure> {
     let mut journal = Journal::default();
     // Another number of pages per call each minute: see `Docmost::labelled`.
     let at_once = if Timestamp::now().as_millis() / 60_000 % 2 == 0 {

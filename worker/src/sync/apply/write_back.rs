@@ -17,9 +17,7 @@ impl Application<'_, '_> {
         if wanted.is_empty() || self.knows_another_living_page(link).await? {
             return Ok(false);
         }
-        self.context
-            .write_row(self.journal, self.target.key, &wanted)
-            .await?;
+        self.context.write_row(self.journal, self.target.key, &wanted).await?;
         Ok(true)
     }
 

@@ -1,7 +1,7 @@
 //! Pages, as people see them in Docmost.
 
-use passerelle_sandbox::faults::Fault;
 use passerelle_sandbox::docmost::{BRIDGE_EMAIL, OWNER_EMAIL};
+use passerelle_sandbox::faults::Fault;
 use serde_json::{Value, json};
 
 use super::World;
@@ -37,9 +37,20 @@ impl World {
     pub(crate) async fn wiki_as(&self, email: &str, path: &str, body: Value) -> anyhow::Result<Value> {
         let url = format!("{}/_sandbox/tokens", self.docmost.url());
         let wanted = json!({ "email": email });
-        let token: Value = self.http.post(url).json(&wanted).send().await?.error_for_status()?.json().await?;
+        let token: Value = self
+            .http
+            .post(url)
+            .json(&wanted)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let url = format!("{}/api/{path}", self.docmost.url());
-        let request = self.http.post(url).bearer_auth(token["token"].as_str().unwrap_or_default());
+        let request = self
+            .http
+            .post(url)
+            .bearer_auth(token["token"].as_str().unwrap_or_default());
         let answer = request.json(&body).send().await?;
         let status = answer.status();
         let answer: Value = answer.json().await?;

@@ -55,7 +55,15 @@ impl World {
     pub(crate) async fn rename_field(&self, field: u64, name: &str) -> anyhow::Result<()> {
         let account = json!({"email": "admin@example.com", "password": "pass"});
         let url = format!("{}/api/user/token-auth/", self.baserow.url());
-        let session: Value = self.http.post(url).json(&account).send().await?.error_for_status()?.json().await?;
+        let session: Value = self
+            .http
+            .post(url)
+            .json(&account)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let session = session["access_token"].as_str().unwrap_or_default();
         let url = format!("{}/api/database/fields/{field}/", self.baserow.url());
         let request = self.http.patch(url).header("Authorization", format!("JWT {session}"));
@@ -71,7 +79,13 @@ impl World {
         body: Value,
     ) -> anyhow::Result<Value> {
         let url = format!("{}/_sandbox/baserow/{path}", self.baserow.url());
-        let answer = self.http.request(method, url).json(&body).send().await?.error_for_status()?;
+        let answer = self
+            .http
+            .request(method, url)
+            .json(&body)
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(answer.json().await.unwrap_or(Value::Null))
     }
 
