@@ -24,6 +24,7 @@ mod compare;
 mod dead_letters;
 mod linked_tables;
 mod requests;
+mod step;
 mod walk;
 
 use passerelle_model::id::{RowKey, TableId};

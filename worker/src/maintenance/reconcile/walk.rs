@@ -8,24 +8,18 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use passerelle_model::config::RowDeleted;
-use passerelle_model::id::{RowId, RowKey, TableId};
-use passerelle_model::ledger::FailureClass;
-use passerelle_store::Link;
+use passerelle_model::id::{RowId, TableId};
 
 use super::checkpoint::{Checkpoint, Resume, ResumeTable};
-use super::compare::{self, Place};
 use super::dead_letters::DeadLetters;
 use super::linked_tables::LinkedTables;
-use super::{Finding, Reason, Scope};
+use super::step::Step;
+use super::{Finding, Scope};
 use crate::clients::baserow::Table;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::PageRule;
-
-/// Links that are read at once.
-const LINKS: u32 = 500;
 
 /// What one step of a walk saw.
 #[derive(Debug)]
@@ -56,17 +50,18 @@ pub struct Walk<'a> {
     finished: Vec<TableId>,
 }
 
+/// A table and how far its walk has come.
 #[derive(Debug)]
-struct Visit<'a> {
-    rule: &'a PageRule,
-    table: Arc<Table>,
-    next: Next,
-    seen: HashSet<RowId>,
-    rows: u64,
-    of: u64,
+pub(super) struct Visit<'a> {
+    pub(super) rule: &'a PageRule,
+    pub(super) table: Arc<Table>,
+    pub(super) next: Next,
+    pub(super) seen: HashSet<RowId>,
+    pub(super) rows: u64,
+    pub(super) of: u64,
     /// The page and its last row at which an earlier walk was broken off, until it has been read
     /// again.
-    border: Option<(u32, Option<RowId>)>,
+    pub(super) border: Option<(u32, Option<RowId>)>,
 }
 
 impl<'a> Visit<'a> {
@@ -103,7 +98,7 @@ impl<'a> Visit<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     Rows { page: u32 },
     Links { after: Option<RowId> },
 }
@@ -207,127 +202,5 @@ impl<'a> Walk<'a> {
             look.checkpoint = Checkpoint::Finished { tables };
         }
         Ok(Some(look))
-    }
-}
-
-struct Step<'s, 'a> {
-    context: &'a Context,
-    scope: Scope,
-    linked_tables: &'s mut LinkedTables,
-    visit: &'s mut Visit<'a>,
-    findings: Vec<Finding>,
-}
-
-impl Step<'_, '_> {
-    /// Reads the last page of an earlier walk again, if there was one. Says whether rows have moved
-    /// over its end, so that the table is started over.
-    async fn check_border(&mut self) -> Result<bool, Failure> {
-        let Some((page, last)) = self.visit.border else {
-            return Ok(false);
-        };
-        let table = self.visit.table.id;
-        let is_same = match self.context.rows(&mut Journal::default(), table, page).await {
-            Ok(listed) => listed.has_more && listed.rows.last().map(crate::content::row::Row::id) == last,
-            // There are not so many pages any more.
-            Err(failure) if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) => false,
-            Err(failure) => return Err(failure),
-        };
-        self.visit.border = None;
-        if !is_same {
-            self.visit.seen.clear();
-            self.visit.rows = 0;
-            self.visit.next = Next::Rows { page: 1 };
-        }
-        Ok(!is_same)
-    }
-
-    /// Compares one page of rows. Says whether the table is finished.
-    async fn rows(&mut self, page: u32) -> Result<(Checkpoint, bool), Failure> {
-        let table = self.visit.table.id;
-        let listed = self.context.rows(&mut Journal::default(), table, page).await?;
-        for row in &listed.rows {
-            self.compare(row).await?;
-        }
-        let rows: Vec<RowId> = listed.rows.iter().map(crate::content::row::Row::id).collect();
-        self.visit.seen.extend(&rows);
-        self.visit.rows += u64::try_from(listed.rows.len()).unwrap_or_default();
-        self.visit.of = listed.count;
-        self.visit.next = if listed.has_more {
-            Next::Rows { page: page + 1 }
-        } else {
-            Next::Links { after: None }
-        };
-        let has_more = listed.has_more;
-        let checkpoint = Checkpoint::Rows {
-            table,
-            page,
-            rows,
-            has_more,
-        };
-        // Rows that are gone have a page.
-        Ok((checkpoint, self.scope.unmapped && !has_more))
-    }
-
-    /// Looks for pages whose rows were not listed. Says whether the table is finished.
-    async fn links(&mut self, after: Option<RowId>) -> Result<(Checkpoint, bool), Failure> {
-        let table = self.visit.table.id;
-        if self.visit.rule.page.row_deleted == RowDeleted::Keep {
-            return Ok((Checkpoint::Links { table, after }, true));
-        }
-        let links = self.context.store.links_of_table(table, after, LINKS).await?;
-        let mut suspects: Vec<RowId> = links
-            .iter()
-            .filter(|link| self.is_suspect(link))
-            .map(|link| link.row.row)
-            .collect();
-        suspects.dedup();
-        for row in suspects {
-            self.suspect(row).await?;
-        }
-        let is_last = links.len() < LINKS as usize;
-        let after = links.last().map(|last| last.row.row).or(after);
-        self.visit.next = Next::Links { after };
-        Ok((Checkpoint::Links { table, after }, is_last))
-    }
-
-    fn is_suspect(&self, link: &Link) -> bool {
-        !link.state.is_row_gone() && !self.visit.seen.contains(&link.row.row)
-    }
-
-    async fn suspect(&mut self, row: RowId) -> Result<(), Failure> {
-        let key = RowKey {
-            table: self.visit.table.id,
-            row,
-        };
-        if let Some(row) = self.context.row(&mut Journal::default(), key).await? {
-            return self.compare(&row).await;
-        }
-        self.find(row, Reason::RowGone);
-        Ok(())
-    }
-
-    async fn compare(&mut self, row: &crate::content::row::Row) -> Result<(), Failure> {
-        let place = Place {
-            rule: self.visit.rule,
-            table: &self.visit.table,
-            scope: self.scope,
-        };
-        if let Some(reason) = compare::reason(self.context, self.linked_tables, place, row).await? {
-            self.find(row.id(), reason);
-        }
-        Ok(())
-    }
-
-    fn find(&mut self, row: RowId, reason: Reason) {
-        metrics::counter!("passerelle_reconcile_findings_total", "reason" => reason.as_str()).increment(1);
-        self.findings.push(Finding {
-            row: RowKey {
-                table: self.visit.table.id,
-                row,
-            },
-            rule: self.visit.rule.name.clone(),
-            reason,
-            dead_letter: None,
-        });
     }
 }
