@@ -6,6 +6,7 @@
 //! | [`server`] | the routes, in one block, and the limits of the server |
 //! | `routes/webhook.rs` | the way of one delivery: prove, parse, accept, answer |
 //! | `routes/health.rs` | alive, ready, measured |
+//! | `body/` | how a body is read, with bounded memory and time |
 //! | `proof.rs` | who may call |
 //! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
 //! | `items.rs` | how rows become the delivery's items |
@@ -19,6 +20,7 @@
 //! Not here: the queue's keys and scripts (`shared/queue/src/`), what a rule does with a row
 //! (`worker/src/rules/`).
 
+mod body;
 mod echo;
 mod items;
 mod loop_guard;

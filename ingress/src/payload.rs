@@ -12,34 +12,31 @@
 //!   understood is refused.
 //! - Row values are never interpreted here: a payload is a snapshot that arrives out of order; the
 //!   worker reads the row itself.
-
-mod shorten;
+//! - Rows are read one by one, never held as a tree of values: what is remembered of each is its id
+//!   and what is to be done. A delivery of more than [`MOST_ROWS`] rows, or one whose rows were too
+//!   much to be kept, becomes one item: its table must be compared with its pages.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, NewEvent};
-use passerelle_model::id::{EventId, InvalidId, RowId, TableId, WebhookId};
+use passerelle_model::id::{EventId, InvalidId, JobKey, RowId, TableId, WebhookId};
 use passerelle_model::outcome::IgnoredReason;
 use passerelle_model::time::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::body::{Body, Kept};
 use crate::echo::{Fields, QuietFields};
-use crate::items::{Rows, Understanding, ignored};
+use crate::items::{MOST_ROWS, Rows, Understanding, ignored, job};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
-pub(crate) use shorten::shorten;
 
 /// The body. Values stay raw, so that a wrong one is refused by its name.
-///
-/// Nearly every body is read in one pass, its rows with it. Only if that fails is it read again
-/// with its lists raw: then each row is tried by itself, and the refusal names what is wrong.
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "L: Deserialize<'de>"))]
-struct WireDelivery<'a, L> {
+struct WireDelivery<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     event_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -50,10 +47,10 @@ struct WireDelivery<'a, L> {
     batch_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     table_id: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "present")]
-    items: Option<L>,
-    #[serde(default, deserialize_with = "present")]
-    old_items: Option<L>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    items: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    old_items: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     row_ids: Option<&'a RawValue>,
 }
@@ -63,32 +60,26 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
-/// A list of rows, read or not.
-trait RowList<'a>: Sized {
-    /// Its elements; `None` for one that is no row. The error: it is no list.
-    fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList>;
-}
-
 /// There is something else where a list should be.
 struct NotAList;
 
-impl<'a> RowList<'a> for Vec<WireRow<'a>> {
-    fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList> {
-        Ok(self.into_iter().map(Some))
+/// Shows each element of a list, one by one: none is held.
+fn for_each_element<'a>(list: &'a RawValue, each: impl FnMut(&'a RawValue)) -> Result<(), NotAList> {
+    struct Elements<F>(F);
+    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+            while let Some(element) = elements.next_element()? {
+                self.0(element);
+            }
+            Ok(())
+        }
     }
-}
-
-impl<'a> RowList<'a> for &'a RawValue {
-    fn rows(self) -> Result<impl Iterator<Item = Option<WireRow<'a>>>, NotAList> {
-        let elements = elements(self)?;
-        Ok(elements
-            .into_iter()
-            .map(|element| serde_json::from_str(element.get()).ok()))
-    }
-}
-
-fn elements(list: &RawValue) -> Result<Vec<&RawValue>, NotAList> {
-    serde_json::from_str(list.get()).map_err(|_| NotAList)
+    let mut list = serde_json::Deserializer::from_str(list.get());
+    list.deserialize_seq(Elements(each)).map_err(|_| NotAList)
 }
 
 /// A row's fields in the sender's order; only an object is one.
@@ -104,11 +95,21 @@ pub(crate) struct Understood {
 
 /// Reads a proven body. `received` is when the request arrived.
 pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) -> Result<Understood, Rejection> {
-    let (source, bytes) = body.into_parts();
+    let (source, Body { bytes, kept }) = body.into_parts();
     let text = std::str::from_utf8(&bytes).map_err(|_| Rejection::NotJson)?;
-    let (kind, key, table, (items, contents)) = match WireDelivery::<Vec<WireRow<'_>>>::read(text) {
-        Ok(wire) => wire.said(quiet)?,
-        Err(_) => WireDelivery::<&RawValue>::read(text)?.said(quiet)?,
+    let wire: WireDelivery<'_> = object(text)?;
+    let kind = wire.kind()?;
+    let (key, table) = (wire.key()?, wire.table(kind)?);
+    let understood = if kept == Kept::WithoutRows && wire.is_about_rows(kind) {
+        None
+    } else {
+        // What is missing may be what has changed: a row is compared only where all of it is known.
+        wire.items(kind, (kept == Kept::Whole).then_some(quiet))?
+    };
+    let (items, contents) = match (understood, table) {
+        (Some(understood), _) => understood,
+        (None, Some(table)) => to_be_compared(table),
+        (None, None) => return Err(Rejection::MissingField("table_id")),
     };
     let event = NewEvent {
         key,
@@ -117,38 +118,36 @@ pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) 
         table,
         received,
         items,
-        payload: bytes.into(),
+        payload: bytes,
     };
     Ok(Understood { event, contents })
 }
 
-/// What a delivery says of itself.
-type Said = (EventKind, DeliveryKey, Option<TableId>, Understanding);
+/// The rows are too many to be named.
+fn to_be_compared(table: TableId) -> Understanding {
+    (vec![job(JobKey::Table(table))], Vec::new())
+}
 
-impl<'a, L: RowList<'a> + Deserialize<'a>> WireDelivery<'a, L> {
-    fn read(text: &'a str) -> Result<Self, Rejection> {
-        if text.trim_ascii_start().starts_with('{') {
-            return serde_json::from_str(text).map_err(|error| {
-                if error.is_data() {
-                    Rejection::RepeatedField
-                } else {
-                    Rejection::NotJson
-                }
-            });
-        }
-        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
-        Err(if is_json {
-            Rejection::NotAnObject
-        } else {
-            Rejection::NotJson
-        })
+/// Reads a body that has to be an object, with these fields among others.
+pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Rejection> {
+    if text.trim_ascii_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| {
+            if error.is_data() {
+                Rejection::RepeatedField
+            } else {
+                Rejection::NotJson
+            }
+        });
     }
+    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+    Err(if is_json {
+        Rejection::NotAnObject
+    } else {
+        Rejection::NotJson
+    })
+}
 
-    fn said(self, quiet: &QuietFields) -> Result<Said, Rejection> {
-        let kind = self.kind()?;
-        Ok((kind, self.key()?, self.table(kind)?, self.items(kind, quiet)?))
-    }
-
+impl WireDelivery<'_> {
     fn kind(&self) -> Result<EventKind, Rejection> {
         let event_type = text("event_type", self.event_type)?;
         Ok(match event_type.as_ref() {
@@ -189,59 +188,81 @@ impl<'a, L: RowList<'a> + Deserialize<'a>> WireDelivery<'a, L> {
         }
     }
 
-    /// One item per row, or the one item that says why there is none.
-    fn items(self, kind: EventKind, quiet: &QuietFields) -> Result<Understanding, Rejection> {
+    /// Whether its rows are work, if it has any.
+    fn is_about_rows(&self, kind: EventKind) -> bool {
+        let is_test_call = self.webhook_id.is_some_and(is_null);
+        !is_test_call && matches!(kind, EventKind::Created | EventKind::Updated | EventKind::Deleted)
+    }
+
+    /// One item per row, or the one item that says why there is none; `None`: they are too many.
+    /// Without `quiet` no row is compared with its old state, and nothing is said of contents.
+    fn items(self, kind: EventKind, quiet: Option<&QuietFields>) -> Result<Option<Understanding>, Rejection> {
         if self.webhook_id.is_some_and(is_null) {
-            return Ok((vec![ignored(IgnoredReason::TestCall)], Vec::new()));
+            return Ok(Some((vec![ignored(IgnoredReason::TestCall)], Vec::new())));
         }
         match kind {
             EventKind::Created => present_rows(self.items, quiet, |_, _| Disposition::Sync)?.into_items(),
-            EventKind::Updated => updated_rows(self.items, self.old_items, quiet)?.into_items(),
+            EventKind::Updated => match quiet {
+                Some(quiet) => updated_rows(self.items, self.old_items, quiet)?.into_items(),
+                None => present_rows(self.items, None, |_, _| Disposition::Sync)?.into_items(),
+            },
             EventKind::Deleted => deleted_rows(self.row_ids)?.into_items(),
-            EventKind::Forced | EventKind::Other => Ok((vec![ignored(IgnoredReason::UnknownEvent)], Vec::new())),
+            EventKind::Forced | EventKind::Other => {
+                Ok(Some((vec![ignored(IgnoredReason::UnknownEvent)], Vec::new())))
+            }
         }
     }
 }
 
 /// The rows of `items`, judged one by one.
-fn present_rows<'a>(
-    items: Option<impl RowList<'a>>,
-    quiet: &QuietFields,
+fn present_rows(
+    items: Option<&RawValue>,
+    quiet: Option<&QuietFields>,
     judge: impl Fn(u64, &Fields<'_>) -> Disposition,
 ) -> Result<Rows, Rejection> {
     const FIELD: &str = "items";
     let items = items.ok_or(Rejection::MissingField(FIELD))?;
     let mut rows = Rows::named_in(FIELD);
-    for row in items.rows().map_err(|NotAList| Rejection::NotAList(FIELD))? {
-        match row.and_then(WireRow::with_id) {
-            Some((id, WireRow(fields))) => rows.add(id, judge(id, &fields), Some(quiet.content(&fields))),
+    let read = for_each_element(items, |element| {
+        // Its bytes are not even looked at when there are too many already.
+        match rows.has_room().then(|| WireRow::read(element)).flatten() {
+            Some((id, WireRow(fields))) => {
+                let content = quiet.map(|quiet| quiet.content(&fields));
+                rows.add(id, judge(id, &fields), content);
+            }
             None => rows.add_unreadable(),
         }
-    }
+    });
+    read.map_err(|NotAList| Rejection::NotAList(FIELD))?;
     Ok(rows)
 }
 
-fn updated_rows<'a>(
-    items: Option<impl RowList<'a>>,
-    old_items: Option<impl RowList<'a>>,
+fn updated_rows(
+    items: Option<&RawValue>,
+    old_items: Option<&RawValue>,
     quiet: &QuietFields,
 ) -> Result<Rows, Rejection> {
     let old_rows = old_rows(old_items);
-    present_rows(items, quiet, |id, fields| match old_rows.get(&id) {
-        Some(Some(old)) => quiet.disposition(fields, &old.0),
-        _ => Disposition::Sync,
+    let old = |id| old_rows.get(&id).copied().flatten().and_then(WireRow::read);
+    present_rows(items, Some(quiet), |id, fields| match old(id) {
+        Some((_, old)) => quiet.disposition(fields, &old.0),
+        None => Disposition::Sync,
     })
 }
 
 /// The rows of `old_items` by id; `None` where an id occurs twice. What cannot be read is missing:
 /// its row becomes work.
-fn old_rows<'a>(old_items: Option<impl RowList<'a>>) -> HashMap<u64, Option<WireRow<'a>>> {
+fn old_rows(old_items: Option<&RawValue>) -> HashMap<u64, Option<&RawValue>> {
     let mut rows = HashMap::new();
-    let elements = old_items.and_then(|list| list.rows().ok()).into_iter().flatten();
-    for (id, row) in elements.flatten().filter_map(WireRow::with_id) {
-        rows.entry(id)
-            .and_modify(|repeated| *repeated = None)
-            .or_insert(Some(row));
+    if let Some(old_items) = old_items {
+        let _is_list = for_each_element(old_items, |element| {
+            if rows.len() < MOST_ROWS
+                && let Some((id, _)) = WireRow::read(element)
+            {
+                let row = rows.entry(id).and_modify(|repeated| *repeated = None);
+                row.or_insert(Some(element));
+            }
+        });
     }
     rows
 }
@@ -250,12 +271,11 @@ fn deleted_rows(row_ids: Option<&RawValue>) -> Result<Rows, Rejection> {
     const FIELD: &str = "row_ids";
     let row_ids = row_ids.ok_or(Rejection::MissingField(FIELD))?;
     let mut rows = Rows::named_in(FIELD);
-    for element in elements(row_ids).map_err(|NotAList| Rejection::NotAList(FIELD))? {
-        match element.get().parse() {
-            Ok(id) => rows.add(id, Disposition::Sync, None),
-            Err(_) => rows.add_unreadable(),
-        }
-    }
+    let read = for_each_element(row_ids, |element| match element.get().parse() {
+        Ok(id) => rows.add(id, Disposition::Sync, None),
+        Err(_) => rows.add_unreadable(),
+    });
+    read.map_err(|NotAList| Rejection::NotAList(FIELD))?;
     Ok(rows)
 }
 
@@ -263,7 +283,8 @@ fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
-fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Cow<'a, str>, Rejection> {
+/// A text in the sender's spelling.
+pub(crate) fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Cow<'a, str>, Rejection> {
     let value = value.ok_or(Rejection::MissingField(field))?;
     let Text(text) = serde_json::from_str(value.get()).map_err(|_| Rejection::NotAText(field))?;
     Ok(text)
@@ -277,11 +298,13 @@ fn checked<T>(field: &'static str, id: Result<T, InvalidId>) -> Result<T, Reject
     id.map_err(|_| Rejection::InvalidId(field))
 }
 
-impl WireRow<'_> {
-    /// With its id; `None` if its first `id` is no number.
-    fn with_id(self) -> Option<(u64, Self)> {
-        let (_, id) = self.0.iter().find(|(name, _)| name == "id")?;
-        Some((id.get().parse().ok()?, self))
+impl<'a> WireRow<'a> {
+    /// An element of a list of rows, with its id; `None` if it is no row, or its first `id` is no
+    /// number.
+    fn read(element: &'a RawValue) -> Option<(u64, Self)> {
+        let row: Self = serde_json::from_str(element.get()).ok()?;
+        let (_, id) = row.0.iter().find(|(name, _)| name == "id")?;
+        Some((id.get().parse().ok()?, row))
     }
 }
 

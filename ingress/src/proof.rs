@@ -2,14 +2,14 @@
 //! make.
 //!
 //! A proof has two halves, so that a caller without a plausible one never makes us hold its body:
-//! [`Sources::claim`] looks at the headers alone, [`Claim::prove`] at the body. What is secret is compared in constant time,
-//! and every live secret is tried, so that two are accepted during a rotation.
+//! [`Sources::claim`] looks at the headers alone, [`Proving`] at the body while it arrives. What is
+//! secret is compared in constant time, and every live secret is tried, so that two are accepted
+//! during a rotation.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
-use actix_web::web::Bytes;
 use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use passerelle_model::config::ProofKind;
@@ -17,6 +17,7 @@ use passerelle_model::id::{InvalidId, SourceName};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+use crate::body::{Body, Keeping};
 use crate::rejection::Rejection;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -74,11 +75,23 @@ enum Promise<'a> {
     TokenShown,
 }
 
-/// A body whose sender has proven itself. Only [`Claim::prove`] makes one.
+/// A claim that hears the body as it arrives.
+pub(crate) struct Proving {
+    source: SourceName,
+    /// What the body must sound like, unless its sender has shown its token.
+    signed: Option<Signed>,
+}
+
+struct Signed {
+    heard: Vec<HmacSha256>,
+    signature: [u8; 32],
+}
+
+/// A body whose sender has proven itself. Only [`Proving::prove`] makes one.
 #[derive(Debug)]
 pub(crate) struct ProvenBody {
     source: SourceName,
-    bytes: Bytes,
+    body: Body,
 }
 
 impl Sources {
@@ -148,25 +161,53 @@ impl Way {
 }
 
 impl Claim<'_> {
-    /// Holds the body against the promise.
-    pub(crate) fn prove(self, bytes: Bytes) -> Result<ProvenBody, Rejection> {
-        let is_kept = match self.promise {
-            Promise::TokenShown => true,
-            Promise::Signed { keys, signature } => keys
-                .iter()
-                .any(|key| key.clone().chain_update(&bytes).verify_slice(&signature).is_ok()),
+    /// Whether the caller has proven itself already, whatever the body.
+    pub(crate) fn is_proven(&self) -> bool {
+        matches!(self.promise, Promise::TokenShown)
+    }
+
+    /// Holds the body against the promise, as it arrives.
+    pub(crate) fn listen(self) -> Proving {
+        let signed = match self.promise {
+            Promise::TokenShown => None,
+            Promise::Signed { keys, signature } => Some(Signed {
+                heard: keys.to_vec(),
+                signature,
+            }),
         };
-        let source = self.source;
-        is_kept
-            .then_some(ProvenBody { source, bytes })
-            .ok_or(Rejection::SignatureWrong)
+        Proving {
+            source: self.source,
+            signed,
+        }
+    }
+}
+
+impl Proving {
+    /// Hears the next bytes, as the sender sent them.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        for mac in self.signed.iter_mut().flat_map(|signed| &mut signed.heard) {
+            mac.update(bytes);
+        }
+    }
+
+    /// The body was heard to its end: what was kept of it is proven, or refused.
+    pub(crate) fn prove(self, kept: Keeping) -> Result<ProvenBody, Rejection> {
+        let is_kept = self.signed.is_none_or(|Signed { heard, signature }| {
+            let mut heard = heard.into_iter();
+            heard.any(|mac| mac.verify_slice(&signature).is_ok())
+        });
+        if !is_kept {
+            return Err(Rejection::SignatureWrong);
+        }
+        let (source, body) = (self.source, kept.finish()?);
+        Ok(ProvenBody { source, body })
     }
 }
 
 impl ProvenBody {
-    /// The path segment that it came in by, and the raw bytes.
-    pub(crate) fn into_parts(self) -> (SourceName, Bytes) {
-        (self.source, self.bytes)
+    /// The path segment that it came in by, and what was kept of the body.
+    pub(crate) fn into_parts(self) -> (SourceName, Body) {
+        (self.source, self.body)
     }
 }
 

@@ -34,11 +34,9 @@ pub(crate) enum Rejection {
     SignatureWrong,
     #[error("the token is none of the source's live secrets")]
     TokenWrong,
-    #[error(
-        "the body is longer than {limit} bytes (INGRESS_LARGEST_BODY_BYTES, or INGRESS_BODY_LIMIT_BYTES for one of unannounced length)"
-    )]
+    #[error("the body is longer than {limit} bytes (INGRESS_LARGEST_BODY_BYTES)")]
     BodyTooLarge { limit: usize },
-    #[error("the body did not arrive within {limit:?} (INGRESS_BODY_TIMEOUT_SECONDS)")]
+    #[error("the body did not arrive within {limit:?} (INGRESS_BODY_TIMEOUT_SECONDS), or was slower than 2 Mbit/s")]
     BodyTooSlow { limit: Duration },
     #[error("the connection broke before the body was complete")]
     BodyIncomplete,

@@ -10,13 +10,13 @@ use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{Queue, QueueError, QueueName, Redis};
-use tokio::sync::Semaphore;
 
+use crate::body::Bodies;
 use crate::loop_guard::LoopGuard;
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
-use crate::routes::webhook::{Entrance, HUGE_BODIES_AT_ONCE, LARGE_BODIES_AT_ONCE, receive, receive_push};
+use crate::routes::webhook::{Entrance, receive, receive_push};
 use crate::settings::Settings;
 use crate::spool::{Spool, drain_for_ever};
 
@@ -102,8 +102,7 @@ impl Server {
             loop_guard: Arc::new(LoopGuard::new(Loops::new(self.redis.clone(), loops))),
             redis: self.redis.clone(),
             spool: Arc::clone(&self.spool),
-            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_AT_ONCE)),
-            huge_bodies: Arc::new(Semaphore::new(HUGE_BODIES_AT_ONCE)),
+            bodies: Arc::new(Bodies::new(limits)),
         };
         let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
         let spool = Data::from(Arc::clone(&self.spool));

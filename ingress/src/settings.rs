@@ -10,6 +10,7 @@ use passerelle_model::config::{BridgeFile, BridgeFileSettings, ProofKind, Reader
 use passerelle_queue::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::body::LONGEST_WHOLE;
 use crate::echo::QuietFields;
 use crate::proof::{Proof, Sources, Way};
 use crate::spool::SpoolSettings;
@@ -43,14 +44,15 @@ pub(crate) struct Limits {
     pub(crate) threads: usize,
     /// `INGRESS_CONNECTIONS`: most connections at once, default 4096; further ones wait.
     pub(crate) connections: usize,
-    /// `INGRESS_BODY_LIMIT_BYTES`: the longest body that is kept whole, default 8 MiB. Longer ones lose their long values.
+    /// `INGRESS_BODY_LIMIT_BYTES`: the longest body that is kept whole, default 2 MiB. Longer ones
+    /// lose their long values.
     pub(crate) body_bytes: usize,
-    /// `INGRESS_LARGEST_BODY_BYTES`: the longest body that is accepted, default 128 MiB; one of them is read at a time.
+    /// `INGRESS_LARGEST_BODY_BYTES`: the longest body that is read, default 128 MiB.
     pub(crate) largest_body_bytes: usize,
     /// `INGRESS_HEADER_TIMEOUT_SECONDS`: for the head of a connection's first request, default 5.
     /// Only who has proven a delivery has a second.
     pub(crate) header_timeout: Duration,
-    /// `INGRESS_BODY_TIMEOUT_SECONDS`: for a whole body, default 10.
+    /// `INGRESS_BODY_TIMEOUT_SECONDS`: for a whole body, default 10; longer while it arrives fast.
     pub(crate) body_timeout: Duration,
     /// `INGRESS_ACCEPT_TIMEOUT_SECONDS`: for the queue to take a delivery, default 3; then it is
     /// spooled. Baserow waits 5 s in all.
@@ -92,19 +94,19 @@ impl Limits {
         if threads > MOST_THREADS {
             reader.problem("INGRESS_THREADS", "is more than 512", "leave it out for one per core");
         }
-        let body_bytes = at_least_one(reader, "INGRESS_BODY_LIMIT_BYTES", 8 * 1024 * 1024);
-        if body_bytes > passerelle_queue::LARGEST_BODY {
+        let body_bytes = at_least_one(reader, "INGRESS_BODY_LIMIT_BYTES", 2 * 1024 * 1024);
+        if body_bytes > LONGEST_WHOLE {
             reader.problem(
                 "INGRESS_BODY_LIMIT_BYTES",
-                "is more than 67108864 (64 MiB), the longest body that the ledger takes whole",
-                "give at most 67108864: longer bodies are accepted too, without their long values",
+                &format!("is more than {LONGEST_WHOLE}: the bodies in hand would need more than 64 MiB"),
+                &format!("give at most {LONGEST_WHOLE}: longer bodies are accepted too, without their long values"),
             );
         }
         let largest = at_least_one(reader, "INGRESS_LARGEST_BODY_BYTES", 128 * 1024 * 1024);
         Self {
             threads: threads.min(MOST_THREADS),
             connections: at_least_one(reader, "INGRESS_CONNECTIONS", 4096),
-            body_bytes,
+            body_bytes: body_bytes.min(LONGEST_WHOLE),
             largest_body_bytes: largest.max(body_bytes),
             header_timeout: reader.seconds("INGRESS_HEADER_TIMEOUT_SECONDS", 5),
             body_timeout: reader.seconds("INGRESS_BODY_TIMEOUT_SECONDS", 10),

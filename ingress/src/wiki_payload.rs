@@ -10,41 +10,40 @@
 //! `shareId` are understood too, unknown fields are tolerated, unknown kinds are recorded and
 //! ignored.
 
-use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
+use passerelle_model::event::{DeliveryKey, EventKind, Item, NewEvent};
 use passerelle_model::id::{EventId, JobKey, PageId};
 use passerelle_model::outcome::IgnoredReason;
 use passerelle_model::time::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::body::Body;
 use crate::echo::QuietFields;
-use crate::items::ignored;
-use crate::payload::Understood;
+use crate::items::{ignored, job};
+use crate::payload::{Understood, object, text};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
 
-/// The body; values stay raw, so that a wrong one is refused by its name.
+/// The body; values stay raw, so that a wrong one is refused by its name. A field that occurs under
+/// both of its names is refused too.
 #[derive(Deserialize)]
-struct WirePush {
-    event_id: Option<Value>,
-    event_type: Option<Value>,
-    #[serde(alias = "pageId")]
-    page_id: Option<Value>,
-    #[serde(alias = "shareId")]
-    share_id: Option<Value>,
+struct WirePush<'a> {
+    #[serde(borrow)]
+    event_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, alias = "pageId")]
+    page_id: Option<&'a RawValue>,
+    #[serde(borrow, alias = "shareId")]
+    share_id: Option<&'a RawValue>,
 }
 
 /// Reads a proven body. `received` is when the request arrived.
 pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> Result<Understood, Rejection> {
-    let (source, bytes) = body.into_parts();
-    let value: Value = serde_json::from_slice(&bytes).map_err(|_| Rejection::NotJson)?;
-    if !value.is_object() {
-        return Err(Rejection::NotAnObject);
-    }
-    // The only way to fail now is a field that occurs under both of its names.
-    let push: WirePush = serde_json::from_value(value).map_err(|_| Rejection::RepeatedField)?;
-    let event = text("event_id", push.event_id.as_ref())?;
-    let (kind, item) = match text("event_type", push.event_type.as_ref())? {
+    let (source, Body { bytes, .. }) = body.into_parts();
+    let push: WirePush<'_> = object(std::str::from_utf8(&bytes).map_err(|_| Rejection::NotJson)?)?;
+    let event = EventId::of_sender(&text("event_id", push.event_id)?).map_err(|_| Rejection::InvalidId("event_id"))?;
+    let (kind, item) = match text("event_type", push.event_type)?.as_ref() {
         "page.created" => (EventKind::Created, page(&push)?),
         "page.updated" | "page.restored" | "page.labelled" => (EventKind::Updated, page(&push)?),
         "share.created" => (EventKind::Created, share(&push)?),
@@ -53,7 +52,7 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
     let event = NewEvent {
         key: DeliveryKey {
             webhook: None,
-            event: EventId::of_sender(event).map_err(|_| Rejection::InvalidId("event_id"))?,
+            event,
             batch: 0,
         },
         source,
@@ -61,36 +60,24 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
         table: None,
         received,
         items: vec![item],
-        payload: bytes.into(),
+        payload: bytes,
     };
     // The loop guard counts rows; a push names a page or a share.
     let contents = Vec::new();
     Ok(Understood { event, contents })
 }
 
-fn page(push: &WirePush) -> Result<Item, Rejection> {
-    uuid("page_id", push.page_id.as_ref()).map(|page| job(JobKey::Page(page)))
+fn page(push: &WirePush<'_>) -> Result<Item, Rejection> {
+    uuid("page_id", push.page_id).map(|page| job(JobKey::Page(page)))
 }
 
-fn share(push: &WirePush) -> Result<Item, Rejection> {
-    uuid("share_id", push.share_id.as_ref()).map(|share| job(JobKey::Share(share)))
-}
-
-fn job(job: JobKey) -> Item {
-    Item {
-        row: None,
-        disposition: Disposition::Job(job),
-    }
-}
-
-fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<&'a str, Rejection> {
-    let value = value.ok_or(Rejection::MissingField(field))?;
-    value.as_str().ok_or(Rejection::NotAText(field))
+fn share(push: &WirePush<'_>) -> Result<Item, Rejection> {
+    uuid("share_id", push.share_id).map(|share| job(JobKey::Share(share)))
 }
 
 /// The one spelling of an id. Docmost takes short ids too, but two names of one page would be two
 /// jobs.
-fn uuid(field: &'static str, value: Option<&Value>) -> Result<PageId, Rejection> {
+fn uuid(field: &'static str, value: Option<&RawValue>) -> Result<PageId, Rejection> {
     let text = text(field, value)?.to_ascii_lowercase();
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     let is_hex = text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
@@ -102,6 +89,7 @@ fn uuid(field: &'static str, value: Option<&Value>) -> Result<PageId, Rejection>
 
 #[cfg(test)]
 mod tests {
+    use passerelle_model::event::Disposition;
     use proptest::prelude::*;
     use rstest::rstest;
 

@@ -6,4 +6,5 @@ mod resumed;
 mod rows_gone;
 mod shares;
 mod sources;
+mod too_many_rows;
 mod wiki;

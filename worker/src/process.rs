@@ -37,6 +37,7 @@ use crate::crash::CrashPoint;
 use crate::failure::{self, Failure};
 use crate::journal::Journal;
 use crate::lookups::repeats;
+use crate::maintenance::tasks::comparisons;
 use crate::notify::{self, Notified, RowNotices};
 use crate::outage;
 use crate::rules::{PageRule, Plan, Subject, reacts};
@@ -82,8 +83,9 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         JobKey::Row(row) => *row,
         JobKey::Page(page) => return wiki::sync_page(context, page, journal).await,
         JobKey::Share(share) => return wiki::report_share(context, share, journal).await,
+        JobKey::Table(table) => return comparisons::request(context, *table, job, journal).await,
         JobKey::Notice(_) | JobKey::Foreign(_) => {
-            return Err(Failure::unmappable("this job is about no row, wiki page or share"));
+            return Err(Failure::unmappable("this job is about no row, table, wiki page or share"));
         }
     };
     let Some(table) = context.tables.get(&context.baserow, journal, key.table).await? else {

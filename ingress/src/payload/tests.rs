@@ -73,6 +73,18 @@ fn every_row_gets_its_item(#[case] kind: &str, #[case] rest: &str, #[case] expec
 }
 
 #[rstest]
+#[case::created("rows.created", "items", r#"{"id": 1}"#)]
+#[case::unreadable("rows.created", "items", "7")]
+#[case::updated("rows.updated", "items", r#"{"id": 1}"#)]
+#[case::deleted("rows.deleted", "row_ids", "5")]
+fn more_rows_than_are_named_ask_for_their_table(#[case] kind: &str, #[case] field: &str, #[case] row: &str) {
+    let rows = |count: usize| delivery(kind, &format!(r#""{field}": [{row}{}]"#, format!(", {row}").repeat(count - 1)));
+    assert_eq!(items(&rows(MOST_ROWS + 1)), ["table/t2: sync"]);
+    let named = read(&rows(MOST_ROWS)).map(|event| event.items.len());
+    assert_eq!(named, if row == "7" { Err("invalid_id") } else { Ok(1) });
+}
+
+#[rstest]
 #[case::null(r#""webhook_id": null,"#, "-: ignored (test_call)")]
 #[case::absent("", "8: sync")]
 fn only_an_explicit_null_in_place_of_the_webhook_is_a_test_call(#[case] webhook: &str, #[case] expected: &str) {
@@ -164,41 +176,10 @@ fn a_list_that_is_none_and_is_not_needed_never_costs_the_delivery(#[case] odd: &
     assert_eq!(read(&delivery("rows.created", &created)).unwrap_err(), "not_a_list");
 }
 
-fn any_list() -> impl Strategy<Value = String> {
-    let element = prop::sample::select(vec![
-        r#"{"id": 1, "Nom": "a"}"#,
-        r#"{"id": 1, "Nom": "b", "order": "2"}"#,
-        r#"{"id": 2, "Nom": null, "id": 3}"#,
-        r#"{"id": "4"}"#,
-        r#"{"id": 0}"#,
-        "{}",
-        "5",
-    ]);
-    let list = prop::collection::vec(element, 0..4).prop_map(|elements| format!("[{}]", elements.join(", ")));
-    prop_oneof![9 => list, 1 => prop::sample::select(vec!["null", "7", "{}"]).prop_map(str::to_owned)]
-}
-
 proptest! {
     #[test]
     fn no_body_makes_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = parse(proven(&body), &QuietFields::default(), Timestamp::from_millis(0));
-    }
-
-    /// The second reading is there for bodies that the first cannot read, never for another
-    /// meaning.
-    #[test]
-    fn what_the_first_reading_understands_the_second_understands_alike(
-        kind in prop::sample::select(vec!["rows.created", "rows.updated", "rows.deleted", "other"]),
-        items in any_list(),
-        old_items in any_list(),
-    ) {
-        let body = delivery(kind, &format!(r#""items": {items}, "old_items": {old_items}, "row_ids": {items}"#));
-        let quiet = QuietFields::default();
-        let said = |said: Result<Said, Rejection>| said.map_err(|rejection| rejection.reason());
-        let second = said(WireDelivery::<&RawValue>::read(&body).and_then(|wire| wire.said(&quiet)));
-        if let Ok(wire) = WireDelivery::<Vec<WireRow<'_>>>::read(&body) {
-            prop_assert_eq!(said(wire.said(&quiet)), second);
-        }
     }
 
     #[test]

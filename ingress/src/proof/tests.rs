@@ -34,14 +34,20 @@ fn headers(name: HeaderName, value: &str) -> HeaderMap {
 pub(crate) fn proven(body: &[u8]) -> ProvenBody {
     let sources = sources(ProofKind::Token, TOKEN);
     let headers = headers(TOKEN, OLD);
-    let claim = sources.claim("projet-changed", &headers).unwrap();
-    claim.prove(Bytes::copy_from_slice(body)).unwrap()
+    prove(sources.claim("projet-changed", &headers).unwrap(), body).unwrap()
+}
+
+/// Hears the body byte by byte.
+fn prove(claim: Claim<'_>, body: &[u8]) -> Result<ProvenBody, Rejection> {
+    let mut proving = claim.listen();
+    body.chunks(1).for_each(|byte| proving.hear(byte));
+    proving.prove(Keeping::from(body))
 }
 
 /// `Ok`, or the reason of the refusal.
 fn judge(sources: &Sources, headers: &HeaderMap, body: &[u8]) -> Result<(), &'static str> {
     let claim = sources.claim("projet-changed", headers);
-    let proven = claim.and_then(|claim| claim.prove(Bytes::copy_from_slice(body)));
+    let proven = claim.and_then(|claim| prove(claim, body));
     proven.map(|_| ()).map_err(|rejection| rejection.reason())
 }
 

@@ -11,15 +11,15 @@ use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use passerelle_model::event::NewEvent;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{AcceptStatus, Accepted, Queue, Redis};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::body::{Bodies, Reading};
 use crate::echo::QuietFields;
 use crate::loop_guard::LoopGuard;
 use crate::metrics::{self, ItemCounts};
@@ -30,15 +30,6 @@ use crate::routes::refused::{method_not_allowed, not_found};
 use crate::settings::Limits;
 use crate::spool::{Spool, Spooled};
 use crate::wiki_payload;
-
-/// What a body may announce without waiting for a place. Baserow's deliveries of 200 rows have a
-/// third of it.
-const SMALL_BODY_BYTES: usize = 256 * 1024;
-/// Larger bodies, and bodies of unannounced length, that are read at once: their senders have
-/// proven nothing yet, so their memory is bounded for all callers together.
-pub(crate) const LARGE_BODIES_AT_ONCE: usize = 16;
-/// Bodies above the limit for whole bodies that are read at once.
-pub(crate) const HUGE_BODIES_AT_ONCE: usize = 1;
 
 /// What the way of a delivery needs. Each thread that serves has one of its own, with a queue of
 /// its own: a delivery is received, grouped, sent and answered by one thread, and none is woken for
@@ -52,8 +43,7 @@ pub(crate) struct Entrance {
     pub(crate) loop_guard: Arc<LoopGuard>,
     pub(crate) redis: Redis,
     pub(crate) spool: Arc<Spool>,
-    pub(crate) large_bodies: Arc<Semaphore>,
-    pub(crate) huge_bodies: Arc<Semaphore>,
+    pub(crate) bodies: Arc<Bodies>,
 }
 
 impl Entrance {
@@ -140,9 +130,10 @@ impl Entrance {
     ) -> Result<HttpResponse, Rejection> {
         let received = Timestamp::now();
         let claim = self.sources.claim(source, request.headers())?;
-        let proven = claim.prove(self.read(request, body).await?)?;
-        let Understood { mut event, contents } = parse(proven, &self.quiet, received)?;
-        payload::shorten(&mut event.payload, self.limits.body_bytes);
+        let reading = self.bodies.read(claim, announced_length(request), body).await?;
+        // Its share of the memory is held until the delivery is durable.
+        let Reading { body, is_unfinished, .. } = reading;
+        let Understood { event, contents } = parse(body, &self.quiet, received)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event).await? {
             Durable::Accepted(accepted) => {
@@ -160,47 +151,15 @@ impl Entrance {
                 status
             }
         };
-        Ok(HttpResponse::Ok().json(Answer {
+        let mut answer = HttpResponse::Ok();
+        if is_unfinished {
+            answer.force_close();
+        }
+        Ok(answer.json(Answer {
             accepted: true,
             event_id: event_id.as_str(),
             status,
         }))
-    }
-
-    /// The whole body, within its limits of size and time.
-    async fn read(&self, request: &HttpRequest, body: Payload) -> Result<Bytes, Rejection> {
-        let (lane, limit) = self.lane(request)?;
-        let body_timeout = self.limits.body_timeout;
-        let read = async {
-            let _place = match lane {
-                Some(places) => places.acquire().await.ok(),
-                None => None,
-            };
-            body.to_bytes_limited(limit).await
-        };
-        match timeout(body_timeout, read).await {
-            Ok(Ok(Ok(bytes))) => Ok(bytes),
-            Ok(Ok(Err(_))) => Err(Rejection::BodyIncomplete),
-            Ok(Err(_)) => Err(Rejection::BodyTooLarge { limit }),
-            Err(_) => Err(Rejection::BodyTooSlow { limit: body_timeout }),
-        }
-    }
-
-    /// Where a body waits for its place, and how long it may be. A body of unannounced length counts as a large one.
-    fn lane(&self, request: &HttpRequest) -> Result<(Option<&Semaphore>, usize), Rejection> {
-        let Limits {
-            body_bytes,
-            largest_body_bytes,
-            ..
-        } = self.limits;
-        match announced_length(request) {
-            Some(length) if length <= SMALL_BODY_BYTES.min(body_bytes) => Ok((None, body_bytes)),
-            Some(length) if length > largest_body_bytes => Err(Rejection::BodyTooLarge {
-                limit: largest_body_bytes,
-            }),
-            Some(length) if length > body_bytes => Ok((Some(&self.huge_bodies), largest_body_bytes)),
-            _ => Ok((Some(&self.large_bodies), body_bytes)),
-        }
     }
 
     /// The one place that decides what happens when the queue does not take a delivery: it is

@@ -27,7 +27,7 @@ fn one_secret_is_all_that_must_be_set() {
     let shipped = bridge_file(include_str!("../../../bridge.toml"));
     let settings = read(&shipped, &[SECRET]).unwrap();
     assert_eq!(settings.bind.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.limits.body_bytes, 8 << 20);
+    assert_eq!(settings.limits.body_bytes, 2 << 20);
     assert!(settings.bridge.quiet.owned.contains(&"docmost_page_id".to_owned()));
 }
 

@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use passerelle_model::event::{Disposition, NewEvent};
+use passerelle_model::event::NewEvent;
 use passerelle_queue::AcceptStatus;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -190,7 +190,7 @@ impl Spool {
         // One that could not be written (there is none) would be empty, and an empty record is
         // refused when it is drained.
         self.keep_record(event.encode().unwrap_or_default()).await?;
-        let has_work = event.items.iter().any(|item| item.disposition == Disposition::Sync);
+        let has_work = event.items.iter().any(|item| item.disposition.is_work());
         Ok(Spooled {
             status: if has_work {
                 AcceptStatus::Queued

@@ -181,8 +181,14 @@ async fn a_delivery_too_long_to_be_kept_whole_is_accepted_with_a_job_for_each_ro
         "table_id": 2, "webhook_id": 1, "event_id": "e-fat", "event_type": "rows.updated",
         "items": rows(&text), "old_items": rows("avant"),
     });
+    // The long values are missing on both sides, and are not taken for equal.
+    let again = json!({
+        "table_id": 2, "webhook_id": 1, "event_id": "e-again", "event_type": "rows.updated",
+        "items": rows(&text), "old_items": rows(&text.replace('é', "è")),
+    });
     let answer = ingress.deliver(body.to_string()).await.unwrap();
     assert_eq!((answer.status, answer.word()), (200, "queued"));
+    assert_eq!(ingress.deliver(again.to_string()).await.unwrap().word(), "queued");
     assert_eq!(ingress.deliver(created("e-next")).await.unwrap().status, 200);
     let ledger = ingress.ledger().await.unwrap();
     let LedgerRecord::Accepted(record) = &ledger[0] else {

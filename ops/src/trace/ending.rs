@@ -42,7 +42,7 @@ fn ended(story: &EventStory, item: &ItemStory, outcome: &Outcome) -> String {
         .closed
         .map(|closed| closed.since(story.received))
         .unwrap_or_default();
-    if let Some(sentence) = item.job.as_ref().and_then(|job| of_wiki(job, outcome)) {
+    if let Some(sentence) = item.job.as_ref().and_then(|job| of_no_row(job, outcome)) {
         return sentence.to_owned();
     }
     match outcome {
@@ -87,8 +87,14 @@ fn done(item: &ItemStory) -> &'static str {
     }
 }
 
-/// Jobs of a page or a share, which the usual words do not fit.
-fn of_wiki(job: &JobKey, outcome: &Outcome) -> Option<&'static str> {
+/// Jobs of a page, a share or a whole table, which the usual words do not fit.
+fn of_no_row(job: &JobKey, outcome: &Outcome) -> Option<&'static str> {
+    if matches!(job, JobKey::Table(_)) {
+        return (*outcome == Outcome::Synced).then_some(
+            "The delivery had too many rows to name them, so a comparison of all rows of its table with their pages \
+             was requested.",
+        );
+    }
     let is_share = job.share().is_some();
     match outcome {
         Outcome::Synced if is_share => Some("The share was new: the ledger has it, and the admin was notified."),

@@ -130,14 +130,14 @@ fn in_words(history: &History) -> String {
     text.join("\n")
 }
 
-/// A row in any of its spellings, a page or a share, or else an event id.
+/// A row in any of its spellings, a page, a share or a table, or else an event id.
 fn subject(text: &str) -> Result<Subject, String> {
     if let Ok(row) = RowName::parse(text) {
         return Ok(Subject::Row(row));
     }
     if let Some(job) = JobKey::parse(text)
         .ok()
-        .filter(|job| matches!(job, JobKey::Page(_) | JobKey::Share(_)))
+        .filter(|job| matches!(job, JobKey::Page(_) | JobKey::Share(_) | JobKey::Table(_)))
     {
         return Ok(Subject::Wiki(job));
     }

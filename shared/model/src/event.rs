@@ -65,10 +65,18 @@ impl fmt::Display for DeliveryKey {
 pub enum Disposition {
     /// Make the page equal to the row: becomes (or joins) the row's job.
     Sync,
-    /// Becomes (or joins) this job, which is about something else than a row: a wiki page, a share.
+    /// Becomes (or joins) this job, which is about something else than a row: a wiki page, a share, a
+    /// whole table.
     Job(JobKey),
     /// Already ended, e.g. as an echo; recorded, never queued.
     Closed(Outcome),
+}
+
+impl Disposition {
+    /// Whether a job will see to it.
+    pub fn is_work(&self) -> bool {
+        !matches!(self, Self::Closed(_))
+    }
 }
 
 /// One row of a delivery.

@@ -1,5 +1,6 @@
 //! How long the oldest things wait in Redis: a queue that does not move is seen by its age.
 
+use crate::server::scripts::OLDEST;
 use crate::working::record;
 use crate::{Queue, QueueError};
 use passerelle_model::seq::Seq;
@@ -8,7 +9,7 @@ use passerelle_model::time::Timestamp;
 /// When the oldest of each kind arrived; nothing where there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Oldest {
-    /// The job at the front of the queue: when the first event that it covers was accepted.
+    /// The job that waits first in its table's list: when the first event that it covers was accepted.
     pub queued: Option<Timestamp>,
     /// The ledger entry that the store does not have yet.
     pub ledger_entry: Option<Timestamp>,
@@ -25,16 +26,14 @@ impl Queue {
     }
 
     async fn oldest_queued(&self) -> Result<Option<Timestamp>, QueueError> {
-        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
-        let mut front = redis::cmd("LINDEX");
-        front.arg(&keys.active).arg(0);
-        let Some(job) = redis.query::<Option<Vec<u8>>>(&front).await? else {
-            return Ok(None);
-        };
-        let mut ask = redis::cmd("HGET");
-        ask.arg(&keys.records).arg(&job);
-        let stored: Option<Vec<u8>> = redis.query(&ask).await?;
-        let job = stored.and_then(|stored| record::decode(&job, &stored).ok());
-        Ok(job.map(|job| job.waiting_since))
+        let mut call = OLDEST.call(2);
+        call.arg(&self.inner.keys.active).arg(&self.inner.keys.records);
+        let answer: Vec<Option<Vec<u8>>> = call.send(&self.inner.redis).await?;
+        let (pairs, _) = answer.as_chunks::<2>();
+        let jobs = pairs.iter().filter_map(|pair| match pair {
+            [Some(job), Some(stored)] => record::decode(job, stored).ok(),
+            _ => None,
+        });
+        Ok(jobs.map(|job| job.waiting_since).min())
     }
 }

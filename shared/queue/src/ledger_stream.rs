@@ -15,10 +15,8 @@ use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
-/// The longest body of a delivery, in bytes (64 MiB). The ingress allows no longer one.
-pub const LARGEST_BODY: usize = 64 << 20;
-/// No group is larger than this: a delivery with the longest body and many rows, which travels alone. One that says so is damaged.
-const LARGEST_GROUP: usize = LARGEST_BODY + (16 << 20);
+/// No group is larger than this, in bytes (80 MiB). One that says so is damaged.
+const LARGEST_GROUP: usize = 80 << 20;
 
 impl Queue {
     /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none only at the end.
@@ -170,7 +168,9 @@ fn bytes_of(value: &Value) -> &[u8] {
 
 /// A group, each delivery behind its length in four bytes, compressed as one: neighbours are much alike. Its size comes first.
 pub(crate) fn encode_group<'d>(deliveries: impl Iterator<Item = &'d [u8]>) -> Result<Vec<u8>, QueueError> {
-    let mut plain = Vec::new();
+    let deliveries: Vec<&[u8]> = deliveries.collect();
+    // Exactly as much as is needed: a long body must not be in memory once more than it has to be.
+    let mut plain = Vec::with_capacity(deliveries.iter().map(|delivery| 4 + delivery.len()).sum());
     for delivery in deliveries {
         let length = u32::try_from(delivery.len()).map_err(|error| QueueError::Protocol(error.to_string()))?;
         plain.extend_from_slice(&length.to_le_bytes());

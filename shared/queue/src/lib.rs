@@ -13,7 +13,7 @@
 //!
 //! | state of a job | where | left by |
 //! |---|---|---|
-//! | queued | list `active` | fetch |
+//! | queued | list `active`, then the lane of its table | fetch |
 //! | running | set `leases` by expiry, token in the record; perhaps *dirty* (events came meanwhile) | settle, or expiry |
 //! | waiting | set `scheduled` by the millisecond | promotion in fetch, or a new event |
 //! | dead | set `dead` and a letter of its own, so that the key is free for new events | replay, discard |
@@ -32,6 +32,7 @@
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
 //! | `dead.rs`, `control.rs`, `workers.rs` | what operators see and do: list, replay, discard, numbers, pause, who is alive |
 //! | `enqueue.rs` | jobs that are about no row |
+//! | `comparisons.rs` | tables that are to be compared with their pages |
 //! | `adopt.rs` | tasks of stock apalis-redis producers become jobs |
 //! | `ledger_stream.rs` | the facts, on their way to the store |
 //! | `connection.rs`, `scripts.rs`, `keys.rs`, `wake.rs`, `schedule.rs` | Redis itself |
@@ -61,6 +62,9 @@
 //!
 //! **`accept` gives up** after three seconds, because its sender waits for five. The delivery may still become durable; when it is accepted
 //! again the answer is `Duplicate`, and that is true.
+//!
+//! **A hundred thousand jobs of one table are ready, and one of another.** Tables are served in turn: fetch spreads what is ready over one
+//! list per table (`lanes.lua`), at most five thousand keys per call. Within a table the order is that in which jobs became ready.
 //!
 //! **A commit fails half-way** (a key of the wrong type). Claims are written last, so that the sender's next try is not answered `Duplicate`
 //! for a delivery that is nowhere. Out of memory is noticed by the first write of a script, before anything has changed; the deliveries that
@@ -95,6 +99,7 @@
 
 mod accepting;
 mod ages;
+mod comparisons;
 mod control;
 mod enqueue;
 pub mod gate;
@@ -113,8 +118,8 @@ use accepting::accept::AcceptCommit;
 pub use accepting::accept::{AcceptStatus, Accepted};
 use accepting::group_commit::GroupCommit;
 pub use ages::Oldest;
+pub use comparisons::Comparison;
 pub use control::{Pause, QueueStats};
-pub use ledger_stream::LARGEST_BODY;
 pub use letters::{DeadLetter, DeadLoad};
 pub use server::backoff;
 pub use server::connection::Redis;

@@ -6,10 +6,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidId, PageId, RowKey, check};
+use super::{InvalidId, PageId, RowKey, TableId, check};
 
 const PAGE: &str = "page/";
 const SHARE: &str = "share/";
+/// Unlike `projet/12`, which is a row of the table `projet`.
+const TABLE: &str = "table/t";
 const NOTICE: &str = "notice/";
 
 text_id!(
@@ -35,6 +37,9 @@ pub enum JobKey {
     Page(PageId),
     /// Looks after a share of a wiki page: `share/<id>`. Its id has the alphabet of a page's.
     Share(PageId),
+    /// Has all rows of a table compared with their pages, because a delivery was too large to name
+    /// them: `table/t12`.
+    Table(TableId),
     /// Sends a notice: `notice/<event id>/<hash>`.
     Notice(NoticeId),
     /// Any other text. Such a job cannot run; its dead letter keeps the key.
@@ -54,6 +59,11 @@ impl JobKey {
         }
         if let Some(share) = text.strip_prefix(SHARE) {
             return PageId::parse(share).ok().map(Self::Share);
+        }
+        if let Some(table) = text.strip_prefix(TABLE) {
+            let table: TableId = table.parse().ok()?;
+            // As with rows, another spelling is another key.
+            return Some(Self::Table(table)).filter(|key| key.to_string() == text);
         }
         if let Some(notice) = text.strip_prefix(NOTICE) {
             return NoticeId::parse(notice).ok().map(Self::Notice);
@@ -87,9 +97,9 @@ impl JobKey {
         }
     }
 
-    /// Whether it is about something that can be read again at any time: a row, a page, a share. A notice cannot.
+    /// Whether it is about something that can be read again at any time: a row, a page, a share, a table. A notice cannot.
     pub fn can_be_requested(&self) -> bool {
-        matches!(self, Self::Row(_) | Self::Page(_) | Self::Share(_))
+        matches!(self, Self::Row(_) | Self::Page(_) | Self::Share(_) | Self::Table(_))
     }
 }
 
@@ -99,6 +109,7 @@ impl fmt::Display for JobKey {
             Self::Row(row) => row.fmt(f),
             Self::Page(page) => write!(f, "{PAGE}{page}"),
             Self::Share(share) => write!(f, "{SHARE}{share}"),
+            Self::Table(table) => write!(f, "{TABLE}{table}"),
             Self::Notice(notice) => write!(f, "{NOTICE}{notice}"),
             Self::Foreign(key) => key.fmt(f),
         }
@@ -127,7 +138,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_job_key_reads_back_as_the_text_that_it_was(
-            text in "(t0?[1-9][0-9]{0,3}/r[+0]?[1-9][0-9]{0,3}|(page|share|notice)/[!-~]{0,70}|[!-~]{1,256})"
+            text in "(t0?[1-9][0-9]{0,3}/r[+0]?[1-9][0-9]{0,3}|(page|share|notice|table)/[!-~]{0,70}|table/t0?[1-9][0-9]{0,3}|[!-~]{1,256})"
         ) {
             prop_assert_eq!(JobKey::parse(&text).unwrap().to_string(), text);
         }
@@ -139,8 +150,9 @@ mod tests {
         assert!(matches!(key("t12/r345"), JobKey::Row(row) if row.table.get() == 12 && row.row.get() == 345));
         assert!(matches!(key("page/0b1f-2"), JobKey::Page(page) if page.as_str() == "0b1f-2"));
         assert!(matches!(key("share/0b1f-2"), JobKey::Share(_)));
+        assert!(matches!(key("table/t12"), JobKey::Table(table) if table.get() == 12));
         assert!(matches!(key("notice/0b1f/attribution-mail"), JobKey::Notice(_)));
-        for foreign in ["t012/r5", "t12/r+5", "page/a_b", "apalis/x", "unreadable", "notice/"] {
+        for foreign in ["t012/r5", "t12/r+5", "page/a_b", "apalis/x", "unreadable", "notice/", "table/t0", "table/t07", "table/7"] {
             assert!(matches!(key(foreign), JobKey::Foreign(_)), "{foreign}");
         }
     }

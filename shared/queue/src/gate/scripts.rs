@@ -1,15 +1,22 @@
-//! The gates' scripts by name. `gate.lua` stands before each of them that changes a gate.
+//! The gates' scripts by name. `gate.lua` stands before each of them that changes a gate; it counts jobs with the help of `lanes.lua`.
 
 use crate::server::scripts::script;
 
-script!(FAILING, "scripts/gate.lua", "scripts/failing.lua");
-script!(
-    OPERATE,
-    "../server/scripts/record.lua",
-    "scripts/gate.lua",
-    "scripts/operate.lua"
-);
+macro_rules! gate_script {
+    ($name:ident, $file:literal) => {
+        script!(
+            $name,
+            "../server/scripts/record.lua",
+            "../server/scripts/lanes.lua",
+            "scripts/gate.lua",
+            $file
+        );
+    };
+}
+
+gate_script!(FAILING, "scripts/failing.lua");
+gate_script!(OPERATE, "scripts/operate.lua");
 script!(PERMIT, "scripts/permit.lua");
-script!(PROBED, "scripts/gate.lua", "scripts/probed.lua");
-script!(REPORT, "scripts/gate.lua", "scripts/report.lua");
-script!(TEND, "scripts/gate.lua", "scripts/tend.lua");
+gate_script!(PROBED, "scripts/probed.lua");
+gate_script!(REPORT, "scripts/report.lua");
+gate_script!(TEND, "scripts/tend.lua");

@@ -1,10 +1,11 @@
 //! What must hold after each step and at the end of a history.
 
+use passerelle_model::id::RowKey;
 use passerelle_model::ledger::{LedgerRecord, Verdict};
 use passerelle_model::seq::Seq;
 use proptest::prelude::*;
 
-use super::model::{End, Place, ROWS};
+use super::model::{End, Place, ROWS, row_of};
 use super::world::{Law, World, broken};
 
 impl World {
@@ -67,6 +68,10 @@ impl World {
         let keys = &self.keys;
         let mut commands = vec![
             redis::cmd("LRANGE").arg(&keys.active).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE").arg(format!("{}:front", keys.active)).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE").arg(format!("{}:lanes", keys.active)).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE").arg(format!("{}:lane:t1", keys.active)).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE").arg(format!("{}:lane:t2", keys.active)).arg(0).arg(-1).to_owned(),
             redis::cmd("LRANGE").arg(&keys.suspects).arg(0).arg(-1).to_owned(),
             redis::cmd("ZRANGE")
                 .arg(&keys.scheduled)
@@ -87,7 +92,7 @@ impl World {
             commands.push(
                 redis::cmd("HGET")
                     .arg(&keys.records)
-                    .arg(format!("t1/r{row}"))
+                    .arg(row_of(row).map_err(broken)?.to_string())
                     .to_owned(),
             );
         }
@@ -114,12 +119,9 @@ impl World {
             for record in entry.records {
                 match record.map_err(|unreadable| broken(unreadable.error))? {
                     LedgerRecord::Accepted(event) => {
-                        let row = event
-                            .items
-                            .first()
-                            .and_then(|item| item.row)
-                            .ok_or_else(|| broken("no row"))?;
-                        open.push((format!("t1/r{row}"), entry.seq));
+                        let row = event.items.first().and_then(|item| item.row);
+                        let (row, table) = row.zip(event.table).ok_or_else(|| broken("no row"))?;
+                        open.push((RowKey { table, row }.to_string(), entry.seq));
                     }
                     LedgerRecord::Attempt(attempt)
                         if matches!(attempt.verdict, Verdict::Done(_) | Verdict::Bury { .. }) =>

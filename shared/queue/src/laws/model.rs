@@ -2,7 +2,7 @@
 
 use crate::CrashPolicy;
 use passerelle_model::event::{EventKind, NewEvent, OwnEvent};
-use passerelle_model::id::{InvalidId, JobKey, RowKey};
+use passerelle_model::id::{InvalidId, JobKey, RowId, RowKey, TableId};
 use passerelle_model::ledger::{FailureClass, FailureRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
@@ -119,6 +119,14 @@ impl Model {
         self.jobs.extend(next.map(|job| (row, job)));
     }
 }
+/// The rows are of two tables, which are served in turn.
+pub(super) fn row_of(row: u64) -> Result<RowKey, InvalidId> {
+    Ok(RowKey {
+        table: TableId::new(1 + row % 2)?,
+        row: RowId::new(row)?,
+    })
+}
+
 pub(super) fn updated(row: RowKey, name: &str) -> Result<NewEvent, InvalidId> {
     let (source, kind, payload) = ("test", EventKind::Updated, Vec::new());
     OwnEvent {

@@ -8,7 +8,7 @@ use crate::working::lease::{HeldLease, Leases};
 use crate::working::settle::SettleCommit;
 use crate::{BackendSettings, Queue, QueueName, Redis, Solo};
 use passerelle_model::config::RedisSettings;
-use passerelle_model::id::{ProcessName, RowId, RowKey, TableId};
+use passerelle_model::id::ProcessName;
 use passerelle_model::job::Job;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use test_support::TestRedis;
 use tokio::sync::Semaphore;
 
-use super::model::{CRASHES, End, Model, Place, Step, settlement, updated};
+use super::model::{CRASHES, End, Model, Place, Step, row_of, settlement, updated};
 
 /// The real thing, driven script by script.
 pub(super) struct World {
@@ -75,10 +75,7 @@ impl World {
     }
 
     pub(super) async fn accept(&mut self, row: u64, event: u8, repeat: bool) -> Law {
-        let key = RowKey {
-            table: TableId::new(1).map_err(broken)?,
-            row: RowId::new(row).map_err(broken)?,
-        };
+        let key = row_of(row).map_err(broken)?;
         let new = updated(key, &format!("r{row}e{event}")).map_err(broken)?;
         let call = self
             .acceptor

@@ -35,7 +35,7 @@ pub(crate) struct Keys {
     prefix: String,
     /// The name that a stock producer gives to `Config::queue`.
     pub(crate) queue: String,
-    /// List of the keys of jobs that are ready.
+    /// List of the keys of jobs that are ready, until fetch spreads them over the lanes (lanes.lua).
     pub(crate) active: String,
     /// List of the keys of jobs that crashed before and are ready: each runs alone.
     pub(crate) suspects: String,
@@ -61,6 +61,8 @@ pub(crate) struct Keys {
     pub(crate) wake: String,
     /// Start of the key under which a caller's last answer is remembered.
     pub(crate) answers: String,
+    /// Set of the tables that are to be compared with their pages.
+    pub(crate) comparisons: String,
     /// Where the keys of the gates begin; all queues of a bridge have the same.
     pub(crate) gates: String,
     /// The ledger stream, shared by all queues of a bridge: one order of all facts.
@@ -88,6 +90,7 @@ impl Keys {
             workers: own("workers"),
             wake: own("wake"),
             answers: own("answers"),
+            comparisons: format!("{{{prefix}}}:comparisons"),
             gates: format!("{{{prefix}}}:gate"),
             ledger: format!("{{{prefix}}}:ledger"),
             queue,

@@ -40,12 +40,19 @@ script!(EXPIRED, "scripts/record.lua", "scripts/expired.lua");
 script!(
     FETCH,
     "scripts/record.lua",
+    "scripts/lanes.lua",
     "../gate/scripts/admit.lua",
     "scripts/fetch.lua"
 );
+script!(
+    OLDEST,
+    "scripts/record.lua",
+    "scripts/lanes.lua",
+    "scripts/oldest.lua"
+);
 script!(RENEW, "scripts/record.lua", "scripts/renew.lua");
 script!(SETTLE, "scripts/record.lua", "scripts/settle.lua");
-script!(STATS, "scripts/stats.lua");
+script!(STATS, "scripts/record.lua", "scripts/lanes.lua", "scripts/stats.lua");
 script!(SWITCH, "scripts/switch.lua");
 script!(WEIGH, "scripts/weigh.lua");
 

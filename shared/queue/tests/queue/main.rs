@@ -4,6 +4,7 @@ mod accepting;
 mod adopting;
 mod crashing;
 mod failover;
+mod fairness;
 mod faults;
 mod operating;
 mod working;

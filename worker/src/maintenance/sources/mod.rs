@@ -23,7 +23,7 @@ mod alert;
 mod history;
 mod look;
 mod session;
-mod watched_tables;
+pub(super) mod watched_tables;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

@@ -13,16 +13,16 @@ use crate::rules::Owner;
 
 /// A table whose webhooks are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WatchedTable {
-    pub(super) table: Arc<Table>,
+pub(in crate::maintenance) struct WatchedTable {
+    pub(in crate::maintenance) table: Arc<Table>,
     /// The tables whose rows have pages that show rows of this one; none if only notices hang on
     /// it.
-    pub(super) pages: BTreeSet<TableId>,
+    pub(in crate::maintenance) pages: BTreeSet<TableId>,
 }
 
 /// Those of all rules, each table once. The reconciliation reports tables that our token does not
 /// see.
-pub(super) async fn of(context: &Context) -> Result<Vec<WatchedTable>, Failure> {
+pub(in crate::maintenance) async fn of(context: &Context) -> Result<Vec<WatchedTable>, Failure> {
     let mut watched_tables: BTreeMap<TableId, WatchedTable> = BTreeMap::new();
     let mut journal = Journal::default();
     for rule in context.rules.iter() {

@@ -6,12 +6,14 @@
 //! |---|---|
 //! | `reconcile` | finds rows that differ from their pages, and requests their sync |
 //! | `clean-up` | finds duplicate pages of one row |
+//! | `comparisons` | compares tables of which a delivery had too many rows to name them |
 //! | `orphans` | requests jobs that Redis has lost and the ledger knows as open |
 //! | `shares` | finds pages that anybody with the link can read |
 //! | `wiki` | finds pages with a label of a rule |
 //! | `sources` | switches on webhooks that Baserow switched off, and requests a sync of the rows they missed |
 
 pub mod clean_up;
+pub mod comparisons;
 mod lease;
 pub mod orphans;
 mod reconcile;
@@ -44,16 +46,18 @@ enum PeriodicTask {
     Shares,
     Sources,
     Orphans,
+    Comparisons,
 }
 
 impl PeriodicTask {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Reconcile,
         Self::Wiki,
         Self::CleanUp,
         Self::Shares,
         Self::Sources,
         Self::Orphans,
+        Self::Comparisons,
     ];
 }
 
@@ -111,6 +115,7 @@ impl PeriodicTasks {
             PeriodicTask::CleanUp => self.settings.clean_up(),
             PeriodicTask::Shares => self.settings.shares(),
             PeriodicTask::Orphans => Some(TaskSettings::orphans()),
+            PeriodicTask::Comparisons => Some(TaskSettings::comparisons()),
             PeriodicTask::Sources => self.sources.as_ref().and_then(|_| self.settings.sources()),
         }
     }
@@ -125,6 +130,7 @@ impl PeriodicTasks {
             (PeriodicTask::Shares, _) => shares::run(context).await,
             (PeriodicTask::Sources, Some(watch)) => sources::run(context, watch, rows_per_second).await,
             (PeriodicTask::Sources, None) => Ok(()),
+            (PeriodicTask::Comparisons, _) => comparisons::run(context, rows_per_second).await,
             (PeriodicTask::Orphans, _) => {
                 let before = Timestamp::now().minus(orphans::OLD);
                 orphans::run(context, before).await.map(|_| ())

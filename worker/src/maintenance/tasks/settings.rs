@@ -11,6 +11,9 @@ const LEASE: Duration = Duration::from_mins(1);
 /// How often lost jobs are looked for: one read of the open items.
 const ORPHANS_EVERY: Duration = Duration::from_mins(5);
 
+/// How often it is looked whether a table is to be compared.
+const COMPARISONS_EVERY: Duration = Duration::from_secs(10);
+
 /// Settings of the periodic tasks.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskSettings {
@@ -62,6 +65,15 @@ impl TaskSettings {
         Task {
             name: "orphans",
             every: Some(ORPHANS_EVERY),
+            begins_at_once: false,
+            lease: LEASE,
+        }
+    }
+
+    pub(super) fn comparisons() -> Task {
+        Task {
+            name: "comparisons",
+            every: Some(COMPARISONS_EVERY),
             begins_at_once: false,
             lease: LEASE,
         }

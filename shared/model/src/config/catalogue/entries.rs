@@ -139,14 +139,15 @@ settings! {
             "How many threads serve requests.";
         INGRESS_CONNECTIONS = Value("4096"), "a number, from 1", [Ingress],
             "The most connections at once; further ones wait.";
-        INGRESS_BODY_LIMIT_BYTES = Value("8388608"), "bytes, from 1", [Ingress],
-            "The largest body that is kept whole, and the limit for a body of unannounced length.";
+        INGRESS_BODY_LIMIT_BYTES = Value("2097152"), "bytes, from 1 to 3145728", [Ingress],
+            "The largest body that is kept whole. Longer ones are accepted too, without their long values.";
         INGRESS_LARGEST_BODY_BYTES = Value("134217728"), "bytes, from 1", [Ingress],
-            "The largest body that is accepted. Above INGRESS_BODY_LIMIT_BYTES one is read at a time.";
+            "The largest body that is read. A caller with a token is not refused for a longer one: its table is \
+             compared.";
         INGRESS_HEADER_TIMEOUT_SECONDS = Value("5"), "seconds, from 1", [Ingress],
             "How long the head of a request may take.";
         INGRESS_BODY_TIMEOUT_SECONDS = Value("10"), "seconds, from 1", [Ingress],
-            "How long a whole body may take.";
+            "How long a whole body may take; longer as long as it arrives at 2 Mbit/s.";
         INGRESS_ACCEPT_TIMEOUT_SECONDS = Value("3"), "seconds, from 1", [Ingress],
             "How long the queue may take to accept a delivery before it is spooled. Baserow waits 5 s in all.";
         INGRESS_KEEP_ALIVE_SECONDS = Value("60"), "seconds, from 1", [Ingress],

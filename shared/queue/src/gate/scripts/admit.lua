@@ -82,16 +82,3 @@ local function has_probe_job(base, needs, worker)
   end
   return false
 end
-
--- While ramping, seven of ten jobs are the newest and three the oldest: fresh events are served at once, and the backlog shrinks all the same.
--- (New jobs join the list at its end, so its two ends tell fresh from old at no cost.)
-local function pop(active, admission, most)
-  if not admission.is_ramping then return redis.call('LPOP', active, most) or {} end
-  local jobs, given = {}, tonumber(redis.call('HGET', admission.ramps[1].gate, 'given')) or 0
-  for at = given, given + most - 1 do
-    local job = redis.call(at % 10 < 7 and 'RPOP' or 'LPOP', active)
-    if not job then break end
-    jobs[#jobs + 1] = job
-  end
-  return jobs
-end

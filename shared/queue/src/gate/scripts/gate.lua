@@ -66,7 +66,7 @@ local function note(fact)
 end
 
 local function backlog(target)
-  return redis.call('LLEN', queue_key(target, 1)) + redis.call('ZCARD', queue_key(target, 2))
+  return count_ready(queue_key(target, 1)) + redis.call('ZCARD', queue_key(target, 2))
 end
 
 -- Opens an incident, unless it lasts already.

@@ -1,5 +1,5 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
--- record.lua and admit.lua stand before this text.
+-- record.lua, lanes.lua and admit.lua stand before this text.
 --
 -- A job that crashed before runs alone: it waits in a list of its own, from which only a process that runs nothing else takes it.
 --

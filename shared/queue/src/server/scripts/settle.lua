@@ -4,7 +4,7 @@
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
 --      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
--- Endings: done · retry · hold · bury · return (to the front, untouched) · crash
+-- Endings: done · retry · hold · bury · return (to the front, untouched; see lanes.lua) · crash
 -- Answer: one digit per ending: 1 recorded, 0 the lease was lost and nothing was changed
 local ledger, active, scheduled, leases, records = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local answers_key, dead, letters, suspects = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -112,8 +112,8 @@ call_with_all(gone, 'HDEL', records)
 call_with_all(written, 'HSET', records)
 if #released > 0 then redis.call('ZREM', leases, unpack(released)) end
 local length = 0
-if #front > 0 then length = redis.call('LPUSH', active, unpack(front)) end
-if #back > 0 then length = redis.call('RPUSH', active, unpack(back)) end
+if #front > 0 then length = redis.call('LPUSH', active .. ':front', unpack(front)) end
+if #back > 0 then length = length + redis.call('RPUSH', active, unpack(back)) end
 if #crashed > 0 then redis.call('LPUSH', suspects, unpack(crashed)) end
 if #crashed > 0 or length > 0 and length == #front + #back then redis.call('PUBLISH', wake, '') end
 local answer = table.concat(answers)
