@@ -207,9 +207,7 @@ impl WireDelivery<'_> {
                 None => present_rows(self.items, None, |_, _| Disposition::Sync)?.into_items(),
             },
             EventKind::Deleted => deleted_rows(self.row_ids)?.into_items(),
-            EventKind::Forced | EventKind::Other => {
-                Ok(Some((vec![ignored(IgnoredReason::UnknownEvent)], Vec::new())))
-            }
+            EventKind::Forced | EventKind::Other => Ok(Some((vec![ignored(IgnoredReason::UnknownEvent)], Vec::new()))),
         }
     }
 }

@@ -85,7 +85,9 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         JobKey::Share(share) => return wiki::report_share(context, share, journal).await,
         JobKey::Table(table) => return comparisons::request(context, *table, job, journal).await,
         JobKey::Notice(_) | JobKey::Foreign(_) => {
-            return Err(Failure::unmappable("this job is about no row, table, wiki page or share"));
+            return Err(Failure::unmappable(
+                "this job is about no row, table, wiki page or share",
+            ));
         }
     };
     let Some(table) = context.tables.get(&context.baserow, journal, key.table).await? else {

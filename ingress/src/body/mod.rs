@@ -110,7 +110,9 @@ impl Bodies {
         if announced.is_some_and(|length| length > limit) && !is_proven {
             return Err(Rejection::BodyTooLarge { limit });
         }
-        let share = self.share(announced.unwrap_or(body_bytes).min(body_bytes), is_proven).await;
+        let share = self
+            .share(announced.unwrap_or(body_bytes).min(body_bytes), is_proven)
+            .await;
         let mut keeping = match share {
             Some(_) => Keeping::new(announced.unwrap_or_default(), body_bytes),
             None => Keeping::Shortened(Shortener::new(KEPT_WITHOUT_SHARE)),
@@ -148,7 +150,11 @@ impl Bodies {
     /// Waits a moment for room for a body of this length.
     async fn share(&self, length: usize, is_proven: bool) -> Option<SemaphorePermit<'_>> {
         let kib = u32::try_from(COPIES * length / 1024 + 1).unwrap_or(u32::MAX);
-        let common = if length <= SMALL_BYTES { &self.small } else { &self.large };
+        let common = if length <= SMALL_BYTES {
+            &self.small
+        } else {
+            &self.large
+        };
         if let Ok(share) = common.try_acquire_many(kib) {
             return Some(share);
         }

@@ -268,7 +268,8 @@ mod tests {
     #[test]
     fn long_values_go_and_ids_and_links_stay() {
         let row = |text: &str| json!({"id": 5, "Rapport": text, "Personne": [{"id": 2, "value": "x \"y\""}]});
-        let body = json!({"table_id": 2, "items": [row(&"a\\\"".repeat(900))], "old_items": [row("b")], "row_ids": [1, 2]});
+        let body =
+            json!({"table_id": 2, "items": [row(&"a\\\"".repeat(900))], "old_items": [row("b")], "row_ids": [1, 2]});
         let expected = json!({
             "table_id": 2,
             "items": [{"id": 5, "Personne": [{"id": 2, "value": "x \"y\""}]}],
@@ -284,7 +285,8 @@ mod tests {
 
     #[test]
     fn of_rows_that_are_too_many_nothing_is_left_but_where_they_belong() {
-        let body = json!({"table_id": 2, "items": vec![json!({"id": 1}); 500], "row_ids": vec![7; 900], "event_id": "e"});
+        let body =
+            json!({"table_id": 2, "items": vec![json!({"id": 1}); 500], "row_ids": vec![7; 900], "event_id": "e"});
         let (kept, is_cut) = shortened(&body.to_string(), 1000, 64).unwrap();
         assert_eq!((kept, is_cut), (json!({"table_id": 2, "event_id": "e"}), true));
         let empty = format!(r#"{{"table_id": 2, "items": [{}{{}}]}}"#, "{},".repeat(500));
@@ -295,7 +297,18 @@ mod tests {
 
     #[test]
     fn what_is_no_whole_object_is_nothing() {
-        for text in ["", "[]", "x", "{}{}", "{\"a\": 1", "{]", "{\"items\": [}", "{\"a\": 1 2}", "\"{}\"", "{\"a"] {
+        for text in [
+            "",
+            "[]",
+            "x",
+            "{}{}",
+            "{\"a\": 1",
+            "{]",
+            "{\"items\": [}",
+            "{\"a\": 1 2}",
+            "\"{}\"",
+            "{\"a",
+        ] {
             assert_eq!(shortened(text, 1000, 3), None, "{text}");
         }
     }

@@ -78,7 +78,12 @@ fn every_row_gets_its_item(#[case] kind: &str, #[case] rest: &str, #[case] expec
 #[case::updated("rows.updated", "items", r#"{"id": 1}"#)]
 #[case::deleted("rows.deleted", "row_ids", "5")]
 fn more_rows_than_are_named_ask_for_their_table(#[case] kind: &str, #[case] field: &str, #[case] row: &str) {
-    let rows = |count: usize| delivery(kind, &format!(r#""{field}": [{row}{}]"#, format!(", {row}").repeat(count - 1)));
+    let rows = |count: usize| {
+        delivery(
+            kind,
+            &format!(r#""{field}": [{row}{}]"#, format!(", {row}").repeat(count - 1)),
+        )
+    };
     assert_eq!(items(&rows(MOST_ROWS + 1)), ["table/t2: sync"]);
     let named = read(&rows(MOST_ROWS)).map(|event| event.items.len());
     assert_eq!(named, if row == "7" { Err("invalid_id") } else { Ok(1) });

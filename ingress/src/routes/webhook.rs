@@ -132,7 +132,9 @@ impl Entrance {
         let claim = self.sources.claim(source, request.headers())?;
         let reading = self.bodies.read(claim, announced_length(request), body).await?;
         // Its share of the memory is held until the delivery is durable.
-        let Reading { body, is_unfinished, .. } = reading;
+        let Reading {
+            body, is_unfinished, ..
+        } = reading;
         let Understood { event, contents } = parse(body, &self.quiet, received)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event).await? {

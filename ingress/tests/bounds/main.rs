@@ -47,7 +47,11 @@ async fn many_large_bodies_at_once_are_all_accepted_within_the_same_memory() {
     let ingress = Ingress::start().await.unwrap();
     let before = ingress.peak_kib().unwrap();
     let bodies = (0..60_u64).map(|number| {
-        let row = format!("\"items\": [{{\"id\": {}, \"Rapport\": \"{}\"}}]", number + 1, text(number, 2_000_000));
+        let row = format!(
+            "\"items\": [{{\"id\": {}, \"Rapport\": \"{}\"}}]",
+            number + 1,
+            text(number, 2_000_000)
+        );
         ingress.deliver(delivery(&format!("e-{number}"), "rows.created", &row))
     });
     for answer in join_all(bodies).await {
@@ -63,13 +67,20 @@ async fn a_body_far_above_the_limit_for_whole_bodies_keeps_its_rows_and_costs_li
     let before = ingress.peak_kib().unwrap();
     let row = |id: u64| format!("{{\"id\": {id}, \"Rapport\": \"{}\"}}", text(id, 200_000));
     let rows: Vec<String> = (1..=200).map(row).collect();
-    let body = delivery("e-1", "rows.updated", &format!("\"items\": [{}], \"old_items\": [{}]", rows.join(","), rows.join(",")));
+    let body = delivery(
+        "e-1",
+        "rows.updated",
+        &format!("\"items\": [{}], \"old_items\": [{}]", rows.join(","), rows.join(",")),
+    );
     assert!(body.len() > 80_000_000);
     assert_eq!(ingress.deliver(body).await.unwrap(), (200, "queued".to_owned()));
     let grown = ingress.peak_kib().unwrap() - before;
     assert!(grown <= LIMIT_KIB, "{grown} KiB");
     let jobs = ingress.jobs().await.unwrap();
-    assert_eq!((jobs.len(), jobs[0].as_str(), jobs[199].as_str()), (200, "t2/r1", "t2/r200"));
+    assert_eq!(
+        (jobs.len(), jobs[0].as_str(), jobs[199].as_str()),
+        (200, "t2/r1", "t2/r200")
+    );
 }
 
 #[tokio::test]
@@ -103,7 +114,11 @@ async fn slow_senders_of_large_bodies_lose_their_own_and_delay_nobody() {
     let began = Instant::now();
     // One that is proven by its token has memory of its own; a small one does not need that which
     // the slow ones hold.
-    let large = delivery("large", "rows.created", &format!("\"items\": [{{\"id\": 7, \"a\": \"{}\"}}]", text(1, 1_900_000)));
+    let large = delivery(
+        "large",
+        "rows.created",
+        &format!("\"items\": [{{\"id\": 7, \"a\": \"{}\"}}]", text(1, 1_900_000)),
+    );
     assert_eq!(ingress.deliver(large).await.unwrap(), (200, "queued".to_owned()));
     let small = delivery("small", "rows.created", "\"items\": [{\"id\": 8}]");
     assert_eq!(ingress.deliver_signed(small).await.unwrap(), (200, "queued".to_owned()));
@@ -111,7 +126,11 @@ async fn slow_senders_of_large_bodies_lose_their_own_and_delay_nobody() {
     assert_eq!(ingress.jobs().await.unwrap(), ["t2/r7", "t2/r8"]);
     // A large one that is signed finds no memory, and is not refused for it.
     let began = Instant::now();
-    let large = delivery("signed", "rows.created", &format!("\"items\": [{{\"id\": 9, \"a\": \"{}\"}}]", text(1, 1_900_000)));
+    let large = delivery(
+        "signed",
+        "rows.created",
+        &format!("\"items\": [{{\"id\": 9, \"a\": \"{}\"}}]", text(1, 1_900_000)),
+    );
     assert_eq!(ingress.deliver_signed(large).await.unwrap(), (200, "queued".to_owned()));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     for connection in slow {
@@ -121,10 +140,15 @@ async fn slow_senders_of_large_bodies_lose_their_own_and_delay_nobody() {
 
 #[tokio::test]
 async fn a_proven_delivery_that_never_ends_is_answered_and_asks_for_its_table() {
-    let ingress = Ingress::start_with(&[("INGRESS_LARGEST_BODY_BYTES", "3000000")]).await.unwrap();
+    let ingress = Ingress::start_with(&[("INGRESS_LARGEST_BODY_BYTES", "3000000")])
+        .await
+        .unwrap();
     let start = delivery("endless", "rows.created", "\"items\": [");
     let start = start.strip_suffix('}').unwrap();
-    let answer = ingress.send_for_ever(start, &list_of("{\"id\":1}", 60_000)).await.unwrap();
+    let answer = ingress
+        .send_for_ever(start, &list_of("{\"id\":1}", 60_000))
+        .await
+        .unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(ingress.jobs().await.unwrap(), ["table/t2"]);
 }

@@ -117,7 +117,10 @@ impl Ingress {
         let status = response.status().as_u16();
         let answer: serde_json::Value = response.json().await?;
         let word = answer.get("status").or(answer.get("reason"));
-        Ok((status, word.and_then(|word| word.as_str()).unwrap_or_default().to_owned()))
+        Ok((
+            status,
+            word.and_then(|word| word.as_str()).unwrap_or_default().to_owned(),
+        ))
     }
 
     /// The keys of the queued jobs, in order.

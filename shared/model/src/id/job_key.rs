@@ -152,7 +152,17 @@ mod tests {
         assert!(matches!(key("share/0b1f-2"), JobKey::Share(_)));
         assert!(matches!(key("table/t12"), JobKey::Table(table) if table.get() == 12));
         assert!(matches!(key("notice/0b1f/attribution-mail"), JobKey::Notice(_)));
-        for foreign in ["t012/r5", "t12/r+5", "page/a_b", "apalis/x", "unreadable", "notice/", "table/t0", "table/t07", "table/7"] {
+        for foreign in [
+            "t012/r5",
+            "t12/r+5",
+            "page/a_b",
+            "apalis/x",
+            "unreadable",
+            "notice/",
+            "table/t0",
+            "table/t07",
+            "table/7",
+        ] {
             assert!(matches!(key(foreign), JobKey::Foreign(_)), "{foreign}");
         }
     }

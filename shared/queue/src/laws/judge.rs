@@ -68,10 +68,26 @@ impl World {
         let keys = &self.keys;
         let mut commands = vec![
             redis::cmd("LRANGE").arg(&keys.active).arg(0).arg(-1).to_owned(),
-            redis::cmd("LRANGE").arg(format!("{}:front", keys.active)).arg(0).arg(-1).to_owned(),
-            redis::cmd("LRANGE").arg(format!("{}:lanes", keys.active)).arg(0).arg(-1).to_owned(),
-            redis::cmd("LRANGE").arg(format!("{}:lane:t1", keys.active)).arg(0).arg(-1).to_owned(),
-            redis::cmd("LRANGE").arg(format!("{}:lane:t2", keys.active)).arg(0).arg(-1).to_owned(),
+            redis::cmd("LRANGE")
+                .arg(format!("{}:front", keys.active))
+                .arg(0)
+                .arg(-1)
+                .to_owned(),
+            redis::cmd("LRANGE")
+                .arg(format!("{}:lanes", keys.active))
+                .arg(0)
+                .arg(-1)
+                .to_owned(),
+            redis::cmd("LRANGE")
+                .arg(format!("{}:lane:t1", keys.active))
+                .arg(0)
+                .arg(-1)
+                .to_owned(),
+            redis::cmd("LRANGE")
+                .arg(format!("{}:lane:t2", keys.active))
+                .arg(0)
+                .arg(-1)
+                .to_owned(),
             redis::cmd("LRANGE").arg(&keys.suspects).arg(0).arg(-1).to_owned(),
             redis::cmd("ZRANGE")
                 .arg(&keys.scheduled)

@@ -44,12 +44,7 @@ script!(
     "../gate/scripts/admit.lua",
     "scripts/fetch.lua"
 );
-script!(
-    OLDEST,
-    "scripts/record.lua",
-    "scripts/lanes.lua",
-    "scripts/oldest.lua"
-);
+script!(OLDEST, "scripts/record.lua", "scripts/lanes.lua", "scripts/oldest.lua");
 script!(RENEW, "scripts/record.lua", "scripts/renew.lua");
 script!(SETTLE, "scripts/record.lua", "scripts/settle.lua");
 script!(STATS, "scripts/record.lua", "scripts/lanes.lua", "scripts/stats.lua");

@@ -38,7 +38,10 @@ async fn a_hundred_thousand_jobs_of_one_table_do_not_delay_another_tables_job() 
     assert!(before < AHEAD, "{before} jobs of the other table ran first");
     worker.stop().await.unwrap();
     let stats = world.queue.stats().await.unwrap();
-    let records: u64 = world.ask(redis::cmd("HLEN").arg("{bridge}:sync:records")).await.unwrap();
+    let records: u64 = world
+        .ask(redis::cmd("HLEN").arg("{bridge}:sync:records"))
+        .await
+        .unwrap();
     assert_eq!((stats.active, stats.running), (records, 0), "each job is in one place");
 }
 
