@@ -16,16 +16,17 @@
 //!   and what is to be done. A delivery of more than [`MOST_ROWS`] rows, or one whose rows were too
 //!   much to be kept, becomes one item: its table must be compared with its pages.
 
+mod row;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, NewEvent};
 use passerelle_model::id::{EventId, InvalidId, JobKey, RowId, TableId, WebhookId};
 use passerelle_model::outcome::IgnoredReason;
 use passerelle_model::time::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::body::{Body, Kept};
@@ -33,6 +34,7 @@ use crate::echo::{Fields, QuietFields};
 use crate::items::{MOST_ROWS, Rows, Understanding, ignored, job};
 use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
+use row::{NotAList, Text, WireRow, for_each_element};
 
 /// The body. Values stay raw, so that a wrong one is refused by its name.
 #[derive(Deserialize)]
@@ -59,31 +61,6 @@ struct WireDelivery<'a> {
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
-
-/// There is something else where a list should be.
-struct NotAList;
-
-/// Shows each element of a list, one by one: none is held.
-fn for_each_element<'a>(list: &'a RawValue, each: impl FnMut(&'a RawValue)) -> Result<(), NotAList> {
-    struct Elements<F>(F);
-    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
-            while let Some(element) = elements.next_element()? {
-                self.0(element);
-            }
-            Ok(())
-        }
-    }
-    let mut list = serde_json::Deserializer::from_str(list.get());
-    list.deserialize_seq(Elements(each)).map_err(|_| NotAList)
-}
-
-/// A row's fields in the sender's order; only an object is one.
-struct WireRow<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// What a body says.
 #[derive(Debug)]
@@ -294,40 +271,6 @@ fn number(field: &'static str, value: &RawValue) -> Result<u64, Rejection> {
 
 fn checked<T>(field: &'static str, id: Result<T, InvalidId>) -> Result<T, Rejection> {
     id.map_err(|_| Rejection::InvalidId(field))
-}
-
-impl<'a> WireRow<'a> {
-    /// An element of a list of rows, with its id; `None` if it is no row, or its first `id` is no
-    /// number.
-    fn read(element: &'a RawValue) -> Option<(u64, Self)> {
-        let row: Self = serde_json::from_str(element.get()).ok()?;
-        let (_, id) = row.0.iter().find(|(name, _)| name == "id")?;
-        Some((id.get().parse().ok()?, row))
-    }
-}
-
-/// A text that is borrowed where the sender wrote it without escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for WireRow<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = WireRow<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a row")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireRow<'de>, A::Error> {
-                let mut fields = Vec::with_capacity(16);
-                while let Some((Text(name), value)) = map.next_entry()? {
-                    fields.push((name, value));
-                }
-                Ok(WireRow(fields))
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
 }
 
 #[cfg(test)]
