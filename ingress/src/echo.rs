@@ -14,7 +14,7 @@ use passerelle_model::event::Disposition;
 use passerelle_model::outcome::Outcome;
 use serde_json::value::RawValue;
 
-/// Moving a row changes nothing that a page could show.
+/// Moving a row changes nothing that a page could show, except the order of sub-pages.
 const ORDER_FIELD: &str = "order";
 
 /// Which fields of a row are not worth any work.
@@ -24,6 +24,8 @@ pub(crate) struct QuietFields {
     pub(crate) owned: Vec<String>,
     /// Changing by themselves.
     pub(crate) ignored: Vec<String>,
+    /// Whether the place of a row among its neighbours is shown: a rule has sub-pages.
+    pub(crate) order_is_shown: bool,
 }
 
 /// The fields of a row as the sender wrote them.
@@ -70,7 +72,7 @@ impl QuietFields {
     fn difference(&self, name: &str) -> Difference {
         if self.owned.iter().any(|owned| owned == name) {
             Difference::Owned
-        } else if name == ORDER_FIELD || self.ignored.iter().any(|ignored| ignored == name) {
+        } else if (name == ORDER_FIELD && !self.order_is_shown) || self.ignored.iter().any(|ignored| ignored == name) {
             Difference::Quiet
         } else {
             Difference::Real

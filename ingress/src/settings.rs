@@ -140,6 +140,7 @@ impl Bridge {
             quiet: QuietFields {
                 owned: file.owned_fields,
                 ignored: file.ignored_fields,
+                order_is_shown: file.rules.iter().any(|rule| rule.get_ref().collection.is_some()),
             },
         };
         let place = path.display().to_string();

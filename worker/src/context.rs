@@ -20,6 +20,7 @@ use crate::journal::Journal;
 use crate::lookups::cache::Cache;
 use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
+use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
 use crate::outbox::Outbox;
 use crate::rules::Rules;
@@ -49,6 +50,8 @@ pub struct Context {
     pub outbox: Outbox,
     /// The states that were written lately.
     pub(crate) repeats: Repeats,
+    /// What the pages of other rows were last told of a row.
+    pub(crate) shown: Shown,
     pub(crate) loops: Loops,
     /// Held by the one job of this process that writes the ledger to the store because it needs its
     /// events.

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::lookups::cache::Cache;
 use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
+use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
 use crate::maintenance::health::OpenedStore;
 use crate::maintenance::ledger_writer::LedgerWriter;
@@ -133,6 +134,7 @@ async fn run_beside(context: Arc<Context>, redis: Redis, dead_letters: DeadLette
 pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Context> {
     let gates = Gates::new(redis.clone(), ProcessName::unique("worker"), settings.gates);
     let repeats = Repeats::new(redis.clone(), settings.repeat);
+    let shown = Shown::new(redis.clone());
     let loops = Loops::new(redis.clone(), settings.loops);
     let slack = settings.slack.as_ref().map(Slack::new).transpose();
     let slack = slack.context("the HTTP client for Slack")?;
@@ -156,6 +158,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         outbox,
         loops,
         repeats,
+        shown,
         ledger_turn: Mutex::new(()),
         solo: passerelle_queue::Solo::default(),
     })

@@ -9,6 +9,7 @@ fn quiet() -> QuietFields {
     QuietFields {
         owned: vec!["docmost_page_id".to_owned(), "docmost_url".to_owned()],
         ignored: vec!["Modifié le".to_owned()],
+        order_is_shown: false,
     }
 }
 
@@ -54,6 +55,18 @@ fn a_row_is_work_unless_it_differs_in_quiet_fields_alone(
     #[case] expected: Disposition,
 ) {
     assert_eq!(judge(new, old), expected);
+}
+
+#[test]
+fn a_row_that_was_moved_is_work_where_its_place_is_shown() {
+    let quiet = QuietFields {
+        order_is_shown: true,
+        ..quiet()
+    };
+    let (new, old) = (row(&[("order", "\"1\"")]), row(&[("order", "\"2\"")]));
+    let new: Vec<_> = new.iter().map(|(name, value)| (name.clone(), &**value)).collect();
+    let old: Vec<_> = old.iter().map(|(name, value)| (name.clone(), &**value)).collect();
+    assert_eq!(quiet.disposition(&new, &old), SYNC);
 }
 
 fn any_row() -> impl Strategy<Value = BTreeMap<&'static str, u8>> {

@@ -8,7 +8,7 @@ use passerelle_model::event::Item;
 fn read(body: &str) -> Result<NewEvent, &'static str> {
     let quiet = QuietFields {
         owned: vec!["docmost_page_id".to_owned()],
-        ignored: Vec::new(),
+        ..QuietFields::default()
     };
     let understood = parse(proven(body.as_bytes()), &quiet, Timestamp::from_millis(7));
     understood
@@ -168,6 +168,25 @@ fn nesting_without_end_is_no_danger_to_the_stack() {
     let closed = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
     let deep = delivery("rows.created", &format!(r#""items": [{{"id": 1, "a": {closed}}}]"#));
     assert_eq!(items(&deep), ["1: sync"]);
+}
+
+/// Baserow tells a client of each new project, and shows it each time as it is when it sends.
+#[rstest]
+#[case::links_alone("", 0)]
+#[case::its_own_change(r#", "old_items": [{"id": 1, "Nom": "a"}]"#, 1)]
+fn an_event_of_links_alone_is_none_of_a_loop(#[case] old_items: &str, #[case] counted: usize) {
+    let body = delivery(
+        "rows.updated",
+        &format!(r#""items": [{{"id": 1, "Nom": "b"}}]{old_items}"#),
+    );
+    let understood = parse(
+        proven(body.as_bytes()),
+        &QuietFields::default(),
+        Timestamp::from_millis(0),
+    )
+    .unwrap();
+    assert_eq!(understood.contents.len(), counted);
+    assert_eq!(items(&body), ["1: sync"]);
 }
 
 /// Neither can be read by a parser of values; both can be skipped.

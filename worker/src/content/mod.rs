@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod document;
+pub mod event_body;
 pub mod field;
 pub mod marker;
 pub mod moment;

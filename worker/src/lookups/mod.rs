@@ -4,4 +4,5 @@ pub mod cache;
 pub(crate) mod names;
 pub mod repeats;
 mod rows;
+pub mod shown;
 pub mod tables;

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::names::Nameable;
 use crate::clients::baserow::{Baserow, Field, Table};
+use crate::content::event_body::FieldName;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -66,6 +67,20 @@ impl Fields {
     pub(crate) fn get(&self, name: &str) -> Option<&Field> {
         let name = self.present(name);
         self.list.iter().find(|field| field.name == name)
+    }
+
+    /// A field by the name that a rule uses, as events name it.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> FieldName<'a> {
+        FieldName {
+            name,
+            present: self.present(name),
+            number: self.get(name).and_then(|field| field.id),
+        }
+    }
+
+    /// All of them, under the names of now.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.list.iter()
     }
 
     /// Names that no field has any more, with the names of now.

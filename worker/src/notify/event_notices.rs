@@ -1,13 +1,13 @@
 //! The notices of one event by one rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction};
 use passerelle_model::id::{JobKey, RowId, RowKey};
 use passerelle_store::PendingEvent;
 
 use super::RowNotices;
-use super::people::{LinkField, named_in};
+use crate::content::event_body::RowBody;
 use crate::content::notice::{Audience, Notice, NoticeKind, Recipient, TemplateName};
 use crate::content::row::Row;
 use crate::failure::Failure;
@@ -117,11 +117,9 @@ impl EventNotices<'_, '_> {
         let RowNotices { context, key, .. } = self.of;
         let mut ids = self.linked_now(field)?;
         let fields = context.tables.fields(&context.baserow, self.journal, key.table).await?;
-        let number = fields.get(field).and_then(|field| field.id);
-        // The event may be from before the field got its present name.
-        for name in BTreeSet::from([field, fields.present(field)]) {
-            ids.extend(named_in(&self.event.payload, key.row, LinkField { name, number }));
-        }
+        let body = RowBody::read(&self.event.payload, key.row);
+        ids.extend(body.links_now(fields.named(field)));
+        ids.extend(body.links_before(fields.named(field)));
         self.keys(field, ids).await
     }
 

@@ -17,7 +17,7 @@ const LEDGER_WAIT: Duration = Duration::from_millis(250);
 
 /// Writes the ledger to the store until it has the events of the job. Fails with a hold if that
 /// takes too long.
-pub(super) async fn reach(context: &Context, job: &Job) -> Result<(), Failure> {
+pub(crate) async fn reach(context: &Context, job: &Job) -> Result<(), Failure> {
     // One job of a process does it: others would only compete for the same entries.
     let _turn = context.ledger_turn.lock().await;
     for _ in 0..MOST_BATCHES {

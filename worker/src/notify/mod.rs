@@ -17,8 +17,7 @@ pub mod dead_budget;
 pub mod deliver;
 mod event_notices;
 pub mod incidents;
-mod ledger;
-pub mod people;
+pub(crate) mod ledger;
 mod row_notices;
 
 use passerelle_model::job::Job;

@@ -13,6 +13,7 @@ mod needs;
 mod notice;
 mod notice_check;
 mod plan;
+mod shown;
 mod template;
 mod value;
 mod wiki;
@@ -31,6 +32,7 @@ pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, NoticeValues};
 pub use plan::{Plan, Subject};
+pub use shown::ShownFields;
 pub use wiki::DesiredRow;
 
 /// All rules, checked and ready.

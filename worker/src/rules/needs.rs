@@ -1,8 +1,7 @@
 //! Which fields a rule reads and writes: what `passerelle check`, `doctor` and `provision` compare
 //! with the real tables.
 //!
-//! Fields in templates are found as far as they are written plainly (`row.Nom`); those in brackets
-//! (`row["Modifié le"]`) show at the first row.
+//! Fields in templates are found as they are written there: `row.Nom`, `row["Modifié le"]`.
 
 use std::collections::BTreeSet;
 
@@ -95,10 +94,16 @@ impl Rules {
 
     /// The fields that a rule needs, each use once.
     pub fn needs(&self, rule: &Rule) -> BTreeSet<FieldNeed> {
+        self.needs_and_wholes(rule).0
+    }
+
+    /// The same, with the tables whose rows are followed as wholes, whatever their fields.
+    pub(super) fn needs_and_wholes(&self, rule: &Rule) -> (BTreeSet<FieldNeed>, BTreeSet<Owner>) {
         let mut needs = Needs {
             rules: self,
             rule,
             found: BTreeSet::new(),
+            wholes: BTreeSet::new(),
         };
         for (name, field) in &rule.links {
             needs.add(Owner::Row, field, Purpose::Link, &format!("links.{name}"));
@@ -113,7 +118,7 @@ impl Rules {
         if let Some(capacity) = &rule.capacity {
             needs.capacity(capacity);
         }
-        needs.found
+        (needs.found, needs.wholes)
     }
 }
 
@@ -121,6 +126,7 @@ struct Needs<'a> {
     rules: &'a Rules,
     rule: &'a Rule,
     found: BTreeSet<FieldNeed>,
+    wholes: BTreeSet<Owner>,
 }
 
 impl Needs<'_> {
@@ -208,16 +214,17 @@ impl Needs<'_> {
         let Ok(template) = self.rules.templates.get_template(name) else {
             return;
         };
-        for path in template.undeclared_variables(true) {
-            let mut words = path.split('.');
-            let (Some(root), Some(field)) = (words.next(), words.next()) else {
+        for (root, field) in template::used(&template) {
+            let linked = || self.rule.links.get(&root).cloned().map(Owner::Linked);
+            let Some(of) = owner(&root).or_else(linked) else {
                 continue;
             };
-            let linked = || self.rule.links.get(root).cloned().map(Owner::Linked);
-            if let Some(of) = owner(root).or_else(linked)
-                && field != "id"
-            {
-                self.add(of, field, Purpose::Read { follows }, place);
+            match field {
+                Some(field) if field != "id" => self.add(of, &field, Purpose::Read { follows }, place),
+                None if follows => {
+                    self.wholes.insert(of);
+                }
+                _ => {}
             }
         }
     }
@@ -270,6 +277,7 @@ mod tests {
         let body = "{% for bloc in row.blocs %}{{ bloc }}{% endfor %}{{ row[\"Fin\"] }}";
         insta::assert_snapshot!(needs(rule, &[("p.md", body)]).join("\n"), @r#"
         Row.Client Link (links.client)
+        Row.Fin Read { follows: false } (p.md)
         Row.Nom Read { follows: true } (page.title)
         Row.Statut Read { follows: true } (page.icon)
         Row.blocs Read { follows: false } (p.md)

@@ -7,10 +7,11 @@
 //!   anyway.
 //! - Several values are joined by commas.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr};
-use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Error, Output, State, Template, UndefinedBehavior, Value};
 use passerelle_model::config::{Language, Locale};
 
 use super::{escape, value};
@@ -52,6 +53,58 @@ pub(super) fn environment() -> Environment<'static> {
     environment
 }
 
+/// The variables that a template uses, each with the field that it takes of it: `client.Nom`, `client["Nom complet"]`.
+/// Without a field it is used as a whole.
+pub(super) fn used(template: &Template<'_, '_>) -> BTreeSet<(String, Option<String>)> {
+    let (plain, bracketed) = without_brackets(template.source());
+    let rewritten = environment();
+    let paths = match rewritten.template_from_str(&plain) {
+        Ok(rewritten) => rewritten.undeclared_variables(true),
+        Err(_) => template.undeclared_variables(true),
+    };
+    let split = |path: &String| {
+        let mut words = path.split('.');
+        let root = words.next().unwrap_or_default().to_owned();
+        let field = words
+            .next()
+            .map(|field| bracketed.get(field).map_or(field, String::as_str).to_owned());
+        (root, field)
+    };
+    paths.iter().map(split).collect()
+}
+
+/// A template with plain names in place of fields in brackets, and which field each of them stands for.
+fn without_brackets(source: &str) -> (String, BTreeMap<String, String>) {
+    let (mut plain, mut names, mut rest) = (String::with_capacity(source.len()), BTreeMap::new(), source);
+    while let Some(start) = rest.find('[') {
+        let (before, bracket) = rest.split_at(start);
+        plain.push_str(before);
+        let follows_name = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let field = ['"', '\'']
+            .into_iter()
+            .find_map(|quote| {
+                bracket
+                    .strip_prefix('[')?
+                    .trim_start()
+                    .strip_prefix(quote)?
+                    .split_once(quote)
+            })
+            .and_then(|(field, rest)| Some((field, rest.trim_start().strip_prefix(']')?)));
+        if let Some((field, after)) = field.filter(|(field, _)| follows_name && !field.contains('\\')) {
+            let name = format!("field_in_brackets_{}", names.len());
+            plain.push('.');
+            plain.push_str(&name);
+            names.insert(name, field.to_owned());
+            rest = after;
+        } else {
+            plain.push('[');
+            rest = bracket.get(1..).unwrap_or_default();
+        }
+    }
+    plain.push_str(rest);
+    (plain, names)
+}
+
 /// Writes numbers, dates and small words for these readers.
 pub(super) fn speak(environment: &mut Environment<'static>, locale: &Locale) {
     let language = locale.language;
@@ -91,4 +144,25 @@ impl Object for NoRow {
 /// The linked row as templates see it.
 pub(super) fn linked_value(row: Option<&Row>) -> Value {
     row.map_or_else(|| Value::from_object(NoRow), value::row_value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used_by(source: &str) -> Vec<String> {
+        let environment = environment();
+        let template = environment.template_from_str(source).unwrap();
+        let shown =
+            |(root, field): (String, Option<String>)| format!("{root} {}", field.as_deref().unwrap_or("(whole)"));
+        used(&template).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_field_in_brackets_is_a_field_and_a_row_by_itself_is_a_whole() {
+        let source = "[x](y) {{ client.Nom or client['Nom d’usage'] }} {% for b in row[ \"Blocs liés\" ] %}{{ b[\"x\"] }}{% endfor %}";
+        assert_eq!(used_by(source), ["client Nom", "client Nom d’usage", "row Blocs liés"]);
+        assert_eq!(used_by("{% set c = client %}{{ c.Nom }}"), ["client (whole)"]);
+        assert_eq!(used_by("{{ client[name] }}"), ["client (whole)", "name (whole)"]);
+    }
 }

@@ -2,6 +2,8 @@
 
 pub mod apply;
 pub mod dependents;
+mod fields_shown;
 pub mod linked_rows;
 pub mod parking;
 pub(crate) mod request;
+mod row_changes;

@@ -31,6 +31,9 @@ pub struct Field {
     /// For a link: the other table.
     #[serde(default)]
     pub link_row_table_id: Option<TableId>,
+    /// For a link that the other table shows too: the field there.
+    #[serde(default)]
+    pub link_row_related_field_id: Option<u64>,
     /// How its cells look.
     #[serde(flatten)]
     pub format: Format,
