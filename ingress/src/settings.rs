@@ -6,7 +6,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
-use passerelle_model::config::{BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, SourceConfig};
+use passerelle_model::config::{
+    BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig,
+};
 use passerelle_queue::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -54,8 +56,8 @@ pub(crate) struct Limits {
     pub(crate) header_timeout: Duration,
     /// `INGRESS_BODY_TIMEOUT_SECONDS`: for a whole body, default 10; longer while it arrives fast.
     pub(crate) body_timeout: Duration,
-    /// `INGRESS_ACCEPT_TIMEOUT_SECONDS`: for the queue to take a delivery, default 3; then it is
-    /// spooled. Baserow waits 5 s in all.
+    /// `INGRESS_ACCEPT_TIMEOUT_SECONDS`: for the queue to take a delivery, default 3; the spool is
+    /// asked long before. Baserow waits 5 s in all.
     pub(crate) accept_timeout: Duration,
     /// `INGRESS_KEEP_ALIVE_SECONDS`: how long a connection may idle, default 60.
     pub(crate) keep_alive: Duration,
@@ -76,7 +78,10 @@ impl Settings {
         Self {
             bind: reader.parsed("INGRESS_BIND", SocketAddr::from(([127, 0, 0, 1], 8080))),
             limits: Limits::read(reader),
-            redis: RedisSettings::read(reader),
+            redis: RedisSettings {
+                replicas: ReplicaWait::read(reader),
+                ..RedisSettings::read(reader)
+            },
             loops: LoopPolicy::read(reader),
             spool: SpoolSettings {
                 folder: reader.text("INGRESS_SPOOL_DIR", "data/spool").into(),

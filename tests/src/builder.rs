@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
 use passerelle_queue::{Queue, QueueName, Redis};
-use secrecy::SecretString;
 use test_support::{TestRedis, free_port};
 
 use crate::earlier_build;
@@ -170,7 +169,7 @@ impl SystemBuilder {
         let sandbox = Process::start("passerelle-sandbox", &arguments, &BTreeMap::new(), &sandbox_log)?;
         let ingress = start_ingress(&environment, folder.path())?;
 
-        let redis_connection = open_redis(&redis.url())?;
+        let redis_connection = open_redis(&environment)?;
         let mut system = System {
             redis,
             baserow: Baserow::new(http.clone(), &baserow_url, BASEROW_TOKEN),
@@ -287,13 +286,11 @@ pub(crate) fn start_ingress(environment: &BTreeMap<String, String>, folder: &Pat
     Process::start("passerelle-ingress", &[], environment, &folder.join("ingress.log"))
 }
 
-/// A connection of a test's own.
-pub(crate) fn open_redis(url: &str) -> anyhow::Result<Redis> {
-    let settings = RedisSettings {
-        url: SecretString::from(url.to_owned()),
-        ..RedisSettings::read(&mut Reader::from_pairs::<String, String>([]))
-    };
-    Ok(Redis::open(&settings)?)
+/// A connection of a test's own, to where the settings say.
+pub(crate) fn open_redis(environment: &BTreeMap<String, String>) -> anyhow::Result<Redis> {
+    Ok(Redis::open(&RedisSettings::read(&mut Reader::from_pairs(
+        environment.clone(),
+    )))?)
 }
 
 /// The folder of the whole project.

@@ -72,8 +72,7 @@ impl Drop for System {
         let mut left = errors(self.folder.path(), &expected.errors);
         if !expected.is_broken {
             let place = Place {
-                redis_url: self.redis.url(),
-                database_url: self.environment["DATABASE_URL"].clone(),
+                environment: self.environment.clone(),
                 has_a_worker: self.has_a_worker(),
             };
             left.extend(unfinished(place, expected));
@@ -113,8 +112,7 @@ fn spooled(folder: &Path) -> Option<String> {
 }
 
 struct Place {
-    redis_url: String,
-    database_url: String,
+    environment: BTreeMap<String, String>,
     /// Without one, no fact of the ledger reaches the store.
     has_a_worker: bool,
 }
@@ -133,7 +131,7 @@ fn unfinished(place: Place, expected: Leavings) -> Option<String> {
 }
 
 async fn look(place: &Place, expected: &Leavings) -> anyhow::Result<()> {
-    let redis = open_redis(&place.redis_url)?;
+    let redis = open_redis(&place.environment)?;
     let queues = QueueName::ALL.map(|name| Queue::new(redis.clone(), name));
     let open = |stats: &QueueStats| stats.active + stats.running + stats.scheduled;
     eventually("everything has ended that the test does not leave open", async || {
@@ -165,7 +163,7 @@ async fn look(place: &Place, expected: &Leavings) -> anyhow::Result<()> {
         expected.dead
     );
     if place.has_a_worker && expected.open == 0 {
-        let store = Store::open(&StoreSettings::at(place.database_url.clone())).await?;
+        let store = Store::open(&StoreSettings::at(place.environment["DATABASE_URL"].clone())).await?;
         let counts = store.counts().await?;
         anyhow::ensure!((counts.open, counts.missing()) == (0, 0), "{counts:?}");
     }

@@ -52,9 +52,16 @@ pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> H
             warnings,
         });
     }
-    tracing::warn!(result = ?written, "Redis does not take a write");
+    let why = match written {
+        Ok(Err(error)) => error.to_string(),
+        _ => format!("no answer within {CHECK_TIMEOUT:?}"),
+    };
+    let place = redis.place();
+    tracing::warn!(redis = place, why, "Redis does not take a write");
     if status.takes_more() {
-        warnings.push("Redis does not take a write: deliveries are kept in the spool until it does".to_owned());
+        warnings.push(format!(
+            "Redis ({place}) does not take a write, so deliveries are kept in the spool until it does: {why}"
+        ));
         return HttpResponse::Ok().force_close().json(Readiness {
             ready: true,
             reason: None,
@@ -103,6 +110,7 @@ mod tests {
             eviction_policy: "noeviction".to_owned(),
             used_memory: 1,
             max_memory: 0,
+            replicas: 0,
         };
         assert!(endangered(&safe).is_empty());
         let unsafe_twice = ServerFacts {

@@ -6,13 +6,15 @@
 //! was called, never with the proof or the body. (The ledger keeps every accepted delivery anyway:
 //! under a heavy load `LOG_LEVEL=warn` saves the writing of the lines.)
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use futures::future::{Either, select};
 use passerelle_model::event::NewEvent;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{AcceptStatus, Accepted, Queue, Redis};
@@ -83,6 +85,10 @@ struct Caller<'a> {
     source: &'a str,
     parse: Parse,
 }
+
+/// How long a caller waits for the queue alone. After that the disk is asked too: so a Redis that
+/// hangs, or fails over, costs a caller little.
+const SPOOLED_AFTER: Duration = Duration::from_millis(500);
 
 /// The name of the wiki among the sources of `bridge.toml`.
 const WIKI: &str = "docmost";
@@ -164,25 +170,48 @@ impl Entrance {
         }))
     }
 
-    /// The one place that decides what happens when the queue does not take a delivery: it is
-    /// spooled, and drained into the queue when Redis is back. If that is not possible either, the
-    /// caller is asked to come again. Both are safe, since the same delivery accepted twice is one
-    /// event. That includes a delivery that the queue took and whose answer was lost.
+    /// The one place that decides what happens when the queue does not take a delivery, or not
+    /// soon: it is spooled, and drained into the queue when Redis is back. If that is not possible
+    /// either, the caller is asked to come again. All is safe, since the same delivery accepted twice
+    /// is one event. That includes a delivery that the queue took and whose answer was lost, and one
+    /// that both have taken.
     async fn make_durable(&self, event: NewEvent) -> Result<Durable, Rejection> {
         let began = Instant::now();
-        let rejection = match self.accept(&event).await {
-            Ok(accepted) => {
-                metrics::accepted(accepted.status(), &ItemCounts::of(&event.items), began.elapsed());
-                return Ok(Durable::Accepted(accepted));
+        let mut accepting = pin!(self.accept(&event));
+        let durable = if self.spool.is_on() {
+            match timeout(SPOOLED_AFTER, accepting.as_mut()).await {
+                Ok(Ok(accepted)) => Durable::Accepted(accepted),
+                Ok(Err(_)) => Durable::Spooled(self.spool.keep(&event).await?),
+                Err(_) => self.whichever_is_sooner(accepting, &event).await?,
             }
-            Err(rejection) => rejection,
+        } else {
+            Durable::Accepted(accepting.await?)
         };
-        if !self.spool.is_on() {
-            return Err(rejection);
+        match &durable {
+            Durable::Accepted(accepted) => {
+                metrics::accepted(accepted.status(), &ItemCounts::of(&event.items), began.elapsed());
+            }
+            Durable::Spooled(_) => metrics::spooled(),
         }
-        let spooled = self.spool.keep(&event).await?;
-        metrics::spooled();
-        Ok(Durable::Spooled(spooled))
+        Ok(durable)
+    }
+
+    /// The queue is slow: the disk is asked too. Only if neither takes the delivery it is refused.
+    async fn whichever_is_sooner(
+        &self,
+        accepting: Pin<&mut impl Future<Output = Result<Accepted, Rejection>>>,
+        event: &NewEvent,
+    ) -> Result<Durable, Rejection> {
+        let keeping = pin!(self.spool.keep(event));
+        match select(accepting, keeping).await {
+            Either::Left((Ok(accepted), _)) => Ok(Durable::Accepted(accepted)),
+            Either::Left((Err(_), keeping)) => Ok(Durable::Spooled(keeping.await?)),
+            Either::Right((Ok(spooled), _)) => Ok(Durable::Spooled(spooled)),
+            Either::Right((Err(not_spooled), accepting)) => match accepting.await {
+                Ok(accepted) => Ok(Durable::Accepted(accepted)),
+                Err(_) => Err(not_spooled.into()),
+            },
+        }
     }
 
     /// With a spool, a Redis that is known to be away is not asked: the spool's drain notices its

@@ -51,9 +51,9 @@ use tokio::time::timeout;
 pub(crate) use drain::drain_for_ever;
 use writer::Order;
 
-/// How long a delivery waits for the disk: with the time that Redis was given, still within the
-/// five seconds of the caller.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a delivery waits for the disk: with the half second that Redis was given, still within
+/// the five seconds of the caller.
+const PATIENCE: Duration = Duration::from_millis(3500);
 
 /// Where the spool is, and how much it may hold.
 #[derive(Debug, Clone)]

@@ -7,4 +7,5 @@ mod deliveries;
 mod harness;
 mod health;
 mod mutations;
+mod replicas;
 mod spool;

@@ -1,6 +1,6 @@
 //! Redis and the SQL store: do they answer, and are they durable?
 
-use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_model::config::{Reader, RedisSettings, ReplicaWait, StoreSettings};
 use passerelle_queue::{Redis, ServerFacts};
 use passerelle_store::{Schema, Store, StoreError};
 
@@ -46,21 +46,32 @@ async fn redis(reader: &Reader) -> Vec<Finding> {
     const CHECK: &str = "redis";
     let mut own = reader.afresh();
     let settings = RedisSettings::read(&mut own);
+    let wait = ReplicaWait::read(&mut own);
     if own.finish(()).is_err() {
         return vec![Finding::skipped(CHECK)];
     }
     let redis = match Redis::open(&settings) {
         Ok(redis) => redis,
-        Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "correct REDIS_URL")],
+        Err(error) => {
+            let fix = "correct REDIS_URL or REDIS_CA_FILE";
+            return vec![Finding::fail(CHECK, error.to_string(), fix)];
+        }
     };
+    let place = redis.place();
     let facts = match redis.server_facts().await {
         Ok(facts) => facts,
         Err(error) => {
             let fix = "start it, and check address and password in REDIS_URL; deliveries are spooled meanwhile";
-            return vec![Finding::fail(CHECK, error.to_string(), fix)];
+            return vec![Finding::fail(CHECK, format!("{place}: {error}"), fix)];
         }
     };
-    let mut findings = vec![version(&facts), persistence(&facts), eviction(&facts), memory(&facts)];
+    let mut findings = vec![
+        version(&facts, place),
+        persistence(&facts),
+        eviction(&facts),
+        memory(&facts),
+    ];
+    findings.extend(wait.map(|wait| replicas(&facts, wait)));
     if let Err(error) = redis.check_write().await {
         let fix =
             "read the log of Redis: a full memory, a full disk, a read-only replica, or a user who may not use MULTI";
@@ -69,14 +80,26 @@ async fn redis(reader: &Reader) -> Vec<Finding> {
     findings
 }
 
-fn version(facts: &ServerFacts) -> Finding {
+fn replicas(facts: &ServerFacts, wait: ReplicaWait) -> Finding {
+    const CHECK: &str = "redis replicas";
+    let (connected, wanted) = (facts.replicas, wait.replicas);
+    let found = format!("{connected} connected, {wanted} waited for (REDIS_WAIT_REPLICAS)");
+    if connected < wanted {
+        let fix = "start the missing replicas, or lower REDIS_WAIT_REPLICAS: until then every delivery is spooled, and none \
+            is drained";
+        return Finding::fail(CHECK, found, fix);
+    }
+    Finding::ok(CHECK, found)
+}
+
+fn version(facts: &ServerFacts, place: &str) -> Finding {
     let major: u32 = facts
         .version
         .split('.')
         .next()
         .and_then(|major| major.parse().ok())
         .unwrap_or(0);
-    let found = format!("version {}", facts.version);
+    let found = format!("version {}, {place}", facts.version);
     if major < OLDEST {
         return Finding::fail("redis", found, format!("use Redis {OLDEST} or later, or Valkey"));
     }

@@ -30,9 +30,8 @@ async fn main() -> anyhow::Result<()> {
     let url = arguments.next().context("the first argument is the URL of a Redis")?;
     let jobs: u64 = arguments.next().unwrap_or_else(|| "100000".to_owned()).parse()?;
     let redis = Redis::open(&RedisSettings {
-        url: url.into(),
         prefix: ProcessName::unique("speed").to_string(),
-        response_timeout: Duration::from_secs(5),
+        ..RedisSettings::at(url)
     })?;
     let queue = Queue::new(redis, QueueName::Sync);
 

@@ -2,11 +2,15 @@
 //!
 //! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
 
+mod certificate;
 mod errors;
 mod line;
 mod pgbouncer;
 mod port;
 mod postgres;
+mod power_cut;
+mod preload;
+mod redis_sentinels;
 mod redis_server;
 mod signal;
 
@@ -14,12 +18,16 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use certificate::TestCertificate;
 pub use errors::ErrorLog;
 pub use line::Line;
 pub use pgbouncer::TestPgBouncer;
 pub use port::{free_port, free_ports};
 pub use postgres::TestPostgres;
-pub use redis_server::{Fsync, TestRedis};
+pub use power_cut::FragileRedis;
+pub use preload::build_preload;
+pub use redis_sentinels::TestSentinels;
+pub use redis_server::{Fsync, RedisOptions, TestRedis};
 pub use signal::signal;
 
 /// The longest that a test waits for a fact before it fails: what takes two seconds takes many more on a machine that does other things too.

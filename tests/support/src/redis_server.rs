@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, find_program, free_port, signal};
+use crate::{PATIENCE, TestCertificate, find_program, free_port, signal};
 
 /// When Redis writes its append-only file to the disk (`appendfsync`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,13 +30,27 @@ impl Fsync {
     }
 }
 
+/// How a server shall be started.
+#[derive(Debug, Clone, Default)]
+pub struct RedisOptions {
+    /// When it writes its file to the disk.
+    pub fsync: Fsync,
+    /// A port for TLS beside the plain one, with this certificate. Replicas then copy by TLS.
+    pub tls: Option<TestCertificate>,
+    /// The port of the master that it copies.
+    pub replica_of: Option<u16>,
+    /// More variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
 /// A running `redis-server` (append-only file on, `noeviction`), killed and removed when dropped.
 #[derive(Debug)]
 pub struct TestRedis {
     child: Option<Child>,
     folder: TempDir,
     port: u16,
-    fsync: Fsync,
+    tls_port: u16,
+    options: RedisOptions,
 }
 
 impl TestRedis {
@@ -47,11 +61,20 @@ impl TestRedis {
 
     /// Starts one with this `appendfsync` on a free port, and waits until it answers.
     pub fn start_with(fsync: Fsync) -> anyhow::Result<Self> {
+        Self::start_as(RedisOptions {
+            fsync,
+            ..RedisOptions::default()
+        })
+    }
+
+    /// Starts one in this way on a free port, and waits until it answers.
+    pub fn start_as(options: RedisOptions) -> anyhow::Result<Self> {
         let mut server = Self {
             child: None,
             folder: tempfile::tempdir()?,
             port: free_port()?,
-            fsync,
+            tls_port: if options.tls.is_some() { free_port()? } else { 0 },
+            options,
         };
         server.boot()?;
         Ok(server)
@@ -63,6 +86,20 @@ impl TestRedis {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its port for TLS.
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
+    /// One command, over a connection of its own.
+    pub fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> anyhow::Result<T> {
+        let mut command = redis::Cmd::new();
+        for word in words {
+            command.arg(*word);
+        }
+        Ok(command.query(&mut redis::Client::open(self.url())?.get_connection()?)?)
     }
 
     pub fn pid(&self) -> Option<u32> {
@@ -90,27 +127,9 @@ impl TestRedis {
 
     /// Starts it again on the same port with the same data.
     pub fn boot(&mut self) -> anyhow::Result<()> {
-        let program = find_program("redis-server", &[])
-            .context("redis-server was not found: run `make tools`, or install the package redis-server")?;
-        let child = Command::new(program)
-            .args([
-                "--port",
-                &self.port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "yes",
-            ])
-            .args([
-                "--appendfsync",
-                self.fsync.word(),
-                "--maxmemory-policy",
-                "noeviction",
-                "--dir",
-            ])
-            .arg(self.folder.path())
+        let child = Command::new(program()?)
+            .args(self.arguments())
+            .envs(self.options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(File::create(self.log())?)
             .stderr(Stdio::null())
@@ -118,6 +137,26 @@ impl TestRedis {
             .context("redis-server could not be started")?;
         self.child = Some(child);
         self.wait_until_it_answers()
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let folder = self.folder.path().display();
+        let fsync = self.options.fsync.word();
+        let tls = self.options.tls.as_ref();
+        let tls = tls
+            .map(|certificate| certificate.arguments(self.tls_port))
+            .unwrap_or_default();
+        let master = self.options.replica_of;
+        let master = master
+            .map(|port| format!(" --replicaof 127.0.0.1 {port}"))
+            .unwrap_or_default();
+        let line = format!(
+            "--port {} --bind 127.0.0.1 --appendonly yes --appendfsync {fsync} --maxmemory-policy noeviction \
+             --repl-diskless-sync-delay 0 --dir {folder}{tls}{master}",
+            self.port
+        );
+        let words = line.split(' ').map(str::to_owned);
+        words.chain(["--save".to_owned(), String::new()]).collect()
     }
 
     fn log(&self) -> PathBuf {
@@ -150,4 +189,10 @@ impl Drop for TestRedis {
     fn drop(&mut self) {
         let _ = self.kill();
     }
+}
+
+/// Where `redis-server` is; it is `redis-sentinel` too.
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
+    find_program("redis-server", &[])
+        .context("redis-server was not found: run `make tools`, or install the package redis-server")
 }

@@ -10,6 +10,7 @@ mod locale;
 mod notice_actions;
 mod notices;
 mod reader;
+mod redis;
 mod settings;
 mod shown_url;
 mod source;
@@ -23,9 +24,10 @@ pub use locale::{Language, Locale};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use reader::{Asked, Problem, Problems, Reader};
+pub use redis::{RedisSettings, ReplicaWait};
 pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
-    RedisSettings, StoreSettings,
+    StoreSettings,
 };
 pub use shown_url::shown_url;
 pub use source::{ProofKind, Proofs, SourceConfig};

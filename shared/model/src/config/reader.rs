@@ -145,6 +145,29 @@ impl Reader {
         Duration::from_secs(seconds.max(1))
     }
 
+    /// A duration in seconds that may have decimals, above 0 and at most a year.
+    pub fn decimal_seconds(&mut self, name: &str, default: Duration) -> Duration {
+        let longest = Duration::from_hours(366 * 24);
+        let seconds = self.positive(name, default.as_secs_f64());
+        Duration::try_from_secs_f64(seconds)
+            .unwrap_or(longest)
+            .clamp(Duration::from_millis(1), longest)
+    }
+
+    /// A number above 0, with a default.
+    pub fn positive(&mut self, name: &str, default: f64) -> f64 {
+        let value = self.parsed(name, default);
+        if value.is_finite() && value > 0.0 {
+            return value;
+        }
+        self.problem(
+            name,
+            "must be greater than 0",
+            &format!("give a number, e.g. {default}"),
+        );
+        default
+    }
+
     /// Notes a problem.
     pub fn problem(&mut self, place: &str, what: &str, hint: &str) {
         self.problems.push(Problem {

@@ -8,39 +8,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::Reader;
 
-/// Where the queue lives.
-#[derive(Debug, Clone)]
-pub struct RedisSettings {
-    /// `REDIS_URL`, e.g. `redis://127.0.0.1:6379/0` or `rediss://…`.
-    pub url: SecretString,
-    /// `REDIS_KEY_PREFIX`: every key begins with it, so that several bridges can share one Redis.
-    pub prefix: String,
-    /// `REDIS_RESPONSE_SECONDS`: how long an answer may take.
-    pub response_timeout: Duration,
-}
-
-impl RedisSettings {
-    /// Reads `REDIS_*`.
-    pub fn read(reader: &mut Reader) -> Self {
-        let prefix = reader.text("REDIS_KEY_PREFIX", "bridge");
-        if !prefix
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))
-        {
-            reader.problem(
-                "REDIS_KEY_PREFIX",
-                "may only have letters, digits and - _ :",
-                "leave it out for \"bridge\"",
-            );
-        }
-        Self {
-            url: SecretString::from(reader.text("REDIS_URL", "redis://127.0.0.1:6379/0")),
-            prefix,
-            response_timeout: reader.seconds("REDIS_RESPONSE_SECONDS", 5),
-        }
-    }
-}
-
 /// Where the ledger lives.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {

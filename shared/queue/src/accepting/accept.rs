@@ -1,8 +1,8 @@
 //! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
 
 use std::borrow::Borrow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::json;
@@ -56,7 +56,7 @@ impl Accepted {
 impl Queue {
     /// Makes a delivery durable: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
     ///
-    /// Dropping the future does not take the delivery back. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
+    /// Dropping the future does not take the delivery back; it is only not sent again for this caller's sake. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
     /// accepting it again is safe, and `Duplicate` then means that it is. (Lend the event if you need it then.)
     pub async fn accept(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
         let submission = Submission::new(Prepared::new(event.borrow(), None)?);
@@ -71,7 +71,10 @@ impl Queue {
         self.accept_submission(submission.patient()).await
     }
 
-    async fn accept_submission(&self, submission: Submission) -> Result<Accepted, QueueError> {
+    async fn accept_submission(&self, mut submission: Submission) -> Result<Accepted, QueueError> {
+        // Dropped with this future.
+        let caller = Arc::new(());
+        submission.caller = Some(Arc::downgrade(&caller));
         let has_work = !submission.prepared.jobs.is_empty();
         let status = match self.taken(submission).await? {
             Taken::New if has_work => AcceptStatus::Queued,
@@ -165,6 +168,8 @@ pub(crate) struct Submission {
     submitted: Instant,
     /// Its sender does not wait.
     is_patient: bool,
+    /// Who waits for its answer; `None` for those who wait as long as it takes.
+    caller: Option<Weak<()>>,
 }
 
 impl Submission {
@@ -173,7 +178,12 @@ impl Submission {
             prepared,
             submitted: Instant::now(),
             is_patient: false,
+            caller: None,
         }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.caller.as_ref().is_none_or(|caller| caller.strong_count() > 0)
     }
 
     fn patient(mut self) -> Self {
@@ -239,13 +249,14 @@ impl AcceptCommit {
         Ok(call)
     }
 
-    /// Sends the call until it is answered or the patience of its oldest member ends; at least once, and once only if Redis is known to be away.
+    /// Sends the call until it is answered, the patience of its oldest member ends, or nobody waits for it any more; at least once, and once
+    /// only if Redis is known to be away.
     async fn send(&self, group: &[Submission]) -> Result<Vec<Taken>, QueueError> {
         let call = self.call(group)?;
         let was_up = self.redis.is_up();
         let mut waits = Reconnecting::new();
         loop {
-            match call.send_within::<String>(&self.redis, patience_of(group)).await {
+            match call.send_durably::<String>(&self.redis, patience_of(group)).await {
                 Ok(answers) => return parse_answers(&answers, group.len()),
                 Err(error @ QueueError::Unavailable(_)) => {
                     let wait = waits.next();
@@ -254,6 +265,9 @@ impl AcceptCommit {
                         return Err(error);
                     }
                     sleep(wait).await;
+                    if !group.iter().any(Submission::is_waited_for) {
+                        return Err(error);
+                    }
                 }
                 Err(error) => return Err(error),
             }

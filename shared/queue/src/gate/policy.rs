@@ -56,16 +56,16 @@ impl GatePolicy {
     pub fn read(reader: &mut Reader) -> Self {
         let default = Self::default();
         Self {
-            window: seconds(reader, "GATE_WINDOW_SECONDS", default.window),
-            first_probe: seconds(reader, "GATE_PROBE_SECONDS", default.first_probe),
-            longest_probe: seconds(reader, "GATE_PROBE_LONGEST_SECONDS", default.longest_probe),
-            lease: seconds(reader, "GATE_PROBE_LEASE_SECONDS", default.lease),
-            ramp: seconds(reader, "GATE_RAMP_SECONDS", default.ramp),
-            full_rate: positive(reader, "GATE_FULL_RATE", default.full_rate),
-            tick: seconds(reader, "GATE_TICK_SECONDS", default.tick),
-            decision: seconds(reader, "GATE_DECISION_SECONDS", default.decision),
-            digest: seconds(reader, "GATE_DIGEST_SECONDS", default.digest),
-            quiet: seconds(reader, "GATE_QUIET_SECONDS", default.quiet),
+            window: reader.decimal_seconds("GATE_WINDOW_SECONDS", default.window),
+            first_probe: reader.decimal_seconds("GATE_PROBE_SECONDS", default.first_probe),
+            longest_probe: reader.decimal_seconds("GATE_PROBE_LONGEST_SECONDS", default.longest_probe),
+            lease: reader.decimal_seconds("GATE_PROBE_LEASE_SECONDS", default.lease),
+            ramp: reader.decimal_seconds("GATE_RAMP_SECONDS", default.ramp),
+            full_rate: reader.positive("GATE_FULL_RATE", default.full_rate),
+            tick: reader.decimal_seconds("GATE_TICK_SECONDS", default.tick),
+            decision: reader.decimal_seconds("GATE_DECISION_SECONDS", default.decision),
+            digest: reader.decimal_seconds("GATE_DIGEST_SECONDS", default.digest),
+            quiet: reader.decimal_seconds("GATE_QUIET_SECONDS", default.quiet),
         }
     }
 
@@ -105,27 +105,6 @@ impl GatePolicy {
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn seconds(reader: &mut Reader, name: &str, default: Duration) -> Duration {
-    let longest = Duration::from_hours(366 * 24);
-    let seconds = positive(reader, name, default.as_secs_f64());
-    Duration::try_from_secs_f64(seconds)
-        .unwrap_or(longest)
-        .clamp(Duration::from_millis(1), longest)
-}
-
-fn positive(reader: &mut Reader, name: &str, default: f64) -> f64 {
-    let value = reader.parsed(name, default);
-    if value.is_finite() && value > 0.0 {
-        return value;
-    }
-    reader.problem(
-        name,
-        "must be greater than 0",
-        &format!("give a number, e.g. {default}"),
-    );
-    default
 }
 
 #[cfg(test)]

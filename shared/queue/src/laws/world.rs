@@ -13,7 +13,6 @@ use passerelle_model::job::Job;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use test_support::TestRedis;
 use tokio::sync::Semaphore;
 
@@ -41,9 +40,8 @@ pub(super) fn broken(error: impl std::fmt::Display) -> TestCaseError {
 impl World {
     pub(super) fn new(server: &TestRedis, prefix: String) -> Self {
         let settings = RedisSettings {
-            url: server.url().into(),
             prefix,
-            response_timeout: Duration::from_secs(5),
+            ..RedisSettings::at(server.url())
         };
         let redis = Redis::open(&settings).unwrap();
         let keys = Arc::new(Keys::new(redis.prefix(), QueueName::Sync));

@@ -3,24 +3,26 @@
 //! It is the only kind of connection: caches, sessions and leases use it too. The `redis` crate's own manager retries by a schedule that
 //! callers cannot see, and only after I/O errors: after a failover by address it stays with the replica. Here a call fails at once when
 //! Redis is away, and the caller decides how long to go on: `accept` gives up within seconds (its sender waits), a worker never does.
+//! Each new connection asks anew where the server is (`address.rs`): so a failover by Sentinel is followed too.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError,
-    RedisFuture, RedisResult, Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisFuture, RedisResult, Value,
 };
-use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::QueueError;
+use crate::server::address::Address;
 use crate::server::error::needs_new_connection;
-use passerelle_model::config::RedisSettings;
+use crate::server::question::{Question, Replicated};
+use passerelle_model::config::{RedisSettings, ReplicaWait};
 
 /// Longest wait for a connection. On a network where this is too short nothing else would work either.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,15 +34,24 @@ pub struct Redis {
 }
 
 struct Inner {
-    client: Client,
+    server: Arc<Server>,
+    live: Mutex<Option<Live>>,
+    /// One connection is made at a time, and all who need it wait for it.
+    connecting: Mutex<Option<Connecting>>,
+    connections_made: AtomicU64,
+}
+
+/// What all connections of this process have in common.
+struct Server {
+    address: Address,
     prefix: String,
     response_timeout: Duration,
-    live: Mutex<Option<Live>>,
-    /// Only one caller connects; the others wait for it.
-    connecting: tokio::sync::Mutex<()>,
-    connections_made: AtomicU64,
-    health: Arc<Health>,
+    replicas: Option<ReplicaWait>,
+    health: Health,
 }
+
+/// A connection that is being made.
+type Connecting = Shared<BoxFuture<'static, RedisResult<Live>>>;
 
 /// Whether the server answers, as all connections of this process have seen it.
 struct Health {
@@ -63,42 +74,37 @@ struct Live {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client is left out: it holds the password.
+        // The address as it may be shown: it holds the password.
         f.debug_struct("Redis")
-            .field("prefix", &self.inner.prefix)
+            .field("place", &self.place())
+            .field("prefix", &self.prefix())
             .field("is_up", &self.is_up())
             .finish_non_exhaustive()
     }
 }
 
 impl Redis {
-    /// Prepares the connection; the first use connects. Fails only on an unusable URL.
+    /// Prepares the connection; the first use connects. Fails only on an unusable URL or file of certificates.
     pub fn open(settings: &RedisSettings) -> Result<Self, QueueError> {
-        let unusable = |error: redis::RedisError| QueueError::Url(error.to_string());
-        let info = settings
-            .url
-            .expose_secret()
-            .into_connection_info()
-            .map_err(unusable)?
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(unusable)?;
-        let health = Arc::new(Health {
-            is_up: AtomicBool::new(true),
-            up_since: Mutex::new(Instant::now()),
-        });
-        Ok(Self::new(client, (&settings.prefix, settings.response_timeout), health))
+        Ok(Self::to(Arc::new(Server {
+            address: Address::of(settings)?,
+            prefix: settings.prefix.clone(),
+            response_timeout: settings.response_timeout,
+            replicas: settings.replicas,
+            health: Health {
+                is_up: AtomicBool::new(true),
+                up_since: Mutex::new(Instant::now()),
+            },
+        })))
     }
 
-    fn new(client: Client, (prefix, response_timeout): (&str, Duration), health: Arc<Health>) -> Self {
+    fn to(server: Arc<Server>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                client,
-                prefix: prefix.to_owned(),
-                response_timeout,
+                server,
                 live: Mutex::new(None),
-                connecting: tokio::sync::Mutex::new(()),
+                connecting: Mutex::new(None),
                 connections_made: AtomicU64::new(0),
-                health,
             }),
         }
     }
@@ -107,46 +113,45 @@ impl Redis {
     /// other. Whether the server answers is known to both.
     #[must_use]
     pub fn by_another_connection(&self) -> Self {
-        let Inner {
-            client,
-            prefix,
-            response_timeout,
-            health,
-            ..
-        } = &*self.inner;
-        Self::new(client.clone(), (prefix, *response_timeout), Arc::clone(health))
+        Self::to(Arc::clone(&self.inner.server))
+    }
+
+    /// Where Redis is, as `REDIS_URL` says it, without user, password and parameters.
+    pub fn place(&self) -> &str {
+        self.inner.server.address.place()
     }
 
     /// The prefix of every key (`bridge`).
     pub fn prefix(&self) -> &str {
-        &self.inner.prefix
+        &self.inner.server.prefix
     }
 
     /// Whether the last call was answered. Before the first call: yes.
     pub fn is_up(&self) -> bool {
-        self.inner.health.is_up.load(Ordering::Relaxed)
+        self.inner.server.health.is_up.load(Ordering::Relaxed)
     }
 
     /// How long Redis has surely been answering, and its clock running evenly. What happened before this process began is unknown:
     /// an outage may have ended a moment before.
     pub(crate) fn up_for(&self) -> Duration {
-        self.inner.health.up_since().elapsed()
+        self.inner.server.health.up_since().elapsed()
     }
 
     /// Expiries that were in the future a moment ago may look past: as after an outage, their holders need time to renew.
     pub(crate) fn note_clock_jump(&self) {
-        *self.inner.health.up_since() = Instant::now();
+        *self.inner.server.health.up_since() = Instant::now();
     }
 
-    /// Writes and reads back a key that expires, in a transaction, as deliveries are written: the readiness check.
+    /// Writes and reads back a key that expires, in a transaction, as deliveries are written: the readiness check. Where deliveries wait for
+    /// replicas, it does too.
     pub async fn check_write(&self) -> Result<(), QueueError> {
-        let key = format!("{}:ready", self.inner.prefix);
+        let key = format!("{}:ready", self.prefix());
         let expected = ulid::Ulid::generate().to_string();
         let mut both = redis::pipe();
         both.atomic();
         both.cmd("SET").arg(&key).arg(&expected).arg("EX").arg(60).ignore();
         both.cmd("GET").arg(&key);
-        let (found,): (Option<String>,) = self.query(&both).await?;
+        let (found,): (Option<String>,) = self.write_within(&both, self.response_timeout()).await?;
         if found.as_ref() == Some(&expected) {
             Ok(())
         } else {
@@ -157,7 +162,7 @@ impl Redis {
 
     /// How long an answer may usually take.
     pub(crate) fn response_timeout(&self) -> Duration {
-        self.inner.response_timeout
+        self.inner.server.response_timeout
     }
 
     /// One question, within the usual time.
@@ -175,6 +180,21 @@ impl Redis {
         self.watched(patience, ask).await.map_err(QueueError::from)
     }
 
+    /// The same for a write that shall be durable: where replicas are waited for, they have it when this returns. The wait has a time of its
+    /// own. If they do not acknowledge, the write is in this server all the same; the connection is replaced, because the server may not be
+    /// the master any more.
+    pub(crate) async fn write_within<T: FromRedisValue>(
+        &self,
+        question: &impl Question,
+        patience: Duration,
+    ) -> Result<T, QueueError> {
+        let Some(wait) = self.inner.server.replicas else {
+            return self.query_within(question, patience).await;
+        };
+        let replicated = Replicated { question, wait };
+        self.query_within(&replicated, patience + wait.timeout).await
+    }
+
     /// Asks by the present connection, and notes whether Redis answered.
     async fn watched<T, F>(&self, patience: Duration, ask: impl FnOnce(MultiplexedConnection) -> F) -> RedisResult<T>
     where
@@ -183,12 +203,12 @@ impl Redis {
         let result = self.attempt(patience, ask).await;
         let trouble = result.as_ref().err().filter(|error| needs_new_connection(error));
         let is_up = trouble.is_none();
-        if self.inner.health.is_up.swap(is_up, Ordering::Relaxed) != is_up {
+        if self.inner.server.health.is_up.swap(is_up, Ordering::Relaxed) != is_up {
             if let Some(error) = trouble {
-                tracing::warn!(%error, "Redis does not answer");
+                tracing::warn!(%error, redis = self.place(), "Redis does not answer");
             } else {
-                *self.inner.health.up_since() = Instant::now();
-                tracing::info!("Redis answers again");
+                *self.inner.server.health.up_since() = Instant::now();
+                tracing::info!(redis = self.place(), "Redis answers again");
             }
             metrics::gauge!("passerelle_queue_redis_up").set(if is_up { 1.0 } else { 0.0 });
         }
@@ -215,7 +235,30 @@ impl Redis {
         if let Some(live) = self.current() {
             return Ok(live);
         }
-        let _only_one = self.inner.connecting.lock().await;
+        self.connecting().await
+    }
+
+    /// A connection goes on being made when those who wait for it have no patience left: the next one finds it farther. (Asking Sentinels and
+    /// greeting by TLS may take longer than a caller waits.)
+    fn connecting(&self) -> Connecting {
+        let mut connecting = self.inner.connecting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(under_way) = connecting.as_ref().filter(|connecting| connecting.peek().is_none()) {
+            return under_way.clone();
+        }
+        let redis = self.clone();
+        let made = tokio::spawn(async move {
+            let made = redis.connect().await;
+            *redis.inner.connecting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            made
+        });
+        let ended = |_| RedisError::from((ErrorKind::Io, "the process is stopping"));
+        let new = async move { made.await.unwrap_or_else(|error| Err(ended(error))) };
+        let new = new.boxed().shared();
+        *connecting = Some(new.clone());
+        new
+    }
+
+    async fn connect(&self) -> RedisResult<Live> {
         if let Some(live) = self.current() {
             return Ok(live);
         }
@@ -223,11 +266,8 @@ impl Redis {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(512);
-        let connection = self
-            .inner
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let client = self.inner.server.address.client().await?;
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let number = self.inner.connections_made.fetch_add(1, Ordering::Relaxed);
         let live = Live { number, connection };
         *self.inner.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
@@ -249,34 +289,14 @@ impl Redis {
     /// A connection of its own that listens to a channel.
     pub(crate) async fn listen(&self, channel: &str) -> Result<redis::aio::PubSub, QueueError> {
         let connected = async {
-            let mut listener = self.inner.client.get_async_pubsub().await?;
+            let client = self.inner.server.address.client().await?;
+            let mut listener = client.get_async_pubsub().await?;
             listener.subscribe(channel).await?;
             Ok(listener)
         };
         timeout(CONNECT_TIMEOUT, connected)
             .await
             .map_err(|_elapsed| QueueError::Unavailable("no subscription in time".to_owned()))?
-    }
-}
-
-/// What a connection can be asked: a command, or several in one transaction.
-pub(crate) trait Question: Sync {
-    /// Sends it and waits for the answer.
-    fn ask<T: FromRedisValue>(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> impl Future<Output = RedisResult<T>> + Send;
-}
-
-impl Question for Pipeline {
-    async fn ask<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
-        self.query_async(connection).await
-    }
-}
-
-impl Question for Cmd {
-    async fn ask<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
-        self.query_async(connection).await
     }
 }
 
@@ -311,6 +331,6 @@ impl ConnectionLike for Redis {
     }
 
     fn get_db(&self) -> i64 {
-        self.inner.client.get_connection_info().redis_settings().db()
+        self.inner.server.address.database()
     }
 }

@@ -17,6 +17,9 @@ pub enum QueueError {
     /// The URL is not usable.
     #[error("REDIS_URL is not usable: {0}")]
     Url(String),
+    /// The certificates of its authorities cannot be read.
+    #[error("REDIS_CA_FILE cannot be used: {0}")]
+    Certificates(String),
     /// What Redis answered is not what our scripts answer.
     #[error("Redis answered something unexpected: {0}")]
     Protocol(String),

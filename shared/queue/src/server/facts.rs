@@ -21,6 +21,8 @@ pub struct ServerFacts {
     pub used_memory: u64,
     /// `maxmemory` in bytes; 0 = no limit.
     pub max_memory: u64,
+    /// How many replicas copy it at present.
+    pub replicas: u32,
 }
 
 impl Redis {
@@ -55,6 +57,9 @@ fn parse(info: &str) -> Option<ServerFacts> {
             .to_owned(),
         used_memory: number("used_memory")?,
         max_memory: number("maxmemory").unwrap_or(0),
+        replicas: number("connected_slaves")
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or(0),
     })
 }
 
@@ -64,11 +69,10 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_write_its_file_is_recognised() {
-        let info =
-            "# Server\r\nredis_version:7.0.15\r\nused_memory:5\r\naof_enabled:1\r\naof_last_write_status:err\r\n";
+        let info = "# Server\r\nredis_version:7.0.15\r\nused_memory:5\r\naof_enabled:1\r\naof_last_write_status:err\r\nconnected_slaves:2\r\n";
         let facts = parse(info).unwrap();
         assert!(facts.append_only && !facts.append_only_works);
-        assert_eq!((facts.used_memory, facts.max_memory), (5, 0));
+        assert_eq!((facts.used_memory, facts.max_memory, facts.replicas), (5, 0, 2));
         assert_eq!(parse("nonsense"), None);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, ToRedisArgs};
 
-use crate::server::connection::Question;
+use crate::server::question::Question;
 use crate::{QueueError, Redis};
 
 /// One of our scripts.
@@ -116,6 +116,21 @@ impl Call {
             Err(QueueError::UnknownScript) => {
                 self.load(redis).await?;
                 redis.query_within(&self.request, patience).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sends a write that shall be durable: where replicas are waited for, they have it when this returns.
+    pub(crate) async fn send_durably<T: FromRedisValue>(
+        &self,
+        redis: &Redis,
+        patience: Duration,
+    ) -> Result<T, QueueError> {
+        match redis.write_within(&self.request, patience).await {
+            Err(QueueError::UnknownScript) => {
+                self.load(redis).await?;
+                redis.write_within(&self.request, patience).await
             }
             result => result,
         }

@@ -49,9 +49,8 @@ impl World {
     pub(crate) fn start(policy: GatePolicy) -> anyhow::Result<Self> {
         let server = TestRedis::start()?;
         let redis = Redis::open(&RedisSettings {
-            url: server.url().into(),
-            prefix: "bridge".to_owned(),
             response_timeout: Duration::from_secs(15),
+            ..RedisSettings::at(server.url())
         })?;
         let errors = ErrorLog::watch();
         errors.expect("in trouble");

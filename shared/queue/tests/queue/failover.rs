@@ -42,9 +42,8 @@ async fn every_use_of_redis_follows_a_failover_by_address() {
     let target = Arc::new(AtomicU16::new(port_of(&old)));
     let address = movable_address(Arc::clone(&target)).await.unwrap();
     let redis = Redis::open(&RedisSettings {
-        url: format!("redis://127.0.0.1:{address}/0").as_str().into(),
-        prefix: "bridge".to_owned(),
         response_timeout: Duration::from_secs(1),
+        ..RedisSettings::at(format!("redis://127.0.0.1:{address}/0"))
     })
     .unwrap();
     let queue = Queue::new(redis.clone(), QueueName::Sync);

@@ -7,5 +7,8 @@ mod failover;
 mod fairness;
 mod faults;
 mod operating;
+mod replicas;
+mod secured;
+mod sentinel;
 mod working;
 mod world;

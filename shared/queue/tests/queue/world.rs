@@ -215,9 +215,8 @@ pub(crate) fn open(server: &TestRedis) -> anyhow::Result<Redis> {
 
 fn open_with(server: &TestRedis, response_timeout: Duration) -> anyhow::Result<Redis> {
     Ok(Redis::open(&RedisSettings {
-        url: server.url().into(),
-        prefix: "bridge".to_owned(),
         response_timeout,
+        ..RedisSettings::at(server.url())
     })?)
 }
 

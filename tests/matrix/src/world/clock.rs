@@ -4,9 +4,6 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use anyhow::{Context as _, ensure};
 
 use crate::schedule::{Clock, FaultKind, Schedule};
 
@@ -25,7 +22,7 @@ impl Clocks {
             FaultKind::Clock(clock, _) => Some(clock),
             _ => None,
         });
-        let clocks = Self {
+        let mut clocks = Self {
             library: folder.join("clock.so"),
             folder: folder.to_owned(),
             broken: clocks.collect(),
@@ -34,14 +31,7 @@ impl Clocks {
             return Ok(clocks);
         }
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clock/clock.c");
-        let mut compiler = Command::new("cc");
-        compiler
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .args([&clocks.library, &source]);
-        let status = compiler
-            .status()
-            .context("cc could not be started: install a C compiler")?;
-        ensure!(status.success(), "{} could not be compiled", source.display());
+        clocks.library = test_support::build_preload(&source, folder)?;
         clocks.heal()?;
         Ok(clocks)
     }

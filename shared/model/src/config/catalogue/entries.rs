@@ -98,12 +98,19 @@ settings! {
     }
     "Storage" {
         [secret] REDIS_URL = Value("redis://127.0.0.1:6379/0"),
-            "redis:// or, with TLS, rediss://user:password@host:port/database", [Ingress, Worker, Cli],
+            "redis:// or, with TLS, rediss://user:password@host:port/database; by Sentinel: \
+             redis+sentinel:// or rediss+sentinel://user:password@host:port,host:port/name/database", [Ingress, Worker, Cli],
             "The queue. Redis 7 or later with the append-only file on and maxmemory-policy noeviction.";
+        REDIS_CA_FILE = Unset, e.g. "/etc/passerelle/redis-ca.pem", "the path of a PEM file", [Ingress, Worker, Cli],
+            "Which authorities may sign the certificates of Redis and Sentinel. Without it, those of this machine.";
         REDIS_KEY_PREFIX = Value("bridge"), "letters, digits and - _ :", [Ingress, Worker, Cli],
             "What every key begins with, so that several bridges can share one Redis.";
         REDIS_RESPONSE_SECONDS = Value("5"), "seconds, from 1", [Ingress, Worker, Cli],
             "How long an answer of Redis may take.";
+        REDIS_WAIT_REPLICAS = Value("0"), "a number; 0: off", [Ingress, Cli],
+            "How many replicas must have a delivery before it is answered 200. If they do not, it is spooled.";
+        REDIS_WAIT_SECONDS = Value("0.5"), "seconds, decimals allowed", [Ingress, Cli],
+            "How long those replicas may take.";
         [secret] DATABASE_URL = Value("sqlite://data/passerelle.sqlite"),
             "sqlite://path or postgres://user:password@host/database", [Worker, Cli],
             "The ledger. Percent-encode special characters in the password, such as %3F for a question mark.";
@@ -149,7 +156,8 @@ settings! {
         INGRESS_BODY_TIMEOUT_SECONDS = Value("10"), "seconds, from 1", [Ingress],
             "How long a whole body may take; longer as long as it arrives at 2 Mbit/s.";
         INGRESS_ACCEPT_TIMEOUT_SECONDS = Value("3"), "seconds, from 1", [Ingress],
-            "How long the queue may take to accept a delivery before it is spooled. Baserow waits 5 s in all.";
+            "How long the queue may take to accept a delivery if there is no spool. With one, a delivery is spooled \
+             after half a second. Baserow waits 5 s in all.";
         INGRESS_KEEP_ALIVE_SECONDS = Value("60"), "seconds, from 1", [Ingress],
             "How long a connection may be idle.";
         INGRESS_SHUTDOWN_SECONDS = Value("10"), "seconds, from 1", [Ingress],
