@@ -4,13 +4,16 @@
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use passerelle_model::event::{Disposition, Item};
 use passerelle_queue::AcceptStatus;
 
 const DELIVERIES: &str = "passerelle_ingress_deliveries_total";
 const ITEMS: &str = "passerelle_ingress_items_total";
+const SPOOL_BYTES: &str = "passerelle_ingress_spool_bytes";
+const SPOOL_DELIVERIES: &str = "passerelle_ingress_spool_deliveries";
+const SPOOL_OLDEST: &str = "passerelle_ingress_spool_oldest_seconds";
 const DRAINED: &str = "passerelle_ingress_spool_drained_total";
 const REFUSED: &str = "passerelle_ingress_refused_total";
 const ACCEPT_SECONDS: &str = "passerelle_ingress_accept_seconds";
@@ -49,6 +52,9 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
         "Deliveries from the spool that are in the queue, by what became of them."
     );
     describe_counter!(REFUSED, "Requests that were refused, by reason.");
+    describe_gauge!(SPOOL_BYTES, "What the spool's folder holds, with what was set aside.");
+    describe_gauge!(SPOOL_DELIVERIES, "Deliveries in the spool that are to be drained.");
+    describe_gauge!(SPOOL_OLDEST, "How long the oldest of them waits.");
     describe_histogram!(
         ACCEPT_SECONDS,
         metrics::Unit::Seconds,
@@ -114,6 +120,13 @@ pub(crate) fn accepted(status: AcceptStatus, items: &ItemCounts, took: Duration)
 /// it may be a repetition.
 pub(crate) fn spooled() {
     counter!(DELIVERIES, "status" => "spooled").increment(1);
+}
+
+/// Shows what the spool holds.
+pub(crate) fn spool(bytes: u64, deliveries: u64, oldest: Duration) {
+    gauge!(SPOOL_BYTES).set(as_gauge(bytes));
+    gauge!(SPOOL_DELIVERIES).set(as_gauge(deliveries));
+    gauge!(SPOOL_OLDEST).set(oldest.as_secs_f64());
 }
 
 /// Counts a delivery that came from the spool into the queue.

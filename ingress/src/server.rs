@@ -9,7 +9,7 @@ use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Route};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use passerelle_queue::loops::Loops;
-use passerelle_queue::{Queue, QueueError, QueueName, Redis};
+use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis};
 
 use crate::body::Bodies;
 use crate::loop_guard::LoopGuard;
@@ -106,12 +106,15 @@ impl Server {
         };
         let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
         let spool = Data::from(Arc::clone(&self.spool));
+        let measured = Arc::clone(&self.spool);
+        let longest = Data::new(self.settings.longest_spooled);
         let app = move || {
             App::new()
                 .app_data(Data::new(entrance.for_another_thread()))
                 .app_data(redis.clone())
                 .app_data(spool.clone())
                 .app_data(export.clone())
+                .app_data(longest.clone())
                 .configure(routes)
         };
         let running = HttpServer::new(app)
@@ -125,11 +128,13 @@ impl Server {
             .listen(self.listener)?
             .run();
         tracing::info!(address = %self.address, threads = limits.threads, "the ingress listens");
-        tokio::select! {
-            ended = running => ended?,
-            () = fold_samples(self.export) => {}
-            () = drain_for_ever(Arc::clone(&self.spool), queue, self.redis) => {}
-        }
+        let watch = LifeWatch::new(queue.clone());
+        let ended = tokio::select! {
+            ended = running => ended,
+            () = fold_samples(self.export, measured) => Ok(()),
+            () = drain_for_ever(Arc::clone(&self.spool), queue, self.redis) => Ok(()),
+            newer = watch.run() => Err(io::Error::other(newer)),
+        };
         self.spool.seal().await;
         let waiting = self.spool.status().used;
         if waiting > 0 {
@@ -139,15 +144,16 @@ impl Server {
             );
         }
         tracing::info!("the ingress has stopped");
-        Ok(())
+        ended
     }
 }
 
-/// Keeps the histogram's samples from piling up between two visits of Prometheus; never ends.
-async fn fold_samples(export: PrometheusHandle) {
+/// Keeps the histogram's samples from piling up between two visits of Prometheus, and ages up to date; never ends.
+async fn fold_samples(export: PrometheusHandle, spool: Arc<Spool>) {
     let mut ticks = tokio::time::interval(metrics::FOLDING_INTERVAL);
     loop {
         ticks.tick().await;
         export.run_upkeep();
+        spool.measure();
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use passerelle_model::config::{
-    BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig,
+    BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig, StallSettings,
 };
 use passerelle_queue::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub(crate) loops: LoopPolicy,
     /// Where deliveries wait while Redis is away.
     pub(crate) spool: SpoolSettings,
+    /// `STALL_SPOOLED_SECONDS`: how long the oldest spooled delivery may wait before `/readyz` warns.
+    pub(crate) longest_spooled: Duration,
     /// What the ingress needs of `bridge.toml`.
     pub(crate) bridge: Bridge,
 }
@@ -83,6 +85,7 @@ impl Settings {
                 ..RedisSettings::read(reader)
             },
             loops: LoopPolicy::read(reader),
+            longest_spooled: StallSettings::longest_spooled(reader),
             spool: SpoolSettings {
                 folder: reader.text("INGRESS_SPOOL_DIR", "data/spool").into(),
                 most_bytes: reader.parsed("INGRESS_SPOOL_BYTES", 512 * 1024 * 1024),

@@ -101,6 +101,7 @@ impl Verb {
 
     /// Runs a verb that needs Redis or the store.
     async fn operate(self, operator: &Operator, console: &mut Console) -> Result<(), Trouble> {
+        operator.refuse_later_layout().await?;
         match self {
             Self::Trace(verb) => trace::run(operator, &verb, console).await,
             Self::Stats(verb) => stats::run(operator, &verb, console).await,

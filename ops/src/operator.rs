@@ -6,7 +6,7 @@ use passerelle_model::config::{DeadLetterSettings, Reader, RedisSettings, StoreS
 use passerelle_model::id::ProcessName;
 use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_queue::loops::{LoopPolicy, Loops};
-use passerelle_queue::{Queue, QueueName, Redis};
+use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use passerelle_store::{Intake, Schema, Store, take_ledger};
 use serde::Serialize;
 use tokio::sync::OnceCell;
@@ -16,6 +16,8 @@ use crate::arguments::By;
 use crate::rows::Source;
 use crate::trouble::Trouble;
 
+/// How long Redis may take to say which version has written it.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Entries per transaction while catching up.
 const BATCH: usize = 500;
 /// How long a verb may spend on catching up before it answers with what there is.
@@ -77,6 +79,14 @@ impl Operator {
             store_settings,
             store: OnceCell::new(),
         })
+    }
+
+    /// A Redis that a later version has written is left alone. One that does not answer is the verb's affair.
+    pub async fn refuse_later_layout(&self) -> Result<(), Trouble> {
+        match timeout(FIRST_LOOK, self.queue.life(None)).await {
+            Ok(Err(later @ QueueError::NewerLayout { .. })) => Err(Trouble::Failed(later.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// The ledger as it is; connects at the first call. It is neither created nor migrated, and may be

@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use passerelle_queue::loops::Parked;
 use passerelle_queue::{DeadLoad, Pause};
-use passerelle_store::Counts;
+use passerelle_store::{Counts, Deliveries, WentBack};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
 use crate::console::Console;
+use crate::doctor::ingress;
 use crate::operator::{Freshness, NotRead, Operator};
 use crate::trace::parked_in_words;
 use crate::trouble::Trouble;
@@ -35,6 +36,8 @@ struct Stats {
     queue: Option<QueueNumbers>,
     #[serde(flatten)]
     ledger: Option<LedgerNumbers>,
+    /// Deliveries in the spools of the ingresses; `null` where one of them does not answer.
+    spooled: Option<u64>,
     not_read: NotRead,
 }
 
@@ -45,6 +48,10 @@ struct LedgerNumbers {
     /// Items that are neither open nor ended; always 0 in a sound ledger.
     missing: i64,
     unreadable_records: i64,
+    /// Of the present life of Redis' data; `null` before it was read for the first time, or where Redis does not answer.
+    answered: Option<Deliveries>,
+    /// `null` unless the workers still repair what Redis has lost.
+    went_back: Option<WentBack>,
     #[serde(flatten)]
     freshness: Freshness,
 }
@@ -98,6 +105,7 @@ async fn look(operator: &Operator) -> Stats {
     Stats {
         queue,
         ledger,
+        spooled: ingress::spooled(&operator.settings()).await,
         not_read,
     }
 }
@@ -125,6 +133,8 @@ async fn ledger(operator: &Operator) -> Result<LedgerNumbers, Trouble> {
     let freshness = operator.catch_up(store).await;
     let counts = store.counts().await?;
     Ok(LedgerNumbers {
+        answered: store.deliveries(&operator.queue).await.ok().flatten(),
+        went_back: store.went_back(&operator.queue).await.ok().flatten(),
         missing: counts.missing(),
         unreadable_records: store.unreadable_records().await?,
         counts,
@@ -133,6 +143,12 @@ async fn ledger(operator: &Operator) -> Result<LedgerNumbers, Trouble> {
 }
 
 fn verdict(stats: &Stats) -> Result<(), Trouble> {
+    let lost = |ledger: &LedgerNumbers| ledger.answered.map_or(0, |found| found.missing);
+    if let Some(lost) = stats.ledger.as_ref().map(lost).filter(|lost| *lost != 0) {
+        return Err(Trouble::Failed(format!(
+            "{lost} deliveries that were answered are nowhere: run `passerelle reconcile`, see \"Deliveries are missing\" in docs/RUNBOOK.md"
+        )));
+    }
     if stats.ledger.as_ref().is_none_or(|ledger| ledger.missing == 0) {
         return stats.not_read.verdict();
     }
@@ -143,9 +159,13 @@ fn verdict(stats: &Stats) -> Result<(), Trouble> {
 fn in_words(stats: &Stats) -> String {
     let queue = stats.queue.as_ref().map(queue_in_words);
     let ledger = stats.ledger.as_ref().map(ledger_in_words);
+    let spooled = stats.spooled.filter(|spooled| *spooled > 0);
+    let spooled =
+        spooled.map(|spooled| format!("  {spooled} more were answered and wait in the spools of the ingresses.\n"));
     let parts: Vec<String> = queue
         .into_iter()
         .chain(ledger)
+        .chain(spooled)
         .chain(stats.not_read.warning())
         .collect();
     parts.join("\n")
@@ -200,6 +220,28 @@ fn ledger_in_words(ledger: &LedgerNumbers) -> String {
     };
     let (items, open) = (counts.items, counts.open);
     let _ = writeln!(text, "  {items} accepted = {ended} ended + {open} open: {verdict}");
+    if let Some(found) = ledger.answered {
+        let Deliveries {
+            answered,
+            recorded,
+            on_the_way,
+            missing,
+        } = found;
+        let verdict = match missing {
+            0 => "nothing is lost".to_owned(),
+            missing => format!("{missing} ARE MISSING"),
+        };
+        let _ = writeln!(
+            text,
+            "  {answered} answered = {recorded} recorded + {on_the_way} on the way: {verdict}"
+        );
+    }
+    if let Some(WentBack { seen, lost }) = ledger.went_back {
+        let _ = writeln!(
+            text,
+            "  Redis went back, seen at {seen}: at least {lost} answered deliveries are lost. The workers compare all rows."
+        );
+    }
     if ledger.unreadable_records > 0 {
         let _ = writeln!(
             text,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
-    MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StoreSettings,
+    MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings,
 };
 
 use passerelle_queue::gate::GatePolicy;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub tasks: TaskSettings,
     /// `DEAD_LETTERS_BUDGET_BYTES`.
     pub dead_letters: DeadLetterSettings,
+    /// `STALL_…`: how long things may wait.
+    pub stalls: StallSettings,
     /// What to do for which table.
     pub rules: Rules,
     /// `LOOP_…`: when a row goes in circles.
@@ -101,6 +103,7 @@ impl Settings {
         let gates = GatePolicy::read(&mut reader);
         let tasks = TaskSettings::read(&mut reader);
         let dead_letters = DeadLetterSettings::read(&mut reader);
+        let stalls = StallSettings::read(&mut reader);
         let loops = LoopPolicy::read(&mut reader);
         let (rules, templates) = reader.finish(rules.zip(templates))?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
@@ -120,6 +123,7 @@ impl Settings {
             gates,
             tasks,
             dead_letters,
+            stalls,
             rules,
             loops,
             templates,

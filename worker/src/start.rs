@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StoreSettings};
+use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StallSettings, StoreSettings};
 use passerelle_model::id::ProcessName;
 use passerelle_model::telemetry;
 use passerelle_queue::gate::Gates;
 use passerelle_queue::loops::Loops;
 use passerelle_queue::schedule::Schedule;
-use passerelle_queue::{Queue, QueueName, Redis, WorkerInfo};
+use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis, WorkerInfo};
 use passerelle_store::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
@@ -30,6 +30,7 @@ use crate::lookups::tables::Tables;
 use crate::maintenance::health::OpenedStore;
 use crate::maintenance::ledger_writer::LedgerWriter;
 use crate::maintenance::sources::SourceWatch;
+use crate::maintenance::stalls::{self, Stalls};
 use crate::maintenance::tasks::PeriodicTasks;
 use crate::maintenance::{health, heartbeat, probe};
 use crate::notify::{dead_budget, incidents};
@@ -40,6 +41,8 @@ use crate::settings::Settings;
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
+/// How long Redis may take to say at the start which version has written it.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Notices that a process sends at once over one channel: mail servers and Slack ask for little.
 const NOTICES_AT_ONCE: usize = 2;
 
@@ -67,7 +70,8 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 
     let redis = Redis::open(&settings.redis)?;
     let opened = OpenedStore::default();
-    let address = health::start(settings.health_bind, redis.clone(), Arc::clone(&opened))?;
+    let stalls = Stalls::default();
+    let address = health::start(settings.health_bind, redis.clone(), Arc::clone(&opened), stalls.clone())?;
     tracing::info!(%address, "health and metrics");
     let Some(store) = open_store(&settings.store, &stop).await? else {
         return Ok(());
@@ -75,13 +79,18 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
     let (runner, tasks, retention) = (settings.runner(), settings.tasks, settings.retention);
-    let dead_letters = settings.dead_letters;
+    let limits = Limits {
+        dead_letters: settings.dead_letters,
+        stalls: settings.stalls,
+    };
+    refuse_later_layout(&queue).await?;
     let user = settings.baserow_user.clone();
     let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
     let context = Arc::new(context(settings, redis.clone(), store.clone())?);
     let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
     let writer = writer.retaining(retention);
-    let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), dead_letters));
+    let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), limits, stalls));
+    let refused = tokio::spawn(until_refused(LifeWatch::new(queue.clone()), stop.clone()));
     let schedule = Schedule::new(redis, context.gates.process().clone());
     let tasks = PeriodicTasks::new(Arc::clone(&context), schedule, sources, tasks);
     let tasks = tokio::spawn(tasks.run(stop.clone()));
@@ -97,7 +106,11 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     writer.await?;
     alive.await?;
     beside.abort();
-    result
+    refused.abort();
+    match refused.await {
+        Ok(later) => Err(later.into()),
+        Err(_aborted) => result,
+    }
 }
 
 /// Rows and notices have queues of their own, so that trouble with one never delays another.
@@ -120,12 +133,36 @@ async fn run_queues(
     Ok(())
 }
 
+/// What may grow or wait, and how much.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    dead_letters: DeadLetterSettings,
+    stalls: StallSettings,
+}
+
+/// A Redis that a later version has written ends the start. One that is away is waited for by all that need it.
+async fn refuse_later_layout(queue: &Queue) -> Result<(), QueueError> {
+    match tokio::time::timeout(FIRST_LOOK, queue.life(None)).await {
+        Ok(Err(later @ QueueError::NewerLayout { .. })) => Err(later),
+        _ => Ok(()),
+    }
+}
+
+/// The same, once Redis is there, or while it runs: this process stops as if it were told to.
+async fn until_refused(watch: LifeWatch, stop: CancellationToken) -> QueueError {
+    let later = watch.run().await;
+    tracing::error!(error = %later, "stopping");
+    stop.cancel();
+    later
+}
+
 /// What a worker does besides its jobs.
-async fn run_beside(context: Arc<Context>, redis: Redis, dead_letters: DeadLetterSettings) {
+async fn run_beside(context: Arc<Context>, redis: Redis, limits: Limits, stalls: Stalls) {
     tokio::join!(
         probe::run(Arc::clone(&context)),
         incidents::run(&context),
-        dead_budget::watch(&context, &redis, dead_letters),
+        dead_budget::watch(&context, &redis, limits.dead_letters),
+        stalls::watch(&context, &redis, limits.stalls, &stalls),
         context.outbox.requeue_for_ever(),
     );
 }

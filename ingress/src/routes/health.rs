@@ -35,9 +35,13 @@ pub(crate) async fn alive() -> HttpResponse {
 /// Deliveries can be made durable: by a real write to Redis, or else in the spool. Settings of
 /// Redis that endanger what it holds, and trouble of the one while the other works, are warnings,
 /// not failures: taking the ingress out of service would lose more.
-pub(crate) async fn ready(redis: web::Data<Redis>, spool: web::Data<Spool>) -> HttpResponse {
+pub(crate) async fn ready(
+    redis: web::Data<Redis>,
+    spool: web::Data<Spool>,
+    longest_spooled: web::Data<Duration>,
+) -> HttpResponse {
     let status = spool.status();
-    let mut warnings: Vec<String> = status.warnings();
+    let mut warnings: Vec<String> = status.warnings(**longest_spooled);
     let written = timeout(CHECK_TIMEOUT, redis.check_write()).await;
     if let Ok(Ok(())) = written {
         match timeout(CHECK_TIMEOUT, redis.server_facts()).await {

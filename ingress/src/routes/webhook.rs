@@ -53,7 +53,7 @@ impl Entrance {
     pub(crate) fn for_another_thread(&self) -> Self {
         let redis = self.redis.by_another_connection();
         Self {
-            queue: Queue::new(redis.clone(), self.queue.name()),
+            queue: self.queue.on(redis.clone()),
             redis,
             ..self.clone()
         }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::format::{End, read, write};
 use super::segment::{Held, folder_bytes, quarantined, ready_files, try_folder};
+use super::waiting::waiting;
 use super::{NotSpooled, Spool};
 use crate::metrics::{self, ItemCounts, as_gauge};
 
@@ -38,7 +39,7 @@ pub(crate) async fn drain_for_ever(spool: Arc<Spool>, queue: Queue, redis: Redis
     let mut drain = Drain {
         spool,
         // By a connection of its own: a delivery that cuts it harms no caller.
-        queue: Queue::new(redis.by_another_connection(), queue.name()),
+        queue: queue.on(redis.by_another_connection()),
         redis: redis.clone(),
         interrupted: None,
         not_before: Instant::now(),
@@ -227,13 +228,13 @@ impl Drain {
             if had_trouble {
                 try_folder(&folder)?;
             }
-            Ok((folder_bytes(&folder)?, quarantined(&folder)?))
+            Ok((folder_bytes(&folder)?, quarantined(&folder)?, waiting(&folder)?))
         });
-        if let Ok((used, quarantined)) = looked.await {
+        if let Ok((used, quarantined, counted)) = looked.await {
             self.spool.state.quarantined.store(quarantined, Ordering::Relaxed);
             ::metrics::gauge!("passerelle_ingress_spool_quarantined").set(as_gauge(quarantined));
             self.spool.state.used.store(used, Ordering::Relaxed);
-            ::metrics::gauge!("passerelle_ingress_spool_bytes").set(as_gauge(used));
+            self.spool.state.count(counted);
             if had_trouble {
                 self.spool.state.note(None);
             }

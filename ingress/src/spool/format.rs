@@ -12,7 +12,7 @@ pub(super) const HEADER: &[u8; 8] = b"PSPOOL1\n";
 const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 /// Bytes before each record.
-const PREFIX: usize = 8;
+pub(super) const PREFIX: usize = 8;
 
 /// What a record will cost in the file.
 pub(super) fn cost(record: &[u8]) -> u64 {

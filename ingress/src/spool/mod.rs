@@ -23,6 +23,7 @@
 //! |---|---|
 //! | `format.rs` | records in a file: length and checksum; what a torn end looks like |
 //! | `segment.rs` | one file: created under its lock, appended and synced, read back |
+//! | `waiting.rs` | how many deliveries wait, and since when |
 //! | `writer.rs` | the thread that appends: one sync for all that wait, the limit of the folder |
 //! | `drain.rs` | from the files into the queue |
 //!
@@ -36,6 +37,7 @@
 mod drain;
 mod format;
 mod segment;
+mod waiting;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -44,12 +46,16 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use passerelle_model::event::NewEvent;
+use passerelle_model::time::Timestamp;
 use passerelle_queue::AcceptStatus;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 pub(crate) use drain::drain_for_ever;
+use waiting::{Waiting, waiting};
 use writer::Order;
+
+use crate::metrics;
 
 /// How long a delivery waits for the disk: with the half second that Redis was given, still within
 /// the five seconds of the caller.
@@ -107,6 +113,8 @@ struct State {
     used: AtomicU64,
     /// Deliveries in the quarantine, as last seen.
     quarantined: AtomicU64,
+    /// Deliveries in all files that are to be drained, as last counted, with those that were appended since.
+    waiting: Mutex<Waiting>,
     /// This process has appended something that it has not drained.
     has_own: AtomicBool,
     /// Why the last append failed, if it did.
@@ -114,6 +122,27 @@ struct State {
 }
 
 impl State {
+    /// Deliveries were appended.
+    fn add(&self, deliveries: u64) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.deliveries += deliveries;
+        waiting.since.get_or_insert_with(Timestamp::now);
+        drop(waiting);
+        self.measure();
+    }
+
+    /// They were counted.
+    fn count(&self, counted: Waiting) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+        self.measure();
+    }
+
+    fn measure(&self) {
+        let Waiting { deliveries, since } = *self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = since.map_or(Duration::ZERO, |since| Timestamp::now().since(since));
+        metrics::spool(self.used.load(Ordering::Relaxed), deliveries, age);
+    }
+
     fn note(&self, trouble: Option<NotSpooled>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
@@ -126,6 +155,9 @@ pub(crate) struct SpoolStatus {
     pub(crate) used: u64,
     /// Most that it may hold.
     pub(crate) most_bytes: u64,
+    /// Deliveries that wait for Redis, and since when the oldest.
+    pub(crate) waiting: u64,
+    pub(crate) since: Option<Timestamp>,
     /// Deliveries that were set aside, and where.
     pub(crate) quarantined: (u64, PathBuf),
     /// Why a delivery could not be kept now, if that is known.
@@ -138,8 +170,16 @@ impl SpoolStatus {
         self.used < self.most_bytes && self.trouble.is_none()
     }
 
-    /// What an operator should see to.
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    /// What an operator should see to; a delivery may wait for `longest`.
+    pub(crate) fn warnings(&self, longest: Duration) -> Vec<String> {
+        let age = self.since.map_or(Duration::ZERO, |since| Timestamp::now().since(since));
+        let is_old = (age > longest).then(|| {
+            format!(
+                "the oldest of {} deliveries in the spool waits for {} s: Redis is away, or refuses them; the log says why",
+                self.waiting,
+                age.as_secs()
+            )
+        });
         let (count, folder) = &self.quarantined;
         let set_aside = (*count > 0).then(|| {
             format!(
@@ -148,7 +188,7 @@ impl SpoolStatus {
                 folder.display()
             )
         });
-        self.warning().into_iter().chain(set_aside).collect()
+        self.warning().into_iter().chain(is_old).chain(set_aside).collect()
     }
 
     fn warning(&self) -> Option<String> {
@@ -219,9 +259,17 @@ impl Spool {
         }
     }
 
+    /// Shows at `/metrics` what it holds, and how old the oldest is by now.
+    pub(crate) fn measure(&self) {
+        self.state.measure();
+    }
+
     pub(crate) fn status(&self) -> SpoolStatus {
         let trouble = self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let Waiting { deliveries, since } = *self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         SpoolStatus {
+            waiting: deliveries,
+            since,
             used: self.state.used.load(Ordering::Relaxed),
             most_bytes: self.settings.most_bytes,
             quarantined: (
@@ -242,7 +290,10 @@ impl Spool {
         }
         let tried = segment::try_folder(self.folder()).and_then(|()| segment::folder_bytes(self.folder()));
         match tried {
-            Ok(used) => self.state.used.store(used, Ordering::Relaxed),
+            Ok(used) => {
+                self.state.used.store(used, Ordering::Relaxed);
+                self.state.count(waiting(self.folder()).unwrap_or_default());
+            }
             Err(error) => {
                 let trouble = self.on_disk(&error.to_string());
                 tracing::error!("while Redis is away deliveries would be refused: {trouble}");

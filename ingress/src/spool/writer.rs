@@ -104,12 +104,13 @@ impl Writer {
             why: error.to_string(),
         });
         match &written {
-            Ok(()) => self.state.has_own.store(true, Ordering::Relaxed),
+            Ok(()) => {
+                self.state.has_own.store(true, Ordering::Relaxed);
+                self.state.add(u64::try_from(group.callers.len()).unwrap_or(u64::MAX));
+            }
             Err(trouble) => tracing::error!(deliveries = group.callers.len(), "deliveries are refused: {trouble}"),
         }
         self.state.note(written.as_ref().err().cloned());
-        metrics::gauge!("passerelle_ingress_spool_bytes")
-            .set(crate::metrics::as_gauge(self.state.used.load(Ordering::Relaxed)));
         for caller in group.callers {
             // A caller that has hung up needs no answer; its delivery is safe all the same.
             let _ = caller.send(written.clone());

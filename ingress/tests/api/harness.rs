@@ -143,11 +143,22 @@ impl Ingress {
         }
     }
 
-    /// How many keys Redis holds.
+    /// How many keys Redis holds, but for what is recorded of its life.
     pub(crate) async fn keys(&self) -> anyhow::Result<u64> {
         let client = redis::Client::open(self.redis.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        Ok(redis::cmd("DBSIZE").query_async(&mut connection).await?)
+        let (keys, life): (u64, u64) = redis::pipe()
+            .cmd("DBSIZE")
+            .cmd("EXISTS")
+            .arg("{bridge}:life")
+            .query_async(&mut connection)
+            .await?;
+        Ok(keys - life)
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(self) -> anyhow::Result<()> {
+        Ok(self.running.await??)
     }
 
     /// Asks it to stop and waits for its end.

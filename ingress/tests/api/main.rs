@@ -9,3 +9,4 @@ mod health;
 mod mutations;
 mod replicas;
 mod spool;
+mod watched;

@@ -7,11 +7,14 @@ use serde::Deserialize;
 
 use super::Finding;
 use super::stores::mebibytes;
+use crate::age::in_largest_unit;
 
 const CHECK: &str = "ingress";
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SPOOL_BYTES: &str = "passerelle_ingress_spool_bytes";
+const SPOOL_DELIVERIES: &str = "passerelle_ingress_spool_deliveries";
+const SPOOL_OLDEST: &str = "passerelle_ingress_spool_oldest_seconds";
 const DAMAGED: &str = "passerelle_ingress_spool_damaged_total";
 
 /// What `/readyz` answers.
@@ -26,8 +29,7 @@ struct Readiness {
 
 pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
     let named = reader.optional("INGRESS_URL");
-    let bind = reader.text("INGRESS_BIND", "127.0.0.1:8080");
-    let addresses = named.clone().unwrap_or_else(|| format!("http://{bind}"));
+    let addresses = addresses(reader);
     let http = match reqwest::Client::builder().timeout(PATIENCE).build() {
         Ok(http) => http,
         Err(error) => {
@@ -46,6 +48,25 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// How many deliveries wait in the spools of all ingresses: answered 200, and not yet counted by Redis. `None` where one does not answer.
+pub(crate) async fn spooled(reader: &Reader) -> Option<u64> {
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+    let mut spooled = 0;
+    for address in addresses(reader).split(',') {
+        let address = address.trim().trim_end_matches('/');
+        let metrics = http.get(format!("{address}/metrics")).send().await.ok()?;
+        spooled += number(&metrics.text().await.ok()?, SPOOL_DELIVERIES);
+    }
+    Some(spooled)
+}
+
+fn addresses(reader: &Reader) -> String {
+    let bind = reader.text("INGRESS_BIND", "127.0.0.1:8080");
+    reader
+        .optional("INGRESS_URL")
+        .unwrap_or_else(|| format!("http://{bind}"))
 }
 
 async fn examine(http: &reqwest::Client, address: &str) -> Result<Vec<Finding>, reqwest::Error> {
@@ -72,11 +93,15 @@ fn judge(address: &str, readiness: &Readiness, metrics: &str) -> Vec<Finding> {
             "see docs/RUNBOOK.md",
         ));
     }
-    let spooled = number(metrics, SPOOL_BYTES);
+    let (spooled, bytes) = (number(metrics, SPOOL_DELIVERIES), number(metrics, SPOOL_BYTES));
     if spooled > 0 {
         let fix =
             "none while Redis is down: it is drained when Redis is back. If Redis answers, read the log of the ingress";
-        let found = format!("{address} has {} of deliveries in its spool", mebibytes(spooled));
+        let age = in_largest_unit(Duration::from_secs(number(metrics, SPOOL_OLDEST)));
+        let found = format!(
+            "{address} has {spooled} deliveries ({}) in its spool, the oldest since {age}",
+            mebibytes(bytes)
+        );
         findings.push(Finding::warn(CHECK, found, fix));
     }
     let damaged = number(metrics, DAMAGED);
@@ -153,11 +178,11 @@ mod tests {
             judged(ready, "passerelle_ingress_spool_bytes 0\n"),
             "Ok http://ingress accepts deliveries; its spool is empty\n"
         );
-        let metrics =
-            "# TYPE x gauge\npasserelle_ingress_spool_bytes 3000000\npasserelle_ingress_spool_damaged_total 2\n";
+        let metrics = "# TYPE x gauge\npasserelle_ingress_spool_bytes 3000000\npasserelle_ingress_spool_deliveries 41\n\
+             passerelle_ingress_spool_oldest_seconds 200.5\npasserelle_ingress_spool_damaged_total 2\n";
         let found = judged(ready, metrics);
         assert!(
-            found.contains("Warn http://ingress has 3 MiB of deliveries in its spool"),
+            found.contains("Warn http://ingress has 41 deliveries (3 MiB) in its spool, the oldest since 3m"),
             "{found}"
         );
         assert!(found.contains("Warn http://ingress could not read 2 files"), "{found}");

@@ -1,7 +1,7 @@
 //! Redis and the SQL store: do they answer, and are they durable?
 
 use passerelle_model::config::{Reader, RedisSettings, ReplicaWait, StoreSettings};
-use passerelle_queue::{Redis, ServerFacts};
+use passerelle_queue::{Queue, QueueError, QueueName, Redis, ServerFacts};
 use passerelle_store::{Schema, Store, StoreError};
 
 use super::{Finding, State, within};
@@ -72,6 +72,10 @@ async fn redis(reader: &Reader) -> Vec<Finding> {
         memory(&facts),
     ];
     findings.extend(wait.map(|wait| replicas(&facts, wait)));
+    if let Err(later @ QueueError::NewerLayout { .. }) = Queue::new(redis.clone(), QueueName::Sync).life(None).await {
+        let fix = "start the programs of that version; this one changes nothing there";
+        findings.push(Finding::fail("redis layout", later.to_string(), fix));
+    }
     if let Err(error) = redis.check_write().await {
         let fix =
             "read the log of Redis: a full memory, a full disk, a read-only replica, or a user who may not use MULTI";

@@ -6,6 +6,7 @@ use passerelle_model::config::{Reader, StallSettings};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use passerelle_queue::gate::GateState;
+use passerelle_store::{Deliveries, Store, WentBack};
 
 use super::stores::{Sound, mebibytes};
 use super::{Finding, stalls};
@@ -158,7 +159,9 @@ async fn conservation(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     let store = operator.store().await?;
     let counts = store.counts().await?;
     let unreadable = store.unreadable_records().await?;
-    let mut findings = vec![match counts.missing() {
+    let mut findings = vec![deliveries(operator, store).await?];
+    findings.extend(went_back(operator, store).await?);
+    findings.push(match counts.missing() {
         0 => Finding::ok(
             CHECK,
             format!(
@@ -174,7 +177,7 @@ async fn conservation(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
                 fix,
             )
         }
-    }];
+    });
     if unreadable > 0 {
         let fix = "did two versions run at once? The table unreadable_records keeps them";
         findings.push(Finding::warn(
@@ -184,6 +187,42 @@ async fn conservation(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
         ));
     }
     Ok(findings)
+}
+
+/// What Redis had answered is in the store or on its way there.
+async fn deliveries(operator: &Operator, store: &Store) -> Result<Finding, Trouble> {
+    const CHECK: &str = "conservation";
+    let found = store.deliveries(&operator.queue).await;
+    let Some(found) = found.map_err(|error| Trouble::Failed(error.to_string()))? else {
+        return Ok(Finding::ok(
+            CHECK,
+            "the ledger of this life of Redis has not been read yet",
+        ));
+    };
+    let Deliveries {
+        answered,
+        recorded,
+        on_the_way,
+        missing,
+    } = found;
+    let sum = format!("{answered} deliveries answered = {recorded} recorded + {on_the_way} on the way");
+    if missing == 0 {
+        return Ok(Finding::ok(CHECK, format!("{sum}: nothing is lost")));
+    }
+    let fix =
+        "passerelle reconcile finds the rows; their history is lost. See \"Deliveries are missing\" in docs/RUNBOOK.md";
+    Ok(Finding::fail(CHECK, format!("{sum} + {missing} MISSING"), fix))
+}
+
+/// Redis has lost data, and the workers have not made up for it yet.
+async fn went_back(operator: &Operator, store: &Store) -> Result<Option<Finding>, Trouble> {
+    let found = store.went_back(&operator.queue).await;
+    let found = found.map_err(|error| Trouble::Failed(error.to_string()))?;
+    Ok(found.map(|WentBack { seen, lost }| {
+        let fix = "none while a worker lives: all rows are compared with their pages. See \"Redis went back\" in docs/RUNBOOK.md";
+        let found = format!("Redis went back, seen at {seen}: at least {lost} answered deliveries are lost; the workers repair it");
+        Finding::warn("redis went back", found, fix)
+    }))
 }
 
 async fn dead_letters(operator: &Operator) -> Result<Vec<Finding>, Trouble> {

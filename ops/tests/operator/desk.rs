@@ -150,6 +150,7 @@ impl Desk {
             .map(|(n, record)| LedgerEntry {
                 id: seq(n).stream_id(),
                 seq: seq(n),
+                answered: None,
                 records: vec![Ok(record)],
             })
             .collect();

@@ -5,7 +5,7 @@ use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use tokio_util::sync::CancellationToken;
 
-use crate::desk::{Desk, accepted, attempt};
+use crate::desk::{Desk, accepted, at, attempt, delivery};
 
 #[tokio::test]
 async fn the_numbers_add_up_and_say_so() {
@@ -34,4 +34,40 @@ async fn wrong_settings_are_named_with_exit_code_two() {
     let reader = passerelle_model::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
     let arguments = ["passerelle", "stats"].map(Into::into);
     assert_eq!(passerelle_ops::run(arguments, reader, &mut console).await, 2);
+}
+
+#[tokio::test]
+async fn deliveries_that_redis_lost_are_named_by_their_number_in_stats_and_doctor() {
+    let desk = Desk::new().unwrap();
+    let queue = desk.queue().unwrap();
+    desk.remember(Vec::new()).await.unwrap();
+    let accept = async |number: u64| {
+        let event = delivery(&format!("e{number}"), at(0), &[(number, Sync)]).unwrap();
+        let _durable = queue.accept(event).await.unwrap();
+    };
+    accept(1).await;
+    let said = desk.passerelle(&["stats"]).await;
+    assert!(
+        said.out
+            .contains("1 answered = 1 recorded + 0 on the way: nothing is lost"),
+        "{}",
+        said.out
+    );
+    for number in 2..=4 {
+        accept(number).await;
+    }
+    let mut redis = redis::Client::open(desk.redis.url()).unwrap().get_connection().unwrap();
+    redis::cmd("DEL").arg("{bridge}:ledger").exec(&mut redis).unwrap();
+    let said = desk.passerelle(&["stats"]).await;
+    assert!(
+        said.out.contains("at least 3 answered deliveries are lost"),
+        "{}",
+        said.out
+    );
+    let said = desk.passerelle(&["doctor"]).await;
+    assert!(
+        said.out.contains("at least 3 answered deliveries are lost"),
+        "{}",
+        said.out
+    );
 }

@@ -213,8 +213,19 @@ pub struct LedgerEntry {
     pub id: String,
     /// Its place in the order.
     pub seq: Seq,
+    /// What the count of answered deliveries says of it; `None` where it holds none, or was written by a former version.
+    pub answered: Option<Answered>,
     /// The facts. A record that could not be read is kept as its bytes, so that one bad record never stops the ledger.
     pub records: Vec<Result<LedgerRecord, UnreadableRecord>>,
+}
+
+/// How many deliveries Redis had answered in this life of its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// Before this entry.
+    pub before: u64,
+    /// With those of this entry.
+    pub total: u64,
 }
 
 /// A stream record that is not one of ours.

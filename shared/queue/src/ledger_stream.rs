@@ -2,8 +2,9 @@
 //!
 //! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
 //! transaction: `g`, the deliveries one after the other and compressed together by lz4, with the name of the call (`c`), and right behind it
-//! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-` neither. The two make one entry of the ledger,
-//! by the id of the second. A group without its receipt was refused.
+//! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-` neither, and beside it `n`, how many deliveries
+//! have been answered in this life of the data, with these. The two make one entry of the ledger, by the id of the second. A group without its
+//! receipt was refused.
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 
@@ -11,7 +12,7 @@ use redis::Value;
 
 use crate::{Queue, QueueError};
 use passerelle_model::event::{NewEvent, split_prefixed};
-use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
+use passerelle_model::ledger::{Answered, LedgerEntry, LedgerRecord, UnreadableRecord};
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
@@ -50,15 +51,6 @@ impl Queue {
             .arg("+")
             .arg("COUNT")
             .arg(count);
-        self.inner.redis.query(&command).await
-    }
-
-    /// The stream id of the newest entry at or before this one, if the stream still has any. Its facts do not travel.
-    pub async fn newest_ledger_entry_up_to(&self, id: &str) -> Result<Option<String>, QueueError> {
-        const NEWEST_ID: &str =
-            "return (redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', 1)[1] or {})[1] or false";
-        let mut command = redis::cmd("EVAL");
-        command.arg(NEWEST_ID).arg(1).arg(&self.inner.keys.ledger).arg(id);
         self.inner.redis.query(&command).await
     }
 
@@ -105,13 +97,27 @@ fn decode_entries(entries: Vec<StreamEntry>) -> Result<Vec<LedgerEntry>, QueueEr
         decoded.push(LedgerEntry {
             seq: Seq::from_stream_id(&id).map_err(|error| QueueError::Protocol(error.to_string()))?,
             id,
+            answered: pairs
+                .first()
+                .zip(pairs.get(1))
+                .and_then(|(receipt, count)| counted(receipt, count)),
             records: pairs
                 .iter()
+                .filter(|[kind, _]| bytes_of(kind) != b"n")
                 .flat_map(|[kind, fact]| decode_facts(bytes_of(kind), bytes_of(fact), deliveries))
                 .collect(),
         });
     }
     Ok(decoded)
+}
+
+/// What a receipt and the count beside it say.
+fn counted(receipt: &[Value; 2], count: &[Value; 2]) -> Option<Answered> {
+    let ([r, letters], [n, total]) = (receipt.each_ref().map(bytes_of), count.each_ref().map(bytes_of));
+    let total: u64 = std::str::from_utf8(total).ok()?.parse().ok()?;
+    let here = letters.iter().filter(|letter| matches!(letter, b'a' | b'd')).count();
+    let before = total.checked_sub(u64::try_from(here).ok()?)?;
+    (r == b"r" && n == b"n").then_some(Answered { before, total })
 }
 
 type Decoded = Result<LedgerRecord, UnreadableRecord>;

@@ -35,6 +35,7 @@
 //! | `comparisons.rs` | tables that are to be compared with their pages |
 //! | `adopt.rs` | tasks of stock apalis-redis producers become jobs |
 //! | `ledger_stream.rs` | the facts, on their way to the store |
+//! | `life/` | whether Redis went back, and how many deliveries it had answered |
 //! | `connection.rs`, `scripts.rs`, `keys.rs`, `wake.rs`, `schedule.rs` | Redis itself |
 //!
 //! # What it promises, and which test holds it
@@ -106,6 +107,7 @@ pub mod gate;
 mod laws;
 mod ledger_stream;
 mod letters;
+mod life;
 pub mod loops;
 pub mod schedule;
 mod server;
@@ -121,6 +123,8 @@ pub use ages::Oldest;
 pub use comparisons::Comparison;
 pub use control::{Pause, QueueStats};
 pub use letters::{DeadLetter, DeadLoad};
+use life::Memory;
+pub use life::{EndedLife, LAYOUT, Life, LifeLook, LifeWatch};
 pub use server::backoff;
 pub use server::connection::Redis;
 pub use server::error::QueueError;
@@ -145,6 +149,7 @@ struct Inner {
     redis: Redis,
     name: QueueName,
     keys: Arc<Keys>,
+    memory: Arc<Memory>,
     acceptor: GroupCommit<AcceptCommit>,
     settler: GroupCommit<SettleCommit>,
 }
@@ -163,14 +168,26 @@ impl Queue {
 
     /// The queue of this name on this Redis. Clones share their groups: those of an instance are made and sent by the runtime that first uses it.
     pub fn new(redis: Redis, name: QueueName) -> Self {
+        Self::with_memory(redis, name, Arc::default())
+    }
+
+    /// The same queue by another connection, with groups of its own. What one of them has seen of the count of deliveries, all know.
+    #[must_use]
+    pub fn on(&self, redis: Redis) -> Self {
+        Self::with_memory(redis, self.inner.name, Arc::clone(&self.inner.memory))
+    }
+
+    fn with_memory(redis: Redis, name: QueueName, memory: Arc<Memory>) -> Self {
         let keys = Arc::new(Keys::new(redis.prefix(), name));
+        let acceptor = AcceptCommit::new(redis.clone(), Arc::clone(&keys), Arc::clone(&memory));
         Self {
             inner: Arc::new(Inner {
-                acceptor: GroupCommit::new(AcceptCommit::new(redis.clone(), Arc::clone(&keys))),
+                acceptor: GroupCommit::new(acceptor),
                 settler: GroupCommit::new(SettleCommit::new(redis.clone(), Arc::clone(&keys))),
                 redis,
                 name,
                 keys,
+                memory,
             }),
         }
     }

@@ -2,9 +2,9 @@
 //! operator's program repeats it until nothing is left, so that what it shows is true at this
 //! moment.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoredLife};
 use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord};
-use passerelle_queue::{Queue, QueueError};
+use passerelle_queue::{EndedLife, LifeLook, Queue, QueueError};
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +41,37 @@ const ROWS_PER_ENTRY: usize = 20;
 /// what follows it, writes it, and lets the stream forget it.
 ///
 /// A crash between writing and forgetting is harmless: a step that finds nothing new lets the
-/// stream forget up to the stored position. A Redis that lost its latest entries (a failover to a
-/// replica that lagged) is read from its beginning: what the store has already is skipped.
+/// stream forget up to the stored position. A Redis that went back (a power cut, a failover to a
+/// replica that lagged, a restored copy) begins a new life, and is read from its beginning: what the
+/// store has already is skipped.
 pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<Intake, IntakeError> {
-    let position = store.ledger_position().await?;
-    let has_gone_back = match &position {
-        Some(position) => has_gone_back(queue, position).await?,
-        None => false,
+    let (position, stored) = (store.ledger_position().await?, store.life().await?);
+    let look = queue.life(position.as_deref()).await?;
+    let is_back = match judge(store, stored.as_ref(), &look, position.as_deref()).await? {
+        Standing::Same => false,
+        Standing::New => return begin(queue, store, stored.as_ref()).await,
+        Standing::WentBack => {
+            let Err(error) = end_life(queue, &look, stored.as_ref()).await else {
+                return Ok(Intake::Moved);
+            };
+            // A Redis that takes no write is drained all the same.
+            tracing::debug!(%error, "no new life of the data can begin for the moment");
+            true
+        }
     };
-    let after = position.as_deref().filter(|_| !has_gone_back);
-    let entries = read_batch(queue, after, count.max(1)).await?;
+    let after = position.as_deref().filter(|_| !is_back);
+    let mut entries = read_batch(queue, after, count.max(1)).await?;
+    if let Some(stored) = stored.filter(|_| !is_back) {
+        let (covered, gap_at) = stored.covers(&entries);
+        entries.truncate(covered);
+        // Nothing is left in the stream, and yet more was answered than was read.
+        let gap_at = gap_at.or_else(|| Some(look.answered).filter(|_| entries.is_empty()));
+        if entries.is_empty() && stored.base.is_some() && gap_at != Some(stored.answered.unsigned_abs()) {
+            return end_at_gap(queue, store, &look, &stored, gap_at.unwrap_or(0)).await;
+        }
+    }
     let Some(last) = entries.last() else {
-        if let Some(position) = position.filter(|_| !has_gone_back) {
+        if let Some(position) = position.filter(|_| !is_back) {
             queue.trim_ledger(&position).await?;
         }
         return Ok(Intake::Empty);
@@ -66,19 +85,91 @@ pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<I
     Ok(Intake::Taken(entries.len()))
 }
 
-/// Whether the stream has entries before the stored position and not the one at it: they were
-/// written after Redis lost that one, under a clock that was behind, and were never read.
-async fn has_gone_back(queue: &Queue, position: &str) -> Result<bool, QueueError> {
-    let newest = queue.newest_ledger_entry_up_to(position).await?;
-    let has_gone_back = newest.as_deref().is_some_and(|newest| newest != position);
-    if has_gone_back {
-        tracing::warn!(
-            position,
-            newest,
-            "Redis lost ledger entries that the store has: the ledger is read from its beginning, nothing is written twice"
-        );
+/// How Redis stands to what the store knows of it.
+enum Standing {
+    Same,
+    /// A life that the store has not seen.
+    New,
+    /// It knows less than the store, or nothing.
+    WentBack,
+}
+
+async fn judge(
+    store: &Store,
+    stored: Option<&StoredLife>,
+    look: &LifeLook,
+    position: Option<&str>,
+) -> Result<Standing, StoreError> {
+    let Some(life) = &look.life else {
+        return Ok(Standing::WentBack);
+    };
+    let Some(stored) = stored.filter(|stored| stored.epoch == life.epoch) else {
+        let is_known = store.knows_life(&life.epoch).await?;
+        return Ok(if is_known { Standing::WentBack } else { Standing::New });
+    };
+    // Entries before the position, and not the one at it: they were written after Redis lost that one, under a clock
+    // that was behind.
+    let is_behind = position.is_some() && look.newest.is_some() && look.newest.as_deref() != position;
+    let knows_less = i64::try_from(look.answered).is_ok_and(|answered| answered < stored.answered);
+    Ok(if is_behind || knows_less {
+        Standing::WentBack
+    } else {
+        Standing::Same
+    })
+}
+
+/// The present life in Redis ends, or begins if there was none.
+async fn end_life(queue: &Queue, look: &LifeLook, stored: Option<&StoredLife>) -> Result<(), QueueError> {
+    let known = stored.map_or(0, |stored| stored.answered.unsigned_abs());
+    queue.begin_life(&ended(look, stored, known)).await.map(drop)
+}
+
+fn ended(look: &LifeLook, stored: Option<&StoredLife>, known: u64) -> EndedLife {
+    EndedLife {
+        replaced: look.life.as_ref().map(|life| life.epoch.clone()),
+        former: stored.map(|stored| stored.epoch.clone()),
+        known,
     }
-    Ok(has_gone_back)
+}
+
+/// What follows does not begin where the store ends: `at` deliveries were answered before it. Unless another process
+/// has read meanwhile, that ends the life.
+async fn end_at_gap(
+    queue: &Queue,
+    store: &Store,
+    look: &LifeLook,
+    stored: &StoredLife,
+    at: u64,
+) -> Result<Intake, IntakeError> {
+    if store.life().await?.as_ref() == Some(stored) {
+        let known = at.max(stored.answered.unsigned_abs());
+        tracing::warn!(
+            read = stored.answered,
+            continues = at,
+            "the ledger in Redis does not go on where the store ends: deliveries are missing, or Redis went back"
+        );
+        queue.begin_life(&ended(look, Some(stored), known)).await?;
+    }
+    Ok(Intake::Moved)
+}
+
+/// The store follows Redis into a new life.
+async fn begin(queue: &Queue, store: &Store, stored: Option<&StoredLife>) -> Result<Intake, IntakeError> {
+    let look = queue.life(None).await?;
+    if let Some(life) = &look.life {
+        match store.begin_life(life, &look, stored).await {
+            Ok(()) | Err(StoreError::LedgerMoved) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(stored) = stored {
+            tracing::warn!(
+                former = stored.epoch,
+                epoch = life.epoch,
+                "Redis went back: the ledger is read from its beginning, nothing is written twice"
+            );
+        }
+    }
+    Ok(Intake::Moved)
 }
 
 async fn read_batch(queue: &Queue, after: Option<&str>, count: usize) -> Result<Vec<LedgerEntry>, QueueError> {

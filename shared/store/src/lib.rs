@@ -30,7 +30,9 @@
 //! | `bulk.rs` | many rows in one statement, within the databases' limits |
 //! | `intake.rs` | one step of moving facts from the stream into the store |
 //! | `story.rs`, `asked.rs` | reading an event or a row back, as `trace` shows it |
-//! | `counts.rs` | the conservation line |
+//! | `counts.rs` | the conservation line of items |
+//! | `lives.rs` | the lives of Redis' data, and how much of each was read |
+//! | `conservation.rs` | the conservation line of deliveries |
 //! | `retention.rs` | what is old and may go |
 
 #![warn(missing_docs)]
@@ -41,6 +43,7 @@ mod bounded_pool;
 mod bridge;
 mod bulk;
 mod column;
+mod conservation;
 mod counts;
 mod error;
 mod fold;
@@ -48,6 +51,7 @@ mod intake;
 mod intents;
 mod known;
 mod link_state;
+mod lives;
 mod names;
 mod notices;
 mod open;
@@ -64,11 +68,13 @@ mod write;
 
 pub use asked::Asked;
 pub use bridge::Bridge;
+pub use conservation::{Deliveries, WentBack};
 pub use counts::Counts;
 pub use error::StoreError;
 pub use intake::{Intake, IntakeError, take_ledger};
 pub use intents::Intent;
 pub use link_state::LinkState;
+pub use lives::StoredLife;
 pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;

@@ -12,7 +12,7 @@ use super::bulk::{Bulk, ROWS_PER_STATEMENT};
 use super::column::{self, signed};
 use super::fold::{ItemId, Place, fold, jobs_to_close};
 use super::known::unknown;
-use super::{Store, StoreError, write};
+use super::{Store, StoreError, lives, write};
 use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::ledger::LedgerEntry;
 use passerelle_model::seq::Seq;
@@ -34,6 +34,7 @@ impl Store {
         let write = async {
             let mut transaction = self.pool.begin().await?;
             move_position(&mut transaction, after, &last.id).await?;
+            lives::count(&mut transaction, entries).await?;
             let placed = unknown(&mut transaction, entries).await?;
             let open = open_items(&mut transaction, &jobs_to_close(&placed)).await?;
             let changes = fold(&placed, open);

@@ -159,6 +159,10 @@ impl TestRedis {
         words.chain(["--save".to_owned(), String::new()]).collect()
     }
 
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }

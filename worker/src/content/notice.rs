@@ -34,12 +34,16 @@ pub enum NoticeKind {
     Renamed,
     /// The dead letters weigh more than their budget.
     DeadLetters,
+    /// Redis knows less than it had answered.
+    RedisWentBack,
+    /// Something waits longer than it should.
+    Stalled,
     /// A summary while an incident lasts, or of a day.
     Digest,
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -50,6 +54,8 @@ impl NoticeKind {
         Self::WebhookOff,
         Self::Renamed,
         Self::DeadLetters,
+        Self::RedisWentBack,
+        Self::Stalled,
         Self::Digest,
     ];
 
@@ -72,6 +78,8 @@ impl NoticeKind {
             Self::WebhookOff => "webhook-off",
             Self::Renamed => "renamed",
             Self::DeadLetters => "dead-letters",
+            Self::RedisWentBack => "redis-went-back",
+            Self::Stalled => "stalled",
             Self::Digest => "digest",
         }
     }

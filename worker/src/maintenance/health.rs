@@ -12,6 +12,8 @@ use passerelle_queue::Redis;
 use passerelle_store::Store;
 use tokio::time::timeout;
 
+use super::stalls::Stalls;
+
 /// How long Redis and the database may take to answer `/readyz`, each.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -22,15 +24,22 @@ struct Health {
     metrics: PrometheusHandle,
     redis: Redis,
     store: OpenedStore,
+    stalls: Stalls,
 }
 
-/// Installs the metrics recorder and answers on the address until the process ends. `store` is filled once the store is open.
+/// Installs the metrics recorder and answers on the address until the process ends. `store` is filled once the store is open, `stalls` as
+/// long as there are some.
 ///
 /// # Errors
 /// If the address is taken, or a recorder is installed already.
-pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore) -> anyhow::Result<SocketAddr> {
+pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore, stalls: Stalls) -> anyhow::Result<SocketAddr> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    let health = web::Data::new(Health { metrics, redis, store });
+    let health = web::Data::new(Health {
+        metrics,
+        redis,
+        store,
+        stalls,
+    });
     let listener = TcpListener::bind(bind).map_err(|error| anyhow::anyhow!("WORKER_HEALTH_BIND {bind}: {error}"))?;
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || {
@@ -74,12 +83,18 @@ impl Health {
     }
 }
 
-/// Ready means: queue and store answer. A wiki that is down is no reason to restart a worker, it holds its jobs.
+/// Ready means: queue and store answer. A wiki that is down is no reason to restart a worker, it holds its jobs. What waits too long is a warning
+/// behind the first line.
 async fn ready(health: web::Data<Health>) -> HttpResponse {
     let (redis, store) = tokio::join!(health.redis(), health.store());
     let missing: Vec<String> = [redis, store].into_iter().filter_map(Result::err).collect();
     if missing.is_empty() {
-        return HttpResponse::Ok().body("ready");
+        let stalls = health
+            .stalls
+            .list()
+            .into_iter()
+            .map(|stall| format!("\nwarning: {stall}"));
+        return HttpResponse::Ok().body(format!("ready{}", stalls.collect::<String>()));
     }
     HttpResponse::ServiceUnavailable().body(missing.join("\n"))
 }

@@ -1,5 +1,5 @@
 //! What workers do besides jobs: moving the ledger into the store, probing targets, periodic tasks,
-//! health.
+//! health, what stands still.
 
 pub mod health;
 pub mod heartbeat;
@@ -7,4 +7,5 @@ pub mod ledger_writer;
 pub mod probe;
 pub mod reconcile;
 pub mod sources;
+pub mod stalls;
 pub mod tasks;

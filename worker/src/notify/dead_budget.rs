@@ -106,7 +106,7 @@ async fn notify_admin(
     values: &Map<String, Value>,
     notified: Option<Timestamp>,
 ) -> Result<Timestamp, Failure> {
-    let since = redis.dead_alert(NOTIFIED_ONCE_IN).await?;
+    let since = redis.alert("dead", NOTIFIED_ONCE_IN).await?;
     if notified == Some(since) {
         return Ok(since);
     }

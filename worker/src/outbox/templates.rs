@@ -40,6 +40,8 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "webhook-off",
     "renamed",
     "dead-letters",
+    "redis-went-back",
+    "stalled",
     "digest",
 ];
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/notices/layout.html"));

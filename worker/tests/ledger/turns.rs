@@ -106,6 +106,7 @@ fn past_event(number: u64, received: Timestamp) -> anyhow::Result<LedgerEntry> {
     Ok(LedgerEntry {
         seq: Seq::from_stream_id(&id)?,
         id,
+        answered: None,
         records: vec![Ok(LedgerRecord::Accepted(NewEvent {
             key: DeliveryKey {
                 webhook: None,

@@ -18,7 +18,12 @@ pub struct StallSettings {
 }
 
 impl StallSettings {
-    /// Reads `STALL_*`.
+    /// Reads `STALL_SPOOLED_SECONDS`: of the oldest delivery in the spool of an ingress.
+    pub fn longest_spooled(reader: &mut Reader) -> Duration {
+        reader.seconds("STALL_SPOOLED_SECONDS", 300)
+    }
+
+    /// Reads the others.
     pub fn read(reader: &mut Reader) -> Self {
         Self {
             queued: reader.seconds("STALL_QUEUED_SECONDS", 300),

@@ -2,14 +2,16 @@
 
 use std::borrow::Borrow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::accepting::answer::{Taken, parse_answer};
 use crate::accepting::group_commit::Commit;
 use crate::ledger_stream;
+use crate::life::Memory;
 use crate::server::backoff::Reconnecting;
 use crate::server::keys::Keys;
 use crate::server::scripts::{ACCEPT, Call};
@@ -153,15 +155,6 @@ impl Prepared {
     }
 }
 
-/// What became of a prepared event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
-    New,
-    Duplicate,
-    /// What it was to be made from was not there.
-    Gone,
-}
-
 /// A prepared event on its way.
 pub(crate) struct Submission {
     prepared: Prepared,
@@ -210,15 +203,20 @@ pub(crate) struct AcceptCommit {
     keys: Arc<Keys>,
     caller: String,
     calls: AtomicU64,
+    memory: Arc<Memory>,
+    /// The count that the last answer told, and in which generation of the memory.
+    told: Mutex<Option<(u64, u64)>>,
 }
 
 impl AcceptCommit {
-    pub(crate) fn new(redis: Redis, keys: Arc<Keys>) -> Self {
+    pub(crate) fn new(redis: Redis, keys: Arc<Keys>, memory: Arc<Memory>) -> Self {
         Self {
             redis,
             keys,
             caller: short_id(),
             calls: AtomicU64::new(0),
+            memory,
+            told: Mutex::default(),
         }
     }
 
@@ -231,13 +229,13 @@ impl AcceptCommit {
         let mut first = redis::cmd("XADD");
         first.arg(&keys.ledger).arg("*");
         first.arg("g").arg(deliveries).arg("c").arg(&name);
-        let mut call = ACCEPT.call_after(first, 9 + group.len());
+        let mut call = ACCEPT.call_after(first, 10 + group.len());
         for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.records] {
             call.arg(key);
         }
         call.arg(format!("{}:{}", keys.answers, self.caller));
         call.arg(&keys.dead).arg(&keys.letters);
-        call.arg(&keys.stock_data).arg(&keys.stock_meta);
+        call.arg(&keys.stock_data).arg(&keys.stock_meta).arg(&keys.life);
         for submission in group {
             call.arg(keys.claim(&submission.prepared.claim));
         }
@@ -255,9 +253,15 @@ impl AcceptCommit {
         let call = self.call(group)?;
         let was_up = self.redis.is_up();
         let mut waits = Reconnecting::new();
+        let generation = self.memory.generation();
         loop {
             match call.send_durably::<String>(&self.redis, patience_of(group)).await {
-                Ok(answers) => return parse_answers(&answers, group.len()),
+                Ok(answer) => {
+                    let (taken, seen) = parse_answer(&answer, group.len())?;
+                    let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                    *told = self.memory.note(generation, *told, seen);
+                    return Ok(taken);
+                }
                 Err(error @ QueueError::Unavailable(_)) => {
                     let wait = waits.next();
                     let is_over = group.iter().any(|member| member.submitted.elapsed() + wait >= PATIENCE);
@@ -311,19 +315,4 @@ impl Prepared {
             None => call.arg("").arg(""),
         };
     }
-}
-
-fn parse_answers(answers: &str, expected: usize) -> Result<Vec<Taken>, QueueError> {
-    let taken: Option<Vec<Taken>> = answers
-        .chars()
-        .map(|digit| match digit {
-            '0' => Some(Taken::Duplicate),
-            '1' => Some(Taken::New),
-            '2' => Some(Taken::Gone),
-            _ => None,
-        })
-        .collect();
-    taken
-        .filter(|taken| taken.len() == expected)
-        .ok_or_else(|| QueueError::Protocol(format!("accept answered {answers:?} for {expected} events")))
 }

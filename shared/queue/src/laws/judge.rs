@@ -30,6 +30,7 @@ impl World {
             );
             prop_assert_eq!(before, self.snapshot().await?, "law 6: replay");
             self.model.dead -= 1;
+            self.model.answered += 1;
             self.model
                 .news(letter.job.row().ok_or_else(|| broken("no row"))?.row.get());
         }
@@ -103,6 +104,7 @@ impl World {
                 .to_owned(),
             redis::cmd("ZRANGE").arg(&keys.dead).arg(0).arg(-1).to_owned(),
             redis::cmd("XLEN").arg(&keys.ledger).to_owned(),
+            redis::cmd("HGETALL").arg(&keys.life).to_owned(),
         ];
         for row in 1..=ROWS {
             commands.push(

@@ -74,8 +74,8 @@ async fn a_call_that_is_carried_out_once_more_after_a_newer_one_changes_nothing(
         .call(&[submission(1), submission(2), submission(1)])
         .unwrap();
     let newer = world.acceptor.call(&[submission(3)]).unwrap();
-    assert_eq!(early.send::<String>(redis).await.unwrap(), "110");
-    assert_eq!(newer.send::<String>(redis).await.unwrap(), "1");
+    assert_eq!(early.send::<String>(redis).await.unwrap(), "110 3 ");
+    assert_eq!(newer.send::<String>(redis).await.unwrap(), "1 4 3");
     let before = world.snapshot().await.unwrap();
     assert_eq!(early.send::<String>(redis).await.unwrap(), "110");
     assert_eq!(world.snapshot().await.unwrap(), before);

@@ -78,6 +78,8 @@ pub(super) enum Place {
 pub(super) struct Model {
     pub(super) jobs: BTreeMap<u64, (Place, u32, u32)>,
     pub(super) seen: Vec<(u64, u8)>,
+    /// Deliveries that were answered.
+    pub(super) answered: u64,
     pub(super) dead: usize,
 }
 

@@ -1,6 +1,7 @@
 //! The real thing, driven script by script.
 
 use crate::accepting::accept::{AcceptCommit, Prepared, Submission};
+use crate::accepting::answer::{Taken, parse_answer};
 use crate::server::keys::Keys;
 use crate::working::ending::Ending;
 use crate::working::fetch::FetchCall;
@@ -48,7 +49,7 @@ impl World {
         let worker = ProcessName::unique("worker");
         Self {
             queue: Queue::new(redis.clone(), QueueName::Sync),
-            acceptor: AcceptCommit::new(redis.clone(), Arc::clone(&keys)),
+            acceptor: AcceptCommit::new(redis.clone(), Arc::clone(&keys), Arc::default()),
             settler: SettleCommit::new(redis, Arc::clone(&keys)),
             keys,
             leases: Leases::new(worker.clone(), CRASHES),
@@ -88,7 +89,10 @@ impl World {
             prop_assert_eq!(before, self.snapshot().await?, "law 6: accept");
         }
         let is_new = !self.model.seen.contains(&(row, event));
-        prop_assert_eq!(answer, if is_new { "1" } else { "0" });
+        let (taken, seen) = parse_answer(&answer, 1).map_err(broken)?;
+        prop_assert_eq!(taken, [if is_new { Taken::New } else { Taken::Duplicate }]);
+        self.model.answered += 1;
+        prop_assert_eq!(seen.answered, Some(self.model.answered));
         if is_new {
             self.model.seen.push((row, event));
             self.model.news(row);

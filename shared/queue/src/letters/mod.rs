@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::accepting::accept::{Origin, Prepared, Taken};
+use crate::accepting::accept::{Origin, Prepared};
+use crate::accepting::answer::Taken;
 use crate::ledger_stream::encode_fact;
 use crate::server::keys::Keys;
 use crate::server::scripts::{DISCARD, WEIGH};
@@ -80,10 +81,10 @@ impl Redis {
         Ok(loads.into_iter().map(|(_, load)| load).sum())
     }
 
-    /// Since when the present alert about dead letters stands. The first to ask begins one, and so does the first after so long: whoever names what it
+    /// Since when the present alert about something (`dead`) stands. The first to ask begins one, and so does the first after so long: whoever names what it
     /// tells after this moment tells it once, however many ask and however often they die.
-    pub async fn dead_alert(&self, lasts: Duration) -> Result<Timestamp, QueueError> {
-        let key = Keys::new(self.prefix(), QueueName::Sync).dead_alert();
+    pub async fn alert(&self, about: &str, lasts: Duration) -> Result<Timestamp, QueueError> {
+        let key = format!("{{{}}}:{about}-alert", self.prefix());
         let now = Timestamp::now().as_millis();
         let mut begin = redis::cmd("SET");
         begin.arg(&key).arg(now).arg("NX");

@@ -20,6 +20,16 @@ pub enum QueueError {
     /// The certificates of its authorities cannot be read.
     #[error("REDIS_CA_FILE cannot be used: {0}")]
     Certificates(String),
+    /// A later version of the programs has written what Redis holds.
+    #[error(
+        "Redis holds the data of a later version (layout {found}, and this program knows {known}): start the programs of that version, or see \
+         \"To go back\" in docs/UPGRADING.md",
+        known = crate::LAYOUT
+    )]
+    NewerLayout {
+        /// Its layout.
+        found: u64,
+    },
     /// What Redis answered is not what our scripts answer.
     #[error("Redis answered something unexpected: {0}")]
     Protocol(String),

@@ -67,6 +67,8 @@ pub(crate) struct Keys {
     pub(crate) gates: String,
     /// The ledger stream, shared by all queues of a bridge: one order of all facts.
     pub(crate) ledger: String,
+    /// Hash of what is recorded of this life of the data; all queues of a bridge have the same.
+    pub(crate) life: String,
 }
 
 impl Keys {
@@ -93,6 +95,7 @@ impl Keys {
             comparisons: format!("{{{prefix}}}:comparisons"),
             gates: format!("{{{prefix}}}:gate"),
             ledger: format!("{{{prefix}}}:ledger"),
+            life: format!("{{{prefix}}}:life"),
             queue,
         }
     }
@@ -110,11 +113,6 @@ impl Keys {
     /// The size of all dead letters together; the scripts that make and remove letters keep it. No letter has this id: ids are ULIDs.
     pub(crate) fn letter_bytes(&self) -> String {
         format!("{}:bytes", self.letters)
-    }
-
-    /// Since when the present alert about dead letters stands; all queues of a bridge have the same.
-    pub(crate) fn dead_alert(&self) -> String {
-        format!("{{{}}}:dead-alert", self.prefix)
     }
 
     pub(crate) fn letter(&self, id: &str) -> String {

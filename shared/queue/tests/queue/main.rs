@@ -6,6 +6,7 @@ mod crashing;
 mod failover;
 mod fairness;
 mod faults;
+mod life;
 mod operating;
 mod replicas;
 mod secured;

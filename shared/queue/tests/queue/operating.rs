@@ -266,7 +266,7 @@ async fn a_forced_row_is_run_and_can_be_traced_by_the_returned_event() {
 async fn an_alert_about_dead_letters_has_one_beginning_until_it_is_over() {
     let world = with_letters(1).await.unwrap();
     let day = Duration::from_hours(24);
-    let asked = (0..5).map(|_| world.redis.dead_alert(day));
+    let asked = (0..5).map(|_| world.redis.alert("dead", day));
     let starts: Vec<_> = futures::future::join_all(asked)
         .await
         .into_iter()
@@ -274,8 +274,8 @@ async fn an_alert_about_dead_letters_has_one_beginning_until_it_is_over() {
         .collect();
     assert!(starts.iter().all(|since| *since == starts[0]), "{starts:?}");
     let other = World::start().unwrap();
-    let first = other.redis.dead_alert(Duration::from_millis(20)).await.unwrap();
-    eventually("the next alert", async || match other.redis.dead_alert(day).await {
+    let first = other.redis.alert("dead", Duration::from_millis(20)).await.unwrap();
+    eventually("the next alert", async || match other.redis.alert("dead", day).await {
         Ok(since) if since > first => Ok(()),
         seen => Err(format!("{seen:?}")),
     })

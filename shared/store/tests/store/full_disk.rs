@@ -59,6 +59,7 @@ async fn nothing_leaves_redis_while_the_database_rolls_back_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::start(folder.path()).unwrap();
     let store = world.open().await.unwrap();
+    take_all(&world, &store).await.unwrap();
     accept_all(&world, 10).await.unwrap();
     // On one connection: after the first the driver no longer knows what is open, after the second
     // a transaction is open that no COMMIT of the driver ends.
@@ -107,6 +108,7 @@ async fn nothing_leaves_redis_while_the_disk_of_the_store_is_full() {
     };
     let world = World::start(disk.0.path()).unwrap();
     let store = world.open().await.unwrap();
+    take_all(&world, &store).await.unwrap();
     accept_all(&world, 20_000).await.unwrap();
     disk.fill().unwrap();
     fails_to_write(&world, &store).await.unwrap();

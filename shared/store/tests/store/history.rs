@@ -15,6 +15,7 @@ pub(crate) fn entry(n: i64, records: Vec<LedgerRecord>) -> LedgerEntry {
     LedgerEntry {
         seq: seq(n),
         id,
+        answered: None,
         records: records.into_iter().map(Ok).collect(),
     }
 }

@@ -16,7 +16,7 @@ use crate::history::accepted;
 pub(crate) struct World {
     pub(crate) queue: Queue,
     pub(crate) url: String,
-    server: TestRedis,
+    pub(crate) server: TestRedis,
 }
 
 impl World {
@@ -144,6 +144,11 @@ async fn a_batch_of_heavy_deliveries_is_cut_by_its_weight() {
     for number in 1..=10 {
         world.accept(number, 300_000).await.unwrap();
     }
+    let life_begins = [
+        take_ledger(&world.queue, &store, 1).await.unwrap(),
+        take_ledger(&world.queue, &store, 1).await.unwrap(),
+    ];
+    assert_eq!(life_begins, [Intake::Moved; 2]);
     // Twenty entries may weigh 1.25 MB together: four of these.
     assert_eq!(take_ledger(&world.queue, &store, 20).await.unwrap(), Intake::Taken(4));
     // A batch of one entry takes it, whatever it weighs.

@@ -8,6 +8,7 @@ mod hanging;
 mod history;
 mod intake;
 mod ledger;
+mod lives;
 mod notices;
 mod pages;
 mod retention;

@@ -1,4 +1,4 @@
-//! The numbers of the ledger, as gauges: its backlog, and the conservation line.
+//! The numbers of the ledger, as gauges: its backlog, and the conservation lines of deliveries and items.
 
 use std::time::Duration;
 
@@ -21,6 +21,12 @@ pub(super) async fn for_ever(queue: &Queue, store: &Store) {
         if let Ok(stats) = queue.stats().await {
             let backlog = i64::try_from(stats.ledger_backlog).unwrap_or(i64::MAX);
             metrics::gauge!("passerelle_ledger_backlog_entries").set(as_gauge(backlog));
+        }
+        if let Ok(Ok(Some(deliveries))) = timeout(LONGEST_COUNT, store.deliveries(queue)).await {
+            metrics::gauge!("passerelle_deliveries_answered").set(as_gauge(deliveries.answered));
+            metrics::gauge!("passerelle_deliveries_recorded").set(as_gauge(deliveries.recorded));
+            metrics::gauge!("passerelle_deliveries_on_the_way").set(as_gauge(deliveries.on_the_way));
+            metrics::gauge!("passerelle_deliveries_missing").set(as_gauge(deliveries.missing));
         }
         if let Ok(Ok(counts)) = timeout(LONGEST_COUNT, store.counts()).await {
             metrics::gauge!("passerelle_ledger_items").set(as_gauge(counts.items));

@@ -136,6 +136,7 @@ mod tests {
         Ok(LedgerEntry {
             seq: Seq::from_stream_id(&id)?,
             id,
+            answered: None,
             records: vec![Ok(LedgerRecord::Accepted(NewEvent {
                 key: DeliveryKey {
                     webhook: None,

@@ -8,6 +8,7 @@
 //! | `clean-up` | finds duplicate pages of one row |
 //! | `comparisons` | compares tables of which a delivery had too many rows to name them |
 //! | `orphans` | requests jobs that Redis has lost and the ledger knows as open |
+//! | `went-back` | makes up for a Redis that lost data |
 //! | `shares` | finds pages that anybody with the link can read |
 //! | `wiki` | finds pages with a label of a rule |
 //! | `sources` | switches on webhooks that Baserow switched off, and requests a sync of the rows they missed |
@@ -20,6 +21,7 @@ mod reconcile;
 mod settings;
 mod shares;
 mod sources;
+mod went_back;
 mod wiki;
 
 use std::sync::Arc;
@@ -47,10 +49,11 @@ enum PeriodicTask {
     Sources,
     Orphans,
     Comparisons,
+    WentBack,
 }
 
 impl PeriodicTask {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Reconcile,
         Self::Wiki,
         Self::CleanUp,
@@ -58,6 +61,7 @@ impl PeriodicTask {
         Self::Sources,
         Self::Orphans,
         Self::Comparisons,
+        Self::WentBack,
     ];
 }
 
@@ -116,6 +120,7 @@ impl PeriodicTasks {
             PeriodicTask::Shares => self.settings.shares(),
             PeriodicTask::Orphans => Some(TaskSettings::orphans()),
             PeriodicTask::Comparisons => Some(TaskSettings::comparisons()),
+            PeriodicTask::WentBack => Some(TaskSettings::went_back()),
             PeriodicTask::Sources => self.sources.as_ref().and_then(|_| self.settings.sources()),
         }
     }
@@ -125,6 +130,7 @@ impl PeriodicTasks {
         let (context, rows_per_second) = (&*self.context, self.settings.rows_per_second);
         match (kind, &self.sources) {
             (PeriodicTask::Reconcile, _) => reconcile::run(context, rows_per_second, memo).await,
+            (PeriodicTask::WentBack, _) => went_back::run(context, rows_per_second, memo).await,
             (PeriodicTask::Wiki, _) => wiki::run(context).await,
             (PeriodicTask::CleanUp, _) => clean_up::run(context).await.map(|_| ()),
             (PeriodicTask::Shares, _) => shares::run(context).await,

@@ -13,6 +13,8 @@ const ORPHANS_EVERY: Duration = Duration::from_mins(5);
 
 /// How often it is looked whether a table is to be compared.
 const COMPARISONS_EVERY: Duration = Duration::from_secs(10);
+/// How often is looked whether Redis went back.
+const WENT_BACK_EVERY: Duration = Duration::from_secs(5);
 
 /// Settings of the periodic tasks.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,15 @@ impl TaskSettings {
             name: "comparisons",
             every: Some(COMPARISONS_EVERY),
             begins_at_once: false,
+            lease: LEASE,
+        }
+    }
+
+    pub(super) fn went_back() -> Task {
+        Task {
+            name: "went-back",
+            every: Some(WENT_BACK_EVERY),
+            begins_at_once: true,
             lease: LEASE,
         }
     }

@@ -42,6 +42,11 @@ fn full(kind: NoticeKind) -> Value {
         NoticeKind::Renamed => json!({"what": "field", "table": "projet", "old": "Nom", "new": "Intitulé"}),
         NoticeKind::DeadLetters => json!({"letters": 12, "mebibytes": 80, "budget_mebibytes": 64,
             "queues": [{"queue": "sync", "letters": 11}, {"queue": "mail", "letters": 1}]}),
+        NoticeKind::RedisWentBack => json!({"seen": "2026-11-22T11:03:28Z", "lost": 7}),
+        NoticeKind::Stalled => {
+            json!({"what": "the oldest queued job waits", "since": "2026-11-22T11:03:28Z", "minutes": 6,
+            "cause": "the queue is paused", "fix": "passerelle resume"})
+        }
         NoticeKind::Digest => json!({"title": "Docmost : 1 h d’incident", "console_url": "https://bridge.test",
             "lines": [{"label": "En attente", "value": 3}, {"label": "Abandonnés", "value": 0}]}),
     }
@@ -85,6 +90,7 @@ fn what_may_be_missing_may_be_missing() {
             NoticeKind::OutageOpened,
             json!({"target": "Docmost", "since": "14:02", "reason": "x"}),
         ),
+        (NoticeKind::RedisWentBack, json!({"seen": "14:02", "lost": 0})),
         (
             NoticeKind::OutageOver,
             json!({"target": "Docmost", "minutes": 1, "drained": 1, "dead": 0}),

@@ -192,14 +192,16 @@ settings! {
             "What is logged.";
     }
     "Stalls" {
-        STALL_QUEUED_SECONDS = Value("300"), "seconds, from 1", [Cli],
-            "How long the oldest job may be queued before `doctor` warns.";
-        STALL_LEDGER_SECONDS = Value("60"), "seconds, from 1", [Cli],
-            "How long the oldest ledger entry may wait for the database before `doctor` warns.";
-        STALL_OPEN_SECONDS = Value("86400"), "seconds, from 1", [Cli],
-            "How long the oldest item may be open before `doctor` warns. A job may be retried for a day.";
-        STALL_GATE_SECONDS = Value("900"), "seconds, from 1", [Cli],
-            "How long a gate may be stopped before `doctor` says FAIL instead of WARN.";
+        STALL_SPOOLED_SECONDS = Value("300"), "seconds, from 1", [Ingress],
+            "How long the oldest delivery may wait in a spool before `/readyz` of the ingress and `doctor` warn.";
+        STALL_QUEUED_SECONDS = Value("300"), "seconds, from 1", [Worker, Cli],
+            "How long the oldest job may be queued before `/readyz` of the workers and `doctor` warn, and the admin is told.";
+        STALL_LEDGER_SECONDS = Value("60"), "seconds, from 1", [Worker, Cli],
+            "The same of the oldest ledger entry that waits for the database.";
+        STALL_OPEN_SECONDS = Value("86400"), "seconds, from 1", [Worker, Cli],
+            "The same of the oldest item without an outcome. A job may be retried for a day.";
+        STALL_GATE_SECONDS = Value("900"), "seconds, from 1", [Worker, Cli],
+            "The same of a gate that is stopped; `doctor` says FAIL then.";
         INGRESS_URL = Computed("http:// and INGRESS_BIND"), e.g. "http://127.0.0.1:8080",
             "http:// or https:// addresses, separated by commas", [Cli],
             "Where `doctor` finds the ingresses. Each is asked for /readyz and /metrics.";

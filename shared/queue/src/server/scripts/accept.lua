@@ -5,15 +5,16 @@
 -- without it, what was added counts for nothing.
 --
 -- KEYS 1 ledger · 2 active · 3 scheduled · 4 records · 5 answers · 6 dead · 7 letter prefix · 8 stock task data · 9 prefix of stock bookkeeping ·
---      10… one claim per event
+--      10 life · 11… one claim per event
 -- ARGV 1 call · 2 claim seconds · 3 answer seconds · 4 wake channel, then for each event:
 --      kind bit, space, event id · number of rows · one job key per row · origin,
 --      and where the origin is not empty: its id · a further fact · letter id · letter
--- Answer: one digit per event: 0 duplicate, 1 new, 2 gone (what it was to be made from has been taken by somebody else)
+-- Answer: one digit per event: 0 duplicate, 1 new, 2 gone (what it was to be made from has been taken by somebody else); then, where there is
+--      something to count, how many deliveries have been answered in this life of the data, and the same of this caller's call before
 local ledger, active, scheduled, records, answers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local dead, letters, stock_data, stock_meta = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local dead, letters, stock_data, stock_meta, life = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local call, claim_seconds, answer_seconds, wake = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local FIRST_CLAIM, FIRST_EVENT = 10, 5
+local FIRST_CLAIM, FIRST_EVENT = 11, 5
 local DUPLICATE, NEW, GONE = '0', '1', '2'
 -- The receipt, which the ledger keeps: a letter per delivery.
 local ACCEPTED, REPEATED, NOTHING = 'a', 'd', '-'
@@ -42,7 +43,7 @@ end
 -- First look at everything: nothing is written yet. An event is known by the place of its first argument, its origin by that of the origin.
 local claims, is_claimed = redis.call('MGET', unpack(KEYS, FIRST_CLAIM)), {}
 local answers, receipt, fresh, mine, jobs, taken, notes = {}, {}, {}, {}, {}, {}, {}
-local was_carried_out = false
+local was_carried_out, answered = false, 0
 
 local at = FIRST_EVENT
 for i = 1, #KEYS - FIRST_CLAIM + 1 do
@@ -58,9 +59,10 @@ for i = 1, #KEYS - FIRST_CLAIM + 1 do
     answers[i], receipt[i] = GONE, NOTHING
   elseif claims[i] or is_claimed[claim] then
     answers[i], receipt[i] = DUPLICATE, origin == '' and REPEATED or NOTHING
-    if origin ~= '' then taken[#taken + 1] = origin_at end
+    if origin ~= '' then taken[#taken + 1] = origin_at else answered = answered + 1 end
   else
     answers[i], receipt[i] = NEW, ACCEPTED
+    answered = answered + 1
     is_claimed[claim] = true
     mine[#mine + 1] = claim
     fresh[#fresh + 1] = event
@@ -78,6 +80,11 @@ local answer = table.concat(answers)
 if was_carried_out then
   withdraw()
   return answer
+end
+
+local function append(values, others)
+  for _, value in ipairs(others) do values[#values + 1] = value end
+  return values
 end
 
 local texts, ready, woken = {}, {}, {}
@@ -132,8 +139,15 @@ end
 -- The claims come last: a claim that outlived a failed commit would make a duplicate of the sender's next try, and the event would be
 -- lost. If Redis refuses anything on the way (a command that its user may not call), the receipt is taken back: the delivery counts for
 -- nothing, and its next try counts once.
-local seq = redis.call('XADD', ledger, '*', 'r', table.concat(receipt), unpack(notes))
+-- The count goes into the receipt: so whoever reads the ledger sees by it that nothing is missing between two entries.
+local seq, total
 local function commit()
+  local count = {}
+  if answered > 0 then
+    total = redis.call('HINCRBY', life, 'answered', answered)
+    count = { 'n', string.format('%.0f', total) }
+  end
+  seq = redis.call('XADD', ledger, '*', 'r', table.concat(receipt), unpack(append(count, notes)))
   local clock = redis.call('TIME')
   local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
   for _, event in ipairs(fresh) do
@@ -156,9 +170,14 @@ local function commit()
 end
 local is_done, refused = pcall(commit)
 if not is_done then
-  redis.call('XDEL', ledger, seq)
+  if seq then redis.call('XDEL', ledger, seq) end
+  if total then redis.pcall('HINCRBY', life, 'answered', -answered) end
   withdraw()
   return redis.error_reply(type(refused) == 'table' and refused.err or tostring(refused))
+end
+if total then
+  local remembered = before and string.match(before, ' (%d+)') or ''
+  answer = answer .. ' ' .. string.format('%.0f', total) .. ' ' .. remembered
 end
 redis.call('SET', answers_key, call .. ':' .. answer, 'EX', answer_seconds)
 return answer
