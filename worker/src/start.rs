@@ -186,7 +186,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
             .context("the HTTP client for Docmost")?,
         gates,
         queue: Queue::new(redis.clone(), QueueName::Sync),
-        tables: Tables::new(store.clone()),
+        tables: Tables::new(store.clone(), settings.rules.locale().zone.clone()),
         names: Names::new(store.clone()),
         store,
         cache: Cache::new(redis),

@@ -4,6 +4,7 @@ pub mod cell;
 pub mod document;
 pub mod event_body;
 pub mod field;
+pub mod markdown;
 pub mod marker;
 pub mod moment;
 pub mod notice;

@@ -1,12 +1,14 @@
 //! One page as it should be.
 
 use passerelle_model::id::{PageId, Slot};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::document::Node;
 use super::marker::Marker;
 
 /// One page as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DesiredPage {
     /// Which of the row's pages.
     pub slot: Slot,
@@ -36,12 +38,12 @@ pub enum DesiredIcon {
 }
 
 /// What the body should be. Its last line holds the marker's token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Written at creation; people own it afterwards.
-    Once { text: String },
+    Once { nodes: Vec<Node> },
     Follows {
-        text: String,
+        nodes: Vec<Node>,
         /// A word in the text that only this version of it has: if the wiki has it, it has stored
         /// the text.
         proof: String,
@@ -49,10 +51,15 @@ pub enum Body {
 }
 
 impl Body {
-    pub fn text(&self) -> &str {
+    pub fn nodes(&self) -> &[Node] {
         match self {
-            Self::Once { text } | Self::Follows { text, .. } => text,
+            Self::Once { nodes } | Self::Follows { nodes, .. } => nodes,
         }
+    }
+
+    /// As the wiki takes it.
+    pub fn document(&self) -> Value {
+        json!({"type": "doc", "content": self.nodes()})
     }
 }
 

@@ -21,24 +21,23 @@ use crate::journal::Journal;
 /// Before a row is created or looked for by a text, the names of its fields are at most so old.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Where a cell does not fit the description of its field, the description is at most so old.
+const UNREADABLE: Duration = Duration::from_secs(10);
+
 impl Context {
     /// A row; `None` if it does not exist or is in the trash.
     pub(crate) async fn row(&self, journal: &mut Journal, key: RowKey) -> Result<Option<Row>, Failure> {
         let Some(row) = self.baserow.row(journal, key).await? else {
             return Ok(None);
         };
-        let fields = self.fields_of(journal, key.table, &row).await?;
-        Ok(Some(row.also_under(fields.renamed())))
+        let mut rows = self.described(journal, key.table, vec![row]).await?;
+        Ok(rows.pop())
     }
 
     /// One page (from 1) of all rows of a table, in people's own order.
     pub(crate) async fn rows(&self, journal: &mut Journal, table: TableId, page: u32) -> Result<Rows, Failure> {
         let mut listed = self.baserow.rows(journal, table, page).await?;
-        if let Some(first) = listed.rows.first() {
-            let fields = self.fields_of(journal, table, first).await?;
-            let rows = listed.rows.into_iter();
-            listed.rows = rows.map(|row| row.also_under(fields.renamed())).collect();
-        }
+        listed.rows = self.described(journal, table, listed.rows).await?;
         Ok(listed)
     }
 
@@ -97,6 +96,22 @@ impl Context {
     ) -> Result<RowId, Failure> {
         let fields = self.fresh_fields(journal, table).await?;
         self.baserow.create(journal, table, &presently(&fields, values)).await
+    }
+
+    /// Rows of a table, their cells read as the fields are described, also under former names. If a
+    /// cell cannot be read, its field may have another type since a moment ago.
+    async fn described(&self, journal: &mut Journal, table: TableId, rows: Vec<Row>) -> Result<Vec<Row>, Failure> {
+        let Some(first) = rows.first() else {
+            return Ok(rows);
+        };
+        let mut fields = self.fields_of(journal, table, first).await?;
+        let fits = |row: &Row| row.clone().described(fields.described()).is_readable();
+        if !rows.iter().all(fits) {
+            fields = self.fields_asked_within(UNREADABLE, journal, table).await?;
+        }
+        let rows = rows.into_iter();
+        let rows = rows.map(|row| row.described(fields.described()).also_under(fields.renamed()));
+        Ok(rows.collect())
     }
 
     /// The fields of a table, asked for again if this row has others than are known.

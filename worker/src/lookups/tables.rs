@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use passerelle_model::config::TableRef;
 use passerelle_model::id::TableId;
 use passerelle_store::{Named, Store};
@@ -13,6 +14,7 @@ use tokio::sync::Mutex;
 use super::names::Nameable;
 use crate::clients::baserow::{Baserow, Field, Table};
 use crate::content::event_body::FieldName;
+use crate::content::field::Described;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -27,6 +29,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Tables {
     store: Store,
+    zone: TimeZone,
     known: Mutex<Known>,
 }
 
@@ -43,19 +46,30 @@ pub(crate) struct Fields {
     list: Vec<Field>,
     /// Names that no field has any more, with the names that these fields have now.
     renamed: BTreeMap<String, String>,
+    described: Described,
 }
 
 impl Fields {
     /// `known` are the names that fields had when they were first seen, with their ids. A name that
     /// a field has now means that field, whatever it meant before.
-    fn of(list: Vec<Field>, known: &[(String, String)]) -> Self {
+    fn of(list: Vec<Field>, known: &[(String, String)], zone: &TimeZone) -> Self {
         let is_gone = |name: &str| list.iter().all(|field| field.name != name);
         let renamed = known.iter().filter(|(name, _)| is_gone(name)).filter_map(|(name, id)| {
             let field = list.iter().find(|field| field.id_text().as_ref() == Some(id))?;
             Some((name.clone(), field.name.clone()))
         });
         let renamed = renamed.collect();
-        Self { list, renamed }
+        let described = list.iter().map(|field| (field.name.as_str(), field.kind.as_str(), &field.format));
+        Self {
+            described: Described::new(described, zone),
+            list,
+            renamed,
+        }
+    }
+
+    /// How the cells of a row are read.
+    pub(crate) fn described(&self) -> &Described {
+        &self.described
     }
 
     /// The name that a field has now.
@@ -102,9 +116,11 @@ impl Field {
 
 impl Tables {
     /// Nothing is known yet; `store` has the names that fields had before.
-    pub(crate) fn new(store: Store) -> Self {
+    /// `zone` is where moments are told whose field forces no time zone.
+    pub(crate) fn new(store: Store, zone: TimeZone) -> Self {
         Self {
             store,
+            zone,
             known: Mutex::default(),
         }
     }
@@ -191,7 +207,7 @@ impl Tables {
         if !new.is_empty() {
             self.store.remember_names(named, &new).await?;
         }
-        Ok(Fields::of(list, &known))
+        Ok(Fields::of(list, &known, &self.zone))
     }
 }
 

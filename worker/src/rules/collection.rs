@@ -7,7 +7,7 @@ use minijinja::Value;
 use passerelle_model::config::CollectionAction;
 use passerelle_model::id::{RowId, RowKey, Slot};
 
-use super::plan::{Draft, linked_values};
+use super::plan::Draft;
 use super::{PageRule, Rules, Subject, template, value};
 use crate::content::marker::Marker;
 use crate::content::page::DesiredPage;
@@ -59,19 +59,19 @@ impl Rules {
                 address: &linked.address,
                 position: Some(position(index)),
             };
-            self.page(&rule.page.space, draft, &sub_page_variables(subject, linked))
+            self.page(&rule.page.space, draft, &self.sub_page_variables(subject, linked))
         });
         planned.collect()
     }
-}
 
-/// `row` is the linked row, `parent` the rule's own; the rule's links keep their names.
-fn sub_page_variables(subject: &Subject<'_>, linked: &SubPageRow) -> Value {
-    let own = [
-        ("parent".to_owned(), value::row_value(subject.row)),
-        ("row".to_owned(), value::row_value(&linked.row)),
-    ];
-    Value::from_pairs(linked_values(subject).chain(own))
+    /// `row` is the linked row, `parent` the rule's own; the rule's links keep their names.
+    fn sub_page_variables(&self, subject: &Subject<'_>, linked: &SubPageRow) -> Value {
+        let own = [
+            ("parent".to_owned(), value::row_value(subject.row)),
+            ("row".to_owned(), value::row_value(&linked.row)),
+        ];
+        Value::from_pairs(self.linked_values(subject).chain(own))
+    }
 }
 
 /// The place of the n-th sub-page (from 0). Later ones sort behind it, and so does what people add.

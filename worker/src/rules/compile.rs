@@ -8,6 +8,7 @@ use passerelle_model::config::{
 use passerelle_model::event::EventKind;
 use toml::Spanned;
 
+use super::words::{self, UnknownWord};
 use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template, wiki};
 
 /// The texts that rules are made from, read by the caller.
@@ -278,11 +279,27 @@ impl Check<'_> {
         };
         let mut unknown: Vec<String> = used.into_iter().filter(|name| !is_known(name)).collect();
         unknown.sort();
+        self.words(texts, template);
         for name in unknown {
             let own = texts.own_names.join("`, `");
             let what = format!("{template:?} uses {name:?}, which is neither `{own}` nor one of the rule's links");
             let hint = format!("correct the name, or add it: links = {{ {name} = \"<link field>\" }}");
             self.problem(texts.rule, what, &hint);
+        }
+    }
+
+    fn words(&mut self, texts: &RuleTexts<'_>, template: &str) {
+        let unknown = self
+            .environment
+            .get_template(template)
+            .map(|found| words::unknown(&found));
+        for UnknownWord { line, kind, name } in unknown.unwrap_or_default() {
+            let what = format!("{template:?}, line {line}, uses the {kind} {name:?}, which does not exist");
+            self.problem(
+                texts.rule,
+                what,
+                "correct its name; docs/RULES.md lists what the bridge adds to minijinja's",
+            );
         }
     }
 

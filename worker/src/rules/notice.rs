@@ -5,7 +5,6 @@ use minijinja::Value;
 use passerelle_model::config::{CapacityAction, NoticeAction};
 use serde_json::Map;
 
-use super::plan::linked_values;
 use super::{NoticeRule, Rules, Subject, template, value};
 use crate::content::row::Row;
 use crate::failure::Failure;
@@ -27,7 +26,7 @@ impl Rules {
     ) -> Result<NoticeValues, Failure> {
         let own = [("row".to_owned(), value::row_value(subject.row))];
         let person = person.map(|person| ("person".to_owned(), value::row_value(person)));
-        let variables = Value::from_pairs(linked_values(subject).chain(own).chain(person));
+        let variables = Value::from_pairs(self.linked_values(subject).chain(own).chain(person));
         let mut notice_values = NoticeValues::new();
         for name in notice.values.keys() {
             let text = self.render(&template::value_of(&rule.name, name), &variables)?;
@@ -65,7 +64,7 @@ impl Rules {
             notice_values.insert("row_url".to_owned(), subject.address.into());
             if capacity.cause.is_some() {
                 let own = [("row".to_owned(), value::row_value(subject.row))];
-                let variables = Value::from_pairs(linked_values(subject).chain(own));
+                let variables = Value::from_pairs(self.linked_values(subject).chain(own));
                 let cause = self.render(&template::value_of(&rule.name, CAUSE), &variables)?;
                 notice_values.insert(CAUSE.to_owned(), cause.trim().into());
             }

@@ -6,13 +6,15 @@ use minijinja::Value;
 use passerelle_model::config::{BodyUpdates, Icons};
 use passerelle_model::id::{RowKey, Slot};
 
-use super::{PageRule, Rules, SubPageRow, escape, template, value};
+use super::{PageRule, Rules, SubPageRow, inserted, plain, template, value};
+use crate::content::document::Node;
+use crate::content::markdown;
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, hash};
 use crate::content::row::{Cell, Row};
 use crate::failure::Failure;
 
-/// Docmost takes requests up to 1 MiB; JSON may need more bytes than the text.
+/// Docmost takes requests up to 1 MiB; title and names need some of it.
 const MOST_BODY_BYTES: usize = 900 * 1024;
 
 /// Everything that a plan is made from.
@@ -65,17 +67,36 @@ impl Rules {
             address: subject.address,
             position: None,
         };
-        self.page(&rule.page.space, draft, &variables(subject))
+        self.page(&rule.page.space, draft, &self.variables(subject))
+    }
+
+    fn variables(&self, subject: &Subject<'_>) -> Value {
+        let own = [("row".to_owned(), value::row_value(subject.row))];
+        Value::from_pairs(self.linked_values(subject).chain(own))
+    }
+
+    /// The rows of the rule's links, by their template names.
+    pub(super) fn linked_values(&self, subject: &Subject<'_>) -> impl Iterator<Item = (String, Value)> {
+        let links = subject.links.iter();
+        links.map(|(name, row)| (name.clone(), template::linked_value(row.as_ref(), |field| self.writes_url_to(field))))
+    }
+
+    /// Whether a rule writes the address of a page into a field of this name.
+    fn writes_url_to(&self, field: &str) -> bool {
+        let pages = self.pages.iter().map(|rule| &rule.page.write_back);
+        let below = self.pages.iter().filter_map(|rule| rule.collection.as_ref());
+        let mut fields = pages.chain(below.map(|collection| &collection.write_back));
+        fields.any(|fields| fields.url.as_deref() == Some(field))
     }
 
     pub(super) fn page(&self, space: &str, draft: Draft<'_>, variables: &Value) -> Result<DesiredPage, Failure> {
-        let title = escape::title(&self.render(&draft.title, variables)?);
-        let written = escape::without_controls(&self.render(draft.body, variables)?);
+        let title = plain::title(&self.render(&draft.title, variables)?);
+        let written = self.document(draft.body, variables)?;
         let body = signed_body(draft.body_updates, &written, &draft.marker, draft.address);
-        if body.text().len() > MOST_BODY_BYTES {
+        let length = body.document().to_string().len();
+        if length > MOST_BODY_BYTES {
             return Err(Failure::unmappable(format!(
-                "the page would have {} bytes, Docmost takes at most {MOST_BODY_BYTES}: shorten the row's texts or the template {}",
-                body.text().len(),
+                "the page would have {length} bytes, Docmost takes at most {MOST_BODY_BYTES}: shorten the row's texts or the template {}",
                 draft.body
             )));
         }
@@ -83,7 +104,8 @@ impl Rules {
             .icons
             .map_or(DesiredIcon::Anything, |icons| icon_of(icons, draft.row));
         let icon_text = icon_text(&icon);
-        let mut hashed = vec![space, draft.slot.as_str(), &title, &icon_text, followed_text(&body)];
+        let followed = followed_text(&body);
+        let mut hashed = vec![space, draft.slot.as_str(), &title, &icon_text, &followed];
         hashed.extend(draft.position.as_deref());
         let hash = hash(&hashed);
         Ok(DesiredPage {
@@ -104,36 +126,50 @@ impl Rules {
             .templates
             .get_template(name)
             .and_then(|template| template.render(variables));
-        rendered.map_err(|error| {
-            let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
-            Failure::unmappable(format!("template {name:?}{line}: {error}"))
-        })
+        rendered.map_err(|error| failed(name, &error))
+    }
+
+    /// The nodes that a template of a body makes.
+    pub(super) fn document(&self, name: &str, variables: &Value) -> Result<Vec<Node>, Failure> {
+        let rendered = self
+            .templates
+            .get_template(name)
+            .and_then(|template| inserted::document(&template, variables));
+        rendered.map_err(|error| failed(name, &error))
     }
 }
 
-fn variables(subject: &Subject<'_>) -> Value {
-    Value::from_pairs(linked_values(subject).chain([("row".to_owned(), value::row_value(subject.row))]))
-}
-
-/// The rows of the rule's links, by their template names.
-pub(super) fn linked_values(subject: &Subject<'_>) -> impl Iterator<Item = (String, Value)> {
-    let links = subject.links.iter();
-    links.map(|(name, row)| (name.clone(), template::linked_value(row.as_ref())))
+fn failed(name: &str, error: &minijinja::Error) -> Failure {
+    let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
+    Failure::unmappable(format!("template {name:?}{line}: {error}"))
 }
 
 /// The body with its last line, by which the page is found again after a lost answer.
-fn signed_body(updates: BodyUpdates, written: &str, marker: &Marker, address: &str) -> Body {
-    let text = format!("{}\n\nBaserow: [{}]({address})", written.trim_end(), marker.token);
+fn signed_body(updates: BodyUpdates, written: &[Node], marker: &Marker, address: &str) -> Body {
+    let signed = |proof: Option<&str>| {
+        let mut line = vec![
+            Node::run("Baserow: ", Vec::new()),
+            Node::run(marker.token.as_str(), vec![markdown::link_to(address)]),
+        ];
+        line.extend(proof.map(|proof| Node::run(format!(" {proof}"), Vec::new())));
+        let mut nodes = written.to_vec();
+        nodes.push(markdown::paragraph().holding(line));
+        nodes
+    };
     match updates {
-        BodyUpdates::Never => Body::Once { text },
+        BodyUpdates::Never => Body::Once { nodes: signed(None) },
         BodyUpdates::Replace => {
-            let proof = format!("rev{}", hash(&[&text]).get(..10).unwrap_or_default());
+            let proof = format!("rev{}", hash(&[&text_of(&signed(None))]).get(..10).unwrap_or_default());
             Body::Follows {
-                text: format!("{text} {proof}"),
+                nodes: signed(Some(&proof)),
                 proof,
             }
         }
     }
+}
+
+fn text_of(nodes: &[Node]) -> String {
+    serde_json::to_string(nodes).unwrap_or_default()
 }
 
 fn icon_of(icons: &Icons, row: &Row) -> DesiredIcon {
@@ -152,9 +188,9 @@ fn icon_text(icon: &DesiredIcon) -> String {
     }
 }
 
-fn followed_text(body: &Body) -> &str {
+fn followed_text(body: &Body) -> String {
     match body {
-        Body::Once { .. } => "",
-        Body::Follows { text, .. } => text,
+        Body::Once { .. } => String::new(),
+        Body::Follows { nodes, .. } => text_of(nodes),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! - A field that the table does not have is an error (strict), an empty field is nothing: `{{
 //!   row.Statut or "–" }}`.
-//! - In a body every value is escaped for Markdown. `| paragraphs` keeps the paragraphs of a long
-//!   text; `| safe` is for fields whose text *is* Markdown, written by people who may write pages
-//!   anyway.
+//! - In a body every value is text, whatever it holds: a placeholder stands for it until the
+//!   Markdown is read ([`inserted`]). `| paragraphs` keeps the paragraphs of a long text; `| markdown`
+//!   is for fields whose text *is* Markdown, e.g. rich text.
 //! - Several values are joined by commas.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{AutoEscape, Environment, Error, Output, State, Template, UndefinedBehavior, Value};
 use passerelle_model::config::{Language, Locale};
 
-use super::{escape, value};
+use super::{inserted, value};
 use crate::content::row::Row;
 
 /// What a template may cost; a page needs a few thousand.
@@ -22,6 +22,9 @@ const FUEL: u64 = 1_000_000;
 /// Titles and the values of notices are plain text: their templates have names that begin so.
 const TITLE_PREFIX: &str = "title of ";
 const VALUE_PREFIX: &str = "value ";
+
+/// Under this name templates find the address of a linked row's page.
+pub(super) const PAGE_URL: &str = "page_url";
 
 /// The name of the template of a rule's titles.
 pub(super) fn title_of(rule: &str) -> String {
@@ -43,7 +46,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|name| {
-        if name.starts_with(TITLE_PREFIX) || name.starts_with(VALUE_PREFIX) {
+        if is_plain(name) {
             AutoEscape::None
         } else {
             AutoEscape::Custom("markdown".into())
@@ -109,17 +112,20 @@ fn without_brackets(source: &str) -> (String, BTreeMap<String, String>) {
 pub(super) fn speak(environment: &mut Environment<'static>, locale: &Locale) {
     let language = locale.language;
     environment.set_formatter(move |out, state, value| print(out, state, value, language));
-    environment.add_filter("paragraphs", move |value: Value| {
-        Value::from_safe_string(escape::paragraphs(&value::text_of(&value, language)))
-    });
+    inserted::add_filters(environment, language);
     value::add_filters(environment, locale);
 }
 
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value, language: Language) -> Result<(), Error> {
-    let text = value::text_of(value, language);
-    let is_text_already = value.is_safe() || matches!(state.auto_escape(), AutoEscape::None);
-    let printed = if is_text_already { text } else { escape::inline(&text) };
-    out.write_str(&printed).map_err(Error::from)
+    if is_plain(state.name()) {
+        return out.write_str(&value::text_of(value, language)).map_err(Error::from);
+    }
+    inserted::insert(out, state, value, language)
+}
+
+/// Whether a template makes a text, and no page.
+fn is_plain(template: &str) -> bool {
+    template.starts_with(TITLE_PREFIX) || template.starts_with(VALUE_PREFIX)
 }
 
 /// A linked row that is not there: every field of it is empty, and the whole is false.
@@ -141,9 +147,15 @@ impl Object for NoRow {
     }
 }
 
-/// The linked row as templates see it.
-pub(super) fn linked_value(row: Option<&Row>) -> Value {
-    row.map_or_else(|| Value::from_object(NoRow), value::row_value)
+/// The linked row as templates see it: its fields, and `page_url`, the address of its own page.
+pub(super) fn linked_value(row: Option<&Row>, holds_url: impl Fn(&str) -> bool) -> Value {
+    let Some(row) = row else {
+        return Value::from_object(NoRow);
+    };
+    let mut fields = row.cells().map(|(name, _)| name).filter(|name| holds_url(name));
+    let url = fields.find_map(|name| row.text(name));
+    let fields = value::pairs(row).chain(row.cell(PAGE_URL).is_none().then(|| (PAGE_URL.to_owned(), Value::from(url))));
+    Value::from_pairs(fields)
 }
 
 #[cfg(test)]

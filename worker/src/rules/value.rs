@@ -19,10 +19,13 @@ use crate::content::row::{Cell, Row};
 
 /// A row as templates see it.
 pub(super) fn row_value(row: &Row) -> Value {
-    let cells = row
-        .cells()
-        .map(|(name, cell)| (name.to_owned(), cell_value(name, cell)));
-    Value::from_pairs(cells.chain([("id".to_owned(), Value::from(row.id().get()))]))
+    Value::from_pairs(pairs(row))
+}
+
+/// The names that templates find in a row, and what stands for them.
+pub(super) fn pairs(row: &Row) -> impl Iterator<Item = (String, Value)> {
+    let cells = row.cells().map(|(name, cell)| (name.to_owned(), cell_value(name, cell)));
+    cells.chain([("id".to_owned(), Value::from(row.id().get()))])
 }
 
 /// A cell that cannot be read is an error where it is used, and nowhere else.

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use minijinja::Value;
 use passerelle_model::config::{BridgeFile, Problem, RowAction, TableRef, WikiRule, line_of};
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use super::{RuleSources, Rules, escape, template};
+use super::words::{self, UnknownWord};
+use super::{RuleSources, Rules, plain, template};
+use crate::content::moment;
 use crate::content::wiki::Page;
 use crate::failure::Failure;
 
@@ -44,11 +47,11 @@ impl Rules {
         page: &Page,
         url: &str,
     ) -> Result<DesiredRow<'a>, Failure> {
-        let variables = Value::from_pairs([(PAGE.to_owned(), page_value(page, url))]);
+        let variables = Value::from_pairs([(PAGE.to_owned(), page_value(page, url, &self.locale.zone))]);
         let mut fields = BTreeMap::from([(action.page_id.as_str(), page.id.to_string())]);
         for field in action.fields.keys() {
             let text = self.render(&template_of(&rule.name, field), &variables)?;
-            fields.insert(field.as_str(), escape::without_controls(&text).trim().to_owned());
+            fields.insert(field.as_str(), plain::without_controls(&text).trim().to_owned());
         }
         let mut hasher = Sha256::new();
         for text in fields.iter().flat_map(|(field, text)| [*field, text]) {
@@ -64,16 +67,19 @@ fn template_of(rule: &str, field: &str) -> String {
     template::title_of(&format!("{rule}/{field}"))
 }
 
-fn page_value(page: &Page, url: &str) -> Value {
+fn page_value(page: &Page, url: &str, zone: &TimeZone) -> Value {
     let text = |text: Option<&str>| Value::from(text.filter(|text| !text.is_empty()));
     let created = page.created_at.as_deref();
+    let created_on = created
+        .and_then(|created| moment::moment(created, zone))
+        .map(|created| created.date().to_string());
     Value::from_pairs([
         ("id", Value::from(page.id.as_str())),
         ("title", text(page.title.as_deref())),
         ("icon", text(page.icon.as_deref())),
         ("url", Value::from(url)),
         ("created", text(created)),
-        ("created_on", text(created.and_then(|created| created.get(..10)))),
+        ("created_on", text(created_on.as_deref())),
         ("space", text(page.space.as_ref().map(|space| space.name.as_str()))),
         (
             "author",
@@ -173,6 +179,16 @@ fn check_templates(
             .get_template(&name)
             .map(|template| template.undeclared_variables(false))
             .unwrap_or_default();
+        let words = environment
+            .get_template(&name)
+            .map(|template| words::unknown(&template));
+        for UnknownWord { kind, name, .. } in words.unwrap_or_default() {
+            let what = format!("the text of {field:?} uses the {kind} {name:?}, which does not exist");
+            report(
+                what,
+                "correct its name; docs/RULES.md lists what the bridge adds to minijinja's",
+            );
+        }
         for unknown in used.into_iter().filter(|name| name != PAGE && !offered.contains(name)) {
             report(
                 format!("the text of {field:?} uses {unknown:?}, which does not exist there"),

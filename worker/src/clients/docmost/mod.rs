@@ -54,7 +54,7 @@ impl Docmost {
         late: Late<'_>,
     ) -> Result<Page, Failure> {
         let mut body =
-            json!({"spaceId": space, "title": page.title, "format": "markdown", "content": page.body.text()});
+            json!({"spaceId": space, "title": page.title, "format": "json", "content": page.body.document()});
         if let DesiredIcon::Is(Some(icon)) = &page.icon {
             body["icon"] = json!(icon);
         }
@@ -76,10 +76,10 @@ impl Docmost {
         if let DesiredIcon::Is(icon) = &page.icon {
             body["icon"] = json!(icon);
         }
-        if let Body::Follows { text, .. } = &page.body {
-            body["content"] = json!(text);
+        if let Body::Follows { .. } = &page.body {
+            body["content"] = page.body.document();
             body["operation"] = json!("replace");
-            body["format"] = json!("markdown");
+            body["format"] = json!("json");
         }
         let answer: Page = self
             .ask(journal, &Route::repeatable("update_page", "pages/update"), body)
