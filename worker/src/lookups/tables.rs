@@ -59,7 +59,9 @@ impl Fields {
             Some((name.clone(), field.name.clone()))
         });
         let renamed = renamed.collect();
-        let described = list.iter().map(|field| (field.name.as_str(), field.kind.as_str(), &field.format));
+        let described = list
+            .iter()
+            .map(|field| (field.name.as_str(), field.kind.as_str(), &field.format));
         Self {
             described: Described::new(described, zone),
             list,

@@ -78,7 +78,12 @@ impl Rules {
     /// The rows of the rule's links, by their template names.
     pub(super) fn linked_values(&self, subject: &Subject<'_>) -> impl Iterator<Item = (String, Value)> {
         let links = subject.links.iter();
-        links.map(|(name, row)| (name.clone(), template::linked_value(row.as_ref(), |field| self.writes_url_to(field))))
+        links.map(|(name, row)| {
+            (
+                name.clone(),
+                template::linked_value(row.as_ref(), |field| self.writes_url_to(field)),
+            )
+        })
     }
 
     /// Whether a rule writes the address of a page into a field of this name.

@@ -154,7 +154,11 @@ pub(super) fn linked_value(row: Option<&Row>, holds_url: impl Fn(&str) -> bool) 
     };
     let mut fields = row.cells().map(|(name, _)| name).filter(|name| holds_url(name));
     let url = fields.find_map(|name| row.text(name));
-    let fields = value::pairs(row).chain(row.cell(PAGE_URL).is_none().then(|| (PAGE_URL.to_owned(), Value::from(url))));
+    let fields = value::pairs(row).chain(
+        row.cell(PAGE_URL)
+            .is_none()
+            .then(|| (PAGE_URL.to_owned(), Value::from(url))),
+    );
     Value::from_pairs(fields)
 }
 

@@ -24,7 +24,9 @@ pub(super) fn row_value(row: &Row) -> Value {
 
 /// The names that templates find in a row, and what stands for them.
 pub(super) fn pairs(row: &Row) -> impl Iterator<Item = (String, Value)> {
-    let cells = row.cells().map(|(name, cell)| (name.to_owned(), cell_value(name, cell)));
+    let cells = row
+        .cells()
+        .map(|(name, cell)| (name.to_owned(), cell_value(name, cell)));
     cells.chain([("id".to_owned(), Value::from(row.id().get()))])
 }
 
