@@ -58,6 +58,9 @@ down: ## stop what `make up` started; what is in hand is finished
 check-rules: ## whether bridge.toml and its templates are right [ARGS=--live: and fit the real tables, fields and spaces]
 	@$(PASSERELLE) check $(ARGS)
 
+preview: ## the page that a rule makes of a row, and what a sync would change: make preview ROW=projet/42 [ARGS=--watch]
+	@$(PASSERELLE) preview $(ROW) $(ARGS)
+
 provision: ## make the fields and webhooks in Baserow that the rules need: make provision URL=https://… [ARGS=--dry-run]
 	@$(PASSERELLE) provision $(if $(URL),--url "$(URL)") $(ARGS)
 
@@ -164,5 +167,5 @@ tools/pgbouncer:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults run up restart status down check-rules provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench ci \
+.PHONY: help demo test test-faults run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -7,7 +7,7 @@ use passerelle_model::config::Reader;
 use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
-use crate::{check, dead, doctor, gates, notices, pause, provision, reconcile, stats, sync, trace, workers};
+use crate::{check, dead, doctor, gates, notices, pause, preview, provision, reconcile, stats, sync, trace, workers};
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
 /// failed.
@@ -33,6 +33,10 @@ pub enum Verb {
     /// cure.
     #[command(after_help = "Example: passerelle check --live")]
     Check(check::Check),
+    /// Shows the page that a rule makes of a row, and what a sync would change of the page. Changes
+    /// nothing.
+    #[command(after_help = "Example: passerelle preview projet/42")]
+    Preview(preview::Preview),
     /// Examines everything that the bridge needs and says what to do. Changes nothing.
     ///
     /// Exit codes for monitoring: 0 all is well, 1 there are warnings, 2 something is broken.
@@ -94,6 +98,7 @@ impl Verb {
         match self {
             Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,
+            Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
             verb => Box::pin(verb.operate(&Operator::new(reader)?, console)).await,
         }
@@ -113,7 +118,7 @@ impl Verb {
             Self::Notices(verb) => notices::run(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
-            Self::Check(_) | Self::Doctor | Self::Provision(_) => Ok(()),
+            Self::Check(_) | Self::Preview(_) | Self::Doctor | Self::Provision(_) => Ok(()),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
 //! | [`provision`] | the fields and webhooks that rules need, created in Baserow |
+//! | [`preview`] | the page that a rule makes of a row |
 //! | [`trace`] | the history of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
 //! | [`sync`] | a forced sync of one row |
@@ -19,6 +20,7 @@
 //! | [`gates`] | outage mode: show, and by hand |
 //! | [`operator`] | Redis, the store and the settings, as verbs need them |
 //! | [`console`], [`arguments`], [`rows`], [`age`] | answers; shared arguments; names of rows; ages in words |
+//! | [`sample`] | what a rule makes of one row, without a worker |
 //! | [`survey`] | what the rules need, compared with what both products have |
 //! | [`trouble`] | what can go wrong, and its exit code |
 
@@ -33,9 +35,11 @@ pub mod gates;
 pub mod notices;
 pub mod operator;
 pub mod pause;
+pub mod preview;
 pub mod provision;
 pub mod reconcile;
 pub mod rows;
+pub mod sample;
 pub mod stats;
 pub mod survey;
 pub mod sync;

@@ -8,12 +8,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use passerelle_model::config::{BaserowSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings};
+use passerelle_model::config::{
+    BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Problem, Reader, RedisSettings,
+};
+use passerelle_worker::clients::baserow::Baserow;
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
 
 use crate::console::Console;
+use crate::sample::Samples;
 use crate::survey::{Products, Survey, space_problems};
 use crate::trouble::Trouble;
 
@@ -48,6 +52,7 @@ pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Res
         None => BridgeFileSettings::read(&reader).path,
     };
     let systems = verb.live.then(|| Systems::read(&mut reader));
+    let locale = Locale::read(&mut reader);
     reader.finish(())?;
     let mut checked = Checked {
         file: path.display().to_string(),
@@ -57,7 +62,7 @@ pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Res
         problems: Vec::new(),
     };
     match read_rule_sources(&path) {
-        Ok(sources) => checked.judge(&path, &sources, systems).await?,
+        Ok(sources) => checked.judge(&path, &sources, locale, systems).await?,
         Err(problems) => checked.problems = problems.0,
     }
     console.answer(&checked, in_words)?;
@@ -68,7 +73,13 @@ pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Res
 }
 
 impl Checked {
-    async fn judge(&mut self, path: &Path, sources: &RuleSources, systems: Option<Systems>) -> Result<(), Trouble> {
+    async fn judge(
+        &mut self,
+        path: &Path,
+        sources: &RuleSources,
+        locale: Locale,
+        systems: Option<Systems>,
+    ) -> Result<(), Trouble> {
         let rules = sources.file.rules.iter().map(|rule| rule.get_ref().name.clone());
         self.rules = rules.collect();
         let wiki = sources.file.wiki.iter().map(|rule| rule.get_ref().name.clone());
@@ -76,6 +87,7 @@ impl Checked {
         self.problems.extend(caller_problems(path));
         match Rules::compile(sources) {
             Ok(rules) => {
+                let rules = rules.speaking(locale);
                 self.problems.extend(reach::problems(sources, &rules));
                 if let Some(systems) = systems {
                     self.problems.extend(systems.look(sources, &rules).await?);
@@ -113,7 +125,11 @@ impl Systems {
         };
         let (survey, account) = tokio::join!(Survey::look(&products.baserow, rules), products.docmost.account());
         let mut problems = match survey {
-            Ok(survey) => survey.problems(sources, rules),
+            Ok(survey) => match survey.problems(sources, rules) {
+                // A table that does not fit its rule would only say the same once more.
+                found if found.is_empty() => first_rows(&products.baserow, &survey, sources, rules).await,
+                found => found,
+            },
             Err(failure) => vec![unasked("BASEROW_URL", failure.message)],
         };
         match account {
@@ -122,6 +138,35 @@ impl Systems {
         }
         Ok(problems)
     }
+}
+
+/// What the first row of each table shows: a value that does not fit a filter, a field that cannot
+/// be read.
+async fn first_rows(baserow: &Baserow, survey: &Survey, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
+    let samples = Samples { baserow, survey, rules };
+    let mut problems = Vec::new();
+    for rule in rules.pages() {
+        let Some(table) = survey.table(&rule.table) else {
+            continue;
+        };
+        let rendered = match samples.first(table).await {
+            Ok(Some(row)) => samples
+                .render(rule, table, &row)
+                .await
+                .map_err(|failure| (Some(row.id()), failure)),
+            Ok(None) => continue,
+            Err(failure) => Err((None, failure)),
+        };
+        if let Err((row, failure)) = rendered {
+            let row = row.map_or_else(String::new, |row| format!(", row {row}"));
+            problems.push(Problem {
+                place: sources.place_of(&rule.name),
+                what: format!("the table {:?}{row}: {}", table.table.name, failure.message),
+                hint: "mend the template, or the field in Baserow; `passerelle preview` shows the page".to_owned(),
+            });
+        }
+    }
+    problems
 }
 
 /// What the ingress says about the `[sources]` of this file. `doctor` examines its other settings

@@ -1,7 +1,7 @@
 //! `check`: what is wrong with the rules is told before a process reads them.
 
 use passerelle_sandbox::docmost;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::town::{TOKEN, Town};
 
@@ -86,6 +86,41 @@ async fn a_rule_that_can_never_do_its_work_is_told() {
       page.write_back writes the field "page", which is not among owned_fields: the bridge's own writes would trigger it again
       → add the field to owned_fields, at the top of the file
     "#);
+}
+
+#[tokio::test]
+async fn a_bad_filter_is_told_at_once_and_a_value_that_does_not_fit_one_with_its_row() {
+    let town = Town::start().unwrap();
+    let rules = rule("p", "\"projet\"", "");
+    town.rules(&format!("{SOURCES}{rules}")).unwrap();
+    town.template("page.md", "{% if row.Statut %}{{ row.Nom | datte }}{% endif %}")
+        .unwrap();
+    let checked = town.passerelle(&["check"]).await;
+    assert_eq!(checked.code, 1);
+    let told = "\"page.md\", line 1, uses the filter \"datte\", which does not exist";
+    assert!(checked.out.contains(told), "{}", checked.out);
+
+    town.template("page.md", "{{ row.Nom | date }}").unwrap();
+    let projet = json!({"Nom": "Refonte"});
+    let path = "rows/table/2/?user_field_names=true";
+    town.baserow_as_user(reqwest::Method::POST, path, Some(projet))
+        .await
+        .unwrap();
+    assert_eq!(town.passerelle(&["check"]).await.code, 0);
+    let checked = town.passerelle(&["check", "--live"]).await;
+    assert_eq!(checked.code, 1, "{}", checked.out);
+    assert!(
+        checked
+            .out
+            .contains("the table \"projet\", row 1: template \"page.md\", line 1"),
+        "{}",
+        checked.out
+    );
+    assert!(
+        checked.out.contains("\"Refonte\" is no date or moment"),
+        "{}",
+        checked.out
+    );
 }
 
 #[tokio::test]
@@ -217,25 +252,14 @@ async fn wiki_rules_are_counted_and_their_table_fields_and_space_are_looked_at()
 
 /// A new space in which the bridge may write, made by the owner of the wiki.
 async fn space(town: &Town, name: &str, slug: &str) -> anyhow::Result<()> {
-    let call = async |who: &str, path: &str, body: Value| -> anyhow::Result<Value> {
-        let post = |path: String| town.http.post(format!("{}/{path}", town.docmost.url()));
-        let token = post("_sandbox/tokens".to_owned()).json(&json!({ "email": who }));
-        let token: Value = token.send().await?.error_for_status()?.json().await?;
-        let request = post(format!("api/{path}")).bearer_auth(token["token"].as_str().unwrap_or_default());
-        let answer: Value = request.json(&body).send().await?.error_for_status()?.json().await?;
-        Ok(answer["data"].clone())
-    };
-    let made = call(
-        docmost::OWNER_EMAIL,
-        "spaces/create",
-        json!({"name": name, "slug": slug}),
-    )
-    .await?;
-    let me = call(docmost::BRIDGE_EMAIL, "users/me", json!({})).await?;
+    let new = json!({"name": name, "slug": slug});
+    let made = town.docmost_as(docmost::OWNER_EMAIL, "spaces/create", &new).await?;
+    let me = town.docmost_as(docmost::BRIDGE_EMAIL, "users/me", &json!({})).await?;
     let member = json!({"spaceId": made["id"], "role": "writer", "userIds": [me["user"]["id"]], "groupIds": []});
-    call(docmost::OWNER_EMAIL, "spaces/members/add", member)
-        .await
-        .map(|_| ())
+    let added = town
+        .docmost_as(docmost::OWNER_EMAIL, "spaces/members/add", &member)
+        .await;
+    added.map(|_| ())
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod gates;
 mod many_letters;
 mod operate;
 mod outage;
+mod preview;
 mod provision;
 mod queues;
 mod replay;

@@ -139,4 +139,20 @@ impl Town {
         let text = request.send().await?.error_for_status()?.text().await?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
+
+    /// Calls Docmost as one of its users; gives the data of the answer.
+    pub(crate) async fn docmost_as(&self, who: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let post = |path: String| self.http.post(format!("{}/{path}", self.docmost.url()));
+        let token = post("_sandbox/tokens".to_owned()).json(&json!({ "email": who }));
+        let token: Value = token.send().await?.error_for_status()?.json().await?;
+        let request = post(format!("api/{path}")).bearer_auth(token["token"].as_str().unwrap_or_default());
+        let answer: Value = request.json(body).send().await?.error_for_status()?.json().await?;
+        Ok(answer["data"].clone())
+    }
+
+    /// Writes a file beside the rules; gives its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> anyhow::Result<String> {
+        self.template(name, text)?;
+        Ok(self.folder.path().join(name).display().to_string())
+    }
 }

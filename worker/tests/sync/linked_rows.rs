@@ -3,6 +3,7 @@
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{RowKey, TableId};
 use passerelle_model::outcome::Outcome;
+use passerelle_worker::content::field::Described;
 use passerelle_worker::content::row::Row;
 use serde_json::json;
 
@@ -42,6 +43,7 @@ async fn a_cached_row_is_known_by_the_number_of_its_table_because_two_tables_may
     let world = World::start().await.unwrap();
     let (_, client) = world.project_of_client("Refonte").await.unwrap();
     let row = Row::from_json(&world.row(client).await.unwrap().to_string()).unwrap();
+    let row = row.described(&Described::default());
     let cache = &world.context.cache;
     cache.keep_row(client.table, &row).await;
     assert_eq!(cache.row(client).await, Some(row));

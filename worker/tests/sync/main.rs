@@ -5,6 +5,7 @@ mod clean_up;
 mod collection;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod exact;
 mod laws;
 mod lease;
 mod linked_rows;

@@ -42,14 +42,20 @@ impl World {
 
     /// With a rule for `projet` whose `[rules.page]` has these lines too, and this template.
     pub(crate) async fn with_page(lines: &str, template: &str) -> anyhow::Result<Self> {
+        Self::with_page_of("projet", &format!("title = \"{{{{ row.Nom }}}}\"\n{lines}"), template).await
+    }
+
+    /// With a rule for a table whose `[rules.page]` has these lines, its title among them, and this
+    /// template.
+    pub(crate) async fn with_page_of(table: &str, lines: &str, template: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("bridge.toml");
         std::fs::write(folder.path().join("page.md"), template)?;
         std::fs::write(
             &path,
             format!(
-                "[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n\n[[rules]]\nname = \"projet\"\ntable = \"projet\"\n\n\
-                 [rules.page]\nspace = \"agence\"\ntitle = \"{{{{ row.Nom }}}}\"\nbody = \"page.md\"\n{lines}\n"
+                "[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n\n[[rules]]\nname = \"{table}\"\ntable = \"{table}\"\n\n\
+                 [rules.page]\nspace = \"agence\"\nbody = \"page.md\"\n{lines}\n"
             ),
         )?;
         Self::with_rules(&path).await

@@ -1,0 +1,312 @@
+//! `preview`: the page that a rule makes of a row, in words, and what a sync would change of the
+//! page as it is. Nothing is written.
+
+mod outline;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use passerelle_model::config::{
+    BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Reader, RedisSettings, TableRef,
+};
+use passerelle_model::id::{PageId, RowKey};
+use passerelle_worker::content::document::Node;
+use passerelle_worker::content::page::{Body, DesiredIcon, DesiredPage};
+use passerelle_worker::content::row::Row;
+use passerelle_worker::content::wiki::Page;
+use passerelle_worker::failure::Failure;
+use passerelle_worker::journal::Journal;
+use passerelle_worker::lookups::tables::is_table;
+use passerelle_worker::rules::{PageRule, Rules, Subject};
+use passerelle_worker::settings::read_rule_sources;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use similar::{ChangeTag, TextDiff};
+use tokio::time::MissedTickBehavior;
+
+use crate::console::Console;
+use crate::rows::{RowName, one_table};
+use crate::sample::Samples;
+use crate::survey::{Products, Survey};
+use crate::trouble::Trouble;
+
+/// How often `--watch` looks whether a file was changed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// The row: projet/42, t2/r42 or 2/42.
+    #[arg(value_parser = RowName::parse, required_unless_present = "file")]
+    pub row: Option<RowName>,
+    /// Take the row from this JSON file instead of Baserow: `{"row": {"id": 1, …}, "client": {…}}`,
+    /// each of the rule's links under its name. Needs --rule.
+    #[arg(long, conflicts_with = "row", requires = "rule")]
+    pub file: Option<PathBuf>,
+    /// The rule that makes the page. Default: the one of the row's table.
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Show it again whenever bridge.toml, a template or the file is changed, until Ctrl-C.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Shown {
+    rule: String,
+    space: String,
+    title: String,
+    /// `None` where the rule says nothing about icons, and where it wants none.
+    icon: Option<String>,
+    /// The text, line by line.
+    body: Vec<String>,
+    /// The page of the first linked row, for a rule with a collection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below: Option<Box<Shown>>,
+    /// What a sync would change of the page; `None` if there is none yet, or nobody looked.
+    changes: Option<Vec<String>>,
+}
+
+/// Shows the page of a row.
+pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let path = BridgeFileSettings::read(&reader).path;
+    let locale = Locale::read(&mut reader);
+    let systems = verb.file.is_none().then(|| {
+        let redis = RedisSettings::read(&mut reader);
+        (
+            redis,
+            BaserowSettings::read(&mut reader),
+            DocmostSettings::read(&mut reader),
+        )
+    });
+    reader.finish(())?;
+    let products = systems.map(|(redis, baserow, docmost)| Products::new(&redis, &baserow, &docmost));
+    let products = products.transpose()?;
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = None;
+    loop {
+        looks.tick().await;
+        let sources = read_rule_sources(&path);
+        let file = verb.file.as_deref().map(read).transpose()?;
+        let now = Some((format!("{sources:?}"), file.clone()));
+        if seen == now {
+            continue;
+        }
+        seen = now;
+        let shown = match sources.and_then(|sources| Rules::compile(&sources)) {
+            Ok(rules) => {
+                show(
+                    verb,
+                    &rules.speaking(locale.clone()),
+                    products.as_ref(),
+                    file.as_deref(),
+                )
+                .await
+            }
+            Err(problems) => Err(problems.into()),
+        };
+        if !verb.watch {
+            return console.answer(&shown?, in_words);
+        }
+        console.redraw()?;
+        match shown {
+            Ok(shown) => console.answer(&shown, in_words)?,
+            Err(trouble) => console.note(&trouble.to_string()),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, Trouble> {
+    std::fs::read_to_string(path).map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))
+}
+
+async fn show(
+    verb: &Preview,
+    rules: &Rules,
+    products: Option<&Products>,
+    file: Option<&str>,
+) -> Result<Shown, Trouble> {
+    match (products, &verb.row, file) {
+        (Some(products), Some(row), _) => of_row(verb, rules, products, row).await,
+        (_, _, Some(file)) => of_file(verb, rules, file),
+        _ => Err(Trouble::Usage("name a row, or a --file".to_owned())),
+    }
+}
+
+/// The page of a row in Baserow, compared with the page in Docmost.
+async fn of_row(verb: &Preview, rules: &Rules, products: &Products, row: &RowName) -> Result<Shown, Trouble> {
+    let survey = Survey::look(&products.baserow, rules).await.map_err(failed)?;
+    let key = match row {
+        RowName::Numbers(key) => *key,
+        RowName::Named { table, row } => {
+            let tables = products.baserow.tables(&mut Journal::default()).await.map_err(failed)?;
+            let table = one_table(table, &tables)?;
+            RowKey { table, row: *row }
+        }
+    };
+    let is_its = |reference: &TableRef| survey.table(reference).is_some_and(|seen| seen.table.id == key.table);
+    let rule = chosen(verb, rules, is_its)?;
+    let Some(table) = survey
+        .table(&rule.table)
+        .filter(|table| is_table(&rule.table, &table.table))
+    else {
+        return Err(Trouble::NotFound(format!("no table fits the rule {:?}", rule.name)));
+    };
+    let samples = Samples {
+        baserow: &products.baserow,
+        survey: &survey,
+        rules,
+    };
+    let Some(row) = samples.row(table, key).await.map_err(failed)? else {
+        return Err(Trouble::NotFound(format!("there is no row {key}")));
+    };
+    let sample = samples.render(rule, table, &row).await.map_err(failed)?;
+    let mut shown = shown(&rule.name, &sample.page);
+    shown.below = sample.sub_page.map(|page| Box::new(self::shown(&rule.name, &page)));
+    let id = rule
+        .page
+        .write_back
+        .page_id
+        .as_deref()
+        .and_then(|field| row.text(field));
+    if let Some(id) = id.and_then(|id| PageId::parse(id).ok()) {
+        let page = products
+            .docmost
+            .page(&mut Journal::default(), &id)
+            .await
+            .map_err(failed)?;
+        shown.changes = page.map(|page| changes(&page, &sample.page));
+    }
+    Ok(shown)
+}
+
+/// The page of a row that a file holds.
+fn of_file(verb: &Preview, rules: &Rules, file: &str) -> Result<Shown, Trouble> {
+    let unfit = |what: String| Trouble::Usage(format!("the file: {what}"));
+    let rows: Map<String, Value> = serde_json::from_str(file).map_err(|error| unfit(error.to_string()))?;
+    let row = |value: &Value| Row::from_json(&value.to_string());
+    let rule = chosen(verb, rules, |_| false)?;
+    let own = rows.get("row").ok_or_else(|| unfit("it has no \"row\"".to_owned()))?;
+    let own = row(own).map_err(|error| unfit(error.to_string()))?;
+    let links = rule.links.keys().map(|name| {
+        let linked = rows.get(name).map(row).transpose();
+        linked.map(|linked| (name.clone(), linked))
+    });
+    let links = links
+        .collect::<Result<BTreeMap<_, _>, _>>()
+        .map_err(|error| unfit(error.to_string()))?;
+    let key = format!("t1/r{}", own.id());
+    let subject = Subject {
+        key: key.parse().map_err(|_| unfit(format!("{key} is no row")))?,
+        row: &own,
+        links: &links,
+        address: "https://baserow.example.org/",
+    };
+    Ok(shown(&rule.name, &rules.plan(rule, &subject).map_err(failed)?))
+}
+
+/// The rule that is named, or that of the row's table.
+fn chosen<'r>(verb: &Preview, rules: &'r Rules, is_its: impl Fn(&TableRef) -> bool) -> Result<&'r PageRule, Trouble> {
+    let found = match &verb.rule {
+        Some(name) => rules.pages().find(|rule| rule.name == *name),
+        None => rules.pages().find(|rule| is_its(&rule.table)),
+    };
+    found.ok_or_else(|| {
+        let names: Vec<&str> = rules.pages().map(|rule| rule.name.as_str()).collect();
+        Trouble::NotFound(format!("no such rule makes pages; those that do: {}", names.join(", ")))
+    })
+}
+
+fn failed(failure: Failure) -> Trouble {
+    Trouble::Failed(failure.message)
+}
+
+fn shown(rule: &str, page: &DesiredPage) -> Shown {
+    Shown {
+        rule: rule.to_owned(),
+        space: page.space.clone(),
+        title: page.title.clone(),
+        icon: match &page.icon {
+            DesiredIcon::Is(icon) => icon.clone(),
+            DesiredIcon::Anything => None,
+        },
+        body: outline::lines(page.body.nodes()),
+        below: None,
+        changes: None,
+    }
+}
+
+/// What a sync would change: lines with `-` and `+`.
+fn changes(page: &Page, desired: &DesiredPage) -> Vec<String> {
+    let mut changes = Vec::new();
+    let mut change = |what: &str, now: Option<&str>, then: Option<&str>| {
+        let (now, then) = (now.unwrap_or_default(), then.unwrap_or_default());
+        if now != then {
+            changes.extend([format!("- {what}: {now}"), format!("+ {what}: {then}")]);
+        }
+    };
+    change("title", page.title.as_deref(), Some(&desired.title));
+    if let DesiredIcon::Is(icon) = &desired.icon {
+        change("icon", page.icon.as_deref(), icon.as_deref());
+    }
+    if page.deleted_at.is_some() {
+        change("place", Some("in the trash"), Some("in its space"));
+    }
+    if let Body::Follows { nodes, .. } = &desired.body {
+        changes.extend(changed_lines(&blocks(page), nodes));
+    }
+    changes
+}
+
+fn blocks(page: &Page) -> Vec<Node> {
+    let content = page.content.as_ref().and_then(|content| content.get("content"));
+    let read = content.map(|content| serde_json::from_value(content.clone()));
+    read.and_then(Result::ok).unwrap_or_default()
+}
+
+fn changed_lines(now: &[Node], then: &[Node]) -> Vec<String> {
+    let (now, then) = (outline::lines(now).join("\n"), outline::lines(then).join("\n"));
+    let diff = TextDiff::from_lines(&now, &then);
+    let changed = diff.iter_all_changes().filter_map(|change| {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => return None,
+        };
+        Some(format!("{sign} {}", change.value().trim_end_matches('\n')))
+    });
+    changed.collect()
+}
+
+fn in_words(shown: &Shown) -> String {
+    let mut lines = vec![
+        format!("{} {}", shown.icon.as_deref().unwrap_or_default(), shown.title)
+            .trim()
+            .to_owned(),
+        format!("In the space {}, by the rule {}.", shown.space, shown.rule),
+        String::new(),
+    ];
+    lines.extend(shown.body.iter().cloned());
+    if let Some(below) = &shown.below {
+        lines.extend([
+            String::new(),
+            format!("Below it, first of all: {}", below.title),
+            String::new(),
+        ]);
+        lines.extend(below.body.iter().cloned());
+    }
+    lines.push(String::new());
+    match &shown.changes {
+        None => lines.push("Not compared with a page: there is none yet that the row names.".to_owned()),
+        Some(changes) if changes.is_empty() => lines.push("The page is so already.".to_owned()),
+        Some(changes) => {
+            lines.push("A sync would change:".to_owned());
+            lines.extend(changes.iter().cloned());
+        }
+    }
+    lines.join("\n")
+}
