@@ -220,7 +220,9 @@ impl Needs<'_> {
                 continue;
             };
             match field {
-                Some(field) if field != "id" && field != template::PAGE_URL => self.add(of, &field, Purpose::Read { follows }, place),
+                Some(field) if field != "id" && field != template::PAGE_URL => {
+                    self.add(of, &field, Purpose::Read { follows }, place);
+                }
                 None if follows => {
                     self.wholes.insert(of);
                 }

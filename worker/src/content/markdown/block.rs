@@ -1,7 +1,8 @@
 //! Blocks from the events of the parser.
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Tag, TagEnd};
+use pulldown_cmark::{Alignment, Event, Tag, TagEnd};
 
+use super::form::{add_code, code_block, filled, header, item, level_of, lists};
 use super::inline::{self, Part, paragraph};
 use super::{Inserted, link, plain};
 use crate::content::document::{Mark, Node};
@@ -79,7 +80,7 @@ impl<'v> Builder<'v> {
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
             Tag::Heading { level, .. } => {
-                self.enter(Node::new("heading").with("level", number(level)).with("indent", 0));
+                self.enter(Node::new("heading").with("level", level_of(level)).with("indent", 0));
             }
             Tag::BlockQuote(_) => self.enter(Node::new("blockquote")),
             Tag::CodeBlock(kind) => self.enter(code_block(&kind, self.values)),
@@ -286,79 +287,5 @@ impl Open {
             text: Vec::new(),
             is_dissolved: false,
         }
-    }
-}
-
-fn number(level: HeadingLevel) -> u64 {
-    level as u64
-}
-
-fn code_block(kind: &CodeBlockKind<'_>, values: &[Inserted]) -> Node {
-    let language = match kind {
-        CodeBlockKind::Fenced(language) => plain(language, values),
-        CodeBlockKind::Indented => String::new(),
-    };
-    let block = Node::new("codeBlock");
-    match language.split_whitespace().next() {
-        Some(language) => block.with("language", language),
-        None => block,
-    }
-}
-
-fn add_code(block: &mut Node, text: &str) {
-    if text.is_empty() {
-        return;
-    }
-    match block.content.first_mut() {
-        Some(run) => run.text.get_or_insert_default().push_str(text),
-        None => block.content.push(Node::run(text, Vec::new())),
-    }
-}
-
-/// A block that cannot be without content.
-fn filled(node: Node) -> Vec<Node> {
-    if node.content.is_empty() {
-        Vec::new()
-    } else {
-        vec![node]
-    }
-}
-
-/// An item begins with a paragraph.
-fn item(mut node: Node) -> Node {
-    if node.content.first().is_none_or(|first| first.kind != "paragraph") {
-        node.content.insert(0, paragraph());
-    }
-    node
-}
-
-/// A list whose items are tasks is a list of tasks; one of both is divided.
-fn lists(list: Node) -> Vec<Node> {
-    let mut divided: Vec<Node> = Vec::new();
-    let (kind, attrs) = (list.kind, list.attrs);
-    for item in list.content {
-        let is_task = item.kind == "taskItem";
-        match divided.last_mut() {
-            Some(before) if (before.kind == "taskList") == is_task => before.content.push(item),
-            _ => {
-                let mut next = Node::new(if is_task { "taskList" } else { &kind });
-                next.attrs.clone_from(&attrs);
-                if is_task {
-                    next.attrs.shift_remove("start");
-                }
-                divided.push(next.holding(vec![item]));
-            }
-        }
-    }
-    divided
-}
-
-/// A header row without texts is no row.
-fn header(row: Node) -> Vec<Node> {
-    let has_text = |cell: &Node| cell.content.iter().any(|block| !block.content.is_empty());
-    if row.content.iter().any(has_text) {
-        vec![row]
-    } else {
-        Vec::new()
     }
 }

@@ -7,6 +7,7 @@
 //! is a line break) and a table without header texts has no header row.
 
 mod block;
+mod form;
 mod inline;
 mod link;
 
