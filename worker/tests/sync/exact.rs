@@ -1,5 +1,6 @@
 //! What stands in a page is what people see in Baserow, to the letter.
 
+use anyhow::Context as _;
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::docmost::BRIDGE_EMAIL;
@@ -8,10 +9,14 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// The blocks of the only page.
-async fn blocks(world: &World) -> Vec<Value> {
-    let page = world.pages().await.unwrap()[0]["id"].clone();
-    let page = world.wiki_as(BRIDGE_EMAIL, "pages/info", json!({"pageId": page})).await;
-    page.unwrap()["content"]["content"].as_array().unwrap().clone()
+async fn blocks(world: &World) -> anyhow::Result<Vec<Value>> {
+    let pages = world.pages().await?;
+    let page = json!({"pageId": pages.first().context("there is no page")?["id"]});
+    let page = world.wiki_as(BRIDGE_EMAIL, "pages/info", page).await?;
+    Ok(page["content"]["content"]
+        .as_array()
+        .context("the page is empty")?
+        .clone())
 }
 
 #[tokio::test]
@@ -23,7 +28,7 @@ async fn a_moment_is_shown_as_people_see_it_and_not_as_it_travels() {
     let fields = json!({"note": "x", "Date de début": "2026-12-05"});
     let row = world.create(9, fields).await.unwrap();
     assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
-    let blocks = blocks(&world).await;
+    let blocks = blocks(&world).await.unwrap();
     let moment = blocks[0]["content"][0]["text"].as_str().unwrap();
     let form: String = moment
         .chars()
@@ -55,7 +60,7 @@ async fn any_text_of_a_row_stands_in_the_page_as_exactly_itself() {
     ] {
         world.change(row, json!({"Nom": text})).await.unwrap();
         assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced, "{text}");
-        let blocks = blocks(&world).await;
+        let blocks = blocks(&world).await.unwrap();
         assert_eq!(blocks[0]["type"], "horizontalRule");
         let row = &blocks[1]["content"][0]["content"];
         assert_eq!(row[0]["content"][0]["content"][0]["text"], "Nom");
