@@ -146,6 +146,11 @@ bench: tools/redis ## measure against the limits of this machine (release build)
 	@cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-sandbox -p passerelle-bench
 	@target/release/bench
 
+MINUTES ?= 20
+fuzz: ## feed a reader with damaged inputs: make fuzz TARGET=payload|push|shortener|proof|baserow_answer|docmost_answer|rules [MINUTES=20]
+	@test -n "$(TARGET)" || { echo 'name a TARGET: make help' >&2; exit 1; }
+	@FUZZ_SECONDS=$$(($(MINUTES) * 60)) nice -n 19 cargo test -q -p passerelle-ingress -p passerelle-worker --lib --release "fuzz_$(TARGET)" -- --nocapture
+
 ci: check docs demo test ## what .ci/run runs
 
 build/tests:
@@ -167,5 +172,5 @@ tools/pgbouncer:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench ci \
+.PHONY: help demo test test-faults run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench fuzz ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -7,6 +7,7 @@
 //! | `routes/webhook.rs` | the way of one delivery: prove, parse, accept, answer |
 //! | `routes/health.rs` | alive, ready, measured |
 //! | `body/` | how a body is read, with bounded memory and time |
+//! | `connections.rs` | how long a connection is kept |
 //! | `proof.rs` | who may call |
 //! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
 //! | `items.rs` | how rows become the delivery's items |
@@ -21,7 +22,10 @@
 //! (`worker/src/rules/`).
 
 mod body;
+mod connections;
 mod echo;
+#[cfg(test)]
+mod fuzz;
 mod items;
 mod loop_guard;
 mod metrics;

@@ -4,14 +4,17 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{self, Data, get, post};
-use actix_web::{App, HttpServer, Route};
+use actix_web::{App, HttpServer, Resource, Route};
+use futures::FutureExt as _;
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis};
 
 use crate::body::Bodies;
+use crate::connections::Connections;
 use crate::loop_guard::LoopGuard;
 use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
@@ -22,26 +25,47 @@ use crate::spool::{Spool, drain_for_ever};
 
 /// Where everything is. Baserow's sources are a plain prefix: a pattern would be a regular
 /// expression, matched for every delivery.
-fn routes(config: &mut web::ServiceConfig) {
-    let only = |path: &str, route: Route| {
-        web::resource(path)
-            .route(route)
-            .default_service(web::to(method_not_allowed))
-    };
+fn deliveries(config: &mut web::ServiceConfig) {
     config
         .service(web::scope("/api/webhooks/baserow").default_service(web::to(receive)))
         .service(only("/api/webhooks/docmost", post().to(receive_push)))
-        .service(only("/healthz", get().to(alive)))
-        .service(only("/readyz", get().to(ready)))
-        .service(only("/metrics", get().to(measured)))
+        .service(only("/api/webhooks/docmost/", post().to(receive_push)))
         .default_service(web::to(not_found));
+}
+
+/// What is for ourselves, not for senders.
+#[derive(Clone)]
+struct Health {
+    redis: Data<Redis>,
+    spool: Data<Spool>,
+    export: Data<PrometheusHandle>,
+    longest: Data<Duration>,
+}
+
+impl Health {
+    fn configure(&self, config: &mut web::ServiceConfig) {
+        config
+            .app_data(self.redis.clone())
+            .app_data(self.spool.clone())
+            .app_data(self.export.clone())
+            .app_data(self.longest.clone())
+            .service(only("/healthz", get().to(alive)))
+            .service(only("/readyz", get().to(ready)))
+            .service(only("/metrics", get().to(measured)));
+    }
+}
+
+fn only(path: &str, route: Route) -> Resource {
+    web::resource(path)
+        .route(route)
+        .default_service(web::to(method_not_allowed))
 }
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another program has the address, or this machine does not.
-    #[error("the address {0} cannot be taken (INGRESS_BIND): {1}")]
+    #[error("the address {0} cannot be taken (INGRESS_BIND, INGRESS_HEALTH_BIND): {1}")]
     Address(SocketAddr, #[source] io::Error),
     /// The URL of Redis is not usable.
     #[error(transparent)]
@@ -58,6 +82,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    health: Option<TcpListener>,
     address: SocketAddr,
     settings: Settings,
     redis: Redis,
@@ -69,13 +94,14 @@ impl Server {
     /// Takes the address and prepares the connection to Redis. Redis need not be there yet: the
     /// first delivery connects.
     pub fn bind(settings: Settings) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(settings.bind);
-        let listener = listener.map_err(|error| StartError::Address(settings.bind, error))?;
+        let bind = |address| TcpListener::bind(address).map_err(|error| StartError::Address(address, error));
+        let listener = bind(settings.bind)?;
         Ok(Self {
             address: listener
                 .local_addr()
                 .map_err(|error| StartError::Address(settings.bind, error))?,
             listener,
+            health: settings.health_bind.map(bind).transpose()?,
             redis: Redis::open(&settings.redis)?,
             spool: Arc::new(Spool::open(settings.spool.clone()).map_err(StartError::Spool)?),
             export: metrics::start()?,
@@ -88,40 +114,59 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop` ends, then finishes the requests that are under way.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    fn entrance(&self, queue: &Queue) -> Entrance {
         let Settings {
             limits, bridge, loops, ..
-        } = self.settings;
-        let queue = Queue::new(self.redis.clone(), QueueName::Sync);
-        let entrance = Entrance {
-            sources: Arc::new(bridge.sources),
-            quiet: Arc::new(bridge.quiet),
-            limits,
+        } = &self.settings;
+        Entrance {
+            sources: Arc::new(bridge.sources.clone()),
+            quiet: Arc::new(bridge.quiet.clone()),
+            limits: *limits,
             queue: queue.clone(),
-            loop_guard: Arc::new(LoopGuard::new(Loops::new(self.redis.clone(), loops))),
+            loop_guard: Arc::new(LoopGuard::new(Loops::new(self.redis.clone(), *loops))),
             redis: self.redis.clone(),
             spool: Arc::clone(&self.spool),
-            bodies: Arc::new(Bodies::new(limits)),
-        };
+            bodies: Arc::new(Bodies::new(*limits)),
+        }
+    }
+
+    /// Serves until `stop` ends, then finishes the requests that are under way.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let limits = self.settings.limits;
+        let queue = Queue::new(self.redis.clone(), QueueName::Sync);
+        let entrance = self.entrance(&queue);
         let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
         let spool = Data::from(Arc::clone(&self.spool));
         let measured = Arc::clone(&self.spool);
-        let longest = Data::new(self.settings.longest_spooled);
+        let health = Health {
+            longest: Data::new(self.settings.longest_spooled),
+            redis,
+            spool,
+            export,
+        };
+        let here = self.health.is_none().then(|| health.clone());
+        let stop = stop.shared();
+        let elsewhere = serve_health(self.health, stop.clone(), health);
         let app = move || {
             App::new()
                 .app_data(Data::new(entrance.for_another_thread()))
-                .app_data(redis.clone())
-                .app_data(spool.clone())
-                .app_data(export.clone())
-                .app_data(longest.clone())
-                .configure(routes)
+                .configure(deliveries)
+                .configure(|config| {
+                    if let Some(health) = &here {
+                        health.configure(config);
+                    }
+                })
         };
+        let connections = Connections::default();
         let running = HttpServer::new(app)
             .workers(limits.threads)
             .max_connections(limits.connections.div_ceil(limits.threads))
             .client_request_timeout(limits.header_timeout)
             .keep_alive(limits.keep_alive)
+            .on_connect({
+                let connections = connections.clone();
+                move |stream, extensions| connections.note(stream, extensions)
+            })
             .shutdown_timeout(limits.shutdown_timeout.as_secs())
             .disable_signals()
             .shutdown_signal(stop)
@@ -131,7 +176,9 @@ impl Server {
         let watch = LifeWatch::new(queue.clone());
         let ended = tokio::select! {
             ended = running => ended,
+            ended = elsewhere => ended,
             () = fold_samples(self.export, measured) => Ok(()),
+            () = connections.end_idle(limits.keep_alive + limits.header_timeout) => Ok(()),
             () = drain_for_ever(Arc::clone(&self.spool), queue, self.redis) => Ok(()),
             newer = watch.run() => Err(io::Error::other(newer)),
         };
@@ -146,6 +193,31 @@ impl Server {
         tracing::info!("the ingress has stopped");
         ended
     }
+}
+
+/// Health and metrics at an address of their own, if they have one; else it never ends.
+async fn serve_health(
+    listener: Option<TcpListener>,
+    stop: impl Future<Output = ()> + Send + 'static,
+    health: Health,
+) -> io::Result<()> {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    let app = move || {
+        App::new()
+            .configure(|config| health.configure(config))
+            .default_service(web::to(not_found))
+    };
+    let running = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .shutdown_signal(stop)
+        .listen(listener)?
+        .run();
+    running.await?;
+    // The deliveries end the process.
+    std::future::pending().await
 }
 
 /// Keeps the histogram's samples from piling up between two visits of Prometheus, and ages up to date; never ends.

@@ -27,6 +27,8 @@ const MOST_THREADS: usize = 512;
 pub struct Settings {
     /// `INGRESS_BIND`: address and port, default `127.0.0.1:8080`.
     pub(crate) bind: SocketAddr,
+    /// `INGRESS_HEALTH_BIND`: where health and metrics answer, if not there too.
+    pub(crate) health_bind: Option<SocketAddr>,
     /// What one client, and all together, may cost.
     pub(crate) limits: Limits,
     /// Where the queue lives.
@@ -79,6 +81,7 @@ impl Settings {
     pub fn read(reader: &mut Reader) -> Self {
         Self {
             bind: reader.parsed("INGRESS_BIND", SocketAddr::from(([127, 0, 0, 1], 8080))),
+            health_bind: health_bind(reader),
             limits: Limits::read(reader),
             redis: RedisSettings {
                 replicas: ReplicaWait::read(reader),
@@ -123,6 +126,15 @@ impl Limits {
             shutdown_timeout: reader.seconds("INGRESS_SHUTDOWN_SECONDS", 10),
         }
     }
+}
+
+fn health_bind(reader: &mut Reader) -> Option<SocketAddr> {
+    let text = reader.optional("INGRESS_HEALTH_BIND")?;
+    let address = text.parse().ok();
+    if address.is_none() {
+        reader.problem("INGRESS_HEALTH_BIND", "is no address and port", "e.g. 127.0.0.1:8081");
+    }
+    address
 }
 
 fn at_least_one(reader: &mut Reader, name: &str, default: usize) -> usize {

@@ -1,7 +1,9 @@
-//! Where a verb's answer and its messages go.
+//! Where a verb's answer and its messages go. Nothing is written past [`Shown`]: no secret, and no
+//! character that a terminal would obey.
 
 use std::io::Write;
 
+use passerelle_model::shown::Shown;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -9,8 +11,8 @@ use crate::trouble::Trouble;
 
 /// The operator's terminal, or what stands in for one in a test.
 pub struct Console {
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
+    out: Shown<Box<dyn Write + Send>>,
+    err: Shown<Box<dyn Write + Send>>,
     is_terminal: bool,
     /// Cancelled by Ctrl-C.
     pub(crate) stop: CancellationToken,
@@ -28,8 +30,8 @@ impl Console {
         stop: CancellationToken,
     ) -> Self {
         Self {
-            out,
-            err,
+            out: Shown::new(out),
+            err: Shown::new(err),
             is_terminal,
             stop,
             json: false,
@@ -46,7 +48,7 @@ impl Console {
         if self.json || !self.is_terminal {
             return Ok(());
         }
-        let cleared = write!(self.out, "\x1b[H\x1b[2J");
+        let cleared = self.out.command("\x1b[H\x1b[2J");
         cleared.map_err(|error| Trouble::Output(error.to_string()))
     }
 

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use passerelle_model::job::Job;
 use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
+use passerelle_model::shown::shown;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateTarget};
 use passerelle_queue::{CrashPolicy, QueueError, backoff};
@@ -117,12 +118,13 @@ pub enum Unanswered {
 }
 
 impl Failure {
-    /// A failure without an answer.
+    /// A failure without an answer. Its message may quote a foreign system: what it shows is safe to
+    /// show.
     pub fn new(class: FailureClass, target: Target, message: impl Into<String>) -> Self {
         Self {
             class,
             target,
-            message: message.into(),
+            message: shown(&message.into()).into_owned(),
             status: None,
             body: None,
             retry_after: None,

@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::proof::{Claim, ProvenBody};
 use crate::rejection::Rejection;
 use crate::settings::Limits;
-use shortener::Shortener;
+pub(crate) use shortener::Shortener;
 
 /// How often a body is in memory at once, at worst, until it is durable.
 pub(crate) const COPIES: usize = 8;

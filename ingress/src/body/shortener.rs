@@ -56,7 +56,7 @@ pub(crate) struct Shortener {
 
 impl Shortener {
     /// Keeps at most this many bytes.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             kept: Vec::new(),
             most,
@@ -74,7 +74,7 @@ impl Shortener {
     }
 
     /// Takes the next bytes.
-    pub(super) fn take(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn take(&mut self, mut bytes: &[u8]) {
         while let Some((byte, rest)) = bytes.split_first() {
             if self.text == Text::Inside {
                 let plain = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
@@ -91,7 +91,7 @@ impl Shortener {
     }
 
     /// What was kept, and whether rows were left out; `None` if the body was no whole object.
-    pub(super) fn finish(mut self) -> Option<(Vec<u8>, bool)> {
+    pub(crate) fn finish(mut self) -> Option<(Vec<u8>, bool)> {
         let is_whole = self.place == OUTSIDE && !self.kept.is_empty();
         if self.is_broken || !(is_whole || self.is_cut) {
             return None;
@@ -103,7 +103,7 @@ impl Shortener {
     }
 
     /// Leaves out the rows of the list that is being read, and all that come.
-    pub(super) fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         self.is_cut = true;
         if self.place > BODY {
             let (start, has_some) = self.list;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
-use passerelle_queue::{Redis, ServerFacts};
+use passerelle_queue::{QueueError, Redis, ServerFacts};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -46,9 +46,10 @@ pub(crate) async fn ready(
     if let Ok(Ok(())) = written {
         match timeout(CHECK_TIMEOUT, redis.server_facts()).await {
             Ok(Ok(facts)) => warnings.extend(endangered(&facts)),
-            _ => {
+            Ok(Err(QueueError::Refused(_))) => {
                 warnings.push("Redis does not say whether it keeps its data (it refuses INFO)".to_owned());
             }
+            _ => warnings.push("Redis did not say in time whether it keeps its data (INFO)".to_owned()),
         }
         return HttpResponse::Ok().force_close().json(Readiness {
             ready: true,

@@ -10,8 +10,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures::future::{Either, select};
@@ -22,6 +22,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::body::{Bodies, Reading};
+use crate::connections::Connection;
 use crate::echo::QuietFields;
 use crate::loop_guard::LoopGuard;
 use crate::metrics::{self, ItemCounts};
@@ -96,10 +97,11 @@ const WIKI: &str = "docmost";
 /// `POST /api/webhooks/baserow/{source}`: the rest of the path is the name of a source.
 pub(crate) async fn receive(entrance: Data<Entrance>, request: HttpRequest, body: Payload) -> HttpResponse {
     let rest = request.match_info().unprocessed();
-    let Some(source) = rest
+    // Baserow's form takes an address with a slash at its end, and people paste such.
+    let source = rest
         .strip_prefix('/')
-        .filter(|name| !name.is_empty() && !name.contains('/'))
-    else {
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let Some(source) = source.filter(|name| !name.is_empty() && !name.contains('/')) else {
         return not_found().await;
     };
     if request.method() != Method::POST {
@@ -120,7 +122,16 @@ pub(crate) async fn receive_push(entrance: Data<Entrance>, request: HttpRequest,
 
 impl Entrance {
     async fn answer(&self, caller: Caller<'_>, request: &HttpRequest, body: Payload) -> HttpResponse {
-        let answer = self.admit(caller, request, body).await;
+        let connection = request.conn_data::<Arc<Connection>>();
+        if let Some(connection) = connection {
+            connection.begin();
+        }
+        let answer = self.admit(caller, request, body).await.map(|mut answer| {
+            if connection.is_some_and(|connection| !connection.keep()) {
+                answer.head_mut().set_connection_type(ConnectionType::Close);
+            }
+            answer
+        });
         answer.unwrap_or_else(|rejection| {
             metrics::refused(rejection.reason());
             log_refusal(&rejection, caller.source, request);

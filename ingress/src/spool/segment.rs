@@ -1,8 +1,9 @@
 //! One file of the spool. The holder of its lock owns it; the operating system releases the lock
 //! when the holder dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::format::HEADER;
@@ -27,10 +28,10 @@ impl Segment {
     /// Makes a file. It gets its final name only once it is locked, so no drain of another process
     /// can take it as abandoned.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         let name = ulid::Ulid::generate().to_string();
         let new = folder.join(&name).with_extension(NEW);
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
+        let mut file = new_file().create_new(true).open(&new)?;
         file.try_lock()?;
         file.write_all(HEADER)?;
         file.sync_all()?;
@@ -110,7 +111,7 @@ impl Held {
     /// again. The same record again replaces that file.
     pub(super) fn quarantine(&self, framed: &[u8]) -> io::Result<PathBuf> {
         let (folder, stem) = (quarantine_of(&self.path), self.path.file_stem().unwrap_or_default());
-        std::fs::create_dir_all(&folder)?;
+        make_folder(&folder)?;
         // A record begins with its length and its checksum.
         let checksum = hex::encode(framed.get(4..8).unwrap_or_default());
         let name = format!("{}-{checksum}", stem.to_string_lossy());
@@ -118,7 +119,7 @@ impl Held {
             folder.join(&name).with_extension(NEW),
             folder.join(&name).with_extension(READY),
         );
-        let mut file = File::create(&new)?;
+        let mut file = new_file().create(true).truncate(true).open(&new)?;
         file.write_all(HEADER)?;
         file.write_all(framed)?;
         file.sync_all()?;
@@ -176,11 +177,23 @@ fn quarantine_of(file: &Path) -> PathBuf {
 
 /// Whether a file can be made in the folder.
 pub(super) fn try_folder(folder: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let probe = folder.join(ulid::Ulid::generate().to_string()).with_extension(NEW);
-    let written = std::fs::write(&probe, HEADER);
+    let opened = new_file().create_new(true).open(&probe);
+    let written = opened.and_then(|mut file| file.write_all(HEADER));
     let _ = std::fs::remove_file(&probe);
     written
+}
+
+/// Deliveries hold what people wrote: no other user of the machine may read them.
+fn new_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -218,6 +231,21 @@ mod tests {
         assert!(Held::take(&path).unwrap().is_none(), "one drain at a time");
         held.remove().unwrap();
         assert_eq!(folder_bytes(folder.path()).unwrap(), 0);
+    }
+
+    #[test]
+    fn no_other_user_can_read_the_files_or_the_folder() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("spool");
+        drop(Segment::create(&folder).unwrap());
+        let [path] = ready_files(&folder).unwrap().try_into().unwrap();
+        let held = Held::take(&path).unwrap().unwrap();
+        let aside = held.quarantine(&record("one")).unwrap();
+        for place in [&folder, &path, &aside, &folder.join(QUARANTINE)] {
+            let mode = place.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", place.display());
+        }
     }
 
     #[test]

@@ -190,3 +190,60 @@ async fn a_whole_body_over_the_limit_gets_its_answer_too() {
     let answer = ingress.deliver(vec![b' '; 200_000]).await.unwrap();
     assert_eq!((answer.status, answer.word()), (413, "body_too_large"));
 }
+
+/// A delivery that is proven, of an event of this name.
+fn proven_request(event: &str) -> anyhow::Result<String> {
+    let body = format!("{{\"event_type\": \"x\", \"event_id\": \"{event}\"}}");
+    let (proof, length) = (signature(SECRET, body.as_bytes())?, body.len());
+    Ok(format!(
+        "POST /api/webhooks/baserow/projet-changed HTTP/1.1\r\nHost: ingress\r\n{SIGNATURE}: {proof}\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
+}
+
+#[tokio::test]
+async fn a_client_that_has_proven_a_delivery_cannot_dawdle_over_the_next_head() {
+    let ingress = Ingress::start_with(&[
+        ("INGRESS_HEADER_TIMEOUT_SECONDS", "1"),
+        ("INGRESS_KEEP_ALIVE_SECONDS", "1"),
+    ])
+    .unwrap();
+    let request = format!("{}POST /api/webho", proven_request("e").unwrap());
+    let answer = stall(&ingress, request.as_bytes()).await.unwrap();
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_ends_after_a_hundred_requests_and_what_was_sent_before_is_answered() {
+    let ingress = Ingress::start().unwrap();
+    let requests: Vec<String> = (0..500)
+        .map(|event| proven_request(&event.to_string()).unwrap())
+        .collect();
+    let mut connection = TcpStream::connect(ingress.address).await.unwrap();
+    let (mut reader, mut writer) = connection.split();
+    let all = requests.concat();
+    // The server hangs up before it has read all of them.
+    let sent = async { writer.write_all(all.as_bytes()).await.is_ok() };
+    let read = async {
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(CUT_WITHIN, reader.read_to_end(&mut answer))
+            .await
+            .unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    let (_, answer) = tokio::join!(sent, read);
+    // Kept, it would idle for a minute.
+    assert!(answer.matches("HTTP/1.1 200").count() >= 100, "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+}
+
+#[rstest]
+#[case::of_a_source("/api/webhooks/baserow/projet-changed/")]
+#[case::of_the_wiki("/api/webhooks/docmost/")]
+#[tokio::test]
+async fn an_address_with_a_slash_at_its_end_is_the_same_address(#[case] path: &str) {
+    let ingress = Ingress::start().unwrap();
+    let body = "{\"event_type\": \"x\", \"event_id\": \"e\"}";
+    let request = ingress.http.post(ingress.url(path)).body(body);
+    let proof = signature(SECRET, body.as_bytes()).unwrap();
+    assert_eq!(request.header(SIGNATURE, proof).send().await.unwrap().status(), 200);
+}

@@ -72,3 +72,22 @@ async fn an_ingress_that_is_asked_to_stop_stops() {
     assert_eq!(ingress.get("/healthz").await.unwrap().status, 200);
     ingress.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn with_an_address_of_their_own_health_and_metrics_are_not_at_that_of_the_deliveries() {
+    let own = format!("127.0.0.1:{}", test_support::free_port().unwrap());
+    let ingress = Ingress::start_with(&[("INGRESS_HEALTH_BIND", own.as_str())]).unwrap();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(ingress.get(path).await.unwrap().status, 404, "{path}");
+        let answer = ingress.http.get(format!("http://{own}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    let forged = ingress
+        .http
+        .post(format!("http://{own}/api/webhooks/baserow/x"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(forged.status(), 404);
+    ingress.stop().await.unwrap();
+}

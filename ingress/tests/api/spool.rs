@@ -306,3 +306,12 @@ async fn one_delivery_for_which_redis_cuts_the_connection_holds_up_no_other() {
     ingress.deliver(created(21)).await.unwrap();
     are_accepted_once(&ingress, 23).await;
 }
+
+#[tokio::test]
+async fn a_push_of_the_wiki_that_is_spooled_is_answered_as_work() {
+    let mut ingress = Ingress::start().unwrap();
+    ingress.redis.kill().unwrap();
+    let push = r#"{"event_id": "p", "event_type": "page.updated", "page_id": "0199a1f0-0000-7000-8000-0000000000aa"}"#;
+    let answer = ingress.push(push).await.unwrap();
+    assert_eq!((answer.status, answer.word()), (200, "queued"));
+}

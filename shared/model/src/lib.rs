@@ -10,6 +10,7 @@
 //! | [`outcome`] | how an event may end |
 //! | [`ledger`] | the facts that travel through the ledger stream into the store |
 //! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
+//! | [`shown`] | what people may see of a text: no secret, no control character |
 //! | [`telemetry`] | log fields and metric names |
 
 #![warn(missing_docs)]
@@ -21,5 +22,6 @@ pub mod job;
 pub mod ledger;
 pub mod outcome;
 pub mod seq;
+pub mod shown;
 pub mod telemetry;
 pub mod time;

@@ -3,6 +3,8 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use crate::shown::Shown;
+
 /// Sends logs as JSON lines to standard error, filtered by `LOG_LEVEL` syntax (`info`, `info,passerelle_worker=debug`).
 /// A filter that cannot be read falls back to `info`. A second call changes nothing.
 pub fn start(filter: &str) {
@@ -14,6 +16,6 @@ pub fn start(filter: &str) {
         .with_span_list(false)
         .with_span_events(FmtSpan::NONE)
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Shown::new(std::io::stderr()))
         .try_init();
 }

@@ -1,5 +1,6 @@
 //! Connecting to the store.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ impl Store {
     /// Connects and brings the schema up to date. A SQLite file is created with its folder.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         if let Some(file) = sqlite_file(settings.url.expose_secret()) {
-            create_folder(file).map_err(|error| not_opened(settings.url.expose_secret(), error.into(), SQLITE_HINT))?;
+            create_file(file).map_err(|error| not_opened(settings.url.expose_secret(), error.into(), SQLITE_HINT))?;
         }
         let store = Self::connect(settings, "rwc", SQLITE_SETTINGS).await?;
         store.migrate().await?;
@@ -129,8 +130,16 @@ fn options(limit: Duration) -> AnyPoolOptions {
         .acquire_timeout(CONNECTION_WAIT.min(limit))
 }
 
-fn create_folder(file: &str) -> std::io::Result<()> {
-    Path::new(file).parent().map_or(Ok(()), std::fs::create_dir_all)
+/// The file and its folder, unless they are there. What people wrote is in it: no other user of the
+/// machine may read it. The files that SQLite puts beside it have the same rights.
+fn create_file(file: &str) -> std::io::Result<()> {
+    Path::new(file).parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    let mut options = std::fs::OpenOptions::new();
+    let created = options.write(true).create_new(true).mode(0o600).open(file);
+    match created {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn open_sqlite(

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod errors;
+mod fuzz;
 mod line;
 mod pgbouncer;
 mod port;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use certificate::TestCertificate;
 pub use errors::ErrorLog;
+pub use fuzz::fuzz;
 pub use line::Line;
 pub use pgbouncer::TestPgBouncer;
 pub use port::{free_port, free_ports};

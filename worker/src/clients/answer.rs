@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use passerelle_model::ledger::FailureClass;
+use passerelle_model::shown::{REDACTED, without_secrets};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::LONGEST_ASKED;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -198,17 +199,19 @@ fn sentence(error: &reqwest::Error) -> String {
     }
 }
 
-/// Takes out what looks like a token: JSON web tokens begin with `eyJ`.
+/// Takes out our own secrets, which a foreign system may echo, and what looks like a token: JSON web
+/// tokens begin with `eyJ`.
 fn redacted(body: &str) -> String {
+    let body = without_secrets(body);
     let is_token_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut parts = body.split("eyJ");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        text.push_str("[redacted]");
+        text.push_str(REDACTED);
         text.push_str(part.trim_start_matches(is_token_char));
     }
     text
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::clients) mod tests;

@@ -7,6 +7,8 @@
 
 mod collection;
 mod compile;
+#[cfg(test)]
+mod fuzz;
 mod heard;
 mod inserted;
 mod needs;

@@ -25,6 +25,7 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 use row::PageJob;
 pub use share::report_share;
+pub(crate) use share::{know, with_sub_pages};
 
 /// Makes the rows of a page right.
 pub async fn sync_page(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {

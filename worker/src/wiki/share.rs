@@ -15,11 +15,16 @@ use crate::outbox::Cause;
 
 /// Reports a share, unless that was done.
 pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
-    if context.store.knows_share(id.as_str()).await? {
+    let is_known = context.store.knows_share(id.as_str()).await?;
+    if is_known && context.store.knows_share(&with_sub_pages(id)).await? {
         return Ok(Outcome::NoChange);
     }
     let shares = context.docmost.shares(journal).await?;
     let share = shares.into_iter().find(|share| share.id == *id);
+    let has_sub_pages = share.as_ref().is_some_and(|share| share.include_sub_pages);
+    if is_known && !has_sub_pages {
+        return Ok(Outcome::NoChange);
+    }
     let space = share.as_ref().and_then(|share| share.space.as_ref());
     // The space of a share that was withdrawn before anybody could look is unknown: it is reported.
     let mut found = None;
@@ -31,14 +36,16 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
     }
     let rule = found;
     if let Some(rule) = rule {
-        notify_admin(context, &rule.name, id, share.as_ref(), journal).await?;
+        let found = Found {
+            id,
+            share: share.as_ref(),
+            is_widened: is_known,
+        };
+        notify_admin(context, &rule.name, &found, journal).await?;
     }
     let is_meant = rule.is_some();
     let page = share.as_ref().map_or("", |share| share.page_id.as_str());
-    context
-        .store
-        .know_share(id.as_str(), page, Timestamp::now(), is_meant)
-        .await?;
+    know(context, id, page, has_sub_pages, is_meant).await?;
     Ok(if is_meant {
         Outcome::Synced
     } else {
@@ -46,14 +53,42 @@ pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal)
     })
 }
 
-/// Notifies the admin by every channel that is set up. The share is the notice's idempotency key.
-async fn notify_admin(
+/// A share as it is remembered where the pages below its page are shared too.
+pub(crate) fn with_sub_pages(id: &PageId) -> String {
+    format!("{id}-with-sub-pages")
+}
+
+/// Remembers a share as it is now.
+pub(crate) async fn know(
     context: &Context,
-    rule: &str,
     id: &PageId,
-    share: Option<&Share>,
-    journal: &mut Journal,
+    page: &str,
+    has_sub_pages: bool,
+    is_reported: bool,
 ) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    if has_sub_pages {
+        context
+            .store
+            .know_share(&with_sub_pages(id), page, now, is_reported)
+            .await?;
+    }
+    context.store.know_share(id.as_str(), page, now, is_reported).await?;
+    Ok(())
+}
+
+/// A share that is news.
+struct Found<'a> {
+    id: &'a PageId,
+    /// It may be gone again.
+    share: Option<&'a Share>,
+    /// It was known, without the pages below its page.
+    is_widened: bool,
+}
+
+/// Notifies the admin by every channel that is set up. The share is the notice's idempotency key.
+async fn notify_admin(context: &Context, rule: &str, found: &Found<'_>, journal: &mut Journal) -> Result<(), Failure> {
+    let Found { id, share, is_widened } = *found;
     metrics::counter!("passerelle_shares_found_total").increment(1);
     let page = share.and_then(|share| share.page.as_ref());
     let address = page.map(|page| context.docmost.page_address(&page.slug_id));
@@ -90,7 +125,14 @@ async fn notify_admin(
     );
     say("page_url", address.as_deref());
 
-    let event = EventId::own(&format!("share-{id}")).map_err(|error| Failure::unmappable(error.to_string()))?;
+    if share.is_some_and(|share| share.include_sub_pages) {
+        values.extend([
+            ("sub_pages".to_owned(), true.into()),
+            ("widened".to_owned(), is_widened.into()),
+        ]);
+    }
+    let name = if is_widened { with_sub_pages(id) } else { id.to_string() };
+    let event = EventId::own(&format!("share-{name}")).map_err(|error| Failure::unmappable(error.to_string()))?;
     let cause = Cause {
         rule,
         event: &event,

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::catalogue::Setting;
+use crate::shown::{keep_secret, keep_secrets_of_url};
 use secrecy::SecretString;
 use serde::Serialize;
 
@@ -83,10 +85,12 @@ impl Reader {
     /// A text that may be absent; blank counts as absent.
     pub fn optional(&self, name: &str) -> Option<String> {
         self.note(name, None);
-        self.variables
-            .get(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+        let value = self.variables.get(name).map(|value| value.trim().to_owned());
+        let value = value.filter(|value| !value.is_empty());
+        if let Some(value) = &value {
+            keep_what_is_secret(name, value);
+        }
+        value
     }
 
     /// A text that must be there. Returns an empty text after noting the problem.
@@ -105,7 +109,11 @@ impl Reader {
 
     /// A secret that may be absent.
     pub fn secret(&self, name: &str) -> Option<SecretString> {
-        self.optional(name).map(SecretString::from)
+        let secret = self.optional(name);
+        if let Some(secret) = &secret {
+            keep_secret(secret);
+        }
+        secret.map(SecretString::from)
     }
 
     /// The live secrets of a variable: separated by commas or blanks, so that two can be accepted
@@ -115,6 +123,7 @@ impl Reader {
         separated
             .split([',', ' ', '\t', '\n'])
             .filter(|secret| !secret.is_empty())
+            .inspect(|secret| keep_secret(secret))
             .map(SecretString::from)
             .collect()
     }
@@ -199,6 +208,20 @@ impl Reader {
         } else {
             Err(Problems(self.problems))
         }
+    }
+}
+
+/// Whoever reads a setting need not know that it is a secret.
+fn keep_what_is_secret(name: &str, value: &str) {
+    if !Setting::find(name).is_some_and(|setting| setting.secret) {
+        return;
+    }
+    keep_secrets_of_url(value);
+    if !value.contains("://") {
+        value.split(',').map(str::trim).for_each(keep_secret);
+    } else if name == "SLACK_WEBHOOK_URL" {
+        // Who knows the address may post.
+        keep_secret(value);
     }
 }
 

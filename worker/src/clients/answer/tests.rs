@@ -62,3 +62,39 @@ fn an_unknown_outcome_of_a_create_is_ambiguous() {
     assert_eq!(Effect::Creates.unknown_outcome(), FailureClass::Ambiguous);
     assert_eq!(Effect::Repeatable.unknown_outcome(), FailureClass::Transient);
 }
+
+/// Statuses that mean something of their own.
+const STATUSES: [u16; 12] = [200, 502, 201, 400, 401, 404, 403, 413, 429, 500, 503, 302];
+
+/// An answer whose status is told by the first byte, and whose body is the rest.
+pub(in crate::clients) fn answer_of(bytes: &[u8]) -> Answer {
+    let (first, body) = bytes.split_first().unwrap_or((&0, &[]));
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    if let Ok(text) = HeaderValue::from_bytes(&body[..body.len().min(30)]) {
+        headers.insert("retry-after", text.clone());
+        headers.insert("location", text.clone());
+        headers.insert("set-cookie", text);
+    }
+    Answer {
+        status: STATUSES[usize::from(*first) % STATUSES.len()],
+        headers,
+        body: String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+/// The bodies that a real product was seen to answer, each behind a byte for its status.
+pub(in crate::clients) fn captured_answers(product: &str) -> Vec<Vec<u8>> {
+    let folder = format!("{}/../tests/contract/captures/{product}", env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let bodies = files.filter_map(|file| {
+        let capture: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+        let response = capture.get("response")?;
+        let status = response.get("status").and_then(Value::as_u64).unwrap_or_default();
+        let place = STATUSES.iter().position(|known| u64::from(*known) == status);
+        let mut bytes = vec![u8::try_from(place.unwrap_or_default()).unwrap_or_default()];
+        bytes.extend(response.get("body")?.to_string().bytes());
+        Some(bytes)
+    });
+    bodies.collect()
+}

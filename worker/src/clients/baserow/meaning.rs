@@ -88,4 +88,6 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

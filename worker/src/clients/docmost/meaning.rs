@@ -115,4 +115,6 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

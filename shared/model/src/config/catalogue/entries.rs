@@ -140,6 +140,9 @@ settings! {
     "Ingress" {
         INGRESS_BIND = Value("127.0.0.1:8080"), "address:port", [Ingress, Scripts],
             "Where the ingress listens.";
+        INGRESS_HEALTH_BIND = Computed("INGRESS_BIND"), e.g. "0.0.0.0:8081", "address:port", [Ingress],
+            "Where `/healthz`, `/readyz` and `/metrics` answer. With an address of its own they are not at \
+             INGRESS_BIND, which can then be public.";
         INGRESS_PORT = Value("8080"), "a port", [Scripts],
             "The port of the ingress on the host, in compose.yaml.";
         INGRESS_THREADS = Computed("one per core"), e.g. "2", "a number from 1 to 512", [Ingress],
