@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings;
 use passerelle_model::config::Reader;
-use passerelle_model::shown::Shown;
-use passerelle_model::telemetry;
+use passerelle_model::{shown, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A delivery is received, copied into a call and forgotten a moment later on another thread: that
@@ -24,7 +23,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             // Plain text, not a line of JSON: what is wrong with the settings is for a person at a
             // terminal.
-            let _ = writeln!(Shown::new(std::io::stderr()), "{error:#}");
+            let _ = writeln!(shown::Shown::new(std::io::stderr()), "{error:#}");
             ExitCode::FAILURE
         }
     }
