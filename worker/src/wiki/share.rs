@@ -86,6 +86,17 @@ struct Found<'a> {
     is_widened: bool,
 }
 
+/// Notes in the story what was found.
+fn note_share(journal: &mut Journal, share: Option<&Share>, title: &str, author: Option<&str>) {
+    let author = author.unwrap_or("an unknown user");
+    let below = share.is_some_and(|share| share.include_sub_pages);
+    let below = if below { " with the pages below it" } else { "" };
+    match share {
+        Some(_) => journal.note("shared", format!("{title:?} was shared{below} by {author}")),
+        None => journal.note("share_gone", "it was withdrawn before it could be read"),
+    }
+}
+
 /// Notifies the admin by every channel that is set up. The share is the notice's idempotency key.
 async fn notify_admin(context: &Context, rule: &str, found: &Found<'_>, journal: &mut Journal) -> Result<(), Failure> {
     let Found { id, share, is_widened } = *found;
@@ -95,17 +106,7 @@ async fn notify_admin(context: &Context, rule: &str, found: &Found<'_>, journal:
     let title = page.and_then(|page| page.title.as_deref());
     tracing::warn!(share.id = %id, page = title, "a wiki page can be read by anybody who has the link");
     let author = share.and_then(|share| share.creator.as_ref()?.name.as_deref());
-    match share {
-        Some(_) => journal.note(
-            "shared",
-            format!(
-                "{:?} was shared by {}",
-                title.unwrap_or_default(),
-                author.unwrap_or("an unknown user")
-            ),
-        ),
-        None => journal.note("share_gone", "it was withdrawn before it could be read"),
-    }
+    note_share(journal, share, title.unwrap_or_default(), author);
     let mut values = Map::new();
     let mut say = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
