@@ -27,7 +27,7 @@ fn deliveries() -> Vec<Vec<u8>> {
 fn fuzz_payload() {
     let quiet = QuietFields {
         owned: vec!["field_5".to_owned()],
-        ignored: Vec::new(),
+        ..QuietFields::default()
     };
     let read = |body: &[u8]| {
         if let Ok(understood) = payload::parse(proven(body), &quiet, Timestamp::from_millis(1)) {

@@ -25,7 +25,10 @@ use crate::spool::{Spool, drain_for_ever};
 
 /// Where everything is. Baserow's sources are a plain prefix: a pattern would be a regular
 /// expression, matched for every delivery.
-fn deliveries(config: &mut web::ServiceConfig) {
+fn deliveries(config: &mut web::ServiceConfig, health: Option<&Health>) {
+    if let Some(health) = health {
+        health.configure(config);
+    }
     config
         .service(web::scope("/api/webhooks/baserow").default_service(web::to(receive)))
         .service(only("/api/webhooks/docmost", post().to(receive_push)))
@@ -150,12 +153,7 @@ impl Server {
         let app = move || {
             App::new()
                 .app_data(Data::new(entrance.for_another_thread()))
-                .configure(deliveries)
-                .configure(|config| {
-                    if let Some(health) = &here {
-                        health.configure(config);
-                    }
-                })
+                .configure(|config| deliveries(config, here.as_ref()))
         };
         let connections = Connections::default();
         let running = HttpServer::new(app)
