@@ -83,7 +83,8 @@ async fn page_written_once_and_again(system: &System) -> anyhow::Result<()> {
     )
     .await?;
     done(system, "rows.created", row, 2).await?;
-    let equal = "The page already equalled the row, so nothing was written.";
+    let equal =
+        "The row asks for what was last written to its page, so nothing was written. Nobody looked at the page.";
     the_reason_is(system, 2, equal).await?;
 
     post(
@@ -109,7 +110,7 @@ async fn closed_at_the_door(system: &System) -> anyhow::Result<()> {
     body["old_items"][0]["docmost_page_id"] = json!("some-page");
     post(system, &body).await?;
     system.drain().await;
-    let equal = "The page already equalled the row, so nothing was written.";
+    let equal = "The event changed nothing that a rule uses, so nothing was written. Nobody looked at the page.";
     the_reason_is(system, 10, equal).await?;
     let own = "The bridge's own write into the row caused this event, so there was nothing to do.";
     the_reason_is(system, 11, own).await

@@ -1,5 +1,6 @@
 //! What webhooks never tell, over real processes.
 
+mod in_wiki;
 mod reconcile;
 mod refused;
 mod resumed;

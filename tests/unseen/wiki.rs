@@ -140,3 +140,55 @@ async fn a_push_is_proven_durable_and_done_without_waiting_for_a_round() {
     assert!(report.contains("ignored (no_rule)"), "{report}");
     assert_eq!(rows(&system).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_page_that_no_template_fits_stops_no_other_and_is_a_dead_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = r#"
+[sources]
+"*" = { proof = "hmac", secrets = "BASEROW_WEBHOOK_SECRET" }
+
+[[wiki]]
+name = "compte-rendu"
+label = "compte-rendu"
+
+[wiki.row]
+table = "comptes_rendus"
+page_id = "docmost_page_id"
+fields = { Titre = "{{ page.title }} ({{ page.title | length }})" }
+"#;
+    std::fs::write(folder.path().join("bridge.toml"), rules).unwrap();
+    let system = System::builder()
+        .worker_variable("WORKER_WIKI_SECONDS", "1")
+        .bridge_file(&folder.path().join("bridge.toml"))
+        .start()
+        .await
+        .unwrap();
+    labelled_page(&system, "Comité").await.unwrap();
+    // The latest change is listed first.
+    let untitled = labelled_page(&system, "").await.unwrap();
+    wait_for_titles(&system, &["Comité (6)"]).await;
+    eventually("the page's own job says why", async || {
+        match system.operator(&["trace", &format!("page/{untitled}")]).await {
+            Ok(report) if report.contains("dead") && report.contains("Titre") => Ok(()),
+            other => Err(format!("{other:?}\n{}", system.logs())),
+        }
+    })
+    .await;
+    system.expect_dead(1);
+}
+
+#[tokio::test]
+async fn a_row_that_named_its_page_before_gets_the_fields_that_it_lacks() {
+    let system = start().await.unwrap();
+    let id = page(&system, "Comité").await.unwrap();
+    system
+        .baserow
+        .import(TABLE, json!({ "docmost_page_id": id }))
+        .await
+        .unwrap();
+    let label = json!({"pageId": id, "names": ["compte-rendu"]});
+    system.person().call("pages/labels/add", label).await.unwrap();
+    let rows = wait_for_titles(&system, &["Comité"]).await;
+    assert_eq!(rows.len(), 1);
+}

@@ -10,8 +10,8 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::Gates;
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{Queue, Solo};
-use passerelle_store::{Named, Store};
-use tokio::sync::Mutex;
+use passerelle_store::{Bridge, Named, Store};
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::clients::baserow::{Baserow, Table};
 use crate::clients::docmost::{Docmost, PageSpace, Space};
@@ -42,6 +42,9 @@ pub struct Context {
     pub rules: Rules,
     /// The tables that the token sees.
     pub(crate) tables: Tables,
+    /// Which bridge this is, once it was asked; and the word that it would have if it were new.
+    pub(crate) bridge: OnceCell<Bridge>,
+    pub(crate) new_bridge: String,
     /// What names in `bridge.toml` meant when they were first looked up.
     pub(crate) names: Names,
     /// How long after an unknown outcome a page may still come to exist.
@@ -61,6 +64,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// Which bridge this is. Its word is made once, and kept in the store.
+    pub(crate) async fn bridge(&self) -> Result<&Bridge, Failure> {
+        let bridge = self
+            .bridge
+            .get_or_try_init(|| self.store.bridge(&self.new_bridge))
+            .await?;
+        Ok(bridge)
+    }
+
     /// Holds the job (no attempt counted) while an earlier create, begun at `started`, may still
     /// make a `what`: until then "not found" proves nothing.
     pub fn wait_out_create(&self, started: Timestamp, timeout: Duration, what: &str) -> Result<(), Failure> {

@@ -115,6 +115,8 @@ pub enum Unanswered {
     TimedOut,
     /// A proxy or a login page answered in the target's place.
     NotReached,
+    /// It answered more than is read.
+    TooLong,
 }
 
 impl Failure {
@@ -142,6 +144,12 @@ impl Failure {
         matches!(self.class, FailureClass::Auth | FailureClass::Permanent)
     }
 
+    /// Whether Docmost says that our account is not in the space of what was asked for.
+    pub fn is_out_of_reach(&self) -> bool {
+        let is_said = self.message.starts_with("Space permissions not found");
+        self.target == Target::Docmost && self.status == Some(404) && is_said
+    }
+
     /// The same failure, knowing when to come back.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -165,6 +173,7 @@ impl Failure {
                 match self.unanswered {
                     Some(Unanswered::NoConnection | Unanswered::NotReached) => CallResult::NoConnection(why),
                     Some(Unanswered::TimedOut) => CallResult::NoAnswer(why),
+                    Some(Unanswered::TooLong) => CallResult::Answered,
                     None => CallResult::Failed(why),
                 }
             }

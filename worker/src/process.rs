@@ -41,7 +41,7 @@ use crate::maintenance::tasks::comparisons;
 use crate::notify::{self, Notified, RowNotices};
 use crate::outage;
 use crate::rules::{PageRule, Plan, Subject, reacts};
-use crate::sync::apply::{apply, delete_pages, is_applied};
+use crate::sync::apply::{Work, apply, delete_pages, is_applied};
 use crate::sync::dependents;
 use crate::sync::linked_rows::{JobRows, Linking};
 use crate::sync::parking;
@@ -120,7 +120,8 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         }
         (Some(rule), None) if reacts(rule, EventKinds::of(EventKind::Deleted)) => {
             context.repeats.forget(key).await;
-            delete_pages(context, rule, key, journal).await?
+            let looks = looks(job);
+            delete_pages(context, rule, key, Work { looks, journal }).await?
         }
         (None, Some(_)) => without_a_page(propagated),
         (_, None) => Outcome::RowNotFound,
@@ -141,6 +142,12 @@ async fn page_rule<'a>(
         }
     }
     Ok(None)
+}
+
+/// Whether an attempt looks at the wiki, whatever the store believes: an operator or the
+/// reconciliation asked for it.
+fn looks(job: &Job) -> bool {
+    job.kinds.contains(EventKind::Forced)
 }
 
 /// How the event of a row ends that has no page of its own, but may be shown on the pages of
@@ -177,6 +184,7 @@ async fn sync(
     let links = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
     let address = context.baserow.row_address(table, key);
     let subject = Subject {
+        bridge: &context.bridge().await?.instance,
         key,
         row,
         links: &links,
@@ -197,7 +205,8 @@ async fn sync(
     {
         return Err(repeats::too_soon(wait));
     }
-    let outcome = apply(context, rule, &subject, &plan, journal).await?;
+    let looks = looks(job);
+    let outcome = apply(context, rule, &subject, &plan, Work { looks, journal }).await?;
     if outcome == Outcome::Synced {
         context.repeats.remember(key, &state).await;
     }

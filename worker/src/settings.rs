@@ -35,6 +35,8 @@ pub struct Settings {
     /// `WORKER_ZOMBIE_WINDOW_SECONDS`: how long after an unknown outcome a page may still come to
     /// exist.
     pub zombie_window: Duration,
+    /// `BRIDGE_INSTANCE`: the word in the marks of its pages, for a bridge whose store was lost.
+    pub bridge_instance: Option<String>,
     /// `WORKER_REPEAT_SECONDS`: the identical sync of a row is carried out at most once in so long.
     /// 0 switches that off.
     pub repeat: Duration,
@@ -93,6 +95,7 @@ impl Settings {
         let health_bind = reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081)));
         let zombie_window = reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15);
         let repeat = Duration::from_secs(reader.parsed("WORKER_REPEAT_SECONDS", 300));
+        let bridge_instance = bridge_instance(&mut reader);
         let retention = retention(&mut reader);
         let log_level = reader.text("LOG_LEVEL", "info");
         let redis = RedisSettings::read(&mut reader);
@@ -112,6 +115,7 @@ impl Settings {
             lease,
             health_bind,
             zombie_window,
+            bridge_instance,
             repeat,
             retention,
             log_level,
@@ -162,6 +166,17 @@ impl Settings {
             lease: self.lease,
         }
     }
+}
+
+fn bridge_instance(reader: &mut Reader) -> Option<String> {
+    let word = reader.optional("BRIDGE_INSTANCE")?;
+    let is_word = (4..=16).contains(&word.len()) && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if !is_word {
+        let hint =
+            "copy what follows `baserow-bridge-` in the labels of the bridge's pages: 4 to 16 small letters and digits";
+        reader.problem("BRIDGE_INSTANCE", "is no word of a bridge", hint);
+    }
+    Some(word)
 }
 
 fn retention(reader: &mut Reader) -> Retention {

@@ -14,7 +14,7 @@ use passerelle_queue::schedule::Schedule;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis, WorkerInfo};
 use passerelle_store::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -188,6 +188,8 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         queue: Queue::new(redis.clone(), QueueName::Sync),
         tables: Tables::new(store.clone(), settings.rules.locale().zone.clone()),
         names: Names::new(store.clone()),
+        bridge: OnceCell::new(),
+        new_bridge: settings.bridge_instance.unwrap_or_else(new_instance),
         store,
         cache: Cache::new(redis),
         rules: settings.rules,
@@ -199,6 +201,12 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         ledger_turn: Mutex::new(()),
         solo: passerelle_queue::Solo::default(),
     })
+}
+
+/// A word for the marks of a new bridge's pages: small letters and digits.
+fn new_instance() -> String {
+    let unique = ulid::Ulid::generate().to_string().to_lowercase();
+    unique.chars().rev().take(8).collect()
 }
 
 /// Waits for a store that is away; `None` if stopped meanwhile. A store that cannot be used ends

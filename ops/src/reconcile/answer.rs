@@ -21,6 +21,12 @@ pub(super) fn in_words(answer: &Reconciled) -> String {
             "A rule names the table {table}, which BASEROW_TOKEN cannot see: does it exist, and may the token read it?"
         );
     }
+    if let Some(why) = &answer.wiki_unread {
+        let _ = writeln!(
+            text,
+            "The wiki could not be read, so pages were compared with what was last written to them: {why}"
+        );
+    }
     findings(&mut text, &answer.findings);
     if answer.findings.iter().any(|finding| finding.dead_letter.is_some()) && !answer.with_dead {
         text.push_str(
@@ -49,7 +55,7 @@ fn findings(text: &mut String, findings: &[Finding]) {
     }
     for finding in findings.iter().take(SHOWN) {
         let detail = match (&finding.reason, &finding.dead_letter) {
-            (Reason::Unmappable(why), _) => format!(" ({why})"),
+            (Reason::Unmappable(why) | Reason::PageChanged(why), _) => format!(" ({why})"),
             (_, Some(letter)) => format!(" (has the dead letter {letter})"),
             _ => String::new(),
         };
@@ -69,6 +75,9 @@ fn reason(reason: &Reason) -> &'static str {
         Reason::Differs => "differs from its page",
         Reason::SubPageDiffers => "differs from a page below its page",
         Reason::PageTrashed => "exists, but its page is in the trash or marked",
+        Reason::PageMissing => "exists, but its page was deleted",
+        Reason::PageChanged(_) => "has a page that people changed",
+        Reason::PageOutOfReach => "has a page in a space that the bridge's account is not in: skipped",
         Reason::RowGone => "no longer exists, but its page does",
         Reason::Unmappable(_) => "cannot be rendered: skipped",
     }

@@ -78,6 +78,8 @@ struct Reconciled {
     /// Tables that a rule names and the token cannot see.
     missing_tables: Vec<String>,
     findings: Vec<Finding>,
+    /// Why the wiki itself could not be read, if so.
+    wiki_unread: Option<String>,
     /// Stopped by Ctrl-C before the end.
     stopped: bool,
 }
@@ -193,6 +195,7 @@ impl<'a> Run<'a> {
             // Only now is the step done: a resumed run repeats it otherwise.
             keep(trail, &look.checkpoint).await?;
         }
+        self.answer.wiki_unread = walk.wiki_trouble().map(str::to_owned);
         if let Some(trail) = &trail {
             trail.forget().await?;
         }

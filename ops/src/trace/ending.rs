@@ -47,7 +47,7 @@ fn ended(story: &EventStory, item: &ItemStory, outcome: &Outcome) -> String {
     }
     match outcome {
         Outcome::Synced => format!("{}, {} after the event arrived.", done(item), span(after)),
-        Outcome::NoChange => "The page already equalled the row, so nothing was written.".to_owned(),
+        Outcome::NoChange => unchanged(item).to_owned(),
         Outcome::Echo => {
             "The bridge's own write into the row caused this event, so there was nothing to do.".to_owned()
         }
@@ -63,6 +63,21 @@ fn ended(story: &EventStory, item: &ItemStory, outcome: &Outcome) -> String {
                 .to_owned()
         }
         Outcome::Rejected(reason) => format!("It was rejected: {reason}."),
+    }
+}
+
+/// Why nothing was written. It says that the page equals the row only if somebody looked at it.
+fn unchanged(item: &ItemStory) -> &'static str {
+    let Some(attempt) = item.attempts.last() else {
+        return "The event changed nothing that a rule uses, so nothing was written. Nobody looked at the page.";
+    };
+    let did = |name: &str| attempt.steps.iter().any(|step| step.name == name);
+    if did("page_equals") {
+        "The page was looked at and equals the row, so nothing was written."
+    } else if did("page_left") {
+        "People put the page into the trash, and its rule respects that: nothing was written."
+    } else {
+        "The row asks for what was last written to its page, so nothing was written. Nobody looked at the page."
     }
 }
 

@@ -3,6 +3,9 @@
 //! | call | effect |
 //! |---|---|
 //! | `GET /_sandbox/pages` | all pages with labels and Markdown, trashed ones too, oldest first |
+//! | `POST /_sandbox/pages` | `{space, pages}`: so many pages of the owner at the top of a space |
+//! | `PUT /_sandbox/backup` | keeps a copy of all pages and labels |
+//! | `POST /_sandbox/backup` | brings the kept pages and labels back; what came since is gone |
 //! | `POST /_sandbox/tokens` | `{email, type?, expiresInSeconds?}`: a token; negative: an expired one |
 //! | `DELETE /_sandbox/spaces/{slug}` | the owner deletes a space with its pages |
 //! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused |
@@ -21,6 +24,9 @@ use super::state::{Page, World};
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .route("/_sandbox/pages", web::get().to(pages))
+        .route("/_sandbox/pages", web::post().to(add_pages))
+        .route("/_sandbox/backup", web::put().to(back_up))
+        .route("/_sandbox/backup", web::post().to(bring_back))
         .route("/_sandbox/spaces/{slug}", web::delete().to(delete_space))
         .route("/_sandbox/tokens", web::post().to(token))
         .route("/_sandbox/sessions", web::delete().to(end_sessions))
@@ -34,6 +40,39 @@ async fn pages(docmost: Data<Docmost>) -> impl Responder {
     pages.sort_by_key(|page| (page.created, page.id.clone()));
     let pages: Vec<Value> = pages.into_iter().map(|page| page_json(&world, page)).collect();
     Json(pages)
+}
+
+#[derive(Debug, Deserialize)]
+struct WantedPages {
+    space: String,
+    pages: u32,
+}
+
+async fn add_pages(docmost: Data<Docmost>, wanted: Json<WantedPages>) -> HttpResponse {
+    let mut world = docmost.world();
+    let found = world.spaces.values().find(|space| space.slug == wanted.space);
+    let Some((space, owner)) = found.map(|space| (space.id.clone(), space.creator.clone())) else {
+        return HttpResponse::NotFound().json(json!({"message": "there is no such space"}));
+    };
+    for number in 1..=wanted.pages {
+        world.seed_page(&space, &owner, format!("Page {number}"));
+    }
+    HttpResponse::NoContent().finish()
+}
+
+async fn back_up(docmost: Data<Docmost>) -> impl Responder {
+    let mut world = docmost.world();
+    world.backup = Some((world.pages.clone(), world.labels.clone()));
+    HttpResponse::NoContent()
+}
+
+async fn bring_back(docmost: Data<Docmost>) -> HttpResponse {
+    let mut world = docmost.world();
+    let Some((pages, labels)) = world.backup.clone() else {
+        return HttpResponse::NotFound().json(json!({"message": "there is no backup"}));
+    };
+    (world.pages, world.labels) = (pages, labels);
+    HttpResponse::NoContent().finish()
 }
 
 fn page_json(world: &World, page: &Page) -> Value {

@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) pages: BTreeMap<String, Page>,
     pub(super) labels: BTreeMap<String, Label>,
     pub(super) shares: BTreeMap<String, Share>,
+    /// Pages and labels as they were once.
+    pub(super) backup: Option<(BTreeMap<String, Page>, BTreeMap<String, Label>)>,
     /// Logins, by client address.
     pub(super) logins: HashMap<String, Throttle>,
     /// The cache of roles, by user and space, each with the time in milliseconds at which it
@@ -131,7 +133,7 @@ pub(super) struct Page {
     pub(super) labels: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Label {
     pub(super) id: String,
     pub(super) name: String,
@@ -162,6 +164,7 @@ impl World {
             pages: BTreeMap::new(),
             labels: BTreeMap::new(),
             shares: BTreeMap::new(),
+            backup: None,
             logins: HashMap::new(),
             roles: HashMap::new(),
         }
@@ -242,6 +245,12 @@ impl World {
     pub(super) fn shows(&self, user: &str, page: &Page) -> bool {
         let space = self.spaces.get(&page.space);
         page.deleted.is_none() && space.is_some_and(|space| space.members.contains_key(user))
+    }
+
+    /// The pages that have children outside the trash.
+    pub(super) fn parents(&self) -> BTreeSet<&str> {
+        let living = self.pages.values().filter(|page| page.deleted.is_none());
+        living.filter_map(|page| page.parent.as_deref()).collect()
     }
 
     /// Whether a page has children outside the trash.

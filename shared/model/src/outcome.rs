@@ -25,7 +25,8 @@ pub enum IgnoredReason {
 pub enum Outcome {
     /// The page equals the row; something was written.
     Synced,
-    /// The page already equalled the row; nothing was written.
+    /// The row asks for what was last written, or the page was looked at and equals it; nothing was
+    /// written.
     NoChange,
     /// The event was caused by our own write.
     Echo,

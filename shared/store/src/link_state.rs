@@ -14,12 +14,15 @@ pub enum LinkState {
     Unconfirmed,
     /// It may be alive or in the trash: the next attempt writes it.
     Unknown,
+    /// People put it into the trash, and its rule respects that.
+    Left,
 }
 
 const TRASHED: &str = "trashed";
 const MARKED: &str = "marked";
 const UNCONFIRMED: &str = "unswept";
 const UNKNOWN: &str = "uncertain";
+const LEFT: &str = "left";
 
 impl LinkState {
     /// Whether the page equals the rendered state with this hash.
@@ -39,6 +42,7 @@ impl LinkState {
             MARKED => Self::Marked,
             UNCONFIRMED => Self::Unconfirmed,
             UNKNOWN => Self::Unknown,
+            LEFT => Self::Left,
             _ => Self::Synced(stored),
         }
     }
@@ -51,6 +55,7 @@ impl LinkState {
             Self::Marked => MARKED,
             Self::Unconfirmed => UNCONFIRMED,
             Self::Unknown => UNKNOWN,
+            Self::Left => LEFT,
         }
     }
 }
@@ -67,6 +72,7 @@ mod tests {
             LinkState::Marked,
             LinkState::Unconfirmed,
             LinkState::Unknown,
+            LinkState::Left,
         ];
         for state in states {
             assert_eq!(LinkState::parse(state.as_str().to_owned()), state);

@@ -22,6 +22,7 @@ async fn main() -> anyhow::Result<()> {
     show_the_story(&system, row).await?;
     repeat_a_delivery(&system, row).await?;
     refuse_a_forgery(&system).await?;
+    bring_back_a_trashed_page(&system, row).await?;
 
     system.drain().await;
     say(&system.operator(&["stats"]).await?);
@@ -137,6 +138,34 @@ async fn refuse_a_forgery(system: &System) -> anyhow::Result<()> {
         .await?;
     ensure!(answer.status == 401, "the ingress answered {answer:?}");
     say(&format!("   answer: {} {}\n", answer.status, answer.body));
+    Ok(())
+}
+
+async fn bring_back_a_trashed_page(system: &System, row: RowKey) -> anyhow::Result<()> {
+    say(
+        "5. Somebody puts the page into the trash; a forced sync brings it back.   (make sync ROW=projet/1 ARGS=--wait)",
+    );
+    let page = system.baserow.read(row).await?["docmost_page_id"].clone();
+    system.person().call("pages/delete", json!({"pageId": page})).await?;
+    ensure!(
+        system.docmost.pages_of(row).await?.is_empty(),
+        "the page should be in the trash"
+    );
+    let name = format!("projet/{}", row.row);
+    let report = system.operator(&["sync", &name, "--wait", "--by", "demo"]).await?;
+    say(&report);
+    system.drain().await;
+    let pages = system.docmost.pages_of(row).await?;
+    ensure!(
+        pages.len() == 1 && pages[0]["id"] == page,
+        "the page should be back, there is {pages:?}"
+    );
+    let story = system
+        .operator(&["trace", &format!("t{}/r{}", row.table, row.row)])
+        .await?;
+    let found = story.lines().find(|line| line.contains("page_differs"));
+    ensure!(found.is_some(), "the story does not say what was found:\n{story}");
+    say(&format!("   {}\n", found.unwrap_or_default().trim()));
     Ok(())
 }
 

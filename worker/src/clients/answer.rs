@@ -161,11 +161,16 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MOST_ANSWER_BYTES {
-            return Err(Failure::new(
-                effect.unknown_outcome(),
-                target,
-                format!("the answer is longer than {MOST_ANSWER_BYTES} bytes"),
-            ));
+            // Asked again, it would answer the same.
+            let class = match effect {
+                Effect::Repeatable => FailureClass::Permanent,
+                Effect::Creates => effect.unknown_outcome(),
+            };
+            let message = format!("the answer is longer than {MOST_ANSWER_BYTES} bytes");
+            return Err(Failure {
+                unanswered: Some(Unanswered::TooLong),
+                ..Failure::new(class, target, message)
+            });
         }
     }
     let body = String::from_utf8_lossy(&bytes).into_owned();

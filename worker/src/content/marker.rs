@@ -1,34 +1,44 @@
-//! The two marks by which the bridge knows its pages again: a label, and a word in the text.
+//! The marks by which the bridge knows its pages again: two labels, and a word in the text.
+//!
+//! Anybody who may edit a page can write them, and two bridges may work on one wiki. So a mark is a
+//! hint: whose page it is, `sync::apply::find` decides.
 
 use passerelle_model::id::{RowKey, Slot};
 
 /// The marks of the page of one row and slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
-    /// Exact, survives edits, not copied by "duplicate"; but set by a second call, so it may be
-    /// missing after a crash.
+    /// Which row and slot. Exact, survives edits, not copied by "duplicate"; but set by a second
+    /// call, so it may be missing after a crash.
     pub label: String,
-    /// One alphanumeric word, there from the moment of creation. It ends in `x` because Docmost's
-    /// search matches prefixes.
+    /// Which bridge; set by the same call.
+    pub bridge: String,
+    /// One alphanumeric word for row, slot and bridge, there from the moment of creation. It ends
+    /// in `x` because Docmost's search matches prefixes.
     pub token: String,
+    /// The word that an earlier version wrote in its place: it does not name the bridge.
+    pub older_token: String,
 }
 
 impl Marker {
-    /// What every label of the bridge begins with.
+    /// What every label of a row begins with.
     pub const LABEL_PREFIX: &'static str = "baserow-t";
+    /// What the label of a bridge begins with.
+    pub const BRIDGE_PREFIX: &'static str = "baserow-bridge-";
 
-    /// The marks of this row's page.
-    pub fn of(row: RowKey, slot: &Slot) -> Self {
+    /// The marks of this row's page by the bridge with this word.
+    pub fn of(bridge: &str, row: RowKey, slot: &Slot) -> Self {
         let (table, id) = (row.table, row.row);
-        if *slot == Slot::page() {
-            return Self {
-                label: format!("baserow-t{table}-r{id}"),
-                token: format!("brwt{table}r{id}x"),
-            };
-        }
+        let (of_slot, in_token) = if *slot == Slot::page() {
+            (String::new(), String::new())
+        } else {
+            (format!("-{slot}"), format!("s{}", slot.as_str().replace('-', "")))
+        };
         Self {
-            label: format!("baserow-t{table}-r{id}-{slot}"),
-            token: format!("brwt{table}r{id}s{}x", slot.as_str().replace('-', "")),
+            label: format!("{}{table}-r{id}{of_slot}", Self::LABEL_PREFIX),
+            bridge: format!("{}{bridge}", Self::BRIDGE_PREFIX),
+            token: format!("brw{bridge}t{table}r{id}{in_token}x"),
+            older_token: format!("brwt{table}r{id}{in_token}x"),
         }
     }
 }
@@ -45,15 +55,24 @@ mod tests {
 
     #[test]
     fn the_marks_are_what_people_will_look_for() {
-        let page = Marker::of(key(12, 345), &Slot::page());
+        let page = Marker::of("k3x9", key(12, 345), &Slot::page());
         assert_eq!(
-            (page.label.as_str(), page.token.as_str()),
-            ("baserow-t12-r345", "brwt12r345x")
+            [page.label, page.bridge, page.token, page.older_token],
+            [
+                "baserow-t12-r345",
+                "baserow-bridge-k3x9",
+                "brwk3x9t12r345x",
+                "brwt12r345x"
+            ]
         );
-        let bloc = Marker::of(key(12, 345), &Slot::parse("bloc-17").unwrap());
+        let bloc = Marker::of("k3x9", key(12, 345), &Slot::parse("bloc-17").unwrap());
         assert_eq!(
-            (bloc.label.as_str(), bloc.token.as_str()),
-            ("baserow-t12-r345-bloc-17", "brwt12r345sbloc17x")
+            [bloc.label, bloc.token, bloc.older_token],
+            [
+                "baserow-t12-r345-bloc-17",
+                "brwk3x9t12r345sbloc17x",
+                "brwt12r345sbloc17x"
+            ]
         );
     }
 
@@ -61,7 +80,7 @@ mod tests {
         #[test]
         fn no_token_is_the_beginning_of_another(a in (1_u64..5000, 1_u64..5000), b in (1_u64..5000, 1_u64..5000)) {
             prop_assume!(a != b);
-            let token = |(table, row)| Marker::of(key(table, row), &Slot::page()).token;
+            let token = |(table, row)| Marker::of("k3x9", key(table, row), &Slot::page()).token;
             prop_assert!(!token(a).starts_with(&token(b)));
         }
     }

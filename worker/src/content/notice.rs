@@ -32,6 +32,8 @@ pub enum NoticeKind {
     WebhookOff,
     /// Something that `bridge.toml` names has another name now.
     Renamed,
+    /// A page is marked or named as the page of a row, and is not.
+    ForeignMarks,
     /// The dead letters weigh more than their budget.
     DeadLetters,
     /// Redis knows less than it had answered.
@@ -43,7 +45,7 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -53,6 +55,7 @@ impl NoticeKind {
         Self::OutageOver,
         Self::WebhookOff,
         Self::Renamed,
+        Self::ForeignMarks,
         Self::DeadLetters,
         Self::RedisWentBack,
         Self::Stalled,
@@ -77,6 +80,7 @@ impl NoticeKind {
             Self::OutageOver => "outage-over",
             Self::WebhookOff => "webhook-off",
             Self::Renamed => "renamed",
+            Self::ForeignMarks => "foreign-marks",
             Self::DeadLetters => "dead-letters",
             Self::RedisWentBack => "redis-went-back",
             Self::Stalled => "stalled",

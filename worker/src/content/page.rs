@@ -1,5 +1,6 @@
 //! One page as it should be.
 
+use passerelle_model::config::{PageMoved, PageTrashed};
 use passerelle_model::id::{PageId, Slot};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +20,8 @@ pub struct DesiredPage {
     pub title: String,
     pub icon: DesiredIcon,
     pub body: Body,
+    /// What the rule lets people do to it.
+    pub people: PeoplesWill,
     /// Its place among the sub-pages of its parent; `None` for a row's own page, which people may
     /// put anywhere.
     pub position: Option<String>,
@@ -26,6 +29,63 @@ pub struct DesiredPage {
     pub parent: Option<PageId>,
     /// Hash of all that the bridge keeps equal: the same hash means that there is nothing to write.
     pub hash: String,
+}
+
+/// What a rule lets people do to its pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PeoplesWill {
+    /// Put them into the trash.
+    pub trashed: PageTrashed,
+    /// Move them.
+    pub moved: PageMoved,
+}
+
+/// A page as the wiki shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Its title.
+    pub title: Option<String>,
+    /// Its icon.
+    pub icon: Option<String>,
+    /// The id of its space.
+    pub space: Option<String>,
+    /// The page above it.
+    pub parent: Option<PageId>,
+    /// Its place among its siblings.
+    pub position: Option<String>,
+    /// Whether it is in the trash.
+    pub is_trashed: bool,
+}
+
+/// In what a page is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// It is in the trash.
+    Trashed,
+    /// Its title.
+    Title,
+    /// Its icon.
+    Icon,
+    /// It is in another space.
+    Space,
+    /// It is below another page.
+    Parent,
+    /// It has another place among its siblings.
+    Order,
+}
+
+impl Difference {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trashed => "in the trash",
+            Self::Title => "title",
+            Self::Icon => "icon",
+            Self::Space => "in another space",
+            Self::Parent => "below another page",
+            Self::Order => "order",
+        }
+    }
 }
 
 /// What the icon should be.
@@ -64,6 +124,41 @@ impl Body {
 }
 
 impl DesiredPage {
+    /// In what the wiki's page differs from this one. `space` is the id of the space where it
+    /// belongs. Where people may move pages, a place is no difference. The body is not compared.
+    pub fn differences(&self, shown: &Shown, space: &str) -> Vec<Difference> {
+        if shown.is_trashed {
+            return vec![Difference::Trashed];
+        }
+        let brings_back = self.people.moved == PageMoved::BringBack;
+        let is_below = shown.parent == self.parent;
+        let icon = shown.icon.as_deref().filter(|icon| !icon.is_empty());
+        let differs = [
+            (
+                Difference::Title,
+                without_tags(shown.title.as_deref().unwrap_or_default()) != without_tags(&self.title),
+            ),
+            (
+                Difference::Icon,
+                matches!(&self.icon, DesiredIcon::Is(wanted) if wanted.as_deref() != icon),
+            ),
+            (
+                Difference::Space,
+                brings_back && shown.space.as_deref().is_some_and(|shown| shown != space),
+            ),
+            (Difference::Parent, brings_back && self.parent.is_some() && !is_below),
+            (
+                Difference::Order,
+                self.position.is_some() && is_below && shown.position != self.position,
+            ),
+        ];
+        differs
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(what, _)| what)
+            .collect()
+    }
+
     /// The same page below another one. Below a different page it is a different state.
     #[must_use]
     pub fn below(&self, parent: &PageId) -> Self {
@@ -73,6 +168,22 @@ impl DesiredPage {
             ..self.clone()
         }
     }
+}
+
+/// Docmost's own editor takes HTML tags out of a title as soon as somebody opens the page.
+fn without_tags(title: &str) -> String {
+    let mut text = String::new();
+    let mut rest = title;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        if let Some((_, after)) = tag.split_once('>') {
+            rest = after;
+        } else {
+            text.push('<');
+            rest = tag;
+        }
+    }
+    text + rest
 }
 
 /// A hash over texts, each with its length, so that no two lists give the same bytes.

@@ -94,7 +94,9 @@ impl RowNotices<'_> {
     /// Returns how many notices are stored for one event by one rule.
     async fn apply(&self, notices: EventNotices<'_, '_>, prepared: &PreparedRule<'_>) -> Result<usize, Failure> {
         let address = self.context.baserow.row_address(self.table, self.key);
+        // Notices have no marks.
         let subject = self.row.map(|row| Subject {
+            bridge: "",
             key: self.key,
             row,
             links: &prepared.links,

@@ -39,6 +39,7 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "outage-over",
     "webhook-off",
     "renamed",
+    "foreign-marks",
     "dead-letters",
     "redis-went-back",
     "stalled",

@@ -7,7 +7,7 @@ use minijinja::Value;
 use passerelle_model::config::CollectionAction;
 use passerelle_model::id::{RowId, RowKey, Slot};
 
-use super::plan::Draft;
+use super::plan::{Draft, peoples_will};
 use super::{PageRule, Rules, Subject, template, value};
 use crate::content::marker::Marker;
 use crate::content::page::DesiredPage;
@@ -49,7 +49,7 @@ impl Rules {
         let planned = linked.iter().enumerate().map(|(index, linked)| {
             let slot = sub_page_slot(collection, linked.key.row)?;
             let draft = Draft {
-                marker: Marker::of(subject.key, &slot),
+                marker: Marker::of(subject.bridge, subject.key, &slot),
                 slot,
                 title: template::sub_page_title_of(&rule.name),
                 body: &collection.body,
@@ -58,6 +58,7 @@ impl Rules {
                 row: &linked.row,
                 address: &linked.address,
                 position: Some(position(index)),
+                people: peoples_will(&rule.page),
             };
             self.page(&rule.page.space, draft, &self.sub_page_variables(subject, linked))
         });
@@ -138,6 +139,7 @@ body = "bloc.md"
         let rules = Rules::compile(&sources(RULE)).unwrap();
         let row = Row::from_json(&json!({"id": 9, "Titre": "Rust"}).to_string()).unwrap();
         let subject = Subject {
+            bridge: "k3x9",
             key: "t3/r9".parse().unwrap(),
             row: &row,
             links: &BTreeMap::new(),

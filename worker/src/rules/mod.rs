@@ -183,6 +183,7 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
     fn plan(rules: &Rules, row: &Row, client: Option<Row>) -> Result<DesiredPage, Failure> {
         let links = BTreeMap::from([("client".to_owned(), client)]);
         let subject = Subject {
+            bridge: "k3x9",
             key: "t12/r345".parse().unwrap(),
             row,
             links: &links,
@@ -212,7 +213,7 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
             format!("{:?} {} {}\n{:?}", page.icon, page.title, page.marker.label, texts(page.body.nodes())),
             @r#"
         Is(Some("🚧")) Projet Éole - Ville | Lyon baserow-t12-r345
-        ["Client", "Ville | Lyon", "Statut", "En cours", "Baserow: ", "brwt12r345x"]
+        ["Client", "Ville | Lyon", "Statut", "En cours", "Baserow: ", "brwk3x9t12r345x"]
         "#
         );
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use minijinja::Value;
-use passerelle_model::config::{BodyUpdates, Icons};
+use passerelle_model::config::{BodyUpdates, Icons, PageAction};
 use passerelle_model::id::{RowKey, Slot};
 
 use super::{PageRule, Rules, SubPageRow, inserted, plain, template, value};
 use crate::content::document::Node;
 use crate::content::markdown;
 use crate::content::marker::Marker;
-use crate::content::page::{Body, DesiredIcon, DesiredPage, hash};
+use crate::content::page::{Body, DesiredIcon, DesiredPage, PeoplesWill, hash};
 use crate::content::row::{Cell, Row};
 use crate::failure::Failure;
 
@@ -21,6 +21,8 @@ const MOST_BODY_BYTES: usize = 900 * 1024;
 #[derive(Debug)]
 pub struct Subject<'a> {
     pub key: RowKey,
+    /// The word of this bridge in the marks of its pages.
+    pub bridge: &'a str,
     pub row: &'a Row,
     /// The linked rows by their template names; `None` where nothing is linked.
     pub links: &'a BTreeMap<String, Option<Row>>,
@@ -50,6 +52,7 @@ pub(super) struct Draft<'a> {
     pub(super) row: &'a Row,
     pub(super) address: &'a str,
     pub(super) position: Option<String>,
+    pub(super) people: PeoplesWill,
 }
 
 impl Rules {
@@ -57,7 +60,7 @@ impl Rules {
     pub fn plan(&self, rule: &PageRule, subject: &Subject<'_>) -> Result<DesiredPage, Failure> {
         let slot = Slot::page();
         let draft = Draft {
-            marker: Marker::of(subject.key, &slot),
+            marker: Marker::of(subject.bridge, subject.key, &slot),
             slot,
             title: template::title_of(&rule.name),
             body: &rule.page.body,
@@ -66,6 +69,7 @@ impl Rules {
             row: subject.row,
             address: subject.address,
             position: None,
+            people: peoples_will(&rule.page),
         };
         self.page(&rule.page.space, draft, &self.variables(subject))
     }
@@ -120,6 +124,7 @@ impl Rules {
             title,
             icon,
             body,
+            people: draft.people,
             position: draft.position,
             parent: None,
             hash,
@@ -141,6 +146,14 @@ impl Rules {
             .get_template(name)
             .and_then(|template| inserted::document(&template, variables));
         rendered.map_err(|error| failed(name, &error))
+    }
+}
+
+/// What a rule lets people do to its pages, sub-pages included.
+pub(super) fn peoples_will(page: &PageAction) -> PeoplesWill {
+    PeoplesWill {
+        trashed: page.page_trashed,
+        moved: page.page_moved,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod dependents;
 mod fields_shown;
 pub mod linked_rows;
+pub(crate) mod ownership;
 pub mod parking;
 pub(crate) mod request;
 mod row_changes;

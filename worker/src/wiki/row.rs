@@ -7,6 +7,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_store::PageRow;
 
 use crate::clients::docmost::Page;
+use crate::content::row::Row;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -77,6 +78,7 @@ impl PageJob<'_, '_> {
             }
             self.journal
                 .note("adopt_row", format!("row {} names this page already", row.id()));
+            self.fill(table, row).await?;
             return self.save(table, row.id()).await;
         }
         if let Some(intended) = intended {
@@ -98,6 +100,22 @@ impl PageJob<'_, '_> {
                 Err(failure)
             }
         }
+    }
+
+    /// Writes into a row that was not made by us what it lacks: its empty fields, or all that differ
+    /// where the rule says that rows follow their pages.
+    async fn fill(&mut self, table: TableId, row: &Row) -> Result<(), Failure> {
+        let mut lacking = self.wanted.fields.clone();
+        let follows = self.action.updates == BodyUpdates::Replace;
+        lacking.retain(|field, value| match row.text(field) {
+            None => !value.is_empty(),
+            Some(text) => follows && text != value,
+        });
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let key = RowKey { table, row: row.id() };
+        self.context.write_row(self.journal, key, &lacking).await
     }
 
     async fn save(&self, table: TableId, row: RowId) -> Result<(), Failure> {

@@ -62,7 +62,7 @@ async fn a_course_becomes_a_page_with_its_blocs_below_and_every_row_knows_its_pa
     {
         assert_eq!(world.row(*bloc).await.unwrap()["docmost_page_id"], page["id"]);
         let label = format!("baserow-t3-r{}-bloc-{}", formation.row, bloc.row);
-        assert_eq!(page["labels"], json!([label]));
+        assert_eq!(page["labels"], json!([label, world.bridge_label().await.unwrap()]));
     }
     world.docmost.calls.clear();
     assert_eq!(world.sync(formation).await.unwrap(), Outcome::NoChange);

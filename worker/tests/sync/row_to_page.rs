@@ -20,7 +20,10 @@ async fn a_row_becomes_one_page_and_learns_which() {
     assert_eq!(pages[0]["icon"], "🚧");
     assert_eq!(
         pages[0]["labels"],
-        json!([format!("baserow-t{}-r{}", row.table, row.row)])
+        json!([
+            format!("baserow-t{}-r{}", row.table, row.row),
+            world.bridge_label().await.unwrap()
+        ])
     );
     assert_eq!(fields["docmost_page_id"], pages[0]["id"]);
     let slug = pages[0]["slugId"].as_str().unwrap();

@@ -28,23 +28,13 @@ pub(in super::super) fn create(world: &mut World, call: &Call) -> Answer {
     if content.as_ref().is_some_and(search::is_too_rich) {
         return Err(Problem::internal());
     }
-    let moment = Moment::now();
     let page = Page {
-        id: new_id(),
-        slug_id: new_slug(),
         title,
         icon,
         position: position::after(world.last_position(&space, parent.as_deref()).as_deref()),
         parent,
-        creator: call.user.clone(),
-        last_updated_by: call.user.clone(),
-        space,
-        created: moment,
-        updated: moment,
-        deleted: None,
-        contributors: BTreeSet::new(),
         content: content.filter(|_| !call.lose_content),
-        labels: Vec::new(),
+        ..Page::empty(&space, &call.user)
     };
     let mut data = world.brief(&page);
     data["permissions"] = permissions(Some(role));
@@ -59,7 +49,41 @@ fn parent_in(world: &World, parent: &str, space: &str) -> Result<String, Problem
     Ok(parent.id.clone())
 }
 
+impl Page {
+    /// A new page without a title at the top of a space, not yet in its place.
+    fn empty(space: &str, creator: &str) -> Self {
+        let moment = Moment::now();
+        Self {
+            id: new_id(),
+            slug_id: new_slug(),
+            title: None,
+            icon: None,
+            position: String::new(),
+            parent: None,
+            creator: creator.to_owned(),
+            last_updated_by: creator.to_owned(),
+            space: space.to_owned(),
+            created: moment,
+            updated: moment,
+            deleted: None,
+            contributors: BTreeSet::new(),
+            content: None,
+            labels: Vec::new(),
+        }
+    }
+}
+
 impl World {
+    /// Adds a page at the top of a space, behind the others.
+    pub(in super::super) fn seed_page(&mut self, space: &str, creator: &str, title: String) {
+        let page = Page {
+            title: Some(title),
+            position: position::after(self.last_position(space, None).as_deref()),
+            ..Page::empty(space, creator)
+        };
+        self.pages.insert(page.id.clone(), page);
+    }
+
     /// The position of the last page below `parent` in a space.
     pub(super) fn last_position(&self, space: &str, parent: Option<&str>) -> Option<String> {
         let siblings = self.pages.values();

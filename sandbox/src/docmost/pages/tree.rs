@@ -89,8 +89,9 @@ pub(in super::super) fn sidebar(world: &mut World, call: &Call) -> Answer {
     let role = world.require(&call.user, &space, Role::Reader)?;
     let pages = world.pages.values();
     let pages = pages.filter(|page| page.space == space && page.parent == parent && page.deleted.is_none());
+    let parents = world.parents();
     let rows = pages.map(|page| {
-        let mut item = leaf(world, page);
+        let mut item = leaf(page, parents.contains(page.id.as_str()));
         item["creatorId"] = json!(page.creator);
         item["canEdit"] = json!(role >= Role::Writer);
         Row::new(page.position.clone(), page.id.clone(), item)
@@ -98,11 +99,11 @@ pub(in super::super) fn sidebar(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(paging.page(rows.collect(), BY_POSITION)?))
 }
 
-fn leaf(world: &World, page: &Page) -> Value {
+fn leaf(page: &Page, has_children: bool) -> Value {
     json!({
         "id": page.id, "slugId": page.slug_id, "title": page.title, "icon": page.icon, "isBase": false,
         "position": page.position, "parentPageId": page.parent, "spaceId": page.space,
-        "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()), "hasChildren": world.has_children(&page.id),
+        "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()), "hasChildren": has_children,
     })
 }
 

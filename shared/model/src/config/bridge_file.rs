@@ -134,6 +134,12 @@ pub struct PageAction {
     /// What happens to the page when the row is deleted.
     #[serde(default)]
     pub row_deleted: RowDeleted,
+    /// What becomes of a page that people put into the trash while its row lives.
+    #[serde(default)]
+    pub page_trashed: PageTrashed,
+    /// What becomes of a page that people moved.
+    #[serde(default)]
+    pub page_moved: PageMoved,
     /// How a page is marked whose row is gone.
     #[serde(default)]
     pub mark: Mark,
@@ -196,6 +202,29 @@ pub enum RowDeleted {
     Keep,
     /// It stays, and its title (perhaps its icon too) says that its row is gone.
     Mark,
+}
+
+/// What becomes of a page that people put into the trash while its row lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageTrashed {
+    /// It is taken out again: the row says that it should exist.
+    #[default]
+    Restore,
+    /// It stays there.
+    Respect,
+}
+
+/// What becomes of a page that people moved to another space, or below another page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageMoved {
+    /// The bridge follows it: title and icon stay right where it is now.
+    #[default]
+    Follow,
+    /// It is moved back.
+    #[serde(rename = "bring back")]
+    BringBack,
 }
 
 /// The row's fields that hold the link to the page.

@@ -18,7 +18,8 @@ mod stalls;
 mod wiki;
 
 pub use bridge_file::{
-    BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, RowDeleted, Rule, TableRef, WriteBack, line_of,
+    BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, PageMoved, PageTrashed, RowDeleted, Rule,
+    TableRef, WriteBack, line_of,
 };
 pub use locale::{Language, Locale};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};

@@ -138,6 +138,12 @@ async fn reads_all(store: &Store, version: i64) -> anyhow::Result<()> {
     if version >= 5 {
         reads_the_wiki(store).await?;
     }
+    let bridge = store.bridge("k3x9").await?;
+    ensure!(
+        bridge.instance == "k3x9" && bridge.has_older_marks == (version >= 2),
+        "{bridge:?}"
+    );
+    ensure!(store.bridge("other").await? == bridge, "the first word stays");
     store.check_write().await?;
     Ok(())
 }

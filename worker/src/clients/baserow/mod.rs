@@ -24,7 +24,7 @@ pub use crate::clients::baserow::answers::{Field, LinkingRows, Rows, Table};
 use crate::clients::baserow::meaning::{check_echo, classify, row_in};
 use crate::clients::guard::Guard;
 use crate::content::row::Row;
-use crate::failure::{Failure, Target};
+use crate::failure::{Failure, Target, Unanswered};
 use crate::journal::Journal;
 
 /// The row API with our token.
@@ -117,9 +117,33 @@ impl Baserow {
         })
     }
 
-    /// One page (from 1) of all rows of a table, in people's own order.
+    /// One page (from 1) of all rows of a table, in people's own order. A page whose answer would be
+    /// too long is read in parts.
     pub async fn rows(&self, journal: &mut Journal, table: TableId, page: u32) -> Result<Rows, Failure> {
-        let (page, size) = (page.to_string(), PAGE_SIZE.to_string());
+        let wanted = Part { page, size: PAGE_SIZE };
+        let mut waiting = vec![wanted];
+        let mut all = Rows {
+            rows: Vec::new(),
+            count: 0,
+            has_more: true,
+        };
+        while let Some(part) = waiting.pop().filter(|_| all.has_more) {
+            match self.part(journal, table, part).await {
+                Ok(read) => {
+                    all.rows.extend(read.rows);
+                    (all.count, all.has_more) = (read.count, read.has_more);
+                }
+                Err(failure) if failure.unanswered == Some(Unanswered::TooLong) && part.size > 1 => {
+                    waiting.extend(part.parts());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(all)
+    }
+
+    async fn part(&self, journal: &mut Journal, table: TableId, part: Part) -> Result<Rows, Failure> {
+        let (page, size) = (part.page.to_string(), part.size.to_string());
         let query = [("user_field_names", "true"), ("size", &size), ("page", &page)];
         let path = format!("rows/table/{table}/?{}", query_text(&query));
         let listing: Listing = self.ask(journal, "list_rows", &path).await?;
@@ -243,6 +267,31 @@ impl Baserow {
     async fn exchange(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
         let answer = exchange(Target::Baserow, effect, request).await?;
         classify(&answer, effect).map_or(Ok(answer), Err)
+    }
+}
+
+/// A page of a list with so many rows per page.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    page: u32,
+    size: u32,
+}
+
+impl Part {
+    /// The same rows as several smaller pages, the last one first.
+    fn parts(self) -> impl Iterator<Item = Self> {
+        let size = if self.size.is_multiple_of(2) {
+            self.size / 2
+        } else {
+            self.size / 5
+        };
+        let size = size.max(1);
+        let parts = self.size / size;
+        let before = (self.page - 1) * parts;
+        (1..=parts).rev().map(move |part| Self {
+            page: before + part,
+            size,
+        })
     }
 }
 

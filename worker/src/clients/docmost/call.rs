@@ -66,7 +66,7 @@ impl Docmost {
     }
 
     /// The user id of our account.
-    pub(super) async fn user(&self) -> Result<String, Failure> {
+    pub async fn account_id(&self) -> Result<String, Failure> {
         Ok(self.session(None).await?.user)
     }
 

@@ -19,14 +19,26 @@ pub use crate::clients::docmost::account::{Account, Membership};
 pub use crate::clients::docmost::call::{Docmost, Late};
 use crate::clients::docmost::route::Route;
 use crate::content::page::{Body, DesiredIcon, DesiredPage};
-pub use crate::content::wiki::{Page, PageSpace, Person, Share, SharedPage, Space};
-use crate::failure::{Failure, Target};
+pub use crate::content::wiki::{Label, Page, PageSpace, Person, Share, SharedPage, Space, TreePage};
+use crate::failure::{Failure, Target, Unanswered};
 use crate::journal::Journal;
 
-/// A label of a page, as people wrote it, in small letters.
-#[derive(Deserialize)]
-struct Label {
-    name: String,
+/// Where pages are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// At the top of the space with this id.
+    Space(String),
+    /// Right below this page.
+    Page(PageId),
+}
+
+/// A place in the tree of a space.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The page above; `None` at the top.
+    pub parent: Option<&'a PageId>,
+    /// The place among the siblings: a text that sorts.
+    pub position: &'a str,
 }
 
 /// Most pages of a listing that are read, 100 items each: far more than a wiki has, so that a cursor that goes in circles comes to an end.
@@ -112,9 +124,9 @@ impl Docmost {
         gone_is_none(result)
     }
 
-    /// Puts a label on a page; again is no harm.
-    pub async fn add_label(&self, journal: &mut Journal, id: &PageId, label: &str) -> Result<(), Failure> {
-        let body = json!({"pageId": id, "names": [label]});
+    /// Puts labels on a page; again is no harm.
+    pub async fn add_labels(&self, journal: &mut Journal, id: &PageId, labels: &[&str]) -> Result<(), Failure> {
+        let body = json!({"pageId": id, "names": labels});
         self.command(journal, &Route::repeatable("label_page", "pages/labels/add"), body)
             .await
     }
@@ -164,7 +176,7 @@ impl Docmost {
         struct Hits {
             items: Vec<Page>,
         }
-        let user = self.user().await?;
+        let user = self.account_id().await?;
         let body = json!({"query": token, "creatorId": user, "limit": 50});
         let hits: Hits = self
             .ask(journal, &Route::repeatable("find_by_token", "search"), body)
@@ -209,13 +221,22 @@ impl Docmost {
             .await
     }
 
-    /// Puts a page below another one, at a place among its siblings; again is no harm.
+    /// The pages right below a page or at the top of a space, in order, trashed ones left out.
+    pub async fn below(&self, journal: &mut Journal, above: &Below) -> Result<Vec<TreePage>, Failure> {
+        let filter = match above {
+            Below::Space(id) => json!({"spaceId": id}),
+            Below::Page(id) => json!({"pageId": id}),
+        };
+        self.list(journal, &Route::repeatable("list_below", "pages/sidebar-pages"), filter)
+            .await
+    }
+
+    /// Puts a page to a place; again is no harm.
     pub async fn place(
         &self,
         journal: &mut Journal,
         id: &PageId,
-        parent: &PageId,
-        position: &str,
+        Place { parent, position }: Place<'_>,
     ) -> Result<(), Failure> {
         let body = json!({"pageId": id, "parentPageId": parent, "position": position});
         self.command(journal, &Route::repeatable("place_page", "pages/move"), body)
@@ -253,7 +274,16 @@ impl Docmost {
         }
         let mut items = Vec::new();
         for _ in 0..MOST_LISTING_PAGES {
-            let listing: Listing<T> = self.ask(journal, route, body.clone()).await?;
+            let asked: Result<Listing<T>, Failure> = self.ask(journal, route, body.clone()).await;
+            let at_once = body["limit"].as_u64().unwrap_or(1);
+            let listing = match asked {
+                // A page of the list is too long to be read: half of it is asked for.
+                Err(failure) if failure.unanswered == Some(Unanswered::TooLong) && at_once > 1 => {
+                    body["limit"] = json!(at_once / 2);
+                    continue;
+                }
+                asked => asked?,
+            };
             items.extend(listing.items);
             match listing.meta.and_then(|meta| meta.next_cursor) {
                 Some(cursor) => body["cursor"] = json!(cursor),

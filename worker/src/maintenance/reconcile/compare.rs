@@ -3,9 +3,10 @@
 use passerelle_model::config::{RowDeleted, WriteBack};
 use passerelle_model::id::RowKey;
 use passerelle_model::ledger::FailureClass;
-use passerelle_store::Link;
+use passerelle_store::{Link, LinkState};
 
 use super::linked_tables::{LinkedTables, WholeTables};
+use super::wiki_view::{Sight, WikiView};
 use super::{Reason, Scope};
 use crate::clients::baserow::Table;
 use crate::content::page::DesiredPage;
@@ -24,14 +25,20 @@ pub(super) struct Place<'a> {
     pub(super) scope: Scope,
 }
 
+/// What a walk has read of other tables and of the wiki.
+pub(super) struct Seen<'v> {
+    pub(super) linked_tables: &'v mut LinkedTables,
+    pub(super) wiki: Option<&'v mut WikiView>,
+}
+
 /// What is wrong with the row, if anything is.
 pub(super) async fn reason(
     context: &Context,
-    linked_tables: &mut LinkedTables,
+    seen: Seen<'_>,
     place: Place<'_>,
     row: &Row,
 ) -> Result<Option<Reason>, Failure> {
-    let found = look(context, linked_tables, place, row).await;
+    let found = look(context, seen, place, row).await;
     match found {
         // The row and the rule do not go together. Whatever else failed says nothing of the row.
         Err(failure) if failure.class == FailureClass::Permanent && failure.target == Target::Bridge => {
@@ -43,7 +50,7 @@ pub(super) async fn reason(
 
 async fn look(
     context: &Context,
-    linked_tables: &mut LinkedTables,
+    Seen { linked_tables, wiki }: Seen<'_>,
     place: Place<'_>,
     row: &Row,
 ) -> Result<Option<Reason>, Failure> {
@@ -65,6 +72,7 @@ async fn look(
     let links_shown = linking.shown_rows(&rule.name, &rule.links, &mut reader).await?;
     let address = context.baserow.row_address(table, key);
     let subject = Subject {
+        bridge: &context.bridge().await?.instance,
         key,
         row,
         links: &links_shown,
@@ -73,23 +81,120 @@ async fn look(
     let page = context.rules.plan(rule, &subject)?;
     let linked = linking.sub_page_rows(rule, &mut reader).await?;
     let pages = context.rules.plan_sub_pages(rule, &subject, &linked)?;
-    let Some(link) = page_link(&links) else {
-        return Ok(Some(Reason::NoPage));
-    };
-    if link.state.is_row_gone() {
-        return Ok(Some(Reason::PageTrashed));
-    }
-    if !link.state.is_synced(&page.hash) {
-        return Ok(Some(Reason::Differs));
-    }
-    let sub_pages = SubPages {
+    let wanted = Wanted {
         rule,
-        wanted: linked.iter().zip(&pages),
+        row,
+        page: &page,
+        sub_pages: linked.iter().zip(&pages).collect(),
         links: &links,
-        parent: link,
     };
-    let mapping = mapping(context, &rule.page.write_back, row, Some(link));
-    Ok(mapping.or_else(|| sub_pages.differ(context).then_some(Reason::SubPageDiffers)))
+    wanted.differ(context, wiki).await
+}
+
+/// The pages that a row should have, and those that the store knows.
+struct Wanted<'a> {
+    rule: &'a PageRule,
+    row: &'a Row,
+    page: &'a DesiredPage,
+    /// Those below the row's own page, each with its row.
+    sub_pages: Vec<(&'a SubPageRow, &'a DesiredPage)>,
+    links: &'a [Link],
+}
+
+impl Wanted<'_> {
+    async fn differ(&self, context: &Context, mut wiki: Option<&mut WikiView>) -> Result<Option<Reason>, Failure> {
+        let Some(link) = page_link(self.links) else {
+            return Ok(Some(Reason::NoPage));
+        };
+        if link.state.is_row_gone() {
+            return Ok(Some(Reason::PageTrashed));
+        }
+        let is_left = link.state == LinkState::Left;
+        if !is_left && !link.state.is_synced(&self.page.hash) {
+            return Ok(Some(Reason::Differs));
+        }
+        let mapping = mapping(context, &self.rule.page.write_back, self.row, Some(link));
+        if mapping.is_some() {
+            return Ok(mapping);
+        }
+        if let Some(wiki) = wiki.as_deref_mut()
+            && let Some(reason) = in_wiki(context, wiki, self.page, link).await?
+        {
+            return Ok(Some(reason));
+        }
+        if !is_left
+            && (self.sub_pages_differ(context, link, wiki.as_deref()) || self.below(context, link, wiki).await?)
+        {
+            return Ok(Some(Reason::SubPageDiffers));
+        }
+        Ok(None)
+    }
+
+    /// Whether a page below the row's page is not in the wiki as it should be.
+    async fn below(&self, context: &Context, parent: &Link, wiki: Option<&mut WikiView>) -> Result<bool, Failure> {
+        let Some(wiki) = wiki else { return Ok(false) };
+        for (_, page) in &self.sub_pages {
+            let link = self.links.iter().find(|link| link.slot == page.slot);
+            if let Some(link) = link
+                && in_wiki(context, wiki, &page.below(&parent.page), link).await?.is_some()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the store knows of a difference in the pages below the row's page.
+    fn sub_pages_differ(&self, context: &Context, parent: &Link, wiki: Option<&WikiView>) -> bool {
+        let Some(collection) = &self.rule.collection else {
+            return false;
+        };
+        let mut kept = Vec::new();
+        for (linked, page) in &self.sub_pages {
+            let link = self.links.iter().find(|link| link.slot == page.slot);
+            let is_equal = link.is_some_and(|link| {
+                link.state == LinkState::Left || link.state.is_synced(&page.below(&parent.page).hash)
+            });
+            if !is_equal || mapping(context, &collection.write_back, &linked.row, link).is_some() {
+                return true;
+            }
+            kept.push(&page.slot);
+        }
+        let prefix = format!("{}-", collection.slot);
+        let is_left_over = |link: &&Link| {
+            link.slot.as_str().starts_with(&prefix)
+                && !kept.contains(&&link.slot)
+                && (!link.state.is_row_gone() || wiki.is_some_and(|wiki| wiki.contradicts(link)))
+        };
+        collection.removed != RowDeleted::Keep && self.links.iter().any(|link| is_left_over(&link))
+    }
+}
+
+/// What is wrong with a page in the wiki itself. What was written since the wiki was read is not
+/// judged.
+async fn in_wiki(
+    context: &Context,
+    wiki: &mut WikiView,
+    page: &DesiredPage,
+    link: &Link,
+) -> Result<Option<Reason>, Failure> {
+    if wiki.is_older_than(link.written) {
+        return Ok(None);
+    }
+    let is_left = link.state == LinkState::Left;
+    Ok(match wiki.sight(context, &link.page).await? {
+        Sight::There(_) if is_left => Some(Reason::Differs),
+        Sight::There(shown) => {
+            let space = context.space(&mut Journal::default(), &page.space).await?;
+            let differences = page.differences(&shown, &space.id);
+            let words: Vec<&str> = differences.iter().map(|difference| difference.as_str()).collect();
+            (!words.is_empty()).then(|| Reason::PageChanged(words.join(", ")))
+        }
+        Sight::Trashed => (!is_left).then_some(Reason::PageTrashed),
+        Sight::Missing => (!is_left).then_some(Reason::PageMissing),
+        Sight::OutOfReach => Some(Reason::PageOutOfReach),
+        Sight::Unknown => None,
+    })
 }
 
 fn page_link(links: &[Link]) -> Option<&Link> {
@@ -113,34 +218,4 @@ fn mapping(context: &Context, fields: &WriteBack, row: &Row, link: Option<&Link>
     let address = context.docmost.page_address(&link.slug_id);
     let is_elsewhere = named(&fields.url).is_some_and(|url| url != address);
     is_elsewhere.then_some(Reason::PageForgotten)
-}
-
-/// The pages below the row's page: those that should be, and those that are.
-struct SubPages<'a, I> {
-    rule: &'a PageRule,
-    wanted: I,
-    links: &'a [Link],
-    parent: &'a Link,
-}
-
-impl<'a, I: Iterator<Item = (&'a SubPageRow, &'a DesiredPage)>> SubPages<'a, I> {
-    fn differ(self, context: &Context) -> bool {
-        let Some(collection) = &self.rule.collection else {
-            return false;
-        };
-        let mut kept = Vec::new();
-        for (linked, page) in self.wanted {
-            let link = self.links.iter().find(|link| link.slot == page.slot);
-            let is_equal = link.is_some_and(|link| link.state.is_synced(&page.below(&self.parent.page).hash));
-            if !is_equal || mapping(context, &collection.write_back, &linked.row, link).is_some() {
-                return true;
-            }
-            kept.push(&page.slot);
-        }
-        let prefix = format!("{}-", collection.slot);
-        let is_left_over = |link: &&Link| {
-            link.slot.as_str().starts_with(&prefix) && !kept.contains(&&link.slot) && !link.state.is_row_gone()
-        };
-        collection.removed != RowDeleted::Keep && self.links.iter().any(|link| is_left_over(&link))
-    }
 }

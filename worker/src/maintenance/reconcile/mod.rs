@@ -4,7 +4,8 @@
 //! **What is found.** Rows without a page (imported, or added while the webhook was switched off);
 //! rows that do not know their page, or name another one (a restored backup); rows whose rendered
 //! state is not the one last written (formulas, renamed options, events beyond Baserow's limit of a
-//! thousand rows); pages whose row is gone.
+//! thousand rows); pages whose row is gone; and pages that are not in the wiki as they were written:
+//! deleted, in the trash, retitled, with another icon, in another place.
 //!
 //! **What is done.** Nothing but an ordinary forced event for each such row. The row's own job then
 //! does what it always does, under the same promises: a page that exists already is found by its
@@ -12,7 +13,8 @@
 //! interrupted reconciliation may always start over: what it had requested differs no more. It need
 //! not: [`Checkpoint`]s say how far it had come.
 //!
-//! **What it costs.** One call to Baserow per 200 rows, none to Docmost. [`Walk`] reads,
+//! **What it costs.** One call to Baserow per 200 rows. One call to Docmost per 100 pages of the wiki
+//! and one per page that has others below it: its trees are read, not its pages. [`Walk`] reads,
 //! [`Requests`] requests syncs, slowly and only while few jobs wait.
 //!
 //! **What is not requested.** A row that cannot be rendered at all: its job would only die. And a
@@ -26,6 +28,7 @@ mod linked_tables;
 mod requests;
 mod step;
 mod walk;
+mod wiki_view;
 
 use passerelle_model::id::{RowKey, TableId};
 use serde::Serialize;
@@ -79,8 +82,14 @@ pub enum Reason {
     Differs,
     /// The same for a page below its page.
     SubPageDiffers,
-    /// It lives, but its page went to the trash with it, or says that it is gone.
+    /// It lives, but its page is in the trash, or says that it is gone.
     PageTrashed,
+    /// Its page was deleted for good, or is below another one in the trash.
+    PageMissing,
+    /// People changed or moved its page; in what.
+    PageChanged(String),
+    /// Its page is in a space that the bridge's account is not in.
+    PageOutOfReach,
     /// It is gone, but its page lives.
     RowGone,
     /// It cannot be rendered; why.
@@ -97,6 +106,9 @@ impl Reason {
             Self::Differs => "differs",
             Self::SubPageDiffers => "sub_page_differs",
             Self::PageTrashed => "page_trashed",
+            Self::PageMissing => "page_missing",
+            Self::PageChanged(_) => "page_changed",
+            Self::PageOutOfReach => "page_out_of_reach",
             Self::RowGone => "row_gone",
             Self::Unmappable(_) => "unmappable",
         }
@@ -104,6 +116,6 @@ impl Reason {
 
     /// Whether a sync of the row can help.
     pub fn can_be_mended(&self) -> bool {
-        !matches!(self, Self::Unmappable(_))
+        !matches!(self, Self::Unmappable(_) | Self::PageOutOfReach)
     }
 }

@@ -6,9 +6,10 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_store::Link;
 
 use super::checkpoint::Checkpoint;
-use super::compare::{self, Place};
+use super::compare::{self, Place, Seen};
 use super::linked_tables::LinkedTables;
 use super::walk::{Next, Visit};
+use super::wiki_view::WikiView;
 use super::{Finding, Reason, Scope};
 use crate::content::row::Row;
 use crate::context::Context;
@@ -22,6 +23,7 @@ pub(super) struct Step<'s, 'a> {
     pub(super) context: &'a Context,
     pub(super) scope: Scope,
     pub(super) linked_tables: &'s mut LinkedTables,
+    pub(super) wiki: Option<&'s mut WikiView>,
     pub(super) visit: &'s mut Visit<'a>,
     pub(super) findings: Vec<Finding>,
 }
@@ -99,7 +101,8 @@ impl Step<'_, '_> {
     }
 
     fn is_suspect(&self, link: &Link) -> bool {
-        !link.state.is_row_gone() && !self.visit.seen.contains(&link.row.row)
+        let is_contradicted = self.wiki.as_ref().is_some_and(|wiki| wiki.contradicts(link));
+        (!link.state.is_row_gone() || is_contradicted) && !self.visit.seen.contains(&link.row.row)
     }
 
     async fn suspect(&mut self, row: RowId) -> Result<(), Failure> {
@@ -120,7 +123,11 @@ impl Step<'_, '_> {
             table: &self.visit.table,
             scope: self.scope,
         };
-        if let Some(reason) = compare::reason(self.context, self.linked_tables, place, row).await? {
+        let seen = Seen {
+            linked_tables: self.linked_tables,
+            wiki: self.wiki.as_deref_mut(),
+        };
+        if let Some(reason) = Box::pin(compare::reason(self.context, seen, place, row)).await? {
             self.find(row.id(), reason);
         }
         Ok(())

@@ -7,19 +7,25 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use passerelle_model::id::{RowId, TableId};
+use passerelle_model::time::Timestamp;
 
 use super::checkpoint::{Checkpoint, Resume, ResumeTable};
 use super::dead_letters::DeadLetters;
 use super::linked_tables::LinkedTables;
 use super::step::Step;
+use super::wiki_view::WikiView;
 use super::{Finding, Scope};
 use crate::clients::baserow::Table;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::PageRule;
+
+/// How long a wiki that could not be read is left alone.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// What one step of a walk saw.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub struct Walk<'a> {
     scope: Scope,
     tables: VecDeque<Visit<'a>>,
     linked_tables: LinkedTables,
+    wiki: Option<WikiView>,
+    wiki_trouble: Option<(Timestamp, String)>,
     dead_letters: DeadLetters,
     /// Names of tables that rules want and our token does not see.
     missing: Vec<String>,
@@ -138,6 +146,8 @@ impl<'a> Walk<'a> {
             scope,
             tables,
             linked_tables: LinkedTables::default(),
+            wiki: None,
+            wiki_trouble: None,
             dead_letters: DeadLetters::default(),
             missing,
             finished: resume.finished.clone(),
@@ -167,8 +177,32 @@ impl<'a> Walk<'a> {
         self.tables.pop_front();
     }
 
+    /// Why the wiki could not be read, if so: then pages are compared with what was last written to
+    /// them, and not with what they are.
+    pub fn wiki_trouble(&self) -> Option<&str> {
+        self.wiki_trouble.as_ref().map(|(_, why)| why.as_str())
+    }
+
+    /// Reads the wiki if it was not read lately. A wiki that is away stops no walk.
+    async fn look_at_wiki(&mut self) {
+        let is_fresh = self.wiki.as_ref().is_some_and(|wiki| !wiki.is_stale());
+        let tried = self.wiki_trouble.as_ref().map(|(tried, _)| *tried);
+        let rests = tried.is_some_and(|tried| Timestamp::now().since(tried) < LOOK_AGAIN_AFTER);
+        if self.scope.unmapped || is_fresh || rests || self.tables.is_empty() {
+            return;
+        }
+        match WikiView::read(self.context).await {
+            Ok(wiki) => (self.wiki, self.wiki_trouble) = (Some(wiki), None),
+            Err(failure) => {
+                tracing::warn!(%failure, "the wiki could not be read: pages are compared with what was last written");
+                (self.wiki, self.wiki_trouble) = (None, Some((Timestamp::now(), failure.to_string())));
+            }
+        }
+    }
+
     /// Takes the next step; `None` at the end. A step that failed may be taken again.
     pub async fn step(&mut self) -> Result<Option<Look>, Failure> {
+        Box::pin(self.look_at_wiki()).await;
         let Some(visit) = self.tables.front_mut() else {
             return Ok(None);
         };
@@ -176,6 +210,7 @@ impl<'a> Walk<'a> {
             context: self.context,
             scope: self.scope,
             linked_tables: &mut self.linked_tables,
+            wiki: self.wiki.as_mut(),
             visit,
             findings: Vec::new(),
         };

@@ -65,7 +65,9 @@ async fn look_after(context: &Context, create: &UnconfirmedCreate) -> Result<boo
     }
     context.store.restate_link(&link, &LinkState::Unconfirmed).await?;
     let names: Vec<&str> = duplicates.iter().map(|page| page.id.as_str()).collect();
-    request_sync(context, create, &format!("duplicate pages: {}", names.join(", "))).await?;
+    // The version of the link is the moment: pages that come back are a new finding.
+    let why = format!("duplicate pages beside version {}: {}", link.version, names.join(", "));
+    request_sync(context, create, &why).await?;
     Ok(true)
 }
 

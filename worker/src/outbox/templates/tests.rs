@@ -40,6 +40,8 @@ fn full(kind: NoticeKind) -> Value {
         NoticeKind::WebhookOff => json!({"table": "projet", "webhook": 3, "failures": 8,
             "since": "2026-11-22 11:03:28 UTC", "times": 2, "rests_until": "2026-11-22T11:23:28Z"}),
         NoticeKind::Renamed => json!({"what": "field", "table": "projet", "old": "Nom", "new": "Intitulé"}),
+        NoticeKind::ForeignMarks => json!({"row": "t2/r5", "page": "Projet Éole", "why": "somebody else created it",
+            "page_url": "https://wiki.test/p/1"}),
         NoticeKind::DeadLetters => json!({"letters": 12, "mebibytes": 80, "budget_mebibytes": 64,
             "queues": [{"queue": "sync", "letters": 11}, {"queue": "mail", "letters": 1}]}),
         NoticeKind::RedisWentBack => json!({"seen": "2026-11-22T11:03:28Z", "lost": 7}),

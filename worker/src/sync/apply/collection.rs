@@ -14,11 +14,11 @@ use passerelle_store::{Link, LinkState};
 
 use super::deletion::{mark_linked, trash_linked};
 use super::page::check_again_later;
-use super::{Application, WriteBackTarget};
+use super::write_back::unlink_row;
+use super::{Application, Work, WriteBackTarget};
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
-use crate::journal::Journal;
 use crate::rules::{PageRule, Plan};
 
 /// Marks the pages of removed rows as possibly alive if the parent is about to be written.
@@ -27,12 +27,13 @@ pub(super) async fn expect_restored(
     rule: &PageRule,
     owner: RowKey,
     plan: &Plan<'_>,
+    looks: bool,
 ) -> Result<(), Failure> {
     let Some(collection) = &rule.collection else {
         return Ok(());
     };
     let parent = context.store.link(owner, &plan.page.slot).await?;
-    if parent.is_none_or(|parent| parent.state.is_synced(&plan.page.hash)) {
+    if parent.is_none_or(|parent| !looks && parent.state.is_synced(&plan.page.hash)) {
         return Ok(());
     }
     for link in removed(context, collection, owner, plan).await? {
@@ -48,8 +49,9 @@ pub(super) async fn apply_sub_pages(
     rule: &PageRule,
     parent: &Link,
     plan: &Plan<'_>,
-    journal: &mut Journal,
+    work: Work<'_>,
 ) -> Result<bool, Failure> {
+    let Work { looks, journal } = work;
     let Some(collection) = &rule.collection else {
         return Ok(false);
     };
@@ -65,6 +67,7 @@ pub(super) async fn apply_sub_pages(
             owner: parent.row,
             target,
             page: &page.below(&parent.page),
+            looks,
             journal,
         };
         let (link, changed) = match application.ensure().await {
@@ -77,7 +80,10 @@ pub(super) async fn apply_sub_pages(
     }
     for link in removed(context, collection, parent.row, plan).await? {
         has_changed |= match collection.removed {
-            RowDeleted::Trash => trash_linked(context, &link, journal).await?,
+            RowDeleted::Trash => {
+                unlink_row(context, collection, &link, journal).await?;
+                trash_linked(context, &link, looks, journal).await?
+            }
             RowDeleted::Mark => mark_linked(context, &rule.page.mark, &link, journal).await?,
             RowDeleted::Keep => false,
         };

@@ -8,8 +8,9 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Link, LinkState};
 
-use super::find::pages_by_token;
-use crate::content::marker::Marker;
+use super::super::ownership::Claims;
+use super::Work;
+use super::trash::trash_alone;
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
@@ -18,12 +19,8 @@ use crate::rules::PageRule;
 
 /// Takes leave of the pages of a row that does not exist any more. The links stay, so that a
 /// restored row restores its pages.
-pub async fn delete_pages(
-    context: &Context,
-    rule: &PageRule,
-    row: RowKey,
-    journal: &mut Journal,
-) -> Result<Outcome, Failure> {
+pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work: Work<'_>) -> Result<Outcome, Failure> {
+    let Work { looks, journal } = work;
     let links = context.store.links(row).await?;
     if links.is_empty() {
         return unlinked(context, row, &Slot::page(), journal).await;
@@ -31,7 +28,7 @@ pub async fn delete_pages(
     let mut has_changed = false;
     for link in &links {
         has_changed |= match rule.page.row_deleted {
-            RowDeleted::Trash => trash_linked(context, link, journal).await?,
+            RowDeleted::Trash => trash_linked(context, link, looks, journal).await?,
             RowDeleted::Mark => mark_linked(context, &rule.page.mark, link, journal).await?,
             RowDeleted::Keep => false,
         };
@@ -53,20 +50,26 @@ async fn begin(context: &Context, link: &Link) -> Result<Link, Failure> {
     Ok(context.store.save_link(&begun).await?)
 }
 
-/// Puts a page into the trash and remembers it there; says whether it had to.
-pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut Journal) -> Result<bool, Failure> {
-    if link.state == LinkState::Trashed {
+/// Puts a page into the trash and remembers it there; says whether it had to. What the store
+/// believes to be there is looked for only by a forced sync.
+pub(super) async fn trash_linked(
+    context: &Context,
+    link: &Link,
+    looks: bool,
+    journal: &mut Journal,
+) -> Result<bool, Failure> {
+    if link.state == LinkState::Trashed && !looks {
         return Ok(false);
     }
     let begun = begin(context, link).await?;
-    match context.docmost.trash(journal, &link.page).await {
-        Ok(()) => {}
+    let had_to = match trash_alone(context, &link.page, link.row, journal).await {
+        Ok(had_to) => had_to,
         Err(failure) if failure.class == FailureClass::Gone => {
             context.store.forget_link(&begun).await?;
             return Ok(false);
         }
         Err(failure) => return Err(failure),
-    }
+    };
     CrashPoint::AfterTrash.pass();
     let trashed = Link {
         state: LinkState::Trashed,
@@ -74,7 +77,7 @@ pub(super) async fn trash_linked(context: &Context, link: &Link, journal: &mut J
         ..begun
     };
     context.store.save_link(&trashed).await?;
-    Ok(true)
+    Ok(had_to)
 }
 
 /// Lets the title of a page say that its row is gone; says whether it had to. People's words in it
@@ -111,15 +114,15 @@ pub(super) async fn mark_linked(
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its
 /// row unseen.
 async fn unlinked(context: &Context, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let marker = Marker::of(row, slot);
-    let mut orphans = context.docmost.pages_with_label(journal, &marker.label).await?;
+    let claims = Claims::of(context, row, slot).await?;
+    let mut orphans = claims.by_label(journal).await?;
     if let Some(intent) = context.store.intent(row, slot).await? {
-        orphans.extend(pages_by_token(context, &marker, journal).await?);
+        orphans.extend(claims.by_token(journal).await?);
         orphans.dedup_by(|a, b| a.id == b.id);
         context.store.close_intent(&intent).await?;
     }
     for page in &orphans {
-        context.docmost.trash(journal, &page.id).await?;
+        trash_alone(context, &page.id, row, journal).await?;
         journal.note("orphan", format!("{} had no link: it is in the trash now", page.id));
     }
     Ok(if orphans.is_empty() {

@@ -42,21 +42,25 @@
 //! - An update of unknown outcome may undo a newer one. So the link stays unconfirmed until the old
 //!   update can no longer be carried out; then the page is written once more. What Docmost has
 //!   answered, whatever it was, leaves nothing to wait for.
-//! - A page that people put into the trash while its row lives is taken out again: the row says
-//!   that it should exist.
+//! - A page that people put into the trash while its row lives is taken out again, or stays there,
+//!   as the rule says. The same goes for a page that people moved.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at
-//!   all (D3).
+//!   all (D3), unless the sync is forced: then the page itself is looked at. The body is not
+//!   compared by that look.
 
 mod collection;
 mod deletion;
 mod find;
+mod look;
 mod page;
+mod trash;
+mod update;
 mod write_back;
 
 use passerelle_model::config::WriteBack;
 use passerelle_model::id::RowKey;
 use passerelle_model::outcome::Outcome;
-use passerelle_store::Link;
+use passerelle_store::{Link, LinkState};
 
 pub use deletion::delete_pages;
 pub(crate) use find::duplicate_pages;
@@ -85,7 +89,17 @@ struct Application<'a, 'j> {
     owner: RowKey,
     target: WriteBackTarget<'a>,
     page: &'a DesiredPage,
+    /// Whether the wiki is looked at, whatever the store believes.
+    looks: bool,
     journal: &'j mut Journal,
+}
+
+/// How an attempt works.
+pub struct Work<'j> {
+    /// Whether it looks at the wiki, whatever the store believes: a forced sync does.
+    pub looks: bool,
+    /// Where its steps are noted.
+    pub journal: &'j mut Journal,
 }
 
 /// Whether the row's own page is as desired and the row knows it, as far as is known without asking
@@ -113,9 +127,10 @@ pub async fn apply(
     rule: &PageRule,
     subject: &Subject<'_>,
     plan: &Plan<'_>,
-    journal: &mut Journal,
+    work: Work<'_>,
 ) -> Result<Outcome, Failure> {
-    collection::expect_restored(context, rule, subject.key, plan).await?;
+    let Work { looks, journal } = work;
+    collection::expect_restored(context, rule, subject.key, plan, looks).await?;
     let target = WriteBackTarget {
         key: subject.key,
         row: subject.row,
@@ -126,12 +141,17 @@ pub async fn apply(
         owner: subject.key,
         target,
         page: &plan.page,
+        looks,
         journal,
     };
     let (link, mut has_changed) = application.ensure().await?;
     CrashPoint::AfterWriteBack.pass();
     let swept = check_again_later(context, &link);
-    has_changed |= collection::apply_sub_pages(context, rule, &link, plan, journal).await?;
+    // Nothing can be put below a page in the trash.
+    if link.state != LinkState::Left {
+        let work = Work { looks, journal };
+        has_changed |= collection::apply_sub_pages(context, rule, &link, plan, work).await?;
+    }
     swept?;
     Ok(if has_changed {
         Outcome::Synced

@@ -7,6 +7,8 @@ use passerelle_model::time::Timestamp;
 use passerelle_store::{Intent, Link, LinkState};
 
 use super::Application;
+use super::look::{Looked, left};
+use super::update::Updated;
 use crate::clients::docmost::{Page, Space};
 use crate::context::Context;
 use crate::crash::CrashPoint;
@@ -24,22 +26,41 @@ impl Application<'_, '_> {
 
     /// A linked page, made equal to the desired one; and whether anything was written.
     async fn bring_up_to_date(&mut self, link: Link) -> Result<(Link, bool), Failure> {
-        if link.state.is_synced(&self.page.hash) {
+        let believed_equal = link.state.is_synced(&self.page.hash);
+        if believed_equal && !self.looks {
             return Ok((link, false));
+        }
+        if believed_equal || link.state == LinkState::Left {
+            match self.look_at(&link).await? {
+                Looked::Equal if believed_equal => return Ok((link, false)),
+                Looked::Left => return Ok((self.leave(link).await?, false)),
+                // It was emptied out of the trash.
+                Looked::Gone if link.state == LinkState::Left => return Ok((link, false)),
+                Looked::Equal | Looked::Differs | Looked::Gone => {}
+            }
         }
         if link.state == LinkState::Unconfirmed {
             self.clean_up_duplicates(&link).await?;
         }
         let begun = self.begin_update(&link).await?;
-        let updated = self.update(&link.page).await;
-        if updated
-            .as_ref()
-            .is_err_and(|failure| !may_still_be_carried_out(failure))
-        {
-            self.context.store.restate_link(&begun, &link.state).await?;
-        }
-        if let Some(page) = updated? {
-            return Ok((self.save(page, &link, begun.version).await?, true));
+        let updated = match self.update(&link.page, Some(&link)).await {
+            Ok(updated) => updated,
+            Err(failure) => {
+                if !may_still_be_carried_out(&failure) {
+                    self.context.store.restate_link(&begun, &link.state).await?;
+                }
+                return Err(self.out_of_reach(&link, failure).await);
+            }
+        };
+        match updated {
+            Updated::Page(page) => {
+                if self.looks {
+                    self.put_marks_back(&page).await?;
+                }
+                return Ok((self.save(*page, &link, begun.version).await?, true));
+            }
+            Updated::Left => return Ok((self.leave(begun).await?, false)),
+            Updated::Gone => {}
         }
         self.journal
             .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
@@ -98,7 +119,7 @@ impl Application<'_, '_> {
     async fn adopt(&mut self, found: &Page) -> Result<Link, Failure> {
         self.journal
             .note("adopt_page", format!("{} is this row's page already", found.id));
-        let Some(page) = self.update(&found.id).await? else {
+        let Updated::Page(page) = self.update(&found.id, None).await? else {
             return Err(Failure::new(
                 FailureClass::Gone,
                 Target::Docmost,
@@ -106,7 +127,7 @@ impl Application<'_, '_> {
             ));
         };
         self.label(&page.id).await?;
-        self.save_as(page, self.desired_state(), Timestamp::now(), 0).await
+        self.save_as(*page, self.desired_state(), Timestamp::now(), 0).await
     }
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
@@ -142,55 +163,29 @@ impl Application<'_, '_> {
         Ok(())
     }
 
-    /// Makes a page equal to the desired one, out of the trash and in its space; `None` if it is
-    /// gone for good.
-    async fn update(&mut self, id: &PageId) -> Result<Option<Page>, Failure> {
-        let docmost = &self.context.docmost;
-        let page = match docmost.update(self.journal, id, self.page).await {
-            Ok(page) => page,
-            Err(failure) if failure.class == FailureClass::Gone => return Ok(None),
-            Err(failure) => return Err(failure),
-        };
-        CrashPoint::AfterUpdate.pass();
-        let is_trashed = page.deleted_at.is_some();
-        if is_trashed {
-            docmost.restore(self.journal, id).await?;
-            CrashPoint::AfterRestore.pass();
+    /// Remembers that a page stays in the trash because people want it there.
+    async fn leave(&mut self, link: Link) -> Result<Link, Failure> {
+        let note = format!(
+            "page {} is in the trash, where people put it; the rule respects that",
+            link.page
+        );
+        self.journal.note("page_left", note);
+        if link.state == LinkState::Left {
+            return Ok(link);
         }
-        let space = self.space().await?;
-        let is_elsewhere = page.space_id.as_ref().is_some_and(|current| *current != space.id);
-        if is_elsewhere {
-            docmost.move_to_space(self.journal, id, &space.id).await?;
-        }
-        // Both may have taken it from below its parent.
-        let is_below_parent = page.parent_page_id == self.page.parent && page.position == self.page.position;
-        if is_trashed || is_elsewhere || !is_below_parent {
-            self.place(&page).await?;
-        }
-        Ok(Some(page))
+        Ok(self.context.store.save_link(&left(&link)).await?)
     }
 
-    /// Puts a sub-page where it belongs; a row's own page stays where people put it.
-    async fn place(&mut self, page: &Page) -> Result<(), Failure> {
-        let (Some(parent), Some(position)) = (&self.page.parent, &self.page.position) else {
-            return Ok(());
-        };
+    pub(super) async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
         self.context
             .docmost
-            .place(self.journal, &page.id, parent, position)
-            .await
-    }
-
-    async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
-        self.context
-            .docmost
-            .add_label(self.journal, id, &self.page.marker.label)
+            .add_labels(self.journal, id, &[&self.page.marker.label, &self.page.marker.bridge])
             .await?;
         CrashPoint::AfterLabel.pass();
         Ok(())
     }
 
-    async fn space(&mut self) -> Result<Space, Failure> {
+    pub(super) async fn space(&mut self) -> Result<Space, Failure> {
         self.context.space(self.journal, &self.page.space).await
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_model::id::PageId;
+use passerelle_model::config::CollectionAction;
+use passerelle_model::id::{PageId, RowKey};
 use passerelle_store::{Link, LinkState};
 
 use super::{Application, WriteBackTarget};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::journal::Journal;
 
 impl Application<'_, '_> {
     /// Writes the page's id and address into the row where they are missing or wrong; says whether
@@ -38,6 +40,65 @@ impl Application<'_, '_> {
             .iter()
             .any(|other| other.page != link.page && other.slot == link.slot && other.state != LinkState::Trashed))
     }
+}
+
+/// A row whose sub-page goes to the trash, because it is linked no more, names it no more: it names
+/// its page in another collection, or none.
+pub(super) async fn unlink_row(
+    context: &Context,
+    collection: &CollectionAction,
+    link: &Link,
+    journal: &mut Journal,
+) -> Result<(), Failure> {
+    let number = link.slot.as_str().rsplit('-').next().and_then(|id| id.parse().ok());
+    if let (Some(row), false) = (number, link.state == LinkState::Trashed) {
+        let table = context.linked_table(journal, link.row, &collection.of).await?;
+        let key = RowKey { table: table.id, row };
+        let other = page_elsewhere(context, link).await?;
+        let Some(row) = context.row(journal, key).await? else {
+            return Ok(());
+        };
+        let fields = &collection.write_back;
+        let mut values = BTreeMap::new();
+        if let Some(field) = fields
+            .page_id
+            .as_deref()
+            .filter(|field| row.text(field) == Some(link.page.as_str()))
+        {
+            values.insert(
+                field,
+                other.as_ref().map(|link| link.page.to_string()).unwrap_or_default(),
+            );
+        }
+        let address = context.docmost.page_address(&link.slug_id);
+        if let Some(field) = fields
+            .url
+            .as_deref()
+            .filter(|field| row.text(field) == Some(address.as_str()))
+        {
+            let other = other.as_ref().map(|link| context.docmost.page_address(&link.slug_id));
+            values.insert(field, other.unwrap_or_default());
+        }
+        if !values.is_empty() {
+            context.write_row(journal, key, &values).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The living page that the same linked row has in another collection.
+async fn page_elsewhere(context: &Context, link: &Link) -> Result<Option<Link>, Failure> {
+    for row in context.store.rows_with_slot(link.row.table, &link.slot).await? {
+        let owner = RowKey {
+            table: link.row.table,
+            row,
+        };
+        let other = context.store.link(owner, &link.slot).await?;
+        if let Some(other) = other.filter(|other| other.row != link.row && !other.state.is_row_gone()) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// The fields in which a row does not name its page as it should, with the right values.

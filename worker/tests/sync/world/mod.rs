@@ -115,6 +115,20 @@ impl World {
         context(environment).await
     }
 
+    /// Another bridge with the same accounts: it has a store of its own.
+    pub(crate) async fn other_bridge(&self) -> anyhow::Result<Context> {
+        self.bridge_with(&[]).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn bridge_with(&self, settings: &[(&'static str, &str)]) -> anyhow::Result<Context> {
+        let mut environment = self.surroundings().environment();
+        let store = format!("sqlite://{}", self.folder.path().join("other.sqlite").display());
+        environment.push(("DATABASE_URL", store));
+        environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        context(environment).await
+    }
+
     /// The gates, as a process sees them that is none of ours.
     pub(crate) fn other_gates(&self) -> anyhow::Result<Gates> {
         let reader = [("REDIS_URL", self.redis.url())];

@@ -58,6 +58,12 @@ impl World {
         Ok(answer["data"].clone())
     }
 
+    /// The label of this bridge's pages.
+    pub(crate) async fn bridge_label(&self) -> anyhow::Result<String> {
+        let bridge = self.context.store.bridge("never").await?;
+        Ok(format!("baserow-bridge-{}", bridge.instance))
+    }
+
     /// A new space in which the bridge may write.
     pub(crate) async fn space(&self, name: &str, slug: &str) -> anyhow::Result<Value> {
         let space = json!({"name": name, "slug": slug});

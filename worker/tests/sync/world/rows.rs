@@ -51,8 +51,23 @@ impl World {
             .map(|_| ())
     }
 
+    /// Takes a row out of Baserow's trash, as a person does.
+    pub(crate) async fn restore_row(&self, row: RowKey) -> anyhow::Result<()> {
+        let item = json!({
+            "trash_item_type": "row", "parent_trash_item_id": row.table.get(), "trash_item_id": row.row.get(),
+        });
+        self.as_user(reqwest::Method::PATCH, "/api/trash/restore/", item).await
+    }
+
     /// Gives a field another name, as a person does.
     pub(crate) async fn rename_field(&self, field: u64, name: &str) -> anyhow::Result<()> {
+        let path = format!("/api/database/fields/{field}/");
+        self.as_user(reqwest::Method::PATCH, &path, json!({ "name": name }))
+            .await
+    }
+
+    /// Calls what is not for tokens.
+    async fn as_user(&self, method: reqwest::Method, path: &str, body: Value) -> anyhow::Result<()> {
         let account = json!({"email": "admin@example.com", "password": "pass"});
         let url = format!("{}/api/user/token-auth/", self.baserow.url());
         let session: Value = self
@@ -65,9 +80,11 @@ impl World {
             .json()
             .await?;
         let session = session["access_token"].as_str().unwrap_or_default();
-        let url = format!("{}/api/database/fields/{field}/", self.baserow.url());
-        let request = self.http.patch(url).header("Authorization", format!("JWT {session}"));
-        request.json(&json!({"name": name})).send().await?.error_for_status()?;
+        let request = self
+            .http
+            .request(method, format!("{}{path}", self.baserow.url()))
+            .header("Authorization", format!("JWT {session}"));
+        request.json(&body).send().await?.error_for_status()?;
         Ok(())
     }
 

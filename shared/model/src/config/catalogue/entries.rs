@@ -56,6 +56,9 @@ settings! {
             "A bearer token in place of e-mail address and password (Docmost's enterprise API keys).";
         DOCMOST_TIMEOUT_SECONDS = Value("15"), "seconds, from 1", [Worker, Cli],
             "How long one call of Docmost may take.";
+        BRIDGE_INSTANCE = Unset, e.g. "k3x9q2ab", "4 to 16 small letters and digits", [Worker, Cli],
+            "The word by which the bridge's pages carry its mark (label `baserow-bridge-…`). Only for a bridge whose \
+             database was lost: a new one makes its own, and one that has its database keeps it.";
         DOCMOST_CONCURRENCY = Value("4"), "a number, from 1", [Worker, Cli],
             "The most calls of Docmost at once, all workers together. More than 4 gains nothing (measured).";
     }
