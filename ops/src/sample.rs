@@ -63,7 +63,9 @@ impl Samples<'_> {
             links.insert(name.clone(), linked.map(|linked| linked.row));
         }
         let address = self.baserow.row_address(&table.table, key);
+        // Which bridge it is, only a store knows: the mark in the last line goes without.
         let subject = Subject {
+            bridge: "",
             key,
             row,
             links: &links,

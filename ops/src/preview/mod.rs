@@ -200,7 +200,9 @@ fn of_file(verb: &Preview, rules: &Rules, file: &str) -> Result<Shown, Trouble> 
         .collect::<Result<BTreeMap<_, _>, _>>()
         .map_err(|error| unfit(error.to_string()))?;
     let key = format!("t1/r{}", own.id());
+    // Which bridge it is, only a store knows: the mark in the last line goes without.
     let subject = Subject {
+        bridge: "",
         key: key.parse().map_err(|_| unfit(format!("{key} is no row")))?,
         row: &own,
         links: &links,

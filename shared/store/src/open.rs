@@ -20,9 +20,10 @@ const POOLER_TRIES: u8 = 3;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 
-/// WAL lets readers and the one writer work at once; `synchronous` is FULL because the stream
+/// The patience comes first: another program may be opening the file at the same moment. WAL lets
+/// readers and the one writer work at once; `synchronous` is FULL because the stream
 /// forgets what the store has taken: a committed batch must survive a power cut.
-const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 /// The same without what writes to the file.
 const SQLITE_READING: &str = "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON;";

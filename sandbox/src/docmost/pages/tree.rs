@@ -89,14 +89,18 @@ pub(in super::super) fn sidebar(world: &mut World, call: &Call) -> Answer {
     let role = world.require(&call.user, &space, Role::Reader)?;
     let pages = world.pages.values();
     let pages = pages.filter(|page| page.space == space && page.parent == parent && page.deleted.is_none());
+    // Thousands of siblings are sorted, a hundred are shown.
+    let rows = pages.map(|page| Row::new(page.position.clone(), page.id.clone(), json!(page.id)));
+    let mut listed = paging.page(rows.collect(), BY_POSITION)?;
     let parents = world.parents();
-    let rows = pages.map(|page| {
-        let mut item = leaf(page, parents.contains(page.id.as_str()));
+    for item in listed["items"].as_array_mut().into_iter().flatten() {
+        let page = item.as_str().and_then(|id| world.pages.get(id));
+        let page = page.ok_or_else(Problem::internal)?;
+        *item = leaf(page, parents.contains(page.id.as_str()));
         item["creatorId"] = json!(page.creator);
         item["canEdit"] = json!(role >= Role::Writer);
-        Row::new(page.position.clone(), page.id.clone(), item)
-    });
-    Ok(Reply::data(paging.page(rows.collect(), BY_POSITION)?))
+    }
+    Ok(Reply::data(listed))
 }
 
 fn leaf(page: &Page, has_children: bool) -> Value {
