@@ -33,6 +33,10 @@ test-faults: tools/redis tools/postgres ## break real processes on schedule: mak
 	@target/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED)$(FILE),,--state .run/fault-matrix.state)
 
+soak: tools/redis ## load and faults for a long time; says what grows: make soak [MINUTES=30]; table and chart in target/soak
+	@cargo build -q --workspace --bins --all-features
+	@target/debug/soak --minutes $(or $(MINUTES),30)
+
 ##@ Run
 
 run: tools/redis ## ingress and one worker against the systems in .env
@@ -172,5 +176,5 @@ tools/pgbouncer:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench fuzz ci \
+.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench fuzz ci \
 	build/tests tools tools/redis tools/postgres clean

@@ -16,6 +16,7 @@ mod run;
 pub mod schedule;
 pub mod seed;
 mod shrink;
+pub mod soak;
 mod world;
 
 pub use check::Violation;

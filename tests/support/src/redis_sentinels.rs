@@ -95,11 +95,14 @@ impl TestSentinels {
         Ok(())
     }
 
-    /// Waits until the second server is the master.
+    /// Waits until the second server is the master, and all Sentinels name it: only then the first may come back.
     pub fn wait_for_failover(&self) -> anyhow::Result<()> {
-        self.wait("the replica is the master", |all| {
+        let port = u64::from(watched_port(&self.servers[1]));
+        self.wait("the replica is the master, and all Sentinels name it", |all| {
             let info: String = all.servers[1].ask(&["INFO", "replication"])?;
-            Ok(info.contains("role:master"))
+            let mut sentinels = all.sentinels.iter();
+            let is_named = sentinels.all(|sentinel| all.told(sentinel, "port") == Some(port));
+            Ok(is_named && info.contains("role:master"))
         })
     }
 
@@ -161,13 +164,20 @@ impl TestSentinels {
         Ok(command.query(&mut client.get_connection_with_timeout(Duration::from_secs(1))?)?)
     }
 
+    /// The end of a Sentinel's log.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join("sentinel-0/log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
     fn wait(&self, fact: &str, mut look: impl FnMut(&Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
         let deadline = std::time::Instant::now() + PATIENCE;
         while !look(self).unwrap_or(false) {
             if std::time::Instant::now() > deadline {
                 bail!(
-                    "waited {PATIENCE:?} for: {fact}; the folder of the Sentinels is {}",
-                    self.folder.path().display()
+                    "waited {PATIENCE:?} for: {fact}; a Sentinel says:\n{}",
+                    self.last_words()
                 );
             }
             std::thread::park_timeout(Duration::from_millis(20));

@@ -72,6 +72,18 @@ pub(crate) async fn judge(world: &World, schedule: &Schedule, deeds: &Deeds) -> 
     }
 }
 
+/// What is still open, queued, leased or spooled, after all was mended; waits until nothing is, as long as the judge does.
+pub(crate) async fn is_done(world: &World) -> anyhow::Result<Vec<Violation>> {
+    let deadline = tokio::time::Instant::now() + LONGEST;
+    loop {
+        let violations = queue::look(world).await?;
+        if violations.is_empty() || tokio::time::Instant::now() > deadline {
+            return Ok(violations);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// One look. Unless all is asked for, only at the laws that are cheap to look at, and no further
 /// than those that do not hold.
 async fn look(world: &World, schedule: &Schedule, deeds: &Deeds, all: bool) -> anyhow::Result<Vec<Violation>> {

@@ -22,6 +22,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(6);
 pub(crate) async fn play(world: &World, schedule: &Schedule) -> anyhow::Result<(Deeds, Vec<Violation>)> {
     let mut people = People::new(world);
     people.set_up().await.context("the world did not come to life")?;
+    let broken = round(&mut people, world, schedule).await?;
+    Ok((people.deeds, broken))
+}
+
+/// The changes and the faults of a schedule, by people who live there already.
+pub(crate) async fn round(
+    people: &mut People<'_>,
+    world: &World,
+    schedule: &Schedule,
+) -> anyhow::Result<Vec<Violation>> {
     let done = watch::Sender::new(0);
     let changes = async {
         for step in &schedule.changes {
@@ -39,7 +49,7 @@ pub(crate) async fn play(world: &World, schedule: &Schedule) -> anyhow::Result<(
     let faults = futures::future::try_join_all(faults);
     let (worked, broken) = tokio::join!(changes, watched(world, faults));
     worked.context("people could not do what they wanted")?;
-    Ok((people.deeds, broken?))
+    broken
 }
 
 async fn comes_true(world: &World, fault: &Fault, mut done: watch::Receiver<usize>) {

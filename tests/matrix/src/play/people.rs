@@ -164,6 +164,16 @@ impl<'w> People<'w> {
         }
     }
 
+    /// Deletes the oldest rows, so that at most so many of a table are left: a world that lasts stays as large as it is.
+    pub(crate) async fn tidy(&mut self, most: usize) -> anyhow::Result<()> {
+        for table in [PROJECT, BLOC, ASSIGNMENT] {
+            while self.rows.get(&table).is_some_and(|rows| rows.len() > most) && self.delete(table, 0).await?.is_some()
+            {
+            }
+        }
+        Ok(())
+    }
+
     async fn create_project(&mut self, client: usize) -> anyhow::Result<()> {
         let client = self.pick(CLIENT, client).into_iter().collect::<Vec<u64>>();
         let name = self.word("Projet");

@@ -54,6 +54,11 @@ impl Place {
         self.process.as_mut().map_or(Ok(None), Process::ended)
     }
 
+    /// The number of its process, while there is one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process = None;
     }

@@ -49,6 +49,10 @@ impl Recipe {
 }
 
 impl Process {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         // It fails only if the process has ended already.
         let _ = self.child.kill();
