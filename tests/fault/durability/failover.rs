@@ -58,7 +58,7 @@ impl World {
             let fields = json!({"Nom": format!("Projet {number}"), "Statut": "En cours"});
             rows.push(system.baserow.create("projet", fields).await?);
         }
-        Ok(Self { servers, system, rows })
+        Ok(Self { system, servers, rows })
     }
 
     /// The master is killed; with `is_behind`, its replica has been away for a while and has the last deliveries not. Then the old
