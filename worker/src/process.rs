@@ -100,6 +100,7 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     let propagated = dependents::propagate(context, &table, key, job, journal).await?;
     let rule = page_rule(context, &table, journal).await?;
     let rule = rule.filter(|rule| reacts(rule, job.kinds));
+    notify::look_again(context, &table, job, journal).await?;
     let notices = notify::rules_for(context, &table, job, journal).await?;
     if rule.is_none() && notices.is_empty() {
         return Ok(without_a_page(propagated));

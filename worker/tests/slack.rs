@@ -104,6 +104,23 @@ async fn each_answer_of_slack_has_its_class() {
 }
 
 #[tokio::test]
+async fn whatever_a_compatible_endpoint_says_with_success_counts_as_sent() {
+    let server = start().unwrap();
+    for answer in [
+        json!({"status": 200, "body": "{\"success\":true}"}),
+        json!({"status": 201, "body": ""}),
+        json!({"status": 204, "body": ""}),
+    ] {
+        let mut described = answer.clone();
+        described["kind"] = "status".into();
+        let fault = serde_json::from_value(described).unwrap();
+        server.running.faults.set(vec![fault]);
+        assert!(post(server.webhook_url()).await.unwrap().is_ok(), "{answer}");
+    }
+    server.running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_ambiguous_and_a_refused_connection_is_not() {
     let server = start().unwrap();
     for (kind, kept) in [(FaultKind::LostAnswer, 1), (FaultKind::Hang, 1), (FaultKind::Reset, 1)] {

@@ -33,6 +33,7 @@
 //! | `counts.rs` | the conservation line of items |
 //! | `lives.rs` | the lives of Redis' data, and how much of each was read |
 //! | `conservation.rs` | the conservation line of deliveries |
+//! | `shortages.rs` | people who have too few hours left |
 //! | `retention.rs` | what is old and may go |
 
 #![warn(missing_docs)]
@@ -61,6 +62,7 @@ mod pending;
 mod record;
 mod retention;
 mod schema;
+mod shortages;
 mod story;
 mod unconfirmed_creates;
 mod wiki;

@@ -143,6 +143,16 @@ impl Store {
         found.iter().map(read_notice).collect()
     }
 
+    /// The notices that a rule has made about a row, whatever became of them.
+    pub async fn notices_about(&self, row: RowKey, rule: &str) -> Result<Vec<JobKey>, StoreError> {
+        let found = sqlx::query("SELECT id FROM notices WHERE subject = $1 AND rule = $2 ORDER BY created, id")
+            .bind(row.to_string())
+            .bind(storable(rule))
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(read_id).collect()
+    }
+
     /// The latest notices, newest first; of one state if one is given.
     pub async fn latest_notices(
         &self,

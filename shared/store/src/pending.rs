@@ -32,6 +32,21 @@ impl Store {
         Ok(position >= entry)
     }
 
+    /// The kinds of the events of a row that the ledger has from before one of them.
+    pub async fn earlier_kinds(&self, row: RowKey, before: EventPlace) -> Result<Vec<EventKind>, StoreError> {
+        let found = sqlx::query(
+            "SELECT DISTINCT events.kind AS kind FROM events WHERE (events.seq, events.place) IN (SELECT items.seq, items.place FROM items \
+             WHERE items.table_id = $1 AND items.row_id = $2 AND (items.seq < $3 OR (items.seq = $3 AND items.place < $4)))",
+        )
+        .bind(signed(row.table.get()))
+        .bind(signed(row.row.get()))
+        .bind(before.seq.as_i64())
+        .bind(before.place)
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(|event| column::kind(event.try_get("kind")?)).collect()
+    }
+
     /// The open events of a row after one place and up to one entry, oldest first, at most `count`.
     pub async fn pending_events(
         &self,

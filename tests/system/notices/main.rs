@@ -1,5 +1,6 @@
 //! People are told: through real processes, from a row in Baserow (sandbox) to a mail in a mail server (sandbox), once, whatever fails on the way.
 
+mod linked;
 mod world;
 
 use passerelle_model::id::RowKey;
@@ -111,7 +112,7 @@ async fn both_people_are_looked_at_when_hours_move_from_one_to_the_other() {
         .update(moved, json!({"Personne": [ali.row.get()]}))
         .await
         .unwrap();
-    let mails = system.people.mails_reach(2).await;
+    let mails = system.people.mails_reach(3).await;
     system.drain().await;
     settled_notices(&system).await.unwrap();
     let mut subjects: Vec<_> = mails.iter().map(|mail| mail.subject.as_str()).collect();
@@ -120,7 +121,8 @@ async fn both_people_are_looked_at_when_hours_move_from_one_to_the_other() {
         subjects,
         [
             "Capacité dépassée : Ali (-26.00 h)",
-            "Capacité dépassée : Zoe (-10.00 h)"
+            "Capacité dépassée : Zoe (-10.00 h)",
+            "Nouvelle attribution : moves"
         ]
     );
 }

@@ -88,9 +88,9 @@ impl RowBody {
         links(&self.now, field)
     }
 
-    /// The rows that a link field named before the event.
-    pub fn links_before(&self, field: FieldName<'_>) -> Vec<RowId> {
-        links(&self.before, field)
+    /// The rows that a link field named before the event; `None` if it does not say.
+    pub fn links_before(&self, field: FieldName<'_>) -> Option<Vec<RowId>> {
+        value(&self.before, field).map(|_| links(&self.before, field))
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
         let other = json!({"id": 6, "Personne": [{"id": 9}]});
         let body = read(&json!({"items": [item(2), other], "old_items": [item(1)]}));
         assert_eq!(
-            (ids(body.links_now(PERSONNE)), ids(body.links_before(PERSONNE))),
+            (ids(body.links_now(PERSONNE)), ids(body.links_before(PERSONNE).unwrap())),
             (vec![2], vec![1])
         );
         assert!(body.may_have_changed(PERSONNE) && body.shows_before());
@@ -150,7 +150,7 @@ mod tests {
         let body =
             read(&json!({"items": [{"id": 5, "Intervenant": [{"id": 3}]}], "old_items": [{"id": 5, "Personne": []}]}));
         assert_eq!(ids(body.links_now(PERSONNE)), [3]);
-        assert!(body.links_before(PERSONNE).is_empty() && body.may_have_changed(PERSONNE));
+        assert!(body.links_before(PERSONNE) == Some(Vec::new()) && body.may_have_changed(PERSONNE));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction};
+use passerelle_model::config::{LinkedPeople, NoticeAction};
 use passerelle_model::id::{JobKey, RowId, RowKey};
 use passerelle_store::PendingEvent;
 
@@ -28,7 +28,7 @@ pub(super) struct EventNotices<'a, 'k> {
 }
 
 impl EventNotices<'_, '_> {
-    /// Stores the notice of the event, one for each person whom the rule names. Returns how many.
+    /// Stores the notice of the event: to the admin, or to each person whom it newly links. Returns how many.
     pub(super) async fn of_event(mut self, notice: &NoticeAction, subject: &Subject<'_>) -> Result<usize, Failure> {
         let rules = &self.of.context.rules;
         let Some(to) = &notice.to else {
@@ -38,43 +38,18 @@ impl EventNotices<'_, '_> {
             return Ok(1);
         };
         let mut posted = 0;
-        for key in self.people_now(&to.link).await? {
+        for key in self.newly_linked(&to.link).await? {
             let Some(person) = self.person(key).await? else {
+                continue;
+            };
+            let Some(name) = self.name_for_ever(key).await? else {
                 continue;
             };
             let values = rules.notice_values(self.rule, notice, subject, Some(&person))?;
             let (audience, problem) = audience(self.rule, to, &person)?;
             let mut draft = self.draft(notice, audience, values)?;
-            draft.key = self.name(&key.to_string())?;
+            draft.key = name;
             self.post(&draft, notice, problem).await?;
-            posted += 1;
-        }
-        Ok(posted)
-    }
-
-    /// Stores a notice to the admin for each person who has too few hours left. Returns how many.
-    pub(super) async fn of_shortages(
-        mut self,
-        capacity: &CapacityAction,
-        subject: Option<&Subject<'_>>,
-    ) -> Result<usize, Failure> {
-        let context = self.of.context;
-        let mut posted = 0;
-        for key in self.people_now_and_before(&capacity.people).await? {
-            let Some(person) = self.person(key).await? else {
-                continue;
-            };
-            let Some(values) = context.rules.shortage(self.rule, capacity, subject, &person)? else {
-                self.journal.note("check_capacity", format!("{key} has hours left"));
-                continue;
-            };
-            let name = self.name(&key.to_string())?;
-            let notice = Notice::new(name, NoticeKind::CapacityBelowZero, Audience::Admin, values);
-            let state = context.outbox.post(&notice, capacity.channel, self.cause()).await?;
-            self.journal.note(
-                "check_capacity",
-                format!("{key} has too few hours left; the admin's notice is {}", state.as_str()),
-            );
             posted += 1;
         }
         Ok(posted)
@@ -106,24 +81,18 @@ impl EventNotices<'_, '_> {
         Ok(())
     }
 
-    /// The people that a link field names now.
-    async fn people_now(&mut self, field: &str) -> Result<Vec<RowKey>, Failure> {
-        let ids = self.linked_now(field)?;
-        self.keys(field, ids).await
-    }
-
     /// The people that a link field names now, and those that the event names, before and after.
-    async fn people_now_and_before(&mut self, field: &str) -> Result<Vec<RowKey>, Failure> {
+    pub(super) async fn people_now_and_before(&mut self, field: &str) -> Result<Vec<RowKey>, Failure> {
         let RowNotices { context, key, .. } = self.of;
         let mut ids = self.linked_now(field)?;
         let fields = context.tables.fields(&context.baserow, self.journal, key.table).await?;
         let body = RowBody::read(&self.event.payload, key.row);
         ids.extend(body.links_now(fields.named(field)));
-        ids.extend(body.links_before(fields.named(field)));
+        ids.extend(body.links_before(fields.named(field)).unwrap_or_default());
         self.keys(field, ids).await
     }
 
-    fn linked_now(&self, field: &str) -> Result<Vec<RowId>, Failure> {
+    pub(super) fn linked_now(&self, field: &str) -> Result<Vec<RowId>, Failure> {
         let Some(row) = self.of.row else {
             return Ok(Vec::new());
         };
@@ -136,7 +105,7 @@ impl EventNotices<'_, '_> {
         Ok(row.links(field).iter().map(|link| link.id).collect())
     }
 
-    async fn keys(&mut self, field: &str, mut ids: Vec<RowId>) -> Result<Vec<RowKey>, Failure> {
+    pub(super) async fn keys(&mut self, field: &str, mut ids: Vec<RowId>) -> Result<Vec<RowKey>, Failure> {
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {
@@ -147,7 +116,7 @@ impl EventNotices<'_, '_> {
     }
 
     /// A person's row as it is now: what Baserow computes of it has changed with the event.
-    async fn person(&mut self, key: RowKey) -> Result<Option<Row>, Failure> {
+    pub(super) async fn person(&mut self, key: RowKey) -> Result<Option<Row>, Failure> {
         if let Some(known) = self.people.get(&key) {
             return Ok(known.clone());
         }
@@ -156,7 +125,7 @@ impl EventNotices<'_, '_> {
         Ok(row)
     }
 
-    fn cause(&self) -> Cause<'_> {
+    pub(super) fn cause(&self) -> Cause<'_> {
         Cause {
             rule: &self.rule.name,
             event: &self.event.id,
@@ -167,7 +136,7 @@ impl EventNotices<'_, '_> {
 
     fn name(&self, person: &str) -> Result<JobKey, Failure> {
         let row = self.of.key.to_string();
-        notice_key(&self.event.id, &[&self.rule.name, &row, person])
+        notice_key(self.event.id.as_str(), &[&self.rule.name, &row, person])
     }
 }
 

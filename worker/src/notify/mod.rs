@@ -5,8 +5,9 @@
 //! the job of a row with notice rules looks up the open events that it answers for, as the ledger
 //! has them, and asks each rule about each event.
 //!
-//! - **Once per event.** A notice is named after event, rule and person. A repeated attempt, or a
-//!   second webhook, finds it stored.
+//! - **Once per event, row and person, or shortage.** A notice to the admin is named after the event, one to a
+//!   linked person after row and person, one of a shortage after the event that it began with. A repeated attempt,
+//!   or a second webhook, finds it stored.
 //! - **The ledger may be late.** The job was accepted through Redis; its events are read from SQL.
 //!   If they are not there yet, this worker writes them there itself. If even that takes too long,
 //!   the job is held for a moment, which costs no attempt.
@@ -18,11 +19,14 @@ pub mod deliver;
 mod event_notices;
 pub mod incidents;
 pub(crate) mod ledger;
+mod newly_linked;
 mod row_notices;
+mod shortages;
 
 use passerelle_model::job::Job;
 
 pub use row_notices::RowNotices;
+pub use shortages::look_again;
 
 use crate::clients::baserow::Table;
 use crate::context::Context;
@@ -50,7 +54,7 @@ pub async fn rules_for<'a>(
 ) -> Result<Vec<&'a NoticeRule>, Failure> {
     let mut rules = Vec::new();
     for rule in context.rules.notices() {
-        let reacts = rule.on.iter().any(|kind| job.kinds.contains(*kind));
+        let reacts = job.kinds.iter().any(|kind| rule.hears(kind));
         if reacts && context.is_table(journal, &rule.table, table).await? {
             rules.push(rule);
         }

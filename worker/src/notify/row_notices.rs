@@ -56,10 +56,7 @@ impl RowNotices<'_> {
             let Some(last) = events.last() else { break };
             after = Some(last.at);
             for event in &events {
-                for prepared in prepared
-                    .iter()
-                    .filter(|prepared| prepared.rule.on.contains(&event.kind))
-                {
+                for prepared in prepared.iter().filter(|prepared| prepared.rule.hears(event.kind)) {
                     let event_notices = EventNotices {
                         of: *self,
                         rule: prepared.rule,

@@ -118,9 +118,9 @@ impl Outbox {
             let key = match kind {
                 // An outage has several notices, all named after one event.
                 NoticeKind::OutageOpened | NoticeKind::OutageOver | NoticeKind::Digest => {
-                    notice_key(cause.event, &[kind.as_str(), channel.as_str()])?
+                    notice_key(cause.event.as_str(), &[kind.as_str(), channel.as_str()])?
                 }
-                _ => notice_key(cause.event, &[channel.as_str()])?,
+                _ => notice_key(cause.event.as_str(), &[channel.as_str()])?,
             };
             let notice = Notice::new(key, kind, Audience::Admin, values.clone());
             posted.push((channel, self.post(&notice, channel, cause).await?));
@@ -251,7 +251,7 @@ pub enum RequeueError {
 }
 
 /// The name of a notice: `notice/<event>/<hash of what it is about>`.
-pub fn notice_key(event: &EventId, about: &[&str]) -> Result<JobKey, Failure> {
+pub fn notice_key(event: &str, about: &[&str]) -> Result<JobKey, Failure> {
     let mut hasher = Sha256::new();
     for text in about {
         hasher.update(text.len().to_le_bytes());

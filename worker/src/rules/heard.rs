@@ -27,7 +27,7 @@ impl Rules {
     pub fn heard(&self, rule: &Rule) -> Vec<Heard> {
         let own = Heard {
             of: Owner::Row,
-            events: rule.on.iter().copied().filter_map(word).collect(),
+            events: own_events(rule),
         };
         let links = self.needs(rule).into_iter();
         let links = links.filter(|need| need.purpose == Purpose::Link);
@@ -47,6 +47,20 @@ impl Rules {
         let all = std::iter::once(own).chain(linked);
         all.filter(|heard| !heard.events.is_empty()).collect()
     }
+}
+
+/// The events of its own table: those that it names, and those that show what it looks for. A person may be linked by
+/// a later cell of a new row, and a deleted row gives hours back.
+fn own_events(rule: &Rule) -> Vec<&'static str> {
+    let of_link = rule.notice.as_ref().is_some_and(|notice| notice.to.is_some());
+    let mut events: Vec<_> = rule.on.iter().copied().filter_map(word).collect();
+    if of_link && events.contains(&CREATED) && !events.contains(&UPDATED) {
+        events.push(UPDATED);
+    }
+    if rule.capacity.is_some() && !events.contains(&DELETED) {
+        events.push(DELETED);
+    }
+    events
 }
 
 fn word(kind: EventKind) -> Option<&'static str> {

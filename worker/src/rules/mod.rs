@@ -34,7 +34,7 @@ pub use collection::{MOST_SUB_PAGES, SubPageRow, sub_page_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
-pub use notice::{CAUSE, NoticeValues};
+pub use notice::{CAUSE, HoursLeft, NoticeValues};
 pub use plan::{Plan, Subject};
 pub use shown::ShownFields;
 pub use wiki::DesiredRow;
@@ -119,6 +119,16 @@ impl Rules {
     /// All rules that make notices.
     pub fn notices(&self) -> impl Iterator<Item = &NoticeRule> {
         self.notices.iter()
+    }
+}
+
+impl NoticeRule {
+    /// Whether it looks at an event of this kind. A person may be linked by any event of a row that is typed, so a
+    /// rule that notifies linked people of new rows looks at updates too.
+    pub fn hears(&self, kind: EventKind) -> bool {
+        let is_of_link = matches!(&self.action, NoticeRuleAction::Notice(notice) if notice.to.is_some());
+        let is_typed = kind == EventKind::Updated && self.on.contains(&EventKind::Created);
+        self.on.contains(&kind) || (is_of_link && is_typed)
     }
 }
 

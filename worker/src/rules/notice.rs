@@ -15,6 +15,17 @@ pub const CAUSE: &str = "cause";
 /// What a notice says: the variables of its template.
 pub type NoticeValues = Map<String, serde_json::Value>;
 
+/// What is known of the hours that a person has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoursLeft {
+    /// Nothing: the field is empty, or a formula divides by zero.
+    Unknown,
+    /// Not fewer than the rule says.
+    Enough,
+    /// Fewer, as people see them.
+    TooFew(String),
+}
+
 impl Rules {
     /// What an event of this row says to a person (or, without one, to the admin).
     pub fn notice_values(
@@ -39,27 +50,42 @@ impl Rules {
         Ok(notice_values)
     }
 
-    /// What there is to say of a person's hours; `None` while enough are left, or where there is no
-    /// number.
+    /// What is known of a person's hours.
+    pub fn hours_left(&self, capacity: &CapacityAction, person: &Row) -> Result<HoursLeft, Failure> {
+        let field = &capacity.hours_left;
+        let mend = "mend capacity.hours_left of the rule in bridge.toml";
+        let Some(cell) = person.cell(field) else {
+            return Err(Failure::unmappable(format!(
+                "the person's row has no field {field:?}: {mend}"
+            )));
+        };
+        if cell.is_unknown() {
+            return Ok(HoursLeft::Unknown);
+        }
+        match cell.text().zip(cell.number()) {
+            Some((shown, hours)) if hours < capacity.below => Ok(HoursLeft::TooFew(shown.to_owned())),
+            Some(_) => Ok(HoursLeft::Enough),
+            None => Err(Failure::unmappable(format!(
+                "the person's field {field:?} holds no number: {mend}"
+            ))),
+        }
+    }
+
+    /// What there is to say of a person who has too few hours left.
     pub fn shortage(
         &self,
         rule: &NoticeRule,
         capacity: &CapacityAction,
         subject: Option<&Subject<'_>>,
-        person: &Row,
-    ) -> Result<Option<NoticeValues>, Failure> {
-        let Some(left) = hours_left(capacity, person)? else {
-            return Ok(None);
-        };
-        if left.hours >= capacity.below {
-            return Ok(None);
-        }
+        person: (&Row, &str),
+    ) -> Result<NoticeValues, Failure> {
+        let (person, hours) = person;
         let name = person
             .text(&capacity.name)
             .map_or_else(|| person.id().to_string(), str::to_owned);
         let mut notice_values = NoticeValues::new();
         notice_values.insert("person".to_owned(), name.into());
-        notice_values.insert("hours_left".to_owned(), left.shown.into());
+        notice_values.insert("hours_left".to_owned(), hours.into());
         if let Some(subject) = subject {
             notice_values.insert("row_url".to_owned(), subject.address.into());
             if capacity.cause.is_some() {
@@ -69,32 +95,6 @@ impl Rules {
                 notice_values.insert(CAUSE.to_owned(), cause.trim().into());
             }
         }
-        Ok(Some(notice_values))
-    }
-}
-
-/// The hours as people see them, if it is known how many they are.
-struct HoursLeft<'a> {
-    shown: &'a str,
-    hours: f64,
-}
-
-/// `None` for an empty field, and for a formula that divides by zero: nothing is known.
-fn hours_left<'a>(capacity: &CapacityAction, person: &'a Row) -> Result<Option<HoursLeft<'a>>, Failure> {
-    let field = &capacity.hours_left;
-    let mend = "mend capacity.hours_left of the rule in bridge.toml";
-    let Some(cell) = person.cell(field) else {
-        return Err(Failure::unmappable(format!(
-            "the person's row has no field {field:?}: {mend}"
-        )));
-    };
-    if cell.is_unknown() {
-        return Ok(None);
-    }
-    match cell.text().zip(cell.number()) {
-        Some((shown, hours)) => Ok(Some(HoursLeft { shown, hours })),
-        None => Err(Failure::unmappable(format!(
-            "the person's field {field:?} holds no number: {mend}"
-        ))),
+        Ok(notice_values)
     }
 }

@@ -70,7 +70,10 @@ impl RowChanges {
     pub(crate) fn gained_or_lost(&self, reverse: FieldName<'_>) -> Vec<RowId> {
         let mut rows = Vec::new();
         for body in &self.updates {
-            let (before, now) = (body.links_before(reverse), body.links_now(reverse));
+            let Some(before) = body.links_before(reverse) else {
+                continue;
+            };
+            let now = body.links_now(reverse);
             rows.extend(before.iter().filter(|row| !now.contains(row)));
             rows.extend(now.iter().filter(|row| !before.contains(row)));
         }

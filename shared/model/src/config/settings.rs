@@ -63,6 +63,8 @@ impl StoreSettings {
 pub struct BaserowSettings {
     /// `BASEROW_URL`, without a trailing slash.
     pub url: String,
+    /// `BASEROW_PUBLIC_URL`: the address that people use, for links. `BASEROW_URL` if not set.
+    pub public_url: String,
     /// `BASEROW_TOKEN`: a database token with read, create and update rights.
     pub token: SecretString,
     /// `BASEROW_TIMEOUT_SECONDS` for one call.
@@ -70,7 +72,7 @@ pub struct BaserowSettings {
 }
 
 impl BaserowSettings {
-    /// Reads `BASEROW_URL`, `BASEROW_TOKEN`, `BASEROW_TIMEOUT_SECONDS`.
+    /// Reads `BASEROW_URL`, `BASEROW_PUBLIC_URL`, `BASEROW_TOKEN`, `BASEROW_TIMEOUT_SECONDS`.
     pub fn read(reader: &mut Reader) -> Self {
         let url = web_url(
             reader,
@@ -81,8 +83,10 @@ impl BaserowSettings {
             "BASEROW_TOKEN",
             "make a database token in Baserow (Settings → Database tokens)",
         );
+        let public_url = reader.text("BASEROW_PUBLIC_URL", &url).trim_end_matches('/').to_owned();
         Self {
             url,
+            public_url,
             token: SecretString::from(token),
             timeout: reader.seconds("BASEROW_TIMEOUT_SECONDS", 15),
         }

@@ -32,6 +32,7 @@ use crate::journal::Journal;
 pub struct Baserow {
     http: Client,
     url: String,
+    public_url: String,
     token: SecretString,
     timeout: Duration,
     guard: Guard,
@@ -46,6 +47,7 @@ impl Baserow {
         Ok(Self {
             http: http(settings.timeout)?,
             url: settings.url.clone(),
+            public_url: settings.public_url.clone(),
             token: settings.token.clone(),
             timeout: settings.timeout,
             guard: Guard::new(gates, Target::Baserow),
@@ -61,7 +63,7 @@ impl Baserow {
     pub fn row_address(&self, table: &Table, row: RowKey) -> String {
         format!(
             "{}/database/{}/table/{}/row/{}",
-            self.url, table.database_id, row.table, row.row
+            self.public_url, table.database_id, row.table, row.row
         )
     }
 

@@ -163,7 +163,7 @@ async fn farewell(mut session: AsyncSmtpConnection) {
 fn classify(stage: Stage, error: &Error) -> Failure {
     let code: Option<u16> = error.status().and_then(|code| code.to_string().parse().ok());
     let class = match code {
-        Some(code) => refusal(stage, code),
+        Some(code) => refusal(stage, code, &error.to_string()),
         None if error.is_client() && stage == Stage::Opening => FailureClass::Auth,
         None => stage.unanswered(),
     };
@@ -174,12 +174,33 @@ fn classify(stage: Stage, error: &Error) -> Failure {
 }
 
 /// What a 4xx or 5xx means at this stage.
-fn refusal(stage: Stage, code: u16) -> FailureClass {
+fn refusal(stage: Stage, code: u16, text: &str) -> FailureClass {
     match stage {
         _ if code < 500 => FailureClass::Transient,
         Stage::Opening => FailureClass::Auth,
+        Stage::Recipient if concerns_us(code, text) => FailureClass::Auth,
         Stage::Recipient | Stage::Content | Stage::Delivery => FailureClass::Permanent,
     }
+}
+
+/// Whether a recipient was refused because of us: servers say only then that they relay nothing for us, do not take
+/// our sender, or have our address on a block list.
+fn concerns_us(code: u16, text: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "relay",
+        "sender",
+        "client host",
+        "helo",
+        "authenticat",
+        "starttls",
+        "block list",
+        "blocklist",
+        "blacklist",
+        "blocked using",
+    ];
+    let text = text.to_lowercase();
+    let is_of_recipient = text.contains("5.1.1") || text.contains("recipient address rejected");
+    matches!(code, 530 | 535 | 538) || (!is_of_recipient && WORDS.iter().any(|word| text.contains(word)))
 }
 
 #[cfg(test)]
@@ -189,12 +210,34 @@ mod tests {
     #[test]
     fn a_refusal_means_what_its_stage_says() {
         for stage in [Stage::Opening, Stage::Recipient, Stage::Content, Stage::Delivery] {
-            assert_eq!(refusal(stage, 421), FailureClass::Transient);
-            assert_eq!(refusal(stage, 451), FailureClass::Transient);
+            assert_eq!(refusal(stage, 421, ""), FailureClass::Transient);
+            assert_eq!(refusal(stage, 451, ""), FailureClass::Transient);
         }
-        assert_eq!(refusal(Stage::Opening, 535), FailureClass::Auth);
-        assert_eq!(refusal(Stage::Recipient, 550), FailureClass::Permanent);
-        assert_eq!(refusal(Stage::Delivery, 554), FailureClass::Permanent);
+        assert_eq!(refusal(Stage::Opening, 535, ""), FailureClass::Auth);
+        assert_eq!(refusal(Stage::Recipient, 550, ""), FailureClass::Permanent);
+        assert_eq!(refusal(Stage::Delivery, 554, ""), FailureClass::Permanent);
+    }
+
+    /// In the words of Postfix, which refuses us only when it knows the recipient.
+    #[test]
+    fn a_recipient_that_is_refused_because_of_us_is_no_fault_of_the_address() {
+        for (code, text) in [
+            (554, "5.7.1 <zoe@example.org>: Relay access denied"),
+            (554, "5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.example.org"),
+            (553, "5.7.1 <a@example.org>: Sender address rejected: not owned by user b"),
+            (550, "5.1.8 <a@example.org>: Sender address rejected: Domain not found"),
+            (504, "5.5.2 <x>: Helo command rejected: need fully-qualified hostname"),
+            (530, "5.7.0 Must issue a STARTTLS command first"),
+        ] {
+            assert_eq!(refusal(Stage::Recipient, code, text), FailureClass::Auth, "{text}");
+        }
+        for (code, text) in [
+            (550, "5.1.1 <sender@example.org>: Recipient address rejected: User unknown in local recipient table"),
+            (554, "5.7.1 <zoe@example.org>: Recipient address rejected: Access denied"),
+            (552, "5.2.2 Mailbox full"),
+        ] {
+            assert_eq!(refusal(Stage::Recipient, code, text), FailureClass::Permanent, "{text}");
+        }
     }
 
     #[test]

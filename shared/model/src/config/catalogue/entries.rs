@@ -33,6 +33,9 @@ settings! {
     "Baserow and Docmost" {
         BASEROW_URL = Required, e.g. "https://baserow.example.org", "an http:// or https:// address", [Worker, Cli],
             "The address of Baserow.";
+        BASEROW_PUBLIC_URL = Computed("BASEROW_URL"), e.g. "https://baserow.example.org",
+            "an http:// or https:// address", [Worker, Cli],
+            "The address that people use, for links, where it differs from BASEROW_URL.";
         [secret] BASEROW_TOKEN = Required, "text", [Worker, Cli],
             "A database token with read, create and update rights (Baserow: Settings → Database tokens).";
         BASEROW_TIMEOUT_SECONDS = Value("15"), "seconds, from 1", [Worker, Cli],
