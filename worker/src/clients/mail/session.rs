@@ -223,8 +223,14 @@ mod tests {
     fn a_recipient_that_is_refused_because_of_us_is_no_fault_of_the_address() {
         for (code, text) in [
             (554, "5.7.1 <zoe@example.org>: Relay access denied"),
-            (554, "5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.example.org"),
-            (553, "5.7.1 <a@example.org>: Sender address rejected: not owned by user b"),
+            (
+                554,
+                "5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.example.org",
+            ),
+            (
+                553,
+                "5.7.1 <a@example.org>: Sender address rejected: not owned by user b",
+            ),
             (550, "5.1.8 <a@example.org>: Sender address rejected: Domain not found"),
             (504, "5.5.2 <x>: Helo command rejected: need fully-qualified hostname"),
             (530, "5.7.0 Must issue a STARTTLS command first"),
@@ -232,8 +238,14 @@ mod tests {
             assert_eq!(refusal(Stage::Recipient, code, text), FailureClass::Auth, "{text}");
         }
         for (code, text) in [
-            (550, "5.1.1 <sender@example.org>: Recipient address rejected: User unknown in local recipient table"),
-            (554, "5.7.1 <zoe@example.org>: Recipient address rejected: Access denied"),
+            (
+                550,
+                "5.1.1 <sender@example.org>: Recipient address rejected: User unknown in local recipient table",
+            ),
+            (
+                554,
+                "5.7.1 <zoe@example.org>: Recipient address rejected: Access denied",
+            ),
             (552, "5.2.2 Mailbox full"),
         ] {
             assert_eq!(refusal(Stage::Recipient, code, text), FailureClass::Permanent, "{text}");
