@@ -56,10 +56,9 @@ fn in_words(alive: &Alive, now: Timestamp) -> String {
         let (host, pid) = (&info.host, info.pid);
         let _ = writeln!(
             text,
-            "\n{}\n  on {host}, process {pid}, up {age}, {} of at most {} jobs running",
+            "\n{}\n  on {host}, process {pid}, up {age}, {}",
             info.name,
-            running.len(),
-            info.concurrency
+            load(running.len(), info.concurrency)
         );
         list(&mut text, running, now);
     }
@@ -70,6 +69,15 @@ fn in_words(alive: &Alive, now: Timestamp) -> String {
     text
 }
 
+/// A worker takes a few jobs ahead, so that none of its places is ever empty.
+fn load(taken: usize, concurrency: usize) -> String {
+    let text = format!("{} of at most {concurrency} jobs running", taken.min(concurrency));
+    match taken.saturating_sub(concurrency) {
+        0 => text,
+        next => format!("{text}, {next} taken for next"),
+    }
+}
+
 fn list(text: &mut String, running: &[Running], now: Timestamp) {
     for job in running {
         let _ = writeln!(
@@ -78,5 +86,16 @@ fn list(text: &mut String, running: &[Running], now: Timestamp) {
             job.job.to_string(),
             in_largest_unit(now.since(job.since))
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_that_wait_in_a_worker_are_not_called_running() {
+        assert_eq!(load(3, 16), "3 of at most 16 jobs running");
+        assert_eq!(load(28, 16), "16 of at most 16 jobs running, 12 taken for next");
     }
 }

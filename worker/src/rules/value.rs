@@ -157,6 +157,20 @@ pub(super) fn add_filters(environment: &mut Environment<'static>, locale: &Local
             _ => decimal(&value).map(|found| found.map(number)),
         }
     });
+    // The engine's own would write "None" for an empty cell.
+    environment.add_filter("replace", move |value: Value, from: String, to: String| {
+        text_of(&value, language).replace(&from, &to)
+    });
+    environment.add_filter("upper", move |value: Value| text_of(&value, language).to_uppercase());
+    environment.add_filter("lower", move |value: Value| text_of(&value, language).to_lowercase());
+    environment.add_filter("trim", move |value: Value, characters: Option<String>| {
+        let text = text_of(&value, language);
+        let trimmed = match characters {
+            Some(characters) => text.trim_matches(|c| characters.contains(c)),
+            None => text.trim(),
+        };
+        trimmed.to_owned()
+    });
     let zone = locale.zone.clone();
     environment.add_filter("date", move |value: Value, style: Option<String>| {
         let told = told(&value, &zone, "date")?;

@@ -24,6 +24,22 @@ fn rendered(text: &str, description: &Json, cell: &Json) -> Result<String, Error
         .render(Value::from_pairs([("row", row)]))
 }
 
+#[rstest]
+#[case("{{ row.x | replace('a', 'b') }}")]
+#[case("{{ row.x | upper }}")]
+#[case("{{ row.x | lower }}")]
+#[case("{{ row.x | trim }}")]
+#[case("{{ row.x | trim('x') }}")]
+fn a_filter_makes_no_word_of_an_empty_cell(#[case] text: &str) {
+    assert_eq!(rendered(text, &json!({"type": "text"}), &Json::Null).unwrap(), "");
+    assert!(
+        rendered(text, &json!({"type": "text"}), &json!("ça"))
+            .unwrap()
+            .to_lowercase()
+            .starts_with('ç')
+    );
+}
+
 /// `field` (its description), `cell` (as captured) and what is `shown` of it.
 fn kinds() -> Vec<Json> {
     serde_json::from_str(include_str!("kinds.json")).unwrap()
