@@ -4,7 +4,7 @@
 use passerelle_model::config::Rule;
 use passerelle_model::event::EventKind;
 
-use super::{Owner, Purpose, Rules};
+use super::{NoticeRule, NoticeRuleAction, Owner, Purpose, Rules};
 
 /// Baserow's word for a row that was made.
 pub const CREATED: &str = "rows.created";
@@ -20,6 +20,16 @@ pub struct Heard {
     pub of: Owner,
     /// In Baserow's words; never empty.
     pub events: Vec<&'static str>,
+}
+
+impl NoticeRule {
+    /// Whether it looks at an event of this kind. A person may be linked by any event of a row that is typed, so a
+    /// rule that notifies linked people of new rows looks at updates too.
+    pub fn hears(&self, kind: EventKind) -> bool {
+        let is_of_link = matches!(&self.action, NoticeRuleAction::Notice(notice) if notice.to.is_some());
+        let is_typed = kind == EventKind::Updated && self.on.contains(&EventKind::Created);
+        self.on.contains(&kind) || (is_of_link && is_typed)
+    }
 }
 
 impl Rules {

@@ -122,16 +122,6 @@ impl Rules {
     }
 }
 
-impl NoticeRule {
-    /// Whether it looks at an event of this kind. A person may be linked by any event of a row that is typed, so a
-    /// rule that notifies linked people of new rows looks at updates too.
-    pub fn hears(&self, kind: EventKind) -> bool {
-        let is_of_link = matches!(&self.action, NoticeRuleAction::Notice(notice) if notice.to.is_some());
-        let is_typed = kind == EventKind::Updated && self.on.contains(&EventKind::Created);
-        self.on.contains(&kind) || (is_of_link && is_typed)
-    }
-}
-
 /// Whether a rule reacts to one of these kinds of event. An operator's forced sync always counts.
 pub fn reacts(rule: &PageRule, kinds: EventKinds) -> bool {
     kinds.contains(EventKind::Forced) || rule.on.iter().any(|kind| kinds.contains(*kind))
