@@ -1,11 +1,13 @@
 //! Between a job and the gates: what a verdict needs to know of an outage, and what it reports.
 
+use std::time::Duration;
+
 use passerelle_model::job::Job;
 use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::QueueName;
 use passerelle_queue::gate::{CallResult, GateName, GateTarget, Gates, ProbeFinding};
+use passerelle_queue::{QueueError, QueueName};
 use sha2::{Digest as _, Sha256};
 
 use crate::clients::guard;
@@ -29,14 +31,20 @@ pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
     {
         history.trouble = gates.trouble_of(target).await;
     }
-    // Only the time in which the target could have been reached makes a job old.
+    // A job is old by the clock that dated it, and only by the time in which the target could have
+    // been reached.
     if let Some(since) = job.failing_since.filter(|_| history.failing_for >= LONGEST_FAILING) {
-        match gates.stopped_since(target, since).await {
-            Ok(closed) => history.failing_for = history.failing_for.saturating_sub(closed),
+        match failing_for(gates, target, since).await {
+            Ok(failing_for) => history.failing_for = failing_for,
             Err(error) => tracing::warn!(%error, "the length of outages could not be looked up"),
         }
     }
     history
+}
+
+async fn failing_for(gates: &Gates, target: GateTarget, since: Timestamp) -> Result<Duration, QueueError> {
+    let (now, stopped) = (gates.clock().await?, gates.stopped_since(target, since).await?);
+    Ok(now.since(since).saturating_sub(stopped))
 }
 
 /// A row that makes its target fail, alone in a quiet bridge, looks like an outage, and no other job is there to say otherwise. If the target has

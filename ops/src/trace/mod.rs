@@ -164,7 +164,7 @@ async fn parked(operator: &Operator, stories: &[EventStory]) -> Vec<Parked> {
 }
 
 /// A parked row, as `stats` shows it too.
-pub(crate) fn parked_in_words(Parked { row, until }: &Parked) -> String {
+pub(crate) fn parked_in_words(Parked { row, until, .. }: &Parked) -> String {
     format!("{row} is parked until {until} by the loop guard: find the automation that writes into it again and again.")
 }
 

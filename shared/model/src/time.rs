@@ -46,6 +46,41 @@ impl Timestamp {
     }
 }
 
+/// A clock that is corrected by less than this went nowhere.
+const CORRECTION: Duration = Duration::from_secs(1);
+
+impl Timestamp {
+    /// How far ahead of `now` this moment is, which was written at most `within` before it; zero once it has come. One that is further away
+    /// was written before a clock went back: it counts as now. (Scripts of the queue have the same rule in `clock.lua`.)
+    pub fn wait_from(self, now: Self, within: Duration) -> Duration {
+        let wait = self.since(now);
+        if wait > within.saturating_add(CORRECTION) {
+            Duration::ZERO
+        } else {
+            wait
+        }
+    }
+}
+
+/// The moments that are longer ago than an age. A moment that lies ahead was written before a clock went back: it is among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongAgo {
+    /// All before this one,
+    pub before: Timestamp,
+    /// and all after this one.
+    pub ahead_of: Timestamp,
+}
+
+impl LongAgo {
+    /// Those of this age.
+    pub fn of_age(age: Duration, now: Timestamp) -> Self {
+        Self {
+            before: now.minus(age),
+            ahead_of: now.plus(CORRECTION),
+        }
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
@@ -65,6 +100,16 @@ mod tests {
             Timestamp::from_millis(1_732_280_000_120).to_string(),
             "2024-11-22T12:53:20.120Z"
         );
+    }
+
+    #[test]
+    fn a_moment_that_is_further_away_than_it_can_be_has_come() {
+        let (now, within) = (Timestamp::from_millis(1_000_000), Duration::from_mins(1));
+        let wait = |ahead: u64| now.plus(Duration::from_secs(ahead)).wait_from(now, within);
+        assert_eq!(wait(60), within);
+        assert_eq!(wait(61), Duration::from_secs(61), "a clock is corrected now and then");
+        assert_eq!(wait(62), Duration::ZERO);
+        assert_eq!(Timestamp::from_millis(0).wait_from(now, within), Duration::ZERO);
     }
 
     #[test]

@@ -56,8 +56,7 @@ impl Queue {
 
     /// What time it is by the clock of Redis, which stamps every ledger entry.
     pub async fn clock(&self) -> Result<Timestamp, QueueError> {
-        let (seconds, micros): (i64, i64) = self.inner.redis.query(&redis::cmd("TIME")).await?;
-        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
+        self.inner.redis.clock().await
     }
 
     /// Forgets ledger entries up to and with a stream id: the store has them.

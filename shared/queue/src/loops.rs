@@ -14,7 +14,8 @@ use passerelle_model::config::Reader;
 use passerelle_model::id::RowKey;
 use passerelle_model::time::Timestamp;
 
-script!(COUNT, "loops/count.lua");
+script!(COUNT, "server/scripts/clock.lua", "loops/count.lua");
+script!(PARKED, "server/scripts/clock.lua", "loops/parked.lua");
 
 /// When a row counts as going in circles, and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,11 @@ impl LoopPolicy {
 pub struct Parked {
     /// Which row.
     pub row: RowKey,
-    /// Until when.
+    /// Until when, by the clock of Redis.
     pub until: Timestamp,
+    /// How long that is from now on.
+    #[serde(skip)]
+    pub left: Duration,
 }
 
 /// What all processes know of rows that go in circles. Cheap to clone.
@@ -67,9 +71,10 @@ impl Loops {
 
     /// Counts identical events of a row. Says whether the row is parked by this call.
     pub async fn count(&self, row: RowKey, content: u64, times: u32) -> Result<bool, QueueError> {
-        let mut call = COUNT.call(2);
+        let mut call = COUNT.call(3);
         call.arg(format!("{}:{row}:{content:016x}", self.base()))
-            .arg(self.parked_key());
+            .arg(self.parked_key())
+            .arg(self.parked_since_key());
         call.arg(row.to_string()).arg(times).arg(self.policy.events);
         call.arg(millis(self.policy.window)).arg(millis(self.policy.cool_down));
         let parked: u8 = call.send(&self.redis).await?;
@@ -78,27 +83,24 @@ impl Loops {
 
     /// Whether a row is parked.
     pub async fn parked(&self, row: RowKey) -> Result<Option<Parked>, QueueError> {
-        let mut score = redis::cmd("ZSCORE");
-        score.arg(self.parked_key()).arg(row.to_string());
-        let until: Option<f64> = self.redis.query(&score).await?;
-        let parked = until.and_then(read_until).map(|until| Parked { row, until });
-        Ok(parked.filter(|parked| parked.until > Timestamp::now()))
+        Ok(self.ask(&row.to_string(), 1).await?.pop())
     }
 
     /// All rows that are parked now, at most `count`.
     pub async fn list(&self, count: usize) -> Result<Vec<Parked>, QueueError> {
-        let mut range = redis::cmd("ZRANGE");
-        range
-            .arg(self.parked_key())
-            .arg(Timestamp::now().as_millis())
-            .arg("+inf")
-            .arg("BYSCORE");
-        range.arg("LIMIT").arg(0).arg(count).arg("WITHSCORES");
-        let found: Vec<(String, f64)> = self.redis.query(&range).await?;
-        let read = |(row, until): (String, f64)| {
+        self.ask("", count).await
+    }
+
+    async fn ask(&self, row: &str, count: usize) -> Result<Vec<Parked>, QueueError> {
+        let mut call = PARKED.call(2);
+        call.arg(self.parked_key()).arg(self.parked_since_key());
+        call.arg(row).arg(count);
+        let found: Vec<(String, i64, u64)> = call.send(&self.redis).await?;
+        let read = |(row, until, left): (String, i64, u64)| {
             Some(Parked {
                 row: row.parse().ok()?,
-                until: read_until(until)?,
+                until: Timestamp::from_millis(until),
+                left: Duration::from_millis(left),
             })
         };
         Ok(found.into_iter().filter_map(read).collect())
@@ -111,13 +113,12 @@ impl Loops {
     fn parked_key(&self) -> String {
         format!("{}:parked", self.base())
     }
+
+    fn parked_since_key(&self) -> String {
+        format!("{}:parked-since", self.base())
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A score is a floating-point number; a moment in milliseconds fits exactly.
-fn read_until(score: f64) -> Option<Timestamp> {
-    format!("{score:.0}").parse().ok().map(Timestamp::from_millis)
 }

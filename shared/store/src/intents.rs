@@ -34,11 +34,13 @@ pub struct Intent {
 
 impl Store {
     /// Records the intention to create a page, or joins the one that is already there with a token
-    /// of its own.
+    /// of its own. A start that lies ahead was written before a clock went back: it counts as now.
     pub async fn open_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<Intent, StoreError> {
         let stored = sqlx::query(
             "INSERT INTO intents (table_id, row_id, slot, started, asked) VALUES ($1, $2, $3, $4, 1) \
-             ON CONFLICT (table_id, row_id, slot) DO UPDATE SET asked = intents.asked + 1 RETURNING started, asked",
+             ON CONFLICT (table_id, row_id, slot) DO UPDATE SET asked = intents.asked + 1, \
+             started = CASE WHEN intents.started > excluded.started THEN excluded.started ELSE intents.started END \
+             RETURNING started, asked",
         )
         .bind(signed(row.table.get()))
         .bind(signed(row.row.get()))

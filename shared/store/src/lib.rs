@@ -29,7 +29,7 @@
 //! | `write.rs` | the rows of such a batch |
 //! | `bulk.rs` | many rows in one statement, within the databases' limits |
 //! | `intake.rs` | one step of moving facts from the stream into the store |
-//! | `story.rs`, `asked.rs` | reading an event or a row back, as `trace` shows it |
+//! | `story.rs`, `story_rows.rs`, `asked.rs` | reading an event or a row back, as `trace` shows it |
 //! | `counts.rs` | the conservation line of items |
 //! | `lives.rs` | the lives of Redis' data, and how much of each was read |
 //! | `conservation.rs` | the conservation line of deliveries |
@@ -64,6 +64,7 @@ mod retention;
 mod schema;
 mod shortages;
 mod story;
+mod story_rows;
 mod unconfirmed_creates;
 mod wiki;
 mod write;

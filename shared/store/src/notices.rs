@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use passerelle_model::config::Channel;
 use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::seq::Seq;
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 
 /// The place of an event in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,6 +95,16 @@ pub struct Overdue {
     pub error: String,
 }
 
+/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go on.
+macro_rules! select_notices {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, kind, channel, rule, subject, seq, place, args, created, state, ended, tries, error FROM notices ",
+            $rest
+        )
+    };
+}
+
 impl Store {
     /// Adds a notice, unless it is there. Returns what is there now: only a waiting one has to be
     /// queued.
@@ -126,7 +136,7 @@ impl Store {
 
     /// A notice.
     pub async fn notice(&self, id: &JobKey) -> Result<Option<StoredNotice>, StoreError> {
-        let found = sqlx::query("SELECT * FROM notices WHERE id = $1")
+        let found = sqlx::query(select_notices!("WHERE id = $1"))
             .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await?;
@@ -135,7 +145,7 @@ impl Store {
 
     /// The notices of an event, oldest first.
     pub async fn notices_of(&self, event: EventPlace) -> Result<Vec<StoredNotice>, StoreError> {
-        let found = sqlx::query("SELECT * FROM notices WHERE seq = $1 AND place = $2 ORDER BY created, id")
+        let found = sqlx::query(select_notices!("WHERE seq = $1 AND place = $2 ORDER BY created, id"))
             .bind(event.seq.as_i64())
             .bind(event.place)
             .fetch_all(&self.pool)
@@ -159,7 +169,8 @@ impl Store {
         state: Option<NoticeState>,
         count: u32,
     ) -> Result<Vec<StoredNotice>, StoreError> {
-        let found = sqlx::query("SELECT * FROM notices WHERE $1 = '' OR state = $1 ORDER BY created DESC, id LIMIT $2")
+        let statement = select_notices!("WHERE $1 = '' OR state = $1 ORDER BY created DESC, id LIMIT $2");
+        let found = sqlx::query(statement)
             .bind(state.map_or("", NoticeState::as_str).to_owned())
             .bind(i64::from(count))
             .fetch_all(&self.pool)
@@ -169,12 +180,13 @@ impl Store {
 
     /// Notices that have been waiting since before a moment, oldest first: their jobs may have been
     /// lost.
-    pub async fn unsent_notices(&self, before: Timestamp, count: u32) -> Result<Vec<(JobKey, Channel)>, StoreError> {
+    pub async fn unsent_notices(&self, old: LongAgo, count: u32) -> Result<Vec<(JobKey, Channel)>, StoreError> {
         let found = sqlx::query(
-            "SELECT id, channel FROM notices WHERE state = 'waiting' AND created < $1 ORDER BY created LIMIT $2",
+            "SELECT id, channel FROM notices WHERE state = 'waiting' AND (created < $1 OR created > $3) ORDER BY created LIMIT $2",
         )
-        .bind(before.as_millis())
+        .bind(old.before.as_millis())
         .bind(i64::from(count))
+        .bind(old.ahead_of.as_millis())
         .fetch_all(&self.pool)
         .await?;
         let read = |row: &AnyRow| Ok((read_id(row)?, read_channel(row)?));

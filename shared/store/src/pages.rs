@@ -34,10 +34,20 @@ pub struct Link {
     pub version: i64,
 }
 
+/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go on.
+macro_rules! select_links {
+    ($rest:literal) => {
+        concat!(
+            "SELECT table_id, row_id, slot, page_id, slug_id, space, content_hash, written, version FROM links ",
+            $rest
+        )
+    };
+}
+
 impl Store {
     /// The link of a row's slot.
     pub async fn link(&self, row: RowKey, slot: &Slot) -> Result<Option<Link>, StoreError> {
-        let found = sqlx::query("SELECT * FROM links WHERE table_id = $1 AND row_id = $2 AND slot = $3")
+        let found = sqlx::query(select_links!("WHERE table_id = $1 AND row_id = $2 AND slot = $3"))
             .bind(signed(row.table.get()))
             .bind(signed(row.row.get()))
             .bind(slot.as_str().to_owned())
@@ -48,7 +58,7 @@ impl Store {
 
     /// All pages of a row, by slot.
     pub async fn links(&self, row: RowKey) -> Result<Vec<Link>, StoreError> {
-        let found = sqlx::query("SELECT * FROM links WHERE table_id = $1 AND row_id = $2 ORDER BY slot")
+        let found = sqlx::query(select_links!("WHERE table_id = $1 AND row_id = $2 ORDER BY slot"))
             .bind(signed(row.table.get()))
             .bind(signed(row.row.get()))
             .fetch_all(&self.pool)
@@ -70,7 +80,7 @@ impl Store {
 
     /// Whose page this is; a page belongs to one row, unless the store was changed by hand.
     pub async fn links_of_page(&self, page: &PageId) -> Result<Vec<Link>, StoreError> {
-        let found = sqlx::query("SELECT * FROM links WHERE page_id = $1")
+        let found = sqlx::query(select_links!("WHERE page_id = $1"))
             .bind(page.as_str().to_owned())
             .fetch_all(&self.pool)
             .await?;
@@ -85,7 +95,7 @@ impl Store {
         after: Option<RowId>,
         count: u32,
     ) -> Result<Vec<Link>, StoreError> {
-        let statement = "SELECT * FROM links WHERE table_id = $1 AND row_id > $2 ORDER BY row_id, slot LIMIT $3";
+        let statement = select_links!("WHERE table_id = $1 AND row_id > $2 ORDER BY row_id, slot LIMIT $3");
         let found = sqlx::query(statement)
             .bind(signed(table.get()))
             .bind(after.map_or(0, |row| signed(row.get())))

@@ -2,14 +2,14 @@
 //! attempts that answered for it.
 
 use serde::Serialize;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::asked::Asked;
-use super::column::{self, signed, unreadable};
+use super::column::{signed, unreadable};
+use super::story_rows::{read_act, read_attempt, read_event, read_item};
 use super::{EventPlace, Store, StoreError, StoredNotice};
 use passerelle_model::event::{DeliveryKey, EventKind};
-use passerelle_model::id::{EventId, JobKey, ProcessName, RowKey, SourceName, TableId, WebhookId};
+use passerelle_model::id::{EventId, JobKey, RowKey, SourceName, TableId};
 use passerelle_model::ledger::AttemptRecord;
 use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
@@ -96,22 +96,36 @@ const EVENTS_PER_STORY: i64 = 100;
 /// Most attempts shown per item: the latest.
 const ATTEMPTS_PER_ITEM: i64 = 50;
 
+/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go on.
+macro_rules! select_events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, place, event_id, webhook_id, batch, source, kind, table_id, received, duplicates, last_duplicate FROM events ",
+            $rest
+        )
+    };
+}
+
 impl Store {
     /// Everything known of an event id, oldest first: a sender may share one id over webhooks and
     /// pages. Empty if it was never accepted.
     pub async fn trace_event(&self, event: &EventId) -> Result<Vec<EventStory>, StoreError> {
-        let found = sqlx::query("SELECT * FROM events WHERE event_id = $1 ORDER BY seq DESC, place DESC LIMIT $2")
-            .bind(event.as_str().to_owned())
-            .bind(EVENTS_PER_STORY)
-            .fetch_all(&self.pool)
-            .await?;
+        let found = sqlx::query(select_events!(
+            "WHERE event_id = $1 ORDER BY seq DESC, place DESC LIMIT $2"
+        ))
+        .bind(event.as_str().to_owned())
+        .bind(EVENTS_PER_STORY)
+        .fetch_all(&self.pool)
+        .await?;
         self.stories(found, None).await
     }
 
     /// The latest `count` events of a row, oldest first, each with this row's item only.
     pub async fn trace_row(&self, row: RowKey, count: u32) -> Result<Vec<EventStory>, StoreError> {
-        let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
-                         WHERE table_id = $1 AND row_id = $2 ORDER BY seq DESC, place DESC LIMIT $3) ORDER BY seq DESC, place DESC";
+        let statement = select_events!(
+            "WHERE (seq, place) IN (SELECT seq, place FROM items WHERE table_id = $1 AND row_id = $2 \
+             ORDER BY seq DESC, place DESC LIMIT $3) ORDER BY seq DESC, place DESC"
+        );
         let found = sqlx::query(statement)
             .bind(signed(row.table.get()))
             .bind(signed(row.row.get()))
@@ -124,8 +138,10 @@ impl Store {
     /// The latest `count` events of a job that is about something else than a row, oldest first,
     /// each with this job's item only.
     pub async fn trace_job(&self, job: &JobKey, count: u32) -> Result<Vec<EventStory>, StoreError> {
-        let statement = "SELECT * FROM events WHERE (seq, place) IN (SELECT seq, place FROM items \
-                         WHERE job = $1 ORDER BY seq DESC, place DESC LIMIT $2) ORDER BY seq DESC, place DESC";
+        let statement = select_events!(
+            "WHERE (seq, place) IN (SELECT seq, place FROM items WHERE job = $1 \
+             ORDER BY seq DESC, place DESC LIMIT $2) ORDER BY seq DESC, place DESC"
+        );
         let found = sqlx::query(statement)
             .bind(job.to_string())
             .bind(i64::from(count))
@@ -186,7 +202,9 @@ impl Store {
     }
 
     async fn items(&self, seq: Seq, place: i64, only: Option<&JobKey>) -> Result<Vec<ItemStory>, StoreError> {
-        let found = sqlx::query("SELECT * FROM items WHERE seq = $1 AND place = $2 ORDER BY item")
+        let statement = "SELECT table_id, row_id, job, outcome, reason, closed_at, closed_seq FROM items \
+                         WHERE seq = $1 AND place = $2 ORDER BY item";
+        let found = sqlx::query(statement)
             .bind(seq.as_i64())
             .bind(place)
             .fetch_all(&self.pool)
@@ -213,7 +231,8 @@ impl Store {
     /// one that closed it.
     async fn attempts(&self, job: &JobKey, seq: Seq, until: Option<Seq>) -> Result<Vec<AttemptRecord>, StoreError> {
         let mut found = sqlx::query(
-            "SELECT * FROM attempts WHERE job = $1 AND covers >= $2 AND seq <= $3 ORDER BY seq DESC, place DESC LIMIT $4",
+            "SELECT job, covers, attempt, worker, started, ended, verdict, steps FROM attempts \
+             WHERE job = $1 AND covers >= $2 AND seq <= $3 ORDER BY seq DESC, place DESC LIMIT $4",
         )
         .bind(job.to_string())
         .bind(seq.as_i64())
@@ -228,91 +247,13 @@ impl Store {
     /// What operators did about a job after it was given up; nothing while it is open.
     async fn acts(&self, job: &JobKey, after: Option<Seq>) -> Result<Vec<OperatorAct>, StoreError> {
         let Some(after) = after else { return Ok(Vec::new()) };
-        let found = sqlx::query("SELECT * FROM operator_acts WHERE job = $1 AND seq >= $2 ORDER BY seq, place")
+        let statement = "SELECT act, letter, delivery_key, operator, why, at FROM operator_acts \
+                         WHERE job = $1 AND seq >= $2 ORDER BY seq, place";
+        let found = sqlx::query(statement)
             .bind(job.to_string())
             .bind(after.as_i64())
             .fetch_all(&self.pool)
             .await?;
         found.iter().map(read_act).collect()
     }
-}
-
-fn read_event(row: &AnyRow) -> Result<EventStory, StoreError> {
-    let webhook: Option<i64> = row.try_get("webhook_id")?;
-    let table: Option<i64> = row.try_get("table_id")?;
-    let read_webhook = |number: i64| {
-        WebhookId::new(number.cast_unsigned()).map_err(|_| unreadable("events.webhook_id", &number.to_string()))
-    };
-    Ok(EventStory {
-        seq: Seq::from_i64(row.try_get("seq")?),
-        place: row.try_get("place")?,
-        key: DeliveryKey {
-            webhook: webhook.map(read_webhook).transpose()?,
-            event: column::parsed("events.event_id", row.try_get("event_id")?, EventId::parse)?,
-            batch: row.try_get::<i64, _>("batch")?.cast_unsigned(),
-        },
-        source: column::parsed("events.source", row.try_get("source")?, SourceName::parse)?,
-        kind: column::kind(row.try_get("kind")?)?,
-        table: table.map(column::table).transpose()?,
-        received: Timestamp::from_millis(row.try_get("received")?),
-        duplicates: row.try_get("duplicates")?,
-        last_duplicate: row
-            .try_get::<Option<i64>, _>("last_duplicate")?
-            .map(Timestamp::from_millis),
-        asked: None,
-        items: Vec::new(),
-        notices: Vec::new(),
-    })
-}
-
-/// The item, and the entry of the attempt that closed it.
-fn read_item(row: &AnyRow) -> Result<(ItemStory, Option<Seq>), StoreError> {
-    let (table, row_id): (Option<i64>, Option<i64>) = (row.try_get("table_id")?, row.try_get("row_id")?);
-    let key = match (table, row_id) {
-        (Some(table), Some(row)) => Some(RowKey {
-            table: column::table(table)?,
-            row: column::row(row)?,
-        }),
-        _ => None,
-    };
-    let outcome: Option<String> = row.try_get("outcome")?;
-    let reason: Option<String> = row.try_get("reason")?;
-    let item = ItemStory {
-        row: key,
-        job: row
-            .try_get::<Option<String>, _>("job")?
-            .map(|job| column::parsed("items.job", &job, JobKey::parse))
-            .transpose()?,
-        outcome: outcome.map(|name| column::outcome(&name, reason)).transpose()?,
-        closed: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp::from_millis),
-        attempts: Vec::new(),
-        acts: Vec::new(),
-    };
-    Ok((item, row.try_get::<Option<i64>, _>("closed_seq")?.map(Seq::from_i64)))
-}
-
-fn read_attempt(row: &AnyRow) -> Result<AttemptRecord, StoreError> {
-    let json = |column: &'static str| move |error: serde_json::Error| unreadable(column, &error.to_string());
-    let attempt: i64 = row.try_get("attempt")?;
-    Ok(AttemptRecord {
-        job: column::parsed("attempts.job", row.try_get("job")?, JobKey::parse)?,
-        covers: Seq::from_i64(row.try_get("covers")?),
-        attempt: u32::try_from(attempt).map_err(|_| unreadable("attempts.attempt", &attempt.to_string()))?,
-        worker: column::parsed("attempts.worker", row.try_get("worker")?, ProcessName::parse)?,
-        started: Timestamp::from_millis(row.try_get("started")?),
-        ended: Timestamp::from_millis(row.try_get("ended")?),
-        verdict: serde_json::from_str(row.try_get("verdict")?).map_err(json("attempts.verdict"))?,
-        steps: serde_json::from_str(row.try_get("steps")?).map_err(json("attempts.steps"))?,
-    })
-}
-
-fn read_act(row: &AnyRow) -> Result<OperatorAct, StoreError> {
-    Ok(OperatorAct {
-        act: row.try_get("act")?,
-        letter: row.try_get("letter")?,
-        event: row.try_get("delivery_key")?,
-        by: row.try_get("operator")?,
-        why: row.try_get("why")?,
-        at: Timestamp::from_millis(row.try_get("at")?),
-    })
 }

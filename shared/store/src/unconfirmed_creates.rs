@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use super::column::{self, signed};
 use super::{Store, StoreError};
 use passerelle_model::id::{RowKey, Slot};
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 
 /// A create whose outcome is unknown: its slot may get a second page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,32 +36,29 @@ impl Store {
         Ok(())
     }
 
-    /// Up to `count` unconfirmed creates from before a moment, oldest first.
-    pub async fn unconfirmed_creates(
-        &self,
-        before: Timestamp,
-        count: u32,
-    ) -> Result<Vec<UnconfirmedCreate>, StoreError> {
-        let statement = "SELECT table_id, row_id, slot, since FROM doubts WHERE since < $1 ORDER BY since LIMIT $2";
-        self.read_unconfirmed(statement, before, count).await
+    /// Up to `count` unconfirmed creates from long ago, oldest first.
+    pub async fn unconfirmed_creates(&self, old: LongAgo, count: u32) -> Result<Vec<UnconfirmedCreate>, StoreError> {
+        let statement =
+            "SELECT table_id, row_id, slot, since FROM doubts WHERE since < $1 OR since > $3 ORDER BY since LIMIT $2";
+        self.read_unconfirmed(statement, old, count).await
     }
 
-    /// Up to `count` intents that no attempt has followed up since before a moment, oldest first.
-    pub async fn stale_intents(&self, before: Timestamp, count: u32) -> Result<Vec<UnconfirmedCreate>, StoreError> {
-        let statement =
-            "SELECT table_id, row_id, slot, started AS since FROM intents WHERE started < $1 ORDER BY started LIMIT $2";
-        self.read_unconfirmed(statement, before, count).await
+    /// Up to `count` intents that no attempt has followed up for long, oldest first.
+    pub async fn stale_intents(&self, old: LongAgo, count: u32) -> Result<Vec<UnconfirmedCreate>, StoreError> {
+        let statement = "SELECT table_id, row_id, slot, started AS since FROM intents WHERE started < $1 OR started > $3 ORDER BY started LIMIT $2";
+        self.read_unconfirmed(statement, old, count).await
     }
 
     async fn read_unconfirmed(
         &self,
         statement: &'static str,
-        before: Timestamp,
+        old: LongAgo,
         count: u32,
     ) -> Result<Vec<UnconfirmedCreate>, StoreError> {
         let found = sqlx::query(statement)
-            .bind(before.as_millis())
+            .bind(old.before.as_millis())
             .bind(i64::from(count))
+            .bind(old.ahead_of.as_millis())
             .fetch_all(&self.pool)
             .await?;
         found.iter().map(read_create).collect()

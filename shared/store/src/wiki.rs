@@ -21,7 +21,8 @@ pub struct PageRow {
 impl Store {
     /// The row of a page in a table, or the intention to make one.
     pub async fn page_row(&self, page: &PageId, table: TableId) -> Result<Option<PageRow>, StoreError> {
-        let found = sqlx::query("SELECT * FROM page_rows WHERE page_id = $1 AND table_id = $2")
+        let statement = "SELECT row_id, content_hash, started FROM page_rows WHERE page_id = $1 AND table_id = $2";
+        let found = sqlx::query(statement)
             .bind(page.as_str().to_owned())
             .bind(signed(table.get()))
             .fetch_optional(&self.pool)

@@ -3,6 +3,7 @@
 //! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
 
 mod certificate;
+mod clock;
 mod errors;
 mod fuzz;
 mod line;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use certificate::TestCertificate;
+pub use clock::WrongClock;
 pub use errors::ErrorLog;
 pub use fuzz::fuzz;
 pub use line::Line;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, TestCertificate, find_program, free_port, signal};
+use crate::{PATIENCE, TestCertificate, WrongClock, find_program, free_port, signal};
 
 /// When Redis writes its append-only file to the disk (`appendfsync`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +51,7 @@ pub struct TestRedis {
     port: u16,
     tls_port: u16,
     options: RedisOptions,
+    clock: Option<WrongClock>,
 }
 
 impl TestRedis {
@@ -75,11 +76,37 @@ impl TestRedis {
             port: free_port()?,
             tls_port: if options.tls.is_some() { free_port()? } else { 0 },
             options,
+            clock: None,
         };
         server.boot()?;
         Ok(server)
     }
 
+    /// Starts one whose clock can be set: see [`TestRedis::set_clock`].
+    pub fn start_with_clock() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut server = Self {
+            child: None,
+            port: free_port()?,
+            tls_port: 0,
+            options: RedisOptions::default(),
+            clock: Some(WrongClock::new(folder.path(), "redis")?),
+            folder,
+        };
+        server.boot()?;
+        Ok(server)
+    }
+
+    /// Makes its clock wrong by so many seconds from now on.
+    ///
+    /// # Errors
+    /// It was started without such a clock.
+    pub fn set_clock(&self, by: i64) -> anyhow::Result<()> {
+        let clock = self.clock.as_ref().context("this Redis has the machine's clock")?;
+        clock.set(by)
+    }
+
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
@@ -130,6 +157,7 @@ impl TestRedis {
         let child = Command::new(program()?)
             .args(self.arguments())
             .envs(self.options.environment.iter().cloned())
+            .envs(self.clock.iter().flat_map(WrongClock::environment))
             .stdin(Stdio::null())
             .stdout(File::create(self.log())?)
             .stderr(Stdio::null())

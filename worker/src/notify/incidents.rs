@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use passerelle_model::id::EventId;
-use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{Incident, IncidentKind};
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
@@ -48,7 +47,10 @@ async fn post_new(context: &Context, last: Option<&Incident>) -> Result<Option<I
     let Some(newest) = incidents.first().cloned() else {
         return Ok(None);
     };
-    let oldest = Timestamp::now().minus(NEWS_FOR);
+    // By the clock that dated them.
+    let now = context.queue.clock().await;
+    let now = now.map_err(|error| Failure::unmappable(error.to_string()))?;
+    let oldest = now.minus(NEWS_FOR);
     let news = incidents
         .iter()
         .take_while(|incident| Some(*incident) != last && incident.at >= oldest);
@@ -123,6 +125,8 @@ fn minutes(millis: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use passerelle_model::time::Timestamp;
+
     use super::*;
     use crate::content::notice::{Audience, Notice};
     use crate::outbox::templates::Templates;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use passerelle_model::config::Channel;
 use passerelle_model::id::{EventId, JobKey, RowKey};
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use passerelle_store::{EventPlace, NoticeState, Store, StoredNotice};
 use serde_json::{Map, Value};
@@ -209,18 +209,19 @@ impl Outbox {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            if let Err(error) = self.requeue(Timestamp::now().minus(REQUEUE_AFTER)).await {
+            let old = LongAgo::of_age(REQUEUE_AFTER, Timestamp::now());
+            if let Err(error) = self.requeue(old).await {
                 tracing::debug!(%error, "waiting notices could not be queued again; the next look tries again");
             }
         }
     }
 
-    /// Queues the notices that wait since before a moment, unless they are queued. One whose job
+    /// Queues the notices that have been waiting for long, unless they are queued. One whose job
     /// has become a dead letter has broken its workers: it has failed, and is not queued to break
     /// more of them.
-    pub async fn requeue(&self, before: Timestamp) -> Result<(), RequeueError> {
+    pub async fn requeue(&self, old: LongAgo) -> Result<(), RequeueError> {
         let event = EventId::parse("sweep").map_err(|error| QueueError::Protocol(error.to_string()))?;
-        for (id, channel) in self.store.unsent_notices(before, REQUEUED_AT_ONCE).await? {
+        for (id, channel) in self.store.unsent_notices(old, REQUEUED_AT_ONCE).await? {
             let queue = self.queue(channel);
             if queue.has_job(&id).await? {
                 continue;

@@ -4,7 +4,6 @@
 
 use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::ledger::FailureClass;
-use passerelle_model::time::Timestamp;
 use passerelle_queue::loops::Parked;
 use serde_json::{Map, Value, json};
 
@@ -31,11 +30,10 @@ pub async fn keep_out(context: &Context, table: &Table, row: RowKey) -> Result<(
         tracing::warn!(%failure, "the loop alert could not be posted; the next attempt posts it");
     }
     let message = "the row changes again and again in the same way, so it is left alone for a while: find the automation that writes into it";
-    let wait = parked.until.since(Timestamp::now());
-    Err(Failure::new(FailureClass::Throttled, Target::Bridge, message).after(wait))
+    Err(Failure::new(FailureClass::Throttled, Target::Bridge, message).after(parked.left))
 }
 
-async fn alert(context: &Context, table: &Table, Parked { row, until }: Parked) -> Result<(), Failure> {
+async fn alert(context: &Context, table: &Table, Parked { row, until, .. }: Parked) -> Result<(), Failure> {
     let policy = context.loops.policy();
     let since = until.minus(policy.cool_down);
     let name = format!(

@@ -1,6 +1,7 @@
 //! Duplicate pages that appear long after an unknown outcome.
 
 use passerelle_model::outcome::Outcome;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_worker::maintenance::tasks::clean_up;
 use serde_json::{Value, json};
@@ -71,10 +72,10 @@ async fn a_copy_that_a_person_made_is_no_duplicate() {
         .unwrap();
     assert_eq!(world.pages().await.unwrap().len(), 2);
     eventually("the doubt is old enough", async || {
-        let doubts = world.context.store.unconfirmed_creates(
-            passerelle_model::time::Timestamp::now().minus(world.context.zombie_window),
-            10,
-        );
+        let doubts = world
+            .context
+            .store
+            .unconfirmed_creates(LongAgo::of_age(world.context.zombie_window, Timestamp::now()), 10);
         match doubts.await {
             Ok(doubts) if doubts.len() == 1 => Ok(()),
             other => Err(other),

@@ -1,9 +1,11 @@
 //! Notices that wait without a job.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use passerelle_model::config::Channel;
 use passerelle_model::id::JobKey;
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_store::{NoticeState, StoredNotice};
 
 use crate::world::World;
@@ -59,7 +61,10 @@ async fn a_waiting_notice_whose_job_was_lost_is_queued_again_once() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
     let outbox = &world.context.outbox;
     for _ in 0..2 {
-        outbox.requeue(Timestamp::now()).await.unwrap();
+        outbox
+            .requeue(LongAgo::of_age(Duration::ZERO, Timestamp::now()))
+            .await
+            .unwrap();
         assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 1);
     }
     assert_eq!(state(&world, &id).await.unwrap(), (NoticeState::Waiting, None));
@@ -70,7 +75,10 @@ async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_m
     let (world, id) = with_a_waiting_notice().await.unwrap();
     bury_as_poison(&world).unwrap();
     let outbox = &world.context.outbox;
-    outbox.requeue(Timestamp::now()).await.unwrap();
+    outbox
+        .requeue(LongAgo::of_age(Duration::ZERO, Timestamp::now()))
+        .await
+        .unwrap();
     assert_eq!(outbox.queue(Channel::Slack).stats().await.unwrap().active, 0);
     let (state, error) = state(&world, &id).await.unwrap();
     assert_eq!(state, NoticeState::Failed);
@@ -81,8 +89,14 @@ async fn a_notice_that_broke_its_workers_has_failed_and_is_not_queued_to_break_m
 async fn an_old_letter_says_nothing_of_a_notice_that_is_queued_again_by_hand() {
     let (world, id) = with_a_waiting_notice().await.unwrap();
     let outbox = &world.context.outbox;
-    outbox.requeue(Timestamp::now()).await.unwrap();
+    outbox
+        .requeue(LongAgo::of_age(Duration::ZERO, Timestamp::now()))
+        .await
+        .unwrap();
     bury_as_poison(&world).unwrap();
-    outbox.requeue(Timestamp::now()).await.unwrap();
+    outbox
+        .requeue(LongAgo::of_age(Duration::ZERO, Timestamp::now()))
+        .await
+        .unwrap();
     assert_eq!(state(&world, &id).await.unwrap(), (NoticeState::Waiting, None));
 }

@@ -229,13 +229,14 @@ impl AcceptCommit {
         let mut first = redis::cmd("XADD");
         first.arg(&keys.ledger).arg("*");
         first.arg("g").arg(deliveries).arg("c").arg(&name);
-        let mut call = ACCEPT.call_after(first, 10 + group.len());
+        let mut call = ACCEPT.call_after(first, 11 + group.len());
         for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.records] {
             call.arg(key);
         }
         call.arg(format!("{}:{}", keys.answers, self.caller));
         call.arg(&keys.dead).arg(&keys.letters);
-        call.arg(&keys.stock_data).arg(&keys.stock_meta).arg(&keys.life);
+        call.arg(&keys.stock_data).arg(&keys.stock_meta);
+        call.arg(&keys.life).arg(&keys.waits);
         for submission in group {
             call.arg(keys.claim(&submission.prepared.claim));
         }

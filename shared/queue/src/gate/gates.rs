@@ -13,6 +13,7 @@ use crate::server::keys::Keys;
 use crate::server::scripts::{Call, LuaScript};
 use crate::{QueueError, QueueName, Redis};
 use passerelle_model::id::ProcessName;
+use passerelle_model::time::Timestamp;
 
 /// How often the results of calls are reported while all is well.
 const REPORT_EVERY: Duration = Duration::from_millis(250);
@@ -63,6 +64,11 @@ impl Gates {
     /// The name of this process.
     pub fn process(&self) -> &ProcessName {
         &self.inner.process
+    }
+
+    /// The clock of Redis, by which gates and jobs are dated.
+    pub async fn clock(&self) -> Result<Timestamp, QueueError> {
+        self.inner.redis.clock().await
     }
 
     /// The numbers that decide when a gate stops, probes and ramps.
@@ -178,10 +184,12 @@ impl Gates {
     }
 
     pub(super) async fn send(&self, call: &Call) -> Result<(), QueueError> {
+        let asked = Instant::now();
         let answer: Vec<String> = call.send(&self.inner.redis).await?;
-        let (view, incidents) = decode(&answer)?;
+        let (view, incidents) = decode(&answer, asked)?;
         self.inner.view.send_if_modified(|seen| {
-            let is_news = view.at >= seen.at;
+            // Not by the clock of Redis: that may go back.
+            let is_news = view.asked >= seen.asked;
             if is_news {
                 *seen = view;
             }

@@ -6,6 +6,7 @@ macro_rules! gate_script {
     ($name:ident, $file:literal) => {
         script!(
             $name,
+            "../server/scripts/clock.lua",
             "../server/scripts/record.lua",
             "../server/scripts/lanes.lua",
             "scripts/gate.lua",
@@ -16,7 +17,7 @@ macro_rules! gate_script {
 
 gate_script!(FAILING, "scripts/failing.lua");
 gate_script!(OPERATE, "scripts/operate.lua");
-script!(PERMIT, "scripts/permit.lua");
+script!(PERMIT, "../server/scripts/clock.lua", "scripts/permit.lua");
 gate_script!(PROBED, "scripts/probed.lua");
 gate_script!(REPORT, "scripts/report.lua");
 gate_script!(TEND, "scripts/tend.lua");

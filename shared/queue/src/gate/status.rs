@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::incident::Incident;
-use super::{GateName, GateTarget};
+use super::{GateName, GateTarget, LONGEST_ASKED};
 use crate::QueueError;
 use passerelle_model::time::Timestamp;
 
@@ -55,7 +56,15 @@ pub struct GateStatus {
     #[serde(skip)]
     pub(super) probe: Option<Probe>,
     #[serde(skip)]
-    pub(super) ramp_ends: Option<Timestamp>,
+    pub(super) decided: Option<Decided>,
+}
+
+/// When more will be known: at the next probe, or at the end of the ramp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decided {
+    at: Timestamp,
+    /// How long before it that was written at most.
+    within: Duration,
 }
 
 /// Who probes, and how far.
@@ -78,7 +87,7 @@ impl GateStatus {
             given: None,
             rate: None,
             probe: None,
-            ramp_ends: None,
+            decided: None,
         }
     }
 }
@@ -87,6 +96,8 @@ impl GateStatus {
 #[derive(Debug, Clone, Default)]
 pub(super) struct View {
     pub(super) at: Timestamp,
+    /// When this process asked for it.
+    pub(super) asked: Option<Instant>,
     pub(super) not_flowing: BTreeMap<GateName, GateStatus>,
 }
 
@@ -100,8 +111,10 @@ impl View {
     /// Until the next probe, or until the end of the ramp: by then more will be known.
     pub(super) fn wait_of(&self, status: &GateStatus) -> Duration {
         const SOON: Duration = Duration::from_secs(1);
-        let until = status.ramp_ends.or(status.next_probe);
-        until.map_or(SOON, |until| until.since(self.at)).max(SOON)
+        let decided = status
+            .decided
+            .map(|decided| decided.at.wait_from(self.at, decided.within));
+        decided.unwrap_or(SOON).max(SOON)
     }
 
     /// Targets whose health this process shall check now.
@@ -124,7 +137,7 @@ impl View {
 }
 
 /// Reads what every script of this folder answers.
-pub(super) fn decode(answer: &[String]) -> Result<(View, Vec<Incident>), QueueError> {
+pub(super) fn decode(answer: &[String], asked: Instant) -> Result<(View, Vec<Incident>), QueueError> {
     let unexpected = |what: &str| QueueError::Protocol(format!("a gate script answered {what}"));
     let [now, gates, happened @ ..] = answer else {
         return Err(unexpected("too little"));
@@ -141,7 +154,8 @@ pub(super) fn decode(answer: &[String]) -> Result<(View, Vec<Incident>), QueueEr
         .iter()
         .filter_map(|fact| serde_json::from_str(fact).ok())
         .collect();
-    Ok((View { at, not_flowing }, incidents))
+    let asked = Some(asked);
+    Ok((View { at, asked, not_flowing }, incidents))
 }
 
 fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> GateStatus {
@@ -186,10 +200,25 @@ fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> G
             holder,
             is_health: fields.get("phase").is_some_and(|phase| phase == "health"),
         }),
-        ramp_ends: time("began")
-            .zip(length)
-            .filter(|_| is_ramping)
-            .map(|(began, length)| began.plus(length)),
+        decided: decided(fields, is_ramping),
         ..GateStatus::flowing(gate)
     }
+}
+
+fn decided(fields: &HashMap<String, String>, is_ramping: bool) -> Option<Decided> {
+    let number = |field: &str| fields.get(field).and_then(|text| text.parse::<i64>().ok());
+    let time = |field: &str| number(field).map(Timestamp::from_millis);
+    let span = |field: &str| number(field).map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
+    if is_ramping {
+        let (began, length) = (time("began")?, span("length")?);
+        return Some(Decided {
+            at: began.plus(length),
+            within: length + span("pause").unwrap_or_default(),
+        });
+    }
+    let next = time("next").filter(|_| !fields.contains_key("manual"))?;
+    Some(Decided {
+        at: next,
+        within: span("within").unwrap_or(LONGEST_ASKED.mul_f64(1.1)),
+    })
 }

@@ -186,8 +186,9 @@ impl World {
         let mut expire = redis::cmd("ZADD");
         expire.arg(&self.keys.leases).arg("XX").arg(1).arg(&held.key);
         self.queue.inner.redis.query::<()>(&expire).await.map_err(broken)?;
-        prop_assert_eq!(self.queue.reclaim(CRASHES).await.map_err(broken)?, 1);
-        prop_assert_eq!(self.queue.reclaim(CRASHES).await.map_err(broken)?, 0);
+        let now = self.queue.clock().await.map_err(broken)?;
+        prop_assert_eq!(self.queue.reclaim(CRASHES, now).await.map_err(broken)?, 1);
+        prop_assert_eq!(self.queue.reclaim(CRASHES, now).await.map_err(broken)?, 0);
         self.lost.push((job, held));
         self.model.vanish(row);
         Ok(())

@@ -9,13 +9,15 @@ use crate::accepting::accept::{Origin, Prepared};
 use crate::accepting::answer::Taken;
 use crate::ledger_stream::encode_fact;
 use crate::server::keys::Keys;
-use crate::server::scripts::{DISCARD, WEIGH};
+use crate::server::scripts::{DISCARD, WEIGH, script};
 use crate::{Queue, QueueError, QueueName, Redis};
 use passerelle_model::event::{EventKind, OwnEvent};
 use passerelle_model::id::JobKey;
 use passerelle_model::ledger::{FailureRecord, LedgerRecord};
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
+
+script!(ALERT, "../server/scripts/clock.lua", "alert.lua");
 
 /// Most letters that one call to Redis touches, so that it never blocks others for long.
 const PAGE: usize = 500;
@@ -84,16 +86,14 @@ impl Redis {
     /// Since when the present alert about something (`dead`) stands. The first to ask begins one, and so does the first after so long: whoever names what it
     /// tells after this moment tells it once, however many ask and however often they die.
     pub async fn alert(&self, about: &str, lasts: Duration) -> Result<Timestamp, QueueError> {
-        let key = format!("{{{}}}:{about}-alert", self.prefix());
-        let now = Timestamp::now().as_millis();
-        let mut begin = redis::cmd("SET");
-        begin.arg(&key).arg(now).arg("NX");
-        begin
-            .arg("PX")
-            .arg(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1));
-        let _begun: Option<String> = self.query(&begin).await?;
-        let since: Option<i64> = self.query(redis::cmd("GET").arg(&key)).await?;
-        Ok(Timestamp::from_millis(since.unwrap_or(now)))
+        let mut call = ALERT.call(1);
+        call.arg(format!("{{{}}}:{about}-alert", self.prefix()));
+        call.arg(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1));
+        let since: String = call.send(self).await?;
+        let since = since
+            .parse()
+            .map_err(|_| QueueError::Protocol(format!("{since:?} is no time")))?;
+        Ok(Timestamp::from_millis(since))
     }
 }
 

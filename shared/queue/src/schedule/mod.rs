@@ -16,7 +16,7 @@ use passerelle_model::id::ProcessName;
 
 pub use trail::Trail;
 
-script!(TURN, "turn.lua");
+script!(TURN, "../server/scripts/clock.lua", "turn.lua");
 
 /// A task that is done from time to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

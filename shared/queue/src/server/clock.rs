@@ -1,12 +1,23 @@
-//! Whether the clock of Redis runs evenly: leases expire by it, and a jump would end all of them at once.
+//! The clock of Redis, and whether it runs evenly: leases expire by it, and a jump ahead would end all of them at once. (What a clock that
+//! goes back does is up to `scripts/clock.lua`.)
 
 use std::time::Duration;
 
 use passerelle_model::time::Timestamp;
 use tokio::time::Instant;
 
+use crate::{QueueError, Redis};
+
 /// An answer may be as late as the longest time-out; more than this is a jump.
 const TOLERANCE: Duration = Duration::from_secs(5);
+
+impl Redis {
+    /// The clock of Redis, by which everything in it is dated.
+    pub async fn clock(&self) -> Result<Timestamp, QueueError> {
+        let (seconds, micros): (i64, i64) = self.query(&redis::cmd("TIME")).await?;
+        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
+    }
+}
 
 /// Compares the clock of Redis with this machine's, from answer to answer.
 #[derive(Default)]

@@ -41,6 +41,8 @@ pub(crate) struct Keys {
     pub(crate) suspects: String,
     /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers by the second.
     pub(crate) scheduled: String,
+    /// Sorted set of our jobs in `scheduled` by the moment since when they have been waiting.
+    pub(crate) waits: String,
     /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
     pub(crate) dead: String,
     /// Hash of the records of all jobs by their keys.
@@ -86,6 +88,7 @@ impl Keys {
             stock_data: config.job_data_hash(),
             stock_meta: config.job_meta_hash(),
             suspects: own("suspects"),
+            waits: own("waits"),
             leases: own("leases"),
             letters: own("letter"),
             paused: own("paused"),

@@ -33,20 +33,27 @@ macro_rules! script {
 }
 pub(crate) use script;
 
-script!(ACCEPT, "scripts/record.lua", "scripts/accept.lua");
+script!(ACCEPT, "scripts/clock.lua", "scripts/record.lua", "scripts/accept.lua");
+script!(BEAT, "scripts/clock.lua", "scripts/beat.lua");
 script!(DISCARD, "scripts/discard.lua");
-script!(ENQUEUE, "scripts/enqueue.lua");
-script!(EXPIRED, "scripts/record.lua", "scripts/expired.lua");
+script!(ENQUEUE, "scripts/clock.lua", "scripts/enqueue.lua");
+script!(
+    EXPIRED,
+    "scripts/clock.lua",
+    "scripts/record.lua",
+    "scripts/expired.lua"
+);
 script!(
     FETCH,
+    "scripts/clock.lua",
     "scripts/record.lua",
     "scripts/lanes.lua",
     "../gate/scripts/admit.lua",
     "scripts/fetch.lua"
 );
 script!(OLDEST, "scripts/record.lua", "scripts/lanes.lua", "scripts/oldest.lua");
-script!(RENEW, "scripts/record.lua", "scripts/renew.lua");
-script!(SETTLE, "scripts/record.lua", "scripts/settle.lua");
+script!(RENEW, "scripts/clock.lua", "scripts/record.lua", "scripts/renew.lua");
+script!(SETTLE, "scripts/clock.lua", "scripts/record.lua", "scripts/settle.lua");
 script!(STATS, "scripts/record.lua", "scripts/lanes.lua", "scripts/stats.lua");
 script!(SWITCH, "scripts/switch.lua");
 script!(WEIGH, "scripts/weigh.lua");

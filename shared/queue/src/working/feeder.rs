@@ -180,7 +180,7 @@ impl Feeder {
 
     async fn look_after(&self, has_expired: bool, has_stock: bool, now: Timestamp) -> Result<(), QueueError> {
         if has_expired && self.may_reclaim() {
-            self.queue.reclaim(self.settings.crash_policy).await?;
+            self.queue.reclaim(self.settings.crash_policy, now).await?;
         }
         if has_stock {
             self.queue.adopt(now).await?;

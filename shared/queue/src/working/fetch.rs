@@ -94,11 +94,11 @@ impl Queue {
         is_alone: bool,
     ) -> Result<Fetched, QueueError> {
         let keys = &self.inner.keys;
-        let mut script = FETCH.call(7);
+        let mut script = FETCH.call(8);
         for key in [&keys.active, &keys.scheduled, &keys.leases, &keys.records, &keys.paused] {
             script.arg(key);
         }
-        script.arg(&keys.gates).arg(&keys.suspects);
+        script.arg(&keys.gates).arg(&keys.suspects).arg(&keys.waits);
         script
             .arg(most)
             .arg(crate::working::lease::millis(settings.lease))
@@ -115,13 +115,14 @@ impl Queue {
         Ok(fetched)
     }
 
-    /// Sees to jobs whose leases have expired; returns how many there were.
-    pub(crate) async fn reclaim(&self, policy: CrashPolicy) -> Result<usize, QueueError> {
+    /// Sees to jobs whose leases had expired when a fetch saw some, by the clock of Redis; returns how many there were.
+    pub(crate) async fn reclaim(&self, policy: CrashPolicy, seen: Timestamp) -> Result<usize, QueueError> {
         let mut script = EXPIRED.call(2);
         script
             .arg(&self.inner.keys.leases)
             .arg(&self.inner.keys.records)
-            .arg(EXPIRED_BATCH);
+            .arg(EXPIRED_BATCH)
+            .arg(seen.as_millis());
         let answer: Vec<(Vec<u8>, Vec<u8>)> = script.send(&self.inner.redis).await?;
         let mut settling = Vec::with_capacity(answer.len());
         for (key, record) in answer {

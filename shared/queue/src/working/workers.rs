@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::scripts::BEAT;
+use crate::working::lease::millis;
 use crate::working::record;
 use crate::{Queue, QueueError};
 use passerelle_model::id::{JobKey, ProcessName};
@@ -63,23 +65,15 @@ impl WorkerInfo {
 impl Queue {
     /// A sign of life.
     pub async fn beat(&self, worker: &WorkerInfo) -> Result<(), QueueError> {
-        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let keys = &self.inner.keys;
         let stored = serde_json::to_vec(worker).map_err(|error| QueueError::Protocol(error.to_string()))?;
         let name = worker.name.as_str();
-        let now = Timestamp::now();
-        let mut info = redis::cmd("SET");
-        info.arg(keys.worker(name))
-            .arg(stored)
-            .arg("EX")
-            .arg(ALIVE_FOR.as_secs());
-        redis.query::<()>(&info).await?;
-        let mut listed = redis::cmd("ZADD");
-        listed.arg(&keys.workers).arg(now.as_millis()).arg(name);
-        redis.query::<()>(&listed).await?;
-        let forgotten = now.as_millis() - i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(0);
-        let mut forget = redis::cmd("ZREMRANGEBYSCORE");
-        forget.arg(&keys.workers).arg("-inf").arg(forgotten);
-        redis.query(&forget).await
+        let mut call = BEAT.call(2);
+        call.arg(&keys.workers).arg(keys.worker(name));
+        call.arg(name).arg(stored);
+        call.arg(millis(ALIVE_FOR)).arg(millis(FORGOTTEN_AFTER));
+        call.arg(MOST).arg(keys.worker(""));
+        call.send(&self.inner.redis).await
     }
 
     /// The last sign: the process ends.

@@ -47,7 +47,11 @@ pub(crate) struct Replica {
 
 impl World {
     pub(crate) fn start(policy: GatePolicy) -> anyhow::Result<Self> {
-        let server = TestRedis::start()?;
+        Self::start_on(TestRedis::start()?, policy)
+    }
+
+    /// On this Redis.
+    pub(crate) fn start_on(server: TestRedis, policy: GatePolicy) -> anyhow::Result<Self> {
         let redis = Redis::open(&RedisSettings {
             response_timeout: Duration::from_secs(15),
             ..RedisSettings::at(server.url())

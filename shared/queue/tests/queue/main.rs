@@ -2,6 +2,7 @@
 
 mod accepting;
 mod adopting;
+mod clock;
 mod crashing;
 mod failover;
 mod fairness;

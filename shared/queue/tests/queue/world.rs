@@ -37,7 +37,15 @@ impl World {
 
     /// With programs that wait this long for an answer of Redis.
     pub(crate) fn start_with(response_timeout: Duration) -> anyhow::Result<Self> {
-        let server = TestRedis::start()?;
+        Self::new(TestRedis::start()?, response_timeout)
+    }
+
+    /// On this Redis.
+    pub(crate) fn start_on(server: TestRedis) -> anyhow::Result<Self> {
+        Self::new(server, PATIENT)
+    }
+
+    fn new(server: TestRedis, response_timeout: Duration) -> anyhow::Result<Self> {
         let redis = open_with(&server, response_timeout)?;
         Ok(Self {
             queue: Queue::new(redis.clone(), QueueName::Sync),

@@ -22,6 +22,13 @@ impl Replicas {
         Ok(Self(TestRedis::start()?))
     }
 
+    /// On a Redis whose clock is an hour ahead.
+    fn ahead() -> anyhow::Result<Self> {
+        let server = TestRedis::start_with_clock()?;
+        server.set_clock(3_600)?;
+        Ok(Self(server))
+    }
+
     fn replica(&self) -> anyhow::Result<Schedule> {
         let settings = RedisSettings::read(&mut Reader::from_pairs([("REDIS_URL", self.0.url())]));
         Ok(Schedule::new(Redis::open(&settings)?, ProcessName::unique("worker")))
@@ -114,4 +121,30 @@ async fn a_turn_by_hand_keeps_the_others_away_and_leaves_their_slots_alone() {
     assert!(!is_mine(&worker.take(&HOURLY).await.unwrap()));
     assert!(operator.done(&by_hand).await.unwrap());
     assert!(is_mine(&worker.take(&HOURLY).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_turn_whose_holder_vanished_before_the_clock_went_back_is_taken_over() {
+    let replicas = Replicas::ahead().unwrap();
+    let (vanished, heir) = (replicas.replica().unwrap(), replicas.replica().unwrap());
+    let by_hand = Task { every: None, ..HOURLY };
+    assert!(is_mine(&vanished.take(&by_hand).await.unwrap()));
+    replicas.0.set_clock(0).unwrap();
+    eventually("the heir has the turn", async || match heir.take(&by_hand).await {
+        Ok(turn) if is_mine(&turn) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_turn_that_was_given_back_before_the_clock_went_back_may_be_taken_up() {
+    let replicas = Replicas::ahead().unwrap();
+    let (one, two) = (replicas.replica().unwrap(), replicas.replica().unwrap());
+    let by_hand = Task { every: None, ..HOURLY };
+    assert!(is_mine(&one.take(&by_hand).await.unwrap()));
+    assert!(one.leave(&by_hand, Duration::from_mins(1)).await.unwrap());
+    assert!(!is_mine(&two.take(&by_hand).await.unwrap()));
+    replicas.0.set_clock(0).unwrap();
+    assert!(is_mine(&two.take(&by_hand).await.unwrap()));
 }

@@ -1,5 +1,6 @@
 //! The store on real databases: SQLite and PostgreSQL, each test's own.
 
+mod clock;
 mod conservation;
 mod databases;
 mod fencing;

@@ -1,10 +1,12 @@
 //! Notices on both databases: stored once, sent once, found again while they wait.
 
+use std::time::Duration;
+
 use crate::databases::Database;
 use passerelle_model::config::Channel;
 use passerelle_model::id::JobKey;
 use passerelle_model::seq::Seq;
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_store::{EventPlace, NoticeState, StoredNotice};
 use rstest::rstest;
 
@@ -14,7 +16,7 @@ const AT: EventPlace = EventPlace {
 };
 const LATER: Timestamp = Timestamp::from_millis(2000);
 
-fn notice(id: &str, state: NoticeState) -> anyhow::Result<StoredNotice> {
+pub(crate) fn notice(id: &str, state: NoticeState) -> anyhow::Result<StoredNotice> {
     Ok(StoredNotice {
         id: JobKey::parse(id)?,
         kind: "trainer-assigned".to_owned(),
@@ -78,11 +80,17 @@ async fn a_notice_that_waits_is_found_and_one_that_was_tried_in_vain_is_overdue(
         store.add_notice(notice).await.unwrap();
     }
     assert_eq!(
-        store.unsent_notices(waiting.created, 10).await.unwrap(),
+        store
+            .unsent_notices(LongAgo::of_age(Duration::ZERO, waiting.created), 10)
+            .await
+            .unwrap(),
         [],
         "too young"
     );
-    let unsent = store.unsent_notices(LATER, 10).await.unwrap();
+    let unsent = store
+        .unsent_notices(LongAgo::of_age(Duration::ZERO, LATER), 10)
+        .await
+        .unwrap();
     assert_eq!(unsent, [(waiting.id.clone(), Channel::Mail)]);
 
     assert_eq!(store.overdue_notices().await.unwrap(), None);

@@ -1,9 +1,16 @@
 //! Opening the store: the schema on both databases, and errors that say what to do.
 
 use crate::databases::Database;
+use crate::history::{accepted, at, attempt, entry, failure, row};
+use crate::notices::notice;
+use crate::pages::link;
 use passerelle_model::config::StoreSettings;
-use passerelle_store::{Schema, Store, StoreError};
+use passerelle_model::event::Disposition;
+use passerelle_model::id::{EventId, JobKey, PageId, RowKey, Slot};
+use passerelle_model::ledger::{LedgerRecord, Verdict};
+use passerelle_store::{NoticeState, Schema, Store, StoreError};
 use rstest::rstest;
+use secrecy::ExposeSecret as _;
 use test_support::{TestPgBouncer, TestPostgres};
 
 #[rstest]
@@ -18,6 +25,92 @@ async fn programs_that_start_at_the_same_moment_all_open_a_fresh_store(#[case] d
         assert_eq!(store.unwrap().ledger_position().await.unwrap(), None);
     }
     database.open().await.unwrap().check().await.unwrap();
+}
+
+/// What an upgrade does beside a program that is running: its statements are prepared.
+#[rstest]
+#[case::sqlite(Database::sqlite())]
+#[case::postgres(Database::postgres())]
+#[tokio::test]
+async fn a_column_that_is_added_under_an_open_store_harms_no_statement(#[case] database: anyhow::Result<Database>) {
+    let database = database.unwrap();
+    let store = database.open().await.unwrap();
+    let row = row(5).unwrap();
+    let bury = Verdict::Bury {
+        reason: "permanent".to_owned(),
+        failure: failure(),
+    };
+    let discarded = LedgerRecord::Discarded {
+        letter: "letter-1".to_owned(),
+        job: JobKey::Row(row),
+        by: "operator".to_owned(),
+        why: "obsolete".to_owned(),
+        at: at(9),
+    };
+    let entries = [
+        entry(1, vec![accepted(1, "e1", &[(5, Disposition::Sync)]).unwrap()]),
+        entry(2, vec![attempt(2, row, 1, bury).unwrap()]),
+        entry(3, vec![discarded]),
+    ];
+    store.record(&entries, None).await.unwrap();
+    store.save_link(&link(row, "page", "page-1").unwrap()).await.unwrap();
+    let (page, table) = (PageId::parse("page-2").unwrap(), row.table);
+    store.intend_page_row(&page, table, at(1)).await.unwrap();
+    let waiting = notice("notice/a/1", NoticeState::Waiting).unwrap();
+    store.add_notice(&waiting).await.unwrap();
+    let before = everything(&store, row, &page).await.unwrap();
+
+    sqlx::any::install_default_drivers();
+    let migration = sqlx::AnyPool::connect(database.settings().url.expose_secret())
+        .await
+        .unwrap();
+    for table in [
+        "events",
+        "items",
+        "attempts",
+        "operator_acts",
+        "links",
+        "notices",
+        "page_rows",
+    ] {
+        let added = sqlx::AssertSqlSafe(format!("ALTER TABLE {table} ADD COLUMN of_tomorrow TEXT"));
+        sqlx::query(added).execute(&migration).await.unwrap();
+    }
+    // Every connection of the pool has prepared them.
+    for _ in 0..20 {
+        assert_eq!(everything(&store, row, &page).await.unwrap(), before);
+    }
+}
+
+/// Whatever is read, by every statement that reads whole rows.
+async fn everything(store: &Store, row: RowKey, page: &PageId) -> anyhow::Result<String> {
+    let links = (
+        store.link(row, &Slot::page()).await?,
+        store.links(row).await?,
+        store.links_of_page(&PageId::parse("page-1")?).await?,
+        store.links_of_table(row.table, None, 10).await?,
+    );
+    let stories = (
+        store.trace_event(&EventId::parse("e1")?).await?,
+        store.trace_row(row, 10).await?,
+        store.trace_job(&JobKey::Row(row), 10).await?,
+    );
+    let notices = (
+        store.latest_notices(None, 10).await?,
+        store.page_row(page, row.table).await?,
+    );
+    Ok(format!("{links:?} {stories:?} {notices:?}"))
+}
+
+#[test]
+fn no_statement_reads_columns_that_it_does_not_name() {
+    let found = std::process::Command::new("git")
+        .args(["grep", "-nE", r"(SELECT|RETURNING) +([a-z_]+\.)?\*", "--", "src"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let statements = String::from_utf8(found.stdout).unwrap();
+    assert_eq!(statements, "", "a migration adds columns while older programs run");
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 //! hold, is brought up to date and read.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use passerelle_model::id::{EventId, JobKey, PageId, RowId, Slot, TableId};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_store::{LinkState, NoticeState, Store};
 use rstest::rstest;
 use sqlx::migrate::Migrator;
@@ -97,9 +98,7 @@ async fn reads_the_pages(store: &Store) -> anyhow::Result<()> {
     ensure!(states == wanted.map(|state| (state, 1)), "{states:?}");
     let link = store.link(row(5)?, &Slot::page()).await?.context("a link is gone")?;
     ensure!(store.save_link(&link).await?.version == 2);
-    let intent = store
-        .open_intent(row(10)?, &Slot::page(), Timestamp::from_millis(0))
-        .await?;
+    let intent = store.open_intent(row(10)?, &Slot::page(), Timestamp::now()).await?;
     ensure!(intent.existed && intent.token == 3 && intent.started.as_millis() == 1_732_280_000_002);
     Ok(())
 }
@@ -122,7 +121,9 @@ async fn reads_the_wiki(store: &Store) -> anyhow::Result<()> {
         .context("a page's row is gone")?;
     ensure!(known.row == Some(RowId::new(12)?) && known.content_hash == "aa");
     ensure!(store.knows_share("share-1").await?);
-    let creates = store.unconfirmed_creates(Timestamp::now(), 10).await?;
+    let creates = store
+        .unconfirmed_creates(LongAgo::of_age(Duration::ZERO, Timestamp::now()), 10)
+        .await?;
     ensure!(creates.len() == 1 && creates[0].row == row(8)?);
     Ok(())
 }

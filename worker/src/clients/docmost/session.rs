@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use passerelle_model::id::ProcessName;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::Redis;
+use passerelle_queue::{Lock, Redis};
 use redis::AsyncCommands as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -23,8 +24,9 @@ use crate::failure::{Failure, Target};
 
 /// Most logins per minute over all replicas. Docmost allows 10 per address; people behind the same address want some too.
 const MOST_LOGINS_A_MINUTE: u64 = 8;
+const MINUTE: Duration = Duration::from_mins(1);
 /// How long one login may take before another replica may try.
-const LOCK_SECONDS: u64 = 30;
+const LONGEST_LOGIN: Duration = Duration::from_secs(30);
 /// How long to wait for the login of another replica before the job is put back.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(3);
 /// How often to look meanwhile.
@@ -77,6 +79,7 @@ pub(super) trait Login {
 #[derive(Debug)]
 pub(super) struct SharedSession {
     redis: Redis,
+    lock: Lock,
     copy: Mutex<Copy>,
 }
 
@@ -90,7 +93,9 @@ struct Copy {
 
 impl SharedSession {
     pub(super) fn new(redis: Redis) -> Self {
+        let key = format!("{}:docmost:login:lock", redis.prefix());
         Self {
+            lock: Lock::new(redis.clone(), key, ProcessName::unique("login"), LONGEST_LOGIN),
             redis,
             copy: Mutex::new(Copy::default()),
         }
@@ -125,9 +130,10 @@ impl SharedSession {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         while Instant::now() < deadline {
             looks.tick().await;
-            if self.lock().await? {
+            if self.lock.take().await.map_err(unavailable)? {
                 let result = self.log_in_once(&is_good, login).await;
-                self.unlock().await;
+                // An abandoned lock expires.
+                let _ = self.lock.let_go().await;
                 return result;
             }
             if let Some(session) = self.stored().await?.filter(&is_good) {
@@ -174,42 +180,13 @@ impl SharedSession {
         redis.set_ex(self.key("session"), text, life).await.map_err(unavailable)
     }
 
-    async fn lock(&self) -> Result<bool, Failure> {
-        let mut redis = self.redis.clone();
-        let options = redis::SetOptions::default()
-            .conditional_set(redis::ExistenceCheck::NX)
-            .with_expiration(redis::SetExpiry::EX(LOCK_SECONDS));
-        let taken: Option<String> = redis
-            .set_options(self.key("login:lock"), "taken", options)
-            .await
-            .map_err(unavailable)?;
-        Ok(taken.is_some())
-    }
-
-    /// Best effort: an abandoned lock expires.
-    async fn unlock(&self) {
-        let _: Result<(), _> = self.redis.clone().del(self.key("login:lock")).await;
-    }
-
     async fn count_login(&self) -> Result<(), Failure> {
-        let key = self.key("logins");
-        let mut redis = self.redis.clone();
-        let (count, left): (u64, i64) = redis::pipe()
-            .atomic()
-            .incr(&key, 1)
-            .cmd("EXPIRE")
-            .arg(&key)
-            .arg(60)
-            .arg("NX")
-            .ignore()
-            .ttl(&key)
-            .query_async(&mut redis)
-            .await
-            .map_err(unavailable)?;
+        let counted = self.redis.count_within(&self.key("logins"), MINUTE).await;
+        let (count, left) = counted.map_err(unavailable)?;
         if count <= MOST_LOGINS_A_MINUTE {
             return Ok(());
         }
-        let wait = Duration::from_secs(u64::try_from(left).unwrap_or(60).max(1));
+        let wait = left.max(Duration::from_secs(1));
         let message = "the logins of this minute are used up; is another program using the bridge's account?";
         Err(Failure::new(FailureClass::Auth, Target::Docmost, message).after(wait))
     }
@@ -219,8 +196,7 @@ impl SharedSession {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err gives the error away")]
-fn unavailable(error: redis::RedisError) -> Failure {
+fn unavailable(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureClass::Transient, Target::Redis, error.to_string()).after(AFTER_FAILED_LOGIN)
 }
 

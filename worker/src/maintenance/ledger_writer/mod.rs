@@ -10,7 +10,6 @@
 //! another one can. When the process stops, it takes what is there, within [`LAST_PASS`], and lets
 //! the lease go.
 
-mod lease;
 mod measure;
 mod retirement;
 mod waits;
@@ -18,12 +17,11 @@ mod waits;
 use std::time::Duration;
 
 use passerelle_model::id::ProcessName;
-use passerelle_queue::{Queue, QueueError, Redis};
+use passerelle_queue::{Lock, Queue, QueueError, Redis};
 use passerelle_store::{Intake, IntakeError, Store, take_ledger};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use lease::Lease;
 pub use retirement::Retention;
 use retirement::Retirement;
 use waits::Waits;
@@ -31,6 +29,8 @@ use waits::Waits;
 /// Most entries per transaction: enough to spread the cost of a commit. Heavy entries make smaller
 /// batches, and so does a slow database.
 const LARGEST_BATCH: usize = 500;
+/// How long a writer that says nothing keeps the others waiting.
+const LEASE: Duration = Duration::from_secs(10);
 /// A step that takes longer than this hangs: it is given up and repeated.
 const LONGEST_STEP: Duration = Duration::from_mins(1);
 /// How long a stopping process goes on writing.
@@ -41,7 +41,7 @@ const LAST_PASS: Duration = Duration::from_secs(5);
 pub struct LedgerWriter {
     queue: Queue,
     store: Store,
-    lease: Lease,
+    lease: Lock,
     retention: Retention,
 }
 
@@ -49,10 +49,11 @@ impl LedgerWriter {
     /// A writer over any of the bridge's queues (they share one ledger). `name` is this process,
     /// for the lease.
     pub fn new(queue: Queue, store: Store, redis: Redis, name: ProcessName) -> Self {
+        let key = format!("{}:ledger-writer", redis.prefix());
         Self {
             queue,
             store,
-            lease: Lease::new(redis, name),
+            lease: Lock::new(redis, key, name, LEASE),
             retention: Retention::default(),
         }
     }
@@ -154,7 +155,7 @@ impl LedgerWriter {
     async fn finish(&self) {
         let last_pass = async {
             while matches!(self.step(LARGEST_BATCH).await, Ok(Found::Much | Found::Little)) {}
-            self.lease.let_go().await
+            self.lease.let_go().await.map(drop)
         };
         match timeout(LAST_PASS, last_pass).await {
             Ok(Ok(())) => tracing::debug!("the ledger writer has stopped"),

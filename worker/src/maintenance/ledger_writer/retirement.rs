@@ -11,6 +11,7 @@ use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{Queue, QueueError};
 use passerelle_store::{Store, StoreError};
+use tokio::time::Instant;
 
 /// From the end of one walk over the old part of the ledger to the beginning of the next.
 const WALK_EVERY: Duration = Duration::from_hours(1);
@@ -33,7 +34,7 @@ pub struct Retention {
 pub(super) struct Retirement {
     retention: Retention,
     walk: Option<Walk>,
-    ended: Option<Timestamp>,
+    ended: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -69,11 +70,11 @@ impl Retirement {
         let now = Timestamp::now();
         let mut walk = match self.walk.take() {
             Some(walk) => walk,
-            None if self.ended.is_some_and(|ended| now.since(ended) < WALK_EVERY) => return Ok(false),
+            None if self.ended.is_some_and(|ended| ended.elapsed() < WALK_EVERY) => return Ok(false),
             None => {
                 let before = old_before(now, queue.clock().await?, keep);
                 if !self.may_remove(store, before).await? {
-                    self.ended = Some(now);
+                    self.ended = Some(Instant::now());
                     return Ok(false);
                 }
                 Walk {
@@ -91,7 +92,7 @@ impl Retirement {
         walk.removed += retired.events;
         let next = retired.next.filter(|_| walk.removed < MOST_PER_WALK);
         self.walk = next.map(|from| Walk { from, ..walk });
-        self.ended = self.walk.is_none().then_some(now);
+        self.ended = self.walk.is_none().then(Instant::now);
         Ok(self.walk.is_some())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use passerelle_queue::backoff::Growing;
 
-use super::lease::LEASE;
+use super::LEASE;
 use super::{Found, Trouble};
 
 /// First wait when there is nothing to take; it doubles up to [`LONGEST_IDLE`].

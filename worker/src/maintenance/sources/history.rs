@@ -79,7 +79,8 @@ impl WebhookHistory {
     pub(super) fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
         let doublings = self.times.checked_sub(1)?;
         let rest = FIRST_REST.saturating_mul(1 << doublings.min(16)).min(LONGEST_REST);
-        self.last.map(|last| last.plus(rest)).filter(|until| now < *until)
+        let until = self.last?.plus(rest);
+        (!until.wait_from(now, rest).is_zero()).then_some(until)
     }
 
     /// We are about to switch it on.

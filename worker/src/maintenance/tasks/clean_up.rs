@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use passerelle_model::event::NewEvent;
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_store::{LinkState, UnconfirmedCreate};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub async fn run(context: &Context) -> Result<usize, Failure> {
     let mut requested = 0;
     for create in context
         .store
-        .unconfirmed_creates(now.minus(context.zombie_window), AT_ONCE)
+        .unconfirmed_creates(LongAgo::of_age(context.zombie_window, now), AT_ONCE)
         .await?
     {
         requested += usize::from(look_after(context, &create).await?);
@@ -40,7 +40,8 @@ pub async fn run(context: &Context) -> Result<usize, Failure> {
             context.store.forget_unconfirmed_create(&create).await?;
         }
     }
-    for intent in context.store.stale_intents(now.minus(FORGOTTEN_AFTER), AT_ONCE).await? {
+    let stale = LongAgo::of_age(FORGOTTEN_AFTER, now);
+    for intent in context.store.stale_intents(stale, AT_ONCE).await? {
         request_sync(context, &intent, "an intent was never followed up").await?;
         requested += 1;
     }

@@ -26,7 +26,8 @@ mod wiki;
 
 use std::sync::Arc;
 
-use passerelle_model::time::Timestamp;
+use passerelle_model::ledger::FailureClass;
+use passerelle_model::time::LongAgo;
 use passerelle_queue::schedule::{Schedule, Task};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ pub use lease::Memo;
 pub use settings::TaskSettings;
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Target};
 use crate::maintenance::sources::SourceWatch;
 use lease::LeasedTask;
 
@@ -138,8 +139,12 @@ impl PeriodicTasks {
             (PeriodicTask::Sources, None) => Ok(()),
             (PeriodicTask::Comparisons, _) => comparisons::run(context, rows_per_second).await,
             (PeriodicTask::Orphans, _) => {
-                let before = Timestamp::now().minus(orphans::OLD);
-                orphans::run(context, before).await.map(|_| ())
+                let now = context.queue.clock().await;
+                let now =
+                    now.map_err(|error| Failure::new(FailureClass::Transient, Target::Redis, error.to_string()))?;
+                orphans::run(context, LongAgo::of_age(orphans::OLD, now))
+                    .await
+                    .map(|_| ())
             }
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use passerelle_model::event::NewEvent;
 use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::LongAgo;
 use passerelle_store::{Intake, take_ledger};
 use serde_json::json;
 
@@ -27,18 +27,18 @@ const AT_ONCE: u32 = 500;
 /// Entries of the ledger that are written at once.
 const ENTRIES: usize = 500;
 
-/// Requests the jobs of items that are open since before a moment and have no job; returns how
+/// Requests the jobs of items that are open since long ago and have no job; returns how
 /// many.
-pub async fn run(context: &Context, before: Timestamp) -> Result<usize, Failure> {
-    let suspects = without_job(context, before).await?;
+pub async fn run(context: &Context, old: LongAgo) -> Result<usize, Failure> {
+    let suspects = without_job(context, old).await?;
     if suspects.is_empty() {
         return Ok(0);
     }
     write_ledger(context).await?;
     let mut requested = 0;
     for job in suspects {
-        if context.store.is_open(&job, before).await? && !context.queue.has_job(&job).await? {
-            request_job(context, &job, before).await?;
+        if context.store.is_open(&job, old).await? && !context.queue.has_job(&job).await? {
+            request_job(context, &job, old).await?;
             requested += 1;
         }
     }
@@ -52,11 +52,11 @@ pub async fn run(context: &Context, before: Timestamp) -> Result<usize, Failure>
 }
 
 /// The jobs of open items that the queue does not know, at most [`MOST`].
-async fn without_job(context: &Context, before: Timestamp) -> Result<Vec<JobKey>, Failure> {
+async fn without_job(context: &Context, old: LongAgo) -> Result<Vec<JobKey>, Failure> {
     let mut suspects = Vec::new();
     let mut last_row = None;
     loop {
-        let rows = context.store.open_rows(last_row, before, AT_ONCE).await?;
+        let rows = context.store.open_rows(last_row, old, AT_ONCE).await?;
         let Some(last) = rows.last() else { break };
         last_row = Some(*last);
         let jobs = rows.into_iter().map(JobKey::Row).collect();
@@ -66,7 +66,7 @@ async fn without_job(context: &Context, before: Timestamp) -> Result<Vec<JobKey>
     }
     let mut last_job = None;
     loop {
-        let jobs = context.store.open_jobs(last_job.as_ref(), before, AT_ONCE).await?;
+        let jobs = context.store.open_jobs(last_job.as_ref(), old, AT_ONCE).await?;
         let Some(last) = jobs.last() else { break };
         last_job = Some(last.clone());
         if !keep_unknown(context, jobs, &mut suspects).await? {
@@ -101,10 +101,10 @@ async fn write_ledger(context: &Context) -> Result<(), Failure> {
 }
 
 /// One event per job and run.
-async fn request_job(context: &Context, job: &JobKey, before: Timestamp) -> Result<(), Failure> {
+async fn request_job(context: &Context, job: &JobKey, old: LongAgo) -> Result<(), Failure> {
     let by = Requester::Orphans;
     let payload = json!({"by": by.as_str(), "why": "Redis has lost the job of an open event", "job": job.to_string()});
-    let event = by.event(&format!("{job} {}", before.as_millis()), &payload);
+    let event = by.event(&format!("{job} {}", old.before.as_millis()), &payload);
     let event = event.map(|event| match job.row() {
         Some(row) => NewEvent {
             table: Some(row.table),

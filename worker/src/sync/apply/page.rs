@@ -197,10 +197,12 @@ impl Application<'_, '_> {
     /// it stays so until the window is over.
     async fn save(&mut self, page: Page, before: &Link, version: i64) -> Result<Link, Failure> {
         let now = Timestamp::now();
-        let is_in_window = now.since(before.written) < self.context.zombie_window;
+        // The end of the call is not known; a moment further ahead was written before a clock went
+        // back.
+        let written = before.written.min(now.plus(self.context.docmost.timeout()));
+        let is_in_window = now.since(written) < self.context.zombie_window;
         if before.state == LinkState::Unconfirmed && is_in_window {
-            self.save_as(page, LinkState::Unconfirmed, before.written, version)
-                .await
+            self.save_as(page, LinkState::Unconfirmed, written, version).await
         } else {
             self.save_as(page, self.desired_state(), now, version).await
         }

@@ -1,11 +1,11 @@
--- admit: how many jobs the gates let through now. This text stands before the queue's fetch script and before nothing else.
+-- admit: how many jobs the gates let through now. This text stands between clock.lua and the queue's fetch script, and nowhere else.
 --
 -- A stopped gate lets nothing through; a gate that is being probed lets one job through, to the holder of the probe alone; a ramping gate
 -- gives tokens, one per job. The ramp's rate is `rate` × (t ÷ length)², so until t it has given rate × t³ ÷ (3 × length²) tokens. Tokens
 -- that nobody takes are kept for a quarter of a second at most: a late rush is no faster than the ramp.
 
 -- base: where the gates' keys begin · needs: the gates that the jobs of this queue pass
-local function admit(base, needs, worker, now, most)
+local function admit(base, needs, worker, most)
   local admission = { most = most, ramps = {}, probes = {}, is_probe = false, is_ramping = false, is_stopped = false }
   if redis.call('EXISTS', base .. ':closed') == 0 then return admission end
   local holds_probe = false
@@ -58,7 +58,7 @@ local function next_token(admission, taken)
 end
 
 -- Notes that so many of the admitted jobs were really taken.
-local function note_taken(base, admission, worker, now, taken)
+local function note_taken(base, admission, worker, taken)
   if taken == 0 then return end
   local counted = {}
   for _, ramp in ipairs(admission.ramps) do

@@ -1,4 +1,5 @@
--- gate: the states of gates and every transition between them. Each script of this folder that changes a gate begins with this text.
+-- gate: the states of gates and every transition between them. Each script of this folder that changes a gate begins with
+-- clock.lua and this text.
 --
 -- Keys, all under KEYS[1] (the base):
 --   <base>:closed            set of the gates that do not flow; while it is missing, a fetch checks nothing else (its name is older than the
@@ -14,15 +15,15 @@
 -- ARGV 1 policy (JSON, milliseconds) · 2 process · 3 chance from 0 to 1, then the script's own
 --
 -- Fields of a gate: state (stopped, probing, ramping) · since · why · by (rule, or who) · down (when the trouble began) ·
---   stopped_from (closed_from in older versions) · next, wait (when the next probe may begin; the wait that led to it) · asked ('1': the target named the time) ·
+--   stopped_from (closed_from in older versions) · next, within, wait (when the next probe may begin, and
+--   how long before that this was written; the wait that led to it) · asked ('1': the target named the time) ·
 --   manual ('1': no probing) · holder, lease, phase (health, job), phase_since, job, job_since ·
---   began, length, rate, tokens, filled, given (the ramp: see admit.lua) · resume (no tokens before it: the target asked for a pause)
+--   began, length, rate, tokens, filled, given (the ramp: see admit.lua) · resume, pause (no tokens before it, and how long before
+--   that this was written: the target asked for a pause)
 local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local KEPT_INCIDENTS, KEPT_HOURS, HOUR, SLOTS = 1000, 800, 3600000, 6
 local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2, store = 0 }
 
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local happened = {}
 
 local function key(name) return base .. ':' .. name end
@@ -94,13 +95,13 @@ local function clear_probe(name) redis.call('HDEL', key(name), 'holder', 'lease'
 -- Chance lengthens a wait, by a tenth at most, and never shortens it.
 local function later(wait) return math.floor(now + wait * (1 + 0.1 * chance)) end
 
--- Whether a moment has come that was written at most `within` milliseconds before it. One that is further away was written before the clock
--- went back: it counts as now. (A clock that is corrected by less than a second went nowhere.)
-local function has_come(moment, within) return moment <= now or moment > now + within + 1000 end
+-- How long ago something was.
+local function since(moment) return math.max(0, now - tonumber(moment)) end
 
--- Whether a stopped gate may be probed.
+-- Whether a stopped gate may be probed. (Former versions did not write `within`.)
 local function is_due(gate)
-  return has_come(tonumber(gate.next), (gate.asked == '1' and policy.longest_asked or policy.longest) * 1.1)
+  local longest = (gate.asked == '1' and policy.longest_asked or policy.longest) * 1.1
+  return has_come(tonumber(gate.next), tonumber(gate.within) or longest)
 end
 
 -- Stops a flowing or ramping gate. `asked` is the wait that the target named, if it did.
@@ -111,7 +112,8 @@ local function stop(name, why, asked)
   for _, other in ipairs(not_flowing(target)) do
     local sibling = hash(other)
     -- One probe answers for all gates of a target.
-    if not asked and other ~= name and sibling.next and sibling.asked ~= '1' and sibling.manual ~= '1' then
+    local is_waiting = sibling.next and sibling.manual ~= '1' and not is_due(sibling)
+    if not asked and other ~= name and is_waiting and sibling.asked ~= '1' then
       wait, due = math.max(wait, tonumber(sibling.wait)), math.max(due, tonumber(sibling.next))
     end
   end
@@ -119,7 +121,7 @@ local function stop(name, why, asked)
     redis.call('HSET', key(name), 'length', ms(math.min(tonumber(gate.length) * 2, policy.longest_ramp)))
   end
   redis.call('HSET', key(name), 'state', 'stopped', 'since', ms(now), 'why', why, 'by', 'rule', 'down', gate.down or ms(now),
-    'stopped_from', ms(now), 'next', ms(due), 'wait', ms(wait), 'asked', asked and '1' or '0')
+    'stopped_from', ms(now), 'next', ms(due), 'within', ms(due - now), 'wait', ms(wait), 'asked', asked and '1' or '0')
   redis.call('SADD', NOT_FLOWING, name)
   redis.call('DEL', key(name .. ':calls'))
   note({ kind = 'stopped', target = target, gate = name, why = why, next = due })
@@ -129,15 +131,16 @@ end
 -- A probe failed: the next one comes later.
 local function stop_again(name, gate, why)
   local wait, due = math.min(tonumber(gate.wait) * 2, policy.longest), tonumber(gate.next)
-  if gate.asked ~= '1' or due <= now then due = later(wait) end
-  redis.call('HSET', key(name), 'state', 'stopped', 'why', why, 'next', ms(due), 'wait', ms(wait), 'asked', due > later(wait) and '1' or '0')
+  if gate.asked ~= '1' or is_due(gate) then due = later(wait) end
+  redis.call('HSET', key(name), 'state', 'stopped', 'why', why, 'next', ms(due), 'within', ms(due - now), 'wait', ms(wait),
+    'asked', due > later(wait) and '1' or '0')
   clear_probe(name)
 end
 
 local function start_ramp(name, gate, by, why)
   if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   clear_probe(name)
-  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'asked', 'manual', 'resume')
+  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'within', 'asked', 'manual', 'resume', 'pause')
   redis.call('HSET', key(name), 'state', 'ramping', 'since', ms(now), 'why', why, 'by', by, 'down', gate.down or ms(now), 'began', ms(now),
     'length', gate.length or ms(policy.ramp), 'rate', tostring(policy.rate / 1000), 'tokens', '0', 'filled', ms(now), 'given', '0',
     'wait', gate.wait or ms(policy.first))
@@ -153,7 +156,7 @@ local function flow(name, gate, why)
   if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   redis.call('DEL', key(name), key(name .. ':calls'))
   redis.call('SREM', NOT_FLOWING, name)
-  note({ kind = 'flowing', target = target_of(name), gate = name, why = why, down_ms = now - tonumber(gate.down or now), given = tonumber(gate.given) or 0 })
+  note({ kind = 'flowing', target = target_of(name), gate = name, why = why, down_ms = since(gate.down or now), given = tonumber(gate.given) or 0 })
   wake(target_of(name))
 end
 
@@ -161,7 +164,8 @@ end
 local function slow_down(name, gate, asked)
   local elapsed = math.max(0, math.min(now - tonumber(gate.began), tonumber(gate.length)))
   local resume = now + (asked or 0)
-  redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0', 'resume', ms(resume))
+  redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0', 'resume', ms(resume),
+    'pause', ms(asked or 0))
 end
 
 -- What every script answers: the gates that do not flow, as JSON, then what happened.

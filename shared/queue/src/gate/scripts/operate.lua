@@ -31,7 +31,7 @@ else
   clear_probe(name)
   redis.call('HSET', key(name), 'state', 'stopped', 'since', ms(now), 'why', why, 'by', process, 'down', gate.down or ms(now),
     'stopped_from', gate.stopped_from or ms(now), 'wait', gate.wait or ms(policy.first), 'manual', '1')
-  redis.call('HDEL', key(name), 'next', 'asked')
+  redis.call('HDEL', key(name), 'next', 'within', 'asked')
   redis.call('SADD', NOT_FLOWING, name)
 end
 return answer()

@@ -1,4 +1,4 @@
--- permit: the right to make one call of a target: taken, renewed and given back.
+-- permit: the right to make one call of a target: taken, renewed and given back. clock.lua stands before this text.
 --
 -- KEYS 1 permits in use: sorted set of tokens by the time when they expire, ms · 2 waiting processes: sorted set by the time until when
 --   they count as waiting, ms · 3 when this script ran last, ms
@@ -13,9 +13,6 @@ if wish == 'give' then
   redis.call('ZREM', used, token)
   return 0
 end
-
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 -- Calls renew their permits every third of a lease. So if the script did not run for half a lease, or ran in the future, the clock jumped
 -- or no call was under way: each permit gets one more lease, in which a living call renews it.

@@ -22,7 +22,8 @@ local function silent_in_a_row(name, tail, was_answered)
   for _, kind in ipairs({ 'read', 'write', 'login' }) do
     local other = target .. ':' .. kind
     local seen = other ~= name and redis.call('HMGET', key(other .. ':calls'), 'silent', 'silent_at') or {}
-    if seen[1] and seen[2] and now - tonumber(seen[2]) < policy.window then silent = silent + tonumber(seen[1]) end
+    local is_recent = seen[1] and seen[2] and not has_come(tonumber(seen[2]) + policy.window, policy.window)
+    if is_recent then silent = silent + tonumber(seen[1]) end
   end
   return silent
 end
@@ -36,7 +37,8 @@ local function count(name, at)
   local seen = { answered = 0, failed = 0 }
   for field, number in pairs(hash(name .. ':calls')) do
     local of, what = string.match(field, '^(%d+):(%a)$')
-    if of and tonumber(of) <= slot - SLOTS then
+    -- A slot that is still to come was counted before the clock went back.
+    if of and (tonumber(of) <= slot - SLOTS or tonumber(of) > slot) then
       redis.call('HDEL', calls, field)
     elseif what == 'a' then
       seen.answered = seen.answered + tonumber(number)
@@ -85,8 +87,9 @@ for at = 4, #ARGV, 9 do
     elseif throttled >= 0 and not gate.state then
       stop(name, 'it asked us to wait: ' .. why, throttled)
     end
-  elseif throttled >= 0 and gate.manual ~= '1' and now + throttled > (tonumber(gate.next) or 0) then
-    redis.call('HSET', key(name), 'next', ms(later(throttled)), 'asked', '1')
+  elseif throttled >= 0 and gate.manual ~= '1' and (not gate.next or is_due(gate) or now + throttled > tonumber(gate.next)) then
+    local due = later(throttled)
+    redis.call('HSET', key(name), 'next', ms(due), 'within', ms(due - now), 'asked', '1')
   end
 end
 return answer()

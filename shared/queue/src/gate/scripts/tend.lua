@@ -25,10 +25,11 @@ local due = {}
 for _, name in ipairs(not_flowing()) do
   local gate = hash(name)
   if gate.state == 'ramping' then
-    local began = tonumber(gate.began)
-    if began > now and not gate.resume then
+    local began, pause = tonumber(gate.began), tonumber(gate.pause) or gate.resume and policy.longest_asked or 0
+    if is_ahead(began - pause) then
       -- The clock went back: the ramp begins now.
       redis.call('HSET', key(name), 'began', ms(now), 'filled', ms(now))
+      redis.call('HDEL', key(name), 'resume', 'pause')
     elseif now - began >= tonumber(gate.length) then
       flow(name, gate, 'the ramp is over')
     end
@@ -50,13 +51,13 @@ end
 
 -- `cause`: of an incident of failing jobs; none for an outage, which lasts as long as a gate of its target does not flow.
 local function over(name, target, cause, incident)
-  local is_quiet_yet = not incident.failing or now - tonumber(incident.failing) >= policy.quiet
+  local is_quiet_yet = not incident.failing or has_come(tonumber(incident.failing) + policy.quiet, policy.quiet)
   if not is_quiet_yet or (not cause and #not_flowing(target) > 0) then return end
   redis.call('DEL', key(name))
   if cause then redis.call('SREM', FAILING, target .. ':' .. cause) end
   local finish = tonumber(incident.recovered) or now
   note({
-    kind = 'over', target = target, cause = cause, why = incident.why, lasted_ms = finish - tonumber(incident.since),
+    kind = 'over', target = target, cause = cause, why = incident.why, lasted_ms = math.max(0, finish - tonumber(incident.since)),
     drained = tonumber(incident.drained) or 0, dead = redis.call('ZCARD', queue_key(target, 3)) - tonumber(incident.dead or 0),
   })
 end
@@ -64,10 +65,10 @@ end
 local function tend_incident(name, target, cause)
   local incident = hash(name)
   if not incident.since then return end
-  if now - tonumber(incident.digest) >= policy.digest then
+  if has_come(tonumber(incident.digest) + policy.digest, policy.digest) then
     redis.call('HSET', key(name), 'digest', ms(now))
     note({
-      kind = 'lasting', target = target, cause = cause, why = incident.why, lasted_ms = now - tonumber(incident.since),
+      kind = 'lasting', target = target, cause = cause, why = incident.why, lasted_ms = since(incident.since),
       held = backlog(target),
     })
   end

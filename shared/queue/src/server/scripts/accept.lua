@@ -1,20 +1,20 @@
--- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs. record.lua stands before this text.
+-- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs. clock.lua and record.lua stand before this text.
 --
 -- The deliveries themselves do not pass through this script: Lua hashes every byte of every text, which cost more than all the rest. They are
 -- an entry of the ledger, added right before this script in the same transaction. The next entry is made here and says what became of each:
 -- without it, what was added counts for nothing.
 --
 -- KEYS 1 ledger · 2 active · 3 scheduled · 4 records · 5 answers · 6 dead · 7 letter prefix · 8 stock task data · 9 prefix of stock bookkeeping ·
---      10 life · 11… one claim per event
+--      10 life · 11 waits · 12… one claim per event
 -- ARGV 1 call · 2 claim seconds · 3 answer seconds · 4 wake channel, then for each event:
 --      kind bit, space, event id · number of rows · one job key per row · origin,
 --      and where the origin is not empty: its id · a further fact · letter id · letter
 -- Answer: one digit per event: 0 duplicate, 1 new, 2 gone (what it was to be made from has been taken by somebody else); then, where there is
 --      something to count, how many deliveries have been answered in this life of the data, and the same of this caller's call before
 local ledger, active, scheduled, records, answers_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local dead, letters, stock_data, stock_meta, life = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local dead, letters, stock_data, stock_meta, life, waits = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local call, claim_seconds, answer_seconds, wake = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local FIRST_CLAIM, FIRST_EVENT = 11, 5
+local FIRST_CLAIM, FIRST_EVENT = 12, 5
 local DUPLICATE, NEW, GONE = '0', '1', '2'
 -- The receipt, which the ledger keeps: a letter per delivery.
 local ACCEPTED, REPEATED, NOTHING = 'a', 'd', '-'
@@ -91,10 +91,10 @@ local texts, ready, woken = {}, {}, {}
 for i, text in ipairs(read_records(records, jobs)) do texts[jobs[i]] = text end
 
 -- One job per row: makes it, or lets the row's job cover this event too.
-local function enqueue(job, event, seq, now)
+local function enqueue(job, event, seq, moment)
   local text = texts[job]
   if not text then
-    texts[job] = 'q\n' .. seq .. ' ' .. event .. ' ' .. now .. ' 0 0 -'
+    texts[job] = 'q\n' .. seq .. ' ' .. event .. ' ' .. moment .. ' 0 0 -'
     ready[#ready + 1] = job
     return
   end
@@ -104,7 +104,7 @@ local function enqueue(job, event, seq, now)
     -- Not a record of ours: it will be buried with its bytes, and its letter answers for this event too.
     texts[job] = 'q\n' .. cover_more((string.gsub(text, '\n', ' ')), seq, kinds, id)
   elseif string.sub(state, 1, 1) == 'r' then
-    news = news == '' and seq .. ' ' .. event .. ' ' .. now or cover_more(news, seq, kinds, id)
+    news = news == '' and seq .. ' ' .. event .. ' ' .. moment or cover_more(news, seq, kinds, id)
     texts[job] = state .. '\n' .. work .. '\n' .. news
   else
     -- News end a wait after a failure of the row itself. A job that is held for an outage waits on, unless its sync was requested; one
@@ -148,10 +148,9 @@ local function commit()
     count = { 'n', string.format('%.0f', total) }
   end
   seq = redis.call('XADD', ledger, '*', 'r', table.concat(receipt), unpack(append(count, notes)))
-  local clock = redis.call('TIME')
-  local now = clock[1] .. string.format('%03d', math.floor(clock[2] / 1000))
+  local moment = string.format('%.0f', now)
   for _, event in ipairs(fresh) do
-    for row = event + 2, event + 1 + tonumber(ARGV[event + 1]) do enqueue(ARGV[row], ARGV[event], seq, now) end
+    for row = event + 2, event + 1 + tonumber(ARGV[event + 1]) do enqueue(ARGV[row], ARGV[event], seq, moment) end
   end
   local changed = {}
   for job, text in pairs(texts) do
@@ -159,7 +158,10 @@ local function commit()
     changed[#changed + 1] = text
   end
   call_with_all(changed, 'HSET', records)
-  if #woken > 0 then redis.call('ZREM', scheduled, unpack(woken)) end
+  if #woken > 0 then
+    redis.call('ZREM', scheduled, unpack(woken))
+    redis.call('ZREM', waits, unpack(woken))
+  end
   for from = 1, #ready, MOST_VALUES do
     local to = math.min(from + MOST_VALUES - 1, #ready)
     -- Sleepers are waiting for the first job of an empty list; whoever is awake asks again anyway.

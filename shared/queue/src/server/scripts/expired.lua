@@ -1,12 +1,11 @@
 -- expired: the jobs whose workers have vanished. It changes nothing but leases without a running job; settle decides what becomes of the rest.
--- record.lua stands before this text.
+-- clock.lua and record.lua stand before this text.
 --
 -- KEYS 1 leases · 2 records
--- ARGV 1 most jobs
+-- ARGV 1 most jobs · 2 the moment at which expired leases were seen: a clock that has jumped ahead since makes no further lease expired
 -- Answer: for each job: key · record
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local jobs, answer = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', score_of(now), 'LIMIT', 0, tonumber(ARGV[1])), {}
+local seen = math.min(now, tonumber(ARGV[2]))
+local jobs, answer = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', score_of(seen), 'LIMIT', 0, tonumber(ARGV[1])), {}
 for i, text in ipairs(read_records(KEYS[2], jobs)) do
   if text and string.sub(text, 1, 2) == 'r ' then
     answer[#answer + 1] = jobs[i]

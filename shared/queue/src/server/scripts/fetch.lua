@@ -1,22 +1,21 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
--- record.lua, lanes.lua and admit.lua stand before this text.
+-- clock.lua, record.lua, lanes.lua and admit.lua stand before this text.
 --
 -- A job that crashed before runs alone: it waits in a list of its own, from which only a process that runs nothing else takes it.
 --
--- KEYS 1 active · 2 scheduled · 3 leases · 4 records · 5 paused · 6 base of the gates · 7 suspects
+-- KEYS 1 active · 2 scheduled · 3 leases · 4 records · 5 paused · 6 base of the gates · 7 suspects ·
+--      8 waits: since when each job in `scheduled` has been waiting
 -- ARGV 1 most jobs · 2 lease milliseconds · 3 call · 4 worker · 5 '1' if this call is repeated because its answer was lost ·
 --      6 '1' if the process runs nothing: it takes one suspect, or nothing · 7… the gates that the jobs of this queue pass
 -- Answer: now · when to look again (-1: nothing is waiting for its time) · expired leases? · stock tasks? · is the job a probe? ·
 --         does a suspect wait for a process that runs nothing?, then for each job: key · record
 local active, scheduled, leases, records, paused, gates = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local suspects = KEYS[7]
+local suspects, waits = KEYS[7], KEYS[8]
 local most, lease, call, worker, repeated = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local is_alone = ARGV[6] == '1'
 -- Ours wait by the millisecond, tasks of stock producers by the second, in the same set: the size of the score tells them apart.
 local FIRST_MILLISECOND = 100000000000
 
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local answer = { now, -1, 0, 0, 0, 0 }
 local needs = {}
 for at = 7, #ARGV do needs[#needs + 1] = ARGV[at] end
@@ -40,8 +39,20 @@ end
 
 if redis.call('EXISTS', paused) == 1 then return answer end
 -- Jobs that are not admitted stay where they are: queued, or waiting although they are due.
-local admission = admit(gates, needs, worker, now, most)
+local admission = admit(gates, needs, worker, most)
 most = admission.most
+
+-- A job that began to wait in what is the future now began before the clock went back: its time has come.
+local latest_wait = redis.call('ZRANGE', waits, -1, -1, 'WITHSCORES')
+if latest_wait[2] and is_ahead(tonumber(latest_wait[2])) then
+  local due = {}
+  for _, job in ipairs(redis.call('ZRANGEBYSCORE', waits, string.format('(%.0f', now + CORRECTION), '+inf')) do
+    due[#due + 1] = string.format('%.0f', now)
+    due[#due + 1] = job
+  end
+  call_with_all(due, 'ZADD', scheduled, 'XX')
+  call_with_all(due, 'ZADD', waits)
+end
 
 local first = redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES')
 local waiting = first[2] ~= nil
@@ -64,6 +75,7 @@ if waiting and not admission.is_stopped then
     if #innocent > 0 then redis.call('RPUSH', active, unpack(innocent)) end
     if #crashed > 0 then redis.call('RPUSH', suspects, unpack(crashed)) end
     redis.call('ZREM', scheduled, unpack(due))
+    redis.call('ZREM', waits, unpack(due))
   end
 end
 
@@ -98,7 +110,7 @@ for i = #taken, 1, -1 do
   leased[#leased + 1] = taken[i]
 end
 call_with_all(leased, 'ZADD', leases)
-note_taken(gates, admission, worker, now, #taken)
+note_taken(gates, admission, worker, #taken)
 if admission.is_probe and #taken > 0 then answer[5] = 1 end
 
 -- If the clock of Redis went back, leases would last longer than they may: each lasts its own length from now. A living holder

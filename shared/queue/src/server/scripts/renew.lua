@@ -1,10 +1,9 @@
--- renew: prolongs leases, of running and of buffered jobs alike. record.lua stands before this text.
+-- renew: prolongs leases, of running and of buffered jobs alike. clock.lua and record.lua stand before this text.
 --
 -- KEYS 1 leases · 2 records
 -- ARGV 1 lease milliseconds · 2 number of leases n, then n job keys, then n tokens
 -- Answer: one digit per lease: 1 prolonged, 0 lost
-local clock = redis.call('TIME')
-local score = score_of(clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[1]))
+local score = score_of(now + tonumber(ARGV[1]))
 local number, answers, prolonged = tonumber(ARGV[2]), {}, {}
 for i, text in ipairs(read_records(KEYS[2], { unpack(ARGV, 3, 2 + number) })) do
   local is_held = is_held_by(text, ARGV[2 + number + i])

@@ -1,13 +1,13 @@
--- settle: ends attempts: each job moves on and its fact is written, in one atomic step. record.lua stands before this text.
+-- settle: ends attempts: each job moves on and its fact is written, in one atomic step. clock.lua and record.lua stand before this text.
 --
--- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects
+-- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects · 10 waits
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
 --      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
 -- Endings: done · retry · hold · bury · return (to the front, untouched; see lanes.lua) · crash
 -- Answer: one digit per ending: 1 recorded, 0 the lease was lost and nothing was changed
 local ledger, active, scheduled, leases, records = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local answers_key, dead, letters, suspects = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local answers_key, dead, letters, suspects, waits = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local call, answer_seconds, wake, number = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- The same call again, because its answer was lost: answer as before, change nothing.
@@ -16,8 +16,6 @@ if before and string.sub(before, 1, #call + 1) == call .. ':' then
   return string.sub(before, #call + 2)
 end
 
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local answers, endings, facts, released = {}, {}, {}, {}
 local texts = read_records(records, { unpack(ARGV, 5, 4 + number) })
 
@@ -78,7 +76,10 @@ local function live_on(it, work, news, state, change)
   write(it.job, state .. '\n' .. work)
 end
 
-local function wait(it) redis.call('ZADD', scheduled, now + it.delay, it.job) end
+local function wait(it)
+  redis.call('ZADD', scheduled, now + it.delay, it.job)
+  redis.call('ZADD', waits, now, it.job)
+end
 
 for _, it in ipairs(endings) do
   local work, news = string.match(it.text, '^[^\n]*\n([^\n]*)\n?(.*)$')
