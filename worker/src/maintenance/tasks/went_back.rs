@@ -3,9 +3,11 @@
 //! tell the admin once, to request the jobs that are gone, and to compare all rows with their pages:
 //! deliveries that nobody knows any more are found by their rows.
 
+use std::time::Duration;
+
 use passerelle_model::id::EventId;
 use passerelle_model::ledger::FailureClass;
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_store::StoredLife;
 use serde_json::{Map, Value, json};
 
@@ -25,7 +27,7 @@ pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) ->
         went_back.map_err(|error| Failure::new(FailureClass::Transient, Target::Store, error.to_string()))?;
     let lost = went_back.map_or(0, |went_back| went_back.lost);
     notify_admin(context, &life, lost).await?;
-    while orphans::run(context, Timestamp::now()).await? > 0 {}
+    while orphans::run(context, LongAgo::of_age(Duration::ZERO, Timestamp::now())).await? > 0 {}
     reconcile::run(context, rows_per_second, memo).await?;
     context.store.end_repair(&life, lost).await?;
     tracing::info!(
