@@ -6,6 +6,7 @@ mod provision;
 mod replay;
 mod restart;
 mod runbook;
+mod secrets;
 mod shell;
 
 use passerelle_model::id::RowKey;
