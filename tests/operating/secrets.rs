@@ -30,7 +30,10 @@ async fn contents_of_redis(system: &System) -> anyhow::Result<String> {
         }
         let value: redis::Value = read.query_async(&mut connection).await?;
         let text = Vec::<u8>::from_redis_value(value.clone());
-        let text = text.map_or_else(|_| format!("{value:?}"), |bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let text = text.map_or_else(
+            |_| format!("{value:?}"),
+            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+        );
         contents.push_str(&format!("{key}: {text}\n"));
     }
     Ok(contents)
@@ -56,7 +59,10 @@ async fn everything(system: &System, row: &str) -> anyhow::Result<Vec<(String, S
         seen.push((format!("{arguments:?}"), system.operator(arguments).await?));
     }
     let database = system.environment()["DATABASE_URL"].clone();
-    let file = database.trim_start_matches("sqlite:").trim_start_matches("//").to_owned();
+    let file = database
+        .trim_start_matches("sqlite:")
+        .trim_start_matches("//")
+        .to_owned();
     for end in ["", "-wal"] {
         if let Ok(bytes) = std::fs::read(format!("{file}{end}")) {
             seen.push((format!("SQL{end}"), String::from_utf8_lossy(&bytes).into_owned()));
@@ -68,8 +74,8 @@ async fn everything(system: &System, row: &str) -> anyhow::Result<Vec<(String, S
 #[tokio::test]
 async fn an_echoed_secret_is_nowhere_to_be_seen_and_nothing_commands_the_terminal() {
     let system = System::builder().variable("LOG_LEVEL", "debug").start().await.unwrap();
-    let secrets = ["BASEROW_TOKEN", "DOCMOST_PASSWORD", "BASEROW_WEBHOOK_SECRET"]
-        .map(|name| system.environment()[name].clone());
+    let secrets =
+        ["BASEROW_TOKEN", "DOCMOST_PASSWORD", "BASEROW_WEBHOOK_SECRET"].map(|name| system.environment()[name].clone());
     let echo = format!("\u{1b}[31mno: {} and {}", secrets[0], secrets[1]);
     let refusal = json!({"message": echo, "error": echo, "statusCode": 400});
     let fault = json!({"path": "/api/pages/create", "kind": "status", "status": 400, "body": refusal});
@@ -85,7 +91,10 @@ async fn an_echoed_secret_is_nowhere_to_be_seen_and_nothing_commands_the_termina
             assert!(!text.contains(secret), "{place} shows {secret}");
         }
         let is_for_a_terminal = place.starts_with('[') || place == "a log";
-        assert!(!(is_for_a_terminal && text.contains('\u{1b}')), "{place} commands the terminal");
+        assert!(
+            !(is_for_a_terminal && text.contains('\u{1b}')),
+            "{place} commands the terminal"
+        );
     }
     let trace = seen.iter().find(|(place, _)| place.contains("trace")).unwrap();
     assert!(trace.1.contains("[redacted]"), "the echo was read:\n{}", trace.1);

@@ -16,11 +16,12 @@
 
 mod shortener;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Payload;
 use futures::StreamExt as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::proof::{Claim, ProvenBody};
@@ -64,21 +65,24 @@ pub(crate) enum Kept {
     WithoutRows,
 }
 
+/// A share of the memory, as long as anybody holds it; none for a body that got none.
+pub(crate) type Share = Arc<Option<OwnedSemaphorePermit>>;
+
 /// A body that was read, with its share of the memory.
-pub(crate) struct Reading<'a> {
+pub(crate) struct Reading {
     pub(crate) body: ProvenBody,
     /// The sender was still sending: its connection cannot be used again.
     pub(crate) is_unfinished: bool,
-    _share: Option<SemaphorePermit<'a>>,
+    pub(crate) share: Share,
 }
 
 /// The shares of the memory, for all threads together.
 #[derive(Debug)]
 pub(crate) struct Bodies {
     limits: Limits,
-    small: Semaphore,
-    large: Semaphore,
-    proven: Semaphore,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+    proven: Arc<Semaphore>,
 }
 
 impl Bodies {
@@ -86,9 +90,9 @@ impl Bodies {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            small: Semaphore::new(FOR_SMALL_KIB),
-            large: Semaphore::new(FOR_LARGE_KIB),
-            proven: Semaphore::new(FOR_PROVEN_KIB),
+            small: Arc::new(Semaphore::new(FOR_SMALL_KIB)),
+            large: Arc::new(Semaphore::new(FOR_LARGE_KIB)),
+            proven: Arc::new(Semaphore::new(FOR_PROVEN_KIB)),
         }
     }
 
@@ -98,7 +102,7 @@ impl Bodies {
         claim: Claim<'_>,
         announced: Option<usize>,
         mut payload: Payload,
-    ) -> Result<Reading<'_>, Rejection> {
+    ) -> Result<Reading, Rejection> {
         let Limits {
             body_bytes,
             largest_body_bytes: limit,
@@ -143,23 +147,23 @@ impl Bodies {
         Ok(Reading {
             body,
             is_unfinished,
-            _share: share,
+            share: Arc::new(share),
         })
     }
 
     /// Waits a moment for room for a body of this length.
-    async fn share(&self, length: usize, is_proven: bool) -> Option<SemaphorePermit<'_>> {
+    async fn share(&self, length: usize, is_proven: bool) -> Option<OwnedSemaphorePermit> {
         let kib = u32::try_from(COPIES * length / 1024 + 1).unwrap_or(u32::MAX);
         let common = if length <= SMALL_BYTES {
             &self.small
         } else {
             &self.large
         };
-        if let Ok(share) = common.try_acquire_many(kib) {
+        if let Ok(share) = Arc::clone(common).try_acquire_many_owned(kib) {
             return Some(share);
         }
         let waited_for = if is_proven { &self.proven } else { common };
-        let share = timeout(PATIENCE, waited_for.acquire_many(kib)).await;
+        let share = timeout(PATIENCE, Arc::clone(waited_for).acquire_many_owned(kib)).await;
         let share = share.ok().and_then(Result::ok);
         if share.is_none() {
             metrics::counter!("passerelle_ingress_bodies_without_share_total").increment(1);

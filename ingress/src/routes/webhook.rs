@@ -21,7 +21,7 @@ use passerelle_queue::{AcceptStatus, Accepted, Queue, Redis};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::body::{Bodies, Reading};
+use crate::body::{Bodies, Reading, Share};
 use crate::connections::Connection;
 use crate::echo::QuietFields;
 use crate::loop_guard::LoopGuard;
@@ -148,13 +148,14 @@ impl Entrance {
         let received = Timestamp::now();
         let claim = self.sources.claim(source, request.headers())?;
         let reading = self.bodies.read(claim, announced_length(request), body).await?;
-        // Its share of the memory is held until the delivery is durable.
         let Reading {
-            body, is_unfinished, ..
+            body,
+            is_unfinished,
+            share,
         } = reading;
         let Understood { event, contents } = parse(body, &self.quiet, received)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
-        let status = match self.make_durable(event).await? {
+        let status = match self.make_durable(event, share).await? {
             Durable::Accepted(accepted) => {
                 if accepted.status() == AcceptStatus::Queued {
                     self.loop_guard.note(table, &contents);
@@ -181,14 +182,16 @@ impl Entrance {
         }))
     }
 
+    /// A delivery keeps its share of the memory until it is durable, or in no hands here any more.
+    ///
     /// The one place that decides what happens when the queue does not take a delivery, or not
     /// soon: it is spooled, and drained into the queue when Redis is back. If that is not possible
     /// either, the caller is asked to come again. All is safe, since the same delivery accepted twice
     /// is one event. That includes a delivery that the queue took and whose answer was lost, and one
     /// that both have taken.
-    async fn make_durable(&self, event: NewEvent) -> Result<Durable, Rejection> {
+    async fn make_durable(&self, event: NewEvent, share: Share) -> Result<Durable, Rejection> {
         let began = Instant::now();
-        let mut accepting = pin!(self.accept(&event));
+        let mut accepting = pin!(self.accept(&event, Arc::clone(&share)));
         let durable = if self.spool.is_on() {
             match timeout(SPOOLED_AFTER, accepting.as_mut()).await {
                 Ok(Ok(accepted)) => Durable::Accepted(accepted),
@@ -227,12 +230,12 @@ impl Entrance {
 
     /// With a spool, a Redis that is known to be away is not asked: the spool's drain notices its
     /// return.
-    async fn accept(&self, event: &NewEvent) -> Result<Accepted, Rejection> {
+    async fn accept(&self, event: &NewEvent, share: Share) -> Result<Accepted, Rejection> {
         if self.spool.is_on() && !self.redis.is_up() {
             return Err(Rejection::QueueAway);
         }
         let limit = self.limits.accept_timeout;
-        let accepted = timeout(limit, self.queue.accept(event)).await;
+        let accepted = timeout(limit, self.queue.accept_keeping(event, share)).await;
         Ok(accepted.map_err(|_| Rejection::QueueTooSlow { limit })??)
     }
 }

@@ -1,15 +1,16 @@
 //! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
 
+use std::any::Any;
 use std::borrow::Borrow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::accepting::answer::{Taken, parse_answer};
 use crate::accepting::group_commit::Commit;
+use crate::accepting::submission::{PATIENCE, Submission, patience_of};
 use crate::ledger_stream;
 use crate::life::Memory;
 use crate::server::backoff::Reconnecting;
@@ -24,11 +25,6 @@ use passerelle_model::job::EventKinds;
 const CLAIM_SECONDS: u32 = 86_400;
 /// How long the answer of a call is kept for its repetition.
 pub(crate) const ANSWER_SECONDS: u32 = 600;
-/// How long `accept` tries in all, and how long it waits for one answer: the sender waits for five seconds in all.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PATIENCE_PER_TRY: Duration = Duration::from_millis(1500);
-/// The slowest network that a large delivery is uploaded over: 8 Mbit/s.
-const UPLOAD_BYTES_PER_MS: usize = 1000;
 
 /// Proof that a delivery is durable: the only licence to answer 200. Only [`Queue::accept`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +57,18 @@ impl Queue {
     /// Dropping the future does not take the delivery back; it is only not sent again for this caller's sake. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
     /// accepting it again is safe, and `Duplicate` then means that it is. (Lend the event if you need it then.)
     pub async fn accept(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
+        self.accept_keeping(event, Arc::new(())).await
+    }
+
+    /// The same, and keeps something until the delivery is in no hands here any more, also if the caller has gone: its share of a bounded memory.
+    pub async fn accept_keeping(
+        &self,
+        event: impl Borrow<NewEvent>,
+        kept: Arc<dyn Any + Send + Sync>,
+    ) -> Result<Accepted, QueueError> {
         let submission = Submission::new(Prepared::new(event.borrow(), None)?);
         drop(event);
-        self.accept_submission(submission).await
+        self.accept_submission(submission.keeping(kept)).await
     }
 
     /// The same for a delivery whose sender does not wait: a try may take as long as its upload needs.
@@ -117,7 +122,7 @@ impl Queue {
 pub(crate) struct Prepared {
     claim: String,
     /// What the ledger keeps of it.
-    delivery: Vec<u8>,
+    pub(super) delivery: Vec<u8>,
     /// What the record of a job says of it: its kind and its id.
     event: String,
     jobs: Vec<JobKey>,
@@ -153,48 +158,6 @@ impl Prepared {
             origin,
         })
     }
-}
-
-/// A prepared event on its way.
-pub(crate) struct Submission {
-    prepared: Prepared,
-    submitted: Instant,
-    /// Its sender does not wait.
-    is_patient: bool,
-    /// Who waits for its answer; `None` for those who wait as long as it takes.
-    caller: Option<Weak<()>>,
-}
-
-impl Submission {
-    pub(crate) fn new(prepared: Prepared) -> Self {
-        Self {
-            prepared,
-            submitted: Instant::now(),
-            is_patient: false,
-            caller: None,
-        }
-    }
-
-    fn is_waited_for(&self) -> bool {
-        self.caller.as_ref().is_none_or(|caller| caller.strong_count() > 0)
-    }
-
-    fn patient(mut self) -> Self {
-        self.is_patient = true;
-        self
-    }
-}
-
-/// How long one try of a group may take: an answer's time and its upload, but no longer than a sender waits.
-fn patience_of(group: &[Submission]) -> Duration {
-    let bytes: usize = group.iter().map(|member| member.prepared.delivery.len()).sum();
-    let upload = Duration::from_millis(u64::try_from(bytes / UPLOAD_BYTES_PER_MS).unwrap_or(u64::MAX));
-    let needed = PATIENCE_PER_TRY.saturating_add(upload);
-    let waiting = group.iter().filter(|member| !member.is_patient);
-    let left = waiting
-        .map(|member| PATIENCE.saturating_sub(member.submitted.elapsed()))
-        .min();
-    left.map_or(needed, |left| needed.min(left).max(PATIENCE_PER_TRY))
 }
 
 /// Carries groups of deliveries to the script.

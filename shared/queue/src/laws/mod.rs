@@ -14,7 +14,8 @@ mod judge;
 mod model;
 mod world;
 
-use crate::accepting::accept::{Prepared, Submission};
+use crate::accepting::accept::Prepared;
+use crate::accepting::submission::Submission;
 use passerelle_model::id::{RowId, RowKey, TableId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

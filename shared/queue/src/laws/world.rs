@@ -1,7 +1,8 @@
 //! The real thing, driven script by script.
 
-use crate::accepting::accept::{AcceptCommit, Prepared, Submission};
+use crate::accepting::accept::{AcceptCommit, Prepared};
 use crate::accepting::answer::{Taken, parse_answer};
+use crate::accepting::submission::Submission;
 use crate::server::keys::Keys;
 use crate::working::ending::Ending;
 use crate::working::fetch::FetchCall;
