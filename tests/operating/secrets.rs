@@ -34,7 +34,7 @@ async fn contents_of_redis(system: &System) -> anyhow::Result<String> {
             |_| format!("{value:?}"),
             |bytes| String::from_utf8_lossy(&bytes).into_owned(),
         );
-        contents.push_str(&format!("{key}: {text}\n"));
+        contents.extend([key.as_str(), ": ", text.as_str(), "\n"]);
     }
     Ok(contents)
 }
