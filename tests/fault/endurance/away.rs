@@ -59,7 +59,7 @@ async fn an_ingress_that_starts_while_redis_is_away_takes_deliveries_at_once() {
     system.redis.kill().unwrap();
     system.start_ingress().unwrap();
     let ingress = system.ingress_url.clone();
-    readiness(&system, &ingress, 200, "Redis does not take a write").await;
+    readiness(&system, &ingress, 200, "does not take a write").await;
     let answer = system.caller().post(delivery(1, 1)).await.unwrap();
     assert_eq!((answer.status, answer.body["status"].as_str()), (200, Some("queued")));
     system.redis.boot().unwrap();
