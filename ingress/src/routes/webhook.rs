@@ -90,6 +90,11 @@ struct Caller<'a> {
 /// How long a caller waits for the queue alone. After that the disk is asked too: so a Redis that
 /// hangs, or fails over, costs a caller little.
 const SPOOLED_AFTER: Duration = Duration::from_millis(500);
+/// A large delivery waits longer, as long as its upload over 8 Mbit/s takes: it is in memory once for
+/// each of the two that are asked.
+const UPLOAD_BYTES_PER_MS: usize = 1000;
+/// Even a large one leaves the disk its time within the five seconds of the caller.
+const SPOOLED_AFTER_AT_MOST: Duration = Duration::from_secs(2);
 
 /// The name of the wiki among the sources of `bridge.toml`.
 const WIKI: &str = "docmost";
@@ -193,7 +198,7 @@ impl Entrance {
         let began = Instant::now();
         let mut accepting = pin!(self.accept(&event, Arc::clone(&share)));
         let durable = if self.spool.is_on() {
-            match timeout(SPOOLED_AFTER, accepting.as_mut()).await {
+            match timeout(spooled_after(&event), accepting.as_mut()).await {
                 Ok(Ok(accepted)) => Durable::Accepted(accepted),
                 Ok(Err(_)) => Durable::Spooled(self.spool.keep(&event).await?),
                 Err(_) => self.whichever_is_sooner(accepting, &event).await?,
@@ -238,6 +243,14 @@ impl Entrance {
         let accepted = timeout(limit, self.queue.accept_keeping(event, share)).await;
         Ok(accepted.map_err(|_| Rejection::QueueTooSlow { limit })??)
     }
+}
+
+/// How long a delivery waits for the queue alone.
+fn spooled_after(event: &NewEvent) -> Duration {
+    let upload = u64::try_from(event.payload.len() / UPLOAD_BYTES_PER_MS).unwrap_or(u64::MAX);
+    SPOOLED_AFTER
+        .saturating_add(Duration::from_millis(upload))
+        .min(SPOOLED_AFTER_AT_MOST)
 }
 
 /// What the request says of its body's length; a body in chunks says nothing.

@@ -57,9 +57,9 @@ use writer::Order;
 
 use crate::metrics;
 
-/// How long a delivery waits for the disk: with the half second that Redis was given, still within
-/// the five seconds of the caller.
-const PATIENCE: Duration = Duration::from_millis(3500);
+/// How long a delivery waits for the disk: with the two seconds that Redis was given at most, still
+/// within the five seconds of the caller.
+const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// Where the spool is, and how much it may hold.
 #[derive(Debug, Clone)]
