@@ -222,7 +222,14 @@ async fn without_a_page_of_its_own(system: &System) -> anyhow::Result<()> {
     let fields = json!({"Nom": "Refonte", "Client": [client.row.get()]});
     let row = system.baserow.create("projet", fields).await?;
     done(system, "rows.created", row, 60).await?;
-    done(system, "rows.updated", client, 61).await?;
+    let (is, was) = (
+        json!({"id": client.row.get(), "Name": "Atelier Nord"}),
+        json!({"id": client.row.get(), "Name": "Nord"}),
+    );
+    let mut renamed = delivery("rows.updated", client.table, &event(61), &[is]);
+    renamed["old_items"] = json!([was]);
+    post(system, &renamed).await?;
+    system.drain().await;
     let woke = "A sync was requested of the rows whose pages show this one, … after the event arrived.";
     the_reason_is(system, 61, woke).await?;
     system.baserow.delete(row).await?;
