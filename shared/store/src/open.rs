@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::StoreError;
 use super::bounded_pool::BoundedPool;
@@ -20,13 +20,12 @@ const POOLER_TRIES: u8 = 3;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 
-/// The patience comes first: another program may be opening the file at the same moment. WAL lets
-/// readers and the one writer work at once; `synchronous` is FULL because the stream
-/// forgets what the store has taken: a committed batch must survive a power cut.
-const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
-/// The same without what writes to the file.
-const SQLITE_READING: &str = "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON;";
+/// `synchronous` is FULL because the stream forgets what the store has taken: a committed batch must
+/// survive a power cut.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+     PRAGMA temp_store = MEMORY;";
+/// How long to wait until the file's mode is changed again, if another program is changing it.
+const MODE_PAUSE: Duration = Duration::from_millis(20);
 const SQLITE_HINT: &str = "Is its folder writable, and is DATABASE_URL right (sqlite://path/to/file.sqlite)?";
 
 /// The store: SQLite or PostgreSQL, by URL. Cheap to clone.
@@ -39,9 +38,13 @@ impl Store {
     /// Connects and brings the schema up to date. A SQLite file is created with its folder.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         if let Some(file) = sqlite_file(settings.url.expose_secret()) {
-            create_file(file).map_err(|error| not_opened(settings.url.expose_secret(), error.into(), SQLITE_HINT))?;
+            let url = settings.url.expose_secret();
+            create_file(file).map_err(|error| not_opened(url, error.into(), SQLITE_HINT))?;
+            let changed = timeout(settings.timeout, use_wal(url)).await;
+            let changed = changed.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            changed.map_err(|source| not_opened(url, source, SQLITE_HINT))?;
         }
-        let store = Self::connect(settings, "rwc", SQLITE_SETTINGS).await?;
+        let store = Self::connect(settings, "rwc").await?;
         store.migrate().await?;
         Ok(store)
     }
@@ -50,14 +53,14 @@ impl Store {
     /// It may be read-only, of another version or empty: see [`Store::schema`]. What it cannot
     /// answer is an error of that call alone.
     pub async fn open_as_is(settings: &StoreSettings) -> Result<Self, StoreError> {
-        Self::connect(settings, "rw", SQLITE_READING).await
+        Self::connect(settings, "rw").await
     }
 
-    async fn connect(settings: &StoreSettings, mode: &str, sqlite_settings: &'static str) -> Result<Self, StoreError> {
+    async fn connect(settings: &StoreSettings, mode: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let (url, limit) = (settings.url.expose_secret(), settings.timeout);
         let pool = if sqlite_file(url).is_some() {
-            open_sqlite(url, mode, sqlite_settings, limit).await
+            open_sqlite(url, mode, limit).await
         } else {
             open_postgres(url, limit).await
         }?;
@@ -143,27 +146,37 @@ fn create_file(file: &str) -> std::io::Result<()> {
     }
 }
 
-async fn open_sqlite(
-    url: &str,
-    mode: &str,
-    settings: &'static str,
-    limit: Duration,
-) -> Result<BoundedPool, StoreError> {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    let with_mode = if url.contains("mode=") {
-        url.to_owned()
-    } else {
-        format!("{url}{separator}mode={mode}")
-    };
-    let options = options(limit).after_connect(move |connection, _| {
+async fn open_sqlite(url: &str, mode: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
+    let options = options(limit).after_connect(|connection, _| {
         Box::pin(async move {
-            connection.execute(settings).await?;
+            connection.execute(SQLITE_SETTINGS).await?;
             Ok(())
         })
     });
-    BoundedPool::connect(options, &with_mode, limit)
+    BoundedPool::connect(options, &with_mode(url, mode), limit)
         .await
         .map_err(|source| not_opened(url, source, SQLITE_HINT))
+}
+
+/// Puts the file into WAL mode, in which it stays: readers and the one writer work at once. SQLite
+/// refuses the change at once, whatever its `busy_timeout`, while another program makes it.
+async fn use_wal(url: &str) -> Result<(), sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(&with_mode(url, "rwc")).await?;
+    loop {
+        match connection.execute("PRAGMA journal_mode = WAL").await {
+            Err(sqlx::Error::Database(error)) if error.message().contains("locked") => sleep(MODE_PAUSE).await,
+            changed => return changed.and(connection.close().await),
+        }
+    }
+}
+
+fn with_mode(url: &str, mode: &str) -> String {
+    if url.contains("mode=") {
+        return url.to_owned();
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}mode={mode}")
 }
 
 /// The path of a `sqlite:` URL.

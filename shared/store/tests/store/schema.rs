@@ -11,14 +11,14 @@ use passerelle_model::ledger::{LedgerRecord, Verdict};
 use passerelle_store::{NoticeState, Schema, Store, StoreError};
 use rstest::rstest;
 use secrecy::ExposeSecret as _;
-use test_support::{TestPgBouncer, TestPostgres};
+use test_support::{ErrorLog, TestPgBouncer, TestPostgres};
 
 #[rstest]
 #[case::sqlite(Database::sqlite())]
 #[case::postgres(Database::postgres())]
 #[tokio::test]
 async fn programs_that_start_at_the_same_moment_all_open_a_fresh_store(#[case] database: anyhow::Result<Database>) {
-    let database = database.unwrap();
+    let (database, _errors) = (database.unwrap(), ErrorLog::watch());
     let settings = database.settings();
     let stores = futures::future::join_all((0..12).map(|_| Store::open(&settings))).await;
     for store in stores {
