@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use passerelle_model::event::NewEvent;
 use passerelle_queue::{Accepted, Queue, QueueError, Redis};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::format::{End, read, write};
@@ -28,6 +29,9 @@ const SWIFT: Duration = Duration::from_millis(500);
 /// Deliveries on their way into the queue at once: they share round trips, and leave room for
 /// callers.
 const AT_ONCE: usize = 32;
+/// What these deliveries weigh together; a heavier one goes alone. On its way each is in memory
+/// several times.
+const BYTES_AT_ONCE: u32 = 1024 * 1024;
 /// How often a delivery is tried by itself before it is set aside.
 const TRIES_BY_ITSELF: usize = 3;
 /// How long to leave alone what Redis or the disk has refused.
@@ -166,8 +170,9 @@ impl Drain {
     }
 
     async fn records(&mut self, records: &[&[u8]], pass: &mut Pass) -> Result<(), Stopped> {
-        let queue = self.queue.clone();
-        let offered = (0..records.len()).map(|index| accept(&queue, records.get(index).copied().unwrap_or_default()));
+        let (queue, room) = (self.queue.clone(), Semaphore::new(BYTES_AT_ONCE as usize));
+        let offered =
+            (0..records.len()).map(|index| accept(&queue, &room, records.get(index).copied().unwrap_or_default()));
         let mut answers = pin!(futures::stream::iter(offered).buffered(AT_ONCE));
         for record in records {
             let Some(answer) = answers.next().await else { break };
@@ -260,7 +265,9 @@ enum NotAccepted {
     Queue(QueueError),
 }
 
-async fn accept(queue: &Queue, record: &[u8]) -> Result<(), NotAccepted> {
+async fn accept(queue: &Queue, room: &Semaphore, record: &[u8]) -> Result<(), NotAccepted> {
+    let bytes = u32::try_from(record.len()).unwrap_or(u32::MAX);
+    let _room = room.acquire_many(bytes.min(BYTES_AT_ONCE)).await;
     let event = NewEvent::decode(record).map_err(NotAccepted::Unreadable)?;
     let items = ItemCounts::of(&event.items);
     let accepted: Accepted = queue.accept_patiently(event).await.map_err(NotAccepted::Queue)?;

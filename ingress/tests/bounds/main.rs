@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use rstest::rstest;
+use test_support::eventually;
 
 use process::{Ingress, delivery, text};
 
@@ -58,6 +59,30 @@ async fn many_large_bodies_at_once_are_all_accepted_within_the_same_memory() {
     for answer in join_all(bodies).await {
         assert_eq!(answer.unwrap(), (200, "queued".to_owned()));
     }
+    let grown = ingress.peak_kib().unwrap() - before;
+    assert!(grown <= LIMIT_KIB, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn large_deliveries_that_waited_in_the_spool_are_drained_within_the_same_memory() {
+    let mut ingress = Ingress::start().await.unwrap();
+    let before = ingress.peak_kib().unwrap();
+    ingress.redis.kill().unwrap();
+    for number in 0..20_u64 {
+        let row = format!(
+            "\"items\": [{{\"id\": {}, \"Rapport\": \"{}\"}}]",
+            number + 1,
+            text(number, 2_000_000)
+        );
+        let body = delivery(&format!("e-{number}"), "rows.created", &row);
+        assert_eq!(ingress.deliver(body).await.unwrap(), (200, "queued".to_owned()));
+    }
+    ingress.redis.boot().unwrap();
+    eventually("all are in the queue", async || match ingress.jobs().await {
+        Ok(jobs) if jobs.len() == 20 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
     let grown = ingress.peak_kib().unwrap() - before;
     assert!(grown <= LIMIT_KIB, "{grown} KiB");
 }

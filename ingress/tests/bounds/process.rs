@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Ingress {
     child: Child,
     address: SocketAddr,
-    redis: TestRedis,
+    pub(crate) redis: TestRedis,
     http: reqwest::Client,
     _folder: TempDir,
 }
