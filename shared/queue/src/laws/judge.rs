@@ -32,7 +32,7 @@ impl World {
             self.model.dead -= 1;
             self.model.answered += 1;
             self.model
-                .news(letter.job.row().ok_or_else(|| broken("no row"))?.row.get());
+                .request(letter.job.row().ok_or_else(|| broken("no row"))?.row.get());
         }
         Ok(())
     }
@@ -55,9 +55,17 @@ impl World {
         prop_assert_eq!(stats.dead, self.model.dead as u64, "law 4");
         let count =
             |wanted: fn(&Place) -> bool| self.model.jobs.values().filter(|(place, ..)| wanted(place)).count() as u64;
-        prop_assert_eq!(stats.active, count(|place| *place == Place::Ready));
-        prop_assert_eq!(stats.running, count(|place| matches!(place, Place::Running { .. })));
-        prop_assert_eq!(stats.scheduled, count(|place| matches!(place, Place::Waiting { .. })));
+        prop_assert_eq!(stats.active, count(|place| *place == Place::Ready), "one place: ready");
+        prop_assert_eq!(
+            stats.running,
+            count(|place| matches!(place, Place::Running { .. })),
+            "one place: running"
+        );
+        prop_assert_eq!(
+            stats.scheduled,
+            count(|place| matches!(place, Place::Waiting { .. })),
+            "one place: waiting"
+        );
         let records = redis::cmd("HLEN").arg(&self.keys.records).to_owned();
         let records: usize = self.queue.inner.redis.query(&records).await.map_err(broken)?;
         prop_assert_eq!(records, self.model.jobs.len());

@@ -94,6 +94,14 @@ impl Model {
         };
     }
 
+    /// A requested sync ends a hold; what crashed waits all the same.
+    pub(super) fn request(&mut self, row: u64) {
+        self.news(row);
+        if let Some((place @ Place::Waiting { .. }, _, 0)) = self.jobs.get_mut(&row) {
+            *place = Place::Ready;
+        }
+    }
+
     pub(super) fn end(&mut self, row: u64, end: End) {
         let Some((Place::Running { is_dirty }, attempts, crashes)) = self.jobs.remove(&row) else {
             return;
