@@ -18,7 +18,6 @@ use crate::clients::docmost::Space;
 use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::outbox::Cause;
 
 /// Something in Baserow or Docmost that rules name.
 pub(crate) trait Nameable {
@@ -154,15 +153,9 @@ impl Context {
         }
         let digest = hex::encode(Sha256::digest(what));
         let event = EventId::own(&format!("renamed-{}", digest.get(..32).unwrap_or_default()));
-        let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
         let values: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
-        let cause = Cause {
-            rule: "names",
-            event: &event,
-            row: None,
-            at: None,
-        };
-        self.outbox.notify_admin(NoticeKind::Renamed, &values, cause).await?;
+        let kind = NoticeKind::Renamed;
+        self.outbox.notify_admin_of_own(kind, &values, "names", event).await?;
         Ok(())
     }
 }

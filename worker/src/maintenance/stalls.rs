@@ -16,7 +16,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::outbox::Cause;
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -188,14 +187,7 @@ async fn stopped_gate(gates: &Gates) -> Option<String> {
 /// Whoever is first names the alert after its moment; the others post the same notice.
 async fn notify_admin(context: &Context, redis: &Redis, wait: &Wait, cause: &str) -> Result<(), Failure> {
     let alert = redis.alert(&format!("stalled-{}", wait.kind), NOTIFIED_ONCE_IN).await?;
-    let event = EventId::parse(&format!("stalled-{}-{}", wait.kind, alert.as_millis()))
-        .map_err(|error| Failure::unmappable(error.to_string()))?;
-    let about = Cause {
-        rule: "stalled",
-        event: &event,
-        row: None,
-        at: None,
-    };
+    let event = EventId::parse(&format!("stalled-{}-{}", wait.kind, alert.as_millis()));
     let Value::Object(values) = json!({
         "what": wait.what,
         "since": wait.since.map(|since| since.to_string()),
@@ -205,7 +197,11 @@ async fn notify_admin(context: &Context, redis: &Redis, wait: &Wait, cause: &str
     }) else {
         return Ok(());
     };
-    context.outbox.notify_admin(NoticeKind::Stalled, &values, about).await?;
+    let kind = NoticeKind::Stalled;
+    context
+        .outbox
+        .notify_admin_of_own(kind, &values, "stalled", event)
+        .await?;
     Ok(())
 }
 

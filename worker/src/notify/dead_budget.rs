@@ -15,7 +15,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::outbox::Cause;
 
 /// How often the dead letters are weighed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -110,17 +109,10 @@ async fn notify_admin(
     if notified == Some(since) {
         return Ok(since);
     }
-    let event = EventId::parse(&format!("dead-letters-{}", since.as_millis()))
-        .map_err(|error| Failure::unmappable(error.to_string()))?;
-    let cause = Cause {
-        rule: "dead-letters",
-        event: &event,
-        row: None,
-        at: None,
-    };
-    let kind = NoticeKind::DeadLetters;
-    context.outbox.notify_admin(kind, values, cause).await?;
-    tracing::info!(%event, "the admin is notified of the dead letters");
+    let event = EventId::parse(&format!("dead-letters-{}", since.as_millis()));
+    let (kind, rule) = (NoticeKind::DeadLetters, "dead-letters");
+    context.outbox.notify_admin_of_own(kind, values, rule, event).await?;
+    tracing::info!(%since, "the admin is notified of the dead letters");
     Ok(since)
 }
 

@@ -16,7 +16,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::outbox::Cause;
 
 /// How often the list is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -72,15 +71,11 @@ async fn post(context: &Context, incident: &Incident) -> Result<(), Failure> {
         .cause
         .as_deref()
         .map_or_else(|| target.clone(), |cause| format!("{target}-{cause}"));
-    let event = EventId::parse(&format!("incident-{of}-{}", incident.at.as_millis()))
-        .map_err(|error| Failure::unmappable(error.to_string()))?;
-    let cause = Cause {
-        rule: "outage",
-        event: &event,
-        row: None,
-        at: None,
-    };
-    context.outbox.notify_admin(kind, &values, cause).await?;
+    let event = EventId::parse(&format!("incident-{of}-{}", incident.at.as_millis()));
+    context
+        .outbox
+        .notify_admin_of_own(kind, &values, "outage", event)
+        .await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub mod templates;
 use std::time::Duration;
 
 use passerelle_model::config::Channel;
-use passerelle_model::id::{EventId, JobKey, RowKey};
+use passerelle_model::id::{EventId, InvalidId, JobKey, RowKey};
 use passerelle_model::time::{LongAgo, Timestamp};
 use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use passerelle_store::{EventPlace, NoticeState, Store, StoredNotice};
@@ -126,6 +126,24 @@ impl Outbox {
             posted.push((channel, self.post(&notice, channel, cause).await?));
         }
         Ok(posted)
+    }
+
+    /// The same for what the bridge itself has noticed: no row and no event of the ledger is its cause.
+    pub async fn notify_admin_of_own(
+        &self,
+        kind: NoticeKind,
+        values: &Map<String, Value>,
+        rule: &str,
+        event: Result<EventId, InvalidId>,
+    ) -> Result<Vec<(Channel, NoticeState)>, Failure> {
+        let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
+        let cause = Cause {
+            rule,
+            event: &event,
+            row: None,
+            at: None,
+        };
+        self.notify_admin(kind, values, cause).await
     }
 
     /// Stores a notice and queues it. A notice that was stored before keeps its state, and is

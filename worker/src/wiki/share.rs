@@ -11,7 +11,6 @@ use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::outbox::Cause;
 
 /// Reports a share, unless that was done.
 pub async fn report_share(context: &Context, id: &PageId, journal: &mut Journal) -> Result<Outcome, Failure> {
@@ -133,17 +132,9 @@ async fn notify_admin(context: &Context, rule: &str, found: &Found<'_>, journal:
         ]);
     }
     let name = if is_widened { with_sub_pages(id) } else { id.to_string() };
-    let event = EventId::own(&format!("share-{name}")).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let cause = Cause {
-        rule,
-        event: &event,
-        row: None,
-        at: None,
-    };
-    let posted = context
-        .outbox
-        .notify_admin(NoticeKind::ShareCreated, &values, cause)
-        .await?;
+    let (kind, event) = (NoticeKind::ShareCreated, EventId::own(&format!("share-{name}")));
+    let posted = context.outbox.notify_admin_of_own(kind, &values, rule, event);
+    let posted = posted.await?;
     for (channel, state) in posted {
         journal.note(
             "notify",

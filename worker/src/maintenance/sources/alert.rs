@@ -9,7 +9,6 @@ use crate::clients::baserow::Table;
 use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::outbox::Cause;
 
 /// Who acts, in the ledger; also whose notice it is.
 const WATCH: &str = "source-watch";
@@ -50,18 +49,8 @@ pub(super) async fn switched_on(context: &Context, off: &SwitchedOff<'_>) -> Res
 pub(super) async fn admin(context: &Context, off: &SwitchedOff<'_>, then: Aftermath<'_>) -> Result<(), Failure> {
     let moment: String = off.since.chars().filter(char::is_ascii_digit).collect();
     let event = EventId::parse(&format!("webhook-{}-off-{moment}", off.webhook));
-    let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-    let cause = Cause {
-        rule: WATCH,
-        event: &event,
-        row: None,
-        at: None,
-    };
-    let values = in_words(off, then);
-    context
-        .outbox
-        .notify_admin(NoticeKind::WebhookOff, &values, cause)
-        .await?;
+    let (kind, values) = (NoticeKind::WebhookOff, in_words(off, then));
+    context.outbox.notify_admin_of_own(kind, &values, WATCH, event).await?;
     Ok(())
 }
 

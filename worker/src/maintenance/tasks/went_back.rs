@@ -15,7 +15,6 @@ use super::{Memo, orphans, reconcile};
 use crate::content::notice::NoticeKind;
 use crate::context::Context;
 use crate::failure::{Failure, Target};
-use crate::outbox::Cause;
 
 /// Repairs, if there is something to repair.
 pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
@@ -39,16 +38,12 @@ pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) ->
 }
 
 async fn notify_admin(context: &Context, life: &StoredLife, lost: i64) -> Result<(), Failure> {
-    let event = EventId::parse(&format!("redis-went-back-{}", life.epoch.to_ascii_lowercase()))
-        .map_err(|error| Failure::unmappable(error.to_string()))?;
-    let cause = Cause {
-        rule: "redis-went-back",
-        event: &event,
-        row: None,
-        at: None,
-    };
-    let kind = NoticeKind::RedisWentBack;
-    context.outbox.notify_admin(kind, &values(life, lost), cause).await?;
+    let event = EventId::parse(&format!("redis-went-back-{}", life.epoch.to_ascii_lowercase()));
+    let (kind, values) = (NoticeKind::RedisWentBack, values(life, lost));
+    let posted = context
+        .outbox
+        .notify_admin_of_own(kind, &values, "redis-went-back", event);
+    posted.await?;
     Ok(())
 }
 
