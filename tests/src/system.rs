@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use passerelle_model::config::StoreSettings;
+use passerelle_model::ledger::LedgerRecord;
 use passerelle_queue::{Queue, QueueStats};
 use passerelle_store::{Counts, Store};
 use serde_json::{Value, json};
@@ -179,6 +180,23 @@ impl System {
             }
         })
         .await;
+    }
+
+    /// How often each event is in the ledger of Redis, as long as no worker has read it.
+    pub async fn accepted(&self) -> anyhow::Result<BTreeMap<String, usize>> {
+        let (mut accepted, mut after) = (BTreeMap::new(), None);
+        loop {
+            let entries = self.queue.read_ledger(after.as_deref(), 500).await?;
+            let Some(last) = entries.last() else {
+                return Ok(accepted);
+            };
+            after = Some(last.id.clone());
+            for record in entries.into_iter().flat_map(|entry| entry.records).flatten() {
+                if let LedgerRecord::Accepted(record) = record {
+                    *accepted.entry(record.key.event.as_str().to_owned()).or_insert(0) += 1;
+                }
+            }
+        }
     }
 
     /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and every fact of the ledger is in the store.

@@ -1,11 +1,9 @@
 //! Deliveries that come all the time, and what was answered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use passerelle_model::ledger::LedgerRecord;
 use serde_json::json;
 use system_tests::System;
 use test_support::eventually;
@@ -100,23 +98,6 @@ fn delivery(row: usize, event: &str) -> String {
         "items": [{"id": row, "order": "1.00000000000000000000"}],
     })
     .to_string()
-}
-
-/// How often each event is in the ledger of Redis, which no worker has read yet.
-pub(crate) async fn accepted(system: &System) -> anyhow::Result<BTreeMap<String, usize>> {
-    let (mut accepted, mut after) = (BTreeMap::new(), None);
-    loop {
-        let entries = system.queue.read_ledger(after.as_deref(), 500).await?;
-        let Some(last) = entries.last() else {
-            return Ok(accepted);
-        };
-        after = Some(last.id.clone());
-        for record in entries.into_iter().flat_map(|entry| entry.records).flatten() {
-            if let LedgerRecord::Accepted(record) = record {
-                *accepted.entry(record.key.event.as_str().to_owned()).or_insert(0) += 1;
-            }
-        }
-    }
 }
 
 /// Waits until the ingress has brought all that it spooled into the queue.

@@ -3,7 +3,7 @@
 use system_tests::System;
 use test_support::{FragileRedis, Fsync, eventually};
 
-use crate::load::{Answered, Load, accepted, spool_is_empty};
+use crate::load::{Answered, Load, spool_is_empty};
 
 struct Outcome {
     answered: Vec<Answered>,
@@ -38,7 +38,7 @@ async fn cut(fsync: Fsync, mut is_time: impl FnMut(usize, u64) -> bool) -> anyho
     load.goes_on(100).await;
     let answered = load.stop().await?;
     spool_is_empty(&system).await;
-    let accepted = accepted(&system).await?;
+    let accepted = system.accepted().await?;
     system.expect_open(50);
     anyhow::ensure!(accepted.values().all(|times| *times == 1), "{accepted:?}");
     let is_lost = |answered: &&Answered| !accepted.contains_key(&answered.event);

@@ -1,30 +1,12 @@
 //! The spool of the ingress under SIGKILL: whatever was answered 200 is in the queue in the end, once (C9).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use passerelle_model::ledger::LedgerRecord;
 use system_tests::System;
 use test_support::eventually;
 use tokio::task::JoinSet;
 
 use crate::world::{delivery, event};
-
-/// How often each event was accepted, by the ledger.
-async fn accepted(system: &System) -> anyhow::Result<BTreeMap<String, usize>> {
-    let (mut accepted, mut after) = (BTreeMap::new(), None);
-    loop {
-        let entries = system.queue.read_ledger(after.as_deref(), 500).await?;
-        let Some(last) = entries.last() else {
-            return Ok(accepted);
-        };
-        after = Some(last.id.clone());
-        for record in entries.into_iter().flat_map(|entry| entry.records).flatten() {
-            if let LedgerRecord::Accepted(record) = record {
-                *accepted.entry(record.key.event.as_str().to_owned()).or_insert(0) += 1;
-            }
-        }
-    }
-}
 
 /// Posts deliveries until the ingress vanishes or `most` are answered; returns those that were answered 200.
 fn post_until_killed(system: &System, from: usize, most: usize) -> JoinSet<anyhow::Result<Vec<usize>>> {
@@ -72,7 +54,7 @@ async fn are_accepted_once(system: &System, answered: &BTreeSet<usize>) {
         bytes => Err(format!("{bytes} bytes\n{}", system.logs())),
     })
     .await;
-    let accepted = accepted(system).await.unwrap_or_default();
+    let accepted = system.accepted().await.unwrap_or_default();
     let missing: Vec<_> = answered
         .iter()
         .filter(|number| !accepted.contains_key(&event(**number)))
@@ -124,9 +106,9 @@ async fn an_ingress_that_is_killed_again_and_again_while_it_drains_loses_nothing
     system.ingress.kill().unwrap();
     system.redis.boot().unwrap();
     for _ in 0..5 {
-        let before = accepted(&system).await.unwrap().len();
+        let before = system.accepted().await.unwrap().len();
         system.start_ingress().unwrap();
-        eventually("it drains", async || match accepted(&system).await {
+        eventually("it drains", async || match system.accepted().await {
             Ok(accepted) if accepted.len() > before || spooled_bytes(&system) == 0 => Ok(()),
             other => Err(format!("{:?}", other.map(|accepted| accepted.len()))),
         })
