@@ -26,7 +26,13 @@ fn title(name: &str) -> String {
 
 #[tokio::test]
 async fn what_people_did_to_pages_is_found_by_one_look_at_the_trees_and_mended() {
-    let system = System::builder().without_webhook().start().await.unwrap();
+    // One job after the other: a page whose parent is restored before it goes back below its parent.
+    let builder = System::builder().without_webhook();
+    let system = builder
+        .worker_variable("WORKER_CONCURRENCY", "1")
+        .start()
+        .await
+        .unwrap();
     let rows = import(&system, &["Un", "Deux", "Trois", "Quatre"]).await.unwrap();
     reconcile(&system, &["--rate", "1000"]).await.unwrap();
     system.drain().await;
