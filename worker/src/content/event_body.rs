@@ -39,7 +39,7 @@ pub struct FieldName<'a> {
 pub struct RowBody {
     now: Map<String, Value>,
     before: Map<String, Value>,
-    tells_of_links_alone: bool,
+    is_about_links_alone: bool,
 }
 
 impl RowBody {
@@ -50,7 +50,7 @@ impl RowBody {
         };
         let now = find(&items, row);
         Self {
-            tells_of_links_alone: now.is_some() && old_items.is_none(),
+            is_about_links_alone: now.is_some() && old_items.is_none(),
             now: now.unwrap_or_default(),
             before: old_items.and_then(|rows| find(&rows, row)).unwrap_or_default(),
         }
@@ -58,8 +58,8 @@ impl RowBody {
 
     /// Whether it says nothing but that rows of a linked table gained or lost this one: Baserow sends such an
     /// update without `old_items`. No cell that people fill in has changed.
-    pub fn tells_of_links_alone(&self) -> bool {
-        self.tells_of_links_alone
+    pub fn is_about_links_alone(&self) -> bool {
+        self.is_about_links_alone
     }
 
     /// Whether it shows the row as it was before.
@@ -162,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn an_update_without_the_old_rows_tells_of_links_alone() {
+    fn an_update_without_the_old_rows_is_about_links_alone() {
         let body = read(&json!({"items": [{"id": 5, "Nom": "a"}]}));
-        assert!(body.tells_of_links_alone() && !body.shows_before());
+        assert!(body.is_about_links_alone() && !body.shows_before());
         let own = read(&json!({"items": [{"id": 5, "Nom": "a"}], "old_items": []}));
-        assert!(!own.tells_of_links_alone());
+        assert!(!own.is_about_links_alone());
     }
 
     #[test]

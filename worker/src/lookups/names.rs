@@ -61,7 +61,7 @@ pub(crate) struct Names {
     store: Store,
     remembered: Mutex<HashMap<(Named, String), String>>,
     /// The renames that this process has told the admin of.
-    told: Mutex<HashSet<String>>,
+    notified: Mutex<HashSet<String>>,
 }
 
 impl Names {
@@ -69,7 +69,7 @@ impl Names {
         Self {
             store,
             remembered: Mutex::default(),
-            told: Mutex::default(),
+            notified: Mutex::default(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Context {
                     self.names.remember(named, name, &id).await?;
                 }
                 if !thing.is_called(name) {
-                    self.tell_of_rename(named, (name, thing.present_name()), &id).await;
+                    self.notify_rename(named, (name, thing.present_name()), &id).await;
                 }
                 Ok(Some(thing))
             }
@@ -123,10 +123,10 @@ impl Context {
 
     /// Tells the admin once that something has another name than `bridge.toml` says. A notice that
     /// cannot be posted is posted by the next look.
-    pub(crate) async fn tell_of_rename(&self, named: Named, (old, new): (&str, &str), id: &str) {
+    pub(crate) async fn notify_rename(&self, named: Named, (old, new): (&str, &str), id: &str) {
         let kind = named.as_str();
         let what = format!("{kind} {id} {old} {new}");
-        if self.names.told.lock().await.contains(&what) {
+        if self.names.notified.lock().await.contains(&what) {
             return;
         }
         tracing::warn!(
@@ -140,7 +140,7 @@ impl Context {
             .await
         {
             Ok(()) => {
-                self.names.told.lock().await.insert(what);
+                self.names.notified.lock().await.insert(what);
             }
             Err(failure) => tracing::warn!(%failure, "the notice of a new name could not be posted; it is tried again"),
         }

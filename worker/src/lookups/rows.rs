@@ -105,13 +105,17 @@ impl Context {
             return Ok(rows);
         };
         let mut fields = self.fields_of(journal, table, first).await?;
-        let fits = |row: &Row| row.clone().described(fields.described()).is_readable();
-        if !rows.iter().all(fits) {
+        let describe = |fields: &Fields| -> Vec<Row> {
+            let rows = rows.iter().cloned();
+            rows.map(|row| row.described(fields.described())).collect()
+        };
+        let mut described = describe(&fields);
+        if !described.iter().all(Row::is_readable) {
             fields = self.fields_asked_within(UNREADABLE, journal, table).await?;
+            described = describe(&fields);
         }
-        let rows = rows.into_iter();
-        let rows = rows.map(|row| row.described(fields.described()).also_under(fields.renamed()));
-        Ok(rows.collect())
+        let described = described.into_iter();
+        Ok(described.map(|row| row.also_under(fields.renamed())).collect())
     }
 
     /// The fields of a table, asked for again if this row has others than are known.
@@ -140,7 +144,7 @@ impl Context {
         for (old, new) in fields.renamed() {
             if self.rules.name_field(old) {
                 let id = fields.get(old).and_then(|field| field.id).unwrap_or_default();
-                self.tell_of_rename(Named::Field(table), (old, new), &id.to_string())
+                self.notify_rename(Named::Field(table), (old, new), &id.to_string())
                     .await;
             }
         }

@@ -111,7 +111,7 @@ pub async fn watch(context: &Context, redis: &Redis, limits: StallSettings, stal
             let cause = cause(context, wait.kind).await;
             sentences.push(format!("{} since {since}: {cause}", wait.what));
             if let Err(failure) = notify_admin(context, redis, &wait, &cause).await {
-                tracing::debug!(%failure, "a stall could not be told yet; the next look tries again");
+                tracing::debug!(%failure, "a stall could not be reported yet; the next look tries again");
             }
         }
         let gates = context.gates.list().await.unwrap_or_default();

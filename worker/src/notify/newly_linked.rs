@@ -25,7 +25,7 @@ impl EventNotices<'_, '_> {
         let Some(before) = self.linked_before(field).await? else {
             self.journal.note(
                 STEP,
-                "nobody knows who was linked before this event, so nobody is told; a person who is linked by a later one will be".to_owned(),
+                "nobody knows who was linked before this event, so nobody is notified; a person who is linked by a later one will be".to_owned(),
             );
             return Ok(Vec::new());
         };
@@ -61,9 +61,9 @@ impl EventNotices<'_, '_> {
     pub(super) async fn name_for_ever(&mut self, person: RowKey) -> Result<Option<JobKey>, Failure> {
         let (row, person) = (self.of.key, person.to_string());
         let name = notice_key("linked", &[&self.rule.name, &row.to_string(), &person])?;
-        let told = self.of.context.store.notices_about(row, &self.rule.name).await?;
+        let notified = self.of.context.store.notices_about(row, &self.rule.name).await?;
         let about = |key: &JobKey| key.to_string().rsplit('/').next().map(str::to_owned);
-        let before = told
+        let before = notified
             .iter()
             .find(|notice| **notice != name && about(notice) == about(&name));
         if let Some(before) = before {

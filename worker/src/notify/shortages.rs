@@ -50,7 +50,7 @@ impl EventNotices<'_, '_> {
                 let field = &capacity.hours_left;
                 self.journal.note(
                     STEP,
-                    format!("{key}: {field:?} holds no number, so nothing is known and nobody is told"),
+                    format!("{key}: {field:?} holds no number, so nothing is known and nobody is notified"),
                 );
                 Ok(false)
             }

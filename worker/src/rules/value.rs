@@ -173,16 +173,16 @@ pub(super) fn add_filters(environment: &mut Environment<'static>, locale: &Local
     });
     let zone = locale.zone.clone();
     environment.add_filter("date", move |value: Value, style: Option<String>| {
-        let told = told(&value, &zone, "date")?;
-        Ok::<_, Error>(told.map(|told| told.date(language, style.as_deref())))
+        let when = when(&value, &zone, "date")?;
+        Ok::<_, Error>(when.map(|when| when.date(language, style.as_deref())))
     });
     let zone = locale.zone.clone();
     environment.add_filter("datetime", move |value: Value| {
-        Ok::<_, Error>(told(&value, &zone, "datetime")?.map(|told| told.date_and_time(language)))
+        Ok::<_, Error>(when(&value, &zone, "datetime")?.map(|when| when.date_and_time(language)))
     });
     let zone = locale.zone.clone();
     environment.add_filter("time", move |value: Value| {
-        Ok::<_, Error>(told(&value, &zone, "time")?.and_then(|told| told.time()))
+        Ok::<_, Error>(when(&value, &zone, "time")?.and_then(|when| when.time()))
     });
 }
 
@@ -234,19 +234,19 @@ fn is_nothing(value: &Value) -> bool {
         || value.kind() == ValueKind::Seq && value.len() == Some(0)
 }
 
-/// A date, or a moment in the zone where it is told.
-enum Told {
+/// A date, or a moment in the zone where it is read.
+enum When {
     Day(Date),
     Moment(ZonedDateTime),
 }
 
 /// A date or moment that a value holds; `None` for nothing.
-fn told(value: &Value, zone: &TimeZone, filter: &str) -> Result<Option<Told>, Error> {
+fn when(value: &Value, zone: &TimeZone, filter: &str) -> Result<Option<When>, Error> {
     if is_nothing(value) {
         return Ok(None);
     }
     if let Some(item) = single(value) {
-        return told(&item, zone, filter);
+        return when(&item, zone, filter);
     }
     let (text, own_zone) = match value.downcast_object_ref::<Shown>().and_then(Shown::exact) {
         Some(Exact::Date(text)) => (text.clone(), None),
@@ -254,16 +254,16 @@ fn told(value: &Value, zone: &TimeZone, filter: &str) -> Result<Option<Told>, Er
         _ => (value.to_string(), None),
     };
     let zone = own_zone.as_ref().unwrap_or(zone);
-    let told = moment::day(&text).map(Told::Day);
-    let told = told.or_else(|| moment::moment(&text, zone).map(Told::Moment));
-    told.map(Some).ok_or_else(|| {
+    let when = moment::day(&text).map(When::Day);
+    let when = when.or_else(|| moment::moment(&text, zone).map(When::Moment));
+    when.map(Some).ok_or_else(|| {
         refused(format!(
             "{text:?} is no date or moment, which the filter {filter:?} needs"
         ))
     })
 }
 
-impl Told {
+impl When {
     /// `05/12/2026`; with the style `long`, `5 décembre 2026`; any other style is a pattern of
     /// `strftime`.
     fn date(&self, language: Language, style: Option<&str>) -> String {

@@ -198,12 +198,12 @@ impl<'a> Claims<'a> {
             format!("page {id} is not taken for the page of {row}: {why}"),
         );
         tracing::warn!(%row, page.id = %id, why, "a page is marked or named as the page of a row, and is not");
-        if let Err(failure) = self.tell(page, why).await {
+        if let Err(failure) = self.notify_admin(page, why).await {
             tracing::warn!(%failure, "the notice of a page with foreign marks could not be posted");
         }
     }
 
-    async fn tell(&self, page: &Page, why: &str) -> Result<(), Failure> {
+    async fn notify_admin(&self, page: &Page, why: &str) -> Result<(), Failure> {
         let digest = hex::encode(Sha256::digest(format!("{} {}", self.marker.label, page.id)));
         let event = EventId::own(&format!("marks-{}", digest.get(..32).unwrap_or_default()));
         let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;

@@ -81,7 +81,7 @@ impl RowChanges {
     }
 
     fn add(&mut self, body: RowBody) {
-        if body.tells_of_links_alone() {
+        if body.is_about_links_alone() {
             self.links_alone = true;
         } else if body.shows_before() {
             self.updates.push(body);
