@@ -99,6 +99,8 @@ impl Server {
     pub fn bind(settings: Settings) -> Result<Self, StartError> {
         let bind = |address| TcpListener::bind(address).map_err(|error| StartError::Address(address, error));
         let listener = bind(settings.bind)?;
+        // Before the spool, which is measured as it opens.
+        let export = metrics::start()?;
         Ok(Self {
             address: listener
                 .local_addr()
@@ -107,7 +109,7 @@ impl Server {
             health: settings.health_bind.map(bind).transpose()?,
             redis: Redis::open(&settings.redis)?,
             spool: Arc::new(Spool::open(settings.spool.clone()).map_err(StartError::Spool)?),
-            export: metrics::start()?,
+            export,
             settings,
         })
     }

@@ -21,6 +21,8 @@ async fn upgraded() -> anyhow::Result<(System, Vec<RowKey>)> {
         .workers(0)
         // The fixture grows older; its events shall not be retired under the test.
         .variable("LEDGER_KEEP_DAYS", "0")
+        // Nor shall its last reconciliation be too long ago.
+        .worker_variable("WORKER_RECONCILE_SECONDS", "0")
         .worker_variable("WORKER_ZOMBIE_WINDOW_SECONDS", "1")
         .start()
         .await?;
@@ -67,7 +69,7 @@ async fn jobs_that_an_older_build_left_waiting_running_held_and_dead_all_come_to
     let letters = system.operator(&["dead", "list"]).await.unwrap();
     assert!(letters.contains("t2/r2") && letters.contains("permanent"), "{letters}");
     let counts = system.every_item_has_one_outcome().await.unwrap();
-    assert_eq!(counts.items, 6, "{counts:?}");
+    assert_eq!(counts.items, 6, "{counts:?}\n{}", system.logs());
 
     system
         .operator(&["dead", "replay", "--all", "--by", "the test", "--why", "upgraded"])

@@ -2,7 +2,8 @@
 //! for each.
 //!
 //! **Memory.** A body costs up to [`COPIES`] times its length until it is durable: it is received,
-//! described, compressed and sent. [`LIMIT_KIB`] is what all bodies in hand may cost. Small
+//! described, compressed and sent. [`LIMIT_KIB`] is what all bodies in hand may cost; with what the
+//! allocator keeps for the next ones the process grows by less than 64 MiB. Small
 //! bodies, large ones and those of callers who have shown their token have a share each, so nobody
 //! waits behind the large bodies of others.
 //!
@@ -31,9 +32,9 @@ pub(crate) use shortener::Shortener;
 
 /// How often a body is in memory at once, at worst, until it is durable.
 pub(crate) const COPIES: usize = 8;
-/// What all bodies may cost, in KiB (64 MiB), and the shares of it.
-const LIMIT_KIB: usize = 64 * 1024;
-const FOR_SMALL_KIB: usize = 16 * 1024;
+/// What all bodies may cost, in KiB, and the shares of it.
+const LIMIT_KIB: usize = 56 * 1024;
+const FOR_SMALL_KIB: usize = 8 * 1024;
 const FOR_LARGE_KIB: usize = 24 * 1024;
 const FOR_PROVEN_KIB: usize = LIMIT_KIB - FOR_SMALL_KIB - FOR_LARGE_KIB;
 /// The longest body that may be kept whole: it has to fit into each of the larger shares.

@@ -217,6 +217,7 @@ impl Spool {
             spool.try_folder();
             writer::start(spool.settings.clone(), Arc::clone(&spool.state), received)?;
         }
+        spool.measure();
         Ok(spool)
     }
 
