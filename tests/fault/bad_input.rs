@@ -180,6 +180,38 @@ async fn whatever_a_row_holds_has_a_named_end_and_harms_no_neighbour() {
     assert_eq!(pages[0]["icon"], "📁", "a value without an icon has the default one");
 }
 
+#[tokio::test]
+async fn one_bad_row_of_a_delivery_of_twenty_harms_none_of_the_others() {
+    let mut town = Town::start().await.unwrap();
+    let names = (1..=20).map(|number| match number {
+        7 => "é".repeat(500_000),
+        _ => format!("Lot {number}"),
+    });
+    let (mut rows, mut items) = (Vec::new(), Vec::new());
+    for name in names {
+        let row = town
+            .system
+            .baserow
+            .import("projet", json!({ "Nom": name }))
+            .await
+            .unwrap();
+        items.push(json!({"id": row.row.get(), "order": "1.00"}));
+        rows.push(row);
+    }
+    let event = delivery("rows.created", rows[0].table, "twenty-rows", &items);
+    let answer = town.system.caller().post(event.to_string()).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let bad = rows.remove(6);
+    town.ends(bad, "because the row does not fit its rule: the page would have 10")
+        .await
+        .unwrap();
+    town.system.expect_dead(1);
+    town.system.drain().await;
+    for row in rows {
+        assert_eq!(town.system.docmost.pages_of(row).await.unwrap().len(), 1, "{row}");
+    }
+}
+
 async fn texts_that_look_dangerous(town: &mut Town) -> anyhow::Result<()> {
     let titles = [
         ("🚀👩‍👩‍👧‍👦🇫🇷", "🚀👩‍👩‍👧‍👦🇫🇷"),

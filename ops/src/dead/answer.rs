@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use passerelle_model::ledger::FailureRecord;
 use passerelle_model::time::Timestamp;
 
 use super::act::Acted;
@@ -38,8 +39,12 @@ fn table(letters: &[Listed], now: Timestamp) -> String {
         let ago = age(now.since(letter.died));
         let _ = writeln!(
             text,
-            "{id:<27} {queue:<5} {job:<14} {reason:<11} {ago:>5}  {}{}: {}",
+            "{id:<27} {queue:<5} {job:<14} {reason:<11} {ago:>5}  {}{}{}: {}",
             if *superseded == Some(true) { "superseded; " } else { "" },
+            match letter.deaths {
+                1 => String::new(),
+                deaths => format!("died {deaths} times; "),
+            },
             letter.failure.target,
             letter.failure.message
         );
@@ -64,22 +69,17 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
         age(now.since(letter.died)),
         letter.reason
     );
+    if letter.deaths > 1 {
+        let _ = writeln!(
+            text,
+            "  again      died {} times since {}; this is the latest",
+            letter.deaths,
+            letter.first_died()
+        );
+    }
     let _ = writeln!(text, "  attempts   {}", letter.attempts);
     let _ = writeln!(text, "  last event {}", letter.last_event);
-    let failure = &letter.failure;
-    let status = failure
-        .status
-        .map_or_else(String::new, |status| format!(", status {status}"));
-    let _ = writeln!(
-        text,
-        "  failure    {} ({}{status}): {}",
-        failure.target,
-        failure.class.as_str(),
-        failure.message
-    );
-    if let Some(body) = &failure.body {
-        let _ = writeln!(text, "  answer     {body}");
-    }
+    text.push_str(&failed(&letter.failure));
     if history.superseded && found.is_notice() {
         text.push_str("  superseded the notice has been sent since: nothing is left to send\n");
     } else if history.superseded {
@@ -104,6 +104,22 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
         "\nWhen the cause is fixed: {again}\nTo drop it for good: passerelle dead discard {id} --why \"…\"",
         id = letter.id
     );
+    text
+}
+
+fn failed(failure: &FailureRecord) -> String {
+    let status = failure
+        .status
+        .map_or_else(String::new, |status| format!(", status {status}"));
+    let mut text = format!(
+        "  failure    {} ({}{status}): {}\n",
+        failure.target,
+        failure.class.as_str(),
+        failure.message
+    );
+    if let Some(body) = &failure.body {
+        let _ = writeln!(text, "  answer     {body}");
+    }
     text
 }
 

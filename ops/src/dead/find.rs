@@ -166,11 +166,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_letter_must_match_every_filter_that_is_given() {
-        let died = Timestamp::from_millis(1_000_000);
-        let now = died.plus(Duration::from_mins(90));
-        let letter = DeadLetter {
+    fn letter(died: Timestamp) -> DeadLetter {
+        DeadLetter {
             id: "1".to_owned(),
             job: JobKey::parse("t2/r5").unwrap(),
             reason: "permanent".to_owned(),
@@ -185,7 +182,16 @@ mod tests {
             died,
             covers: Seq::ZERO,
             last_event: "e".to_owned(),
-        };
+            deaths: 1,
+            first: None,
+        }
+    }
+
+    #[test]
+    fn a_letter_must_match_every_filter_that_is_given() {
+        let died = Timestamp::from_millis(1_000_000);
+        let now = died.plus(Duration::from_mins(90));
+        let letter = letter(died);
         let all = Filter::default();
         let table = |table| Filter {
             table: TableId::new(table).ok(),

@@ -212,7 +212,7 @@ async fn is_superseded(store: &Store, found: &Found) -> Result<bool, Trouble> {
 
 async fn show(operator: &Operator, id: &str, console: &mut Console) -> Result<(), Trouble> {
     let unknown = || {
-        let advice = "Has it been replayed or discarded? `passerelle dead list` shows those there are.";
+        let advice = "Has it been replayed or discarded, or has its job died again? `passerelle dead list` shows those there are.";
         Trouble::NotFound(format!("there is no dead letter {id}. {advice}"))
     };
     let found = find::letter(operator, &QueueName::ALL, id).await?.ok_or_else(unknown)?;

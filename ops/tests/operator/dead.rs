@@ -31,20 +31,43 @@ async fn with_letters() -> anyhow::Result<(Desk, Queue, Vec<DeadLetter>)> {
     let _ = queue
         .accept(delivery("e1", at(0), &[(1, Sync), (2, Sync), (3, Sync)])?)
         .await?;
+    give_all_up(&queue).await;
+    let letters = queue.dead_letters(None, 10).await?;
+    Ok((desk, queue, letters))
+}
+
+async fn give_all_up(queue: &Queue) {
     let name = ProcessName::unique("worker");
     let worker = WorkerBuilder::new(name.as_str())
         .backend(queue.backend(BackendSettings::new(name.clone(), 1, CrashPolicy::of_seconds(1, 10))))
         .concurrency(1)
         .build(give_up);
     let running = tokio::spawn(worker.run());
-    eventually("three jobs are given up", async || match queue.stats().await {
-        Ok(stats) if stats.dead == 3 => Ok(()),
+    eventually("the jobs are given up", async || match queue.stats().await {
+        Ok(stats) if stats.dead == 3 && stats.active + stats.running == 0 => Ok(()),
         other => Err(other),
     })
     .await;
     running.abort();
-    let letters = queue.dead_letters(None, 10).await?;
-    Ok((desk, queue, letters))
+}
+
+#[tokio::test]
+async fn the_letter_of_a_row_that_died_again_says_how_often_and_since_when() {
+    let (desk, queue, letters) = with_letters().await.unwrap();
+    let first = letters.iter().find(|letter| letter.job.to_string() == "t2/r1").unwrap();
+    let _ = queue
+        .accept(delivery("e2", at(1), &[(1, Sync)]).unwrap())
+        .await
+        .unwrap();
+    give_all_up(&queue).await;
+    let listed = desk.passerelle(&["dead", "list"]).await;
+    assert!(listed.out.contains("died 2 times; docmost"), "{}", listed.out);
+    let id = &queue.dead_letters(None, 1).await.unwrap()[0].id;
+    let shown = desk.passerelle(&["dead", "show", id]).await;
+    let since = format!("died 2 times since {}", first.first_died());
+    assert!(shown.out.contains(&since), "{since}: {}", shown.out);
+    let former = desk.passerelle(&["dead", "show", &first.id]).await;
+    assert!(former.err.contains("has its job died again"), "{}", former.err);
 }
 
 #[tokio::test]

@@ -170,3 +170,20 @@ async fn a_lost_answer_at_any_call_ends_in_the_same_tree() {
     }
     assert_eq!(tree(&world).await.unwrap(), expected);
 }
+
+#[tokio::test]
+async fn a_course_of_301_blocs_is_refused_by_name_and_writes_nothing() {
+    let world = World::start().await.unwrap();
+    let titles: Vec<String> = (1..=301).map(|number| format!("Bloc {number}")).collect();
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let (formation, _) = course(&world, "Longue", &titles).await.unwrap();
+    let failure = world.sync(formation).await.unwrap_err().to_string();
+    assert!(
+        failure.contains("301 rows are linked, a page may have at most 300 sub-pages"),
+        "{failure}"
+    );
+    assert_eq!(world.pages().await.unwrap().len(), 0);
+    let (beside, _) = course(&world, "Courte", &["Un"]).await.unwrap();
+    world.synced(beside).await.unwrap();
+    the_tree_is(&world, "Formation Courte", &["Un"]).await.unwrap();
+}

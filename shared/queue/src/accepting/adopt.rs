@@ -133,5 +133,7 @@ fn unreadable_letter(name: &str, error: &str, arguments: &[u8]) -> Result<(Strin
         died: Timestamp::now(),
         covers: Seq::ZERO,
         last_event: EventId::own(name)?.as_str().to_owned(),
+        deaths: 1,
+        first: None,
     })
 }

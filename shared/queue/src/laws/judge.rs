@@ -5,14 +5,21 @@ use passerelle_model::ledger::{LedgerRecord, Verdict};
 use passerelle_model::seq::Seq;
 use proptest::prelude::*;
 
+use std::collections::BTreeMap;
+
 use super::model::{End, Place, ROWS, row_of};
 use super::world::{Law, World, broken};
+use crate::DeadLetter;
+
+fn dead_row(letter: &DeadLetter) -> Result<u64, TestCaseError> {
+    Ok(letter.job.row().ok_or_else(|| broken("no row"))?.row.get())
+}
 
 impl World {
     pub(super) async fn replay(&mut self) -> Law {
         let letters = self.queue.dead_letters(None, 1).await.map_err(broken)?;
         for letter in letters {
-            let ids = [letter.id];
+            let (row, ids) = (dead_row(&letter)?, [letter.id]);
             prop_assert_eq!(
                 self.queue
                     .replay(&ids, "test", "the law says so")
@@ -29,10 +36,9 @@ impl World {
                 0
             );
             prop_assert_eq!(before, self.snapshot().await?, "law 6: replay");
-            self.model.dead -= 1;
+            self.model.dead.remove(&row);
             self.model.answered += 1;
-            self.model
-                .request(letter.job.row().ok_or_else(|| broken("no row"))?.row.get());
+            self.model.request(row);
         }
         Ok(())
     }
@@ -40,11 +46,11 @@ impl World {
     pub(super) async fn discard(&mut self) -> Law {
         let letters = self.queue.dead_letters(None, 1).await.map_err(broken)?;
         for letter in letters {
+            self.model.dead.remove(&dead_row(&letter)?);
             prop_assert_eq!(
                 self.queue.discard(&[letter.id], "test", "why").await.map_err(broken)?,
                 1
             );
-            self.model.dead -= 1;
         }
         Ok(())
     }
@@ -52,7 +58,16 @@ impl World {
     /// Law 4, and that every job is in exactly one place: the one where the model has it.
     pub(super) async fn check(&self) -> Law {
         let stats = self.queue.stats().await.map_err(broken)?;
-        prop_assert_eq!(stats.dead, self.model.dead as u64, "law 4");
+        let letters = self.queue.dead_letters(None, 100).await.map_err(broken)?;
+        let of_row = |letter: &DeadLetter| Ok((dead_row(letter)?, letter.deaths));
+        let letters: Vec<(u64, u32)> = letters.iter().map(of_row).collect::<Result<_, TestCaseError>>()?;
+        prop_assert_eq!(stats.dead, letters.len() as u64);
+        prop_assert_eq!(
+            &letters.into_iter().collect::<BTreeMap<_, _>>(),
+            &self.model.dead,
+            "law 4"
+        );
+        prop_assert_eq!(stats.dead, self.model.dead.len() as u64, "law 4: one letter of a row");
         let count =
             |wanted: fn(&Place) -> bool| self.model.jobs.values().filter(|(place, ..)| wanted(place)).count() as u64;
         prop_assert_eq!(stats.active, count(|place| *place == Place::Ready), "one place: ready");
@@ -111,6 +126,7 @@ impl World {
                 .arg("WITHSCORES")
                 .to_owned(),
             redis::cmd("ZRANGE").arg(&keys.dead).arg(0).arg(-1).to_owned(),
+            redis::cmd("HGETALL").arg(format!("{}:of", keys.letters)).to_owned(),
             redis::cmd("XLEN").arg(&keys.ledger).to_owned(),
             redis::cmd("HGETALL").arg(&keys.life).to_owned(),
         ];

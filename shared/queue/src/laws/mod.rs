@@ -3,7 +3,7 @@
 //! - Law 1: an accepted event ends exactly once, as long as workers run.
 //! - Law 2: a key never runs twice at once.
 //! - Law 3: a key that changed while it ran runs again.
-//! - Law 4: nothing but replay or discard removes a dead letter.
+//! - Law 4: a row that died has one letter, which says how often; nothing but replay or discard removes it.
 //! - Law 6: a script repeated after a lost answer changes nothing more.
 //!
 //! Law 5, the flat cost, is measured by the bench.

@@ -81,7 +81,8 @@ pub(super) struct Model {
     pub(super) seen: Vec<(u64, u8)>,
     /// Deliveries that were answered.
     pub(super) answered: u64,
-    pub(super) dead: usize,
+    /// How often each row has died since its first letter that nobody has replayed or discarded.
+    pub(super) dead: BTreeMap<u64, u32>,
 }
 
 impl Model {
@@ -113,8 +114,14 @@ impl Model {
             End::Hold => Some((Place::Waiting { is_kept: true }, attempts, 0)),
             End::Return => Some((Place::Ready, attempts, crashes)),
         };
-        self.dead += usize::from(matches!(end, End::Bury));
+        if matches!(end, End::Bury) {
+            self.bury(row);
+        }
         self.jobs.extend(next.map(|job| (row, job)));
+    }
+
+    fn bury(&mut self, row: u64) {
+        *self.dead.entry(row).or_default() += 1;
     }
 
     pub(super) fn vanish(&mut self, row: u64) {
@@ -122,7 +129,7 @@ impl Model {
             return;
         };
         let next = if crashes == 2 {
-            self.dead += 1;
+            self.bury(row);
             is_dirty.then_some((Place::Ready, 0, 0))
         } else {
             Some((Place::Waiting { is_kept: true }, attempts, crashes + 1))

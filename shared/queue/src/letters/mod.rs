@@ -24,7 +24,8 @@ const PAGE: usize = 500;
 /// Most letters that are replayed or discarded at once.
 const GROUP: usize = 50;
 
-/// A dead letter.
+/// A dead letter. A job has one at most: when it dies again, the newer letter takes the place of the older one and
+/// counts on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Its id.
@@ -43,6 +44,30 @@ pub struct DeadLetter {
     pub covers: Seq,
     /// The last event that it answered for.
     pub last_event: String,
+    /// How often its job has died since its first letter that nobody has replayed or discarded.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub deaths: u32,
+    /// The id of that first letter, where this is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_once(deaths: &u32) -> bool {
+    *deaths == 1
+}
+
+impl DeadLetter {
+    /// When its job died for the first time: the id of a letter carries the moment of its death.
+    pub fn first_died(&self) -> Timestamp {
+        let first = self.first.as_deref().and_then(|id| id.parse::<ulid::Ulid>().ok());
+        let millis = first.and_then(|id| i64::try_from(id.timestamp_ms()).ok());
+        millis.map_or(self.died, Timestamp::from_millis)
+    }
 }
 
 /// What the dead letters of all queues weigh.
@@ -183,6 +208,7 @@ impl Queue {
             let mut call = DISCARD.call(3);
             call.arg(&keys.ledger).arg(&keys.dead).arg(&keys.letters);
             for letter in self.letters(group).await? {
+                let job = letter.job.to_string();
                 let fact = encode_fact(&LedgerRecord::Discarded {
                     letter: letter.id.clone(),
                     job: letter.job,
@@ -190,7 +216,7 @@ impl Queue {
                     why: why.to_owned(),
                     at: Timestamp::now(),
                 })?;
-                call.arg(letter.id).arg(fact);
+                call.arg(letter.id).arg(job).arg(fact);
             }
             discarded += call.send::<u64>(&self.inner.redis).await?;
         }

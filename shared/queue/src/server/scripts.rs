@@ -33,9 +33,15 @@ macro_rules! script {
 }
 pub(crate) use script;
 
-script!(ACCEPT, "scripts/clock.lua", "scripts/record.lua", "scripts/accept.lua");
+script!(
+    ACCEPT,
+    "scripts/clock.lua",
+    "scripts/record.lua",
+    "scripts/letter.lua",
+    "scripts/accept.lua"
+);
 script!(BEAT, "scripts/clock.lua", "scripts/beat.lua");
-script!(DISCARD, "scripts/discard.lua");
+script!(DISCARD, "scripts/letter.lua", "scripts/discard.lua");
 script!(ENQUEUE, "scripts/clock.lua", "scripts/enqueue.lua");
 script!(
     EXPIRED,
@@ -53,7 +59,13 @@ script!(
 );
 script!(OLDEST, "scripts/record.lua", "scripts/lanes.lua", "scripts/oldest.lua");
 script!(RENEW, "scripts/clock.lua", "scripts/record.lua", "scripts/renew.lua");
-script!(SETTLE, "scripts/clock.lua", "scripts/record.lua", "scripts/settle.lua");
+script!(
+    SETTLE,
+    "scripts/clock.lua",
+    "scripts/record.lua",
+    "scripts/letter.lua",
+    "scripts/settle.lua"
+);
 script!(STATS, "scripts/record.lua", "scripts/lanes.lua", "scripts/stats.lua");
 script!(SWITCH, "scripts/switch.lua");
 script!(WEIGH, "scripts/weigh.lua");

@@ -207,6 +207,8 @@ fn letter_of(job: &Job, reason: &str, failure: &FailureRecord, attempts: u32) ->
         died: Timestamp::now(),
         covers: job.covers,
         last_event: job.last_event.as_str().to_owned(),
+        deaths: 1,
+        first: None,
     })
 }
 

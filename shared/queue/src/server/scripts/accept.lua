@@ -1,4 +1,5 @@
--- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs. clock.lua and record.lua stand before this text.
+-- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs. clock.lua, record.lua and letter.lua stand
+-- before this text.
 --
 -- The deliveries themselves do not pass through this script: Lua hashes every byte of every text, which cost more than all the rest. They are
 -- an entry of the ledger, added right before this script in the same transaction. The next entry is made here and says what became of each:
@@ -121,19 +122,14 @@ end
 local function remove_origin(origin_at)
   local origin, id, letter_id, letter = ARGV[origin_at], ARGV[origin_at + 1], ARGV[origin_at + 3], ARGV[origin_at + 4]
   if origin == LETTER then
-    redis.call('ZREM', dead, id)
-    redis.call('DECRBY', letters .. ':bytes', redis.call('STRLEN', letters .. ':' .. id))
-    redis.call('DEL', letters .. ':' .. id)
+    -- Its replay asks for its one job.
+    remove_letter(dead, letters, id, ARGV[origin_at - 1])
   else
     redis.call('HDEL', stock_data, id)
     redis.call('ZREM', scheduled, id)
     redis.call('DEL', stock_meta .. ':' .. id)
   end
-  if letter_id ~= '' then
-    redis.call('ZADD', dead, 0, letter_id)
-    redis.call('SET', letters .. ':' .. letter_id, letter)
-    redis.call('INCRBY', letters .. ':bytes', #letter)
-  end
+  if letter_id ~= '' then keep_letter(dead, letters, letter_id, nil, letter) end
 end
 
 -- The claims come last: a claim that outlived a failed commit would make a duplicate of the sender's next try, and the event would be

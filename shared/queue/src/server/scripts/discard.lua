@@ -1,20 +1,16 @@
--- discard: removes dead letters by an operator's decision, and writes that down.
+-- discard: removes dead letters by an operator's decision, and writes that down. letter.lua stands before this text.
 --
 -- KEYS 1 ledger · 2 dead · 3 letter prefix
--- ARGV for each letter: id · fact
+-- ARGV for each letter: id · job · fact
 -- Answer: how many were there
 local facts = {}
-for at = 1, #ARGV, 2 do
+for at = 1, #ARGV, 3 do
   if redis.call('ZSCORE', KEYS[2], ARGV[at]) then
     facts[#facts + 1] = 'j'
-    facts[#facts + 1] = ARGV[at + 1]
+    facts[#facts + 1] = ARGV[at + 2]
   end
 end
 if #facts == 0 then return 0 end
 redis.call('XADD', KEYS[1], '*', unpack(facts))
-for at = 1, #ARGV, 2 do
-  redis.call('ZREM', KEYS[2], ARGV[at])
-  redis.call('DECRBY', KEYS[3] .. ':bytes', redis.call('STRLEN', KEYS[3] .. ':' .. ARGV[at]))
-  redis.call('DEL', KEYS[3] .. ':' .. ARGV[at])
-end
+for at = 1, #ARGV, 3 do remove_letter(KEYS[2], KEYS[3], ARGV[at], ARGV[at + 1]) end
 return #facts / 2

@@ -1,4 +1,5 @@
--- settle: ends attempts: each job moves on and its fact is written, in one atomic step. clock.lua and record.lua stand before this text.
+-- settle: ends attempts: each job moves on and its fact is written, in one atomic step. clock.lua, record.lua and letter.lua stand before
+-- this text.
 --
 -- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects · 10 waits
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
@@ -86,9 +87,7 @@ for _, it in ipairs(endings) do
   if it.ending == 'done' then
     begin_anew(it.job, news)
   elseif it.ending == 'bury' then
-    redis.call('ZADD', dead, 0, it.letter_id)
-    redis.call('SET', letters .. ':' .. it.letter_id, it.letter)
-    redis.call('INCRBY', letters .. ':bytes', #it.letter)
+    keep_letter(dead, letters, it.letter_id, it.job, it.letter)
     begin_anew(it.job, news)
   elseif it.ending == 'retry' then
     local is_new = news ~= ''
