@@ -39,6 +39,7 @@ async fn post(webhook: String) -> anyhow::Result<Result<(), Failure>> {
     let slack = Slack::new(&SlackSettings {
         webhook: webhook.into(),
         timeout: Duration::from_secs(2),
+        authorities: None,
     })?;
     Ok(slack.post(&mut Journal::default(), &words()?).await)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passerelle_model::config::{Reader, shown_url};
+use passerelle_model::config::{Authorities, Reader, shown_url};
 use serde::Deserialize;
 
 use super::Finding;
@@ -30,7 +30,7 @@ struct Readiness {
 pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
     let named = reader.optional("INGRESS_URL");
     let addresses = addresses(reader);
-    let http = match reqwest::Client::builder().timeout(PATIENCE).build() {
+    let http = match client(reader) {
         Ok(http) => http,
         Err(error) => {
             return vec![Finding::fail(
@@ -52,7 +52,7 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
 
 /// How many deliveries wait in the spools of all ingresses: answered 200, and not yet counted by Redis. `None` where one does not answer.
 pub(crate) async fn spooled(reader: &Reader) -> Option<u64> {
-    let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+    let http = client(reader).ok()?;
     let mut spooled = 0;
     for address in addresses(reader).split(',') {
         let address = address.trim().trim_end_matches('/');
@@ -60,6 +60,15 @@ pub(crate) async fn spooled(reader: &Reader) -> Option<u64> {
         spooled += number(&metrics.text().await.ok()?, SPOOL_DELIVERIES);
     }
     Some(spooled)
+}
+
+fn client(reader: &Reader) -> Result<reqwest::Client, reqwest::Error> {
+    let authorities = Authorities::read(&mut reader.afresh());
+    let authorities = authorities.map_or(Ok(Vec::new()), |ours| reqwest::Certificate::from_pem_bundle(&ours.pem))?;
+    reqwest::Client::builder()
+        .tls_certs_merge(authorities)
+        .timeout(PATIENCE)
+        .build()
 }
 
 fn addresses(reader: &Reader) -> String {

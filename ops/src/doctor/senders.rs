@@ -46,7 +46,8 @@ async fn smtp(settings: &MailSettings) -> Finding {
         }
         Ok(()) => Finding::ok(CHECK, format!("{server} answers; nothing was sent")),
         Err(failure) => {
-            let fix = "correct SMTP_URL, SMTP_TLS, SMTP_USERNAME or SMTP_PASSWORD; notices wait meanwhile";
+            let fix =
+                "correct SMTP_URL, SMTP_TLS, SMTP_CA_FILE, SMTP_USERNAME or SMTP_PASSWORD; notices wait meanwhile";
             Finding::fail(CHECK, format!("{server}: {}", failure.message), fix)
         }
     }

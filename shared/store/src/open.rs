@@ -84,7 +84,12 @@ impl Store {
 async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
     let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)? \
                 Special characters in the password must be percent-encoded: ? as %3F, @ as %40, / as %2F, # as %23";
-    let not_opened = |source| not_opened(url, source, hint);
+    let foreign = "Name the certificate (PEM) of the authority that signed PostgreSQL's own in EXTRA_CA_FILE, or as \
+                   sslrootcert=/path in DATABASE_URL";
+    let not_opened = |source: sqlx::Error| {
+        let is_foreign = source.to_string().contains("invalid peer certificate");
+        not_opened(url, source, if is_foreign { foreign } else { hint })
+    };
     // A pool tries a refused connection again and again until its time is up, and forgets why. The
     // first connection says it at once.
     let in_time = timeout(limit, shares_connections(url)).await;

@@ -21,7 +21,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use certificate::TestCertificate;
+pub use certificate::{TestCertificate, TlsFront};
 pub use clock::WrongClock;
 pub use errors::ErrorLog;
 pub use fuzz::fuzz;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
 use crate::signal::{children_of, signal};
-use crate::{find_program, free_port};
+use crate::{TestCertificate, find_program, free_port};
 
 /// A running PostgreSQL cluster with an empty database, stopped and removed when dropped.
 ///
@@ -53,6 +53,26 @@ impl TestPostgres {
         )?;
         server.boot()?;
         Ok(server)
+    }
+
+    /// Takes encrypted connections too, with this certificate, after a new start.
+    pub fn secure(&self, certificate: &TestCertificate) -> anyhow::Result<()> {
+        self.kill()?;
+        for (from, to) in [(certificate.path(), "server.crt"), (certificate.key(), "server.key")] {
+            // PostgreSQL wants a key that is its own and that nobody else may read.
+            let mut install = Command::new("install");
+            install.args(self.user.map(|user| ["-o", user]).into_iter().flatten());
+            let status = install
+                .args(["-m", "600"])
+                .arg(from)
+                .arg(self.data().join(to))
+                .status()?;
+            anyhow::ensure!(status.success(), "install failed ({status})");
+        }
+        let configuration = self.data().join("postgresql.conf");
+        let text = std::fs::read_to_string(&configuration)?;
+        std::fs::write(configuration, text + "\nssl = on\n")?;
+        self.boot()
     }
 
     /// Starts it again on the same port with the same data.

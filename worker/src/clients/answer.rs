@@ -2,14 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use passerelle_model::config::Authorities;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::shown::{REDACTED, without_secrets};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::LONGEST_ASKED;
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{RequestBuilder, Url};
+use reqwest::{Certificate, RequestBuilder, Url};
 use serde_json::Value;
 
+use crate::clients::certificate;
 use crate::clients::lease::check_lease;
 use crate::failure::{Failure, Target, Unanswered};
 
@@ -125,12 +127,14 @@ fn now() -> SystemTime {
 }
 
 /// The HTTP client for one target: no cookies (Docmost would prefer a stale cookie to our token), no redirects (they lose the body).
-pub(super) fn http(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+pub(super) fn http(timeout: Duration, authorities: Option<&Authorities>) -> Result<reqwest::Client, reqwest::Error> {
     let headers = HeaderMap::from_iter([(
         reqwest::header::HeaderName::from_static("x-bridge-origin"),
         HeaderValue::from_static("bridge"),
     )]);
+    let ours = authorities.map_or(Ok(Vec::new()), |ours| Certificate::from_pem_bundle(&ours.pem))?;
     reqwest::Client::builder()
+        .tls_certs_merge(ours)
         .user_agent(concat!("passerelle/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers)
         .timeout(timeout)
@@ -151,7 +155,7 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
         };
         Failure {
             unanswered: unanswered(&error),
-            ..Failure::new(class, target, sentence(&error))
+            ..Failure::new(class, target, sentence(target, &error))
         }
     };
     check_lease()?;
@@ -186,7 +190,10 @@ fn unanswered(error: &reqwest::Error) -> Option<Unanswered> {
 }
 
 /// The error with its causes; without the URL, which may hold secrets.
-fn sentence(error: &reqwest::Error) -> String {
+fn sentence(target: Target, error: &reqwest::Error) -> String {
+    if let Some(trouble) = certificate::trouble(target, error) {
+        return format!("no connection: {trouble}");
+    }
     let kind = match error {
         error if error.is_timeout() => "no answer in time",
         error if error.is_connect() => "no connection",

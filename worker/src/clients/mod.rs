@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod baserow;
+mod certificate;
 pub mod docmost;
 pub mod guard;
 pub mod lease;

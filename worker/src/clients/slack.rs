@@ -36,7 +36,7 @@ impl Slack {
     /// Prepares the client; nothing is sent.
     pub fn new(settings: &SlackSettings) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            http: http(settings.timeout)?,
+            http: http(settings.timeout, settings.authorities.as_ref())?,
             webhook: settings.webhook.clone(),
         })
     }

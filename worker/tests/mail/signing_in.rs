@@ -1,5 +1,6 @@
 //! Encryption, sign-in, and settings that are wrong.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use passerelle_model::config::{MailSettings, SmtpLogin, SmtpTls};
@@ -7,7 +8,40 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_sandbox::smtp::{Encryption, Options};
 use passerelle_worker::clients::mail::Mail;
 
+use test_support::{TestCertificate, TlsFront};
+
 use crate::world::{send, settings, start, to_zoe};
+
+#[tokio::test]
+async fn a_certificate_that_does_not_fit_is_named_with_its_setting_and_a_cure() {
+    let server = start(Options {
+        smtp_username: None,
+        smtp_password: None,
+        smtp_tls: Encryption::None,
+    })
+    .unwrap();
+    let check = async |certificate: &TestCertificate, ca_file: Option<PathBuf>| {
+        let front = TlsFront::start(certificate, server.address.port()).await.unwrap();
+        let settings = MailSettings {
+            port: front.port(),
+            tls: SmtpTls::Tls,
+            ca_file,
+            ..settings(&server)
+        };
+        Mail::new(&settings).unwrap().check().await
+    };
+    let certificate = TestCertificate::signed().unwrap();
+    check(&certificate, Some(certificate.authority())).await.unwrap();
+    let told = check(&certificate, None).await.unwrap_err().message;
+    assert!(told.contains("(PEM) in SMTP_CA_FILE or EXTRA_CA_FILE"), "{told}");
+    let certificate = TestCertificate::authority_itself().unwrap();
+    let told = check(&certificate, Some(certificate.authority()))
+        .await
+        .unwrap_err()
+        .message;
+    assert!(told.contains("basicConstraints=critical,CA:FALSE"), "{told}");
+    server.stop().await.unwrap();
+}
 
 #[tokio::test]
 async fn it_signs_in_over_an_encrypted_connection_and_trusts_only_whom_it_was_told_to() {

@@ -32,6 +32,7 @@ async fn with_a_waiting_notice() -> anyhow::Result<(World, Server)> {
     };
     let slack = slack::start(TcpListener::bind("127.0.0.1:0")?, options)?;
     world.context.outbox.channels.slack = Some(Slack::new(&SlackSettings {
+        authorities: None,
         webhook: slack.webhook_url().into(),
         timeout: Duration::from_secs(10),
     })?);

@@ -4,6 +4,7 @@
 //! All problems are collected and reported at once; each says where, what and how to mend it.
 //! Nothing else in the project reads the environment.
 
+mod authorities;
 mod bridge_file;
 pub mod catalogue;
 mod locale;
@@ -17,6 +18,7 @@ mod source;
 mod stalls;
 mod wiki;
 
+pub use authorities::Authorities;
 pub use bridge_file::{
     BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, PageMoved, PageTrashed, RowDeleted, Rule,
     TableRef, WriteBack, line_of,

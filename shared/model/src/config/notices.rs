@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::authorities::Authorities;
 use super::reader::Reader;
 
 /// Variables that mean nothing without `SMTP_URL`.
@@ -53,7 +54,8 @@ pub struct MailSettings {
     pub port: u16,
     /// `SMTP_TLS`.
     pub tls: SmtpTls,
-    /// `SMTP_CA_FILE`: a PEM file with a certificate authority to trust besides the system's.
+    /// `SMTP_CA_FILE`, or else `EXTRA_CA_FILE`: a PEM file with a certificate authority to trust
+    /// besides the system's.
     pub ca_file: Option<PathBuf>,
     /// `SMTP_USERNAME` and `SMTP_PASSWORD`, if the server wants them.
     pub login: Option<SmtpLogin>,
@@ -89,13 +91,18 @@ impl MailSettings {
             }),
             host: server.host,
             tls,
-            ca_file: reader.optional("SMTP_CA_FILE").map(PathBuf::from),
+            ca_file: ca_file(reader),
             login,
             from: address(reader, "MAIL_FROM", FROM_HINT),
             admin: admin(reader),
             timeout: reader.seconds("SMTP_TIMEOUT_SECONDS", 20),
         })
     }
+}
+
+fn ca_file(reader: &mut Reader) -> Option<PathBuf> {
+    let own = reader.optional("SMTP_CA_FILE").map(PathBuf::from);
+    own.or_else(|| Authorities::read(reader).map(|authorities| authorities.path))
 }
 
 /// What `SMTP_URL` says.
@@ -222,6 +229,8 @@ pub struct SlackSettings {
     pub webhook: SecretString,
     /// `SLACK_TIMEOUT_SECONDS` for one call.
     pub timeout: Duration,
+    /// `EXTRA_CA_FILE`.
+    pub authorities: Option<Authorities>,
 }
 
 impl SlackSettings {
@@ -241,6 +250,7 @@ impl SlackSettings {
         Some(Self {
             webhook: SecretString::from(webhook),
             timeout: reader.seconds("SLACK_TIMEOUT_SECONDS", 10),
+            authorities: Authorities::read(reader),
         })
     }
 }

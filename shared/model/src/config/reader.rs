@@ -177,13 +177,16 @@ impl Reader {
         default
     }
 
-    /// Notes a problem.
+    /// Notes a problem, once: several groups may read one setting.
     pub fn problem(&mut self, place: &str, what: &str, hint: &str) {
-        self.problems.push(Problem {
+        let problem = Problem {
             place: place.to_owned(),
             what: what.to_owned(),
             hint: hint.to_owned(),
-        });
+        };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// Notes problems that were found elsewhere, e.g. in `bridge.toml`.

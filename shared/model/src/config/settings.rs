@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::authorities::Authorities;
 use super::reader::Reader;
 
 /// Where the ledger lives.
@@ -38,7 +39,7 @@ impl StoreSettings {
             .is_some_and(|path| !std::path::Path::new(path).exists())
     }
 
-    /// Reads `DATABASE_URL` and `DATABASE_TIMEOUT_SECONDS`.
+    /// Reads `DATABASE_URL`, `DATABASE_TIMEOUT_SECONDS` and, for PostgreSQL, `EXTRA_CA_FILE`.
     pub fn read(reader: &mut Reader) -> Self {
         let url = reader.text("DATABASE_URL", "sqlite://data/passerelle.sqlite");
         if !["sqlite:", "postgres:", "postgresql:"]
@@ -52,10 +53,34 @@ impl StoreSettings {
             );
         }
         Self {
-            url: SecretString::from(url),
+            url: SecretString::from(with_authorities(url, reader)),
             timeout: reader.seconds("DATABASE_TIMEOUT_SECONDS", STATEMENT_SECONDS),
         }
     }
+}
+
+/// The URL of a PostgreSQL names the file of our authorities, unless it names one of its own.
+fn with_authorities(url: String, reader: &mut Reader) -> String {
+    if !url.starts_with("postgres") || url.contains("sslrootcert=") {
+        return url;
+    }
+    let Some(authorities) = Authorities::read(reader) else {
+        return url;
+    };
+    let encoded = |byte: &u8| match byte {
+        b'/' | b'-' | b'_' | b'.' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let path: String = authorities
+        .path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .map(encoded)
+        .collect();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}sslrootcert={path}")
 }
 
 /// How to reach Baserow's row API.
@@ -69,6 +94,8 @@ pub struct BaserowSettings {
     pub token: SecretString,
     /// `BASEROW_TIMEOUT_SECONDS` for one call.
     pub timeout: Duration,
+    /// `EXTRA_CA_FILE`.
+    pub authorities: Option<Authorities>,
 }
 
 impl BaserowSettings {
@@ -89,6 +116,7 @@ impl BaserowSettings {
             public_url,
             token: SecretString::from(token),
             timeout: reader.seconds("BASEROW_TIMEOUT_SECONDS", 15),
+            authorities: Authorities::read(reader),
         }
     }
 }
@@ -130,6 +158,8 @@ pub struct DocmostSettings {
     pub credentials: DocmostCredentials,
     /// `DOCMOST_TIMEOUT_SECONDS` for one call.
     pub timeout: Duration,
+    /// `EXTRA_CA_FILE`.
+    pub authorities: Option<Authorities>,
     /// `DOCMOST_CONCURRENCY`: most calls at once, all worker processes together. More than 4 gains
     /// nothing (measured).
     pub concurrency: usize,
@@ -174,6 +204,7 @@ impl DocmostSettings {
             public_url,
             credentials,
             timeout: reader.seconds("DOCMOST_TIMEOUT_SECONDS", 15),
+            authorities: Authorities::read(reader),
             concurrency,
         }
     }

@@ -44,7 +44,11 @@ impl From<passerelle_model::id::InvalidId> for QueueError {
 impl From<RedisError> for QueueError {
     fn from(error: RedisError) -> Self {
         if needs_new_connection(&error) {
-            Self::Unavailable(error.to_string())
+            let mut what = error.to_string();
+            if what.contains("invalid peer certificate") {
+                what.push_str(". Name the certificate of its authority (PEM) in REDIS_CA_FILE");
+            }
+            Self::Unavailable(what)
         } else if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
             Self::UnknownScript
         } else if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {

@@ -42,7 +42,7 @@ async fn a_server_whose_certificate_nobody_vouches_for_is_not_used() {
     let (server, _certificate) = server().unwrap();
     let redis = Redis::open(&settings(&server, None, "bridge:p%40ss%2Fword@")).unwrap();
     let told = redis.check_write().await.unwrap_err().to_string();
-    assert!(told.contains("certificate"), "{told}");
+    assert!(told.contains("certificate") && told.contains("REDIS_CA_FILE"), "{told}");
 }
 
 #[tokio::test]

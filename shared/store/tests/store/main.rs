@@ -14,4 +14,5 @@ mod notices;
 mod pages;
 mod retention;
 mod schema;
+mod secured;
 mod upgrade;

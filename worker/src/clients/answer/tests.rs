@@ -30,7 +30,7 @@ async fn an_unused_connection_is_closed_by_us_before_a_server_closes_it() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());
-    let client = http(PATIENCE).unwrap();
+    let client = http(PATIENCE, None).unwrap();
     let ask = || exchange(Target::Baserow, Effect::Repeatable, client.get(&url));
     let (mut connection, first) = tokio::join!(serve(&server), ask());
     first.unwrap();

@@ -45,7 +45,7 @@ impl Baserow {
     /// Prepares the client; nothing is sent.
     pub fn new(settings: &BaserowSettings, gates: Gates) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            http: http(settings.timeout)?,
+            http: http(settings.timeout, settings.authorities.as_ref())?,
             url: settings.url.clone(),
             public_url: settings.public_url.clone(),
             token: settings.token.clone(),

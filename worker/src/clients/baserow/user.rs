@@ -102,7 +102,7 @@ impl BaserowUser {
         }
         let failed = |error: reqwest::Error| Failure::new(FailureClass::Permanent, Target::Baserow, error.to_string());
         let mut baserow = Self {
-            http: http(server.timeout).map_err(failed)?,
+            http: http(server.timeout, server.authorities.as_ref()).map_err(failed)?,
             url: server.url.clone(),
             token: String::new(),
         };

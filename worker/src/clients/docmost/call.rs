@@ -42,7 +42,7 @@ impl Docmost {
     /// Prepares the client; nothing is sent.
     pub fn new(settings: &DocmostSettings, redis: Redis, gates: Gates) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            http: http(settings.timeout)?,
+            http: http(settings.timeout, settings.authorities.as_ref())?,
             settings: settings.clone(),
             session: SharedSession::new(redis),
             permits: Permits::new(&gates, GateTarget::Docmost, settings.concurrency),

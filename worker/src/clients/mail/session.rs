@@ -20,6 +20,7 @@ use lettre::transport::smtp::extension::ClientId;
 use passerelle_model::ledger::FailureClass;
 use tokio::time::timeout;
 
+use crate::clients::certificate;
 use crate::failure::{Failure, Target};
 
 /// How long the farewell may take; the message is delivered by then.
@@ -167,9 +168,10 @@ fn classify(stage: Stage, error: &Error) -> Failure {
         None if error.is_client() && stage == Stage::Opening => FailureClass::Auth,
         None => stage.unanswered(),
     };
+    let what = certificate::trouble(Target::Smtp, error).unwrap_or_else(|| error.to_string());
     Failure {
         status: code,
-        ..Failure::new(class, Target::Smtp, format!("while {}: {error}", stage.doing()))
+        ..Failure::new(class, Target::Smtp, format!("while {}: {what}", stage.doing()))
     }
 }
 

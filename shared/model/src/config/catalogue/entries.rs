@@ -59,6 +59,9 @@ settings! {
             "A bearer token in place of e-mail address and password (Docmost's enterprise API keys).";
         DOCMOST_TIMEOUT_SECONDS = Value("15"), "seconds, from 1", [Worker, Cli],
             "How long one call of Docmost may take.";
+        EXTRA_CA_FILE = Unset, e.g. "/etc/passerelle/ca.pem", "the path of a PEM file", [Worker, Cli],
+            "Certificate authorities to trust besides the system's: for Baserow, Docmost, the mail server, Slack and \
+             PostgreSQL. (Redis has REDIS_CA_FILE.)";
         BRIDGE_INSTANCE = Unset, e.g. "k3x9q2ab", "4 to 16 small letters and digits", [Worker, Cli],
             "The word by which the bridge's pages carry its mark (label `baserow-bridge-…`). Only for a bridge whose \
              database was lost: a new one makes its own, and one that has its database keeps it.";
@@ -87,8 +90,8 @@ settings! {
             "The user at the mail server, if it wants one.";
         [secret] SMTP_PASSWORD = Unset, "text", [Worker, Cli],
             "The password of that user.";
-        SMTP_CA_FILE = Unset, e.g. "/etc/ssl/mail-ca.pem", "the path of a PEM file", [Worker, Cli],
-            "A certificate authority to trust besides the system's.";
+        SMTP_CA_FILE = Computed("EXTRA_CA_FILE"), e.g. "/etc/ssl/mail-ca.pem", "the path of a PEM file", [Worker, Cli],
+            "A certificate authority that the mail server's certificate may be signed by, besides the system's.";
         SMTP_TIMEOUT_SECONDS = Value("20"), "seconds, from 1", [Worker, Cli],
             "How long one answer of the mail server may take.";
         MAIL_FROM = Unset, e.g. "\"Passerelle <passerelle@example.org>\"",
