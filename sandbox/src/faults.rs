@@ -80,6 +80,11 @@ pub enum FaultKind {
     /// Answered as a success, but its content is not stored. The product decides what counts as
     /// content.
     ContentLost,
+    /// A socket is closed with this code; calls without a socket are carried out.
+    Close {
+        /// E.g. 4401.
+        code: u16,
+    },
 }
 
 impl FaultKind {
@@ -95,6 +100,7 @@ impl FaultKind {
             Self::FailedButDone { .. } => "failed_but_done",
             Self::Wedge => "wedge",
             Self::ContentLost => "content_lost",
+            Self::Close { .. } => "close",
         }
     }
 

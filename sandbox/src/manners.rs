@@ -16,6 +16,8 @@ pub struct Manners {
     pub sign_of_life: &'static [&'static str],
     /// The longest body that is read, in bytes. A longer one is answered with 413.
     pub body_limit: usize,
+    /// The path of its socket, if it has one: requests for sockets elsewhere are hung up on.
+    pub socket: Option<&'static str>,
     /// The product's own words for a failure with this status, when a fault brings none.
     pub failure: fn(StatusCode) -> HttpResponse,
 }

@@ -37,7 +37,7 @@ pub(crate) struct Desk {
 
 /// The second handle on a connection's socket.
 #[derive(Debug, Clone)]
-struct Wire(Arc<TcpStream>);
+pub(crate) struct Wire(Arc<TcpStream>);
 
 pub(crate) fn keep_a_handle(connection: &dyn Any, extensions: &mut Extensions) {
     let socket = connection.downcast_ref::<rt::net::TcpStream>();
@@ -59,6 +59,9 @@ where
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let number = log(&desk.calls, &request);
+    if is_for_a_socket(&request) {
+        return open_socket(desk, request, next, number).await;
+    }
     let Some(body) = read(request.take_payload(), desk.manners.body_limit).await else {
         let too_large = (desk.manners.failure)(StatusCode::PAYLOAD_TOO_LARGE);
         desk.calls.answered(number, too_large.status().as_u16());
@@ -73,6 +76,35 @@ where
     // A task of its own, so that it goes on when the caller hangs up.
     let work = rt::spawn(async move { visit.answer(met, number).await });
     work.await.unwrap_or_else(|panic| Err(ErrorInternalServerError(panic)))
+}
+
+fn is_for_a_socket(request: &ServiceRequest) -> bool {
+    let upgrade = request.headers().get("upgrade").and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+/// A request for a socket has no body to read: what follows belongs to the socket. On any path but
+/// the product's own the connection breaks.
+async fn open_socket<B>(
+    desk: web::Data<Desk>,
+    request: ServiceRequest,
+    next: Next<B>,
+    number: u64,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    B: MessageBody + 'static,
+{
+    let met = desk.meet(&request, &[]);
+    if let Some(met) = &met {
+        desk.calls.met(number, met.kind.word());
+    }
+    let is_known = desk.manners.socket == Some(request.path());
+    let visit = Visit { desk, request, next };
+    if is_known {
+        visit.answer(met, number).await
+    } else {
+        Ok(visit.cut())
+    }
 }
 
 impl Desk {
@@ -149,6 +181,8 @@ impl<B: MessageBody + 'static> Visit<B> {
                 let failure = desk.manners.failure(status, &BTreeMap::new(), None);
                 done.into_response(failure)
             }),
+            // Meant for the frames of a socket.
+            FaultKind::Close { .. } => self.carry_out().await,
             FaultKind::ContentLost => {
                 self.request.extensions_mut().insert(LoseContent);
                 self.carry_out().await
@@ -172,7 +206,7 @@ impl<B: MessageBody + 'static> Visit<B> {
     }
 }
 
-fn shut_down(wire: Option<&Wire>) {
+pub(crate) fn shut_down(wire: Option<&Wire>) {
     if let Some(Wire(socket)) = wire {
         // It fails only if the peer is gone already, which is what is wanted.
         let _ = socket.shutdown(Shutdown::Both);

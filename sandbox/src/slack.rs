@@ -20,6 +20,7 @@ use crate::server::{Manners, Running, serve};
 const MANNERS: Manners = Manners {
     name: "Slack",
     sign_of_life: &[],
+    socket: None,
     body_limit: 1024 * 1024,
     failure,
 };

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use passerelle_model::id::RowKey;
 use serde_json::{Value, json};
 use system_tests::System;
-use test_support::TestPostgres;
+use test_support::{TestCertificate, TestPostgres, TlsFront};
 
 #[tokio::test]
 async fn a_created_row_becomes_a_page_whose_id_stands_in_the_row() {
@@ -28,6 +28,29 @@ async fn the_main_job_works_with_the_ledger_on_postgresql() {
         .await
         .unwrap();
     assert_conservation(&system).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wiki_whose_certificate_only_the_organisation_knows_is_spoken_to_and_its_documents_too() {
+    let mut system = System::builder().workers(0).start().await.unwrap();
+    let certificate = TestCertificate::signed().unwrap();
+    let docmost: reqwest::Url = system.docmost.url.parse().unwrap();
+    let front = TlsFront::start(&certificate, docmost.port().unwrap()).await.unwrap();
+    let trusting = [
+        ("DOCMOST_URL".to_owned(), front.url()),
+        (
+            "EXTRA_CA_FILE".to_owned(),
+            certificate.authority().display().to_string(),
+        ),
+    ];
+    system.start_worker_with(&trusting.into()).unwrap();
+    let row = create_project(&system, "Refonte", "Atelier Nord").await.unwrap();
+    system.drain().await;
+    system.baserow.update(row, json!({"Statut": "Terminé"})).await.unwrap();
+    system.drain().await;
+    let id = system.baserow.read(row).await.unwrap()["docmost_page_id"].clone();
+    let page = system.docmost.page(id.as_str().unwrap()).await.unwrap();
+    assert!(page["content"].as_str().unwrap().contains("Terminé"), "{page}");
 }
 
 #[tokio::test]

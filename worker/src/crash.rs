@@ -22,6 +22,8 @@ pub enum CrashPoint {
     AfterCreate,
     /// The page has its label, the link is not stored.
     AfterLabel,
+    /// The section of an existing page is right in the memory of the wiki, which may not have stored it.
+    AfterVisit,
     /// An existing page was changed.
     AfterUpdate,
     /// The link is stored, the row does not know the page.
@@ -47,7 +49,7 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Every point: those of a sync in their order, then those of a notice.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AfterFetch,
         Self::AfterRowRead,
         Self::AfterPlan,
@@ -55,6 +57,7 @@ impl CrashPoint {
         Self::AfterIntent,
         Self::AfterCreate,
         Self::AfterLabel,
+        Self::AfterVisit,
         Self::AfterUpdate,
         Self::AfterLinkSaved,
         Self::AfterWriteBack,
@@ -68,7 +71,7 @@ impl CrashPoint {
         Self::AfterNoticeSent,
     ];
     /// How many of them belong to a sync.
-    const OF_A_SYNC: usize = 16;
+    const OF_A_SYNC: usize = 17;
 
     /// The points of a sync.
     pub fn of_a_sync() -> impl Iterator<Item = Self> {

@@ -10,6 +10,7 @@
 //! | [`context`] | what every job may use |
 //! | [`content`] | pure: rows, pages and the marks by which the bridge finds its pages |
 //! | [`rules`] | pure: which pages should exist for a row, with which title, icon and body |
+//! | [`section`] | pure: the part of a page that follows its row, changed node by node |
 //! | [`sync`] | makes a page equal to its row; keeps pages that show a row up to date |
 //! | [`notify`] | whom a row's events concern, and how notices are delivered |
 //! | [`outbox`] | notices: stored, then queued; what they say |
@@ -37,6 +38,7 @@ pub mod outbox;
 pub mod process;
 pub mod rules;
 pub mod runner;
+pub mod section;
 pub mod settings;
 pub mod start;
 pub mod sync;

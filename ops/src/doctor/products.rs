@@ -179,8 +179,29 @@ async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
             problems,
             "the account may write in every space that the rules name",
         ));
+        if rules.keep_sections() {
+            findings.push(sections(&client, account.synced_blocks).await);
+        }
     }
     findings
+}
+
+/// Whether sections of pages can follow their rows.
+async fn sections(client: &Docmost, has_synced_blocks: bool) -> Finding {
+    const CHECK: &str = "docmost sections";
+    match client.knock().await {
+        Err(failure) => Finding::fail(
+            CHECK,
+            failure.message,
+            "pass WebSocket upgrades at /collab through every proxy, or set DOCMOST_COLLAB_URL where Docmost has a COLLAB_URL",
+        ),
+        Ok(()) if has_synced_blocks => Finding::ok(CHECK, "the documents of pages can be opened"),
+        Ok(()) => Finding::warn(
+            CHECK,
+            "this Docmost has no synced blocks: a section is a callout, and is lost when people delete its first line",
+            "upgrade Docmost to 0.95 or later",
+        ),
+    }
 }
 
 fn judged(check: &'static str, problems: Vec<Problem>, all_well: &str) -> Vec<Finding> {

@@ -4,10 +4,16 @@ use std::net::TcpListener;
 
 use passerelle_model::id::ProcessName;
 use passerelle_queue::WorkerInfo;
-use passerelle_sandbox::smtp;
+use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_sandbox::{docmost, smtp};
 use serde_json::{Value, json};
 
 use crate::town::{SECRET, Town};
+
+/// One rule, with a field and a space that nobody has.
+const SMALL_RULES: &str = "owned_fields = [\"pages_id\"]\n[sources]\n\"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }\n\
+    [[rules]]\nname = \"projet-page\"\ntable = \"projet\"\n[rules.page]\nspace = \"Direction\"\ntitle = \"x\"\nbody = \"page.md\"\n\
+    write_back = { page_id = \"pages_id\" }\n";
 
 /// What doctor says: its exit code and its findings.
 pub(crate) async fn examined(town: &Town, changes: &[(&str, &str)]) -> anyhow::Result<(u8, Vec<Value>)> {
@@ -55,6 +61,7 @@ async fn a_sound_bridge_is_told_to_be_sound() {
         "redis persistence",
         "baserow fields",
         "docmost spaces",
+        "docmost sections",
         "smtp",
         "workers",
         "conservation",
@@ -145,10 +152,7 @@ async fn wrong_accounts_are_found_without_telling_any_secret() {
 #[tokio::test]
 async fn a_missing_field_and_a_missing_space_are_found_with_their_rule() {
     let town = Town::start().unwrap();
-    let rules = "owned_fields = [\"pages_id\"]\n[sources]\n\"*\" = { proof = \"hmac\", secrets = \"BASEROW_WEBHOOK_SECRET\" }\n\
-        [[rules]]\nname = \"projet-page\"\ntable = \"projet\"\n[rules.page]\nspace = \"Direction\"\ntitle = \"x\"\nbody = \"page.md\"\n\
-        write_back = { page_id = \"pages_id\" }\n";
-    town.rules(rules).unwrap();
+    town.rules(SMALL_RULES).unwrap();
     let (code, findings) = examined(&town, &[]).await.unwrap();
     assert_eq!(code, 2);
     let (field, space) = (
@@ -158,6 +162,42 @@ async fn a_missing_field_and_a_missing_space_are_found_with_their_rule() {
     assert!(field[0]["found"].as_str().unwrap().contains("projet-page"), "{field:?}");
     assert!(field[0]["fix"].as_str().unwrap().contains("passerelle provision"));
     assert!(space[0]["found"].as_str().unwrap().contains("Direction"), "{space:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_passes_no_sockets_is_found_where_a_rule_keeps_sections() {
+    let town = Town::start().unwrap();
+    let refused = FaultKind::Status {
+        status: 502,
+        headers: [].into(),
+        body: None,
+    };
+    town.docmost.faults.add(Fault::on("/collab", refused));
+    let elsewhere = [("DOCMOST_COLLAB_URL", "http://127.0.0.1:1")];
+    for changes in [&[][..], &elsewhere] {
+        let (code, findings) = examined(&town, changes).await.unwrap();
+        assert_eq!(code, 2);
+        let found = complaints(&findings, "docmost sections");
+        assert_eq!(found[0]["state"], "fail", "{findings:?}");
+        assert!(found[0]["fix"].as_str().unwrap().contains("DOCMOST_COLLAB_URL"));
+    }
+    // A rule without sections needs no sockets.
+    town.rules(SMALL_RULES).unwrap();
+    let (_, findings) = examined(&town, &[]).await.unwrap();
+    assert!(findings.iter().all(|finding| finding["check"] != "docmost sections"));
+}
+
+#[tokio::test]
+async fn an_older_docmost_is_worth_a_word_where_a_rule_keeps_sections() {
+    let older = docmost::Options {
+        docmost_without_synced_blocks: true,
+        ..docmost::Options::default()
+    };
+    let town = Town::with_docmost(older).unwrap();
+    let (_, findings) = examined(&town, &[]).await.unwrap();
+    let found = complaints(&findings, "docmost sections");
+    assert_eq!(found[0]["state"], "warn", "{findings:?}");
+    assert!(found[0]["fix"].as_str().unwrap().contains("0.95"));
 }
 
 #[tokio::test]

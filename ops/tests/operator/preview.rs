@@ -19,9 +19,9 @@ async fn the_page_of_a_row_is_shown_and_what_a_sync_would_change_of_it() {
     🚧 Projet Éole *1* - (sans client)
     In the space Agence, by the rule projet-page.
 
+    Tenu à jour depuis Baserow ; ce qui est écrit dans ce cadre sera remplacé. Baserow: brwt2r1x <https://baserow.test/database/1/table/2/row/1>
     Statut | En cours
     Client | –
-    Baserow: brwt2r1x <https://baserow.test/database/1/table/2/row/1>
 
     Not compared with a page: there is none yet that the row names.
     ");

@@ -29,6 +29,11 @@ pub(crate) struct Town {
 impl Town {
     /// With the shipped rules.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::with_docmost(docmost::Options::default())
+    }
+
+    /// The same with such a Docmost.
+    pub(crate) fn with_docmost(options_of_docmost: docmost::Options) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listen = || TcpListener::bind("127.0.0.1:0");
         let options = baserow::Options {
@@ -42,7 +47,7 @@ impl Town {
         Ok(Self {
             desk: Desk::new()?,
             baserow: baserow::start(listen()?, options)?,
-            docmost: docmost::start(listen()?, docmost::Options::default())?,
+            docmost: docmost::start(listen()?, options_of_docmost)?,
             folder: tempfile::tempdir()?,
             http: reqwest::Client::builder().build()?,
         })

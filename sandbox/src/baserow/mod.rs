@@ -49,6 +49,7 @@ use webhooks::hook::Hook;
 const MANNERS: Manners = Manners {
     name: "Baserow",
     sign_of_life: &["/api/_health/"],
+    socket: None,
     body_limit: 32 * 1024 * 1024,
     failure,
 };

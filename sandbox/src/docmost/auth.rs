@@ -56,6 +56,23 @@ pub(super) fn me(world: &mut World, call: &Call) -> Answer {
     ))
 }
 
+/// `auth/collab-token`: opens documents, whichever, for a day. It belongs to no session.
+pub(super) fn collab_token(world: &mut World, call: &Call) -> Answer {
+    let now = clock::now_ms() / 1000;
+    let claims = Claims {
+        sub: call.user.clone(),
+        email: String::new(),
+        workspace_id: world.workspace.clone(),
+        kind: "collab".to_owned(),
+        session_id: String::new(),
+        iat: now,
+        exp: now + world.options.docmost_collab_token_lifetime,
+        iss: "Docmost".to_owned(),
+    };
+    let token = token::sign(&claims, &world.workspace).ok_or_else(Problem::internal)?;
+    Ok(Reply::data(json!({"token": token})))
+}
+
 fn user_json(world: &World, user: &User) -> Value {
     json!({
         "id": user.id, "email": user.email, "name": user.name, "emailVerifiedAt": user.created.shown(),

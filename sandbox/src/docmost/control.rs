@@ -6,6 +6,8 @@
 //! | `POST /_sandbox/pages` | `{space, pages}`: so many pages of the owner at the top of a space |
 //! | `PUT /_sandbox/backup` | keeps a copy of all pages and labels |
 //! | `POST /_sandbox/backup` | brings the kept pages and labels back; what came since is gone |
+//! | `PUT /_sandbox/pages/{id}` | makes a page with this id: `{title, spaceSlug, state?}`; `state`: its document, base64 |
+//! | `DELETE /_sandbox/collab` | the process of the documents is killed; `?stored=true`: it ends in order |
 //! | `POST /_sandbox/tokens` | `{email, type?, expiresInSeconds?}`: a token; negative: an expired one |
 //! | `DELETE /_sandbox/spaces/{slug}` | the owner deletes a space with its pages |
 //! | `DELETE /_sandbox/sessions` | ends all sessions: every token is refused |
@@ -14,6 +16,8 @@
 
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,6 +31,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/_sandbox/pages", web::post().to(add_pages))
         .route("/_sandbox/backup", web::put().to(back_up))
         .route("/_sandbox/backup", web::post().to(bring_back))
+        .route("/_sandbox/pages/{id}", web::put().to(put_page))
+        .route("/_sandbox/collab", web::delete().to(end_collab))
         .route("/_sandbox/spaces/{slug}", web::delete().to(delete_space))
         .route("/_sandbox/tokens", web::post().to(token))
         .route("/_sandbox/sessions", web::delete().to(end_sessions))
@@ -85,6 +91,7 @@ fn page_json(world: &World, page: &Page) -> Value {
         "creatorEmail": email(&page.creator), "lastUpdatedByEmail": email(&page.last_updated_by),
         "createdAt": page.created.shown(), "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()),
         "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": page.shown(Format::Markdown),
+        "content": page.content, "isOpen": world.has_open_document(&page.id),
     })
 }
 
@@ -115,6 +122,37 @@ async fn token(docmost: Data<Docmost>, wanted: Json<WantedToken>) -> HttpRespons
         Some(token) => HttpResponse::Ok().json(json!({"token": token})),
         None => HttpResponse::NotFound().json(json!({"message": "no account has this e-mail"})),
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WantedPage {
+    title: String,
+    space_slug: String,
+    state: Option<String>,
+}
+
+async fn put_page(docmost: Data<Docmost>, id: Path<String>, wanted: Json<WantedPage>) -> HttpResponse {
+    let mut world = docmost.world();
+    let state = wanted.state.as_ref().map(|state| BASE64.decode(state)).transpose();
+    let space = world.spaces.values().find(|space| space.slug == wanted.space_slug);
+    let (Ok(state), Some(space)) = (state, space) else {
+        return HttpResponse::BadRequest().json(json!({"message": "no such space, or the state is no base64"}));
+    };
+    let space = space.id.clone();
+    world.put_page(&id, &wanted.title, &space, state);
+    HttpResponse::NoContent().finish()
+}
+
+#[derive(Debug, Deserialize)]
+struct Ending {
+    #[serde(default)]
+    stored: bool,
+}
+
+async fn end_collab(docmost: Data<Docmost>, ending: web::Query<Ending>) -> impl Responder {
+    docmost.world().end_collab(ending.stored);
+    HttpResponse::NoContent()
 }
 
 async fn delete_space(docmost: Data<Docmost>, slug: Path<String>) -> HttpResponse {

@@ -13,8 +13,10 @@
 
 mod auth;
 mod body;
+mod collab;
 mod content;
 mod control;
+pub mod editor;
 mod envelope;
 mod health;
 mod labels;
@@ -34,6 +36,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use actix_web::guard;
 use actix_web::web::{self, Data};
 
 pub use options::{BRIDGE_EMAIL, BRIDGE_PASSWORD, Options};
@@ -47,7 +50,11 @@ const MANNERS: Manners = Manners {
     sign_of_life: &["/api/health/live"],
     body_limit: 1024 * 1024,
     failure: envelope::failure,
+    socket: Some(COLLAB),
 };
+
+/// The path of the socket.
+const COLLAB: &str = "/collab";
 
 /// The server's state behind its lock.
 struct Docmost(Mutex<World>);
@@ -66,6 +73,11 @@ pub fn start(listener: TcpListener, options: Options) -> io::Result<Running> {
             .app_data(docmost)
             .app_data(web::PayloadConfig::new(MANNERS.body_limit))
             .configure(control::routes)
+            .service(
+                web::resource(COLLAB)
+                    .guard(guard::Header("upgrade", "websocket"))
+                    .to(collab::socket::connect),
+            )
             .default_service(web::to(routes::answer));
     })
 }

@@ -7,14 +7,16 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
 use super::envelope::{Answer, Problem, Reply};
-use super::pages::{self, create, duplicate, trash, tree, update};
+use super::pages::{self, create, duplicate, lookup, trash, tree, update};
 use super::state::{Call, World};
 use super::throttle::{Allowance, LOGINS};
 use super::{Docmost, auth, body, health, labels, search, shares, spaces};
 use crate::clock;
-use crate::faults::LoseContent;
+use crate::faults::{LoseContent, Switches};
 
 const LOGIN: &str = "/api/auth/login";
+/// Only there where pages may have synced blocks.
+const LOOKUP: &str = "/api/pages/transclusion/lookup";
 
 /// A route that needs no token.
 type Open = fn(&mut World, &Map<String, Value>) -> Answer;
@@ -38,6 +40,7 @@ fn route(path: &str) -> Option<Route> {
 
 fn closed(path: &str) -> Option<Closed> {
     Some(match path {
+        "/api/auth/collab-token" => auth::collab_token,
         "/api/auth/logout" => auth::logout,
         "/api/labels" => labels::list,
         "/api/labels/pages" => labels::pages,
@@ -54,6 +57,7 @@ fn closed(path: &str) -> Option<Closed> {
         "/api/pages/recent" => tree::recent,
         "/api/pages/restore" => trash::restore,
         "/api/pages/sidebar-pages" => tree::sidebar,
+        LOOKUP => lookup::lookup,
         "/api/pages/trash" => trash::list,
         "/api/pages/update" => update::update,
         "/api/search" => search::search,
@@ -72,9 +76,14 @@ fn closed(path: &str) -> Option<Closed> {
 }
 
 /// Answers every call to the product.
-pub(super) async fn answer(request: HttpRequest, bytes: Bytes, docmost: Data<Docmost>) -> HttpResponse {
+pub(super) async fn answer(
+    request: HttpRequest,
+    bytes: Bytes,
+    docmost: Data<Docmost>,
+    faults: Data<Switches>,
+) -> HttpResponse {
     let mut allowance = None;
-    let outcome = handle(&request, &bytes, &docmost, &mut allowance);
+    let outcome = handle(&request, &bytes, &docmost, &faults, &mut allowance);
     let mut response = outcome.map_or_else(Problem::into_response, Reply::into_response);
     if let Some(Allowance { left, reset }) = allowance {
         for (name, value) in [
@@ -88,7 +97,13 @@ pub(super) async fn answer(request: HttpRequest, bytes: Bytes, docmost: Data<Doc
     response
 }
 
-fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, allowance: &mut Option<Allowance>) -> Answer {
+fn handle(
+    request: &HttpRequest,
+    bytes: &Bytes,
+    docmost: &Docmost,
+    faults: &Switches,
+    allowance: &mut Option<Allowance>,
+) -> Answer {
     let path = request.path().trim_end_matches('/');
     if request.method() == Method::GET {
         return get(path).unwrap_or_else(|| Err(unknown(request)));
@@ -104,7 +119,10 @@ fn handle(request: &HttpRequest, bytes: &Bytes, docmost: &Docmost, allowance: &m
     match route {
         Route::Open(route) => route(&mut world, &fields),
         Route::Closed(route) => {
-            let call = call(&world, request, fields)?;
+            let call = call(&world, request, fields, faults)?;
+            if world.options.docmost_without_synced_blocks && path == LOOKUP {
+                return Err(unknown(request));
+            }
             route(&mut world, &call)
         }
     }
@@ -119,13 +137,14 @@ fn get(path: &str) -> Option<Answer> {
 }
 
 /// A call of the user whose token the request carries.
-fn call(world: &World, request: &HttpRequest, fields: Map<String, Value>) -> Result<Call, Problem> {
+fn call(world: &World, request: &HttpRequest, fields: Map<String, Value>, faults: &Switches) -> Result<Call, Problem> {
     let (user, session) = world.authenticate(&token(request).ok_or_else(Problem::unauthorized)?)?;
     Ok(Call {
         user,
         session,
         fields,
         lose_content: request.extensions().contains::<LoseContent>(),
+        faults: faults.clone(),
     })
 }
 

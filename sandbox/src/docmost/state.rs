@@ -6,10 +6,12 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::collab::Collab;
 use super::envelope::Problem;
 use super::options::Options;
 use super::throttle::Throttle;
 use crate::clock;
+use crate::faults::Switches;
 
 /// The whole state of one server.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct World {
     pub(super) shares: BTreeMap<String, Share>,
     /// Pages and labels as they were once.
     pub(super) backup: Option<(BTreeMap<String, Page>, BTreeMap<String, Label>)>,
+    /// The documents that are open.
+    pub(super) collab: Collab,
     /// Logins, by client address.
     pub(super) logins: HashMap<String, Throttle>,
     /// The cache of roles, by user and space, each with the time in milliseconds at which it
@@ -41,6 +45,7 @@ pub(super) struct Call {
     pub(super) fields: Map<String, Value>,
     /// A fault: the content of this call is not stored.
     pub(super) lose_content: bool,
+    pub(super) faults: Switches,
 }
 
 /// Microseconds since the epoch, as in the real database; answers show milliseconds.
@@ -129,6 +134,8 @@ pub(super) struct Page {
     pub(super) contributors: BTreeSet<String>,
     /// The ProseMirror document; none for a page that was never filled.
     pub(super) content: Option<Value>,
+    /// The same as a collaborative document, once somebody has opened it.
+    pub(super) state: Option<Vec<u8>>,
     /// The ids of its labels, in the order in which they were put on.
     pub(super) labels: Vec<String>,
 }
@@ -165,6 +172,7 @@ impl World {
             labels: BTreeMap::new(),
             shares: BTreeMap::new(),
             backup: None,
+            collab: Collab::default(),
             logins: HashMap::new(),
             roles: HashMap::new(),
         }

@@ -11,10 +11,12 @@ use sha2::Sha256;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claims {
     pub(super) sub: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) email: String,
     pub(super) workspace_id: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) session_id: String,
     /// Issued, in seconds since the epoch.
     pub(super) iat: i64,

@@ -80,6 +80,8 @@ impl Desk {
             }
             FaultKind::FailedButDone { status } => Fate::ObeyedButRefused(status, wording(status, None)),
             FaultKind::ContentLost => Fate::Pretended,
+            // Meant for the frames of a socket.
+            FaultKind::Close { .. } => Fate::Obeyed,
         }
     }
 }

@@ -51,6 +51,7 @@ use fate::Desk;
 const MANNERS: Manners = Manners {
     name: "SMTP control",
     sign_of_life: &[],
+    socket: None,
     body_limit: 1024 * 1024,
     failure: HttpResponse::new,
 };

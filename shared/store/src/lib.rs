@@ -20,6 +20,7 @@
 //! | `notices.rs` | notices to people |
 //! | `open_items.rs` | the jobs that some event still waits for |
 //! | `pending.rs` | the events that a row's job answers for |
+//! | `sections.rs` | what is known of the sections of pages |
 //! | `unconfirmed_creates.rs` | pages that may have a duplicate |
 //! | `wiki.rs` | rows made for wiki pages, known shares |
 //! | `column.rs` | how our values become column values and back |
@@ -62,6 +63,7 @@ mod pending;
 mod record;
 mod retention;
 mod schema;
+mod sections;
 mod shortages;
 mod story;
 mod story_rows;
@@ -85,6 +87,7 @@ pub use pages::Link;
 pub use pending::PendingEvent;
 pub use retention::{EventAge, Retired};
 pub use schema::Schema;
+pub use sections::StoredSection;
 pub use story::{EventStory, ItemStory, NoticeStory, OperatorAct};
 pub use unconfirmed_creates::UnconfirmedCreate;
 pub use wiki::PageRow;

@@ -20,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
     let row = create_a_project(&system).await?;
     show_the_page(&system, row).await?;
     show_the_story(&system, row).await?;
+    write_beside_the_section(&system, row).await?;
     repeat_a_delivery(&system, row).await?;
     refuse_a_forgery(&system).await?;
     bring_back_a_trashed_page(&system, row).await?;
@@ -97,8 +98,45 @@ async fn show_the_story(system: &System, row: RowKey) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A person writes into the page, then the row changes: the section follows, the text stays.
+async fn write_beside_the_section(system: &System, row: RowKey) -> anyhow::Result<()> {
+    const NOTE: &str = "Décision du comité : on garde le logo.";
+    say("3. Somebody writes into the page, then the row changes: its section follows, what people wrote stays.");
+    let fields = system.baserow.read(row).await?;
+    let id = text(&fields["docmost_page_id"]).to_owned();
+    let write = json!({"pageId": id, "content": NOTE, "operation": "append", "format": "markdown"});
+    system.docmost.call("pages/update", write).await?;
+    show_the_body(system, &id, "before").await?;
+    system.baserow.update(row, json!({"Statut": "Terminé"})).await?;
+    let page = eventually("the section follows the row", async || {
+        let page = system.docmost.page(&id).await.map_err(|error| error.to_string())?;
+        if text(&page["content"]).contains("Terminé") {
+            Ok(page)
+        } else {
+            Err(system.logs())
+        }
+    })
+    .await;
+    ensure!(
+        text(&page["content"]).contains(NOTE),
+        "what people wrote is gone: {}",
+        page["content"]
+    );
+    show_the_body(system, &id, "after").await?;
+    say("");
+    Ok(())
+}
+
+async fn show_the_body(system: &System, id: &str, when: &str) -> anyhow::Result<()> {
+    let page = system.docmost.page(id).await?;
+    for line in text(&page["content"]).lines().filter(|line| !line.trim().is_empty()) {
+        say(&format!("   {when:<6} {line}"));
+    }
+    Ok(())
+}
+
 async fn repeat_a_delivery(system: &System, row: RowKey) -> anyhow::Result<()> {
-    say("3. The same delivery five times has one effect.");
+    say("4. The same delivery five times has one effect.");
     let body = json!({
         "table_id": row.table.get(), "database_id": 1, "workspace_id": 1, "webhook_id": 77,
         "event_id": "11111111-2222-4333-8444-555555555555", "event_type": "rows.updated",
@@ -130,7 +168,7 @@ async fn repeat_a_delivery(system: &System, row: RowKey) -> anyhow::Result<()> {
 }
 
 async fn refuse_a_forgery(system: &System) -> anyhow::Result<()> {
-    say("4. A forged delivery is refused.");
+    say("5. A forged delivery is refused.");
     let answer = system
         .caller()
         .with_secret("not-the-secret-at-all")
@@ -143,7 +181,7 @@ async fn refuse_a_forgery(system: &System) -> anyhow::Result<()> {
 
 async fn bring_back_a_trashed_page(system: &System, row: RowKey) -> anyhow::Result<()> {
     say(
-        "5. Somebody puts the page into the trash; a forced sync brings it back.   (make sync ROW=projet/1 ARGS=--wait)",
+        "6. Somebody puts the page into the trash; a forced sync brings it back.   (make sync ROW=projet/1 ARGS=--wait)",
     );
     let page = system.baserow.read(row).await?["docmost_page_id"].clone();
     system.person().call("pages/delete", json!({"pageId": page})).await?;

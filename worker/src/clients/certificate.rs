@@ -11,7 +11,7 @@ use crate::failure::Target;
 pub(super) fn trouble(target: Target, error: &(dyn Error + 'static)) -> Option<String> {
     let (address, authorities) = match target {
         Target::Baserow => ("BASEROW_URL", "EXTRA_CA_FILE"),
-        Target::Docmost => ("DOCMOST_URL", "EXTRA_CA_FILE"),
+        Target::Docmost => ("DOCMOST_URL or DOCMOST_COLLAB_URL", "EXTRA_CA_FILE"),
         Target::Slack => ("SLACK_WEBHOOK_URL", "EXTRA_CA_FILE"),
         Target::Smtp => ("SMTP_URL", "SMTP_CA_FILE or EXTRA_CA_FILE"),
         Target::Store | Target::Redis | Target::Bridge => return None,

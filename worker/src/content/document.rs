@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A node of a page.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// Its type, e.g. `paragraph`; a run of text is of the type `text`.
     #[serde(rename = "type")]
@@ -27,7 +27,7 @@ pub struct Node {
 }
 
 /// How a run of text looks, e.g. bold, or what it does, e.g. link.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Its type, e.g. `bold`.
     #[serde(rename = "type")]

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::document::Node;
 use super::marker::Marker;
+use crate::section::Section;
 
 /// One page as it should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +73,8 @@ pub enum Difference {
     Parent,
     /// It has another place among its siblings.
     Order,
+    /// The section that follows its row.
+    Section,
 }
 
 impl Difference {
@@ -84,6 +87,7 @@ impl Difference {
             Self::Space => "in another space",
             Self::Parent => "below another page",
             Self::Order => "order",
+            Self::Section => "section",
         }
     }
 }
@@ -97,8 +101,8 @@ pub enum DesiredIcon {
     Is(Option<String>),
 }
 
-/// What the body should be. Its last line holds the marker's token.
-#[derive(Debug, Clone, PartialEq)]
+/// What the body should be. It holds the marker's token: in its last line, or in the section.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// Written at creation; people own it afterwards.
     Once { nodes: Vec<Node> },
@@ -108,12 +112,20 @@ pub enum Body {
         /// the text.
         proof: String,
     },
+    /// A section of it follows the row; people own the rest.
+    Section {
+        section: Section,
+        /// Whether it is put back after people have taken it away.
+        recreate: bool,
+    },
 }
 
 impl Body {
+    /// What is the bridge's.
     pub fn nodes(&self) -> &[Node] {
         match self {
             Self::Once { nodes } | Self::Follows { nodes, .. } => nodes,
+            Self::Section { section, .. } => section.nodes(),
         }
     }
 
@@ -125,7 +137,7 @@ impl Body {
 
 impl DesiredPage {
     /// In what the wiki's page differs from this one. `space` is the id of the space where it
-    /// belongs. Where people may move pages, a place is no difference. The body is not compared.
+    /// belongs. Where people may move pages, a place is no difference. The body is not compared here.
     pub fn differences(&self, shown: &Shown, space: &str) -> Vec<Difference> {
         if shown.is_trashed {
             return vec![Difference::Trashed];

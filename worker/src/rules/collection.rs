@@ -54,6 +54,7 @@ impl Rules {
                 title: template::sub_page_title_of(&rule.name),
                 body: &collection.body,
                 body_updates: collection.body_updates,
+                section: &collection.section,
                 icons: collection.icon.as_ref(),
                 row: &linked.row,
                 address: &linked.address,

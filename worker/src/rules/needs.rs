@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_model::config::{BodyUpdates, CapacityAction, NoticeAction, PageAction, Rule, TableRef, WriteBack};
+use passerelle_model::config::{CapacityAction, NoticeAction, PageAction, Rule, TableRef, WriteBack};
 
 use super::notice::CAUSE;
 use super::{Rules, template};
@@ -133,7 +133,7 @@ impl Needs<'_> {
     fn page(&mut self, page: &PageAction) {
         let owner = |name: &str| (name == "row").then_some(Owner::Row);
         self.template(&template::title_of(&self.rule.name), "page.title", true, owner);
-        self.template(&page.body, &page.body, page.body_updates != BodyUpdates::Never, owner);
+        self.template(&page.body, &page.body, page.body_updates.follow(), owner);
         if let Some(icon) = &page.icon {
             self.add(Owner::Row, &icon.field, Purpose::Read { follows: true }, "page.icon");
         }
@@ -151,7 +151,7 @@ impl Needs<'_> {
             "parent" => Some(Owner::Row),
             _ => None,
         };
-        let follows = collection.body_updates != BodyUpdates::Never;
+        let follows = collection.body_updates.follow();
         self.template(
             &template::sub_page_title_of(&self.rule.name),
             "collection.title",

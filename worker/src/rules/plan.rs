@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use minijinja::Value;
-use passerelle_model::config::{BodyUpdates, Icons, PageAction};
+use passerelle_model::config::{BodyUpdates, Icons, PageAction, SectionOptions};
 use passerelle_model::id::{RowKey, Slot};
 
 use super::{PageRule, Rules, SubPageRow, inserted, plain, template, value};
-use crate::content::document::Node;
+use crate::content::document::{Mark, Node};
 use crate::content::markdown;
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, PeoplesWill, hash};
 use crate::content::row::{Cell, Row};
 use crate::failure::Failure;
+use crate::section::Section;
 
 /// Docmost takes requests up to 1 MiB; title and names need some of it.
 const MOST_BODY_BYTES: usize = 900 * 1024;
@@ -47,6 +48,7 @@ pub(super) struct Draft<'a> {
     /// The name of the body's template.
     pub(super) body: &'a str,
     pub(super) body_updates: BodyUpdates,
+    pub(super) section: &'a SectionOptions,
     pub(super) icons: Option<&'a Icons>,
     /// The row that the page is about.
     pub(super) row: &'a Row,
@@ -56,6 +58,20 @@ pub(super) struct Draft<'a> {
 }
 
 impl Rules {
+    /// Whether some page has a section that follows its row.
+    pub fn keep_sections(&self) -> bool {
+        let updates = |rule: &PageRule| {
+            [
+                Some(rule.page.body_updates),
+                rule.collection.as_ref().map(|c| c.body_updates),
+            ]
+        };
+        self.pages
+            .iter()
+            .flat_map(updates)
+            .any(|updates| updates == Some(BodyUpdates::Section))
+    }
+
     /// The page that this rule wants for this row.
     pub fn plan(&self, rule: &PageRule, subject: &Subject<'_>) -> Result<DesiredPage, Failure> {
         let slot = Slot::page();
@@ -65,6 +81,7 @@ impl Rules {
             title: template::title_of(&rule.name),
             body: &rule.page.body,
             body_updates: rule.page.body_updates,
+            section: &rule.page.section,
             icons: rule.page.icon.as_ref(),
             row: subject.row,
             address: subject.address,
@@ -101,7 +118,10 @@ impl Rules {
     pub(super) fn page(&self, space: &str, draft: Draft<'_>, variables: &Value) -> Result<DesiredPage, Failure> {
         let title = plain::title(&self.render(&draft.title, variables)?);
         let written = self.document(draft.body, variables)?;
-        let body = signed_body(draft.body_updates, &written, &draft.marker, draft.address);
+        let body = match draft.body_updates {
+            BodyUpdates::Section => section_of(&draft, written)?,
+            updates => signed_body(updates, &written, &draft.marker, draft.address),
+        };
         let length = body.document().to_string().len();
         if length > MOST_BODY_BYTES {
             return Err(Failure::unmappable(format!(
@@ -175,7 +195,7 @@ fn signed_body(updates: BodyUpdates, written: &[Node], marker: &Marker, address:
         nodes
     };
     match updates {
-        BodyUpdates::Never => Body::Once { nodes: signed(None) },
+        BodyUpdates::Never | BodyUpdates::Section => Body::Once { nodes: signed(None) },
         BodyUpdates::Replace => {
             let proof = format!("rev{}", hash(&[&text_of(&signed(None))]).get(..10).unwrap_or_default());
             Body::Follows {
@@ -184,6 +204,19 @@ fn signed_body(updates: BodyUpdates, written: &[Node], marker: &Marker, address:
             }
         }
     }
+}
+
+/// The section, with the line that says whose it is and by which the page is found again.
+fn section_of(draft: &Draft<'_>, written: Vec<Node>) -> Result<Body, Failure> {
+    let line = markdown::paragraph().holding(vec![
+        Node::run(format!("{} Baserow: ", draft.section.note), vec![Mark::new("italic")]),
+        Node::run(draft.marker.token.as_str(), vec![markdown::link_to(draft.address)]),
+    ]);
+    let section = Section::new(line, written);
+    Ok(Body::Section {
+        section: section.map_err(|unfit| Failure::unmappable(format!("{}: {unfit}", draft.body)))?,
+        recreate: draft.section.recreate,
+    })
 }
 
 fn text_of(nodes: &[Node]) -> String {
@@ -210,5 +243,6 @@ fn followed_text(body: &Body) -> String {
     match body {
         Body::Once { .. } => String::new(),
         Body::Follows { nodes, .. } => text_of(nodes),
+        Body::Section { section, .. } => section.fingerprint(),
     }
 }

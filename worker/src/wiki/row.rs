@@ -1,6 +1,6 @@
 //! The row of one page by one rule: find it, make it, or let it follow.
 
-use passerelle_model::config::{BodyUpdates, RowAction};
+use passerelle_model::config::{RowAction, RowUpdates};
 use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
@@ -49,7 +49,7 @@ impl PageJob<'_, '_> {
 
     /// Brings a row up to date that is known, if the rule wants that.
     async fn follow(&mut self, key: RowKey, written: &str) -> Result<bool, Failure> {
-        if self.action.updates == BodyUpdates::Never || written == self.wanted.hash {
+        if self.action.updates == RowUpdates::Never || written == self.wanted.hash {
             return Ok(false);
         }
         match self.context.write_row(self.journal, key, &self.wanted.fields).await {
@@ -111,7 +111,7 @@ impl PageJob<'_, '_> {
     /// where the rule says that rows follow their pages.
     async fn fill(&mut self, table: TableId, row: &Row) -> Result<(), Failure> {
         let mut lacking = self.wanted.fields.clone();
-        let follows = self.action.updates == BodyUpdates::Replace;
+        let follows = self.action.updates == RowUpdates::Replace;
         lacking.retain(|field, value| match row.text(field) {
             None => !value.is_empty(),
             Some(text) => follows && text != value,

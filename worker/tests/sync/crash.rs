@@ -86,7 +86,7 @@ async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Res
     let row = world.project("Refonte").await?;
     let is_of_first_sync = !matches!(
         point,
-        CrashPoint::AfterUpdate | CrashPoint::AfterTrash | CrashPoint::AfterRestore
+        CrashPoint::AfterVisit | CrashPoint::AfterUpdate | CrashPoint::AfterTrash | CrashPoint::AfterRestore
     );
     if !is_of_first_sync {
         world.synced(row).await?;
@@ -102,7 +102,7 @@ async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Res
             world.baserow.faults.clear();
             1
         }
-        CrashPoint::AfterUpdate => {
+        CrashPoint::AfterVisit | CrashPoint::AfterUpdate => {
             world.change(row, json!({"Nom": "Refonte 2"})).await?;
             1
         }

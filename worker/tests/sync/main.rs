@@ -21,6 +21,7 @@ mod ownership;
 mod probe;
 mod row_to_page;
 mod running;
+mod sections;
 mod session;
 mod updates;
 mod world;

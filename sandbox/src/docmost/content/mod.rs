@@ -25,7 +25,7 @@ pub(super) enum Format {
 const FORMATS: &str = "format must be one of the following values: json, markdown, html";
 
 /// The kinds of node that the schema knows.
-const NODES: [&str; 40] = [
+const NODES: [&str; 45] = [
     "doc",
     "paragraph",
     "text",
@@ -62,14 +62,19 @@ const NODES: [&str; 40] = [
     "column",
     "audio",
     "pdf",
+    "footnotes",
     "footnote",
+    "footnoteReference",
     "status",
     "date",
-    "transclusion",
+    "pageBreak",
+    "baseEmbed",
+    "transclusionSource",
+    "transclusionReference",
 ];
 
 /// The attributes that survive the collaborative layer when they have a value.
-const ATTRIBUTES: [&str; 24] = [
+const ATTRIBUTES: [&str; 27] = [
     "id",
     "dir",
     "indent",
@@ -94,6 +99,9 @@ const ATTRIBUTES: [&str; 24] = [
     "type",
     "width",
     "height",
+    "icon",
+    "color",
+    "commentId",
 ];
 
 impl Format {
@@ -167,10 +175,20 @@ pub(super) fn given<'a>(check: &mut Check<'a>) -> Given<'a> {
     }
 }
 
+/// Whether the schema knows this kind of node.
+pub(super) fn is_known_kind(kind: &str) -> bool {
+    NODES.contains(&kind)
+}
+
 /// Whether all nodes of a document are of known kinds.
 fn is_known(node: &Value) -> bool {
-    let kind = node["type"].as_str().is_some_and(|kind| NODES.contains(&kind));
+    let kind = node["type"].as_str().is_some_and(is_known_kind);
     kind && children(node).iter().all(is_known)
+}
+
+/// Whether a document has a node of this kind.
+pub(super) fn has_kind(node: &Value, kind: &str) -> bool {
+    node["type"] == kind || children(node).iter().any(|child| has_kind(child, kind))
 }
 
 /// Whether a text anywhere in a value has a NUL, which the database refuses.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::body::Check;
+use super::super::collab;
 use super::super::content;
 use super::super::envelope::{Answer, Problem, Reply};
 use super::super::search;
@@ -25,6 +26,7 @@ pub(in super::super) fn create(world: &mut World, call: &Call) -> Answer {
         return Err(Problem::internal());
     }
     let content = given.document()?;
+    content.iter().try_for_each(|content| world.check_schema(content))?;
     if content.as_ref().is_some_and(search::is_too_rich) {
         return Err(Problem::internal());
     }
@@ -68,6 +70,7 @@ impl Page {
             deleted: None,
             contributors: BTreeSet::new(),
             content: None,
+            state: None,
             labels: Vec::new(),
         }
     }
@@ -80,6 +83,21 @@ impl World {
             title: Some(title),
             position: position::after(self.last_position(space, None).as_deref()),
             ..Page::empty(space, creator)
+        };
+        self.pages.insert(page.id.clone(), page);
+    }
+
+    /// A page with this id and this document, by the creator of the space, whatever was there
+    /// before.
+    pub(in super::super) fn put_page(&mut self, id: &str, title: &str, space: &str, state: Option<Vec<u8>>) {
+        let creator = self.spaces.get(space).map(|space| space.creator.clone());
+        let page = Page {
+            id: id.to_owned(),
+            title: Some(title.to_owned()),
+            position: position::after(self.last_position(space, None).as_deref()),
+            content: state.as_deref().map(collab::content_of),
+            state,
+            ..Page::empty(space, &creator.unwrap_or_default())
         };
         self.pages.insert(page.id.clone(), page);
     }

@@ -71,6 +71,8 @@ impl Copier<'_> {
             deleted: None,
             contributors: BTreeSet::new(),
             labels: Vec::new(),
+            // Documents of their own.
+            state: None,
             ..page
         }
     }

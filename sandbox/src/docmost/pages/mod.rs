@@ -2,6 +2,7 @@
 
 pub(super) mod create;
 pub(super) mod duplicate;
+pub(super) mod lookup;
 mod position;
 pub(super) mod trash;
 pub(super) mod tree;
@@ -10,7 +11,7 @@ pub(super) mod update;
 use serde_json::{Value, json};
 
 use super::body::Check;
-use super::content::Format;
+use super::content::{self, Format};
 use super::envelope::{Answer, Problem, Reply};
 use super::state::{Call, Moment, Page, Role, World};
 
@@ -37,6 +38,14 @@ impl Page {
 }
 
 impl World {
+    /// Refuses a document with what an older server does not know.
+    fn check_schema(&self, document: &Value) -> Result<(), Problem> {
+        if self.options.docmost_without_synced_blocks && content::has_kind(document, "transclusionSource") {
+            return Err(Problem::bad_request("Invalid content format"));
+        }
+        Ok(())
+    }
+
     pub(super) fn page(&self, id: &str) -> Result<&Page, Problem> {
         self.pages.get(id).ok_or_else(|| Problem::not_found("Page not found"))
     }

@@ -2,23 +2,15 @@
 //!
 //! It is not atomic: title and icon are written first, and stay written if the content is then
 //! refused. A content that the database does not take is lost behind a 200: the answer shows the
-//! old one.
+//! old one. The content is changed in the collaborative document of the page, which may be open.
 
 use serde_json::Value;
 
 use super::super::body::Check;
+use super::super::collab::{Edit, store_fails};
 use super::super::content::{self, Format};
 use super::super::envelope::{Answer, Problem, Reply};
-use super::super::search;
 use super::super::state::{Call, Role, World};
-
-/// How new content is combined with the old.
-#[derive(Debug, Clone, Copy)]
-enum Operation {
-    Append,
-    Prepend,
-    Replace,
-}
 
 /// Changes title, icon and content; of trashed pages too. `parentPageId` and `spaceId` are ignored.
 pub(in super::super) fn update(world: &mut World, call: &Call) -> Answer {
@@ -38,11 +30,11 @@ pub(in super::super) fn update(world: &mut World, call: &Call) -> Answer {
     icon.apply(&mut page.icon);
     world.touch(&id, &call.user)?;
     if let (Some(new), Some(operation)) = (given.document()?, operation) {
-        let is_lost = call.lose_content || given.content.is_some_and(content::has_nul) || search::is_too_rich(&new);
-        if !is_lost {
-            let page = world.page_mut(&id)?;
-            page.content = Some(merged(page.content.as_ref(), &new, operation));
-        }
+        world.check_schema(&new)?;
+        let blocks = changed(&new, operation);
+        let fails = call.lose_content || store_fails(&call.faults);
+        world.edit_document(&id, &call.user, operation, &blocks);
+        world.store_page(&id, &call.user, fails);
     }
     let role = world.role(&call.user, &world.space_of(&id));
     Ok(Reply::data(world.full(
@@ -52,28 +44,25 @@ pub(in super::super) fn update(world: &mut World, call: &Call) -> Answer {
     )?))
 }
 
-fn operation(check: &mut Check<'_>) -> Operation {
+fn operation(check: &mut Check<'_>) -> Edit {
     let word = check.given("operation").and_then(Value::as_str).map(str::to_lowercase);
     let operation = match word.as_deref() {
-        Some("append") => Some(Operation::Append),
-        Some("prepend") => Some(Operation::Prepend),
-        Some("replace") => Some(Operation::Replace),
+        Some("append") => Some(Edit::Append),
+        Some("prepend") => Some(Edit::Prepend),
+        Some("replace") => Some(Edit::Replace),
         _ => None,
     };
     let rule = "operation must be one of the following values: append, prepend, replace";
     check.claim(operation.is_some(), rule);
-    operation.unwrap_or(Operation::Replace)
+    operation.unwrap_or(Edit::Replace)
 }
 
-/// The document after a change, as it comes out of the collaborative layer: unknown and empty
-/// attributes are gone.
-fn merged(old: Option<&Value>, new: &Value, operation: Operation) -> Value {
-    let old = old.map(content::blocks).unwrap_or_default();
-    let new = content::blocks(new);
-    let blocks = match operation {
-        Operation::Append => [old, new].concat(),
-        Operation::Prepend => [new, old].concat(),
-        Operation::Replace => new,
-    };
-    content::collaborative(blocks)
+/// The blocks as the collaborative layer takes them: unknown and empty attributes are gone. A page
+/// that is replaced by nothing has an empty paragraph; nothing that is appended is nothing.
+fn changed(new: &Value, operation: Edit) -> Vec<Value> {
+    let blocks = content::blocks(new);
+    if blocks.is_empty() && !matches!(operation, Edit::Replace) {
+        return blocks;
+    }
+    content::blocks(&content::collaborative(blocks))
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::body_updates::{BodyUpdates, SectionOptions};
 use super::notice_actions::{CapacityAction, NoticeAction};
 use super::reader::{Problem, Problems};
 use super::source::SourceConfig;
@@ -107,6 +108,9 @@ pub struct CollectionAction {
     /// What happens to the body when the linked row changes later.
     #[serde(default)]
     pub body_updates: BodyUpdates,
+    /// How the section behaves that follows the linked row.
+    #[serde(default)]
+    pub section: SectionOptions,
     /// What happens to the page of a row that is linked no more.
     #[serde(default)]
     pub removed: RowDeleted,
@@ -131,6 +135,9 @@ pub struct PageAction {
     /// What happens to the body when the row changes later.
     #[serde(default)]
     pub body_updates: BodyUpdates,
+    /// How the section behaves that follows the row.
+    #[serde(default)]
+    pub section: SectionOptions,
     /// What happens to the page when the row is deleted.
     #[serde(default)]
     pub row_deleted: RowDeleted,
@@ -178,17 +185,6 @@ pub struct Icons {
     /// For any other value.
     #[serde(default)]
     pub default: Option<String>,
-}
-
-/// What an update may do to a page's body.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BodyUpdates {
-    /// The body is written once; people own it afterwards. Title and icon follow the row.
-    #[default]
-    Never,
-    /// The body follows the row; what people wrote in it is replaced.
-    Replace,
 }
 
 /// What happens to the page of a deleted row.

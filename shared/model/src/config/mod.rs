@@ -5,6 +5,7 @@
 //! Nothing else in the project reads the environment.
 
 mod authorities;
+mod body_updates;
 mod bridge_file;
 pub mod catalogue;
 mod locale;
@@ -19,9 +20,10 @@ mod stalls;
 mod wiki;
 
 pub use authorities::Authorities;
+pub use body_updates::{BodyUpdates, SectionOptions};
 pub use bridge_file::{
-    BodyUpdates, BridgeFile, CollectionAction, Icons, Mark, PageAction, PageMoved, PageTrashed, RowDeleted, Rule,
-    TableRef, WriteBack, line_of,
+    BridgeFile, CollectionAction, Icons, Mark, PageAction, PageMoved, PageTrashed, RowDeleted, Rule, TableRef,
+    WriteBack, line_of,
 };
 pub use locale::{Language, Locale};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
@@ -35,4 +37,4 @@ pub use settings::{
 pub use shown_url::shown_url;
 pub use source::{ProofKind, Proofs, SourceConfig};
 pub use stalls::StallSettings;
-pub use wiki::{AlertAudience, RowAction, WikiRule};
+pub use wiki::{AlertAudience, RowAction, RowUpdates, WikiRule};

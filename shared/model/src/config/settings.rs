@@ -154,6 +154,9 @@ pub struct DocmostSettings {
     pub url: String,
     /// `DOCMOST_PUBLIC_URL`: the address that people use, for links. `DOCMOST_URL` if not set.
     pub public_url: String,
+    /// `DOCMOST_COLLAB_URL`: the address of the collaborative documents, where Docmost has its own for
+    /// them (its `COLLAB_URL`). `DOCMOST_URL` if not set.
+    pub collab_url: String,
     /// How the bridge signs in.
     pub credentials: DocmostCredentials,
     /// `DOCMOST_TIMEOUT_SECONDS` for one call.
@@ -188,6 +191,7 @@ impl DocmostSettings {
             "the address of Docmost, e.g. https://wiki.example.org",
         );
         let public_url = reader.text("DOCMOST_PUBLIC_URL", &url).trim_end_matches('/').to_owned();
+        let collab_url = reader.text("DOCMOST_COLLAB_URL", &url).trim_end_matches('/').to_owned();
         let credentials = match reader.secret("DOCMOST_TOKEN") {
             Some(token) => DocmostCredentials::Token(token),
             None => DocmostCredentials::Password {
@@ -202,6 +206,7 @@ impl DocmostSettings {
         Self {
             url,
             public_url,
+            collab_url,
             credentials,
             timeout: reader.seconds("DOCMOST_TIMEOUT_SECONDS", 15),
             authorities: Authorities::read(reader),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::bridge_file::{BodyUpdates, TableRef};
+use super::bridge_file::TableRef;
 
 /// One rule: a trigger in the wiki (`label` or `shared`) and its action (`row` or `alert`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,18 @@ pub struct RowAction {
     pub fields: BTreeMap<String, String>,
     /// What happens to the row when the page changes later, e.g. gets a new title.
     #[serde(default)]
-    pub updates: BodyUpdates,
+    pub updates: RowUpdates,
+}
+
+/// What a change of the page may do to its row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowUpdates {
+    /// The row is written once.
+    #[default]
+    Never,
+    /// The fields follow the page.
+    Replace,
 }
 
 /// Who is told of a share.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clients::answer::Effect;
+use crate::clients::docmost::collab::{SYNCED_BLOCKS, is_unknown_route};
 use crate::clients::docmost::meaning::data_of;
 use crate::clients::docmost::route::Route;
 use crate::clients::docmost::session::Session;
@@ -25,6 +26,8 @@ pub struct Account {
     pub role: String,
     /// The spaces that it is in.
     pub spaces: Vec<Membership>,
+    /// Whether pages may have synced blocks: an older Docmost has none.
+    pub synced_blocks: bool,
 }
 
 /// Our account in a space.
@@ -80,7 +83,16 @@ impl Docmost {
             email: me.user.email,
             role: me.user.role,
             spaces: self.memberships(session).await?,
+            synced_blocks: self.knows_synced_blocks(session).await?,
         })
+    }
+
+    async fn knows_synced_blocks(&self, session: &Session) -> Result<bool, Failure> {
+        match self.ask_as(session, &SYNCED_BLOCKS, &json!({"references": []})).await {
+            Ok(_) => Ok(true),
+            Err(failure) if is_unknown_route(&failure) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn memberships(&self, session: &Session) -> Result<Vec<Membership>, Failure> {

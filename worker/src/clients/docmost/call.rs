@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clients::answer::{Answer, Effect, exchange, http};
+use crate::clients::docmost::collab::{CollabToken, KnownForm, Tls};
 use crate::clients::docmost::meaning::{classify, data_of, health_in, token_in};
 use crate::clients::docmost::route::Route;
 use crate::clients::docmost::session::{Login, Session, SharedSession};
@@ -33,6 +34,9 @@ pub struct Docmost {
     http: Client,
     settings: DocmostSettings,
     session: SharedSession,
+    collab_token: CollabToken,
+    tls: Tls,
+    form: KnownForm,
     guard: Guard,
     /// More than a few calls at once gain nothing and make a restart of its database worse (measured).
     permits: Permits,
@@ -45,6 +49,9 @@ impl Docmost {
             http: http(settings.timeout, settings.authorities.as_ref())?,
             settings: settings.clone(),
             session: SharedSession::new(redis),
+            collab_token: CollabToken::default(),
+            tls: Tls::trusting(settings.authorities.clone()),
+            form: KnownForm::default(),
             permits: Permits::new(&gates, GateTarget::Docmost, settings.concurrency),
             guard: Guard::new(gates, Target::Docmost),
         })
@@ -58,6 +65,38 @@ impl Docmost {
     /// The address that people use.
     pub(super) fn public_url(&self) -> &str {
         &self.settings.public_url
+    }
+
+    /// The address of the collaborative documents.
+    pub(super) fn collab_url(&self) -> &str {
+        &self.settings.collab_url
+    }
+
+    pub(super) const fn kept_token(&self) -> &CollabToken {
+        &self.collab_token
+    }
+
+    pub(super) const fn known_form(&self) -> &KnownForm {
+        &self.form
+    }
+
+    pub(super) const fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// Whether a call may pass a gate now.
+    pub(super) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
+        self.guard.admit(gate).await
+    }
+
+    /// Tells a gate how a call ended.
+    pub(super) fn report<T>(&self, gate: GateName, result: &Result<T, Failure>) {
+        self.guard.report(gate, result);
+    }
+
+    /// Makes a call when there is a permit for it.
+    pub(super) async fn within_limit<T>(&self, call: impl Future<Output = T>) -> T {
+        self.permits.acquire().await.during(call).await
     }
 
     /// How long one call may take; a create that was given up on may still be running then.
@@ -106,7 +145,7 @@ impl Docmost {
     }
 
     /// Sends with the session; a refused token is renewed once, since a 401 was not carried out.
-    async fn call(&self, route: &Route, body: &Value, late: Option<Late<'_>>) -> Result<Answer, Failure> {
+    pub(super) async fn call(&self, route: &Route, body: &Value, late: Option<Late<'_>>) -> Result<Answer, Failure> {
         self.guard.admit(route.gate()).await?;
         let asked = Instant::now();
         let session = self.session(None).await?;

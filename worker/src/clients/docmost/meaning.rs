@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clients::answer::{Answer, Effect};
+use crate::content::page::{Body, DesiredPage};
+use crate::content::wiki::Page;
 use crate::failure::{Failure, Target};
 
 /// Docmost names its waiting time after the limit that was reached.
@@ -112,6 +114,24 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         failure.retry_after = answer.wait_in(WAIT_HEADERS);
     }
     Some(failure)
+}
+
+/// Docmost writes the title before it looks at the content, and may lose content with a 200.
+pub(super) fn check_update(answer: &Page, page: &DesiredPage) -> Result<(), Failure> {
+    let lost = |what: &str| {
+        let message = format!("answered 200 but did not keep the {what}");
+        Err(Failure {
+            status: Some(200),
+            ..Failure::new(FailureClass::Transient, Target::Docmost, message)
+        })
+    };
+    if answer.title.as_deref() != Some(page.title.as_str()) {
+        return lost("title");
+    }
+    match &page.body {
+        Body::Follows { proof, .. } if !answer.contains(proof) => lost("content"),
+        Body::Follows { .. } | Body::Once { .. } | Body::Section { .. } => Ok(()),
+    }
 }
 
 #[cfg(test)]

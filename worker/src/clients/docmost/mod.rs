@@ -1,4 +1,5 @@
-//! Docmost's page API: what the bridge asks of it. The calls themselves are in `call.rs`, what answers mean in `meaning.rs`, the session in `session.rs`.
+//! Docmost's page API: what the bridge asks of it. The calls themselves are in `call.rs`, what answers mean in `meaning.rs`, the session in `session.rs`,
+//! the collaborative documents in `collab/`.
 //!
 //! Docmost offers no help against double pages: no client ids, no idempotency keys, no unique titles. So pages carry two marks of ours, a label
 //! (exact, survives edits, not copied by "duplicate") and a token in the text (there from the first moment, found by search). `apply` uses them.
@@ -6,6 +7,7 @@
 
 mod account;
 mod call;
+mod collab;
 mod meaning;
 mod route;
 mod session;
@@ -17,10 +19,12 @@ use serde_json::{Value, json};
 
 pub use crate::clients::docmost::account::{Account, Membership};
 pub use crate::clients::docmost::call::{Docmost, Late};
+pub use crate::clients::docmost::collab::Visit;
+use crate::clients::docmost::meaning::check_update;
 use crate::clients::docmost::route::Route;
 use crate::content::page::{Body, DesiredIcon, DesiredPage};
 pub use crate::content::wiki::{Label, Page, PageSpace, Person, Share, SharedPage, Space, TreePage};
-use crate::failure::{Failure, Target, Unanswered};
+use crate::failure::{Failure, Unanswered};
 use crate::journal::Journal;
 
 /// Where pages are listed.
@@ -65,8 +69,11 @@ impl Docmost {
         page: &DesiredPage,
         late: Late<'_>,
     ) -> Result<Page, Failure> {
-        let mut body =
-            json!({"spaceId": space, "title": page.title, "format": "json", "content": page.body.document()});
+        let content = match &page.body {
+            Body::Section { section, .. } => section.as_page(self.section_form(journal).await?),
+            body => body.document(),
+        };
+        let mut body = json!({"spaceId": space, "title": page.title, "format": "json", "content": content});
         if let DesiredIcon::Is(Some(icon)) = &page.icon {
             body["icon"] = json!(icon);
         }
@@ -306,23 +313,5 @@ fn gone_is_none<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         Ok(value) => Ok(Some(value)),
         Err(failure) if failure.class == FailureClass::Gone => Ok(None),
         Err(failure) => Err(failure),
-    }
-}
-
-/// Docmost writes the title before it looks at the content, and may lose content with a 200.
-fn check_update(answer: &Page, page: &DesiredPage) -> Result<(), Failure> {
-    let lost = |what: &str| {
-        let message = format!("answered 200 but did not keep the {what}");
-        Err(Failure {
-            status: Some(200),
-            ..Failure::new(FailureClass::Transient, Target::Docmost, message)
-        })
-    };
-    if answer.title.as_deref() != Some(page.title.as_str()) {
-        return lost("title");
-    }
-    match &page.body {
-        Body::Follows { proof, .. } if !answer.contains(proof) => lost("content"),
-        Body::Follows { .. } | Body::Once { .. } => Ok(()),
     }
 }

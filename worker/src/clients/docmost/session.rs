@@ -210,7 +210,7 @@ fn innocent(mut failure: Failure) -> Failure {
 }
 
 /// How long a JSON web token lives from now on; an hour-old clock difference only makes us renew early.
-fn life_of(token: &str, now: Timestamp) -> Duration {
+pub(super) fn life_of(token: &str, now: Timestamp) -> Duration {
     #[derive(Deserialize)]
     struct Claims {
         exp: i64,

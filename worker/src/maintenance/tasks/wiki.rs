@@ -1,7 +1,7 @@
 //! Looks for pages that carry the label of a rule: stock Docmost has no webhooks. A page that needs
 //! work becomes an ordinary event of its job.
 
-use passerelle_model::config::{BodyUpdates, RowAction, WikiRule};
+use passerelle_model::config::{RowAction, RowUpdates, WikiRule};
 use passerelle_model::event::{EventKind, NewEvent};
 use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
@@ -68,7 +68,7 @@ async fn needs_work(context: &Context, action: &RowAction, page: &Page, hash: &s
         return Ok(true);
     };
     Ok(match context.store.page_row(&page.id, table.id).await? {
-        Some(known) if known.row.is_some() => action.updates == BodyUpdates::Replace && known.content_hash != hash,
+        Some(known) if known.row.is_some() => action.updates == RowUpdates::Replace && known.content_hash != hash,
         Some(_) | None => true,
     })
 }

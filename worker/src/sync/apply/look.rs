@@ -5,6 +5,7 @@ use passerelle_store::{Link, LinkState};
 
 use super::Application;
 use crate::clients::docmost::Page;
+use crate::content::page::Difference;
 use crate::failure::Failure;
 
 /// What a look at a linked page came to.
@@ -34,7 +35,10 @@ impl Application<'_, '_> {
         }
         let space = self.space().await?;
         let shown = page.shown();
-        let differences = self.page.differences(&shown, &space.id);
+        let mut differences = self.page.differences(&shown, &space.id);
+        if page.deleted_at.is_none() && self.section_differs(&page).await? {
+            differences.push(Difference::Section);
+        }
         if differences.is_empty() {
             self.put_marks_back(&page).await?;
             let note = format!(

@@ -45,14 +45,15 @@
 //! - A page that people put into the trash while its row lives is taken out again, or stays there,
 //!   as the rule says. The same goes for a page that people moved.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at
-//!   all (D3), unless the sync is forced: then the page itself is looked at. The body is not
-//!   compared by that look.
+//!   all (D3), unless the sync is forced: then the page itself is looked at. The section is
+//!   compared by that look, any other body is not.
 
 mod collection;
 mod deletion;
 mod find;
 mod look;
 mod page;
+mod section;
 mod trash;
 mod update;
 mod write_back;

@@ -10,6 +10,7 @@ use super::Application;
 use super::look::{Looked, left};
 use super::update::Updated;
 use crate::clients::docmost::{Page, Space};
+use crate::content::page::Body;
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::{Failure, Target, Unanswered};
@@ -93,6 +94,10 @@ impl Application<'_, '_> {
                 None => Ok((self.adopt(&page).await?, true)),
             };
         }
+        if matches!(self.page.body, Body::Section { .. }) {
+            // Known before the intent, so that nothing comes between the intent and the create.
+            self.context.docmost.section_form(self.journal).await?;
+        }
         let space = self.space().await?;
         let intent = self.context.store.open_intent(row, slot, Timestamp::now()).await?;
         CrashPoint::AfterIntent.pass();
@@ -141,6 +146,9 @@ impl Application<'_, '_> {
         }
         let page = created?;
         CrashPoint::AfterCreate.pass();
+        if let Body::Section { section, .. } = &self.page.body {
+            self.save_new_section(&page.id, section).await?;
+        }
         self.place(&page).await?;
         self.label(&page.id).await?;
         let state = if intent.existed {

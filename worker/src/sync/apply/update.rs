@@ -7,6 +7,7 @@ use passerelle_store::Link;
 
 use super::Application;
 use crate::clients::docmost::{Page, Place};
+use crate::content::page::Body;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
 
@@ -25,8 +26,17 @@ impl Application<'_, '_> {
     /// far as the rule wants that. `link` is what the store knows of it.
     pub(super) async fn update(&mut self, id: &PageId, link: Option<&Link>) -> Result<Updated, Failure> {
         let docmost = &self.context.docmost;
-        let page = match docmost.update(self.journal, id, self.page).await {
-            Ok(page) => page,
+        let written = match &self.page.body {
+            // Boxed: it remembers much, and every caller would carry it on its stack.
+            Body::Section { section, recreate } => Box::pin(self.bring_section(id, link, section, *recreate)).await,
+            Body::Once { .. } | Body::Follows { .. } => {
+                let page = docmost.update(self.journal, id, self.page).await;
+                page.map(|page| Updated::Page(Box::new(page)))
+            }
+        };
+        let page = match written {
+            Ok(Updated::Page(page)) => page,
+            Ok(other) => return Ok(other),
             Err(failure) if failure.class == FailureClass::Gone => return Ok(Updated::Gone),
             Err(failure) => return Err(failure),
         };
@@ -45,7 +55,7 @@ impl Application<'_, '_> {
         let brings_back = self.page.people.moved == PageMoved::BringBack;
         let is_rule_moved = link.is_some_and(|link| link.space != self.page.space);
         if is_elsewhere && !brings_back && !is_rule_moved {
-            return Ok(Updated::Page(Box::new(page)));
+            return Ok(Updated::Page(page));
         }
         if is_elsewhere {
             docmost.move_to_space(self.journal, id, &space.id).await?;
@@ -57,7 +67,7 @@ impl Application<'_, '_> {
         if is_trashed || is_elsewhere || (may_be_placed && !is_in_order) {
             self.place(&page).await?;
         }
-        Ok(Updated::Page(Box::new(page)))
+        Ok(Updated::Page(page))
     }
 
     /// Puts a sub-page where it belongs; a row's own page stays where people put it.

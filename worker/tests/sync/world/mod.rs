@@ -42,26 +42,29 @@ impl World {
 
     /// With a rule for `projet` whose `[rules.page]` has these lines too, and this template.
     pub(crate) async fn with_page(lines: &str, template: &str) -> anyhow::Result<Self> {
-        Self::with_page_of("projet", &format!("title = \"{{{{ row.Nom }}}}\"\n{lines}"), template).await
+        Self::with_page_of("projet", &titled(lines), template).await
     }
 
     /// With a rule for a table whose `[rules.page]` has these lines, its title among them, and this
     /// template.
     pub(crate) async fn with_page_of(table: &str, lines: &str, template: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let path = folder.path().join("bridge.toml");
-        std::fs::write(folder.path().join("page.md"), template)?;
-        std::fs::write(
-            &path,
-            format!(
-                "[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n\n[[rules]]\nname = \"{table}\"\ntable = \"{table}\"\n\n\
-                 [rules.page]\nspace = \"agence\"\nbody = \"page.md\"\n{lines}\n"
-            ),
-        )?;
-        Self::with_rules(&path).await
+        write_rule(folder.path(), table, lines, template)?;
+        Self::with_rules(&folder.path().join("bridge.toml")).await
+    }
+
+    /// With such a Docmost, and a rule for `projet` with these lines.
+    pub(crate) async fn with_docmost(options: docmost::Options, lines: &str, template: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        write_rule(folder.path(), "projet", &titled(lines), template)?;
+        Self::with(&folder.path().join("bridge.toml"), options).await
     }
 
     async fn with_rules(path: &Path) -> anyhow::Result<Self> {
+        Self::with(path, docmost::Options::default()).await
+    }
+
+    async fn with(path: &Path, options_of_docmost: docmost::Options) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listen = || TcpListener::bind("127.0.0.1:0");
         let options = baserow::Options {
@@ -73,7 +76,7 @@ impl World {
             time_scale: 1.0,
         };
         let baserow = baserow::start(listen()?, options)?;
-        let docmost = docmost::start(listen()?, docmost::Options::default())?;
+        let docmost = docmost::start(listen()?, options_of_docmost)?;
         let (redis, folder) = (TestRedis::start()?, tempfile::tempdir()?);
         let bridge_file = path.to_str().context("the path is not UTF-8")?.to_owned();
         let mut world = Self {
@@ -103,6 +106,19 @@ impl World {
     /// Another process with the same settings.
     pub(crate) async fn replica(&self) -> anyhow::Result<Context> {
         self.surroundings().context().await
+    }
+
+    /// Another process with the same store, and more settings.
+    pub(crate) async fn replica_where(&self, settings: &[(&'static str, &str)]) -> anyhow::Result<Context> {
+        let mut environment = self.surroundings().environment();
+        environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        context(environment).await
+    }
+
+    /// Another process, which has this rule in place of the one so far.
+    pub(crate) async fn replica_with(&self, lines: &str, template: &str) -> anyhow::Result<Context> {
+        write_rule(self.folder.path(), "projet", &titled(lines), template)?;
+        self.replica().await
     }
 
     /// Another process, which may wait long for Docmost and reaches Redis at this port.
@@ -195,6 +211,21 @@ impl Surroundings<'_> {
             ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
         ]
     }
+}
+
+/// These lines with a title.
+fn titled(lines: &str) -> String {
+    format!("title = \"{{{{ row.Nom }}}}\"\n{lines}")
+}
+
+/// A rule for a table whose `[rules.page]` has these lines, and this template.
+fn write_rule(folder: &Path, table: &str, lines: &str, template: &str) -> anyhow::Result<()> {
+    std::fs::write(folder.join("page.md"), template)?;
+    let rule = format!(
+        "[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n\n[[rules]]\nname = \"{table}\"\ntable = \"{table}\"\n\n\
+         [rules.page]\nspace = \"agence\"\nbody = \"page.md\"\n{lines}\n"
+    );
+    Ok(std::fs::write(folder.join("bridge.toml"), rule)?)
 }
 
 async fn context(environment: Vec<(&'static str, String)>) -> anyhow::Result<Context> {

@@ -1,6 +1,6 @@
 //! Pages, as people see them in Docmost.
 
-use passerelle_sandbox::docmost::{BRIDGE_EMAIL, OWNER_EMAIL};
+use passerelle_sandbox::docmost::{BRIDGE_EMAIL, HUMAN_EMAIL, OWNER_EMAIL};
 use passerelle_sandbox::faults::Fault;
 use serde_json::{Value, json};
 
@@ -12,6 +12,23 @@ impl World {
         let url = format!("{}/_sandbox/{path}", self.docmost.url());
         let answer = self.http.request(method, url).send().await?.error_for_status()?;
         Ok(answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// A person puts a page into the trash.
+    pub(crate) async fn trash_page(&self, page: &str) -> anyhow::Result<()> {
+        let body = json!({"pageId": page});
+        self.wiki_as(HUMAN_EMAIL, "pages/delete", body).await.map(|_| ())
+    }
+
+    /// The bridge's account may only read in its space from now on.
+    pub(crate) async fn make_reader(&self) -> anyhow::Result<()> {
+        let space = self
+            .wiki_as(OWNER_EMAIL, "spaces/info", json!({"spaceId": "agence"}))
+            .await?;
+        let bridge = self.wiki_as(BRIDGE_EMAIL, "users/me", json!({})).await?;
+        let body = json!({"spaceId": space["id"], "userId": bridge["user"]["id"], "role": "reader"});
+        self.wiki_as(OWNER_EMAIL, "spaces/members/change-role", body).await?;
+        self.docmost_control(reqwest::Method::DELETE, "roles").await.map(|_| ())
     }
 
     /// Every page of Docmost, trashed ones too, oldest first.

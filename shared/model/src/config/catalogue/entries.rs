@@ -50,6 +50,9 @@ settings! {
         DOCMOST_PUBLIC_URL = Computed("DOCMOST_URL"), e.g. "https://wiki.example.org",
             "an http:// or https:// address", [Worker, Cli],
             "The address that people use, for links, where it differs from DOCMOST_URL.";
+        DOCMOST_COLLAB_URL = Computed("DOCMOST_URL"), e.g. "https://collab.example.org",
+            "an http://, https://, ws:// or wss:// address", [Worker, Cli],
+            "The address of Docmost's collaborative documents, where Docmost itself has a COLLAB_URL. Without /collab.";
         DOCMOST_EMAIL = Required, e.g. "bridge@example.org", "an e-mail address", [Worker, Cli],
             "The bridge's own Docmost account: a member, writer in the spaces that the rules use. Not needed with \
              DOCMOST_TOKEN.";

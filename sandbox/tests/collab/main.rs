@@ -1,0 +1,6 @@
+//! The sandbox's collaborative documents behave as the real ones did.
+
+mod captures;
+mod client;
+mod people;
+mod storing;
