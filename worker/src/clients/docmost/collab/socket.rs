@@ -44,9 +44,11 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(config.clone().into());
         }
-        let config = self
-            .configured()
-            .map_err(|error| broken(format!("the authorities that this machine trusts cannot be used: {error}")))?;
+        let config = self.configured().map_err(|error| {
+            broken(format!(
+                "the authorities that this machine trusts cannot be used: {error}"
+            ))
+        })?;
         Ok(self.config.get_or_init(|| Arc::new(config)).clone().into())
     }
 
