@@ -48,7 +48,7 @@ pub struct Settings {
 pub(crate) struct Limits {
     /// `INGRESS_THREADS`: default one per core.
     pub(crate) threads: usize,
-    /// `INGRESS_CONNECTIONS`: most connections at once, default 4096; further ones wait.
+    /// `INGRESS_CONNECTIONS`: most connections at once, default 1024; further ones wait.
     pub(crate) connections: usize,
     /// `INGRESS_BODY_LIMIT_BYTES`: the longest body that is kept whole, default 2 MiB. Longer ones
     /// lose their long values.
@@ -116,7 +116,7 @@ impl Limits {
         let largest = at_least_one(reader, "INGRESS_LARGEST_BODY_BYTES", 128 * 1024 * 1024);
         Self {
             threads: threads.min(MOST_THREADS),
-            connections: at_least_one(reader, "INGRESS_CONNECTIONS", 4096),
+            connections: at_least_one(reader, "INGRESS_CONNECTIONS", 1024),
             body_bytes: body_bytes.min(LONGEST_WHOLE),
             largest_body_bytes: largest.max(body_bytes),
             header_timeout: reader.seconds("INGRESS_HEADER_TIMEOUT_SECONDS", 5),

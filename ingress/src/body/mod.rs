@@ -3,9 +3,10 @@
 //!
 //! **Memory.** A body costs up to [`COPIES`] times its length until it is durable: it is received,
 //! described, compressed and sent. [`LIMIT_KIB`] is what all bodies in hand may cost; with what the
-//! allocator keeps for the next ones the process grows by less than 64 MiB. Small
-//! bodies, large ones and those of callers who have shown their token have a share each, so nobody
-//! waits behind the large bodies of others.
+//! allocator keeps for the next ones they cost less than 64 MiB. Small bodies, large ones and those
+//! of callers who have shown their token have a share each, so nobody waits behind the large bodies
+//! of others. Beside that each connection has the buffers of actix: up to half a MiB while it
+//! sends. `INGRESS_CONNECTIONS` bounds their number.
 //!
 //! **Nobody is refused for want of memory.** A body for which there is none within
 //! [`PATIENCE`] is read all the same, and little of it is kept (see `shortener.rs`). So is a

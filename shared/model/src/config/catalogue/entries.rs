@@ -159,8 +159,8 @@ settings! {
             "The port of the ingress on the host, in compose.yaml.";
         INGRESS_THREADS = Computed("one per core"), e.g. "2", "a number from 1 to 512", [Ingress],
             "How many threads serve requests.";
-        INGRESS_CONNECTIONS = Value("4096"), "a number, from 1", [Ingress],
-            "The most connections at once; further ones wait.";
+        INGRESS_CONNECTIONS = Value("1024"), "a number, from 1", [Ingress],
+            "The most connections at once; further ones wait. One that sends costs up to half a MiB.";
         INGRESS_BODY_LIMIT_BYTES = Value("2097152"), "bytes, from 1 to 3145728", [Ingress],
             "The largest body that is kept whole. Longer ones are accepted too, without their long values.";
         INGRESS_LARGEST_BODY_BYTES = Value("134217728"), "bytes, from 1", [Ingress],
