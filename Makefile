@@ -25,7 +25,7 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
-test: tools/redis tools/postgres tools/pgbouncer build/tests ## all tests
+test: tools/redis tools/postgres tools/pgbouncer tools/postfix build/tests ## all tests
 	@scripts/test
 
 test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
@@ -162,7 +162,7 @@ build/tests:
 
 ##@ Tools
 
-tools: tools/redis tools/postgres tools/pgbouncer ## find or install redis-server, PostgreSQL and PgBouncer
+tools: tools/redis tools/postgres tools/pgbouncer tools/postfix ## find or install redis-server, PostgreSQL, PgBouncer and Postfix
 
 tools/redis:
 	@scripts/tools redis
@@ -173,8 +173,11 @@ tools/postgres:
 tools/pgbouncer:
 	@scripts/tools pgbouncer
 
+tools/postfix:
+	@scripts/tools postfix
+
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
 .PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench fuzz ci \
-	build/tests tools tools/redis tools/postgres clean
+	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix clean

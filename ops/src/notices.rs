@@ -19,7 +19,7 @@ use crate::trouble::Trouble;
 /// `notices`.
 #[derive(Debug, Args)]
 pub struct Notices {
-    /// Sends one again. Without it the notices are only listed.
+    /// Sends one again, or discards those of a rule. Without it the notices are only listed.
     #[command(subcommand)]
     pub verb: Option<NoticesVerb>,
     /// Only notices in this state.
@@ -42,6 +42,23 @@ pub enum NoticesVerb {
         /// Why; kept in the ledger.
         #[arg(long, default_value = "sent again by hand")]
         why: String,
+        /// Who acts.
+        #[command(flatten)]
+        by: By,
+    },
+    /// Discards all notices of a rule that wait to be sent. They are kept as failed, and each can be
+    /// sent after all with `retry`.
+    #[command(after_help = "Example: passerelle notices discard --rule attribution-mail --why \"a wrong formula\"")]
+    Discard {
+        /// The rule that made them, as `passerelle notices` shows it.
+        #[arg(long)]
+        rule: String,
+        /// Why; kept in the ledger.
+        #[arg(long)]
+        why: String,
+        /// Show how many there are, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
         /// Who acts.
         #[command(flatten)]
         by: By,
@@ -78,6 +95,13 @@ struct Shown {
 }
 
 #[derive(Debug, Serialize)]
+struct Discarded {
+    rule: String,
+    dry_run: bool,
+    count: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct Retried {
     id: JobKey,
     retried: bool,
@@ -85,9 +109,25 @@ struct Retried {
 
 /// Shows the latest notices, or sends one again.
 pub async fn run(operator: &Operator, verb: Notices, console: &mut Console) -> Result<(), Trouble> {
-    if let Some(NoticesVerb::Retry { id, why, by }) = verb.verb {
-        let by = operator.acting(by)?;
-        return retry(operator, id, &by, why.trim(), console).await;
+    match verb.verb {
+        None => {}
+        Some(NoticesVerb::Retry { id, why, by }) => {
+            let by = operator.acting(by)?;
+            return retry(operator, id, &by, why.trim(), console).await;
+        }
+        Some(NoticesVerb::Discard { rule, why, dry_run, by }) => {
+            let by = operator.acting(by)?;
+            let discarded = discard(operator, rule, (&by, why.trim()), dry_run).await?;
+            return console.answer(&discarded, |discarded| {
+                let Discarded { rule, dry_run, count } = discarded;
+                let done = if *dry_run {
+                    "would be discarded; nothing was changed"
+                } else {
+                    "discarded"
+                };
+                format!("{count} waiting notices of rule {rule} {done}.")
+            });
+        }
     }
     let notices = operator
         .store()
@@ -122,6 +162,27 @@ async fn retry(operator: &Operator, id: JobKey, by: &str, why: &str, console: &m
     console.answer(&Retried { id, retried: true }, |retried| {
         format!("{} is queued; `passerelle notices` shows when it is sent.", retried.id)
     })
+}
+
+async fn discard(
+    operator: &Operator,
+    rule: String,
+    (by, why): (&str, &str),
+    dry_run: bool,
+) -> Result<Discarded, Trouble> {
+    if why.is_empty() {
+        let advice = "give a reason with --why: the ledger keeps it";
+        return Err(Trouble::Usage(advice.to_owned()));
+    }
+    let store = operator.store().await?;
+    let count = store.waiting_notices(&rule).await?;
+    if !dry_run && count > 0 {
+        let what = format!("waiting notices of rule {rule}: {why}");
+        operator.queue.note_act("notices", "discarded", by, &what).await?;
+        let why = format!("discarded by {by}: {why}");
+        store.discard_notices(&rule, &why, Timestamp::now()).await?;
+    }
+    Ok(Discarded { rule, dry_run, count })
 }
 
 fn in_words(notices: &[StoredNotice], now: Timestamp) -> String {

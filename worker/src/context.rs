@@ -22,6 +22,7 @@ use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
+use crate::notify::mail_cap::MailCap;
 use crate::outbox::Outbox;
 use crate::rules::Rules;
 
@@ -51,6 +52,8 @@ pub struct Context {
     pub zombie_window: Duration,
     /// Where notices go out.
     pub outbox: Outbox,
+    /// How many mails may go to people within an hour.
+    pub(crate) mail_cap: MailCap,
     /// The states that were written lately.
     pub(crate) repeats: Repeats,
     /// What the pages of other rows were last told of a row.

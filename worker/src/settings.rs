@@ -68,6 +68,8 @@ pub struct Settings {
     pub templates: Templates,
     /// The mail server, if `SMTP_URL` is set.
     pub mail: Option<Mail>,
+    /// `NOTICE_MAILS_PER_HOUR`: most mails to people within an hour; 0: no limit.
+    pub mails_per_hour: u32,
     /// `SLACK_…`, if `SLACK_WEBHOOK_URL` is set.
     pub slack: Option<SlackSettings>,
 }
@@ -88,6 +90,7 @@ impl Settings {
             reader.add(missing_templates(rules, templates, &path));
         }
         let mail = MailSettings::read(&mut reader).and_then(|mail| noted(&mut reader, Mail::new(&mail)));
+        let mails_per_hour = reader.parsed("NOTICE_MAILS_PER_HOUR", 200);
         let slack = SlackSettings::read(&mut reader);
         let concurrency = reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024);
         let grace = reader.seconds("WORKER_GRACE_SECONDS", 20);
@@ -98,16 +101,15 @@ impl Settings {
         let bridge_instance = bridge_instance(&mut reader);
         let retention = retention(&mut reader);
         let log_level = reader.text("LOG_LEVEL", "info");
-        let redis = RedisSettings::read(&mut reader);
-        let store = StoreSettings::read(&mut reader);
-        let baserow = BaserowSettings::read(&mut reader);
-        let baserow_user = BaserowUserSettings::read(&mut reader);
+        let (redis, store) = (RedisSettings::read(&mut reader), StoreSettings::read(&mut reader));
+        let (baserow, baserow_user) = (
+            BaserowSettings::read(&mut reader),
+            BaserowUserSettings::read(&mut reader),
+        );
         let docmost = DocmostSettings::read(&mut reader);
-        let gates = GatePolicy::read(&mut reader);
-        let tasks = TaskSettings::read(&mut reader);
+        let (gates, tasks) = (GatePolicy::read(&mut reader), TaskSettings::read(&mut reader));
         let dead_letters = DeadLetterSettings::read(&mut reader);
-        let stalls = StallSettings::read(&mut reader);
-        let loops = LoopPolicy::read(&mut reader);
+        let (stalls, loops) = (StallSettings::read(&mut reader), LoopPolicy::read(&mut reader));
         let (rules, templates) = reader.finish(rules.zip(templates))?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
             concurrency,
@@ -132,6 +134,7 @@ impl Settings {
             loops,
             templates,
             mail,
+            mails_per_hour,
             slack,
         })
     }

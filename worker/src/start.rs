@@ -33,6 +33,7 @@ use crate::maintenance::sources::SourceWatch;
 use crate::maintenance::stalls::{self, Stalls};
 use crate::maintenance::tasks::PeriodicTasks;
 use crate::maintenance::{health, heartbeat, probe};
+use crate::notify::mail_cap::MailCap;
 use crate::notify::{dead_budget, incidents};
 use crate::outbox::{Channels, Outbox};
 use crate::runner;
@@ -191,6 +192,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         bridge: OnceCell::new(),
         new_bridge: settings.bridge_instance.unwrap_or_else(new_instance),
         store,
+        mail_cap: MailCap::new(redis.clone(), settings.mails_per_hour),
         cache: Cache::new(redis),
         rules: settings.rules,
         zombie_window: settings.zombie_window,

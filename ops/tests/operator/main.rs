@@ -7,6 +7,7 @@ mod desk;
 mod doctor;
 mod gates;
 mod many_letters;
+mod notices;
 mod operate;
 mod outage;
 mod preview;

@@ -140,6 +140,8 @@ fn is_a_setting(literal: &str) -> bool {
         "ADMIN_",
         "LOG_",
         "BRIDGE_",
+        "EXTRA_",
+        "NOTICE_",
     ];
     groups.iter().any(|group| literal.starts_with(group))
         && literal

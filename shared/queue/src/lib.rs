@@ -126,7 +126,7 @@ pub use control::{Pause, QueueStats};
 pub use letters::{DeadLetter, DeadLoad};
 use life::Memory;
 pub use life::{EndedLife, LAYOUT, Life, LifeLook, LifeWatch};
-pub use locks::Lock;
+pub use locks::{Budget, Lock};
 pub use server::backoff;
 pub use server::connection::Redis;
 pub use server::error::QueueError;

@@ -236,6 +236,41 @@ impl Store {
         Ok(())
     }
 
+    /// How many mails wait, by their rule.
+    pub async fn waiting_mails(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let found = sqlx::query(
+            "SELECT rule, count(*) AS waiting FROM notices WHERE state = 'waiting' AND channel = 'mail' \
+             GROUP BY rule ORDER BY rule",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: &AnyRow| Ok((row.try_get("rule")?, row.try_get("waiting")?));
+        found.iter().map(read).collect()
+    }
+
+    /// How many notices of a rule wait.
+    pub async fn waiting_notices(&self, rule: &str) -> Result<u64, StoreError> {
+        let found = sqlx::query("SELECT count(*) AS waiting FROM notices WHERE state = 'waiting' AND rule = $1")
+            .bind(storable(rule))
+            .fetch_one(&self.pool)
+            .await?;
+        let waiting: i64 = found.try_get("waiting")?;
+        Ok(u64::try_from(waiting).unwrap_or(0))
+    }
+
+    /// Ends all waiting notices of a rule as failed; returns how many.
+    pub async fn discard_notices(&self, rule: &str, why: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let changed = sqlx::query(
+            "UPDATE notices SET state = 'failed', ended = $2, error = $3 WHERE rule = $1 AND state = 'waiting'",
+        )
+        .bind(storable(rule))
+        .bind(now.as_millis())
+        .bind(storable(why))
+        .execute(&self.pool)
+        .await?;
+        Ok(changed.rows_affected())
+    }
+
     /// The notices that were tried in vain and still wait; none if all is well.
     pub async fn overdue_notices(&self) -> Result<Option<Overdue>, StoreError> {
         let found = sqlx::query(

@@ -1,6 +1,7 @@
 //! People are told: through real processes, from a row in Baserow (sandbox) to a mail in a mail server (sandbox), once, whatever fails on the way.
 
 mod linked;
+mod postfix;
 mod world;
 
 use passerelle_model::id::RowKey;

@@ -40,12 +40,14 @@ pub enum NoticeKind {
     RedisWentBack,
     /// Something waits longer than it should.
     Stalled,
+    /// More mails to people than may go out within an hour.
+    MailsHeld,
     /// A summary while an incident lasts, or of a day.
     Digest,
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -59,6 +61,7 @@ impl NoticeKind {
         Self::DeadLetters,
         Self::RedisWentBack,
         Self::Stalled,
+        Self::MailsHeld,
         Self::Digest,
     ];
 
@@ -84,6 +87,7 @@ impl NoticeKind {
             Self::DeadLetters => "dead-letters",
             Self::RedisWentBack => "redis-went-back",
             Self::Stalled => "stalled",
+            Self::MailsHeld => "mails-held",
             Self::Digest => "digest",
         }
     }

@@ -63,6 +63,9 @@ async fn attempt(context: &Context, id: &JobKey, channel: Channel, journal: &mut
         return Ok(Outcome::NoChange);
     }
     let notice = Notice::from_args(&stored.args).map_err(|error| Failure::unmappable(error.to_string()))?;
+    if channel == Channel::Mail {
+        context.mail_cap.admit(context, id, &notice).await?;
+    }
     // A store that cannot be written ends the attempt here, before anything is sent.
     if !context.store.begin_sending(id, Timestamp::now()).await? {
         journal.note("nothing_to_send", "the notice has been ended meanwhile".to_owned());

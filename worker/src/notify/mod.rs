@@ -19,6 +19,7 @@ pub mod deliver;
 mod event_notices;
 pub mod incidents;
 pub(crate) mod ledger;
+pub mod mail_cap;
 mod newly_linked;
 mod row_notices;
 mod shortages;

@@ -43,6 +43,7 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "dead-letters",
     "redis-went-back",
     "stalled",
+    "mails-held",
     "digest",
 ];
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/notices/layout.html"));

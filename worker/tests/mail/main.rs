@@ -2,6 +2,7 @@
 //! called.
 
 mod failing;
+mod postfix;
 mod sending;
 mod signing_in;
 mod world;

@@ -86,7 +86,7 @@ async fn it_signs_in_over_an_encrypted_connection_and_trusts_only_whom_it_was_to
             ..trusted
         };
         let failure = send(&strangers, &to_zoe("Rust").unwrap()).await.unwrap().unwrap_err();
-        assert_eq!(failure.class, FailureClass::Transient);
+        assert_eq!(failure.class, FailureClass::Auth);
         assert!(failure.message.contains("certificate"), "{failure}");
         assert_eq!(server.mails.list().len(), 1);
         server.stop().await.unwrap();

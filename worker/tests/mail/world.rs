@@ -28,9 +28,13 @@ pub(crate) fn start(options: Options) -> anyhow::Result<Server> {
 }
 
 pub(crate) fn settings(server: &Server) -> MailSettings {
+    settings_at(server.address.port())
+}
+
+pub(crate) fn settings_at(port: u16) -> MailSettings {
     MailSettings {
         host: "127.0.0.1".to_owned(),
-        port: server.address.port(),
+        port,
         tls: SmtpTls::None,
         ca_file: None,
         login: None,

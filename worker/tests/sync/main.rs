@@ -11,6 +11,7 @@ mod lease;
 mod linked_rows;
 mod long_lists;
 mod looks;
+mod mail_cap;
 mod names;
 mod not_reached;
 mod notices;

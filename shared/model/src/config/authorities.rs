@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use super::reader::Reader;
 
-const NAME: &str = "EXTRA_CA_FILE";
-
 /// Certificates of authorities, trusted besides those of the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorities {
@@ -19,7 +17,7 @@ impl Authorities {
     /// Reads `EXTRA_CA_FILE` and the file that it names; `None` if it is not set.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         const BEGINNING: &[u8] = b"-----BEGIN CERTIFICATE-----";
-        let path = PathBuf::from(reader.optional(NAME)?);
+        let path = PathBuf::from(reader.optional("EXTRA_CA_FILE")?);
         let what = match std::fs::read(&path) {
             Ok(pem) if pem.windows(BEGINNING.len()).any(|window| window == BEGINNING) => {
                 return Some(Self { path, pem });
@@ -28,7 +26,7 @@ impl Authorities {
             Err(error) => format!("{} cannot be read: {error}", path.display()),
         };
         let hint = "give a PEM file with the certificate of the authority, or leave it out";
-        reader.problem(NAME, &what, hint);
+        reader.problem("EXTRA_CA_FILE", &what, hint);
         None
     }
 }
@@ -55,6 +53,6 @@ mod tests {
         assert_eq!(baserow.authorities, None);
         let problems = reader.finish(()).unwrap_err().0;
         let places: Vec<&str> = problems.iter().map(|problem| problem.place.as_str()).collect();
-        assert_eq!(places, [NAME]);
+        assert_eq!(places, ["EXTRA_CA_FILE"]);
     }
 }

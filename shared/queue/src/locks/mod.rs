@@ -10,6 +10,16 @@ use passerelle_model::id::ProcessName;
 
 script!(LOCK, "../server/scripts/clock.lua", "lock.lua");
 script!(COUNT, "../server/scripts/clock.lua", "count.lua");
+script!(BUDGET, "../server/scripts/clock.lua", "budget.lua");
+
+/// So many of something in any window of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// The most.
+    pub most: u32,
+    /// The window.
+    pub window: Duration,
+}
 
 /// A lock, as one process sees it.
 #[derive(Debug, Clone)]
@@ -60,5 +70,15 @@ impl Redis {
         call.arg(key).arg(millis(window));
         let (count, left): (u64, u64) = call.send(self).await?;
         Ok((count, Duration::from_millis(left)))
+    }
+
+    /// Whether something may be done within a budget that all processes share: `None`, or how long to wait. What was allowed once under its
+    /// name stays so and counts once.
+    pub async fn spend(&self, key: &str, name: &str, budget: Budget) -> Result<Option<Duration>, QueueError> {
+        let mut call = BUDGET.call(1);
+        call.arg(format!("{{{}}}:{key}", self.prefix()));
+        call.arg(name).arg(budget.most).arg(millis(budget.window));
+        let wait: u64 = call.send(self).await?;
+        Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use passerelle_model::id::RowKey;
+use passerelle_queue::Budget;
 use test_support::eventually;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -86,4 +87,28 @@ async fn a_forced_row_is_run_and_can_be_traced_by_the_returned_event() {
     .await;
     worker.stop().await.unwrap();
     assert_eq!(*events.lock().unwrap(), [event]);
+}
+
+#[tokio::test]
+async fn a_budget_that_all_share_counts_each_name_once_and_is_free_again_after_its_window() {
+    let world = World::start().unwrap();
+    let budget = |millis| Budget {
+        most: 3,
+        window: Duration::from_millis(millis),
+    };
+    let spend = async |name: &str, millis| world.redis.spend("mails", name, budget(millis)).await.unwrap();
+    for name in ["a", "b", "a", "c", "b"] {
+        assert_eq!(spend(name, 3_600_000).await, None, "{name}");
+    }
+    let wait = spend("d", 3_600_000).await.unwrap();
+    assert!(
+        wait > Duration::from_mins(59) && wait <= Duration::from_hours(1),
+        "{wait:?}"
+    );
+    assert_eq!(spend("c", 3_600_000).await, None, "what was allowed once stays so");
+    eventually("the window has passed", async || match spend("d", 100).await {
+        None => Ok(()),
+        wait => Err(wait),
+    })
+    .await;
 }

@@ -6,7 +6,8 @@
 //! | recipient, and the command `DATA` | transient | permanent | transient |
 //! | after the message's last line | transient | permanent | ambiguous |
 //!
-//! A server that lacks what the settings ask for (`STARTTLS`, a way to sign in) is `auth` too: the settings must be mended, not the notice.
+//! A server that lacks what the settings ask for (`STARTTLS`, a way to sign in, a certificate that we trust) is `auth` too: the settings must
+//! be mended, not the notice.
 
 use std::future::Future;
 use std::time::Duration;
@@ -163,12 +164,14 @@ async fn farewell(mut session: AsyncSmtpConnection) {
 
 fn classify(stage: Stage, error: &Error) -> Failure {
     let code: Option<u16> = error.status().and_then(|code| code.to_string().parse().ok());
+    let trouble = certificate::trouble(Target::Smtp, error);
     let class = match code {
         Some(code) => refusal(stage, code, &error.to_string()),
+        None if trouble.is_some() => FailureClass::Auth,
         None if error.is_client() && stage == Stage::Opening => FailureClass::Auth,
         None => stage.unanswered(),
     };
-    let what = certificate::trouble(Target::Smtp, error).unwrap_or_else(|| error.to_string());
+    let what = trouble.unwrap_or_else(|| error.to_string());
     Failure {
         status: code,
         ..Failure::new(class, Target::Smtp, format!("while {}: {what}", stage.doing()))

@@ -42,6 +42,9 @@ fn full(kind: NoticeKind) -> Value {
         NoticeKind::Renamed => json!({"what": "field", "table": "projet", "old": "Nom", "new": "Intitulé"}),
         NoticeKind::ForeignMarks => json!({"row": "t2/r5", "page": "Projet Éole", "why": "somebody else created it",
             "page_url": "https://wiki.test/p/1"}),
+        NoticeKind::MailsHeld => {
+            json!({"most": 200, "waiting": 9800, "rules": [{"rule": "attribution-mail", "waiting": 9800}]})
+        }
         NoticeKind::DeadLetters => json!({"letters": 12, "mebibytes": 80, "budget_mebibytes": 64,
             "queues": [{"queue": "sync", "letters": 11}, {"queue": "mail", "letters": 1}]}),
         NoticeKind::RedisWentBack => json!({"seen": "2026-11-22T11:03:28Z", "lost": 7}),

@@ -102,6 +102,9 @@ settings! {
             "The sender of mails. Required with SMTP_URL.";
         ADMIN_EMAIL = Unset, e.g. "admin@example.org", "e-mail addresses, separated by commas", [Worker, Cli],
             "Who receives messages about outages and other trouble. Required with SMTP_URL.";
+        NOTICE_MAILS_PER_HOUR = Value("200"), "a number; 0: no limit", [Worker],
+            "The most mails to people, whose addresses come from rows, within an hour. The others wait, and the admin \
+             is told.";
         [secret] SLACK_WEBHOOK_URL = Unset, e.g. "https://hooks.slack.com/services/…",
             "an https:// address", [Worker, Cli],
             "An incoming webhook of Slack. Without it nothing is posted. Anyone who knows it can post.";
