@@ -63,23 +63,17 @@ impl Store {
         Ok(())
     }
 
-    /// Saves the row of a page and what was written to it.
-    pub async fn save_page_row(
-        &self,
-        page: &PageId,
-        table: TableId,
-        (row, hash): (RowId, &str),
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Saves the row of a page and what was written to it; the intention keeps its time.
+    pub async fn save_page_row(&self, page: &PageId, table: TableId, row: &PageRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO page_rows (page_id, table_id, row_id, content_hash, started) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (page_id, table_id) DO UPDATE SET row_id = excluded.row_id, content_hash = excluded.content_hash",
         )
         .bind(page.as_str().to_owned())
         .bind(signed(table.get()))
-        .bind(signed(row.get()))
-        .bind(storable(hash))
-        .bind(now.as_millis())
+        .bind(row.row.map(|row| signed(row.get())))
+        .bind(storable(&row.content_hash))
+        .bind(row.started.as_millis())
         .execute(&self.pool)
         .await?;
         Ok(())

@@ -33,6 +33,17 @@ pub(crate) trait Nameable {
     fn unambiguous(&self, name: &str) -> String;
 }
 
+/// Something that has another name than the rules say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renamed<'a> {
+    pub(crate) named: Named,
+    pub(crate) id: &'a str,
+    /// The name in `bridge.toml`.
+    pub(crate) old: &'a str,
+    /// The name that people see now.
+    pub(crate) new: &'a str,
+}
+
 /// What a name means, of the things that there are.
 #[derive(Debug, PartialEq, Eq)]
 enum Meaning<'t, T> {
@@ -114,7 +125,13 @@ impl Context {
                     self.names.remember(named, name, &id).await?;
                 }
                 if !thing.is_called(name) {
-                    self.notify_rename(named, (name, thing.present_name()), &id).await;
+                    let renamed = Renamed {
+                        named,
+                        id: &id,
+                        old: name,
+                        new: thing.present_name(),
+                    };
+                    self.notify_rename(renamed).await;
                 }
                 Ok(Some(thing))
             }
@@ -123,7 +140,8 @@ impl Context {
 
     /// Tells the admin once that something has another name than `bridge.toml` says. A notice that
     /// cannot be posted is posted by the next look.
-    pub(crate) async fn notify_rename(&self, named: Named, (old, new): (&str, &str), id: &str) {
+    pub(crate) async fn notify_rename(&self, renamed: Renamed<'_>) {
+        let Renamed { named, id, old, new } = renamed;
         let kind = named.as_str();
         let what = format!("{kind} {id} {old} {new}");
         if self.names.notified.lock().await.contains(&what) {

@@ -11,8 +11,9 @@ use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::FailureClass;
 use passerelle_store::Named;
 
+use super::names::Renamed;
 use super::tables::Fields;
-use crate::clients::baserow::{LinkingRows, Rows};
+use crate::clients::baserow::{Linking, LinkingRows, Rows};
 use crate::content::row::Row;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -45,25 +46,27 @@ impl Context {
     pub(crate) async fn rows_linking(
         &self,
         journal: &mut Journal,
-        (table, field): (TableId, &str),
-        to: RowId,
+        link: Linking<'_>,
         page: u32,
     ) -> Result<LinkingRows, Failure> {
-        let fields = self.tables.fields(&self.baserow, journal, table).await?;
-        let field = fields.present(field);
-        self.baserow.rows_linking(journal, (table, field), to, page).await
+        let fields = self.tables.fields(&self.baserow, journal, link.table).await?;
+        let field = fields.present(link.field);
+        self.baserow
+            .rows_linking(journal, Linking { field, ..link }, page)
+            .await
     }
 
     /// The rows of a table whose text field is exactly this.
     pub(crate) async fn rows_with(
         &self,
         journal: &mut Journal,
-        (table, field): (TableId, &str),
+        table: TableId,
+        field: &str,
         text: &str,
     ) -> Result<Vec<Row>, Failure> {
         let fields = self.fresh_fields(journal, table).await?;
         let field = fields.present(field);
-        let rows = self.baserow.rows_with(journal, (table, field), text).await?;
+        let rows = self.baserow.rows_with(journal, table, field, text).await?;
         Ok(rows.into_iter().map(|row| row.also_under(fields.renamed())).collect())
     }
 
@@ -144,8 +147,13 @@ impl Context {
         for (old, new) in fields.renamed() {
             if self.rules.name_field(old) {
                 let id = fields.get(old).and_then(|field| field.id).unwrap_or_default();
-                self.notify_rename(Named::Field(table), (old, new), &id.to_string())
-                    .await;
+                let renamed = Renamed {
+                    named: Named::Field(table),
+                    id: &id.to_string(),
+                    old,
+                    new,
+                };
+                self.notify_rename(renamed).await;
             }
         }
         Ok(fields)

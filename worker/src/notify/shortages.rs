@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::outbox::notice_key;
-use crate::rules::{HoursLeft, NoticeRuleAction, Subject};
+use crate::rules::{HoursLeft, NoticeRuleAction, Short, Subject};
 
 /// The step under which `trace` shows it.
 const STEP: &str = "check_capacity";
@@ -31,7 +31,7 @@ impl EventNotices<'_, '_> {
         let mut posted = 0;
         for key in self.people_now_and_before(&capacity.people).await? {
             if let Some(person) = self.person(key).await? {
-                posted += usize::from(self.of_person(capacity, subject, (key, &person)).await?);
+                posted += usize::from(self.of_person(capacity, subject, key, &person).await?);
             }
         }
         Ok(posted)
@@ -41,7 +41,8 @@ impl EventNotices<'_, '_> {
         &mut self,
         capacity: &CapacityAction,
         subject: Option<&Subject<'_>>,
-        (key, person): (RowKey, &Row),
+        key: RowKey,
+        person: &Row,
     ) -> Result<bool, Failure> {
         let context = self.of.context;
         let about = about(capacity);
@@ -72,7 +73,9 @@ impl EventNotices<'_, '_> {
                     );
                     return Ok(false);
                 }
-                let values = context.rules.shortage(self.rule, capacity, subject, (person, &hours))?;
+                let values = context
+                    .rules
+                    .shortage(self.rule, capacity, subject, Short { person, hours: &hours })?;
                 let name = notice_key(began.as_str(), &["capacity", &about, &key.to_string()])?;
                 let notice = Notice::new(name, NoticeKind::CapacityBelowZero, Audience::Admin, values);
                 let state = context.outbox.post(&notice, capacity.channel, self.cause()).await?;

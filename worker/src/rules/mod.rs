@@ -34,7 +34,7 @@ pub use collection::{MOST_SUB_PAGES, SubPageRow, sub_page_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
-pub use notice::{CAUSE, HoursLeft, NoticeValues};
+pub use notice::{CAUSE, HoursLeft, NoticeValues, Short};
 pub use plan::{Plan, Subject};
 pub use shown::ShownFields;
 pub use wiki::DesiredRow;

@@ -26,6 +26,15 @@ pub enum HoursLeft {
     TooFew(String),
 }
 
+/// A person who has too few hours left.
+#[derive(Debug, Clone, Copy)]
+pub struct Short<'a> {
+    /// Its row.
+    pub person: &'a Row,
+    /// Its hours, as people see them.
+    pub hours: &'a str,
+}
+
 impl Rules {
     /// What an event of this row says to a person (or, without one, to the admin).
     pub fn notice_values(
@@ -77,9 +86,9 @@ impl Rules {
         rule: &NoticeRule,
         capacity: &CapacityAction,
         subject: Option<&Subject<'_>>,
-        person: (&Row, &str),
+        short: Short<'_>,
     ) -> Result<NoticeValues, Failure> {
-        let (person, hours) = person;
+        let Short { person, hours } = short;
         let name = person
             .text(&capacity.name)
             .map_or_else(|| person.id().to_string(), str::to_owned);

@@ -30,7 +30,7 @@ use passerelle_model::id::{EventId, RowId, RowKey, TableId};
 use passerelle_model::job::{EventKinds, Job};
 use serde_json::json;
 
-use crate::clients::baserow::Table;
+use crate::clients::baserow::{Linking, Table};
 use crate::content::event_body::RowBody;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -222,11 +222,13 @@ impl Propagation<'_> {
 
     async fn linking(&self, journal: &mut Journal) -> Result<Vec<RowId>, Failure> {
         let mut rows = Vec::new();
+        let link = Linking {
+            table: self.usage.table,
+            field: self.usage.field,
+            to: self.by.row,
+        };
         for page in 1..=MOST_PAGES {
-            let linking = self
-                .context
-                .rows_linking(journal, (self.usage.table, self.usage.field), self.by.row, page)
-                .await?;
+            let linking = self.context.rows_linking(journal, link, page).await?;
             rows.extend(linking.rows);
             if !linking.has_more {
                 return Ok(rows);

@@ -69,7 +69,7 @@ impl PageJob<'_, '_> {
 
     async fn find_or_create(&mut self, table: TableId, intended: Option<PageRow>) -> Result<(), Failure> {
         let (id, field) = (self.page.id.as_str(), self.action.page_id.as_str());
-        let mut found = self.context.rows_with(self.journal, (table, field), id).await?;
+        let mut found = self.context.rows_with(self.journal, table, field, id).await?;
         found.sort_by_key(crate::content::row::Row::id);
         if let Some(row) = found.first() {
             if found.len() > 1 {
@@ -124,11 +124,11 @@ impl PageJob<'_, '_> {
     }
 
     async fn save(&self, table: TableId, row: RowId) -> Result<(), Failure> {
-        let state = (row, self.wanted.hash.as_str());
-        let saved = self
-            .context
-            .store
-            .save_page_row(&self.page.id, table, state, Timestamp::now());
-        Ok(saved.await?)
+        let row = PageRow {
+            row: Some(row),
+            content_hash: self.wanted.hash.clone(),
+            started: Timestamp::now(),
+        };
+        Ok(self.context.store.save_page_row(&self.page.id, table, &row).await?)
     }
 }

@@ -191,7 +191,7 @@ impl Queue {
             let letters = self.letters(group).await?;
             let prepared: Vec<Prepared> = letters
                 .iter()
-                .filter_map(|letter| replay_of(letter, (by, why)).transpose())
+                .filter_map(|letter| replay_of(letter, by, why).transpose())
                 .collect::<Result<_, _>>()?;
             for taken in futures::future::join_all(prepared.into_iter().map(|event| self.submit(event))).await {
                 replayed += u64::from(taken? == Taken::New);
@@ -264,7 +264,7 @@ impl Queue {
     }
 }
 
-fn replay_of(letter: &DeadLetter, (by, why): (&str, &str)) -> Result<Option<Prepared>, QueueError> {
+fn replay_of(letter: &DeadLetter, by: &str, why: &str) -> Result<Option<Prepared>, QueueError> {
     if !letter.job.can_be_requested() {
         return Ok(None);
     }

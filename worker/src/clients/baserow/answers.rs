@@ -39,6 +39,17 @@ pub struct Field {
     pub format: Format,
 }
 
+/// Rows of a table whose link field has a row of another table.
+#[derive(Debug, Clone, Copy)]
+pub struct Linking<'a> {
+    /// The table of the rows.
+    pub table: TableId,
+    /// The name of the link field.
+    pub field: &'a str,
+    /// The row that is linked.
+    pub to: RowId,
+}
+
 /// One page of the rows that link to a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkingRows {

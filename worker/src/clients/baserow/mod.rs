@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::clients::answer::{Answer, Effect, exchange, http};
 use crate::clients::baserow::answers::Listing;
-pub use crate::clients::baserow::answers::{Field, LinkingRows, Rows, Table};
+pub use crate::clients::baserow::answers::{Field, Linking, LinkingRows, Rows, Table};
 use crate::clients::baserow::meaning::{check_echo, classify, row_in};
 use crate::clients::guard::Guard;
 use crate::content::row::Row;
@@ -96,10 +96,10 @@ impl Baserow {
     pub async fn rows_linking(
         &self,
         journal: &mut Journal,
-        (table, field): (TableId, &str),
-        to: RowId,
+        link: Linking<'_>,
         page: u32,
     ) -> Result<LinkingRows, Failure> {
+        let Linking { table, field, to } = link;
         let filter = format!("filter__{field}__link_row_has");
         let (page, size, to_text) = (page.to_string(), PAGE_SIZE.to_string(), to.to_string());
         let query = [
@@ -169,7 +169,8 @@ impl Baserow {
     pub async fn rows_with(
         &self,
         journal: &mut Journal,
-        (table, field): (TableId, &str),
+        table: TableId,
+        field: &str,
         text: &str,
     ) -> Result<Vec<Row>, Failure> {
         let filter = format!("filter__{field}__equal");

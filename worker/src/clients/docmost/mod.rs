@@ -157,7 +157,8 @@ impl Docmost {
         &self,
         journal: &mut Journal,
         id: &PageId,
-        (title, icon): (&str, Option<&str>),
+        title: &str,
+        icon: Option<&str>,
     ) -> Result<(), Failure> {
         let mut body = json!({"pageId": id, "title": title});
         if let Some(icon) = icon {

@@ -51,7 +51,8 @@ fn mailbox(person: &Recipient) -> Result<Mailbox, Failure> {
 
 /// Puts the message together. The same key gives the same `Message-ID`.
 pub(super) fn compose(
-    (from, to): (&Mailbox, &[Mailbox]),
+    from: &Mailbox,
+    to: &[Mailbox],
     key: &JobKey,
     words: &Rendered,
     now: Timestamp,

@@ -76,7 +76,7 @@ impl Mail {
             Audience::Admin => self.admin.clone(),
             Audience::People(people) => letter::mailboxes(people)?,
         };
-        let letter = letter::compose((&self.from, &to), &notice.key, words, now)?;
+        let letter = letter::compose(&self.from, &to, &notice.key, words, now)?;
         let began = Instant::now();
         let result = self.server.hand_over(&letter).await;
         let request = format!(

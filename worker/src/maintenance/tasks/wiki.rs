@@ -16,11 +16,11 @@ use crate::sync::request::{Requester, job_item, request};
 /// One look at all labels. A page or a rule that cannot be worked on stops no other.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let mut found = 0;
-    for labelled in context.rules.labelled() {
-        match look(context, labelled).await {
+    for (rule, label, action) in context.rules.labelled() {
+        match look(context, rule, label, action).await {
             Ok(pages) => found += pages,
             Err(failure) if failure.is_final() => {
-                tracing::warn!(rule = labelled.0.name, %failure, "a rule of the wiki cannot be carried out");
+                tracing::warn!(rule = rule.name, %failure, "a rule of the wiki cannot be carried out");
             }
             Err(failure) => return Err(failure),
         }
@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 }
 
 /// Looks at the pages of one rule; returns how many need work.
-async fn look(context: &Context, (rule, label, action): (&WikiRule, &str, &RowAction)) -> Result<usize, Failure> {
+async fn look(context: &Context, rule: &WikiRule, label: &str, action: &RowAction) -> Result<usize, Failure> {
     let mut journal = Journal::default();
     // Another number of pages per call each minute: see `Docmost::labelled`.
     let at_once = if Timestamp::now().as_millis() / 60_000 % 2 == 0 {

@@ -99,8 +99,8 @@ pub(super) async fn mark_linked(
     let title = page.title.unwrap_or_default();
     if page.deleted_at.is_none() && !title.starts_with(&mark.prefix) {
         let title = format!("{}{title}", mark.prefix);
-        let look = (title.as_str(), mark.icon.as_deref());
-        context.docmost.retitle(journal, &link.page, look).await?;
+        let icon = mark.icon.as_deref();
+        context.docmost.retitle(journal, &link.page, &title, icon).await?;
     }
     let marked = Link {
         state: LinkState::Marked,

@@ -37,7 +37,7 @@ fn a_name_cannot_bring_a_header_with_it() {
     };
     let from = "Passerelle <p@example.org>".parse().unwrap();
     let key = JobKey::parse("notice/1/mail").unwrap();
-    let message = compose((&from, &to), &key, &words, Timestamp::from_millis(0)).unwrap();
+    let message = compose(&from, &to, &key, &words, Timestamp::from_millis(0)).unwrap();
     let raw = String::from_utf8(message.formatted()).unwrap();
     assert!(
         !raw.lines().any(|line| line.to_ascii_lowercase().starts_with("bcc")),
