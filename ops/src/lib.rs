@@ -20,12 +20,14 @@
 //! | [`gates`] | outage mode: show, and by hand |
 //! | [`operator`] | Redis, the store and the settings, as verbs need them |
 //! | [`console`], [`arguments`], [`rows`], [`age`] | answers; shared arguments; names of rows; ages in words |
+//! | [`changes`] | what a sync would change of the page of a row as it is |
 //! | [`sample`] | what a rule makes of one row, without a worker |
 //! | [`survey`] | what the rules need, compared with what both products have |
 //! | [`trouble`] | what can go wrong, and its exit code |
 
 pub mod age;
 pub mod arguments;
+pub mod changes;
 pub mod check;
 pub mod cli;
 pub mod console;

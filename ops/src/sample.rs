@@ -1,5 +1,5 @@
-//! What a rule makes of one row, without a worker: for `check --live` and `preview`. Everything is
-//! read as a worker reads it; nothing is written.
+//! What a rule makes of one row, without a worker: for `check --live`, `preview` and dry runs.
+//! Everything is read as a worker reads it; nothing is written.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ pub struct Samples<'a> {
     pub baserow: &'a Baserow,
     pub survey: &'a Survey,
     pub rules: &'a Rules,
+    /// The bridge's word in its marks; empty where no store tells it.
+    pub bridge: &'a str,
 }
 
 /// The pages that a rule wants for one row.
@@ -63,9 +65,8 @@ impl Samples<'_> {
             links.insert(name.clone(), linked.map(|linked| linked.row));
         }
         let address = self.baserow.row_address(&table.table, key);
-        // Which bridge it is, only a store knows: the mark in the last line goes without.
         let subject = Subject {
-            bridge: "",
+            bridge: self.bridge,
             key,
             row,
             links: &links,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
 use crate::arguments::By;
+use crate::changes::{self, compare};
 use crate::console::Console;
 use crate::operator::Operator;
 use crate::rows::RowName;
@@ -28,6 +29,9 @@ pub struct SyncRow {
     /// Wait for the end and show the outcome. Ctrl-C ends the wait, not the sync.
     #[arg(long)]
     pub wait: bool,
+    /// Show what it would change of the page, and do nothing.
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
     /// Why; kept in the ledger.
     #[arg(long, default_value = "requested by hand")]
     pub why: String,
@@ -52,8 +56,14 @@ struct Forced {
 /// Requests the sync. With `--wait` it shows the outcome, and fails unless the page now equals the
 /// row.
 pub async fn run(operator: &Operator, verb: SyncRow, console: &mut Console) -> Result<(), Trouble> {
-    let by = operator.acting(verb.by)?;
     let row = verb.row.resolve(&operator.source, &operator.redis).await?;
+    if verb.dry_run {
+        let changes = compare(operator, std::iter::once(row)).await;
+        console.answer(&changes, |changes| changes::in_words(changes).trim_end().to_owned())?;
+        let trouble = changes.into_iter().find_map(|row| row.trouble);
+        return trouble.map_or(Ok(()), |trouble| Err(Trouble::Failed(trouble)));
+    }
+    let by = operator.acting(verb.by)?;
     let event = operator.queue.force(row, &by, verb.why.trim()).await?;
     let mut forced = Forced {
         row,

@@ -143,7 +143,12 @@ impl Systems {
 /// What the first row of each table shows: a value that does not fit a filter, a field that cannot
 /// be read.
 async fn first_rows(baserow: &Baserow, survey: &Survey, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
-    let samples = Samples { baserow, survey, rules };
+    let samples = Samples {
+        baserow,
+        survey,
+        rules,
+        bridge: "",
+    };
     let mut problems = Vec::new();
     for rule in rules.pages() {
         let Some(table) = survey.table(&rule.table) else {

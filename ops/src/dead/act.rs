@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Which;
 use super::find::{self, Found};
+use crate::changes::RowChanges;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 
@@ -27,6 +28,9 @@ pub(super) struct Acted {
     pub(super) dry_run: bool,
     /// The letters that it was, or would be, about.
     pub(super) letters: Vec<Found>,
+    /// In a dry run of a replay: what the first ones would change of their pages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) changes: Vec<RowChanges>,
     /// How many of them were still there.
     pub(super) count: u64,
     /// Ids that name no letter.
@@ -70,6 +74,7 @@ pub(super) async fn discard(operator: &Operator, which: &Which, who: Who<'_>) ->
         done: "discarded",
         dry_run: which.dry_run,
         letters,
+        changes: Vec::new(),
         count,
         unknown,
         not_rows: Vec::new(),

@@ -9,6 +9,7 @@ use super::act::Acted;
 use super::find::Found;
 use super::{Listed, Shown};
 use crate::age::in_largest_unit as age;
+use crate::changes;
 use crate::trace::story_in_words;
 
 /// The answer of `list`; `all` is how many letters there are in all.
@@ -140,5 +141,6 @@ pub(super) fn acted(acted: &Acted) -> String {
     for Found { letter, .. } in letters {
         let _ = writeln!(text, "  {} {} ({})", letter.id, letter.job, letter.reason);
     }
+    text.push_str(&changes::in_words(&acted.changes));
     text
 }

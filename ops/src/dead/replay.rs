@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::act::{Acted, Stopped, Who};
 use super::find::{self, Found};
 use super::{Pace, Which};
+use crate::changes::compare;
 use crate::operator::Operator;
 use crate::sync::{ended, outcome};
 use crate::trouble::Trouble;
@@ -61,11 +62,18 @@ pub(super) async fn replay(
         run.progress.finish_and_clear();
         result.map_err(|trouble| run.explain(&trouble, letters.len()))?
     };
+    let count = run.count;
+    let changes = if which.dry_run {
+        compare(operator, letters.iter().filter_map(|found| found.letter.job.row())).await
+    } else {
+        Vec::new()
+    };
     Ok(Acted {
         done: "replayed",
         dry_run: which.dry_run,
-        count: run.count,
+        count,
         letters,
+        changes,
         unknown,
         not_rows,
         stopped,

@@ -1,7 +1,5 @@
-//! `preview`: the page that a rule makes of a row, in words, and what a sync would change of the
-//! page as it is. Nothing is written.
-
-mod outline;
+//! `preview`: the page of a row as people see it after a sync, in words, and what the sync would
+//! change of the page as it is. Nothing is written.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,27 +7,25 @@ use std::time::Duration;
 
 use clap::Args;
 use passerelle_model::config::{
-    BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Reader, RedisSettings, TableRef,
+    BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Reader, RedisSettings, StoreSettings, TableRef,
 };
-use passerelle_model::id::{PageId, RowKey};
+use passerelle_model::id::RowKey;
+use passerelle_store::Store;
 use passerelle_worker::content::document::Node;
-use passerelle_worker::content::page::{Body, DesiredIcon, DesiredPage};
+use passerelle_worker::content::page::{DesiredIcon, DesiredPage};
 use passerelle_worker::content::row::Row;
-use passerelle_worker::content::wiki::Page;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
-use passerelle_worker::lookups::tables::is_table;
 use passerelle_worker::rules::{PageRule, Rules, Subject};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use similar::{ChangeTag, TextDiff};
 use tokio::time::MissedTickBehavior;
 
+use crate::changes::{Compared, Comparer, lines};
 use crate::console::Console;
 use crate::rows::{RowName, one_table};
-use crate::sample::Samples;
-use crate::survey::{Products, Survey};
+use crate::survey::Products;
 use crate::trouble::Trouble;
 
 /// How often `--watch` looks whether a file was changed.
@@ -61,7 +57,7 @@ struct Shown {
     title: String,
     /// `None` where the rule says nothing about icons, and where it wants none.
     icon: Option<String>,
-    /// The text, line by line.
+    /// The text after a sync, line by line: what people wrote is a part of it.
     body: Vec<String>,
     /// The page of the first linked row, for a rule with a collection.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,21 +66,32 @@ struct Shown {
     changes: Option<Vec<String>>,
 }
 
+/// What a row and its page are read from.
+struct Systems {
+    products: Products,
+    /// What was written before; without it the page is the one that the row names.
+    store: Option<Store>,
+}
+
 /// Shows the page of a row.
 pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let path = BridgeFileSettings::read(&reader).path;
     let locale = Locale::read(&mut reader);
-    let systems = verb.file.is_none().then(|| {
-        let redis = RedisSettings::read(&mut reader);
+    let settings = verb.file.is_none().then(|| {
         (
-            redis,
+            RedisSettings::read(&mut reader),
             BaserowSettings::read(&mut reader),
             DocmostSettings::read(&mut reader),
+            StoreSettings::read(&mut reader),
         )
     });
-    reader.finish(())?;
-    let products = systems.map(|(redis, baserow, docmost)| Products::new(&redis, &baserow, &docmost));
-    let products = products.transpose()?;
+    let systems = match reader.finish(settings)? {
+        None => None,
+        Some((redis, baserow, docmost, store)) => Some(Systems {
+            products: Products::new(&redis, &baserow, &docmost)?,
+            store: Store::open_as_is(&store).await.ok(),
+        }),
+    };
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
@@ -102,7 +109,7 @@ pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> R
                 show(
                     verb,
                     &rules.speaking(locale.clone()),
-                    products.as_ref(),
+                    systems.as_ref(),
                     file.as_deref(),
                 )
                 .await
@@ -127,60 +134,36 @@ fn read(path: &Path) -> Result<String, Trouble> {
 async fn show(
     verb: &Preview,
     rules: &Rules,
-    products: Option<&Products>,
+    systems: Option<&Systems>,
     file: Option<&str>,
 ) -> Result<Shown, Trouble> {
-    match (products, &verb.row, file) {
-        (Some(products), Some(row), _) => of_row(verb, rules, products, row).await,
+    match (systems, &verb.row, file) {
+        (Some(systems), Some(row), _) => of_row(verb, rules, systems, row).await,
         (_, _, Some(file)) => of_file(verb, rules, file),
         _ => Err(Trouble::Usage("name a row, or a --file".to_owned())),
     }
 }
 
 /// The page of a row in Baserow, compared with the page in Docmost.
-async fn of_row(verb: &Preview, rules: &Rules, products: &Products, row: &RowName) -> Result<Shown, Trouble> {
-    let survey = Survey::look(&products.baserow, rules).await.map_err(failed)?;
+async fn of_row(verb: &Preview, rules: &Rules, systems: &Systems, row: &RowName) -> Result<Shown, Trouble> {
+    let comparer = Comparer::new(&systems.products, rules, systems.store.as_ref());
+    let comparer = comparer.await.map_err(failed)?;
     let key = match row {
         RowName::Numbers(key) => *key,
         RowName::Named { table, row } => {
-            let tables = products.baserow.tables(&mut Journal::default()).await.map_err(failed)?;
-            let table = one_table(table, &tables)?;
+            let tables = systems.products.baserow.tables(&mut Journal::default()).await;
+            let table = one_table(table, &tables.map_err(failed)?)?;
             RowKey { table, row: *row }
         }
     };
-    let is_its = |reference: &TableRef| survey.table(reference).is_some_and(|seen| seen.table.id == key.table);
-    let rule = chosen(verb, rules, is_its)?;
-    let Some(table) = survey
-        .table(&rule.table)
-        .filter(|table| is_table(&rule.table, &table.table))
-    else {
-        return Err(Trouble::NotFound(format!("no table fits the rule {:?}", rule.name)));
-    };
-    let samples = Samples {
-        baserow: &products.baserow,
-        survey: &survey,
-        rules,
-    };
-    let Some(row) = samples.row(table, key).await.map_err(failed)? else {
+    let rule = chosen(verb, rules, |reference| comparer.is_table(reference, key))?;
+    let Some(Compared { sample, now }) = comparer.compare(rule, key).await.map_err(failed)? else {
         return Err(Trouble::NotFound(format!("there is no row {key}")));
     };
-    let sample = samples.render(rule, table, &row).await.map_err(failed)?;
-    let mut shown = shown(&rule.name, &sample.page);
-    shown.below = sample.sub_page.map(|page| Box::new(self::shown(&rule.name, &page)));
-    let id = rule
-        .page
-        .write_back
-        .page_id
-        .as_deref()
-        .and_then(|field| row.text(field));
-    if let Some(id) = id.and_then(|id| PageId::parse(id).ok()) {
-        let page = products
-            .docmost
-            .page(&mut Journal::default(), &id)
-            .await
-            .map_err(failed)?;
-        shown.changes = page.map(|page| changes(&page, &sample.page));
-    }
+    let after = now.as_ref().map(|now| now.after(&sample.page));
+    let mut shown = shown(&rule.name, &sample.page, after.as_deref());
+    shown.below = sample.sub_page.map(|page| Box::new(self::shown(&rule.name, &page, None)));
+    shown.changes = now.map(|now| now.changes(&sample.page));
     Ok(shown)
 }
 
@@ -208,7 +191,7 @@ fn of_file(verb: &Preview, rules: &Rules, file: &str) -> Result<Shown, Trouble> 
         links: &links,
         address: "https://baserow.example.org/",
     };
-    Ok(shown(&rule.name, &rules.plan(rule, &subject).map_err(failed)?))
+    Ok(shown(&rule.name, &rules.plan(rule, &subject).map_err(failed)?, None))
 }
 
 /// The rule that is named, or that of the row's table.
@@ -227,7 +210,8 @@ fn failed(failure: Failure) -> Trouble {
     Trouble::Failed(failure.message)
 }
 
-fn shown(rule: &str, page: &DesiredPage) -> Shown {
+/// `after`: all that the page will say, if it exists already.
+fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Shown {
     Shown {
         rule: rule.to_owned(),
         space: page.space.clone(),
@@ -236,52 +220,10 @@ fn shown(rule: &str, page: &DesiredPage) -> Shown {
             DesiredIcon::Is(icon) => icon.clone(),
             DesiredIcon::Anything => None,
         },
-        body: outline::lines(page.body.nodes()),
+        body: lines(after.unwrap_or_else(|| page.body.nodes())),
         below: None,
         changes: None,
     }
-}
-
-/// What a sync would change: lines with `-` and `+`.
-fn changes(page: &Page, desired: &DesiredPage) -> Vec<String> {
-    let mut changes = Vec::new();
-    let mut change = |what: &str, now: Option<&str>, then: Option<&str>| {
-        let (now, then) = (now.unwrap_or_default(), then.unwrap_or_default());
-        if now != then {
-            changes.extend([format!("- {what}: {now}"), format!("+ {what}: {then}")]);
-        }
-    };
-    change("title", page.title.as_deref(), Some(&desired.title));
-    if let DesiredIcon::Is(icon) = &desired.icon {
-        change("icon", page.icon.as_deref(), icon.as_deref());
-    }
-    if page.deleted_at.is_some() {
-        change("place", Some("in the trash"), Some("in its space"));
-    }
-    if let Body::Follows { nodes, .. } = &desired.body {
-        changes.extend(changed_lines(&blocks(page), nodes));
-    }
-    changes
-}
-
-fn blocks(page: &Page) -> Vec<Node> {
-    let content = page.content.as_ref().and_then(|content| content.get("content"));
-    let read = content.map(|content| serde_json::from_value(content.clone()));
-    read.and_then(Result::ok).unwrap_or_default()
-}
-
-fn changed_lines(now: &[Node], then: &[Node]) -> Vec<String> {
-    let (now, then) = (outline::lines(now).join("\n"), outline::lines(then).join("\n"));
-    let diff = TextDiff::from_lines(&now, &then);
-    let changed = diff.iter_all_changes().filter_map(|change| {
-        let sign = match change.tag() {
-            ChangeTag::Delete => '-',
-            ChangeTag::Insert => '+',
-            ChangeTag::Equal => return None,
-        };
-        Some(format!("{sign} {}", change.value().trim_end_matches('\n')))
-    });
-    changed.collect()
 }
 
 fn in_words(shown: &Shown) -> String {

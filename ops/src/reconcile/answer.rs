@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use passerelle_worker::maintenance::reconcile::{Finding, Reason};
 
 use super::Reconciled;
+use crate::changes;
 
 /// Findings that are shown in words; all of them are in the JSON form.
 const SHOWN: usize = 30;
@@ -28,6 +29,7 @@ pub(super) fn in_words(answer: &Reconciled) -> String {
         );
     }
     findings(&mut text, &answer.findings);
+    text.push_str(&changes::in_words(&answer.changes));
     if answer.findings.iter().any(|finding| finding.dead_letter.is_some()) && !answer.with_dead {
         text.push_str(
             "Rows with a dead letter are skipped. When the cause is fixed: passerelle dead replay \

@@ -18,6 +18,7 @@ use passerelle_worker::{context, start};
 use serde::Serialize;
 
 use crate::arguments::By;
+use crate::changes::{RowChanges, compare};
 use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
@@ -78,6 +79,9 @@ struct Reconciled {
     /// Tables that a rule names and the token cannot see.
     missing_tables: Vec<String>,
     findings: Vec<Finding>,
+    /// In a dry run: what the first syncs would change of their pages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<RowChanges>,
     /// Why the wiki itself could not be read, if so.
     wiki_unread: Option<String>,
     /// Stopped by Ctrl-C before the end.
@@ -119,6 +123,10 @@ pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) ->
         turn::release(&schedule, &memo).await?;
     }
     result.map_err(|trouble| run.explain(&trouble))?;
+    if verb.dry_run {
+        let mendable = run.answer.findings.iter().filter(|finding| finding.can_be_mended());
+        run.answer.changes = compare(operator, mendable.map(|finding| finding.row)).await;
+    }
     finish(&run.answer, console)
 }
 

@@ -19,9 +19,11 @@ async fn the_page_of_a_row_is_shown_and_what_a_sync_would_change_of_it() {
     🚧 Projet Éole *1* - (sans client)
     In the space Agence, by the rule projet-page.
 
-    Tenu à jour depuis Baserow ; ce qui est écrit dans ce cadre sera remplacé. Baserow: brwt2r1x <https://baserow.test/database/1/table/2/row/1>
-    Statut | En cours
-    Client | –
+    ╭────────────────────────────────────────────────────────────
+    │ Tenu à jour depuis Baserow ; ce qui est écrit dans ce cadre sera remplacé. Baserow: brwt2r1x <https://baserow.test/database/1/table/2/row/1>
+    │ Statut | En cours
+    │ Client | –
+    ╰────────────────────────────────────────────────────────────
 
     Not compared with a page: there is none yet that the row names.
     ");
@@ -31,19 +33,31 @@ async fn the_page_of_a_row_is_shown_and_what_a_sync_would_change_of_it() {
         .docmost_as(bridge, "spaces/info", &json!({"spaceId": "agence"}))
         .await
         .unwrap();
-    let page = json!({"spaceId": space["id"], "title": "Ancien titre"});
+    let page = json!({"spaceId": space["id"], "title": "Ancien titre", "format": "markdown", "content": "notes"});
     let page = town.docmost_as(bridge, "pages/create", &page).await.unwrap();
     let linked = json!({"docmost_page_id": page["id"]});
     let row = "rows/table/2/1/?user_field_names=true";
     town.baserow_as_user(Method::PATCH, row, Some(linked)).await.unwrap();
     let shown = town.passerelle(&["preview", "t2/r1"]).await;
-    assert!(
-        shown
-            .out
-            .contains("A sync would change:\n- title: Ancien titre\n+ title: Projet Éole *1* - (sans client)"),
-        "{}",
-        shown.out
-    );
+    assert!(shown.out.contains("╯\nnotes\n") || shown.out.contains("─\nnotes\n"), "{}", shown.out);
+    let shown = shown.out.replace(&town.baserow.url(), "https://baserow.test");
+    let (_, changes) = shown.split_once("A sync would change:\n").unwrap();
+    insta::assert_snapshot!(changes, @"");
+    // The same lines before a sync by hand, and where rows are reconciled.
+    let indented = changes.lines().collect::<Vec<_>>().join("\n  ");
+    let worker = [("WORKER_HEALTH_BIND", "127.0.0.1:0")];
+    for arguments in [
+        &["sync", "projet/1", "--dry-run"][..],
+        &["reconcile", "--dry-run", "--by", "camille"],
+    ] {
+        let said = town.passerelle_with(arguments, &worker).await;
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        let said = said.out.replace(&town.baserow.url(), "https://baserow.test");
+        let expected = format!("t2/r1: a sync would change its page:\n  {indented}\n");
+        assert!(format!("{said}\n").contains(&expected), "{arguments:?}: {said}");
+    }
+    let stats = town.desk.queue().unwrap().stats().await.unwrap();
+    assert_eq!(stats.active + stats.running, 0, "nothing was requested");
 }
 
 #[tokio::test]

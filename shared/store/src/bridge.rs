@@ -21,6 +21,11 @@ impl Store {
             .bind(proposed.to_owned())
             .execute(&self.pool)
             .await?;
+        self.known_bridge().await
+    }
+
+    /// This bridge, as it is known; its word is empty before a worker has given it one.
+    pub async fn known_bridge(&self) -> Result<Bridge, StoreError> {
         let found = sqlx::query("SELECT instance, marked_before FROM bridge WHERE id = 1")
             .fetch_one(&self.pool)
             .await?;

@@ -73,12 +73,9 @@ async fn show_the_page(system: &System, row: RowKey) -> anyhow::Result<()> {
         page["title"]
     );
     ensure!(pages[0]["id"] == page["id"], "the labelled page is another one");
-    say(&format!("   title  {} {}", text(&page["icon"]), text(&page["title"])));
-    say(&format!("   link   {}", text(&fields["docmost_url"])));
-    for line in text(&page["content"]).lines() {
-        say(&format!("   body   {line}"));
-    }
-    say(&format!("   row    {fields}\n"));
+    show_as_people_see_it(system, row).await?;
+    say(&format!("   link: {}", text(&fields["docmost_url"])));
+    say(&format!("   row:  {fields}\n"));
     Ok(())
 }
 
@@ -101,38 +98,53 @@ async fn show_the_story(system: &System, row: RowKey) -> anyhow::Result<()> {
 /// A person writes into the page, then the row changes: the section follows, the text stays.
 async fn write_beside_the_section(system: &System, row: RowKey) -> anyhow::Result<()> {
     const NOTE: &str = "Décision du comité : on garde le logo.";
-    say("3. Somebody writes into the page, then the row changes: its section follows, what people wrote stays.");
-    let fields = system.baserow.read(row).await?;
-    let id = text(&fields["docmost_page_id"]).to_owned();
+    say("3. Somebody writes below the box, then the row changes: the box follows, what people wrote stays.");
+    let name = format!("projet/{}", row.row);
+    let id = text(&system.baserow.read(row).await?["docmost_page_id"]).to_owned();
     let write = json!({"pageId": id, "content": NOTE, "operation": "append", "format": "markdown"});
-    system.docmost.call("pages/update", write).await?;
-    show_the_body(system, &id, "before").await?;
+    system.person().call("pages/update", write).await?;
+    system.operator(&["pause", "--why", "demo", "--by", "demo"]).await?;
     system.baserow.update(row, json!({"Statut": "Terminé"})).await?;
-    let page = eventually("the section follows the row", async || {
+    say(&format!(
+        "   What would a sync do?   (make sync ROW={name} ARGS=--dry-run)\n"
+    ));
+    let planned = system.operator(&["sync", &name, "--dry-run"]).await?;
+    let is_right = planned.contains("- │ Statut | En cours") && planned.contains("+ │ Statut | Terminé");
+    ensure!(
+        is_right && !planned.contains(NOTE),
+        "the sync would change something else:\n{planned}"
+    );
+    say(&indented(&planned));
+    system.operator(&["resume", "--why", "demo", "--by", "demo"]).await?;
+    eventually("the section follows the row", async || {
         let page = system.docmost.page(&id).await.map_err(|error| error.to_string())?;
         if text(&page["content"]).contains("Terminé") {
-            Ok(page)
+            Ok(())
         } else {
             Err(system.logs())
         }
     })
     .await;
-    ensure!(
-        text(&page["content"]).contains(NOTE),
-        "what people wrote is gone: {}",
-        page["content"]
-    );
-    show_the_body(system, &id, "after").await?;
+    system.drain().await;
+    let shown = show_as_people_see_it(system, row).await?;
+    ensure!(shown.contains(NOTE), "what people wrote is gone:\n{shown}");
     say("");
     Ok(())
 }
 
-async fn show_the_body(system: &System, id: &str, when: &str) -> anyhow::Result<()> {
-    let page = system.docmost.page(id).await?;
-    for line in text(&page["content"]).lines().filter(|line| !line.trim().is_empty()) {
-        say(&format!("   {when:<6} {line}"));
-    }
-    Ok(())
+async fn show_as_people_see_it(system: &System, row: RowKey) -> anyhow::Result<String> {
+    let shown = system.operator(&["preview", &format!("projet/{}", row.row)]).await?;
+    ensure!(
+        shown.contains("The page is so already."),
+        "the page is not as it should be:\n{shown}"
+    );
+    say(&indented(&shown));
+    Ok(shown)
+}
+
+fn indented(lines: &str) -> String {
+    let lines: Vec<String> = lines.lines().map(|line| format!("   {line}")).collect();
+    lines.join("\n") + "\n"
 }
 
 async fn repeat_a_delivery(system: &System, row: RowKey) -> anyhow::Result<()> {

@@ -43,7 +43,7 @@ use yrs::{ClientID, Doc, OffsetKind, Options, Transact as _, Update};
 pub use canonical::fingerprint;
 use fit::dressed;
 pub use fit::{MOST_BYTES, Unfit};
-pub use stored::in_page;
+pub use stored::{after_a_visit, in_page};
 
 use crate::content::document::Node;
 

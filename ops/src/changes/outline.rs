@@ -3,7 +3,7 @@
 use passerelle_worker::content::document::Node;
 
 /// The lines of blocks. Links show where they lead.
-pub(super) fn lines(blocks: &[Node]) -> Vec<String> {
+pub fn lines(blocks: &[Node]) -> Vec<String> {
     blocks.iter().flat_map(block).collect()
 }
 
@@ -34,6 +34,7 @@ fn block(node: &Node) -> Vec<String> {
                 .unwrap_or(false);
             below(if is_done { "[x] " } else { "[ ] " })
         }
+        "callout" => boxed(&lines(&node.content)),
         "blockquote" => prefixed(&lines(&node.content), "> ", "> "),
         "codeBlock" => prefixed(&text(node), "    ", "    "),
         "horizontalRule" => vec!["---".to_owned()],
@@ -41,6 +42,16 @@ fn block(node: &Node) -> Vec<String> {
         kind if node.content.is_empty() => vec![format!("({kind})")],
         _ => lines(&node.content),
     }
+}
+
+/// Lines in a frame, as the wiki shows a callout.
+fn boxed(lines: &[String]) -> Vec<String> {
+    const WIDTH: usize = 60;
+    let border = "─".repeat(WIDTH);
+    let mut boxed = vec![format!("╭{border}")];
+    boxed.extend(prefixed(lines, "│ ", "│ "));
+    boxed.push(format!("╰{border}"));
+    boxed
 }
 
 fn prefixed(lines: &[String], first: &str, others: &str) -> Vec<String> {
