@@ -44,7 +44,7 @@ impl Now {
     pub fn changes(&self, desired: &DesiredPage) -> Vec<String> {
         let mut changes = Vec::new();
         let mut change = |what: &str, now: Option<&str>, then: Option<&str>| {
-            let (now, then) = (now.unwrap_or_default(), then.unwrap_or_default());
+            let (now, then) = (now.unwrap_or("none"), then.unwrap_or("none"));
             if now != then {
                 changes.extend([format!("- {what}: {now}"), format!("+ {what}: {then}")]);
             }
