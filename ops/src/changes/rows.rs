@@ -1,8 +1,6 @@
 //! Rows against their pages: read as a worker reads them, compared with the page in the wiki.
 
-use passerelle_model::config::{
-    BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, RedisSettings, TableRef,
-};
+use passerelle_model::config::{BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, RedisSettings, TableRef};
 use passerelle_model::id::{PageId, RowKey, Slot};
 use passerelle_store::Store;
 use passerelle_worker::content::row::Row;
@@ -159,7 +157,12 @@ pub async fn compare(operator: &Operator, rows: impl Iterator<Item = RowKey>) ->
     let comparer = Comparer::new(&products, &rules, operator.store().await.ok()).await;
     let comparer = match comparer {
         Ok(comparer) => comparer,
-        Err(failure) => return rows.into_iter().map(|row| trouble(row, failure.message.clone())).collect(),
+        Err(failure) => {
+            return rows
+                .into_iter()
+                .map(|row| trouble(row, failure.message.clone()))
+                .collect();
+        }
     };
     let mut answers = Vec::new();
     for row in rows {

@@ -105,15 +105,7 @@ pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> R
         }
         seen = now;
         let shown = match sources.and_then(|sources| Rules::compile(&sources)) {
-            Ok(rules) => {
-                show(
-                    verb,
-                    &rules.speaking(locale.clone()),
-                    systems.as_ref(),
-                    file.as_deref(),
-                )
-                .await
-            }
+            Ok(rules) => show(verb, &rules.speaking(locale.clone()), systems.as_ref(), file.as_deref()).await,
             Err(problems) => Err(problems.into()),
         };
         if !verb.watch {
@@ -131,12 +123,7 @@ fn read(path: &Path) -> Result<String, Trouble> {
     std::fs::read_to_string(path).map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))
 }
 
-async fn show(
-    verb: &Preview,
-    rules: &Rules,
-    systems: Option<&Systems>,
-    file: Option<&str>,
-) -> Result<Shown, Trouble> {
+async fn show(verb: &Preview, rules: &Rules, systems: Option<&Systems>, file: Option<&str>) -> Result<Shown, Trouble> {
     match (systems, &verb.row, file) {
         (Some(systems), Some(row), _) => of_row(verb, rules, systems, row).await,
         (_, _, Some(file)) => of_file(verb, rules, file),
@@ -162,7 +149,9 @@ async fn of_row(verb: &Preview, rules: &Rules, systems: &Systems, row: &RowName)
     };
     let after = now.as_ref().map(|now| now.after(&sample.page));
     let mut shown = shown(&rule.name, &sample.page, after.as_deref());
-    shown.below = sample.sub_page.map(|page| Box::new(self::shown(&rule.name, &page, None)));
+    shown.below = sample
+        .sub_page
+        .map(|page| Box::new(self::shown(&rule.name, &page, None)));
     shown.changes = now.map(|now| now.changes(&sample.page));
     Ok(shown)
 }
