@@ -6,15 +6,16 @@ SHELL := bash
 # Programs that `make tools` could not find as packages run from Docker through small wrappers here.
 export PATH := $(CURDIR)/.run/bin:$(PATH)
 
-# Settings come from .env where it exists (see .env.example).
-WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
 # A first build takes minutes and shows its progress; later ones are silent.
 CARGO_BUILD = cargo build $(if $(wildcard $1),-q)
 BUILD = $(call CARGO_BUILD,target/release/passerelle) --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
 # Where no Redis is named, `make up` and `make run` bring one and leave its address here while it runs.
-OWN_REDIS := own=$${RUN_FOLDER:-.run}/redis.url; if [ -z "$${REDIS_URL:-}" ] && [ -f "$$own" ]; then export REDIS_URL=$$(cat "$$own"); fi;
+OWN_REDIS := own=$${RUN_FOLDER:-.run}/redis.url; if [ -z "$${REDIS_URL:-}" ] && [ -f "$$own" ] && ! grep -qs '^REDIS_URL=.' .env; then export REDIS_URL=$$(cat "$$own"); fi;
 PROGRAM := cargo run -q -p passerelle-ops --bin passerelle --
-PASSERELLE := $(WITH_ENV) $(OWN_REDIS) $(PROGRAM)
+PASSERELLE := $(OWN_REDIS) $(PROGRAM)
+# The programs read .env by themselves (see docs/SETTINGS.md); the scripts get its settings from this one.
+RELEASED := target/release/passerelle
+WITH_SETTINGS := $(RELEASED) exec --
 
 ##@ Start here
 
@@ -41,21 +42,21 @@ soak: tools/redis ## load and faults for a long time; says what grows: make soak
 
 run: tools/redis ## ingress and one worker against the systems in .env
 	@$(BUILD)
-	@$(WITH_ENV) scripts/run
+	@$(WITH_SETTINGS) scripts/run
 
 up: tools/redis ## a whole bridge in the background, with the settings of .env: make up [WORKERS=4]; logs in .run/log
 	@$(BUILD)
-	@$(WITH_ENV) scripts/bridge up $(or $(WORKERS),1)
+	@$(WITH_SETTINGS) scripts/bridge up $(or $(WORKERS),1)
 
 restart: ## restart what `make up` started, one process after the other: for new settings, secrets or versions
 	@$(BUILD)
-	@$(WITH_ENV) scripts/bridge restart
+	@$(WITH_SETTINGS) scripts/bridge restart
 
 status: ## what of it runs
-	@$(WITH_ENV) scripts/bridge status
+	@$(WITH_SETTINGS) scripts/bridge status
 
 down: ## stop what `make up` started; what is in hand is finished
-	@$(WITH_ENV) scripts/bridge down
+	@$(WITH_SETTINGS) scripts/bridge down
 
 ##@ Set up
 

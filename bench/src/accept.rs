@@ -75,6 +75,7 @@ async fn run_ingress(fsync: Fsync, plan: Plan) -> anyhow::Result<Run> {
         ("BASEROW_WEBHOOK_SECRET", load::SECRET.to_owned()),
         ("BRIDGE_FILE", rules.to_owned()),
         ("LOG_LEVEL", "warn".to_owned()),
+        ("PASSERELLE_ENV_FILE", "/dev/null".to_owned()),
     ];
     let program = std::env::current_exe()?.with_file_name("passerelle-ingress");
     let ingress = Server::start(&program, &[], &environment)?;

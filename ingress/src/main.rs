@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings;
-use passerelle_model::config::Reader;
-use passerelle_model::{shown, telemetry};
+use passerelle_model::{config::Reader, shown, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A delivery is received, copied into a call and forgotten a moment later on another thread: that
@@ -30,8 +29,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let mut reader = Reader::from_process();
+    let mut reader = Reader::from_process().with_env_file(None);
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
+    reader.warn_of_unknown();
     let settings = Settings::read(&mut reader);
     let settings = reader.finish(settings)?;
 

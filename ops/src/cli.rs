@@ -1,6 +1,11 @@
 //! The command line: every verb, assembled. The words and the meaning of a verb are in its own
 //! file.
 
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
 use clap::{Parser, Subcommand};
 use passerelle_model::config::Reader;
 
@@ -12,8 +17,8 @@ use crate::{check, dead, doctor, gates, notices, pause, preview, provision, reco
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
 /// failed.
 ///
-/// Settings are environment variables (docs/SETTINGS.md); most verbs need REDIS_URL and
-/// DATABASE_URL. Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 stopped
+/// Settings are environment variables, or stand in the file .env (docs/SETTINGS.md); most verbs need
+/// REDIS_URL and DATABASE_URL. Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 stopped
 /// by Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "passerelle", version, max_term_width = 110)]
@@ -21,6 +26,9 @@ pub struct Cli {
     /// Print the answer as JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -73,6 +81,13 @@ pub enum Verb {
     /// Dead letters: jobs that failed for good. Lists, replays or discards them.
     #[command(subcommand, after_help = "Example: passerelle dead list --reason permanent")]
     Dead(dead::Dead),
+    /// Runs a program with the settings of the file in its environment.
+    #[command(hide = true, after_help = "Example: passerelle exec -- printenv REDIS_URL")]
+    Exec {
+        /// The program and its arguments.
+        #[arg(required = true, trailing_var_arg = true)]
+        command: Vec<OsString>,
+    },
     /// Shows which targets get no calls at present (outage mode), since when and why.
     #[command(after_help = "Example: passerelle gates")]
     Gates {
@@ -100,6 +115,7 @@ impl Verb {
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
+            Self::Exec { command } => Err(exec(&command, reader)),
             verb => Box::pin(verb.operate(&Operator::new(reader)?, console)).await,
         }
     }
@@ -118,9 +134,22 @@ impl Verb {
             Self::Notices(verb) => notices::run(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
-            Self::Check(_) | Self::Preview(_) | Self::Doctor | Self::Provision(_) => Ok(()),
+            Self::Check(_) | Self::Preview(_) | Self::Doctor | Self::Provision(_) | Self::Exec { .. } => Ok(()),
         }
     }
+}
+
+/// Becomes the program; returns only if that fails.
+fn exec(command: &[OsString], reader: Reader) -> Trouble {
+    let settings = reader.of_file();
+    if let Err(problems) = reader.finish(()) {
+        return problems.into();
+    }
+    let Some((program, arguments)) = command.split_first() else {
+        return Trouble::Usage("name a program".to_owned());
+    };
+    let error = Command::new(program).args(arguments).envs(settings).exec();
+    Trouble::Failed(format!("{}: {error}", program.display()))
 }
 
 #[cfg(test)]
@@ -168,6 +197,8 @@ mod tests {
         let makefile = include_str!("../../Makefile");
         for (words, verb) in verbs(&Cli::command(), "") {
             let target = match words.as_str() {
+                // The scripts of make up, run and down type it.
+                "exec" => continue,
                 // `make check` is the developer's.
                 "check" => "check-rules".to_owned(),
                 // Shown and operated by one target, with ARGS.

@@ -69,6 +69,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
         }
     };
     console.json = cli.json;
+    let reader = reader.with_env_file(cli.env_file.as_deref());
     let stop = console.stop.clone();
     let ends_itself = cli.verb.ends_itself();
     let interrupted = async {

@@ -136,3 +136,31 @@ async fn make_up_and_make_down_leave_alone_what_others_have_started() {
     stranger.kill().unwrap();
     stranger.wait().unwrap();
 }
+
+/// As it stands in the file: a shell would run half of it.
+const PASSWORD: &str = "tr0ub 4dor;m`id`L<p>(1)&o'clock#tail";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_with_special_characters_means_the_same_to_every_program_that_reads_the_file() {
+    let system = System::builder()
+        .workers(0)
+        .docmost_password(PASSWORD)
+        .start()
+        .await
+        .unwrap();
+    let shell = Shell::with_env_file(&system).unwrap();
+    let row = crate::project(&system, "Refonte").await.unwrap();
+    for command in ["make up WORKERS=1", "make check-rules ARGS=--live"] {
+        let output = shell.typed(command).unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    eventually("the worker has signed in and made the page", async || {
+        match system.docmost.pages_of(row).await {
+            Ok(pages) if pages.len() == 1 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    system.drain().await;
+    assert!(shell.typed("make down").unwrap().status.success());
+}

@@ -1,5 +1,6 @@
 //! An operator's shell.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -22,6 +23,8 @@ pub(crate) struct Shell<'a> {
     ports: u16,
     /// Whether the settings name the system's Redis.
     names_redis: bool,
+    /// The file in which the settings stand, if not in the environment.
+    env_file: Option<PathBuf>,
 }
 
 impl<'a> Shell<'a> {
@@ -33,7 +36,45 @@ impl<'a> Shell<'a> {
             programs: program.parent().context("no folder")?.to_owned(),
             ports: free_ports(2 + MOST_WORKERS)?,
             names_redis: true,
+            env_file: None,
         })
+    }
+
+    /// The same, where all settings stand in a file `.env`.
+    pub(crate) fn with_env_file(system: &'a System) -> anyhow::Result<Self> {
+        let mut shell = Self::of(system)?;
+        let path = shell.folder.path().join(".env");
+        let lines: Vec<String> = shell
+            .settings()
+            .into_iter()
+            .filter(|(name, _)| name != "PASSERELLE_ENV_FILE")
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
+        std::fs::write(&path, lines.concat())?;
+        shell.env_file = Some(path);
+        Ok(shell)
+    }
+
+    /// The settings of the system, but for what another bridge beside it may not share.
+    fn settings(&self) -> BTreeMap<String, String> {
+        let mut settings = self.system.environment().clone();
+        let [ingress, workers] = [self.ports, self.ports + 2].map(|port| format!("127.0.0.1:{port}"));
+        let own = [
+            ("BASEROW_EMAIL", "admin@example.com".to_owned()),
+            ("BASEROW_PASSWORD", "Baserow-pass-1".to_owned()),
+            ("INGRESS_BIND", ingress),
+            ("WORKER_HEALTH_BIND", workers),
+            (
+                "INGRESS_SPOOL_DIR",
+                self.folder.path().join("spool").display().to_string(),
+            ),
+            ("OWN_REDIS_PORT", self.redis_port().to_string()),
+        ];
+        settings.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if !self.names_redis {
+            settings.remove("REDIS_URL");
+        }
+        settings
     }
 
     /// The same, where the settings name no Redis.
@@ -54,14 +95,13 @@ impl<'a> Shell<'a> {
     }
 
     fn run(&self, command: &str) -> anyhow::Result<Output> {
-        let [ingress, workers] = [self.ports, self.ports + 2].map(|port| format!("127.0.0.1:{port}"));
         let program = self.programs.join("passerelle");
         // The programs of this build: a runbook is tested, not cargo.
         let command = command.replacen(
             "make ",
             &format!(
-                "make --no-print-directory WITH_ENV= PROGRAM='{}' BUILD=true ",
-                program.display()
+                "make --no-print-directory PROGRAM='{program}' RELEASED='{program}' BUILD=true ",
+                program = program.display()
             ),
             1,
         );
@@ -72,20 +112,14 @@ impl<'a> Shell<'a> {
             .args(["-c", &command])
             .current_dir(repository())
             .env_clear()
-            .envs(self.system.environment())
             .env("PATH", path)
             .env("USER", "lea")
-            .env("BASEROW_EMAIL", "admin@example.com")
-            .env("BASEROW_PASSWORD", "Baserow-pass-1")
-            .env("INGRESS_BIND", ingress)
-            .env("WORKER_HEALTH_BIND", workers)
             .env("RUN_FOLDER", self.folder.path())
-            .env("INGRESS_SPOOL_DIR", self.folder.path().join("spool"))
-            .env("PROGRAM_FOLDER", &self.programs)
-            .env("OWN_REDIS_PORT", self.redis_port().to_string());
-        if !self.names_redis {
-            shell.env_remove("REDIS_URL");
-        }
+            .env("PROGRAM_FOLDER", &self.programs);
+        match &self.env_file {
+            Some(file) => shell.env("PASSERELLE_ENV_FILE", file),
+            None => shell.envs(self.settings()),
+        };
         Ok(shell.output()?)
     }
 }

@@ -34,6 +34,7 @@ pub struct SystemBuilder {
     has_slack: bool,
     environment: BTreeMap<String, String>,
     earlier_build: Option<PathBuf>,
+    docmost_password: String,
 }
 
 impl Default for SystemBuilder {
@@ -51,6 +52,7 @@ impl Default for SystemBuilder {
             has_slack: false,
             environment: BTreeMap::new(),
             earlier_build: None,
+            docmost_password: DOCMOST_PASSWORD.to_owned(),
         }
     }
 }
@@ -132,6 +134,15 @@ impl SystemBuilder {
         self
     }
 
+    /// With another password of the bridge's account in Docmost.
+    #[must_use]
+    pub fn docmost_password(self, password: &str) -> Self {
+        Self {
+            docmost_password: password.to_owned(),
+            ..self
+        }
+    }
+
     /// On what another build left behind: a folder with `queue.aof` (commands for Redis) and `store.sql` (a SQLite dump).
     #[must_use]
     pub fn taking_over(self, folder: &Path) -> Self {
@@ -173,7 +184,7 @@ impl SystemBuilder {
         let mut system = System {
             redis,
             baserow: Baserow::new(http.clone(), &baserow_url, BASEROW_TOKEN),
-            docmost: Docmost::new(http.clone(), &docmost_url, DOCMOST_EMAIL, DOCMOST_PASSWORD),
+            docmost: Docmost::new(http.clone(), &docmost_url, DOCMOST_EMAIL, &self.docmost_password),
             queue: Queue::new(redis_connection, QueueName::Sync),
             ingress,
             workers: Vec::new(),
@@ -219,11 +230,12 @@ impl SystemBuilder {
             ("BASEROW_TOKEN", BASEROW_TOKEN.to_owned()),
             ("DOCMOST_URL", format!("http://127.0.0.1:{}", ports.docmost)),
             ("DOCMOST_EMAIL", DOCMOST_EMAIL.to_owned()),
-            ("DOCMOST_PASSWORD", DOCMOST_PASSWORD.to_owned()),
+            ("DOCMOST_PASSWORD", self.docmost_password.clone()),
             ("INGRESS_BIND", format!("127.0.0.1:{}", ports.ingress)),
             ("INGRESS_SPOOL_DIR", format!("{folder}/spool")),
             ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
             ("LOG_LEVEL", "info".to_owned()),
+            ("PASSERELLE_ENV_FILE", "/dev/null".to_owned()),
         ];
         let pairs = pairs.into_iter().chain(self.notice_settings(ports));
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
@@ -256,7 +268,7 @@ impl SystemBuilder {
             format!("--docmost-port={}", ports.docmost),
             format!("--baserow-token={BASEROW_TOKEN}"),
             format!("--docmost-email={DOCMOST_EMAIL}"),
-            format!("--docmost-password={DOCMOST_PASSWORD}"),
+            format!("--docmost-password={}", self.docmost_password),
             format!("--time-scale={}", self.time_scale),
         ];
         if !self.spaces.is_empty() {

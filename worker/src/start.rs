@@ -47,7 +47,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Notices that a process sends at once over one channel: mail servers and Slack ask for little.
 const NOTICES_AT_ONCE: usize = 2;
 
-/// Makes each wiki page equal to its row. All settings come from the environment; see .env.example.
+/// Makes each wiki page equal to its row. Settings come from the environment and from the file .env; see
+/// .env.example.
 #[derive(Debug, clap::Parser)]
 #[command(name = "passerelle-worker", version)]
 pub struct Options {
@@ -62,8 +63,9 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     if answered(options) {
         return Ok(());
     }
-    let reader = Reader::from_process();
+    let reader = Reader::from_process().with_env_file(None);
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
+    reader.warn_of_unknown();
     // For https and encrypted mail. A second installation only says that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = Settings::read(reader)?;

@@ -62,6 +62,7 @@ impl Ingress {
             .env("BRIDGE_FILE", BRIDGE_FILE)
             .env("BASEROW_WEBHOOK_SECRET", SECRET)
             .env("LOG_LEVEL", "error")
+            .env("PASSERELLE_ENV_FILE", "/dev/null")
             .envs(own.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

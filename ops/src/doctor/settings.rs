@@ -18,6 +18,7 @@ pub(super) fn look(reader: &Reader) -> Vec<Finding> {
 }
 
 fn configuration(reader: &Reader) -> Vec<Finding> {
+    const CHECK: &str = "configuration";
     let mut ingress_reader = reader.afresh();
     let ingress = passerelle_ingress::settings::Settings::read(&mut ingress_reader);
     let ingress = ingress_reader.finish(ingress).map(drop);
@@ -32,11 +33,20 @@ fn configuration(reader: &Reader) -> Vec<Finding> {
             problems.push(problem);
         }
     }
-    if problems.is_empty() {
-        return vec![Finding::ok("configuration", "ingress and worker can start with it")];
+    let unknown = reader.unknown();
+    problems.retain(|problem| !unknown.contains(problem));
+    let found = |Problem { place, what, hint }| (format!("{place}: {what}"), hint);
+    let mut findings: Vec<Finding> = problems
+        .into_iter()
+        .map(found)
+        .map(|(found, hint)| Finding::fail(CHECK, found, hint))
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, "ingress and worker can start with it"));
     }
-    let finding = |Problem { place, what, hint }| Finding::fail("configuration", format!("{place}: {what}"), hint);
-    problems.into_iter().map(finding).collect()
+    let unknown = unknown.into_iter().map(found);
+    findings.extend(unknown.map(|(found, hint)| Finding::warn(CHECK, found, hint)));
+    findings
 }
 
 /// Secrets that are missing or short are problems of the configuration; this finds weak ones and

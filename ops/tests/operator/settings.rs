@@ -142,6 +142,7 @@ fn is_a_setting(literal: &str) -> bool {
         "BRIDGE_",
         "EXTRA_",
         "NOTICE_",
+        "PASSERELLE_ENV_",
     ];
     groups.iter().any(|group| literal.starts_with(group))
         && literal

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::body_updates::{BodyUpdates, SectionOptions};
 use super::notice_actions::{CapacityAction, NoticeAction};
-use super::reader::{Problem, Problems};
+use super::problem::{Problem, Problems};
 use super::source::SourceConfig;
 use super::wiki::WikiRule;
 use crate::event::EventKind;

@@ -1,5 +1,5 @@
-//! Settings: from the environment (per process) and from `bridge.toml` (sources and rules, read by
-//! both processes).
+//! Settings: from the environment and the file `.env` (per process), and from `bridge.toml` (sources
+//! and rules, read by both processes).
 //!
 //! All problems are collected and reported at once; each says where, what and how to mend it.
 //! Nothing else in the project reads the environment.
@@ -8,15 +8,18 @@ mod authorities;
 mod body_updates;
 mod bridge_file;
 pub mod catalogue;
+mod env_file;
 mod locale;
 mod notice_actions;
 mod notices;
+mod problem;
 mod reader;
 mod redis;
 mod settings;
 mod shown_url;
 mod source;
 mod stalls;
+mod unknown;
 mod wiki;
 
 pub use authorities::Authorities;
@@ -28,7 +31,8 @@ pub use bridge_file::{
 pub use locale::{Language, Locale};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
-pub use reader::{Asked, Problem, Problems, Reader};
+pub use problem::{Problem, Problems};
+pub use reader::{Asked, Reader};
 pub use redis::{RedisSettings, ReplicaWait};
 pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,

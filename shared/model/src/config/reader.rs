@@ -1,56 +1,48 @@
-//! Reads settings from the environment and collects every problem instead of stopping at the first.
+//! Reads settings from the environment and from `.env`, and collects every problem instead of
+//! stopping at the first.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::catalogue::Setting;
+use super::env_file::{EnvFile, Line};
+use super::problem::{Problem, Problems};
+use super::unknown;
 use crate::shown::{keep_secret, keep_secrets_of_url};
 use secrecy::SecretString;
-use serde::Serialize;
-
-/// One thing that is wrong with the configuration, with the way to mend it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The setting, or `bridge.toml:12`.
-    pub place: String,
-    /// What is wrong. Never quotes a secret.
-    pub what: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-/// Everything that is wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problems(pub Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0.len() == 1 { "problem" } else { "problems" };
-        write!(f, "the configuration has {} {plural}:", self.0.len())?;
-        for problem in &self.0 {
-            write!(f, "\n  {}: {}\n      → {}", problem.place, problem.what, problem.hint)?;
-        }
-        Ok(())
-    }
-}
 
 /// The environment, and what was found wrong with it so far.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Variable>,
     problems: Vec<Problem>,
+    /// Files of secrets that could not be read, by the setting: a look-up changes nothing else.
+    unreadable: Arc<Mutex<BTreeMap<String, Problem>>>,
     /// Shared by clones: what a program asks for is compared with the table of settings.
     asked: Arc<Mutex<Asked>>,
 }
+
+/// A value, and where it stands unless in the environment.
+#[derive(Debug, Clone)]
+pub(super) struct Variable {
+    value: String,
+    /// `.env:12`.
+    pub(super) place: Option<String>,
+}
+
+/// The file with the settings, where `PASSERELLE_ENV_FILE` names no other.
+const ENV_FILE: &str = ".env";
 
 /// Variables that were looked up, each with its default where it has one.
 pub type Asked = BTreeMap<String, Option<String>>;
 
 impl Reader {
-    /// Over the variables of this process.
+    /// Over the variables of this process; see also [`Reader::with_env_file`].
     pub fn from_process() -> Self {
         Self::from_pairs(
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
@@ -61,13 +53,53 @@ impl Reader {
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let variables = pairs
             .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
+            .map(|(name, value)| {
+                let value = value.into();
+                (name.into(), Variable { value, place: None })
+            })
             .collect();
         Self {
             variables,
             problems: Vec::new(),
+            unreadable: Arc::default(),
             asked: Arc::default(),
         }
+    }
+
+    /// And over the settings of a file, where the environment does not have them: of the one that is
+    /// named here, else by `PASSERELLE_ENV_FILE`, else of `.env` in the working directory, if there is one.
+    #[must_use]
+    pub fn with_env_file(mut self, named: Option<&Path>) -> Self {
+        let named = named.map(|path| path.display().to_string());
+        let named = named.or_else(|| self.optional("PASSERELLE_ENV_FILE"));
+        let path = named.as_deref().unwrap_or(ENV_FILE);
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                let file = EnvFile::parse(&text, path);
+                self.problems.extend(file.problems);
+                for Line { name, value, place } in file.lines {
+                    let place = Some(place);
+                    // The last line of a name counts, and the environment more than any.
+                    if self.variables.get(&name).is_none_or(|known| known.place.is_some()) {
+                        self.variables.insert(name, Variable { value, place });
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {}
+            Err(error) => {
+                let hint = "correct --env-file or PASSERELLE_ENV_FILE, or let this user read the file";
+                self.problem(path, &format!("cannot be read: {error}"), hint);
+            }
+        }
+        self
+    }
+
+    /// The settings that stand in the file, for a program that reads its environment only.
+    pub fn of_file(&self) -> BTreeMap<String, String> {
+        let of_file = self.variables.iter().filter(|(_, variable)| variable.place.is_some());
+        of_file
+            .map(|(name, variable)| (name.clone(), variable.value.clone()))
+            .collect()
     }
 
     /// Everything that was looked up so far by this reader, its clones and those made by
@@ -85,12 +117,42 @@ impl Reader {
     /// A text that may be absent; blank counts as absent.
     pub fn optional(&self, name: &str) -> Option<String> {
         self.note(name, None);
-        let value = self.variables.get(name).map(|value| value.trim().to_owned());
-        let value = value.filter(|value| !value.is_empty());
+        let is_secret = Setting::find(name).is_some_and(|setting| setting.secret);
+        let value = self.written(name);
+        let value = if is_secret { self.in_file(name, value) } else { value };
         if let Some(value) = &value {
             keep_what_is_secret(name, value);
         }
         value
+    }
+
+    /// What the environment or the file `.env` has.
+    fn written(&self, name: &str) -> Option<String> {
+        let value = self
+            .variables
+            .get(name)
+            .map(|variable| variable.value.trim().to_owned());
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The secret of this name, or what the file holds that `<name>_FILE` names.
+    fn in_file(&self, name: &str, value: Option<String>) -> Option<String> {
+        let by_file = format!("{name}_FILE");
+        let Some(path) = self.written(&by_file) else {
+            return value;
+        };
+        let (what, hint) = match (&value, std::fs::read_to_string(&path)) {
+            (Some(_), _) => (format!("is set, and {name} too"), "leave one of them out"),
+            (None, Ok(text)) => return Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            (None, Err(error)) => (
+                format!("{path} cannot be read: {error}"),
+                "correct the path, or let this user read the file",
+            ),
+        };
+        let problem = self.problem_at(&by_file, &what, hint);
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        unreadable.insert(by_file, problem);
+        None
     }
 
     /// A text that must be there. Returns an empty text after noting the problem.
@@ -119,8 +181,14 @@ impl Reader {
     /// The live secrets of a variable: separated by commas or blanks, so that two can be accepted
     /// during a rotation.
     pub fn secrets(&self, name: &str) -> Vec<SecretString> {
-        let separated = self.optional(name).unwrap_or_default();
+        let separated = self.optional(name);
+        let separated = match Setting::find(name) {
+            Some(_) => separated,
+            // A secret that bridge.toml names.
+            None => self.in_file(name, separated),
+        };
         separated
+            .unwrap_or_default()
             .split([',', ' ', '\t', '\n'])
             .filter(|secret| !secret.is_empty())
             .inspect(|secret| keep_secret(secret))
@@ -179,13 +247,32 @@ impl Reader {
 
     /// Notes a problem, once: several groups may read one setting.
     pub fn problem(&mut self, place: &str, what: &str, hint: &str) {
-        let problem = Problem {
-            place: place.to_owned(),
-            what: what.to_owned(),
-            hint: hint.to_owned(),
-        };
+        let problem = self.problem_at(place, what, hint);
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
+        }
+    }
+
+    /// A problem of a setting, with the line where it stands.
+    fn problem_at(&self, place: &str, what: &str, hint: &str) -> Problem {
+        let line = self.variables.get(place).and_then(|variable| variable.place.as_ref());
+        Problem {
+            place: line.map_or_else(|| place.to_owned(), |line| format!("{place} ({line})")),
+            what: what.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+
+    /// Names that are no settings and look like one: a slip of the pen, or a setting of another
+    /// version. They end no start: an earlier version must start with the file of a later one.
+    pub fn unknown(&self) -> Vec<Problem> {
+        unknown::names(&self.variables, self)
+    }
+
+    /// Logs them, at a start.
+    pub fn warn_of_unknown(&self) {
+        for Problem { place, what, hint } in self.unknown() {
+            tracing::warn!("{place}: {what}: {hint}");
         }
     }
 
@@ -200,17 +287,22 @@ impl Reader {
         Self {
             variables: self.variables.clone(),
             problems: Vec::new(),
+            unreadable: Arc::default(),
             asked: Arc::clone(&self.asked),
         }
     }
 
-    /// The settings, if nothing was wrong; else all the problems.
-    pub fn finish<T>(self, settings: T) -> Result<T, Problems> {
+    /// The settings, if nothing was wrong; else all the problems, and the names that may be their
+    /// cause.
+    pub fn finish<T>(mut self, settings: T) -> Result<T, Problems> {
+        let unreadable = std::mem::take(&mut *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner));
+        self.problems.extend(unreadable.into_values());
         if self.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Problems(self.problems))
+            return Ok(settings);
         }
+        let unknown = self.unknown();
+        self.problems.extend(unknown);
+        Err(Problems(self.problems))
     }
 }
 
@@ -229,30 +321,4 @@ fn keep_what_is_secret(name: &str, value: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_problems_are_reported_at_once_with_a_hint_each() {
-        let mut reader = Reader::from_pairs([("PORT", "many"), ("WAIT_SECONDS", "0")]);
-        let port: u16 = reader.parsed("PORT", 8080);
-        reader.seconds("WAIT_SECONDS", 5);
-        reader.required("NAME", "set it to your name");
-        let problems = reader.finish(port).unwrap_err();
-        insta::assert_snapshot!(problems, @r#"
-        the configuration has 3 problems:
-          PORT: "many" cannot be read
-              → give a value like 8080
-          WAIT_SECONDS: must not be 0
-              → give seconds, e.g. 5
-          NAME: is not set
-              → set it to your name
-        "#);
-    }
-
-    #[test]
-    fn several_live_secrets_may_stand_in_one_variable() {
-        let reader = Reader::from_pairs([("SECRET", "old, new")]);
-        assert_eq!(reader.secrets("SECRET").len(), 2);
-    }
-}
+mod tests;

@@ -68,6 +68,7 @@ fn common(folder: &Path) -> BTreeMap<String, String> {
         ("INGRESS_SPOOL_DIR", folder.join("spool").display().to_string()),
         ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
         ("LOG_LEVEL", "info".to_owned()),
+        ("PASSERELLE_ENV_FILE", "/dev/null".to_owned()),
     ];
     let all = scaled.into_iter().chain(own);
     all.map(|(name, value)| (name.to_owned(), value)).collect()

@@ -13,6 +13,9 @@ pub fn env_example() -> String {
     let mut text = String::from(
         "# Settings of a real installation: copy to .env and fill in. Each program reports everything that is \
          missing or wrong at its start.\n\
+         # No shell reads this file: a value is taken as it is written. Put one with $, \\, \" or a # behind a blank between \
+         single quotation marks,\n\
+         # e.g. NAME='Xk$9 #2'. A comment has a line of its own.\n\
          # Made by `make settings` from shared/model/src/config/catalogue/; docs/SETTINGS.md explains each setting.\n",
     );
     for (group, settings) in groups() {
@@ -39,11 +42,23 @@ fn line(setting: &Setting) -> String {
 pub fn markdown() -> String {
     let mut text = format!(
         "# Settings\n\n\
-         Every setting is an environment variable. [`.env.example`](../.env.example) lists them all: copy it\n\
-         to `.env`. `make doctor` says what is missing or wrong. `make settings` makes this page and that file\n\
+         Every setting is an environment variable, or a line of the file `.env` in the working directory.\n\
+         [`.env.example`](../.env.example) lists them all: copy it to `.env`. The environment counts more than\n\
+         the file. `make doctor` says what is missing or wrong, and in which line. `make settings` makes this page and that file\n\
          from [the table of settings](../shared/model/src/config/catalogue/entries.rs)\n\
          ([`{TEST}`](../shared/model/src/config/catalogue/render.rs#{TEST})).\n\n\
-         🔒 marks secrets: no program shows or logs them.\n",
+         🔒 marks secrets: no program shows or logs them. Each may stand in a file of its own: `NAME_FILE=/path`\n\
+         in the place of `NAME=value`.\n\n\
+         A name that is no setting ends no start, so that an earlier version starts with the file of a later\n\
+         one. Each program warns of it, and names the setting that may be meant.\n\n\
+         ## The file .env\n\n\
+         The programs, docker compose (`env_file`) and systemd (`EnvironmentFile`) read the same file. A line on\n\
+         which they disagree is refused, with the way to write it. No shell runs it.\n\n\
+         | written | value |\n|---|---|\n\
+         | `NAME=some text` | `some text`. It may have no `$`, no `\\`, and no `#` behind a blank. |\n\
+         | `NAME='Xk$9 #2'` | What stands between the marks. It may have no `'`. |\n\
+         | `NAME=\"it's \\$5\"` | `it's $5`. `\\$`, `\\\\` and `\\\"` stand for the second character. |\n\
+         | `# text` | A comment: a line of its own. |\n",
     );
     for (group, settings) in groups() {
         let _ = write!(

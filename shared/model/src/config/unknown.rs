@@ -1,0 +1,67 @@
+//! Names that are no settings and look like one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use strsim::damerau_levenshtein;
+
+use super::bridge_file::BridgeFile;
+use super::catalogue::{SETTINGS, Setting};
+use super::problem::Problem;
+use super::reader::{Reader, Variable};
+use super::settings::BridgeFileSettings;
+
+/// So many slips of the pen may be between a name and the one that was meant.
+const SLIPS: usize = 2;
+
+/// In the environment others have names too: there only a slip is one of ours. In the file also
+/// whatever begins as a setting does.
+pub(super) fn names(variables: &BTreeMap<String, Variable>, reader: &Reader) -> Vec<Problem> {
+    let secrets = secrets_of_sources(reader);
+    let is_known = |name: &str| {
+        let secret = name.strip_suffix("_FILE");
+        Setting::find(name).is_some()
+            || secrets.contains(name)
+            || secret
+                .is_some_and(|name| secrets.contains(name) || Setting::find(name).is_some_and(|found| found.secret))
+    };
+    let told = variables.iter().filter(|(name, _)| !is_known(name));
+    told.filter_map(|(name, variable)| {
+        let meant = nearest(name);
+        let place = match (&variable.place, meant) {
+            (Some(line), _) if meant.is_some() || begins_as_a_setting(name) => format!("{name} ({line})"),
+            (None, Some(_)) => name.clone(),
+            _ => return None,
+        };
+        let hint = match meant {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => "docs/SETTINGS.md lists the settings; leave it out if it is one of another version".to_owned(),
+        };
+        let what = "is no setting of this version".to_owned();
+        Some(Problem { place, what, hint })
+    })
+    .collect()
+}
+
+/// The secrets that `bridge.toml` names, if it can be read.
+fn secrets_of_sources(reader: &Reader) -> BTreeSet<String> {
+    let file = BridgeFile::load(&BridgeFileSettings::read(reader).path);
+    let sources = file.map(|file| file.sources).unwrap_or_default();
+    sources.into_values().map(|source| source.secrets).collect()
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let distances = SETTINGS
+        .iter()
+        .map(|setting| (damerau_levenshtein(name, setting.name), setting.name));
+    let nearest = distances.min().filter(|(distance, _)| *distance <= SLIPS);
+    nearest.map(|(_, name)| name)
+}
+
+fn begins_as_a_setting(name: &str) -> bool {
+    let first = |name: &str| name.split_once('_').map(|(word, _)| word.to_owned());
+    first(name).is_some_and(|word| {
+        SETTINGS
+            .iter()
+            .any(|setting| first(setting.name).is_some_and(|known| known == word))
+    })
+}
