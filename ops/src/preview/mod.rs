@@ -54,6 +54,9 @@ pub struct Preview {
 struct Shown {
     rule: String,
     space: String,
+    /// The title of the page above it; `None` for the top of the space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     title: String,
     /// `None` where the rule says nothing about icons, and where it wants none.
     icon: Option<String>,
@@ -204,6 +207,7 @@ fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Shown {
     Shown {
         rule: rule.to_owned(),
         space: page.space.clone(),
+        group: page.group.clone(),
         title: page.title.clone(),
         icon: match &page.icon {
             DesiredIcon::Is(icon) => icon.clone(),
@@ -220,7 +224,10 @@ fn in_words(shown: &Shown) -> String {
         format!("{} {}", shown.icon.as_deref().unwrap_or_default(), shown.title)
             .trim()
             .to_owned(),
-        format!("In the space {}, by the rule {}.", shown.space, shown.rule),
+        match &shown.group {
+            Some(group) => format!("In the space {}, below {group:?}, by the rule {}.", shown.space, shown.rule),
+            None => format!("In the space {}, by the rule {}.", shown.space, shown.rule),
+        },
         String::new(),
     ];
     lines.extend(shown.body.iter().cloned());

@@ -20,6 +20,7 @@
 //! | `notices.rs` | notices to people |
 //! | `open_items.rs` | the jobs that some event still waits for |
 //! | `pending.rs` | the events that a row's job answers for |
+//! | `groups.rs` | the pages below which pages of rows stand |
 //! | `sections.rs` | what is known of the sections of pages |
 //! | `unconfirmed_creates.rs` | pages that may have a duplicate |
 //! | `wiki.rs` | rows made for wiki pages, known shares |
@@ -49,6 +50,7 @@ mod conservation;
 mod counts;
 mod error;
 mod fold;
+mod groups;
 mod intake;
 mod intents;
 mod known;
@@ -84,6 +86,7 @@ pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
 pub use pages::Link;
+pub use groups::Group;
 pub use pending::PendingEvent;
 pub use retention::{EventAge, Retired};
 pub use schema::Schema;

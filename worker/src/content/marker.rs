@@ -26,6 +26,17 @@ impl Marker {
     /// What the label of a bridge begins with.
     pub const BRIDGE_PREFIX: &'static str = "baserow-bridge-";
 
+    /// The marks of a group page: which one, a digest of its space and title tells.
+    pub fn of_group(bridge: &str, digest: &str) -> Self {
+        let token = format!("brw{bridge}g{digest}x");
+        Self {
+            label: format!("baserow-group-{bridge}-{digest}"),
+            bridge: format!("{}{bridge}", Self::BRIDGE_PREFIX),
+            older_token: token.clone(),
+            token,
+        }
+    }
+
     /// The marks of this row's page by the bridge with this word.
     pub fn of(bridge: &str, row: RowKey, slot: &Slot) -> Self {
         let (table, id) = (row.table, row.row);

@@ -26,6 +26,8 @@ pub struct DesiredPage {
     /// Its place among the sub-pages of its parent; `None` for a row's own page, which people may
     /// put anywhere.
     pub position: Option<String>,
+    /// The title of the group page above it; `None` for the top of the space.
+    pub group: Option<String>,
     /// The page above it, once that page exists.
     pub parent: Option<PageId>,
     /// Hash of all that the bridge keeps equal: the same hash means that there is nothing to write.
@@ -169,6 +171,15 @@ impl DesiredPage {
             .filter(|(_, differs)| *differs)
             .map(|(what, _)| what)
             .collect()
+    }
+
+    /// The same page below its group page, once that exists. Its title is a part of the hash already.
+    #[must_use]
+    pub fn in_group(&self, group: PageId) -> Self {
+        Self {
+            parent: Some(group),
+            ..self.clone()
+        }
     }
 
     /// The same page below another one. Below a different page it is a different state.

@@ -52,6 +52,7 @@ impl Rules {
                 marker: Marker::of(subject.bridge, subject.key, &slot),
                 slot,
                 title: template::sub_page_title_of(&rule.name),
+                parent: None,
                 body: &collection.body,
                 body_updates: collection.body_updates,
                 section: &collection.section,
@@ -77,7 +78,7 @@ impl Rules {
 }
 
 /// The place of the n-th sub-page (from 0). Later ones sort behind it, and so does what people add.
-fn position(index: usize) -> String {
+pub fn position(index: usize) -> String {
     let mut rest = index + 1;
     let mut digits = [b'0'; 4];
     for digit in digits.iter_mut().rev() {

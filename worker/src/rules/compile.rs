@@ -180,6 +180,9 @@ impl Check<'_> {
             own_names: &["row"],
         };
         self.title(&texts, &template::title_of(&spec.name), &page.title);
+        if let Some(parent) = &page.parent {
+            self.title(&texts, &template::parent_of(&spec.name), parent);
+        }
         self.body(&texts, &page.body);
     }
 

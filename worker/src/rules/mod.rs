@@ -30,7 +30,7 @@ use passerelle_model::config::{
 use passerelle_model::event::EventKind;
 use passerelle_model::job::EventKinds;
 
-pub use collection::{MOST_SUB_PAGES, SubPageRow, sub_page_slot};
+pub use collection::{MOST_SUB_PAGES, SubPageRow, position, sub_page_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};

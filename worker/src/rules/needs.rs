@@ -133,6 +133,9 @@ impl Needs<'_> {
     fn page(&mut self, page: &PageAction) {
         let owner = |name: &str| (name == "row").then_some(Owner::Row);
         self.template(&template::title_of(&self.rule.name), "page.title", true, owner);
+        if page.parent.is_some() {
+            self.template(&template::parent_of(&self.rule.name), "page.parent", true, owner);
+        }
         self.template(&page.body, &page.body, page.body_updates.follow(), owner);
         if let Some(icon) = &page.icon {
             self.add(Owner::Row, &icon.field, Purpose::Read { follows: true }, "page.icon");

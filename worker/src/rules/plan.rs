@@ -45,6 +45,8 @@ pub(super) struct Draft<'a> {
     pub(super) marker: Marker,
     /// The name of the title's template.
     pub(super) title: String,
+    /// The name of the template of the title of the page above it.
+    pub(super) parent: Option<String>,
     /// The name of the body's template.
     pub(super) body: &'a str,
     pub(super) body_updates: BodyUpdates,
@@ -79,6 +81,7 @@ impl Rules {
             marker: Marker::of(subject.bridge, subject.key, &slot),
             slot,
             title: template::title_of(&rule.name),
+            parent: rule.page.parent.as_ref().map(|_| template::parent_of(&rule.name)),
             body: &rule.page.body,
             body_updates: rule.page.body_updates,
             section: &rule.page.section,
@@ -134,8 +137,14 @@ impl Rules {
             .map_or(DesiredIcon::Anything, |icons| icon_of(icons, draft.row));
         let icon_text = icon_text(&icon);
         let followed = followed_text(&body);
+        let group = match &draft.parent {
+            Some(name) => Some(plain::title(&self.render(name, variables)?)).filter(|title| !title.is_empty()),
+            None => None,
+        };
         let mut hashed = vec![space, draft.slot.as_str(), &title, &icon_text, &followed];
         hashed.extend(draft.position.as_deref());
+        let below = group.as_ref().map(|group| format!("below {group}"));
+        hashed.extend(below.as_deref());
         let hash = hash(&hashed);
         Ok(DesiredPage {
             slot: draft.slot,
@@ -146,6 +155,7 @@ impl Rules {
             body,
             people: draft.people,
             position: draft.position,
+            group,
             parent: None,
             hash,
         })

@@ -31,6 +31,11 @@ pub(super) fn title_of(rule: &str) -> String {
     format!("{TITLE_PREFIX}{rule}")
 }
 
+/// The name of the template of the titles of the pages above a rule's.
+pub(super) fn parent_of(rule: &str) -> String {
+    format!("{TITLE_PREFIX}the parent of {rule}")
+}
+
 /// The name of the template of the titles of a rule's sub-pages.
 pub(super) fn sub_page_title_of(rule: &str) -> String {
     format!("{TITLE_PREFIX}{rule}/collection")

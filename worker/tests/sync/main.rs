@@ -6,6 +6,7 @@ mod collection;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod exact;
+mod groups;
 mod laws;
 mod lease;
 mod linked_rows;

@@ -125,6 +125,10 @@ pub struct CollectionAction {
 pub struct PageAction {
     /// The space's name or slug.
     pub space: String,
+    /// Template of the title of the page below which it stands; at the top of the space if absent or
+    /// empty.
+    #[serde(default)]
+    pub parent: Option<String>,
     /// Template of the title, e.g. `Projet {{ row.Nom }} - {{ client.Name }}`.
     pub title: String,
     /// Template of the icon; no icon if absent or empty.

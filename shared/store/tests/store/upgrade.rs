@@ -128,6 +128,18 @@ async fn reads_the_wiki(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn reads_the_sections(store: &Store) -> anyhow::Result<()> {
+    let section = async |page: &str| {
+        let section = store.section(&PageId::parse(page)?).await?;
+        section.context("a section is gone")
+    };
+    let pasted = section("019a0000-0000-7000-8000-000000000005").await?;
+    ensure!((pasted.block.as_str(), pasted.fingerprint.as_str(), pasted.taken) == ("pasted", "ff00", None));
+    let taken = section("019a0000-0000-7000-8000-000000000006").await?;
+    ensure!(taken.taken == Some(Timestamp::from_millis(1_732_280_000_009)));
+    Ok(())
+}
+
 async fn reads_all(store: &Store, version: i64) -> anyhow::Result<()> {
     reads_the_ledger(store, version).await?;
     if version >= 2 {
@@ -138,6 +150,9 @@ async fn reads_all(store: &Store, version: i64) -> anyhow::Result<()> {
     }
     if version >= 5 {
         reads_the_wiki(store).await?;
+    }
+    if version >= 10 {
+        reads_the_sections(store).await?;
     }
     let bridge = store.bridge("k3x9").await?;
     let word = if version >= 7 { "w1" } else { "k3x9" };

@@ -59,6 +59,11 @@ impl Baserow {
         self.timeout
     }
 
+    /// The address that people use.
+    pub fn public_address(&self) -> &str {
+        &self.public_url
+    }
+
     /// The address of a row for people.
     pub fn row_address(&self, table: &Table, row: RowKey) -> String {
         format!(

@@ -186,6 +186,11 @@ async fn in_wiki(
         Sight::There(_) if is_left => Some(Reason::Differs),
         Sight::There(shown) => {
             let space = context.space(&mut Journal::default(), &page.space).await?;
+            let group = match &page.group {
+                Some(title) => context.store.group(&space.id, title).await?,
+                None => None,
+            };
+            let page = group.map_or_else(|| page.clone(), |group| page.in_group(group));
             let differences = page.differences(&shown, &space.id);
             let words: Vec<&str> = differences.iter().map(|difference| difference.as_str()).collect();
             (!words.is_empty()).then(|| Reason::PageChanged(words.join(", ")))

@@ -51,6 +51,7 @@
 mod collection;
 mod deletion;
 mod find;
+mod group;
 mod look;
 mod page;
 mod section;
@@ -145,7 +146,7 @@ pub async fn apply(
         looks,
         journal,
     };
-    let (link, mut has_changed) = application.ensure().await?;
+    let (link, mut has_changed) = application.ensure_in_group().await?;
     CrashPoint::AfterWriteBack.pass();
     let swept = check_again_later(context, &link);
     // Nothing can be put below a page in the trash.
@@ -162,6 +163,26 @@ pub async fn apply(
 }
 
 impl Application<'_, '_> {
+    /// The same for a row's own page, whose group page is made first if anything is to be done.
+    async fn ensure_in_group(&mut self) -> Result<(Link, bool), Failure> {
+        let page = self.page;
+        let Some(group) = &page.group else {
+            return self.ensure().await;
+        };
+        let link = self.context.store.link(self.owner, &self.page.slot).await?;
+        let believed_equal = link.is_some_and(|link| link.state.is_synced(&self.page.hash));
+        if believed_equal && !self.looks {
+            return self.ensure().await;
+        }
+        let page = self.page.in_group(self.group_page(group).await?);
+        let mut application = Application {
+            page: &page,
+            journal: &mut *self.journal,
+            ..*self
+        };
+        application.ensure().await
+    }
+
     /// The page as desired and the row knowing it; and whether anything was written.
     async fn ensure(&mut self) -> Result<(Link, bool), Failure> {
         let (link, page_changed) = self.ensure_page().await?;

@@ -141,11 +141,20 @@ impl Application<'_, '_> {
         // line.
         let late = || async move { Ok(context.store.renew_intent(intent, Timestamp::now()).await?) }.boxed();
         let created = context.docmost.create(self.journal, &space.id, self.page, &late).await;
-        if let Err(failure) = &created {
-            self.create_failed(failure, intent).await?;
-        }
-        let page = created?;
+        let page = match created {
+            Ok(page) => page,
+            Err(failure) => {
+                self.create_failed(&failure, intent).await?;
+                return Err(self.without_group(failure).await?);
+            }
+        };
         CrashPoint::AfterCreate.pass();
+        if self.page.group.is_some() {
+            self.context
+                .store
+                .save_place(&page.id, self.page.parent.as_ref())
+                .await?;
+        }
         if let Body::Section { section, .. } = &self.page.body {
             self.save_new_section(&page.id, section).await?;
         }

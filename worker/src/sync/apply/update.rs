@@ -60,6 +60,10 @@ impl Application<'_, '_> {
         if is_elsewhere {
             docmost.move_to_space(self.journal, id, &space.id).await?;
         }
+        if self.page.position.is_none() {
+            self.settle(&page, is_trashed || is_elsewhere).await?;
+            return Ok(Updated::Page(page));
+        }
         // Both may have taken it from below its parent.
         let is_below_parent = page.parent_page_id == self.page.parent;
         let is_in_order = is_below_parent && page.position == self.page.position;
