@@ -225,7 +225,10 @@ fn in_words(shown: &Shown) -> String {
             .trim()
             .to_owned(),
         match &shown.group {
-            Some(group) => format!("In the space {}, below {group:?}, by the rule {}.", shown.space, shown.rule),
+            Some(group) => format!(
+                "In the space {}, below {group:?}, by the rule {}.",
+                shown.space, shown.rule
+            ),
             None => format!("In the space {}, by the rule {}.", shown.space, shown.rule),
         },
         String::new(),

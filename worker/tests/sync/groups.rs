@@ -130,7 +130,10 @@ async fn a_group_page_that_people_rename_stays_the_one_that_the_bridge_has_made(
     world.wiki_as(HUMAN_EMAIL, "pages/update", renamed).await.unwrap();
     let b = world.project_for("B", client).await.unwrap();
     world.synced(b).await.unwrap();
-    assert_eq!(tree(&world).await.unwrap(), ["A < Chantiers", "B < Chantiers", "Chantiers"]);
+    assert_eq!(
+        tree(&world).await.unwrap(),
+        ["A < Chantiers", "B < Chantiers", "Chantiers"]
+    );
 }
 
 #[tokio::test]

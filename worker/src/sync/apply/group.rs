@@ -116,7 +116,11 @@ impl Application<'_, '_> {
             }
             .boxed()
         };
-        let made = self.context.docmost.create(self.journal, &space.id, &page, &late).await?;
+        let made = self
+            .context
+            .docmost
+            .create(self.journal, &space.id, &page, &late)
+            .await?;
         Ok(made.id)
     }
 
