@@ -26,7 +26,7 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
-test: tools/redis tools/postgres tools/pgbouncer tools/postfix build/tests ## all tests
+test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser build/tests ## all tests
 	@scripts/test
 
 test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
@@ -73,6 +73,9 @@ doctor: ## everything that the bridge needs, looked at once, with what to do [AR
 	@$(PASSERELLE) doctor $(ARGS)
 
 ##@ Operate (see docs/RUNBOOK.md)
+
+console: ## what the bridge does, and why, in a browser [ARGS="user add NAME --role operator"]
+	@$(PASSERELLE) console $(ARGS)
 
 trace: ## the story of an event or a row: make trace ID=<event id | t2/r5>
 	@$(PASSERELLE) trace $(if $(ID),"$(ID)",--help)
@@ -144,6 +147,10 @@ docs: ## the API documentation, without a single warning, and every link of the 
 settings: ## write .env.example and docs/SETTINGS.md from the table of settings
 	@cargo run -q -p passerelle-model --example settings
 
+pictures: tools/redis tools/browser ## take the pictures of docs/CONSOLE.md anew
+	@cargo build -q --workspace --bins
+	@cargo test -q -p system-tests --test console pictures -- --ignored
+
 deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
 	@cargo deny --all-features check bans licenses sources
 
@@ -163,7 +170,7 @@ build/tests:
 
 ##@ Tools
 
-tools: tools/redis tools/postgres tools/pgbouncer tools/postfix ## find or install redis-server, PostgreSQL, PgBouncer and Postfix
+tools: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser ## find or install redis-server, PostgreSQL, PgBouncer, Postfix and a browser
 
 tools/redis:
 	@scripts/tools redis
@@ -177,8 +184,11 @@ tools/pgbouncer:
 tools/postfix:
 	@scripts/tools postfix
 
+tools/browser:
+	@scripts/tools browser
+
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings deny bench fuzz ci \
-	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix clean
+.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz ci \
+	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser clean

@@ -12,7 +12,9 @@ use passerelle_model::config::Reader;
 use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
-use crate::{check, dead, doctor, gates, notices, pause, preview, provision, reconcile, stats, sync, trace, workers};
+use crate::{
+    browser, check, dead, doctor, gates, notices, pause, preview, provision, reconcile, stats, sync, trace, workers,
+};
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
 /// failed.
@@ -78,6 +80,9 @@ pub enum Verb {
     /// Lists notices by mail and Slack: sent, waiting or failed.
     #[command(after_help = "Example: passerelle notices --state failed")]
     Notices(notices::Notices),
+    /// Serves the console: what the bridge does, and why, in a browser.
+    #[command(after_help = "Example: passerelle console")]
+    Console(browser::Browser),
     /// Dead letters: jobs that failed for good. Lists, replays or discards them.
     #[command(subcommand, after_help = "Example: passerelle dead list --reason permanent")]
     Dead(dead::Dead),
@@ -102,7 +107,11 @@ impl Verb {
     pub fn ends_itself(&self) -> bool {
         matches!(
             self,
-            Self::Stats(_) | Self::Sync(_) | Self::Reconcile(_) | Self::Dead(dead::Dead::Replay { .. })
+            Self::Stats(_)
+                | Self::Sync(_)
+                | Self::Reconcile(_)
+                | Self::Console(_)
+                | Self::Dead(dead::Dead::Replay { .. })
         )
     }
 
@@ -116,6 +125,7 @@ impl Verb {
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
             Self::Exec { command } => Err(exec(&command, reader)),
+            Self::Console(verb) => Box::pin(browser::run(verb, reader, console)).await,
             verb => Box::pin(verb.operate(&Operator::new(reader)?, console)).await,
         }
     }
@@ -134,7 +144,12 @@ impl Verb {
             Self::Notices(verb) => notices::run(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
-            Self::Check(_) | Self::Preview(_) | Self::Doctor | Self::Provision(_) | Self::Exec { .. } => Ok(()),
+            Self::Check(_)
+            | Self::Preview(_)
+            | Self::Doctor
+            | Self::Provision(_)
+            | Self::Console(_)
+            | Self::Exec { .. } => Ok(()),
         }
     }
 }
@@ -203,6 +218,7 @@ mod tests {
                 "check" => "check-rules".to_owned(),
                 // Shown and operated by one target, with ARGS.
                 below if below.starts_with("gates ") => "gates".to_owned(),
+                below if below.starts_with("console ") => "console".to_owned(),
                 below if below.starts_with("notices ") => "notices".to_owned(),
                 other => other.replace(' ', "-"),
             };

@@ -1,6 +1,6 @@
 //! The operator's program. Each verb is one module: its words on the command line, what it does
 //! over an [`operator::Operator`], and its answer, which the [`console`] writes for people or as
-//! JSON. A web console can use the same verbs.
+//! JSON.
 //!
 //! | module | decides |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | [`preview`] | the page that a rule makes of a row |
 //! | [`trace`] | the history of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
+//! | [`browser`] | the console, and who may use it |
 //! | [`sync`] | a forced sync of one row |
 //! | [`reconcile`] | rows that differ from their pages |
 //! | [`pause`] | pause and resume |
@@ -27,6 +28,7 @@
 
 pub mod age;
 pub mod arguments;
+pub mod browser;
 pub mod changes;
 pub mod check;
 pub mod cli;

@@ -134,23 +134,33 @@ impl Operator {
         Freshness::Behind { because }
     }
 
+    /// The store, if its tables are those that this program knows.
+    pub async fn current_store(&self) -> Result<&Store, Trouble> {
+        let store = self.store().await?;
+        refuse_other_schema(store).await?;
+        Ok(store)
+    }
+
     async fn take_everything(&self, store: &Store) -> Result<(), Trouble> {
-        let because = match store.schema().await? {
-            Schema::Current => {
-                while self.take_ledger(store).await? != Intake::Empty {}
-                return Ok(());
-            }
-            Schema::Missing => "the database is empty: a worker creates its tables when it starts",
-            Schema::Older => "the database has an older schema: a worker updates it when it starts",
-            Schema::Foreign => "another version of the programs has written the database's schema",
-        };
-        Err(Trouble::Failed(because.to_owned()))
+        refuse_other_schema(store).await?;
+        while self.take_ledger(store).await? != Intake::Empty {}
+        Ok(())
     }
 
     async fn take_ledger(&self, store: &Store) -> Result<Intake, Trouble> {
         let taken = take_ledger(&self.queue, store, BATCH).await;
         taken.map_err(|error| Trouble::Failed(error.to_string()))
     }
+}
+
+async fn refuse_other_schema(store: &Store) -> Result<(), Trouble> {
+    let because = match store.schema().await? {
+        Schema::Current => return Ok(()),
+        Schema::Missing => "the database is empty: a worker creates its tables when it starts",
+        Schema::Older => "the database has an older schema: a worker updates it when it starts",
+        Schema::Foreign => "another version of the programs has written the database's schema",
+    };
+    Err(Trouble::Failed(because.to_owned()))
 }
 
 /// The name that the ledger keeps; `user` is that of the session.

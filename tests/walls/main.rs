@@ -40,7 +40,12 @@ fn the_model_does_no_network_io() {
 
 #[test]
 fn no_shipped_program_contains_the_sandbox_or_a_test_crate() {
-    for program in ["passerelle-ingress", "passerelle-worker", "passerelle-ops"] {
+    for program in [
+        "passerelle-ingress",
+        "passerelle-worker",
+        "passerelle-console",
+        "passerelle-ops",
+    ] {
         let packages = built_with(program).unwrap();
         let foreign: Vec<_> = packages
             .iter()

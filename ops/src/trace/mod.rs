@@ -1,12 +1,13 @@
 //! `trace`: the history of an event or a row, and why it ended as it did.
 
-mod ending;
 mod story;
 mod without_ledger;
 
 use std::collections::BTreeSet;
 
 use clap::Args;
+use passerelle_console::why::why;
+use passerelle_console::words::Tongue;
 use passerelle_model::id::{EventId, JobKey, RowKey};
 use passerelle_queue::loops::Parked;
 use passerelle_store::{EventStory, Store};
@@ -108,7 +109,11 @@ async fn history(operator: &Operator, subject: &Wanted, limit: u32) -> Result<Hi
     let events = stories
         .into_iter()
         .map(|story| Event {
-            why: story.items.iter().map(|item| ending::why(&story, item)).collect(),
+            why: story
+                .items
+                .iter()
+                .map(|item| why(&story, item, Tongue::English))
+                .collect(),
             story,
         })
         .collect();

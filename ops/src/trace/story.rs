@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use passerelle_console::why::why;
+use passerelle_console::words::Tongue;
 use passerelle_model::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
 use passerelle_store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
 
-use super::ending;
 use crate::notices;
 
 pub(crate) fn story_in_words(story: &EventStory) -> String {
@@ -92,11 +93,11 @@ fn write_item(text: &mut String, story: &EventStory, item: &ItemStory) {
     for act in &item.acts {
         write_act(text, act);
     }
-    let _ = writeln!(text, "    Why: {}", ending::why(story, item));
+    let _ = writeln!(text, "    Why: {}", why(story, item, Tongue::English));
 }
 
 fn write_attempt(text: &mut String, attempt: &AttemptRecord) {
-    let took = ending::span(attempt.ended.since(attempt.started));
+    let took = Tongue::English.took(attempt.ended.since(attempt.started));
     let number = if attempt.attempt == 0 {
         String::new()
     } else {
@@ -118,7 +119,7 @@ fn write_attempt(text: &mut String, attempt: &AttemptRecord) {
 }
 
 pub(super) fn ended(verdict: &Verdict) -> String {
-    let wait = |millis: &u64| ending::span(Duration::from_millis(*millis));
+    let wait = |millis: &u64| Tongue::English.took(Duration::from_millis(*millis));
     match verdict {
         Verdict::Done(outcome) => outcome.to_string(),
         Verdict::Retry { after_ms, .. } => format!("failed, retry after {}", wait(after_ms)),

@@ -1,6 +1,7 @@
 //! The operator's program as it is used: arguments in, text and exit code out, over a real Redis
 //! and a real store.
 
+mod accounts;
 mod check;
 mod dead;
 mod desk;

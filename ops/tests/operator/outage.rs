@@ -141,6 +141,8 @@ async fn no_verb_creates_the_database() {
         &["dead", "list"],
         &["notices"],
         &["doctor"],
+        &["console", "user", "list"],
+        &["console", "user", "add", "camille", "--role", "reader"],
     ] {
         let _ = desk.passerelle_with(arguments, &[]).await;
         assert!(!desk.database().exists(), "{arguments:?}");

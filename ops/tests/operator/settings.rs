@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use passerelle_console::ConsoleSettings;
 use passerelle_model::config::catalogue::{Default, Program, SETTINGS, Setting};
 use passerelle_model::config::{Asked, Reader};
 use passerelle_ops::operator::Operator;
@@ -35,6 +36,7 @@ fn read_at_start() -> [(Program, Asked); 3] {
     // Required settings are missing here: the reader has been asked for all of them all the same.
     let _ = passerelle_worker::settings::Settings::read(worker.clone());
     let _ = Operator::new(cli.clone());
+    let _ = ConsoleSettings::read(&mut cli.clone());
     [
         (Program::Ingress, ingress.asked()),
         (Program::Worker, worker.asked()),
@@ -85,6 +87,7 @@ fn names_in_sources() -> BTreeMap<String, String> {
     let folders = [
         "ingress/src",
         "worker/src",
+        "console/src",
         "ops/src",
         "shared/model/src",
         "shared/queue/src",
@@ -125,6 +128,7 @@ fn is_a_setting(literal: &str) -> bool {
     let groups = [
         "BASEROW_",
         "DOCMOST_",
+        "CONSOLE_",
         "REDIS_",
         "DATABASE_",
         "INGRESS_",

@@ -10,9 +10,11 @@
 //! |---|---|
 //! | `open.rs` | connecting, settings of each database |
 //! | `schema.rs` | bringing the schema up to date, and how it compares with this program's |
+//! | `accounts.rs` | who may use the console, and who is signed in |
 //! | `ages.rs` | how long the oldest open item waits |
 //! | `bounded_pool.rs` | the limit of time for every statement |
 //! | `bridge.rs` | which bridge this is |
+//! | `overview.rs` | the ledger at a glance |
 //! | `pages.rs` | links: which page belongs to which row |
 //! | `intents.rs` | which pages are about to be created |
 //! | `link_state.rs` | what is known of a linked page's state |
@@ -40,6 +42,7 @@
 
 #![warn(missing_docs)]
 
+mod accounts;
 mod ages;
 mod asked;
 mod bounded_pool;
@@ -60,6 +63,7 @@ mod names;
 mod notices;
 mod open;
 mod open_items;
+mod overview;
 mod pages;
 mod pending;
 mod record;
@@ -73,6 +77,7 @@ mod unconfirmed_creates;
 mod wiki;
 mod write;
 
+pub use accounts::{Account, Role, Session};
 pub use asked::Asked;
 pub use bridge::Bridge;
 pub use conservation::{Deliveries, WentBack};
@@ -86,6 +91,7 @@ pub use lives::StoredLife;
 pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
+pub use overview::{Ended, LastDelivery};
 pub use pages::Link;
 pub use pending::PendingEvent;
 pub use retention::{EventAge, Retired};

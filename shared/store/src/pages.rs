@@ -87,6 +87,15 @@ impl Store {
         found.iter().map(read_link).collect()
     }
 
+    /// Whose page has this short id, as it stands in the addresses that people use.
+    pub async fn links_of_slug(&self, slug_id: &str) -> Result<Vec<Link>, StoreError> {
+        let found = sqlx::query(select_links!("WHERE slug_id = $1"))
+            .bind(storable(slug_id))
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(read_link).collect()
+    }
+
     /// Up to `count` links of a table's rows, those of rows after `after`, in the order of the
     /// rows. All links of the last row are among them only if fewer than `count` came back.
     pub async fn links_of_table(

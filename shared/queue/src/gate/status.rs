@@ -75,7 +75,8 @@ pub(super) struct Probe {
 }
 
 impl GateStatus {
-    pub(super) fn flowing(gate: GateName) -> Self {
+    /// A gate that flows.
+    pub fn flowing(gate: GateName) -> Self {
         Self {
             gate: gate.as_str(),
             state: GateState::Flowing,

@@ -181,6 +181,17 @@ impl Queue {
         Ok(self.letters(&[id.to_owned()]).await?.into_iter().next())
     }
 
+    /// The open dead letter of a job.
+    pub async fn letter_of(&self, job: &JobKey) -> Result<Option<DeadLetter>, QueueError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.inner.keys.letters_of()).arg(job.to_string());
+        let open: Option<String> = self.inner.redis.query(&command).await?;
+        match open.as_deref().and_then(|open| open.split(' ').next()) {
+            Some(id) => self.dead_letter(id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Turns dead letters into new forced events; returns how many were there. Who and why are kept in the ledger.
     ///
     /// The letter is removed in the step that makes the event durable, so a repetition replays nothing twice. A letter that is not a row's

@@ -118,6 +118,11 @@ impl Keys {
         format!("{}:bytes", self.letters)
     }
 
+    /// Hash of the open letter of each job; the scripts that make and remove letters keep it.
+    pub(crate) fn letters_of(&self) -> String {
+        format!("{}:of", self.letters)
+    }
+
     pub(crate) fn letter(&self, id: &str) -> String {
         format!("{}:{id}", self.letters)
     }

@@ -1,5 +1,6 @@
 //! The store on real databases: SQLite and PostgreSQL, each test's own.
 
+mod accounts;
 mod clock;
 mod conservation;
 mod databases;
@@ -11,6 +12,7 @@ mod intake;
 mod ledger;
 mod lives;
 mod notices;
+mod overview;
 mod pages;
 mod retention;
 mod schema;

@@ -211,6 +211,19 @@ settings! {
             "error, warn, info, debug, trace, or a filter such as info,passerelle_worker=debug", [Ingress, Worker],
             "What is logged.";
     }
+    "Console" {
+        CONSOLE_BIND = Value("127.0.0.1:8090"), "address:port", [Cli],
+            "Where `passerelle console` listens.";
+        CONSOLE_URL = Unset, e.g. "https://bridge.example.org", "the http:// or https:// address of a site", [Cli],
+            "The address that people use, where a proxy stands in front. With https:// a session is kept to TLS.";
+        CONSOLE_SESSION_HOURS = Value("12"), "hours, from 1", [Cli],
+            "How long a person stays signed in.";
+        CONSOLE_USER_HEADER = Unset, e.g. "Remote-User", "the name of a header", [Cli],
+            "The header in which a proxy (Authelia, oauth2-proxy) gives the name of the person whom it has let in. The \
+             name needs an account: `passerelle console user add NAME --by-proxy`.";
+        CONSOLE_PROXY_ADDRESSES = Unset, e.g. "10.0.0.2", "IP addresses, separated by commas", [Cli],
+            "The addresses of that proxy. From any other the header is ignored.";
+    }
     "Stalls" {
         STALL_SPOOLED_SECONDS = Value("300"), "seconds, from 1", [Ingress],
             "How long the oldest delivery may wait in a spool before `/readyz` of the ingress and `doctor` warn.";

@@ -1,0 +1,12 @@
+//! Who comes in: by an account of the console and a password, or by a proxy that is trusted.
+//!
+//! A session is a random text that the browser keeps; the store knows its hash only. The token in each form is
+//! another hash of that text: no page of another site can know it. [`visitor`] makes what handlers are given, and there
+//! is no way to act without it: a form's fields are in an [`visitor::Act`] only.
+
+pub(crate) mod attempts;
+pub(crate) mod keys;
+pub(crate) mod login;
+pub mod password;
+pub(crate) mod refusal;
+pub(crate) mod visitor;

@@ -1,0 +1,33 @@
+//! The console: what the bridge does, what became of a row or an event and why, and the acts that mend it, in a browser.
+//!
+//! Pages are made on the server and can be read without script; a small script of our own keeps them live. The ledger
+//! keeps every act with the person's name, as it keeps those of the operator's program.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`settings`] | what can be set |
+//! | [`server`] | the routes, the headers of every answer, the limits |
+//! | `entrance/` | who comes in, and which form is real |
+//! | `overview/` | the state of the bridge, in one sentence and in numbers |
+//! | `why/` | what became of something, and why |
+//! | `pages/` | what a page shows |
+//! | `live` | pages that change by themselves |
+//! | [`words`] | English and French |
+//! | `assets` | style, script, icon |
+
+#![warn(missing_docs)]
+
+mod assets;
+mod desk;
+mod entrance;
+mod live;
+mod overview;
+mod pages;
+pub mod server;
+pub mod settings;
+pub mod why;
+pub mod words;
+
+pub use entrance::password;
+pub use server::{Server, StartError};
+pub use settings::ConsoleSettings;

@@ -1,0 +1,107 @@
+//! Pages that change by themselves: server-sent events, each the new content of a part of the page.
+//!
+//! A stream holds one text at most: a slow reader misses what was between, and costs no more. It ends when its reader's
+//! session does.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, ServiceConfig, get, resource};
+use actix_web::{Error, HttpResponse};
+use futures::stream::{Stream, unfold};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::entrance::visitor::Visitor;
+
+/// How often a live page may change.
+const TICK: Duration = Duration::from_secs(1);
+/// After how many ticks a reader's session is looked at again, and silence is broken.
+const CHECKED_EVERY: u32 = 10;
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(resource("/live/overview").route(get().to(overview)));
+}
+
+async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
+    let Ok(place) = Arc::clone(&visitor.desk().live).try_acquire_owned() else {
+        return Err(visitor
+            .refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.full", "")
+            .into());
+    };
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let watch = Watch {
+        visitor,
+        ticks,
+        passed: 0,
+        shown: None,
+        _place: place,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream; charset=utf-8")
+        .streaming(watch.events()))
+}
+
+/// One reader's stream.
+struct Watch {
+    visitor: Visitor,
+    ticks: Interval,
+    passed: u32,
+    shown: Option<Arc<str>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watch {
+    fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        unfold(self, |mut watch| async move {
+            let event = watch.next().await?;
+            Some((Ok(Bytes::from(event)), watch))
+        })
+    }
+
+    /// The next event; nothing once the reader is no longer welcome.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            self.ticks.tick().await;
+            self.passed = self.passed.wrapping_add(1);
+            let is_due = self.passed.is_multiple_of(CHECKED_EVERY);
+            if is_due && !self.visitor.is_still_welcome().await {
+                return None;
+            }
+            let desk = self.visitor.desk();
+            let html = desk.pulse.html(desk, self.visitor.caller.tongue).await.ok()?;
+            if self.shown.as_ref() != Some(&html) {
+                self.shown = Some(Arc::clone(&html));
+                return Some(event(&html));
+            }
+            if is_due {
+                return Some(": still here\n\n".to_owned());
+            }
+        }
+    }
+}
+
+fn event(html: &str) -> String {
+    let mut event = String::with_capacity(html.len() + html.len() / 16 + 32);
+    event.push_str("event: page\n");
+    for line in html.lines() {
+        event.push_str("data: ");
+        event.push_str(line);
+        event.push('\n');
+    }
+    event.push('\n');
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_each_line_of_its_page() {
+        assert_eq!(event("<p>\na</p>"), "event: page\ndata: <p>\ndata: a</p>\n\n");
+    }
+}

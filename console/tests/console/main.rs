@@ -1,0 +1,7 @@
+//! The console as a browser meets it: over HTTP, with a real Redis and a real store of the test's own.
+
+mod entrance;
+mod hostile;
+mod house;
+mod lines;
+mod story;
