@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
+use passerelle_queue::HeldTable;
 use passerelle_queue::gate::{GateName, GateState, GateStatus, Incident, Operation};
 use serde::Serialize;
 
@@ -59,6 +60,8 @@ pub struct ByHand {
 #[derive(Debug, Serialize)]
 struct Shown {
     gates: Vec<GateStatus>,
+    /// Tables whose rule is broken.
+    held_tables: Vec<HeldTable>,
     /// Jobs of the sync queue that wait, for whatever reason.
     waiting: u64,
     /// The latest, newest first.
@@ -86,6 +89,7 @@ pub async fn run(operator: &Operator, verb: Option<GatesVerb>, console: &mut Con
     let (gates, stats) = (operator.gates(), operator.queue.stats().await?);
     let shown = Shown {
         gates: gates.list().await?,
+        held_tables: operator.queue.held_tables().await?,
         waiting: stats.active + stats.scheduled,
         incidents: gates.incidents(INCIDENTS_SHOWN).await?,
     };
@@ -116,6 +120,13 @@ fn in_words(shown: &Shown) -> String {
     let mut text = String::from("Gates\n");
     for gate in &shown.gates {
         let _ = writeln!(text, "  {:<14} {}", gate.gate, state_in_words(gate));
+    }
+    for held in &shown.held_tables {
+        let (table, since, next, why) = (&held.table, held.since, held.next_probe, &held.why);
+        let _ = writeln!(
+            text,
+            "  {table:<14} its rule is broken since {since}, next probe {next}: {why}"
+        );
     }
     let _ = writeln!(text, "\n{} jobs are waiting.", shown.waiting);
     if !shown.incidents.is_empty() {

@@ -103,7 +103,7 @@ impl Context {
             None => None,
         };
         table.ok_or_else(|| {
-            Failure::unmappable(format!(
+            Failure::broken_rule(format!(
                 "the field {field:?} leads to no table that BASEROW_TOKEN may read: it must be a link field, and the token needs rights there"
             ))
         })
@@ -117,7 +117,7 @@ impl Context {
         let spaces = self.docmost.spaces(journal).await?;
         let Some(space) = self.find_named(Named::Space, name, &spaces).await? else {
             let message = format!("the bridge's account sees no space {name:?}: add it to the space, or mend the rule");
-            return Err(Failure::new(FailureClass::Transient, Target::Docmost, message));
+            return Err(Failure::new(FailureClass::Transient, Target::Docmost, message).of_the_rule());
         };
         self.cache.keep_space(name, space).await;
         Ok(space.clone())

@@ -15,6 +15,7 @@
 //! A transient or ambiguous failure of a target whose gate does not flow is a hold: the outage is to blame, not the job.
 //! (Unless the target is healthy and this job fails its probe again and again: `outage.rs` tells the two apart.)
 //! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
+//! So is a rule that is broken (a field, a right or a space is gone): no row of its table can succeed, so the table is held and nothing dies.
 //! So is an outage of the store, from the first failure on: it is never the row's fault. So is an answer of a proxy or a
 //! login page in the target's place, whatever its status: the target was not reached.
 //! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
@@ -104,6 +105,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// How far the call came, if the target did not answer it.
     pub unanswered: Option<Unanswered>,
+    /// Whether every row of the rule's table would fail alike, until somebody mends what the message names.
+    pub breaks_rule: bool,
 }
 
 /// What became of a call that the target did not answer.
@@ -131,7 +134,20 @@ impl Failure {
             body: None,
             retry_after: None,
             unanswered: None,
+            breaks_rule: false,
         }
+    }
+
+    /// The rule cannot be carried out, for whichever row.
+    pub fn broken_rule(message: impl Into<String>) -> Self {
+        Self::unmappable(message).of_the_rule()
+    }
+
+    /// The same failure, which every row of the rule's table would meet.
+    #[must_use]
+    pub fn of_the_rule(mut self) -> Self {
+        self.breaks_rule = true;
+        self
     }
 
     /// The row and the rule do not go together; repeating cannot help.
@@ -254,6 +270,11 @@ impl History {
 pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
     let record = failure.record();
     match failure.class {
+        // Its table is held, and lets one job through now and then.
+        _ if failure.breaks_rule => Verdict::Hold {
+            after_ms: millis(FIRST_WAIT),
+            failure: record,
+        },
         FailureClass::Permanent => bury("permanent", record),
         FailureClass::Poison => bury("poison", record),
         FailureClass::Throttled | FailureClass::Auth => hold(failure, history, chance),

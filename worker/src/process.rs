@@ -38,7 +38,7 @@ use crate::failure::{self, Failure};
 use crate::journal::Journal;
 use crate::lookups::repeats;
 use crate::maintenance::tasks::comparisons;
-use crate::notify::{self, Notified, RowNotices};
+use crate::notify::{self, Notified, RowNotices, broken_rule};
 use crate::outage;
 use crate::rules::{PageRule, Plan, Subject, reacts};
 use crate::sync::apply::{Work, apply, delete_pages, is_applied};
@@ -59,6 +59,10 @@ pub async fn process(context: &Context, job: &Job, chance: f64) -> Settlement {
     // Boxed: what a whole sync remembers is large, and callers should not carry it on their stacks.
     let attempted = Box::pin(attempt(context, job, &mut journal)).await;
     outage::report_store(&context.gates, &attempted);
+    let attempted = match attempted {
+        Err(failure) => Err(broken_rule::hold(context, job, failure, &mut journal).await),
+        done => done,
+    };
     let verdict = match attempted {
         Ok(outcome) => Verdict::Done(outcome),
         Err(failure) => failure::verdict(&failure, outage::history(&context.gates, job, &failure).await, chance),
@@ -191,7 +195,8 @@ async fn sync(
         links: &links,
         address: &address,
     };
-    let page = context.rules.plan(rule, &subject)?;
+    let blame = |failure| context.rules.blame(rule, row, failure);
+    let page = context.rules.plan(rule, &subject).map_err(blame)?;
     let linked = linking.sub_page_rows(rule, &mut reader).await?;
     let pages = context.rules.plan_sub_pages(rule, &subject, &linked)?;
     let plan = Plan {

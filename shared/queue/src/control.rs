@@ -14,6 +14,8 @@ use passerelle_model::time::Timestamp;
 pub struct QueueStats {
     /// Jobs ready to run.
     pub active: u64,
+    /// Those of them whose table's rule is broken: they wait until it is mended.
+    pub held: u64,
     /// Jobs in workers' hands.
     pub running: u64,
     /// Jobs waiting for their time.
@@ -48,11 +50,14 @@ impl Pause {
     }
 }
 
+/// What the script answers.
+type Numbers = (u64, u64, u64, u64, u64, Option<Vec<u8>>, u64);
+
 impl Queue {
     /// The queue in numbers, all of one moment. Its cost does not depend on them.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let (keys, redis) = (&self.inner.keys, &self.inner.redis);
-        let mut call = STATS.call(7);
+        let mut call = STATS.call(8);
         for key in [
             &keys.active,
             &keys.leases,
@@ -61,13 +66,14 @@ impl Queue {
             &keys.ledger,
             &keys.paused,
             &keys.suspects,
+            &keys.gates,
         ] {
             call.arg(key);
         }
-        let (active, running, scheduled, dead, ledger_backlog, paused): (u64, u64, u64, u64, u64, Option<Vec<u8>>) =
-            call.send(redis).await?;
+        let (active, running, scheduled, dead, ledger_backlog, paused, held): Numbers = call.send(redis).await?;
         Ok(QueueStats {
             active,
+            held,
             running,
             scheduled,
             dead,

@@ -40,6 +40,8 @@ pub enum NoticeKind {
     RedisWentBack,
     /// Something waits longer than it should.
     Stalled,
+    /// A rule cannot be carried out for any row: the jobs of its table wait.
+    RuleBroken,
     /// More mails to people than may go out within an hour.
     MailsHeld,
     /// A summary while an incident lasts, or of a day.
@@ -47,7 +49,7 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Event,
         Self::TrainerAssigned,
         Self::CapacityBelowZero,
@@ -61,6 +63,7 @@ impl NoticeKind {
         Self::DeadLetters,
         Self::RedisWentBack,
         Self::Stalled,
+        Self::RuleBroken,
         Self::MailsHeld,
         Self::Digest,
     ];
@@ -87,6 +90,7 @@ impl NoticeKind {
             Self::DeadLetters => "dead-letters",
             Self::RedisWentBack => "redis-went-back",
             Self::Stalled => "stalled",
+            Self::RuleBroken => "rule-broken",
             Self::MailsHeld => "mails-held",
             Self::Digest => "digest",
         }

@@ -181,7 +181,7 @@ impl Context {
 fn ambiguous<T: Nameable>(named: Named, name: &str, several: &[&T]) -> Failure {
     let described: Vec<String> = several.iter().map(|thing| thing.described()).collect();
     let ways: Vec<String> = several.iter().map(|thing| thing.unambiguous(name)).collect();
-    Failure::unmappable(format!(
+    Failure::broken_rule(format!(
         "{} {}s are called {name:?}: {}. In bridge.toml write {}",
         several.len(),
         named.as_str(),

@@ -171,9 +171,18 @@ async fn cause(context: &Context, kind: &str) -> String {
             pause.since, pause.by, pause.why
         );
     }
-    stopped_gate(&context.gates)
+    if let Some(gate) = stopped_gate(&context.gates).await {
+        return gate;
+    }
+    broken_rule(&context.queue)
         .await
         .unwrap_or_else(|| "no pause and no stopped gate: the workers are too slow, too few, or hang".to_owned())
+}
+
+async fn broken_rule(queue: &Queue) -> Option<String> {
+    let held = queue.held_tables().await.ok()?.into_iter().next()?;
+    let (table, since, why) = (held.table, held.since, held.why);
+    Some(format!("the rule of table {table} is broken since {since}: {why}"))
 }
 
 async fn stopped_gate(gates: &Gates) -> Option<String> {

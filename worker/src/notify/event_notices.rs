@@ -97,7 +97,7 @@ impl EventNotices<'_, '_> {
             return Ok(Vec::new());
         };
         if row.cell(field).is_none() {
-            return Err(Failure::unmappable(format!(
+            return Err(Failure::broken_rule(format!(
                 "the link field {field:?} does not exist in the table: mend rule {:?} in bridge.toml",
                 self.rule.name
             )));
@@ -143,7 +143,7 @@ impl EventNotices<'_, '_> {
 /// Whom a notice goes to, and why it cannot be sent to them, if so.
 fn audience(rule: &NoticeRule, to: &LinkedPeople, person: &Row) -> Result<(Audience, Option<String>), Failure> {
     if person.cell(&to.email).is_none() {
-        return Err(Failure::unmappable(format!(
+        return Err(Failure::broken_rule(format!(
             "the person's row has no field {:?}: mend to.email of rule {:?} in bridge.toml",
             to.email, rule.name
         )));

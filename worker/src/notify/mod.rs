@@ -14,6 +14,7 @@
 //! - **To whom.** A payload is a snapshot, and is believed in one thing alone: which rows were
 //!   linked *before* an update. Everything that a notice says is read from Baserow.
 
+pub mod broken_rule;
 pub mod dead_budget;
 pub mod deliver;
 mod event_notices;

@@ -43,6 +43,7 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "dead-letters",
     "redis-went-back",
     "stalled",
+    "rule-broken",
     "mails-held",
     "digest",
 ];

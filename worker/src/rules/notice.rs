@@ -64,7 +64,7 @@ impl Rules {
         let field = &capacity.hours_left;
         let mend = "mend capacity.hours_left of the rule in bridge.toml";
         let Some(cell) = person.cell(field) else {
-            return Err(Failure::unmappable(format!(
+            return Err(Failure::broken_rule(format!(
                 "the person's row has no field {field:?}: {mend}"
             )));
         };

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Owner, PageRule, Purpose, Rules};
+use crate::content::row::Row;
+use crate::failure::Failure;
 
 /// Fields of a linked row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,5 +31,22 @@ impl Rules {
             .into_iter()
             .filter(|need| need.of == of && is_followed(need.purpose));
         ShownFields::These(needs.map(|need| need.field).collect())
+    }
+
+    /// A failure to make a row's page, blamed on the rule if the row's table lacks a field that it names.
+    pub fn blame(&self, rule: &PageRule, row: &Row, failure: Failure) -> Failure {
+        let written = self.iter().find(|written| written.name == rule.name);
+        let mut needs = written.map(|written| self.needs(written)).into_iter().flatten();
+        let missing = needs.find(|need| need.of == Owner::Row && row.cell(&need.field).is_none());
+        let Some(missing) = missing.filter(|_| failure.is_final()) else {
+            return failure;
+        };
+        Failure {
+            message: format!(
+                "{}; the table has no field {:?}, which {} of rule {:?} names",
+                failure.message, missing.field, missing.place, rule.name
+            ),
+            ..failure.of_the_rule()
+        }
     }
 }

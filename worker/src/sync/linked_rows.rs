@@ -79,7 +79,7 @@ impl Linking<'_> {
         let mut rows = BTreeMap::new();
         for (name, field) in links {
             if self.row.cell(field).is_none() {
-                return Err(Failure::unmappable(format!(
+                return Err(Failure::broken_rule(format!(
                     "the link field {field:?} does not exist in the table: mend links.{name} of rule {rule:?} in bridge.toml"
                 )));
             }
@@ -131,7 +131,7 @@ fn sub_page_links<'r>(
     row: &'r Row,
 ) -> Result<&'r [LinkedRow], Failure> {
     if row.cell(&collection.of).is_none() {
-        return Err(Failure::unmappable(format!(
+        return Err(Failure::broken_rule(format!(
             "the link field {:?} does not exist in the table: mend collection.of of rule {:?} in bridge.toml",
             collection.of, rule.name
         )));

@@ -1,6 +1,7 @@
 //! One job after the other against the stand-ins of Baserow and Docmost, a real Redis and a real
 //! store.
 
+mod broken_rule;
 mod clean_up;
 mod collection;
 #[cfg(feature = "crash-points")]

@@ -9,6 +9,7 @@ macro_rules! gate_script {
             "../server/scripts/clock.lua",
             "../server/scripts/record.lua",
             "../server/scripts/lanes.lua",
+            "../held/held.lua",
             "scripts/gate.lua",
             $file
         );

@@ -54,6 +54,7 @@ script!(
     "scripts/clock.lua",
     "scripts/record.lua",
     "scripts/lanes.lua",
+    "../held/held.lua",
     "../gate/scripts/admit.lua",
     "scripts/fetch.lua"
 );
@@ -63,10 +64,19 @@ script!(
     SETTLE,
     "scripts/clock.lua",
     "scripts/record.lua",
+    "scripts/lanes.lua",
+    "../held/held.lua",
     "scripts/letter.lua",
     "scripts/settle.lua"
 );
-script!(STATS, "scripts/record.lua", "scripts/lanes.lua", "scripts/stats.lua");
+script!(
+    STATS,
+    "scripts/clock.lua",
+    "scripts/record.lua",
+    "scripts/lanes.lua",
+    "../held/held.lua",
+    "scripts/stats.lua"
+);
 script!(SWITCH, "scripts/switch.lua");
 script!(WEIGH, "scripts/weigh.lua");
 

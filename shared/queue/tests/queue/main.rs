@@ -7,6 +7,7 @@ mod crashing;
 mod failover;
 mod fairness;
 mod faults;
+mod held;
 mod letters;
 mod life;
 mod operating;

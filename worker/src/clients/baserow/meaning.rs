@@ -57,7 +57,7 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     let (class, message) = match (answer.status, code.as_str()) {
         (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
         (404, "ERROR_TABLE_DOES_NOT_EXIST") => (FailureClass::Permanent, "the table does not exist".to_owned()),
-        // The token is good, only not for this table: its rows are dead letters, and those of other tables are not held up.
+        // The token is good, only not for this table: its rows wait for it, and those of other tables are not held up.
         (401 | 403, "ERROR_NO_PERMISSION_TO_TABLE") => (
             FailureClass::Permanent,
             "BASEROW_TOKEN may not do this on the table: give it read, create and update rights".to_owned(),
@@ -83,6 +83,7 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         }
     };
     let mut failure = answer.failure(class, Target::Baserow, message);
+    failure.breaks_rule = code == "ERROR_NO_PERMISSION_TO_TABLE";
     failure.retry_after = wait.filter(|_| class == FailureClass::Throttled);
     Some(failure)
 }

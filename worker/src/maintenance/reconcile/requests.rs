@@ -85,7 +85,8 @@ impl Requests {
     async fn wait(&mut self) -> Result<(), QueueError> {
         loop {
             self.ticks.tick().await;
-            if self.queue.stats().await?.active <= MOST_WAITING {
+            let stats = self.queue.stats().await?;
+            if stats.active - stats.held.min(stats.active) <= MOST_WAITING {
                 return Ok(());
             }
         }

@@ -42,6 +42,9 @@ fn full(kind: NoticeKind) -> Value {
         NoticeKind::Renamed => json!({"what": "field", "table": "projet", "old": "Nom", "new": "Intitulé"}),
         NoticeKind::ForeignMarks => json!({"row": "t2/r5", "page": "Projet Éole", "why": "somebody else created it",
             "page_url": "https://wiki.test/p/1"}),
+        NoticeKind::RuleBroken => {
+            json!({"table": "projet (t1)", "reason": "the field \"Client\" does not exist", "waiting": 12})
+        }
         NoticeKind::MailsHeld => {
             json!({"most": 200, "waiting": 9800, "rules": [{"rule": "attribution-mail", "waiting": 9800}]})
         }

@@ -144,7 +144,7 @@ impl Application<'_, '_> {
         let page = match created {
             Ok(page) => page,
             Err(failure) => {
-                self.create_failed(&failure, intent).await?;
+                let failure = self.create_failed(failure, intent).await?;
                 return Err(self.without_group(failure).await?);
             }
         };
@@ -169,15 +169,20 @@ impl Application<'_, '_> {
     }
 
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is
-    /// looked up again.
-    async fn create_failed(&self, failure: &Failure, intent: &Intent) -> Result<(), Failure> {
+    /// looked up again. A space in which the bridge may not write is the rule's trouble.
+    async fn create_failed(&self, failure: Failure, intent: &Intent) -> Result<Failure, Failure> {
         if failure.status == Some(404) {
             self.context.cache.forget_space(&self.page.space).await;
         }
         if failure.class != FailureClass::Ambiguous && !intent.existed {
             self.context.store.close_intent(intent).await?;
         }
-        Ok(())
+        let is_refused = failure.status == Some(403) || failure.is_out_of_reach();
+        Ok(if is_refused && self.page.parent.is_none() {
+            failure.of_the_rule()
+        } else {
+            failure
+        })
     }
 
     /// Remembers that a page stays in the trash because people want it there.

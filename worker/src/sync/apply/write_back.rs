@@ -110,7 +110,7 @@ pub(super) fn missing<'a>(
     let mut wanted = BTreeMap::new();
     if let Some(field) = &fields.page_id {
         if row.cell(field).is_none() {
-            return Err(Failure::unmappable(format!(
+            return Err(Failure::broken_rule(format!(
                 "field {field:?} does not exist in the table: create it (single line text), or change write_back in bridge.toml"
             )));
         }

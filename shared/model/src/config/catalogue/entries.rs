@@ -78,7 +78,7 @@ settings! {
     }
     "Pages and messages" {
         BRIDGE_LOCALE = Value("fr"), "fr, en or de", [Worker, Cli],
-            "The language of numbers, dates and small words that templates write: `05/12/2026`, `1 234,50`.";
+            "The language of messages to people, and of numbers, dates and small words that templates write: `05/12/2026`, `1 234,50`.";
         BRIDGE_TIME_ZONE = Value("Europe/Paris"), "a name of the time zone database", [Worker, Cli],
             "Where moments are told, except those of a Baserow field that forces a time zone of its own.";
     }

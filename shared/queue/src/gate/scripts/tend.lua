@@ -14,7 +14,7 @@ local function keep(name, gate)
     return stop_again(name, gate, 'the job that probed it did not end in time')
   end
   -- Healthy, and no job to be had: the ramp itself will be careful enough with the next ones.
-  local is_idle = gate.phase == 'job' and not gate.job and count_ready(queue_key(target_of(name), 1)) == 0
+  local is_idle = gate.phase == 'job' and not gate.job and count_ready(queue_key(target_of(name), 1), held_lanes(base)) == 0
   if is_idle and has_come(tonumber(gate.phase_since) + policy.idle, policy.idle) then
     return start_ramp(name, gate, 'rule', 'healthy, and no job was waiting')
   end

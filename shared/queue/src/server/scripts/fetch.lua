@@ -1,5 +1,5 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
--- clock.lua, record.lua, lanes.lua and admit.lua stand before this text.
+-- clock.lua, record.lua, lanes.lua, held.lua and admit.lua stand before this text.
 --
 -- A job that crashed before runs alone: it waits in a list of its own, from which only a process that runs nothing else takes it.
 --
@@ -79,15 +79,16 @@ if waiting and not admission.is_stopped then
   end
 end
 
-local jobs = {}
+local jobs, held = {}, held_lanes(gates)
 if is_alone then
   jobs = most > 0 and { redis.call('LPOP', suspects) or nil } or {}
 elseif most > 0 and redis.call('LLEN', suspects) > 0 then
   -- Nothing is taken until this process runs nothing: else the suspect would wait for ever behind its neighbours.
   answer[6], most = 1, 0
 elseif most > 0 then
-  jobs = pop(active, admission, most)
+  jobs = pop(active, admission, most, portion_of(held))
 end
+note_probes(gates, held, jobs, lane_of)
 local taken, running, leased, is_taken = {}, {}, {}, {}
 local began = ' ' .. worker .. ' ' .. string.format('%.0f %.0f', now, lease) .. '\n'
 local score = score_of(now + lease)
@@ -140,6 +141,8 @@ if waiting and not admission.is_stopped and #jobs < most then
   local next_due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then look_again = math.min(look_again or math.huge, tonumber(next_due[2])) end
 end
+local next_probe_at = next_held_probe(active, held)
+if next_probe_at then look_again = math.min(look_again or math.huge, next_probe_at) end
 local next_token_at = next_token(admission, #taken)
 if next_token_at then look_again = math.min(look_again or math.huge, next_token_at) end
 if look_again then answer[2] = look_again end

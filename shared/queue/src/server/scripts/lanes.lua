@@ -38,14 +38,18 @@ local function spread(active)
   end
 end
 
--- Takes up to so many jobs of the lane whose turn it is, from one of its ends. Its next turn comes after those of the others.
-local function take_turn(active, command, most)
-  local name = redis.call('LPOP', active .. ':lanes')
-  if not name then return {} end
-  local key = active .. ':lane:' .. name
-  local jobs = redis.call(command, key, most) or {}
-  if redis.call('EXISTS', key) == 1 then redis.call('RPUSH', active .. ':lanes', name) end
-  return jobs
+-- Takes up to so many jobs of the lane whose turn it is, from one of its ends. Its next turn comes after those of the others. A lane of which
+-- none may be taken (`portion` says how many) is passed over.
+local function take_turn(active, command, most, portion)
+  for _ = 1, redis.call('LLEN', active .. ':lanes') do
+    local name = redis.call('LPOP', active .. ':lanes')
+    local key = active .. ':lane:' .. name
+    local part = portion(name, most)
+    local jobs = part > 0 and redis.call(command, key, part) or {}
+    if redis.call('EXISTS', key) == 1 then redis.call('RPUSH', active .. ':lanes', name) end
+    if #jobs > 0 then return jobs end
+  end
+  return {}
 end
 
 local function append(jobs, more)
@@ -54,14 +58,14 @@ end
 
 -- While ramping, seven of ten jobs are the newest and three the oldest: fresh events are served at once, and the backlog shrinks all the
 -- same. (New jobs join a list at its end, so its two ends tell fresh from old at no cost.)
-local function pop_while_ramping(active, given, most)
+local function pop_while_ramping(active, given, most, portion)
   local jobs = {}
   for at = given, given + most - 1 do
     local job
     if at % 10 < 7 then
-      job = redis.call('RPOP', active) or take_turn(active, 'RPOP', 1)[1] or redis.call('LPOP', active .. ':front')
+      job = redis.call('RPOP', active) or take_turn(active, 'RPOP', 1, portion)[1] or redis.call('LPOP', active .. ':front')
     else
-      job = redis.call('LPOP', active .. ':front') or take_turn(active, 'LPOP', 1)[1] or redis.call('LPOP', active)
+      job = redis.call('LPOP', active .. ':front') or take_turn(active, 'LPOP', 1, portion)[1] or redis.call('LPOP', active)
     end
     if not job then break end
     jobs[#jobs + 1] = job
@@ -70,26 +74,28 @@ local function pop_while_ramping(active, given, most)
 end
 
 -- Takes up to so many ready jobs.
-local function pop(active, admission, most)
+local function pop(active, admission, most, portion)
   spread(active)
   if admission.is_ramping then
-    return pop_while_ramping(active, tonumber(redis.call('HGET', admission.ramps[1].gate, 'given')) or 0, most)
+    return pop_while_ramping(active, tonumber(redis.call('HGET', admission.ramps[1].gate, 'given')) or 0, most, portion)
   end
   local jobs = redis.call('LPOP', active .. ':front', most) or {}
   -- In few turns: each lane gives its part of what is wanted.
   while #jobs < most do
     local lanes = redis.call('LLEN', active .. ':lanes')
     if lanes == 0 then break end
-    append(jobs, take_turn(active, 'LPOP', math.max(1, math.floor((most - #jobs) / lanes))))
+    local some = take_turn(active, 'LPOP', math.max(1, math.floor((most - #jobs) / lanes)), portion)
+    if #some == 0 then break end
+    append(jobs, some)
   end
   return jobs
 end
 
--- How many jobs are ready, wherever they wait.
-local function count_ready(active)
+-- How many jobs are ready, wherever they wait; without those of the lanes in `held`, if that is given.
+local function count_ready(active, held)
   local count = redis.call('LLEN', active) + redis.call('LLEN', active .. ':front')
   for _, name in ipairs(redis.call('LRANGE', active .. ':lanes', 0, -1)) do
-    count = count + redis.call('LLEN', active .. ':lane:' .. name)
+    if not held or not held[name] then count = count + redis.call('LLEN', active .. ':lane:' .. name) end
   end
   return count
 end

@@ -1,7 +1,8 @@
--- settle: ends attempts: each job moves on and its fact is written, in one atomic step. clock.lua, record.lua and letter.lua stand before
--- this text.
+-- settle: ends attempts: each job moves on and its fact is written, in one atomic step. clock.lua, record.lua,
+-- lanes.lua, held.lua and letter.lua stand before this text.
 --
--- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects · 10 waits
+-- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects · 10 waits ·
+--      11 base of the gates
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
 --      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
@@ -108,6 +109,12 @@ for _, it in ipairs(endings) do
   end
 end
 
+local done = {}
+for _, it in ipairs(endings) do
+  if it.ending == 'done' then done[#done + 1] = it.job end
+end
+local is_released = release_held(KEYS[11], done, lane_of)
+
 call_with_all(gone, 'HDEL', records)
 call_with_all(written, 'HSET', records)
 if #released > 0 then redis.call('ZREM', leases, unpack(released)) end
@@ -115,7 +122,7 @@ local length = 0
 if #front > 0 then length = redis.call('LPUSH', active .. ':front', unpack(front)) end
 if #back > 0 then length = length + redis.call('RPUSH', active, unpack(back)) end
 if #crashed > 0 then redis.call('LPUSH', suspects, unpack(crashed)) end
-if #crashed > 0 or length > 0 and length == #front + #back then redis.call('PUBLISH', wake, '') end
+if is_released or #crashed > 0 or length > 0 and length == #front + #back then redis.call('PUBLISH', wake, '') end
 local answer = table.concat(answers)
 redis.call('SET', answers_key, call .. ':' .. answer, 'EX', answer_seconds)
 return answer
