@@ -22,6 +22,8 @@
 //! The schedule has no chance of its own: chance comes into [`verdict`] as a value.
 //! A job whose worker or handler vanishes is judged by [`CRASH_POLICY`], which the queue carries out.
 
+mod ours;
+
 use std::time::Duration;
 
 use passerelle_model::job::Job;
@@ -29,8 +31,7 @@ use passerelle_model::ledger::{FailureClass, FailureRecord, Verdict};
 use passerelle_model::shown::shown;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateTarget};
-use passerelle_queue::{CrashPolicy, QueueError, backoff};
-use passerelle_store::StoreError;
+use passerelle_queue::{CrashPolicy, backoff};
 
 /// Counted attempts before a job is given up.
 pub const MOST_ATTEMPTS: u32 = 12;
@@ -42,8 +43,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// No wait is shorter: a retry in the same millisecond sees the same world.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-/// How long to keep away from a store that does not answer: its gate may know better.
-const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest time between two tries while a proxy answers in the target's place.
 const LONGEST_NOT_REACHED: Duration = Duration::from_mins(1);
 const MOST_BODY_BYTES: usize = 4096;
@@ -213,34 +212,6 @@ impl Failure {
     }
 }
 
-impl From<QueueError> for Failure {
-    fn from(error: QueueError) -> Self {
-        Self::new(FailureClass::Transient, Target::Redis, error.to_string())
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let class = match error {
-            StoreError::Unreadable(_) => FailureClass::Permanent,
-            StoreError::Open { .. }
-            | StoreError::Pooler { .. }
-            | StoreError::Schema(_)
-            | StoreError::Database(_)
-            | StoreError::LedgerMoved
-            | StoreError::Overtaken => FailureClass::Transient,
-        };
-        let failure = Self::new(class, Target::Store, error.to_string());
-        if !error.is_outage() {
-            return failure;
-        }
-        Self {
-            unanswered: Some(Unanswered::NoConnection),
-            ..failure.after(STORE_PATIENCE)
-        }
-    }
-}
-
 /// What the decision needs to know of the job's past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
@@ -271,10 +242,7 @@ pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
     let record = failure.record();
     match failure.class {
         // Its table is held, and lets one job through now and then.
-        _ if failure.breaks_rule => Verdict::Hold {
-            after_ms: millis(FIRST_WAIT),
-            failure: record,
-        },
+        _ if failure.breaks_rule => hold(failure, history, chance),
         FailureClass::Permanent => bury("permanent", record),
         FailureClass::Poison => bury("poison", record),
         FailureClass::Throttled | FailureClass::Auth => hold(failure, history, chance),
@@ -307,7 +275,9 @@ fn bury(reason: &str, failure: FailureRecord) -> Verdict {
 
 /// Waits for what the target asked for, or longer the longer it has been failing; chance is added, never taken away.
 fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
-    let patience = if failure.was_not_reached() {
+    let patience = if failure.breaks_rule {
+        FIRST_WAIT
+    } else if failure.was_not_reached() {
         (history.waiting_for / 4).clamp(FIRST_WAIT, LONGEST_NOT_REACHED)
     } else {
         (history.failing_for / 4).clamp(FIRST_WAIT, LONGEST_WAIT)

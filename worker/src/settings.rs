@@ -83,9 +83,9 @@ impl Settings {
             read_rule_sources(&path).and_then(|sources| Rules::compile(&sources)),
         );
         let locale = Locale::read(&mut reader);
-        let rules = rules.map(|rules| rules.speaking(locale));
         let folder = path.parent().unwrap_or(Path::new("."));
-        let templates = noted(&mut reader, Templates::load(&folder.join("templates/notices")));
+        let templates = noted(&mut reader, Templates::load(&folder.join("templates/notices"), &locale));
+        let rules = rules.map(|rules| rules.speaking(locale));
         if let (Some(rules), Some(templates)) = (&rules, &templates) {
             reader.add(missing_templates(rules, templates, &path));
         }

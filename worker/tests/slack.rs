@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use passerelle_model::config::SlackSettings;
+use passerelle_model::config::{Locale, SlackSettings};
 use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_sandbox::faults::{Fault, FaultKind};
@@ -32,7 +32,7 @@ fn words() -> anyhow::Result<Rendered> {
         Audience::Admin,
         context.as_object().cloned().unwrap_or_default(),
     );
-    Ok(Templates::load("no-such-folder".as_ref())?.render(&notice)?)
+    Ok(Templates::load("no-such-folder".as_ref(), &Locale::default())?.render(&notice)?)
 }
 
 async fn post(webhook: String) -> anyhow::Result<Result<(), Failure>> {

@@ -172,7 +172,8 @@ fn settings(folder: &Path, options: &PostfixOptions<'_>) -> anyhow::Result<Strin
          alias_maps =\nvirtual_mailbox_domains = example.org\nvirtual_mailbox_base = {at}/mail\n\
          virtual_mailbox_maps = texthash:{at}/conf/boxes\nvirtual_minimum_uid = {OWNER}\n\
          virtual_uid_maps = static:{OWNER}\nvirtual_gid_maps = static:{OWNER}\n\
-         smtpd_recipient_restrictions = check_recipient_access texthash:{at}/conf/access, permit_mynetworks, reject\n\
+         smtpd_relay_restrictions = reject_unauth_destination\n\
+         smtpd_recipient_restrictions = check_recipient_access texthash:{at}/conf/access\n\
          smtpd_peername_lookup = no\n"
     );
     if let Some(certificate) = options.certificate {

@@ -120,6 +120,7 @@ fn minutes(millis: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use passerelle_model::config::Locale;
     use passerelle_model::time::Timestamp;
 
     use super::*;
@@ -135,7 +136,7 @@ mod tests {
         };
         let (kind, values) = in_words(&incident)?;
         let key = passerelle_model::id::JobKey::parse("notice/1/x").unwrap();
-        let templates = Templates::load("no-such-folder".as_ref()).unwrap();
+        let templates = Templates::load("no-such-folder".as_ref(), &Locale::default()).unwrap();
         Some(
             templates
                 .render(&Notice::new(key, kind, Audience::Admin, values))

@@ -1,16 +1,20 @@
 //! Puts notices into words: three templates each, `<name>.subject`, `<name>.txt` and `<name>.html`.
 //!
-//! The defaults are built in, so that a notice can be sent whatever the folder lacks; a file beside
-//! `bridge.toml` takes the place of the default of the same name. All files are read and compiled
+//! The defaults are built in, in each language (`BRIDGE_LOCALE`), so that a notice can be sent
+//! whatever the folder lacks; a file beside `bridge.toml` takes the place of the default of the same
+//! name. In English and German the HTML is made of the text. All files are read and compiled
 //! at start, so that a mistake in one is found then and not at night.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use jiff::tz::TimeZone;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use passerelle_model::config::{Problem, Problems};
+use passerelle_model::config::{Language, Locale, Problem, Problems};
+use serde_json::{Map, Value, json};
 
+use crate::content::moment;
 use crate::content::notice::{Notice, NoticeKind};
 use crate::content::rendered::{Rendered, SubjectLine};
 use crate::failure::Failure;
@@ -47,6 +51,54 @@ const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
     "mails-held",
     "digest",
 ];
+macro_rules! translations {
+    ($language:literal, $($name:literal),* $(,)?) => {
+        [$(
+            (concat!($name, ".subject"), include_str!(concat!("../../../templates/notices/", $language, "/", $name, ".subject"))),
+            (concat!($name, ".txt"), include_str!(concat!("../../../templates/notices/", $language, "/", $name, ".txt"))),
+            (concat!($name, ".html"), include_str!("../../../templates/notices/text.html")),
+        )*]
+    };
+}
+
+const ENGLISH: [(&str, &str); 3 * NoticeKind::ALL.len()] = translations![
+    "en",
+    "event",
+    "trainer-assigned",
+    "capacity-below-zero",
+    "share-created",
+    "loop-alert",
+    "outage-opened",
+    "outage-over",
+    "webhook-off",
+    "renamed",
+    "foreign-marks",
+    "dead-letters",
+    "redis-went-back",
+    "stalled",
+    "rule-broken",
+    "mails-held",
+    "digest",
+];
+const GERMAN: [(&str, &str); 3 * NoticeKind::ALL.len()] = translations![
+    "de",
+    "event",
+    "trainer-assigned",
+    "capacity-below-zero",
+    "share-created",
+    "loop-alert",
+    "outage-opened",
+    "outage-over",
+    "webhook-off",
+    "renamed",
+    "foreign-marks",
+    "dead-letters",
+    "redis-went-back",
+    "stalled",
+    "rule-broken",
+    "mails-held",
+    "digest",
+];
 const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/notices/layout.html"));
 
 #[derive(Debug)]
@@ -57,8 +109,13 @@ pub struct Templates {
 impl Templates {
     /// The defaults, with the files in `folder` in place of those of the same name. A folder that
     /// is not there changes nothing.
-    pub fn load(folder: &Path) -> Result<Self, Problems> {
-        let mut sources: BTreeMap<String, (String, String)> = DEFAULTS
+    pub fn load(folder: &Path, locale: &Locale) -> Result<Self, Problems> {
+        let defaults = match locale.language {
+            Language::French => DEFAULTS,
+            Language::English => ENGLISH,
+            Language::German => GERMAN,
+        };
+        let mut sources: BTreeMap<String, (String, String)> = defaults
             .into_iter()
             .chain([LAYOUT])
             .map(|(name, source)| (name.to_owned(), (name.to_owned(), source.to_owned())))
@@ -67,7 +124,7 @@ impl Templates {
         if folder.is_dir() {
             read_folder(folder, &mut sources, &mut problems);
         }
-        let mut environment = environment();
+        let mut environment = environment(locale);
         for (name, (place, source)) in &sources {
             if let Err(error) = environment.add_template_owned(name.clone(), source.clone()) {
                 let line = error.line().unwrap_or(1);
@@ -89,24 +146,30 @@ impl Templates {
 
     /// Puts a notice into words. A failure is permanent: the same words would be missing next time.
     pub fn render(&self, notice: &Notice) -> Result<Rendered, Failure> {
-        let part = |part: &str| {
+        let part = |part: &str, values: &Map<String, Value>| {
             let name = format!("{}.{part}", notice.template);
             self.environment
                 .get_template(&name)
-                .and_then(|template| template.render(Serde(&notice.values)))
+                .and_then(|template| template.render(Serde(values)))
                 .map_err(|error| {
                     Failure::unmappable(format!("the notice template {name} cannot be filled in: {error}"))
                 })
         };
+        let subject = SubjectLine::new(&part("subject", &notice.values)?);
+        let text = part("txt", &notice.values)?;
+        let mut values = notice.values.clone();
+        let paragraphs = text.trim().split("\n\n").map(|paragraph| paragraph.lines().collect());
+        let paragraphs: Vec<Vec<&str>> = paragraphs.collect();
+        values.insert("paragraphs".to_owned(), json!(paragraphs));
         Ok(Rendered {
-            subject: SubjectLine::new(&part("subject")?),
-            text: format!("{}\n", part("txt")?.trim()),
-            html: part("html")?,
+            subject,
+            text: format!("{}\n", text.trim()),
+            html: part("html", &values)?,
         })
     }
 }
 
-fn environment() -> Environment<'static> {
+fn environment(locale: &Locale) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
@@ -118,6 +181,8 @@ fn environment() -> Environment<'static> {
         }
     });
     environment.add_filter("web_link", web_link);
+    let Locale { language, zone } = locale.clone();
+    environment.add_filter("moment", move |text: String| told(text, language, &zone));
     environment
 }
 
@@ -126,6 +191,15 @@ fn web_link(link: &str) -> String {
     let link = link.trim();
     let is_web = ["https://", "http://"].iter().any(|start| link.starts_with(start));
     if is_web { link.to_owned() } else { "#".to_owned() }
+}
+
+/// A moment in the reader's way; anything else as it is.
+fn told(text: String, language: Language, zone: &TimeZone) -> String {
+    let format = match language {
+        Language::French | Language::English => "%d/%m/%Y %H:%M",
+        Language::German => "%d.%m.%Y %H:%M",
+    };
+    moment::moment(&text, zone).map_or(text, |moment| moment.strftime(format).to_string())
 }
 
 fn read_folder(folder: &Path, sources: &mut BTreeMap<String, (String, String)>, problems: &mut Vec<Problem>) {

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use passerelle_model::config::{MailSettings, SmtpTls};
+use passerelle_model::config::{Locale, MailSettings, SmtpTls};
 use passerelle_model::id::JobKey;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
@@ -59,7 +59,7 @@ pub(crate) fn to_zoe(course: &str) -> anyhow::Result<Notice> {
 }
 
 pub(crate) fn in_words(notice: &Notice) -> Result<Rendered, anyhow::Error> {
-    Ok(Templates::load("no-such-folder".as_ref())?.render(notice)?)
+    Ok(Templates::load("no-such-folder".as_ref(), &Locale::default())?.render(notice)?)
 }
 
 pub(crate) async fn send(settings: &MailSettings, notice: &Notice) -> anyhow::Result<Result<(), Failure>> {

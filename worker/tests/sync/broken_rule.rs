@@ -6,7 +6,7 @@ use crate::world::World;
 
 #[tokio::test]
 async fn a_field_that_is_gone_holds_its_table_and_the_admin_is_told_once_with_the_cure() {
-    let world = World::with_page("icon = \"📁\"", "{{ row.Disparu }}").await.unwrap();
+    let world = World::with_page("", "{{ row.Disparu }}").await.unwrap();
     for name in ["Un", "Deux"] {
         let row = world.project(name).await.unwrap();
         let settlement = world.attempt(row).await;

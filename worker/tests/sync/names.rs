@@ -9,11 +9,11 @@ use serde_json::json;
 
 use crate::world::World;
 
-/// The message of an attempt that was buried.
-async fn buried(world: &World, row: RowKey) -> anyhow::Result<String> {
+/// The message of an attempt that was held.
+async fn held(world: &World, row: RowKey) -> anyhow::Result<String> {
     match world.attempt(row).await.verdict {
-        Verdict::Bury { failure, .. } => Ok(failure.message),
-        other => anyhow::bail!("not buried: {other:?}"),
+        Verdict::Hold { failure, .. } => Ok(failure.message),
+        other => anyhow::bail!("not held: {other:?}"),
     }
 }
 
@@ -84,7 +84,7 @@ async fn a_name_of_two_tables_is_refused_with_both_numbers_and_other_tables_go_o
     let stranger = world.create(other, json!({"Nom": "Intrus"})).await.unwrap();
     let row = world.project("Éole").await.unwrap();
     for row in [row, stranger] {
-        let message = buried(&world, row).await.unwrap();
+        let message = held(&world, row).await.unwrap();
         let both = [
             "t2 of the database 1",
             &format!("t{other} of the database 2"),
@@ -104,7 +104,7 @@ async fn a_name_of_two_spaces_is_refused_with_both_slugs_and_a_slug_is_enough() 
     // The rule says `agence`: the slug of one space, and from now on the name of another.
     world.space("agence", "agence-2026").await.unwrap();
     let row = world.project("Éole").await.unwrap();
-    let message = buried(&world, row).await.unwrap();
+    let message = held(&world, row).await.unwrap();
     assert!(
         message.contains("agence-2026") && message.contains("space = "),
         "{message}"

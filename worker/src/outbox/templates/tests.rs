@@ -8,7 +8,7 @@ use crate::content::notice::{Audience, TemplateName};
 use crate::content::rendered::MOST_SUBJECT_CHARS;
 
 fn defaults() -> Templates {
-    Templates::load(Path::new("no-such-folder")).unwrap()
+    Templates::load(Path::new("no-such-folder"), &Locale::default()).unwrap()
 }
 
 fn notice(kind: NoticeKind, values: Value) -> Notice {
@@ -178,7 +178,7 @@ fn an_admin_reads_what_became_of_a_webhook_that_was_switched_off() {
     Le webhook 3 de la table projet était désactivé (depuis le 2026-11-22 11:03:28 UTC) : plus rien n’arrivait de cette table.
     Appels échoués de suite : 8
 
-    Il a déjà été réactivé 2 fois de suite : il reste désactivé jusqu’au 2026-11-22T11:23:28Z, puis Passerelle essaiera de nouveau.
+    Il a déjà été réactivé 2 fois de suite : il reste désactivé jusqu’au 22/11/2026 12:23, puis Passerelle essaiera de nouveau.
 
     À faire : trouver pourquoi les appels échouaient (journal d’appels du webhook dans Baserow : adresse, secret). Un webhook qui doit se taire se supprime.
 
@@ -248,7 +248,7 @@ fn a_file_in_the_folder_takes_the_place_of_the_default() {
     for (part, text) in [("subject", "Own"), ("txt", "{{ word }}"), ("html", "<p>{{ word }}</p>")] {
         std::fs::write(folder.path().join(format!("own.{part}")), text).unwrap();
     }
-    let templates = Templates::load(folder.path()).unwrap();
+    let templates = Templates::load(folder.path(), &Locale::default()).unwrap();
     let digest = templates
         .render(&notice(NoticeKind::Digest, full(NoticeKind::Digest)))
         .unwrap();
@@ -267,8 +267,50 @@ fn every_mistake_in_the_folder_is_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("digest.txt"), "one\n{{ unclosed").unwrap();
     std::fs::write(folder.path().join("own.subject"), "alone").unwrap();
-    let problems = Templates::load(folder.path()).unwrap_err().to_string();
+    let problems = Templates::load(folder.path(), &Locale::default())
+        .unwrap_err()
+        .to_string();
     for part in ["digest.txt:2", "own.txt: is missing", "own.html: is missing"] {
         assert!(problems.contains(part), "{problems}");
     }
+}
+
+#[test]
+fn every_notice_is_told_in_each_language_with_moments_in_the_readers_zone() {
+    for (word, language, footer) in [
+        ("fr", Language::French, "inutile d’y répondre"),
+        ("en", Language::English, "no need to answer"),
+        ("de", Language::German, "eine Antwort ist nicht nötig"),
+    ] {
+        let locale = Locale {
+            language,
+            ..Locale::default()
+        };
+        let templates = Templates::load(Path::new("no-such-folder"), &locale).unwrap();
+        for kind in NoticeKind::ALL {
+            let rendered = templates.render(&notice(kind, full(kind))).unwrap();
+            let texts = [rendered.subject.as_str(), &rendered.text, &rendered.html];
+            assert!(texts.iter().all(|text| !text.trim().is_empty()), "{word} {kind:?}");
+            assert!(rendered.text.contains(footer), "{word} {kind:?}: {}", rendered.text);
+            assert!(rendered.html.contains(footer), "{word} {kind:?}: {}", rendered.html);
+        }
+        let stalled =
+            json!({"what": "x", "since": "2026-11-27T05:00:00.000Z", "minutes": 5, "cause": "<c>", "fix": "f"});
+        let rendered = templates.render(&notice(NoticeKind::Stalled, stalled)).unwrap();
+        let told = if word == "de" {
+            "27.11.2026 06:00"
+        } else {
+            "27/11/2026 06:00"
+        };
+        assert!(rendered.text.contains(told), "{}", rendered.text);
+        assert!(rendered.html.contains("&lt;c&gt;"), "{}", rendered.html);
+    }
+    let english = Locale {
+        language: Language::English,
+        ..Locale::default()
+    };
+    let templates = Templates::load(Path::new("no-such-folder"), &english).unwrap();
+    let renamed = json!({"what": "field", "old": "Nom", "new": "Titre", "table": "projet"});
+    let rendered = templates.render(&notice(NoticeKind::Renamed, renamed)).unwrap();
+    assert_eq!(rendered.subject.as_str(), "Field renamed: Nom → Titre");
 }

@@ -248,6 +248,8 @@ impl Application<'_, '_> {
             version,
         };
         let saved = self.context.store.save_link(&link).await?;
+        let name = format!("{:?}, {}", self.page.title, saved.page);
+        self.journal.note("page_written", name);
         CrashPoint::AfterLinkSaved.pass();
         Ok(saved)
     }
