@@ -78,6 +78,7 @@ impl Town {
             .bridge_file(&bridge.path().join("bridge.toml"))
             .spaces(&spaces)
             .variable("GATE_PROBE_SECONDS", "0.2")
+            .variable("GATE_PROBE_LONGEST_SECONDS", "1")
             .worker_variable("BASEROW_TOKEN", TOKEN);
         let system = builder.start().await?;
         let token = json!({"key": TOKEN, "tables": [1, 2, 3, 4, 6, 8, 9]});

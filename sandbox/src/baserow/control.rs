@@ -282,7 +282,9 @@ async fn forget_attempts(baserow: Data<Baserow>) -> impl Responder {
 }
 
 async fn add_token(baserow: Data<Baserow>, token: Json<Token>) -> impl Responder {
-    baserow.lock().doors.tokens.push(token.into_inner());
+    let (token, mut state) = (token.into_inner(), baserow.lock());
+    state.doors.tokens.retain(|known| known.key != token.key);
+    state.doors.tokens.push(token);
     HttpResponse::NoContent()
 }
 
