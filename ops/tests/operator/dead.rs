@@ -6,9 +6,12 @@ use passerelle_model::id::ProcessName;
 use passerelle_model::ledger::{FailureClass, Settlement, Verdict};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{BackendSettings, CrashPolicy, DeadLetter, Leased, Queue};
+use reqwest::Method;
+use serde_json::json;
 use test_support::eventually;
 
 use crate::desk::{Desk, at, delivery, failure};
+use crate::town::Town;
 
 async fn give_up(job: Leased) {
     let verdict = Verdict::Bury {
@@ -49,6 +52,27 @@ async fn give_all_up(queue: &Queue) {
     })
     .await;
     running.abort();
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_replay_says_what_would_become_of_each_page() {
+    let town = Town::start().unwrap();
+    let row = json!({"Nom": "Éole", "Statut": "En cours"});
+    let rows = "rows/table/2/?user_field_names=true";
+    town.baserow_as_user(Method::POST, rows, Some(row)).await.unwrap();
+    let queue = town.desk.queue().unwrap();
+    let letters = delivery("e1", at(0), &[(1, Sync), (2, Sync), (3, Sync)]).unwrap();
+    let _ = queue.accept(letters).await.unwrap();
+    give_all_up(&queue).await;
+    let said = town.passerelle(&["dead", "replay", "--all", "--dry-run"]).await;
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for line in [
+        "t2/r1: a sync would make its page.",
+        "t2/r2: not compared with its page: the row does not exist",
+        "t2/r3: not compared with its page: the row does not exist",
+    ] {
+        assert!(said.out.contains(line), "{line}: {}", said.out);
+    }
 }
 
 #[tokio::test]
