@@ -56,7 +56,7 @@ fn everything_that_is_wrong_is_told_at_once_without_telling_a_secret() {
       INGRESS_BIND: "8080" cannot be read
           → give a value like 127.0.0.1:8080
       INGRESS_CONNECTIONS: must not be 0
-          → give a number like 4096
+          → give a number like 1024
       SHORT: 2 of its 2 secrets have fewer than 16 characters
           → make a long one with `openssl rand -hex 32`
       bridge.toml [sources] "missing": "X Token" cannot be the name of a header

@@ -23,7 +23,7 @@ pub struct StoredSection {
 impl Store {
     /// What is known of the section of a page; `None` if it never had one.
     pub async fn section(&self, page: &PageId) -> Result<Option<StoredSection>, StoreError> {
-        let found = sqlx::query("SELECT * FROM sections WHERE page_id = $1")
+        let found = sqlx::query("SELECT block_id, fingerprint, taken FROM sections WHERE page_id = $1")
             .bind(page.as_str().to_owned())
             .fetch_optional(&self.pool)
             .await?;
