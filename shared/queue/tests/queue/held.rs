@@ -98,8 +98,12 @@ async fn a_probe_whose_handler_vanished_is_followed_by_another() {
     let worker = world.worker(1, move |leased| {
         let vanishes = is_first.swap(false, Ordering::SeqCst);
         async move {
-            assert!(!vanishes, "the first probe vanishes");
-            leased.settle(synced()).await;
+            // Dropped without a verdict: what a handler that vanished leaves.
+            if vanishes {
+                drop(leased);
+            } else {
+                leased.settle(synced()).await;
+            }
         }
     });
     eventually("the hold is over", async || match world.queue.held_tables().await {
