@@ -91,6 +91,7 @@ async fn a_held_table_lets_one_job_through_now_and_then_and_all_when_its_rule_is
 #[tokio::test]
 async fn a_probe_whose_handler_vanished_is_followed_by_another() {
     let world = World::start().unwrap();
+    world.errors.expect("ended without settling it");
     world.accept(&[1, 2]).await.unwrap();
     let job = JobKey::parse("t12/r9").unwrap();
     world.queue.hold_table(&job, "no right", WAIT, WAIT).await.unwrap();
