@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use passerelle_model::config::{DeadLetterSettings, Reader, RedisSettings, StoreSettings};
+use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
 use passerelle_queue::gate::GatePolicy;
 
 /// How long a person stays signed in, in hours.
@@ -28,8 +28,6 @@ pub struct ConsoleSettings {
     pub store: StoreSettings,
     /// The numbers of outage mode.
     pub gates: GatePolicy,
-    /// What dead letters may weigh.
-    pub dead_letters: DeadLetterSettings,
 }
 
 /// A proxy that lets people in, and tells their names in a header.
@@ -61,7 +59,6 @@ impl ConsoleSettings {
             redis: RedisSettings::read(reader),
             store: StoreSettings::read(reader),
             gates: GatePolicy::read(reader),
-            dead_letters: DeadLetterSettings::read(reader),
         }
     }
 

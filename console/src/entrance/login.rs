@@ -65,7 +65,7 @@ async fn sign_in(knock: Knock) -> Result<HttpResponse, Error> {
     let account = found.map_err(|error| {
         // Nobody has guessed wrongly.
         caller.desk.attempts.forgive(name, caller.address);
-        caller.refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.away", &error.to_string())
+        caller.away(&error)
     })?;
     if !is_right(&caller, fields.exact("password"), account.as_ref()).await {
         tracing::warn!(account = name, address = %caller.address, "somebody could not sign in to the console");
@@ -81,7 +81,7 @@ async fn sign_in(knock: Knock) -> Result<HttpResponse, Error> {
         ends: began.plus(caller.desk.settings.session),
     };
     let kept = caller.desk.store.begin_session(&session, MOST_SESSIONS).await;
-    kept.map_err(|error| caller.refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.away", &error.to_string()))?;
+    kept.map_err(|error| caller.away(&error))?;
     let is_by_tls = caller.desk.settings.is_by_tls();
     Ok(HttpResponse::SeeOther()
         .insert_header((header::LOCATION, inside(to)))
@@ -104,7 +104,7 @@ async fn sign_out(knock: Knock) -> Result<HttpResponse, Error> {
     let Knock { caller, .. } = knock;
     if let Some(session) = &caller.session {
         let ended = caller.desk.store.end_session(&session.stored()).await;
-        ended.map_err(|error| caller.refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.away", &error.to_string()))?;
+        ended.map_err(|error| caller.away(&error))?;
     }
     Ok(HttpResponse::SeeOther()
         .insert_header((header::LOCATION, "/login"))

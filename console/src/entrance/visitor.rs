@@ -87,6 +87,11 @@ impl Caller {
         Refusal::page(&self.desk.pages, &self.frame(), status, key, why)
     }
 
+    /// A page that says that Redis or the database does not answer.
+    pub(crate) fn away(&self, error: &impl ToString) -> Refusal {
+        self.refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.away", &error.to_string())
+    }
+
     async fn account(&self) -> Result<Option<Account>, Refusal> {
         let store = &self.desk.store;
         let found = if let Some(name) = &self.proxied {
@@ -96,7 +101,7 @@ impl Caller {
         } else {
             return Ok(None);
         };
-        found.map_err(|error| self.refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.away", &error.to_string()))
+        found.map_err(|error| self.away(&error))
     }
 
     /// The visitor, if somebody who may be there asks.
@@ -235,8 +240,7 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// A field's text without the blanks around it; empty where there is none.
     pub(crate) fn text(&self, name: &str) -> &str {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map_or("", |(_, value)| value.trim())
+        self.exact(name).trim()
     }
 
     /// A field's text as it was typed.

@@ -181,14 +181,7 @@ fn well(ledger: Option<&Ledger>, now: Timestamp, tongue: Tongue) -> String {
 
 /// The system behind a gate, as people call it.
 pub(crate) fn target_name(gate: &str, tongue: Tongue) -> String {
-    match gate.split(':').next().unwrap_or(gate) {
-        "docmost" => "Docmost".to_owned(),
-        "baserow" => "Baserow".to_owned(),
-        "slack" => "Slack".to_owned(),
-        "smtp" => tongue.say("target.smtp", &[]),
-        "store" => tongue.say("target.store", &[]),
-        other => other.to_owned(),
-    }
+    tongue.system(gate.split(':').next().unwrap_or(gate))
 }
 
 #[cfg(test)]

@@ -177,7 +177,7 @@ fn acted(act: &OperatorAct, tongue: Tongue) -> String {
 
 /// The failure as the second half of a sentence.
 pub(crate) fn cause(failure: &FailureRecord, tongue: Tongue) -> String {
-    let (who, message) = (name(&failure.target, tongue), failure.message.trim_end_matches('.'));
+    let (who, message) = (tongue.system(&failure.target), failure.message.trim_end_matches('.'));
     let is_ours = failure.target == "bridge";
     let key = match failure.class {
         FailureClass::Throttled if is_ours => return message.to_owned(),
@@ -191,16 +191,4 @@ pub(crate) fn cause(failure: &FailureRecord, tongue: Tongue) -> String {
         FailureClass::Poison => "cause.poison",
     };
     tongue.say(key, &[("who", &who), ("message", message)])
-}
-
-/// The system as people call it.
-fn name(target: &str, tongue: Tongue) -> String {
-    match target {
-        "baserow" => "Baserow".to_owned(),
-        "docmost" => "Docmost".to_owned(),
-        "redis" => "Redis".to_owned(),
-        "slack" => "Slack".to_owned(),
-        "store" | "bridge" | "smtp" => tongue.say(&format!("target.{target}"), &[]),
-        other => other.to_owned(),
-    }
 }

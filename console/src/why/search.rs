@@ -123,13 +123,7 @@ pub(crate) async fn find(desk: &Desk, text: &str) -> Result<Found, NotFound> {
             };
             of_job(desk, JobKey::Row(RowKey { table: table_id, row })).await
         }
-        Said::Slug(slug) => {
-            let links = desk.store.links_of_slug(&slug).await?;
-            match links.first() {
-                Some(link) => of_job(desk, JobKey::Row(link.row)).await,
-                None => Err(NotFound::Unknown),
-            }
-        }
+        Said::Slug(slug) => of_slug(desk, &slug).await,
         Said::Job(JobKey::Page(page)) => of_page(desk, &page).await,
         Said::Job(job) => of_job(desk, job).await,
         Said::Id(id) => of_id(desk, &id).await,
@@ -164,6 +158,14 @@ async fn of_page(desk: &Desk, page: &PageId) -> Result<Found, NotFound> {
     }
 }
 
+/// A page, by the short id in its address.
+async fn of_slug(desk: &Desk, slug: &str) -> Result<Found, NotFound> {
+    match desk.store.links_of_slug(slug).await?.first() {
+        Some(link) => of_job(desk, JobKey::Row(link.row)).await,
+        None => Err(NotFound::Unknown),
+    }
+}
+
 async fn of_id(desk: &Desk, id: &str) -> Result<Found, NotFound> {
     if let Ok(event) = EventId::parse(id) {
         let stories = desk.store.trace_event(&event).await?;
@@ -183,10 +185,7 @@ async fn of_id(desk: &Desk, id: &str) -> Result<Found, NotFound> {
             return of_job(desk, letter.job).await;
         }
     }
-    match desk.store.links_of_slug(id).await?.first() {
-        Some(link) => of_job(desk, JobKey::Row(link.row)).await,
-        None => Err(NotFound::Unknown),
-    }
+    of_slug(desk, id).await
 }
 
 #[cfg(test)]

@@ -103,6 +103,18 @@ impl Tongue {
         self.say(&key, &all)
     }
 
+    /// A system as people call it, by its word in the ledger.
+    pub fn system(self, target: &str) -> String {
+        match target {
+            "baserow" => "Baserow".to_owned(),
+            "docmost" => "Docmost".to_owned(),
+            "redis" => "Redis".to_owned(),
+            "slack" => "Slack".to_owned(),
+            "store" | "bridge" | "smtp" => self.say(&format!("target.{target}"), &[]),
+            other => other.to_owned(),
+        }
+    }
+
     /// A number, its thousands set apart.
     pub fn number(self, n: u64) -> String {
         let digits = n.to_string();
