@@ -117,7 +117,7 @@ pub async fn run(operator: &Operator, verb: Notices, console: &mut Console) -> R
         }
         Some(NoticesVerb::Discard { rule, why, dry_run, by }) => {
             let by = operator.acting(by)?;
-            let discarded = discard(operator, rule, (&by, why.trim()), dry_run).await?;
+            let discarded = discard(operator, rule, &by, why.trim(), dry_run).await?;
             return console.answer(&discarded, |discarded| {
                 let Discarded { rule, dry_run, count } = discarded;
                 let done = if *dry_run {
@@ -164,12 +164,7 @@ async fn retry(operator: &Operator, id: JobKey, by: &str, why: &str, console: &m
     })
 }
 
-async fn discard(
-    operator: &Operator,
-    rule: String,
-    (by, why): (&str, &str),
-    dry_run: bool,
-) -> Result<Discarded, Trouble> {
+async fn discard(operator: &Operator, rule: String, by: &str, why: &str, dry_run: bool) -> Result<Discarded, Trouble> {
     if why.is_empty() {
         let advice = "give a reason with --why: the ledger keeps it";
         return Err(Trouble::Usage(advice.to_owned()));

@@ -86,14 +86,15 @@ impl<'a> Comparer<'a> {
         let Some(row) = samples.row(table, key).await? else {
             return Ok(None);
         };
-        self.with_page(samples, table, (rule, &row)).await.map(Some)
+        self.with_page(samples, table, rule, &row).await.map(Some)
     }
 
     async fn with_page(
         &self,
         samples: Samples<'_>,
         table: &SeenTable,
-        (rule, row): (&PageRule, &Row),
+        rule: &PageRule,
+        row: &Row,
     ) -> Result<Compared, Failure> {
         let key = RowKey {
             table: table.table.id,
