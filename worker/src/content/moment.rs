@@ -3,6 +3,7 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
+use passerelle_model::config::Language;
 
 use super::field::DateFormat;
 
@@ -38,6 +39,21 @@ pub fn day(text: &str) -> Option<civil::Date> {
 pub fn moment(text: &str, zone: &TimeZone) -> Option<ZonedDateTime> {
     let moment: Timestamp = text.parse().ok()?;
     Some(moment.to_zoned_datetime(zone.clone()))
+}
+
+/// The pattern of a date in numbers, e.g. `05/12/2026`.
+pub const fn date_in_numbers(language: Language) -> &'static str {
+    match language {
+        Language::French | Language::English => "%d/%m/%Y",
+        Language::German => "%d.%m.%Y",
+    }
+}
+
+/// A moment in numbers, e.g. `05/12/2026 06:00`.
+pub fn in_numbers(moment: &ZonedDateTime, language: Language) -> String {
+    moment
+        .strftime(&format!("{} %H:%M", date_in_numbers(language)))
+        .to_string()
 }
 
 /// A duration in a format that Baserow calls by this name, e.g. `h:mm`.

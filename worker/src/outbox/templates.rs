@@ -23,36 +23,9 @@ use crate::failure::Failure;
 const FUEL: u64 = 200_000;
 const PARTS: [&str; 3] = ["subject", "txt", "html"];
 
-macro_rules! defaults {
-    ($($name:literal),* $(,)?) => {
-        [$(
-            (concat!($name, ".subject"), include_str!(concat!("../../../templates/notices/", $name, ".subject"))),
-            (concat!($name, ".txt"), include_str!(concat!("../../../templates/notices/", $name, ".txt"))),
-            (concat!($name, ".html"), include_str!(concat!("../../../templates/notices/", $name, ".html"))),
-        )*]
-    };
-}
-
-const DEFAULTS: [(&str, &str); 3 * NoticeKind::ALL.len()] = defaults![
-    "event",
-    "trainer-assigned",
-    "capacity-below-zero",
-    "share-created",
-    "loop-alert",
-    "outage-opened",
-    "outage-over",
-    "webhook-off",
-    "renamed",
-    "foreign-marks",
-    "dead-letters",
-    "redis-went-back",
-    "stalled",
-    "rule-broken",
-    "mails-held",
-    "digest",
-];
-macro_rules! translations {
-    ($language:literal, $($name:literal),* $(,)?) => {
+/// The templates of a language, which are in a folder of their own; the HTML is made of the text.
+macro_rules! translated {
+    ($language:literal, $($name:literal),*) => {
         [$(
             (concat!($name, ".subject"), include_str!(concat!("../../../templates/notices/", $language, "/", $name, ".subject"))),
             (concat!($name, ".txt"), include_str!(concat!("../../../templates/notices/", $language, "/", $name, ".txt"))),
@@ -61,27 +34,19 @@ macro_rules! translations {
     };
 }
 
-const ENGLISH: [(&str, &str); 3 * NoticeKind::ALL.len()] = translations![
-    "en",
-    "event",
-    "trainer-assigned",
-    "capacity-below-zero",
-    "share-created",
-    "loop-alert",
-    "outage-opened",
-    "outage-over",
-    "webhook-off",
-    "renamed",
-    "foreign-marks",
-    "dead-letters",
-    "redis-went-back",
-    "stalled",
-    "rule-broken",
-    "mails-held",
-    "digest",
-];
-const GERMAN: [(&str, &str); 3 * NoticeKind::ALL.len()] = translations![
-    "de",
+macro_rules! defaults {
+    ($($name:literal),* $(,)?) => {
+        const FRENCH: [(&str, &str); 3 * NoticeKind::ALL.len()] = [$(
+            (concat!($name, ".subject"), include_str!(concat!("../../../templates/notices/", $name, ".subject"))),
+            (concat!($name, ".txt"), include_str!(concat!("../../../templates/notices/", $name, ".txt"))),
+            (concat!($name, ".html"), include_str!(concat!("../../../templates/notices/", $name, ".html"))),
+        )*];
+        const ENGLISH: [(&str, &str); 3 * NoticeKind::ALL.len()] = translated!["en", $($name),*];
+        const GERMAN: [(&str, &str); 3 * NoticeKind::ALL.len()] = translated!["de", $($name),*];
+    };
+}
+
+defaults![
     "event",
     "trainer-assigned",
     "capacity-below-zero",
@@ -111,7 +76,7 @@ impl Templates {
     /// is not there changes nothing.
     pub fn load(folder: &Path, locale: &Locale) -> Result<Self, Problems> {
         let defaults = match locale.language {
-            Language::French => DEFAULTS,
+            Language::French => FRENCH,
             Language::English => ENGLISH,
             Language::German => GERMAN,
         };
@@ -195,11 +160,8 @@ fn web_link(link: &str) -> String {
 
 /// A moment in the reader's way; anything else as it is.
 fn told(text: String, language: Language, zone: &TimeZone) -> String {
-    let format = match language {
-        Language::French | Language::English => "%d/%m/%Y %H:%M",
-        Language::German => "%d.%m.%Y %H:%M",
-    };
-    moment::moment(&text, zone).map_or(text, |moment| moment.strftime(format).to_string())
+    let moment = moment::moment(&text, zone);
+    moment.map_or(text, |moment| moment::in_numbers(&moment, language))
 }
 
 fn read_folder(folder: &Path, sources: &mut BTreeMap<String, (String, String)>, problems: &mut Vec<Problem>) {

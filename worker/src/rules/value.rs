@@ -272,7 +272,7 @@ impl When {
             Self::Moment(moment) => moment.date(),
         };
         match style {
-            None => date.strftime(numeric(language)).to_string(),
+            None => date.strftime(moment::date_in_numbers(language)).to_string(),
             Some("long") => long(date, language),
             Some(pattern) => match self {
                 Self::Day(date) => date.strftime(pattern).to_string(),
@@ -282,10 +282,9 @@ impl When {
     }
 
     fn date_and_time(&self, language: Language) -> String {
-        let date = self.date(language, None);
-        match self.time() {
-            Some(time) => format!("{date} {time}"),
-            None => date,
+        match self {
+            Self::Day(_) => self.date(language, None),
+            Self::Moment(moment) => moment::in_numbers(moment, language),
         }
     }
 
@@ -294,13 +293,6 @@ impl When {
             Self::Day(_) => None,
             Self::Moment(moment) => Some(moment.strftime("%H:%M").to_string()),
         }
-    }
-}
-
-const fn numeric(language: Language) -> &'static str {
-    match language {
-        Language::French | Language::English => "%d/%m/%Y",
-        Language::German => "%d.%m.%Y",
     }
 }
 
