@@ -24,12 +24,8 @@ use crate::runner::RunnerSettings;
 /// Everything that a worker needs to start.
 #[derive(Debug)]
 pub struct Settings {
-    /// `WORKER_CONCURRENCY`: most jobs at once.
-    pub concurrency: usize,
-    /// `WORKER_GRACE_SECONDS`: how long running jobs may take to end after SIGTERM.
-    pub grace: Duration,
-    /// `WORKER_LEASE_SECONDS`: how long a job stays with a worker that says nothing.
-    pub lease: Duration,
+    /// `WORKER_CONCURRENCY`, `WORKER_GRACE_SECONDS` and `WORKER_LEASE_SECONDS`: how it takes jobs.
+    pub runner: RunnerSettings,
     /// `WORKER_HEALTH_BIND`: where `/healthz`, `/readyz` and `/metrics` answer.
     pub health_bind: SocketAddr,
     /// `WORKER_ZOMBIE_WINDOW_SECONDS`: how long after an unknown outcome a page may still come to
@@ -92,29 +88,26 @@ impl Settings {
         let mail = MailSettings::read(&mut reader).and_then(|mail| noted(&mut reader, Mail::new(&mail)));
         let mails_per_hour = reader.parsed("NOTICE_MAILS_PER_HOUR", 200);
         let slack = SlackSettings::read(&mut reader);
-        let concurrency = reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024);
-        let grace = reader.seconds("WORKER_GRACE_SECONDS", 20);
-        let lease = reader.seconds("WORKER_LEASE_SECONDS", 30);
+        let runner = runner(&mut reader);
         let health_bind = reader.parsed("WORKER_HEALTH_BIND", SocketAddr::from(([127, 0, 0, 1], 8081)));
         let zombie_window = reader.seconds("WORKER_ZOMBIE_WINDOW_SECONDS", 15);
         let repeat = Duration::from_secs(reader.parsed("WORKER_REPEAT_SECONDS", 300));
         let bridge_instance = bridge_instance(&mut reader);
         let retention = retention(&mut reader);
         let log_level = reader.text("LOG_LEVEL", "info");
-        let (redis, store) = (RedisSettings::read(&mut reader), StoreSettings::read(&mut reader));
-        let (baserow, baserow_user) = (
-            BaserowSettings::read(&mut reader),
-            BaserowUserSettings::read(&mut reader),
-        );
+        let redis = RedisSettings::read(&mut reader);
+        let store = StoreSettings::read(&mut reader);
+        let baserow = BaserowSettings::read(&mut reader);
+        let baserow_user = BaserowUserSettings::read(&mut reader);
         let docmost = DocmostSettings::read(&mut reader);
-        let (gates, tasks) = (GatePolicy::read(&mut reader), TaskSettings::read(&mut reader));
+        let gates = GatePolicy::read(&mut reader);
+        let tasks = TaskSettings::read(&mut reader);
         let dead_letters = DeadLetterSettings::read(&mut reader);
-        let (stalls, loops) = (StallSettings::read(&mut reader), LoopPolicy::read(&mut reader));
+        let stalls = StallSettings::read(&mut reader);
+        let loops = LoopPolicy::read(&mut reader);
         let (rules, templates) = reader.finish(rules.zip(templates))?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
-            concurrency,
-            grace,
-            lease,
+            runner,
             health_bind,
             zombie_window,
             bridge_instance,
@@ -160,14 +153,11 @@ fn missing_templates(rules: &Rules, templates: &Templates, path: &Path) -> Probl
     Problems(missing.map(problem).collect())
 }
 
-impl Settings {
-    /// The group of the runner.
-    pub fn runner(&self) -> RunnerSettings {
-        RunnerSettings {
-            concurrency: self.concurrency,
-            grace: self.grace,
-            lease: self.lease,
-        }
+fn runner(reader: &mut Reader) -> RunnerSettings {
+    RunnerSettings {
+        concurrency: reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024),
+        grace: reader.seconds("WORKER_GRACE_SECONDS", 20),
+        lease: reader.seconds("WORKER_LEASE_SECONDS", 30),
     }
 }
 

@@ -81,7 +81,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     };
     let store = opened.get_or_init(|| store).clone();
     let queue = Queue::new(redis.clone(), QueueName::Sync);
-    let (runner, tasks, retention) = (settings.runner(), settings.tasks, settings.retention);
+    let (runner, tasks, retention) = (settings.runner, settings.tasks, settings.retention);
     let limits = Limits {
         dead_letters: settings.dead_letters,
         stalls: settings.stalls,

@@ -86,7 +86,7 @@ impl Requests {
         loop {
             self.ticks.tick().await;
             let stats = self.queue.stats().await?;
-            if stats.active - stats.held.min(stats.active) <= MOST_WAITING {
+            if stats.active.saturating_sub(stats.held) <= MOST_WAITING {
                 return Ok(());
             }
         }
