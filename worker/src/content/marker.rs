@@ -5,6 +5,9 @@
 
 use passerelle_model::id::{RowKey, Slot};
 
+use super::document::Node;
+use super::markdown;
+
 /// The marks of the page of one row and slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
@@ -25,6 +28,13 @@ impl Marker {
     pub const LABEL_PREFIX: &'static str = "baserow-t";
     /// What the label of a bridge begins with.
     pub const BRIDGE_PREFIX: &'static str = "baserow-bridge-";
+
+    /// The line of a page that holds the token, as a link to where the page comes from; `words` stand
+    /// before it.
+    pub fn line(&self, words: Node, address: &str) -> Node {
+        let token = Node::run(self.token.as_str(), vec![markdown::link_to(address)]);
+        markdown::paragraph().holding(vec![words, token])
+    }
 
     /// The marks of a group page: which one, a digest of its space and title tells.
     pub fn of_group(bridge: &str, digest: &str) -> Self {

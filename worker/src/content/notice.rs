@@ -48,6 +48,14 @@ pub enum NoticeKind {
     Digest,
 }
 
+/// What a notice says, written as JSON; an object, by the names that its template uses.
+pub fn notice_values(values: Value) -> Map<String, Value> {
+    match values {
+        Value::Object(values) => values,
+        _ => Map::new(),
+    }
+}
+
 impl NoticeKind {
     pub const ALL: [Self; 16] = [
         Self::Event,

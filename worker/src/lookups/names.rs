@@ -10,12 +10,12 @@ use std::collections::{HashMap, HashSet};
 
 use passerelle_model::id::EventId;
 use passerelle_store::{Named, Store};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use crate::clients::docmost::Space;
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -171,8 +171,7 @@ impl Context {
         }
         let digest = hex::encode(Sha256::digest(what));
         let event = EventId::own(&format!("renamed-{}", digest.get(..32).unwrap_or_default()));
-        let values: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
-        let kind = NoticeKind::Renamed;
+        let (kind, values) = (NoticeKind::Renamed, notice_values(values));
         self.outbox.notify_admin_of_own(kind, &values, "names", event).await?;
         Ok(())
     }

@@ -10,10 +10,10 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{GateState, GateStatus, Gates};
 use passerelle_queue::{Queue, QueueError, Redis};
 use passerelle_store::{Store, StoreError};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -197,15 +197,13 @@ async fn stopped_gate(gates: &Gates) -> Option<String> {
 async fn notify_admin(context: &Context, redis: &Redis, wait: &Wait, cause: &str) -> Result<(), Failure> {
     let alert = redis.alert(&format!("stalled-{}", wait.kind), NOTIFIED_ONCE_IN).await?;
     let event = EventId::parse(&format!("stalled-{}-{}", wait.kind, alert.as_millis()));
-    let Value::Object(values) = json!({
+    let values = notice_values(json!({
         "what": wait.what,
         "since": wait.since.map(|since| since.to_string()),
         "minutes": wait.age().as_secs() / 60,
         "cause": cause,
         "fix": wait.fix,
-    }) else {
-        return Ok(());
-    };
+    }));
     let kind = NoticeKind::Stalled;
     context
         .outbox

@@ -6,7 +6,7 @@ use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::job::Job;
 use serde_json::json;
 
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -57,8 +57,7 @@ async fn hold_and_tell(
         .flatten();
     let table = known.map_or_else(|| number.clone(), |table| format!("{} ({number})", table.name));
     let waiting = context.queue.stats().await?.held;
-    let values = json!({"table": table, "reason": failure.message, "waiting": waiting});
-    let values = values.as_object().cloned().unwrap_or_default();
+    let values = notice_values(json!({"table": table, "reason": failure.message, "waiting": waiting}));
     let event = EventId::parse(&format!("rule-broken-{number}-{}", since.as_millis()));
     context
         .outbox

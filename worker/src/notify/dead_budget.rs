@@ -12,7 +12,7 @@ use passerelle_queue::{DeadLoad, QueueName, Redis};
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -122,13 +122,12 @@ fn values(loads: &[(QueueName, DeadLoad)], budget: u64) -> Map<String, Value> {
     let queues: Vec<Value> = dead
         .map(|(name, load)| json!({"queue": name.as_str(), "letters": load.letters}))
         .collect();
-    let values = json!({
+    notice_values(json!({
         "letters": load.letters,
         "mebibytes": mebibytes(load.bytes),
         "budget_mebibytes": mebibytes(budget),
         "queues": queues,
-    });
-    values.as_object().cloned().unwrap_or_default()
+    }))
 }
 
 /// Begun ones: nothing that is there weighs nothing.

@@ -14,7 +14,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::{Budget, Redis};
 use serde_json::{Value, json};
 
-use crate::content::notice::{Audience, Notice, NoticeKind};
+use crate::content::notice::{Audience, Notice, NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 
@@ -81,8 +81,7 @@ impl MailCap {
             .iter()
             .map(|(rule, count)| json!({"rule": rule, "waiting": count}))
             .collect();
-        let values = json!({"most": self.most, "waiting": all, "rules": rules});
-        let values = values.as_object().cloned().unwrap_or_default();
+        let values = notice_values(json!({"most": self.most, "waiting": all, "rules": rules}));
         let event = EventId::parse(&format!("mails-held-{}", since.as_millis()));
         let kind = NoticeKind::MailsHeld;
         context

@@ -8,7 +8,6 @@ use passerelle_model::id::{RowKey, Slot};
 
 use super::{PageRule, Rules, SubPageRow, inserted, plain, template, value};
 use crate::content::document::{Mark, Node};
-use crate::content::markdown;
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, PeoplesWill, hash};
 use crate::content::row::{Cell, Row};
@@ -62,16 +61,10 @@ pub(super) struct Draft<'a> {
 impl Rules {
     /// Whether some page has a section that follows its row.
     pub fn keep_sections(&self) -> bool {
-        let updates = |rule: &PageRule| {
-            [
-                Some(rule.page.body_updates),
-                rule.collection.as_ref().map(|c| c.body_updates),
-            ]
-        };
-        self.pages
-            .iter()
-            .flat_map(updates)
-            .any(|updates| updates == Some(BodyUpdates::Section))
+        self.pages.iter().any(|rule| {
+            let of_sub_pages = rule.collection.as_ref().map(|collection| collection.body_updates);
+            rule.page.body_updates == BodyUpdates::Section || of_sub_pages == Some(BodyUpdates::Section)
+        })
     }
 
     /// The page that this rule wants for this row.
@@ -195,13 +188,11 @@ fn failed(name: &str, error: &minijinja::Error) -> Failure {
 /// The body with its last line, by which the page is found again after a lost answer.
 fn signed_body(updates: BodyUpdates, written: &[Node], marker: &Marker, address: &str) -> Body {
     let signed = |proof: Option<&str>| {
-        let mut line = vec![
-            Node::run("Baserow: ", Vec::new()),
-            Node::run(marker.token.as_str(), vec![markdown::link_to(address)]),
-        ];
-        line.extend(proof.map(|proof| Node::run(format!(" {proof}"), Vec::new())));
+        let mut line = marker.line(Node::run("Baserow: ", Vec::new()), address);
+        line.content
+            .extend(proof.map(|proof| Node::run(format!(" {proof}"), Vec::new())));
         let mut nodes = written.to_vec();
-        nodes.push(markdown::paragraph().holding(line));
+        nodes.push(line);
         nodes
     };
     match updates {
@@ -218,11 +209,8 @@ fn signed_body(updates: BodyUpdates, written: &[Node], marker: &Marker, address:
 
 /// The section, with the line that says whose it is and by which the page is found again.
 fn section_of(draft: &Draft<'_>, written: Vec<Node>) -> Result<Body, Failure> {
-    let line = markdown::paragraph().holding(vec![
-        Node::run(format!("{} Baserow: ", draft.section.note), vec![Mark::new("italic")]),
-        Node::run(draft.marker.token.as_str(), vec![markdown::link_to(draft.address)]),
-    ]);
-    let section = Section::new(line, written);
+    let note = Node::run(format!("{} Baserow: ", draft.section.note), vec![Mark::new("italic")]);
+    let section = Section::new(draft.marker.line(note, draft.address), written);
     Ok(Body::Section {
         section: section.map_err(|unfit| Failure::unmappable(format!("{}: {unfit}", draft.body)))?,
         recreate: draft.section.recreate,

@@ -10,12 +10,12 @@
 
 use passerelle_model::id::{EventId, PageId, RowKey, Slot};
 use passerelle_store::{Bridge, Link};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::clients::docmost::Page;
 use crate::content::marker::Marker;
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -207,13 +207,12 @@ impl<'a> Claims<'a> {
         let digest = hex::encode(Sha256::digest(format!("{} {}", self.marker.label, page.id)));
         let event = EventId::own(&format!("marks-{}", digest.get(..32).unwrap_or_default()));
         let event = event.map_err(|error| Failure::unmappable(error.to_string()))?;
-        let values = json!({
+        let values = notice_values(json!({
             "row": self.row.to_string(),
             "page": page.title.as_deref().unwrap_or_default(),
             "why": why,
             "page_url": self.context.docmost.page_address(&page.slug_id),
-        });
-        let values: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
+        }));
         let cause = Cause {
             rule: "marks",
             event: &event,

@@ -5,10 +5,10 @@
 use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::ledger::FailureClass;
 use passerelle_queue::loops::Parked;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::clients::baserow::Table;
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::outbox::Cause;
@@ -43,14 +43,13 @@ async fn alert(context: &Context, table: &Table, Parked { row, until, .. }: Park
         since.as_millis() / NOTIFIED_ONCE_IN_MS
     );
     let event = EventId::parse(&name).map_err(|error| Failure::unmappable(error.to_string()))?;
-    let values = json!({
+    let values = notice_values(json!({
         "row": format!("{}/{}", table.name, row.row),
         "events": policy.events + 1,
         "seconds": policy.window.as_secs(),
         "parked_minutes": policy.cool_down.as_secs().div_ceil(60),
         "row_url": context.baserow.row_address(table, row),
-    });
-    let values: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
+    }));
     let cause = Cause {
         rule: "loop",
         event: &event,

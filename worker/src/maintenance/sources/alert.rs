@@ -6,7 +6,7 @@ use passerelle_model::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::clients::baserow::Table;
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -67,5 +67,5 @@ fn in_words(off: &SwitchedOff<'_>, then: Aftermath<'_>) -> Map<String, Value> {
         }
         Aftermath::Refused(why) => values["refused"] = json!(why),
     }
-    values.as_object().cloned().unwrap_or_default()
+    notice_values(values)
 }

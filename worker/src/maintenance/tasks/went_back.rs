@@ -12,7 +12,7 @@ use passerelle_store::StoredLife;
 use serde_json::{Map, Value, json};
 
 use super::{Memo, orphans, reconcile};
-use crate::content::notice::NoticeKind;
+use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 
@@ -48,6 +48,5 @@ async fn notify_admin(context: &Context, life: &StoredLife, lost: i64) -> Result
 }
 
 fn values(life: &StoredLife, lost: i64) -> Map<String, Value> {
-    let values = json!({"seen": life.began.to_string(), "lost": lost});
-    values.as_object().cloned().unwrap_or_default()
+    notice_values(json!({"seen": life.began.to_string(), "lost": lost}))
 }

@@ -15,7 +15,6 @@ use passerelle_store::Group;
 use super::Application;
 use crate::clients::docmost::{Page, Place, Space};
 use crate::content::document::Node;
-use crate::content::markdown;
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, PeoplesWill, hash};
 use crate::failure::{Failure, Target};
@@ -100,7 +99,10 @@ impl Application<'_, '_> {
             title: title.to_owned(),
             icon: DesiredIcon::Anything,
             body: Body::Once {
-                nodes: vec![signature(marker, self.context.baserow.public_address())],
+                nodes: vec![marker.line(
+                    Node::run("Baserow: ", Vec::new()),
+                    self.context.baserow.public_address(),
+                )],
             },
             people: PeoplesWill::default(),
             position: None,
@@ -174,12 +176,4 @@ impl Application<'_, '_> {
         }
         Ok(store.save_place(&page.id, wanted).await?)
     }
-}
-
-/// The line by which the page is found again after a lost answer.
-fn signature(marker: &Marker, address: &str) -> Node {
-    markdown::paragraph().holding(vec![
-        Node::run("Baserow: ", Vec::new()),
-        Node::run(marker.token.as_str(), vec![markdown::link_to(address)]),
-    ])
 }
