@@ -8,7 +8,7 @@ use yrs::{
     XmlTextPrelim, XmlTextRef,
 };
 
-use super::{Form, ID, Known, SYNCED_BLOCK, Section, fit, read};
+use super::{Known, Section, fit, read};
 use crate::content::document::{Mark, Node};
 
 /// What must stay the last node of a page.
@@ -65,12 +65,7 @@ pub(super) fn section(
     known: &Known,
     ids: &mut Ids,
 ) {
-    let block = match known.form {
-        Form::SyncedBlock => Node::new(SYNCED_BLOCK)
-            .with("id", ID)
-            .holding(vec![section.boxed.clone()]),
-        Form::Box => section.box_of(ID),
-    };
+    let block = section.as_block(known.form);
     let next = root.get(txn, 0).and_then(yrs::XmlOut::into_xml_element);
     let is_last = next.is_none_or(|next| read::tag(&next) == Ok(LAST_NODE));
     element(txn, root, 0, &block, ids);
