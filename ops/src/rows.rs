@@ -1,60 +1,43 @@
-//! A row as people name it. The ledger knows tables by number only; Baserow knows which number a
-//! name has.
+//! Which row or table is meant by what people type: what the name alone does not say, Baserow or the
+//! store does.
 
 use passerelle_model::config::{BaserowSettings, Reader};
-use passerelle_model::id::{ProcessName, RowId, RowKey, TableId};
+use passerelle_model::id::{ProcessName, RowKey, TableId};
+use passerelle_model::named::{RowName, TableName};
 use passerelle_queue::Redis;
 use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_worker::clients::baserow::{Baserow, Table};
 use passerelle_worker::journal::Journal;
 
+use crate::operator::Operator;
 use crate::trouble::Trouble;
 
-/// A row in any of its spellings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowName {
-    /// `t2/r5`, `2/5`.
-    Numbers(RowKey),
-    /// `projet/5`.
-    Named {
-        /// The table's name, as typed in Baserow.
-        table: String,
-        row: RowId,
-    },
-}
-
-impl RowName {
-    /// Reads any spelling; the error lists them.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a row; write projet/42, t2/r42 or 2/42");
-        let (table, row) = text.rsplit_once('/').ok_or_else(wrong)?;
-        let row: RowId = row.strip_prefix('r').unwrap_or(row).parse().map_err(|_| wrong())?;
-        let table = table.trim();
-        if let Some(table) = table_number(table) {
-            return Ok(Self::Numbers(RowKey { table, row }));
-        }
-        if table.is_empty() {
-            return Err(wrong());
-        }
-        let table = table.to_owned();
-        Ok(Self::Named { table, row })
-    }
-
-    /// The row's key; needs Baserow where the table is named.
-    pub async fn resolve(&self, source: &Source, redis: &Redis) -> Result<RowKey, Trouble> {
-        match self {
-            Self::Numbers(row) => Ok(*row),
-            Self::Named { table, row } => Ok(RowKey {
-                table: source.table(table, redis).await?,
-                row: *row,
-            }),
+/// The row's key; needs Baserow where the table is named, and the store for a page.
+pub async fn row_key(row: &RowName, operator: &Operator) -> Result<RowKey, Trouble> {
+    match row {
+        RowName::Numbers(row) => Ok(*row),
+        RowName::Named { table, row } => Ok(RowKey {
+            table: operator.source.table(table, &operator.redis).await?,
+            row: *row,
+        }),
+        RowName::Page(slug) => {
+            let links = operator.store().await?.links_of_slug(slug).await?;
+            let unknown = || {
+                Trouble::NotFound(format!(
+                    "the bridge has made no page with an address that ends in {slug}: give the row instead"
+                ))
+            };
+            links.first().map(|link| link.row).ok_or_else(unknown)
         }
     }
 }
 
-/// `12` or `t12`.
-pub fn table_number(text: &str) -> Option<TableId> {
-    text.strip_prefix('t').unwrap_or(text).parse().ok()
+/// The table's number; needs Baserow where it is named.
+pub async fn table_id(table: &TableName, operator: &Operator) -> Result<TableId, Trouble> {
+    match table {
+        TableName::Number(table) => Ok(*table),
+        TableName::Named(name) => operator.source.table(name, &operator.redis).await,
+    }
 }
 
 /// Baserow, where tables are named.
@@ -89,7 +72,7 @@ impl Source {
 }
 
 /// The one table of this name.
-pub(crate) fn one_table(name: &str, tables: &[Table]) -> Result<TableId, Trouble> {
+fn one_table(name: &str, tables: &[Table]) -> Result<TableId, Trouble> {
     let matching: Vec<&Table> = tables.iter().filter(|table| table.name == name).collect();
     match matching.as_slice() {
         [table] => Ok(table.id),
@@ -112,35 +95,7 @@ pub(crate) fn one_table(name: &str, tables: &[Table]) -> Result<TableId, Trouble
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
-
-    #[rstest]
-    #[case("t2/r5")]
-    #[case("2/5")]
-    #[case("t2/5")]
-    fn a_row_may_be_spelled_as_people_write_it(#[case] text: &str) {
-        let row: RowKey = "t2/r5".parse().unwrap();
-        assert_eq!(RowName::parse(text), Ok(RowName::Numbers(row)));
-    }
-
-    #[rstest]
-    #[case("projet/5", "projet")]
-    #[case("Nos tâches/r5", "Nos tâches")]
-    fn a_table_may_be_named(#[case] text: &str, #[case] name: &str) {
-        let named = RowName::Named {
-            table: name.to_owned(),
-            row: RowId::new(5).unwrap(),
-        };
-        assert_eq!(RowName::parse(text), Ok(named));
-    }
-
-    #[test]
-    fn what_is_no_row_is_answered_with_the_right_spellings() {
-        assert!(RowName::parse("projet").unwrap_err().contains("projet/42"));
-        assert!(RowName::parse("/5").is_err() && RowName::parse("projet/0").is_err());
-    }
 
     #[test]
     fn a_name_that_several_tables_have_is_not_guessed() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use passerelle_model::id::{EventId, RowKey};
+use passerelle_model::named::RowName;
 use passerelle_model::outcome::Outcome;
 use passerelle_store::EventStory;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::arguments::By;
 use crate::changes::{self, compare};
 use crate::console::Console;
 use crate::operator::Operator;
-use crate::rows::RowName;
+use crate::rows::row_key;
 use crate::trace::story_in_words;
 use crate::trouble::Trouble;
 
@@ -23,7 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// `sync`.
 #[derive(Debug, Args)]
 pub struct SyncRow {
-    /// The row: projet/42, t2/r42 or 2/42. A table's name needs BASEROW_URL and BASEROW_TOKEN.
+    /// The row: projet/42, t2/r42 or 2/42, or the address of the row or of its page. A table's name
+    /// needs BASEROW_URL and BASEROW_TOKEN.
     #[arg(value_parser = RowName::parse)]
     pub row: RowName,
     /// Wait for the end and show the outcome. Ctrl-C ends the wait, not the sync.
@@ -56,7 +58,7 @@ struct Forced {
 /// Requests the sync. With `--wait` it shows the outcome, and fails unless the page now equals the
 /// row.
 pub async fn run(operator: &Operator, verb: SyncRow, console: &mut Console) -> Result<(), Trouble> {
-    let row = verb.row.resolve(&operator.source, &operator.redis).await?;
+    let row = row_key(&verb.row, operator).await?;
     if verb.dry_run {
         let changes = compare(operator, std::iter::once(row)).await;
         console.answer(&changes, |changes| changes::in_words(changes).trim_end().to_owned())?;

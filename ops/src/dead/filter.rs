@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use passerelle_model::id::TableId;
+use passerelle_model::named::TableName;
 
 use crate::arguments::QueueArgument;
-use crate::rows::table_number;
+use crate::operator::Operator;
+use crate::rows::table_id;
+use crate::trouble::Trouble;
 
 /// Which dead letters.
 #[derive(Debug, Clone, Default, Args)]
@@ -14,9 +17,9 @@ pub struct Filter {
     /// Only this queue: sync (rows), mail or slack (notices). Default: all.
     #[arg(long, value_enum)]
     pub queue: Option<QueueArgument>,
-    /// Only rows of this table: 2 or t2 (from Baserow's address bar).
-    #[arg(long, value_parser = table)]
-    pub table: Option<TableId>,
+    /// Only rows of this table: projet, t2 or 2, or its address.
+    #[arg(long, value_parser = TableName::parse)]
+    pub table: Option<TableName>,
     /// Only this reason: permanent, exhausted, poison, ….
     #[arg(long)]
     pub reason: Option<String>,
@@ -35,6 +38,24 @@ pub struct Filter {
     pub limit: Option<u32>,
 }
 
+impl Filter {
+    /// With the number of a table that was named.
+    pub async fn resolved(mut self, operator: &Operator) -> Result<Self, Trouble> {
+        if let Some(table) = &self.table {
+            self.table = Some(TableName::Number(table_id(table, operator).await?));
+        }
+        Ok(self)
+    }
+
+    /// The table's number; `None`: all tables.
+    pub fn table_id(&self) -> Option<TableId> {
+        match self.table {
+            Some(TableName::Number(table)) => Some(table),
+            _ => None,
+        }
+    }
+}
+
 /// Which dead letters to act on.
 #[derive(Debug, Args)]
 pub struct Which {
@@ -50,6 +71,14 @@ pub struct Which {
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+impl Which {
+    /// With the number of a table that was named.
+    pub async fn resolved(mut self, operator: &Operator) -> Result<Self, Trouble> {
+        self.filter = self.filter.resolved(operator).await?;
+        Ok(self)
+    }
 }
 
 /// The order of a list.
@@ -75,10 +104,6 @@ pub struct Pace {
     /// succeed.
     #[arg(long)]
     pub no_canary: bool,
-}
-
-fn table(text: &str) -> Result<TableId, String> {
-    table_number(text).ok_or_else(|| format!("{text:?} is not a table number; write 2 or t2"))
 }
 
 fn age(text: &str) -> Result<Duration, String> {

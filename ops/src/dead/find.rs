@@ -105,7 +105,7 @@ pub(super) async fn chosen(
 /// Whether a letter's stored text may match: most of a hundred thousand letters need not be decoded
 /// to know that they do not.
 fn sieve(filter: &Filter) -> impl Fn(&str) -> bool {
-    let table = filter.table.map(|table| format!("\"job\":\"t{table}/"));
+    let table = filter.table_id().map(|table| format!("\"job\":\"t{table}/"));
     let reason = filter
         .reason
         .as_ref()
@@ -122,7 +122,7 @@ fn sieve(filter: &Filter) -> impl Fn(&str) -> bool {
 
 pub(super) fn matches(filter: &Filter, letter: &DeadLetter, now: Timestamp) -> bool {
     let of_table = |table| letter.job.row().is_some_and(|row| row.table == table);
-    filter.table.is_none_or(of_table)
+    filter.table_id().is_none_or(of_table)
         && filter.reason.as_ref().is_none_or(|reason| letter.reason == *reason)
         && filter.older_than.is_none_or(|age| now.since(letter.died) > age)
         && filter.newer_than.is_none_or(|age| now.since(letter.died) <= age)
@@ -162,6 +162,7 @@ mod tests {
 
     use passerelle_model::id::{JobKey, TableId};
     use passerelle_model::ledger::{FailureClass, FailureRecord};
+    use passerelle_model::named::TableName;
     use passerelle_model::seq::Seq;
 
     use super::*;
@@ -194,7 +195,7 @@ mod tests {
         let letter = letter(died);
         let all = Filter::default();
         let table = |table| Filter {
-            table: TableId::new(table).ok(),
+            table: TableId::new(table).ok().map(TableName::Number),
             ..all.clone()
         };
         let older_than = |minutes| Filter {

@@ -127,14 +127,18 @@ struct History {
 /// Runs one of the verbs.
 pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Result<(), Trouble> {
     match verb {
-        Dead::List { filter, sort } => list(operator, filter, sort, console).await,
+        Dead::List { filter, sort } => list(operator, filter.resolved(operator).await?, sort, console).await,
         Dead::Show { id } => show(operator, &id, console).await,
-        Dead::Export { filter, to } => export::run(operator, &filter, to.as_deref(), console).await,
+        Dead::Export { filter, to } => {
+            let filter = filter.resolved(operator).await?;
+            export::run(operator, &filter, to.as_deref(), console).await
+        }
         Dead::Replay { which, pace, why, by } => {
             let why = replay::reason(&which, why)?;
             let by = operator.acting(by)?;
             let stop = console.stop.clone();
             let who = Who { by: &by, why: &why };
+            let which = which.resolved(operator).await?;
             let acted = replay::replay(operator, &which, pace, who, &stop).await?;
             finish(&acted, console)
         }
@@ -148,6 +152,7 @@ pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Resu
                 by: &by,
                 why: why.trim(),
             };
+            let which = which.resolved(operator).await?;
             let acted = act::discard(operator, &which, who).await?;
             finish(&acted, console)
         }

@@ -10,12 +10,12 @@ use passerelle_model::config::{
     BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Reader, RedisSettings, StoreSettings, TableRef,
 };
 use passerelle_model::id::RowKey;
+use passerelle_model::named::RowName;
 use passerelle_store::Store;
 use passerelle_worker::content::document::Node;
 use passerelle_worker::content::page::{DesiredIcon, DesiredPage};
 use passerelle_worker::content::row::Row;
 use passerelle_worker::failure::Failure;
-use passerelle_worker::journal::Journal;
 use passerelle_worker::rules::{PageRule, Rules, Subject};
 use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
@@ -24,7 +24,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::changes::{Compared, Comparer, lines};
 use crate::console::Console;
-use crate::rows::{RowName, one_table};
+use crate::operator::Operator;
+use crate::rows::row_key;
 use crate::survey::Products;
 use crate::trouble::Trouble;
 
@@ -34,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// `preview`.
 #[derive(Debug, Args)]
 pub struct Preview {
-    /// The row: projet/42, t2/r42 or 2/42.
+    /// The row: projet/42, t2/r42 or 2/42, or the address of the row or of its page.
     #[arg(value_parser = RowName::parse, required_unless_present = "file")]
     pub row: Option<RowName>,
     /// Take the row from this JSON file instead of Baserow: `{"row": {"id": 1, …}, "client": {…}}`,
@@ -78,6 +79,7 @@ struct Systems {
 
 /// Shows the page of a row.
 pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let afresh = reader.afresh();
     let path = BridgeFileSettings::read(&reader).path;
     let locale = Locale::read(&mut reader);
     let settings = verb.file.is_none().then(|| {
@@ -95,6 +97,11 @@ pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> R
             store: Store::open_as_is(&store).await.ok(),
         }),
     };
+    let row = match &verb.row {
+        Some(row) if systems.is_some() => Some(row_key(row, &Operator::new(afresh)?).await?),
+        _ => None,
+    };
+    let subject = systems.as_ref().zip(row);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
@@ -108,7 +115,7 @@ pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> R
         }
         seen = now;
         let shown = match sources.and_then(|sources| Rules::compile(&sources)) {
-            Ok(rules) => show(verb, &rules.speaking(locale.clone()), systems.as_ref(), file.as_deref()).await,
+            Ok(rules) => show(verb, &rules.speaking(locale.clone()), subject, file.as_deref()).await,
             Err(problems) => Err(problems.into()),
         };
         if !verb.watch {
@@ -126,26 +133,23 @@ fn read(path: &Path) -> Result<String, Trouble> {
     std::fs::read_to_string(path).map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))
 }
 
-async fn show(verb: &Preview, rules: &Rules, systems: Option<&Systems>, file: Option<&str>) -> Result<Shown, Trouble> {
-    match (systems, &verb.row, file) {
-        (Some(systems), Some(row), _) => of_row(verb, rules, systems, row).await,
-        (_, _, Some(file)) => of_file(verb, rules, file),
-        _ => Err(Trouble::Usage("name a row, or a --file".to_owned())),
+async fn show(
+    verb: &Preview,
+    rules: &Rules,
+    row: Option<(&Systems, RowKey)>,
+    file: Option<&str>,
+) -> Result<Shown, Trouble> {
+    match (row, file) {
+        (Some((systems, row)), _) => of_row(verb, rules, systems, row).await,
+        (None, Some(file)) => of_file(verb, rules, file),
+        (None, None) => Err(Trouble::Usage("name a row, or a --file".to_owned())),
     }
 }
 
 /// The page of a row in Baserow, compared with the page in Docmost.
-async fn of_row(verb: &Preview, rules: &Rules, systems: &Systems, row: &RowName) -> Result<Shown, Trouble> {
+async fn of_row(verb: &Preview, rules: &Rules, systems: &Systems, key: RowKey) -> Result<Shown, Trouble> {
     let comparer = Comparer::new(&systems.products, rules, systems.store.as_ref());
     let comparer = comparer.await.map_err(failed)?;
-    let key = match row {
-        RowName::Numbers(key) => *key,
-        RowName::Named { table, row } => {
-            let tables = systems.products.baserow.tables(&mut Journal::default()).await;
-            let table = one_table(table, &tables.map_err(failed)?)?;
-            RowKey { table, row: *row }
-        }
-    };
     let rule = chosen(verb, rules, |reference| comparer.is_table(reference, key))?;
     let Some(Compared { sample, now }) = comparer.compare(rule, key).await.map_err(failed)? else {
         return Err(Trouble::NotFound(format!("there is no row {key}")));

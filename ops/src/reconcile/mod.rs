@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use passerelle_model::id::{ProcessName, TableId};
+use passerelle_model::id::ProcessName;
+use passerelle_model::named::TableName;
 use passerelle_queue::schedule::{Schedule, Trail};
-use passerelle_worker::journal::Journal;
 use passerelle_worker::maintenance::reconcile::{Checkpoint, Finding, Look, Requests, Resume, Scope, Walk};
 use passerelle_worker::settings::Settings;
 use passerelle_worker::{context, start};
@@ -21,6 +21,7 @@ use crate::arguments::By;
 use crate::changes::{RowChanges, compare};
 use crate::console::Console;
 use crate::operator::Operator;
+use crate::rows::table_id;
 use crate::trouble::Trouble;
 
 /// How long an interrupted run can be resumed.
@@ -28,9 +29,9 @@ const KEPT: Duration = Duration::from_hours(24);
 /// `reconcile`. Needs the settings of a worker.
 #[derive(Debug, Args)]
 pub struct Reconcile {
-    /// Only this table: projet, t2 or 2.
-    #[arg(long)]
-    pub table: Option<String>,
+    /// Only this table: projet, t2 or 2, or its address.
+    #[arg(long, value_parser = TableName::parse)]
+    pub table: Option<TableName>,
     /// Only rows that have no page or do not name it. Nothing is rendered.
     #[arg(long)]
     pub unmapped: bool,
@@ -130,24 +131,12 @@ pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) ->
     finish(&run.answer, console)
 }
 
-async fn scope(worker: &context::Context, table: Option<&str>, unmapped: bool) -> Result<Scope, Trouble> {
-    let Some(name) = table else {
-        return Ok(Scope { table: None, unmapped });
+async fn scope(operator: &Operator, table: Option<&TableName>, unmapped: bool) -> Result<Scope, Trouble> {
+    let table = match table {
+        Some(table) => Some(table_id(table, operator).await?),
+        None => None,
     };
-    let table = match crate::rows::table_number(name) {
-        Some(table) => table,
-        None => named(worker, name).await?,
-    };
-    Ok(Scope {
-        table: Some(table),
-        unmapped,
-    })
-}
-
-async fn named(worker: &context::Context, name: &str) -> Result<TableId, Trouble> {
-    let tables = worker.baserow.tables(&mut Journal::default()).await;
-    let tables = tables.map_err(|failure| Trouble::Failed(failure.to_string()))?;
-    crate::rows::one_table(name, &tables)
+    Ok(Scope { table, unmapped })
 }
 
 /// Where a run of this scope keeps its checkpoint.
@@ -177,7 +166,7 @@ impl<'a> Run<'a> {
         operator: &Operator,
         console: &mut Console,
     ) -> Result<(), Trouble> {
-        let scope = scope(self.worker, verb.table.as_deref(), verb.unmapped).await?;
+        let scope = scope(operator, verb.table.as_ref(), verb.unmapped).await?;
         let trail = (!verb.dry_run).then(|| trail(operator, scope));
         let mut walk = self
             .begin(scope, trail.as_ref(), verb.reach.from_start, console)

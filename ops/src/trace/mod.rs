@@ -9,13 +9,14 @@ use clap::Args;
 use passerelle_console::why::why;
 use passerelle_console::words::Tongue;
 use passerelle_model::id::{EventId, JobKey, RowKey};
+use passerelle_model::named::RowName;
 use passerelle_queue::loops::Parked;
 use passerelle_store::{EventStory, Store};
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::operator::{Freshness, Operator};
-use crate::rows::RowName;
+use crate::rows::row_key;
 use crate::trouble::Trouble;
 
 pub(crate) use story::story_in_words;
@@ -26,8 +27,8 @@ const MOST_LOOKED_AT: usize = 20;
 /// `trace`.
 #[derive(Debug, Args)]
 pub struct Trace {
-    /// An event id (from Baserow's webhook log); a row: t2/r5, 2/5 or projet/5; page/ID of a wiki
-    /// page, or share/ID.
+    /// An event id (from Baserow's webhook log); a row: t2/r5, 2/5, projet/5, or the address
+    /// of the row or of its page; page/ID of a wiki page, or share/ID.
     #[arg(value_parser = subject)]
     pub subject: Subject,
     /// For a row: the number of events to show, newest first.
@@ -67,7 +68,7 @@ struct Event {
 /// Shows the history; fails if there is none. Without the ledger it shows what Redis knows.
 pub async fn run(operator: &Operator, verb: &Trace, console: &mut Console) -> Result<(), Trouble> {
     let subject = match &verb.subject {
-        Subject::Row(row) => Wanted::Job(JobKey::Row(row.resolve(&operator.source, &operator.redis).await?)),
+        Subject::Row(row) => Wanted::Job(JobKey::Row(row_key(row, operator).await?)),
         Subject::Wiki(job) => Wanted::Job(job.clone()),
         Subject::Event(event) => Wanted::Event(event.clone()),
     };

@@ -181,3 +181,19 @@ async fn a_discard_needs_a_reason_and_is_kept_with_it() {
     let empty = desk.passerelle(&["dead", "list"]).await;
     assert_eq!(empty.out.trim(), "No dead letters.");
 }
+
+#[tokio::test]
+async fn letters_of_a_table_are_found_by_its_number_and_by_its_address() {
+    let (desk, _queue, _letters) = with_letters().await.unwrap();
+    for table in ["2", "t2", "https://baserow.example.org/database/1/table/2/77"] {
+        let said = desk.passerelle(&["dead", "list", "--table", table]).await;
+        assert!(
+            said.code == 0 && said.out.contains("t2/r1"),
+            "{table}: {}{}",
+            said.out,
+            said.err
+        );
+    }
+    let other = desk.passerelle(&["dead", "list", "--table", "3"]).await;
+    assert!(other.code == 0 && !other.out.contains("t2/r1"), "{}", other.out);
+}

@@ -1,9 +1,10 @@
 //! `trace`: one story per way of ending.
 
 use passerelle_model::event::Disposition::{Closed, Sync};
-use passerelle_model::id::JobKey;
+use passerelle_model::id::{JobKey, PageId, Slot};
 use passerelle_model::ledger::{FailureClass, LedgerRecord, Verdict};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
+use passerelle_store::{Link, LinkState};
 use rstest::rstest;
 
 use crate::desk::{Desk, accepted, at, attempt, delivery, failure, row};
@@ -176,4 +177,40 @@ async fn an_unknown_event_fails_with_advice() {
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert!(said.err.contains("Check the webhook in Baserow"), "{}", said.err);
     assert_eq!(desk.passerelle(&["trace"]).await.code, 2);
+}
+
+#[tokio::test]
+async fn a_row_is_found_by_the_address_of_itself_and_of_its_page() {
+    let desk = Desk::new().unwrap();
+    let store = desk
+        .remember(vec![accepted(1, "e1", &[(5, Sync)]).unwrap()])
+        .await
+        .unwrap();
+    let link = Link {
+        row: row(5).unwrap(),
+        slot: Slot::parse("page").unwrap(),
+        page: PageId::parse("0198b7a0-0000-7000-8000-000000000001").unwrap(),
+        slug_id: "Xa3kQ9b2Lm".to_owned(),
+        space: "s".to_owned(),
+        state: LinkState::Synced("00ff".to_owned()),
+        written: at(0),
+        version: 0,
+    };
+    store.save_link(&link).await.unwrap();
+    for address in [
+        "https://baserow.example.org/database/1/table/2/77/row/5",
+        "https://wiki.example.org/s/agence/p/refonte-du-site-Xa3kQ9b2Lm",
+    ] {
+        let said = desk.passerelle(&["trace", address]).await;
+        assert_eq!(said.code, 0, "{address}: {}", said.err);
+        assert!(said.out.contains("e1"), "{address}: {}", said.out);
+    }
+    let unknown = desk
+        .passerelle(&["trace", "https://wiki.example.org/p/Zz3kQ9b2Lm"])
+        .await;
+    assert!(
+        unknown.code == 1 && unknown.err.contains("give the row instead"),
+        "{}",
+        unknown.err
+    );
 }

@@ -3,6 +3,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`id`] | the ids: every one is parsed once and then trusted |
+//! | [`named`] | which row or table people mean: by name, number or address |
 //! | [`time`] | the only place that reads the clock |
 //! | [`event`] | what came in: one proven delivery and the rows that it names |
 //! | [`job`] | what shall be done: make one page equal to one row |
@@ -20,6 +21,7 @@ pub mod event;
 pub mod id;
 pub mod job;
 pub mod ledger;
+pub mod named;
 pub mod outcome;
 pub mod seq;
 pub mod shown;
