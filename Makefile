@@ -89,6 +89,12 @@ notices: ## what people were told [ARGS="--state failed" | "retry <id>"]
 workers: ## which workers are alive, and what they have in hand
 	@$(PASSERELLE) workers $(ARGS)
 
+jobs: ## jobs one by one, and what each waits for [ARGS="--table projet --state held" | "projet/42"]
+	@$(PASSERELLE) jobs $(ARGS)
+
+run-now: ## a waiting job now: make run-now ROW=projet/42 WHY="…", or TABLE=projet ARGS=--held [ARGS=--dry-run]
+	@$(PASSERELLE) run-now $(if $(WHY),$(if $(ROW),"$(ROW)") $(if $(TABLE),--table "$(TABLE)") --why "$(WHY)",--help) $(ARGS)
+
 sync: ## sync one row now: make sync ROW=projet/42 [WHY="…" ARGS=--wait]
 	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(if $(WHY),--why "$(WHY)") $(ARGS)
 
@@ -190,5 +196,5 @@ tools/browser:
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
-.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz ci \
+.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser clean

@@ -13,7 +13,8 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    browser, check, dead, doctor, gates, notices, pause, preview, provision, reconcile, stats, sync, trace, workers,
+    browser, check, dead, doctor, gates, jobs, notices, pause, preview, provision, reconcile, stats, sync, trace,
+    workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
@@ -77,6 +78,13 @@ pub enum Verb {
     /// Lists the live workers and their running jobs.
     #[command(after_help = "Example: passerelle workers")]
     Workers,
+    /// Lists jobs one by one: running, queued, scheduled, held; each with what it waits for.
+    #[command(after_help = "Example: passerelle jobs --table projet --state held")]
+    Jobs(jobs::JobsVerb),
+    /// Has jobs that wait for their time run now. One that runs, or whose table's rule is broken, is
+    /// left alone.
+    #[command(after_help = "Example: passerelle run-now projet/42 --why \"the space exists again\"")]
+    RunNow(jobs::RunNowVerb),
     /// Lists notices by mail and Slack: sent, waiting or failed.
     #[command(after_help = "Example: passerelle notices --state failed")]
     Notices(notices::Notices),
@@ -142,6 +150,8 @@ impl Verb {
             Self::Resume(verb) => pause::resume(operator, verb, console).await,
             Self::Gates { verb } => gates::run(operator, verb, console).await,
             Self::Notices(verb) => notices::run(operator, verb, console).await,
+            Self::Jobs(verb) => jobs::run(operator, verb, console).await,
+            Self::RunNow(verb) => jobs::run_now(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
             Self::Check(_)

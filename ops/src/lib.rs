@@ -16,6 +16,7 @@
 //! | [`reconcile`] | rows that differ from their pages |
 //! | [`pause`] | pause and resume |
 //! | [`workers`] | which workers are alive |
+//! | [`jobs`] | jobs one by one: list, run now |
 //! | [`dead`] | dead letters: list, show, replay, discard, export |
 //! | [`notices`] | notices: list, retry |
 //! | [`gates`] | outage mode: show, and by hand |
@@ -36,6 +37,7 @@ pub mod console;
 pub mod dead;
 pub mod doctor;
 pub mod gates;
+pub mod jobs;
 pub mod notices;
 pub mod operator;
 pub mod pause;

@@ -176,7 +176,7 @@ fn acted(act: &OperatorAct, tongue: Tongue) -> String {
 }
 
 /// The failure as the second half of a sentence.
-pub(crate) fn cause(failure: &FailureRecord, tongue: Tongue) -> String {
+pub fn cause(failure: &FailureRecord, tongue: Tongue) -> String {
     let (who, message) = (tongue.system(&failure.target), failure.message.trim_end_matches('.'));
     let is_ours = failure.target == "bridge";
     let key = match failure.class {

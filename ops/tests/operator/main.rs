@@ -7,6 +7,7 @@ mod dead;
 mod desk;
 mod doctor;
 mod gates;
+mod jobs;
 mod many_letters;
 mod notices;
 mod operate;

@@ -190,12 +190,12 @@ pub enum LedgerRecord {
         /// When.
         at: Timestamp,
     },
-    /// An operator acted on something that is no job: a queue, a gate, Baserow's fields and webhooks.
+    /// An operator acted on something else: a queue, a gate, Baserow's fields and webhooks, a waiting job.
     Switched {
         /// What the operator acted on. Stored as `queue`, as it has always been.
         #[serde(rename = "queue")]
         on: Subject,
-        /// `paused`, `resumed`, `close`, `open`, `ramp`, `provisioned`, `retried`.
+        /// `paused`, `resumed`, `close`, `open`, `ramp`, `provisioned`, `retried`, `run_now`.
         act: String,
         /// Who did it.
         by: String,

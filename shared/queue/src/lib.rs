@@ -31,6 +31,7 @@
 //! | `lease.rs` | a job in a worker's hands: [`Leased`], prolonging, noticing a loss |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
 //! | `dead.rs`, `control.rs`, `workers.rs` | what operators see and do: list, replay, discard, numbers, pause, who is alive |
+//! | `jobs.rs` | what operators see of jobs one by one, and running one now |
 //! | `enqueue.rs` | jobs that are about no row |
 //! | `comparisons.rs` | tables that are to be compared with their pages |
 //! | `adopt.rs` | tasks of stock apalis-redis producers become jobs |
@@ -105,6 +106,7 @@ mod control;
 mod enqueue;
 pub mod gate;
 mod held;
+mod jobs;
 mod laws;
 mod ledger_stream;
 mod letters;
@@ -125,6 +127,7 @@ pub use ages::Oldest;
 pub use comparisons::Comparison;
 pub use control::{Pause, QueueStats};
 pub use held::HeldTable;
+pub use jobs::{JobState, JobsOf, RunNow, SeenJob, SeenJobs};
 pub use letters::{DeadLetter, DeadLoad};
 use life::Memory;
 pub use life::{EndedLife, LAYOUT, Life, LifeLook, LifeWatch};

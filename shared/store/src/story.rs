@@ -161,6 +161,18 @@ impl Store {
         Ok(found > 0)
     }
 
+    /// The latest attempt at a job.
+    pub async fn last_attempt(&self, job: &JobKey) -> Result<Option<AttemptRecord>, StoreError> {
+        let found = sqlx::query(
+            "SELECT job, covers, attempt, worker, started, ended, verdict, steps FROM attempts \
+             WHERE job = $1 ORDER BY seq DESC, place DESC LIMIT 1",
+        )
+        .bind(job.to_string())
+        .fetch_optional(&self.pool)
+        .await?;
+        found.as_ref().map(read_attempt).transpose()
+    }
+
     /// The raw body of a delivery, as received.
     pub async fn payload(&self, seq: Seq, place: i64) -> Result<Option<Vec<u8>>, StoreError> {
         let stored: Option<Vec<u8>> = sqlx::query_scalar("SELECT payload FROM events WHERE seq = $1 AND place = $2")

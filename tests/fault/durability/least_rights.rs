@@ -63,6 +63,7 @@ async fn the_bridge_runs_with_exactly_the_rights_that_the_runbook_lists() {
         &["stats"][..],
         &["workers"],
         &["gates"],
+        &["jobs"],
         &["dead", "list"],
         &["pause", "--why", "a test", "--by", "me"],
         &["resume", "--why", "a test", "--by", "me"],

@@ -23,7 +23,7 @@ text_id!(
     ForeignKey, "job key", 256, |c| c.is_ascii_graphic()
 );
 text_id!(
-    /// What an operator acted on that is no job: `queue/<name>`, `gate/<name>`, `baserow/<…>`, `notice/<…>`.
+    /// What an operator acted on: `queue/<name>`, `gate/<name>`, `baserow/<…>`, `notice/<…>`, `job/<key>`.
     Subject, "subject", 256, |c| c.is_ascii_graphic()
 );
 

@@ -1,6 +1,6 @@
 //! What must hold after each step and at the end of a history.
 
-use passerelle_model::id::RowKey;
+use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::ledger::{LedgerRecord, Verdict};
 use passerelle_model::seq::Seq;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::model::{End, Place, ROWS, row_of};
 use super::world::{Law, World, broken};
-use crate::DeadLetter;
+use crate::{DeadLetter, JobState, JobsOf, RunNow};
 
 fn dead_row(letter: &DeadLetter) -> Result<u64, TestCaseError> {
     Ok(letter.job.row().ok_or_else(|| broken("no row"))?.row.get())
@@ -55,6 +55,37 @@ impl World {
         Ok(())
     }
 
+    /// Laws 1 and 2: the job is in its new place alone, and one that runs is left alone. What was done
+    /// is one fact.
+    pub(super) async fn run_now(&mut self, row: u64, repeat: bool) -> Law {
+        let jobs = [JobKey::Row(row_of(row).map_err(broken)?)];
+        let facts = async |world: &Self| {
+            let ledger = world.queue.read_ledger(None, 100_000).await.map_err(broken)?;
+            Ok::<usize, TestCaseError>(ledger.len())
+        };
+        let before = (self.snapshot().await?, facts(self).await?);
+        let became = self
+            .queue
+            .run_now(&jobs, "test", "the law says so")
+            .await
+            .map_err(broken)?;
+        prop_assert_eq!(&became, &[self.model.run_now(row)]);
+        let after = (self.snapshot().await?, facts(self).await?);
+        if became == [RunNow::Ready] {
+            prop_assert_eq!(after.1, before.1 + 1, "what an operator did is one fact");
+        } else {
+            prop_assert_eq!(&after, &before, "nothing is changed of a job that does not wait");
+        }
+        if repeat {
+            self.queue
+                .run_now(&jobs, "test", "the law says so")
+                .await
+                .map_err(broken)?;
+            prop_assert_eq!(self.snapshot().await?, after.0, "law 6: run_now");
+        }
+        Ok(())
+    }
+
     /// Law 4, and that every job is in exactly one place: the one where the model has it.
     pub(super) async fn check(&self) -> Law {
         let stats = self.queue.stats().await.map_err(broken)?;
@@ -81,10 +112,27 @@ impl World {
             count(|place| matches!(place, Place::Waiting { .. })),
             "one place: waiting"
         );
+        let seen = self.queue.jobs(&JobsOf::Queue, &[], None, 100).await.map_err(broken)?;
+        let seen: BTreeMap<JobKey, JobState> = seen.jobs.into_iter().map(|seen| (seen.job.key, seen.state)).collect();
+        prop_assert_eq!(seen, self.expected()?, "what is listed is what there is");
         let records = redis::cmd("HLEN").arg(&self.keys.records).to_owned();
         let records: usize = self.queue.inner.redis.query(&records).await.map_err(broken)?;
         prop_assert_eq!(records, self.model.jobs.len());
         Ok(())
+    }
+
+    /// What an operator ought to see.
+    fn expected(&self) -> Result<BTreeMap<JobKey, JobState>, TestCaseError> {
+        let seen = |(row, (place, ..)): (&u64, &(Place, u32, u32))| {
+            let state = match place {
+                Place::Ready => JobState::Queued,
+                Place::Running { .. } => JobState::Running,
+                Place::Waiting { is_kept: true } => JobState::Held,
+                Place::Waiting { is_kept: false } => JobState::Scheduled,
+            };
+            Ok((JobKey::Row(row_of(*row).map_err(broken)?), state))
+        };
+        self.model.jobs.iter().map(seen).collect()
     }
 
     /// Everything that a job's life can change.

@@ -1,6 +1,6 @@
 //! The steps of a history, and what ought to come of them.
 
-use crate::CrashPolicy;
+use crate::{CrashPolicy, RunNow};
 use passerelle_model::event::{EventKind, NewEvent, OwnEvent};
 use passerelle_model::id::{InvalidId, JobKey, RowId, RowKey, TableId};
 use passerelle_model::ledger::{FailureClass, FailureRecord, Settlement, Verdict};
@@ -39,6 +39,11 @@ pub(super) enum Step {
     Wait,
     Replay,
     Discard,
+    /// An operator has the row's job run now.
+    RunNow {
+        row: u64,
+        repeat: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +69,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Wait),
         1 => Just(Step::Replay),
         1 => Just(Step::Discard),
+        2 => (row(), any::<bool>()).prop_map(|(row, repeat)| Step::RunNow { row, repeat }),
     ]
 }
 
@@ -100,6 +106,19 @@ impl Model {
         self.news(row);
         if let Some((place @ Place::Waiting { .. }, _, 0)) = self.jobs.get_mut(&row) {
             *place = Place::Ready;
+        }
+    }
+
+    /// Only a job that waits for its time is changed.
+    pub(super) fn run_now(&mut self, row: u64) -> RunNow {
+        match self.jobs.get_mut(&row).map(|(place, ..)| place) {
+            None => RunNow::Gone,
+            Some(Place::Running { .. }) => RunNow::Running,
+            Some(Place::Ready) => RunNow::WasReady,
+            Some(place @ Place::Waiting { .. }) => {
+                *place = Place::Ready;
+                RunNow::Ready
+            }
         }
     }
 

@@ -71,6 +71,7 @@ impl World {
             Step::Wait => self.wait().await,
             Step::Replay => self.replay().await,
             Step::Discard => self.discard().await,
+            Step::RunNow { row, repeat } => self.run_now(row, repeat).await,
         }
     }
 

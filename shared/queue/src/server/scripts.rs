@@ -61,6 +61,14 @@ script!(
 script!(OLDEST, "scripts/record.lua", "scripts/lanes.lua", "scripts/oldest.lua");
 script!(RENEW, "scripts/clock.lua", "scripts/record.lua", "scripts/renew.lua");
 script!(
+    RUN_NOW,
+    "scripts/clock.lua",
+    "scripts/record.lua",
+    "scripts/lanes.lua",
+    "../held/held.lua",
+    "scripts/run_now.lua"
+);
+script!(
     SETTLE,
     "scripts/clock.lua",
     "scripts/record.lua",

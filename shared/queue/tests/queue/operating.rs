@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use passerelle_model::id::RowKey;
-use passerelle_queue::Budget;
+use passerelle_model::id::{JobKey, RowKey, TableId};
+use passerelle_model::ledger::{LedgerRecord, Verdict};
+use passerelle_queue::{Budget, JobState, JobsOf, RunNow, SeenJobs};
 use test_support::eventually;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::world::{World, synced};
+use crate::world::{Worker, World, failure, settlement, synced};
 
 #[tokio::test]
 async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
@@ -111,4 +112,161 @@ async fn a_budget_that_all_share_counts_each_name_once_and_is_free_again_after_i
         wait => Err(wait),
     })
     .await;
+}
+
+/// A worker whose attempts fail for an hour.
+fn failing(world: &World) -> Worker {
+    world.worker(4, |leased| async move {
+        let verdict = match leased.job().key.row().map(|row| row.row.get() % 2) {
+            Some(1) => Verdict::Retry {
+                after_ms: 3_600_000,
+                failure: failure(),
+            },
+            _ => Verdict::Hold {
+                after_ms: 3_600_000,
+                failure: failure(),
+            },
+        };
+        leased.settle(settlement(verdict)).await;
+    })
+}
+
+/// Waits until that many jobs wait for their time.
+async fn waiting(world: &World, count: u64) {
+    eventually("they wait for their time", async || match world.queue.stats().await {
+        Ok(stats) if stats.scheduled == count => Ok(()),
+        other => Err(other),
+    })
+    .await;
+}
+
+fn rows(numbers: &[u64]) -> Vec<JobKey> {
+    let keys = numbers.iter().map(|number| format!("t12/r{number}"));
+    keys.filter_map(|key| JobKey::parse(&key).ok()).collect()
+}
+
+#[tokio::test]
+async fn jobs_are_listed_with_what_they_wait_for_page_by_page() {
+    let world = World::start().unwrap();
+    let worker = failing(&world);
+    world.accept(&[1, 2, 3, 10]).await.unwrap();
+    waiting(&world, 4).await;
+    worker.stop().await.unwrap();
+    world.accept(&[4]).await.unwrap();
+
+    let all = world.queue.jobs(&JobsOf::Queue, &[], None, 10).await.unwrap();
+    let states: Vec<JobState> = all.jobs.iter().map(|seen| seen.state).collect();
+    let keys: Vec<JobKey> = all.jobs.iter().map(|seen| seen.job.key.clone()).collect();
+    assert_eq!(keys, rows(&[1, 2, 3, 4, 10]));
+    let (held, scheduled, queued) = (JobState::Held, JobState::Scheduled, JobState::Queued);
+    assert_eq!(states, [scheduled, held, scheduled, queued, held]);
+    assert_eq!(
+        all.counts.into_iter().collect::<Vec<_>>(),
+        [(queued, 1), (scheduled, 2), (held, 2)]
+    );
+    for seen in &all.jobs {
+        let hour = seen.until.map(|until| until.since(seen.since).as_secs());
+        let expected = (seen.state != queued).then_some(3600);
+        assert_eq!(hour, expected, "{seen:?}");
+        assert_eq!(seen.job.attempts, u32::from(seen.state == scheduled), "{seen:?}");
+    }
+
+    let mut after: Option<JobKey> = None;
+    let mut pages = Vec::new();
+    loop {
+        let page = world.queue.jobs(&JobsOf::Queue, &[], after.as_ref(), 2).await.unwrap();
+        assert_eq!(page.counts.values().sum::<u64>(), 5, "the numbers are of all");
+        pages.extend(page.jobs.iter().map(|seen| seen.job.key.clone()));
+        if !page.has_more {
+            break;
+        }
+        after = pages.last().cloned();
+    }
+    assert_eq!(pages, keys);
+
+    let some = world.queue.jobs(&JobsOf::Queue, &[held], None, 10).await.unwrap();
+    assert_eq!(some.jobs.len(), 2);
+    let other = JobsOf::Table(TableId::new(1).unwrap());
+    assert_eq!(
+        world.queue.jobs(&other, &[], None, 10).await.unwrap(),
+        SeenJobs::default()
+    );
+    let one = JobsOf::Jobs(rows(&[3, 99]));
+    assert_eq!(world.queue.jobs(&one, &[], None, 10).await.unwrap().jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_waiting_job_that_is_run_now_runs_at_once_and_the_ledger_says_who_and_why() {
+    let world = World::start().unwrap();
+    let worker = failing(&world);
+    world.accept(&[1, 2]).await.unwrap();
+    waiting(&world, 2).await;
+    worker.stop().await.unwrap();
+
+    let became = world
+        .queue
+        .run_now(&rows(&[1, 2, 3, 1]), "Ada", "it is mended")
+        .await
+        .unwrap();
+    assert_eq!(became, [RunNow::Ready, RunNow::Ready, RunNow::Gone, RunNow::WasReady]);
+    let acts: Vec<String> = world.facts().await.unwrap().iter().filter_map(act).collect();
+    assert_eq!(
+        acts,
+        [
+            "job/t12/r1 run_now by Ada: it is mended",
+            "job/t12/r2 run_now by Ada: it is mended"
+        ]
+    );
+    let (started, mut runs) = mpsc::unbounded_channel();
+    let (release, held_back) = tokio::sync::watch::channel(false);
+    let worker = world.worker(2, move |leased| {
+        let (started, mut held_back) = (started.clone(), held_back.clone());
+        async move {
+            let _ = started.send(leased.job().key.clone());
+            let _ = held_back.wait_for(|released| *released).await;
+            leased.settle(synced()).await;
+        }
+    });
+    for _ in 0..2 {
+        runs.recv().await.unwrap();
+    }
+    let became = world.queue.run_now(&rows(&[1]), "Ada", "again").await.unwrap();
+    assert_eq!(became, [RunNow::Running]);
+    release.send(true).unwrap();
+    world.drained().await;
+    worker.stop().await.unwrap();
+    assert!(runs.try_recv().is_err(), "each ran once");
+    assert_eq!(world.each_item_ended_once().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_job_of_a_held_table_is_listed_as_such_and_not_run_by_hand() {
+    let world = World::start().unwrap();
+    world.accept(&[1]).await.unwrap();
+    let job = &rows(&[9])[0];
+    let hour = Duration::from_hours(1);
+    world
+        .queue
+        .hold_table(job, "the field is gone", hour, hour)
+        .await
+        .unwrap();
+    let seen = world.queue.jobs(&JobsOf::Queue, &[], None, 10).await.unwrap().jobs;
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].state, JobState::TableHeld);
+    assert_eq!(seen[0].table_trouble.as_deref(), Some("the field is gone"));
+    assert!(seen[0].until.is_some_and(|until| until > seen[0].since));
+    let became = world.queue.run_now(&rows(&[1]), "Ada", "now").await.unwrap();
+    assert_eq!(became, [RunNow::TableHeld]);
+    assert_eq!(
+        world.facts().await.unwrap().len(),
+        1,
+        "nothing was done, nothing is written down"
+    );
+}
+
+fn act(fact: &LedgerRecord) -> Option<String> {
+    match fact {
+        LedgerRecord::Switched { on, act, by, why, .. } => Some(format!("{on} {act} by {by}: {why}")),
+        _ => None,
+    }
 }
