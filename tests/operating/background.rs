@@ -95,7 +95,7 @@ async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_unti
     };
     works("make up WORKERS=1");
     assert!(works("make stats").contains("nothing is lost"));
-    eventually("the worker has given a sign of life", async || {
+    eventually("the worker has sent a heartbeat", async || {
         let output = typed("make workers");
         if String::from_utf8_lossy(&output.stdout).contains("worker-") {
             Ok(())

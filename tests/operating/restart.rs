@@ -14,7 +14,7 @@ const ROWS: usize = 40;
 
 /// A process that has only just started does not know yet what a signal means.
 async fn all_are_alive(system: &System) {
-    eventually("every worker gives a sign of life", async || {
+    eventually("every worker sends heartbeats", async || {
         match system.queue.workers().await {
             Ok(workers) if workers.len() == WORKERS => Ok(()),
             other => Err(format!("{other:?}\n{}", system.logs())),

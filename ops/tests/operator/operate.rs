@@ -49,7 +49,7 @@ async fn waiting_for_a_sync_tells_how_it_ended() {
     assert!(said.out.contains("synced"), "{}", said.out);
     assert!(
         said.err.contains("No worker is alive"),
-        "this one gives no sign of life: {}",
+        "this one sends no heartbeat: {}",
         said.err
     );
 }

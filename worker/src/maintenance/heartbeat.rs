@@ -1,10 +1,11 @@
-//! Gives a sign of life every few seconds, so that operators see who is there (`passerelle workers`).
+//! The heartbeat of a worker: `passerelle workers` lists the processes that have sent one lately.
 
 use passerelle_queue::{Queue, WorkerInfo};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// Runs until told to stop, and then says goodbye. A Redis that is away is no reason to end: the next sign says the same.
+/// Sends heartbeats until `stop`, then removes the process from the list. While Redis is away it goes
+/// on: the next heartbeat says the same.
 pub async fn run(queue: Queue, me: WorkerInfo, stop: CancellationToken) {
     let mut beats = tokio::time::interval(WorkerInfo::BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -14,10 +15,10 @@ pub async fn run(queue: Queue, me: WorkerInfo, stop: CancellationToken) {
             () = stop.cancelled() => break,
         }
         if let Err(error) = queue.beat(&me).await {
-            tracing::debug!(%error, "no sign of life could be given");
+            tracing::debug!(%error, "the heartbeat could not be sent");
         }
     }
     if let Err(error) = queue.leave(&me.name).await {
-        tracing::debug!(%error, "no goodbye could be said; what is known of this process expires");
+        tracing::debug!(%error, "the process could not be removed from the list of workers; its entry expires");
     }
 }

@@ -79,7 +79,7 @@ impl Route {
         })
     }
 
-    /// The methods of the route, as its `Allow` header lists them. The sign of life has no such
+    /// The methods of the route, as its `Allow` header lists them. The health check has no such
     /// header.
     pub(crate) const fn allow(self) -> Option<&'static str> {
         Some(match self {

@@ -1,4 +1,4 @@
--- alert: since when the present alert stands; the first to ask begins one. clock.lua stands before this text.
+-- alert: since when the present alert stands; the first to ask begins one. Prepended: clock.lua.
 --
 -- KEYS 1 the alert
 -- ARGV 1 how long it stands, ms

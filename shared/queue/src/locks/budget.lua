@@ -1,4 +1,4 @@
--- budget: whether something may be done that all together may do only so often in any window of time. clock.lua stands before this text.
+-- budget: whether something may be done that all together may do only so often in any window of time. Prepended: clock.lua.
 --
 -- KEYS 1 sorted set of what was done, by its moment
 -- ARGV 1 its name: what was allowed once stays so · 2 most · 3 the window, ms

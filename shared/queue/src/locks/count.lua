@@ -1,4 +1,4 @@
--- count: how often something was done in a window of time, this time included. clock.lua stands before this text.
+-- count: how often something was done in a window of time, this time included. Prepended: clock.lua.
 --
 -- KEYS 1 the count
 -- ARGV 1 the window, ms

@@ -1,4 +1,4 @@
--- lock: what one process has at a time; it expires when its holder says nothing. clock.lua stands before this text.
+-- lock: what one process has at a time; it expires when its holder says nothing. Prepended: clock.lua.
 --
 -- KEYS 1 the lock
 -- ARGV 1 take (or renew) or let_go · 2 the caller · 3 how long it lasts, ms

@@ -1,4 +1,4 @@
--- count: counts identical events of a row, and parks the row when there are too many. clock.lua stands before this text.
+-- count: counts identical events of a row, and parks the row when there are too many. Prepended: clock.lua.
 --
 -- KEYS 1 count of the row's content · 2 set of parked rows by the end of their cool-down · 3 the same by its beginning
 -- ARGV 1 row · 2 how many · 3 most · 4 window in milliseconds · 5 cool-down in milliseconds

@@ -1,4 +1,4 @@
--- parked: which rows are parked. clock.lua stands before this text. It changes nothing.
+-- parked: which rows are parked. Prepended: clock.lua. It changes nothing.
 --
 -- KEYS 1 set of parked rows by the end of their cool-down · 2 the same by its beginning
 -- ARGV 1 a row ('' for all) · 2 most rows

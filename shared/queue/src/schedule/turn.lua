@@ -1,4 +1,4 @@
--- turn: who does a task that is due from time to time. One replica at a time, once per slot, also across restarts. clock.lua stands before this text.
+-- turn: who does a task that is due from time to time. One replica at a time, once per slot, also across restarts. Prepended: clock.lua.
 --
 -- KEYS 1 what is known of the task: due, holder, until, within (the length of the lease or wait), memo
 -- ARGV 1 verb · 2 this process · 3 lease or wait in ms · 4 length of a slot in ms (0: by hand) · 5 memo

@@ -57,7 +57,7 @@ pub(crate) struct Keys {
     pub(crate) letters: String,
     /// Exists while the queue is paused, and says since when, by whom and why.
     pub(crate) paused: String,
-    /// Sorted set of the worker processes by their last sign of life.
+    /// Sorted set of the worker processes by their last heartbeat.
     pub(crate) workers: String,
     /// The channel that wakes sleeping workers.
     pub(crate) wake: String,
@@ -108,7 +108,7 @@ impl Keys {
         format!("{}:webhook:event:{delivery}", self.prefix)
     }
 
-    /// What is known of a worker; expires when it gives no sign of life.
+    /// What is known of a worker; expires when it sends no heartbeat.
     pub(crate) fn worker(&self, name: &str) -> String {
         format!("{}:{name}", self.workers)
     }

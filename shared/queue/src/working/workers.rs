@@ -1,4 +1,4 @@
-//! Who is alive: each worker process gives a sign of life every few seconds; what it says of itself expires without one.
+//! Who is alive: each worker process sends a heartbeat every few seconds; its entry expires without one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{Queue, QueueError};
 use passerelle_model::id::{JobKey, ProcessName};
 use passerelle_model::time::Timestamp;
 
-/// How long a sign of life counts. A worker gives three in this time.
+/// How long a heartbeat counts. A worker sends three in this time.
 const ALIVE_FOR: Duration = Duration::from_secs(15);
 /// When a worker that gave no sign is taken off the list.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
@@ -45,7 +45,7 @@ pub struct Running {
 }
 
 impl WorkerInfo {
-    /// How often a worker gives a sign of life.
+    /// How often a worker sends a heartbeat.
     pub const BEAT: Duration = Duration::from_secs(5);
 
     /// This process, started now.
@@ -63,7 +63,7 @@ impl WorkerInfo {
 }
 
 impl Queue {
-    /// A sign of life.
+    /// Sends a heartbeat.
     pub async fn beat(&self, worker: &WorkerInfo) -> Result<(), QueueError> {
         let keys = &self.inner.keys;
         let stored = serde_json::to_vec(worker).map_err(|error| QueueError::Protocol(error.to_string()))?;
@@ -87,7 +87,7 @@ impl Queue {
             .await
     }
 
-    /// The worker processes that gave a sign of life within the last 15 seconds; the oldest first, at most 500.
+    /// The worker processes that sent a heartbeat within the last 15 seconds; the oldest first, at most 500.
     pub async fn workers(&self) -> Result<Vec<WorkerInfo>, QueueError> {
         let (keys, redis) = (&self.inner.keys, &self.inner.redis);
         let mut latest = redis::cmd("ZREVRANGE");

@@ -1,11 +1,14 @@
-//! Our session with Docmost: one for all replicas, because Docmost allows ten logins a minute and keeps 25 sessions.
+//! The session with Docmost, shared by all replicas: Docmost allows ten logins a minute and keeps 25
+//! sessions.
 //!
-//! The token lives in Redis (`<prefix>:docmost:session`) and outlives restarts; each process keeps a copy. Who finds it old (at 80 % of its life)
-//! or refused logs in again, one at a time (`<prefix>:docmost:login:lock`) and at most eight times a minute over all replicas
-//! (`<prefix>:docmost:logins`); everybody else waits a moment for the new token.
-//! A 401 says nothing about *why*; so whoever gets one first looks whether another replica has renewed the token meanwhile.
-//! Trouble here holds jobs, it never spends their attempts: whoever cannot sign in has not begun with the row.
-//! While the login's gate is stopped nobody counts or tries a login; and who waited for a login that failed does not repeat it at once.
+//! - The token is in Redis (`<prefix>:docmost:session`) and outlives restarts. Each process caches it.
+//! - A replica logs in when the token has reached 80 % of its life, or was refused. One replica logs
+//!   in at a time (`<prefix>:docmost:login:lock`), all together at most eight times a minute
+//!   (`<prefix>:docmost:logins`). The others wait for the new token.
+//! - A 401 does not say why. So the replica first looks whether another one has renewed the token.
+//! - A failed login holds jobs and spends no attempts: no work on the row has begun.
+//! - While the login gate is stopped, no replica tries to log in. A replica that waited for a login
+//!   that failed does not repeat it at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
--- permit: the right to make one call of a target: taken, renewed and given back. clock.lua stands before this text.
+-- permit: the right to make one call of a target: taken, renewed and given back. Prepended: clock.lua.
 --
 -- KEYS 1 permits in use: sorted set of tokens by the time when they expire, ms · 2 waiting processes: sorted set by the time until when
 --   they count as waiting, ms · 3 when this script ran last, ms

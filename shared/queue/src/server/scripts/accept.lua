@@ -1,5 +1,5 @@
--- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs. clock.lua, record.lua and letter.lua stand
--- before this text.
+-- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs.
+-- Prepended: clock.lua, record.lua and letter.lua.
 --
 -- The deliveries themselves do not pass through this script: Lua hashes every byte of every text, which cost more than all the rest. They are
 -- an entry of the ledger, added right before this script in the same transaction. The next entry is made here and says what became of each:

@@ -1,4 +1,4 @@
--- beat: a sign of life of a worker. clock.lua stands before this text.
+-- beat: the heartbeat of a worker. Prepended: clock.lua.
 --
 -- KEYS 1 workers · 2 what is known of this one
 -- ARGV 1 its name · 2 what it says of itself · 3 how long a sign counts, ms · 4 after how long a silent worker is taken off the list, ms ·

@@ -1,4 +1,4 @@
--- discard: removes dead letters by an operator's decision, and writes that down. letter.lua stands before this text.
+-- discard: removes dead letters by an operator's decision, and writes that down. Prepended: letter.lua.
 --
 -- KEYS 1 ledger · 2 dead · 3 letter prefix
 -- ARGV for each letter: id · job · fact

@@ -1,4 +1,4 @@
--- enqueue: makes a job that is about no row, unless there is one of its key. clock.lua stands before this text.
+-- enqueue: makes a job that is about no row, unless there is one of its key. Prepended: clock.lua.
 --
 -- KEYS 1 active · 2 records
 -- ARGV 1 job key · 2 event id · 3 wake channel

@@ -1,5 +1,5 @@
 -- expired: the jobs whose workers have vanished. It changes nothing but leases without a running job; settle decides what becomes of the rest.
--- clock.lua and record.lua stand before this text.
+-- Prepended: clock.lua and record.lua.
 --
 -- KEYS 1 leases · 2 records
 -- ARGV 1 most jobs · 2 the moment at which expired leases were seen: a clock that has jumped ahead since makes no further lease expired

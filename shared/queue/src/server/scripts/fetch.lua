@@ -1,5 +1,5 @@
 -- fetch: takes jobs for a worker: each with a lease (it expires by the clock of Redis) and a token that only its holder knows.
--- clock.lua, record.lua, lanes.lua, held.lua and admit.lua stand before this text.
+-- Prepended: clock.lua, record.lua, lanes.lua, held.lua and admit.lua.
 --
 -- A job that crashed before runs alone: it waits in a list of its own, from which only a process that runs nothing else takes it.
 --

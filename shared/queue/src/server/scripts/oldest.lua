@@ -1,4 +1,4 @@
--- oldest: the records of the jobs that wait first, of one moment. record.lua and lanes.lua stand before this text.
+-- oldest: the records of the jobs that wait first, of one moment. Prepended: record.lua and lanes.lua.
 --
 -- KEYS 1 active · 2 records
 -- Answer: for each list of ready jobs that is not empty: key · record (nil where there is none)

@@ -1,4 +1,4 @@
--- renew: prolongs leases, of running and of buffered jobs alike. clock.lua and record.lua stand before this text.
+-- renew: prolongs leases, of running and of buffered jobs alike. Prepended: clock.lua and record.lua.
 --
 -- KEYS 1 leases · 2 records
 -- ARGV 1 lease milliseconds · 2 number of leases n, then n job keys, then n tokens

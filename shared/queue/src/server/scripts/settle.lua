@@ -1,5 +1,5 @@
--- settle: ends attempts: each job moves on and its fact is written, in one atomic step. clock.lua, record.lua,
--- lanes.lua, held.lua and letter.lua stand before this text.
+-- settle: ends attempts: each job moves on and its fact is written, in one atomic step.
+-- Prepended: clock.lua, record.lua, lanes.lua, held.lua and letter.lua.
 --
 -- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects · 10 waits ·
 --      11 base of the gates

@@ -1,6 +1,5 @@
 -- stats: the queue in numbers, all of one moment: a job on its way from one place to another is counted once, never twice or not at all.
--- clock.lua, record.lua,
--- lanes.lua and held.lua stand before this text.
+-- Prepended: clock.lua, record.lua, lanes.lua and held.lua.
 --
 -- KEYS 1 active · 2 leases · 3 scheduled · 4 dead · 5 ledger · 6 paused · 7 suspects · 8 base of the gates
 -- Answer: active · running · scheduled · dead · entries of the ledger · what the pause says, or nil ·
