@@ -26,7 +26,7 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
-test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser build/tests ## all tests
+test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser build/tests ## all tests
 	@scripts/test
 
 test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
@@ -150,7 +150,7 @@ docs: ## the API documentation, without a single warning, and every link of the 
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items --all-features
 	@scripts/links
 
-settings: ## write .env.example and docs/SETTINGS.md from the table of settings
+settings: ## write .env.example, docs/SETTINGS.md and docs/METRICS.md from their tables
 	@cargo run -q -p passerelle-model --example settings
 
 pictures: tools/redis tools/browser ## take the pictures of docs/CONSOLE.md anew
@@ -176,7 +176,7 @@ build/tests:
 
 ##@ Tools
 
-tools: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser ## find or install redis-server, PostgreSQL, PgBouncer, Postfix and a browser
+tools: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser ## find or install the servers and the browser that the tests start
 
 tools/redis:
 	@scripts/tools redis
@@ -193,8 +193,11 @@ tools/postfix:
 tools/browser:
 	@scripts/tools browser
 
+tools/prometheus:
+	@scripts/tools prometheus
+
 clean: ## remove everything that was built or run here
 	@rm -rf target .run
 
 .PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz ci \
-	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/browser clean
+	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser clean

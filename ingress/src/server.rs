@@ -9,14 +9,13 @@ use std::time::Duration;
 use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Resource, Route};
 use futures::FutureExt as _;
-use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
+use passerelle_model::metrics::{BuildError, FOLDING_INTERVAL, PrometheusHandle};
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis};
 
 use crate::body::Bodies;
 use crate::connections::Connections;
 use crate::loop_guard::LoopGuard;
-use crate::metrics;
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
 use crate::routes::webhook::{Entrance, receive, receive_push};
@@ -100,7 +99,7 @@ impl Server {
         let bind = |address| TcpListener::bind(address).map_err(|error| StartError::Address(address, error));
         let listener = bind(settings.bind)?;
         // Before the spool, which is measured as it opens.
-        let export = metrics::start()?;
+        let export = passerelle_model::metrics::start()?;
         Ok(Self {
             address: listener
                 .local_addr()
@@ -222,7 +221,7 @@ async fn serve_health(
 
 /// Keeps the histogram's samples from piling up between two visits of Prometheus, and ages up to date; never ends.
 async fn fold_samples(export: PrometheusHandle, spool: Arc<Spool>) {
-    let mut ticks = tokio::time::interval(metrics::FOLDING_INTERVAL);
+    let mut ticks = tokio::time::interval(FOLDING_INTERVAL);
     loop {
         ticks.tick().await;
         export.run_upkeep();

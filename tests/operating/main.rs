@@ -2,6 +2,7 @@
 
 mod background;
 mod dead_budget;
+mod monitoring;
 mod provision;
 mod replay;
 mod restart;

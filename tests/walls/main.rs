@@ -1,6 +1,9 @@
 //! What may not depend on what. The compiler holds most walls; these ask it.
 
+use std::collections::BTreeSet;
 use std::process::Command;
+
+use passerelle_model::metrics::METRICS;
 
 /// The names of the packages that a package is built with, itself included.
 fn built_with(package: &str) -> anyhow::Result<Vec<String>> {
@@ -71,4 +74,23 @@ fn the_crate_backoff_is_named_in_one_file() {
     let files = String::from_utf8(found.stdout).unwrap();
     let files: Vec<_> = files.lines().filter(|file| !file.starts_with("tests/walls/")).collect();
     assert_eq!(files, ["shared/queue/src/server/backoff.rs"]);
+}
+
+/// The literals of a metric's name in the sources of the processes.
+fn counted() -> anyhow::Result<BTreeSet<String>> {
+    let found = Command::new("git")
+        .args(["grep", "-ohE", r#""passerelle_[a-z_]+""#, "--"])
+        .args(["ingress/src", "worker/src", "shared/queue/src", "shared/store/src"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()?;
+    let found = String::from_utf8(found.stdout)?;
+    let names = found.lines().map(|name| name.trim_matches('"').to_owned());
+    // The others are targets of log lines.
+    Ok(names.filter(|name| name.matches('_').count() > 1).collect())
+}
+
+#[test]
+fn every_metric_that_a_process_counts_is_in_the_table_and_no_other() {
+    let table: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
+    assert_eq!(counted().unwrap(), table);
 }

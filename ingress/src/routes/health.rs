@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use metrics_exporter_prometheus::PrometheusHandle;
+use passerelle_model::metrics::PrometheusHandle;
 use passerelle_queue::{QueueError, Redis, ServerFacts};
 use serde::Serialize;
 use tokio::time::timeout;

@@ -11,8 +11,9 @@
 //! | [`outcome`] | how an event may end |
 //! | [`ledger`] | the facts that travel through the ledger stream into the store |
 //! | [`config`] | settings and `bridge.toml`: the only place that reads the environment |
+//! | [`metrics`] | every metric, its labels and its help text |
 //! | [`shown`] | what people may see of a text: no secret, no control character |
-//! | [`telemetry`] | log fields and metric names |
+//! | [`telemetry`] | the format of logs |
 
 #![warn(missing_docs)]
 
@@ -21,6 +22,7 @@ pub mod event;
 pub mod id;
 pub mod job;
 pub mod ledger;
+pub mod metrics;
 pub mod named;
 pub mod outcome;
 pub mod seq;

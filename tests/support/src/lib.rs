@@ -13,6 +13,7 @@ mod postfix;
 mod postgres;
 mod power_cut;
 mod preload;
+mod prometheus;
 mod redis_copy;
 mod redis_sentinels;
 mod redis_server;
@@ -33,6 +34,7 @@ pub use postfix::{PostfixOptions, TestPostfix};
 pub use postgres::TestPostgres;
 pub use power_cut::FragileRedis;
 pub use preload::build_preload;
+pub use prometheus::TestPrometheus;
 pub use redis_copy::RedisCopy;
 pub use redis_sentinels::TestSentinels;
 pub use redis_server::{Fsync, RedisOptions, TestRedis};
@@ -50,6 +52,13 @@ pub(crate) fn find_program(name: &str, hidden_in: &[PathBuf]) -> Option<PathBuf>
     folders
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
+}
+
+/// Nothing to test with, said aloud.
+#[expect(clippy::print_stderr, reason = "a test that proves nothing says so")]
+pub(crate) fn skipped<T>(why: &str) -> Option<T> {
+    eprintln!("SKIPPED: {why}");
+    None
 }
 
 /// Waits until `look` sees the fact, looking again every 10 ms; fails with what it saw last.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, TestCertificate, find_program, free_port};
+use crate::{PATIENCE, TestCertificate, find_program, free_port, skipped};
 
 /// Who owns the delivered mail: nobody.
 const OWNER: u32 = 65_534;
@@ -105,12 +105,6 @@ impl Drop for TestPostfix {
         let _ = Command::new("kill").arg(self.master.id().to_string()).status();
         let _ = self.master.wait();
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that proves nothing says so")]
-fn skipped<T>(why: &str) -> Option<T> {
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 fn configure(folder: &Path, port: u16, options: &PostfixOptions<'_>) -> anyhow::Result<()> {

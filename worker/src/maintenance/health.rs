@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use passerelle_model::metrics::{self, FOLDING_INTERVAL, PrometheusHandle};
 use passerelle_queue::Redis;
 use passerelle_store::Store;
 use tokio::time::timeout;
@@ -27,13 +27,14 @@ struct Health {
     stalls: Stalls,
 }
 
-/// Installs the metrics recorder and answers on the address until the process ends. `store` is filled once the store is open, `stalls` as
-/// long as there are some.
+/// Starts counting and answers on the address until the process ends. `store` is filled once the
+/// store is open, `stalls` as long as there are some.
 ///
 /// # Errors
-/// If the address is taken, or a recorder is installed already.
+/// If the address is taken.
 pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore, stalls: Stalls) -> anyhow::Result<SocketAddr> {
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = metrics::start()?;
+    tokio::spawn(fold_samples(metrics.clone()));
     let health = web::Data::new(Health {
         metrics,
         redis,
@@ -55,6 +56,15 @@ pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore, stalls: Stalls)
     .run();
     tokio::spawn(server);
     Ok(address)
+}
+
+/// Keeps samples from piling up between two visits of Prometheus, or where there is none; never ends.
+async fn fold_samples(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(FOLDING_INTERVAL);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Alive means: this process answers. What it cannot do at present it says as `degraded`, still with 200: a restart would mend nothing.
@@ -121,7 +131,6 @@ impl Health {
 }
 
 async fn numbers(health: web::Data<Health>) -> HttpResponse {
-    health.metrics.run_upkeep();
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(health.metrics.render())
