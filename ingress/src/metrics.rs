@@ -73,10 +73,11 @@ pub(crate) fn spooled() {
 }
 
 /// Shows what the spool holds.
-pub(crate) fn spool(bytes: u64, deliveries: u64, oldest: Duration) {
+pub(crate) fn spool(bytes: u64, deliveries: u64, oldest: Duration, quarantined: u64) {
     gauge!("passerelle_ingress_spool_bytes").set(as_gauge(bytes));
     gauge!("passerelle_ingress_spool_deliveries").set(as_gauge(deliveries));
     gauge!("passerelle_ingress_spool_oldest_seconds").set(oldest.as_secs_f64());
+    gauge!("passerelle_ingress_spool_quarantined").set(as_gauge(quarantined));
 }
 
 /// Counts a delivery that came from the spool into the queue.
@@ -107,6 +108,6 @@ pub(crate) fn refused(reason: &'static str) {
     clippy::cast_precision_loss,
     reason = "a gauge is a floating-point number; below 2^53 it is exact"
 )]
-pub(crate) fn as_gauge(number: u64) -> f64 {
+fn as_gauge(number: u64) -> f64 {
     number as f64
 }

@@ -17,7 +17,7 @@ use super::format::{End, read, write};
 use super::segment::{Held, folder_bytes, quarantined, ready_files, try_folder};
 use super::waiting::waiting;
 use super::{NotSpooled, Spool};
-use crate::metrics::{self, ItemCounts, as_gauge};
+use crate::metrics::{self, ItemCounts};
 
 /// How often to look whether Redis is back, and whether there is something of our own to drain.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -115,8 +115,12 @@ impl Drain {
         }
         self.looked_for_others = Some(Instant::now());
         let folder = self.spool.folder().to_owned();
-        let is_empty = blocking(move || Ok(ready_files(&folder)?.is_empty())).await;
-        !is_empty.unwrap_or(true) || self.spool.status().trouble.is_some()
+        let looked = blocking(move || Ok((ready_files(&folder)?.is_empty(), quarantined(&folder)?))).await;
+        let Ok((is_empty, quarantined)) = looked else {
+            return self.spool.status().trouble.is_some();
+        };
+        self.spool.state.quarantined.store(quarantined, Ordering::Relaxed);
+        !is_empty || self.spool.status().trouble.is_some()
     }
 
     /// Everything that is in no other hands. Returns how many deliveries were new or known to the
@@ -237,7 +241,6 @@ impl Drain {
         });
         if let Ok((used, quarantined, counted)) = looked.await {
             self.spool.state.quarantined.store(quarantined, Ordering::Relaxed);
-            ::metrics::gauge!("passerelle_ingress_spool_quarantined").set(as_gauge(quarantined));
             self.spool.state.used.store(used, Ordering::Relaxed);
             self.spool.state.count(counted);
             if had_trouble {

@@ -140,7 +140,13 @@ impl State {
     fn measure(&self) {
         let Waiting { deliveries, since } = *self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let age = since.map_or(Duration::ZERO, |since| Timestamp::now().since(since));
-        metrics::spool(self.used.load(Ordering::Relaxed), deliveries, age);
+        let (used, quarantined) = (&self.used, &self.quarantined);
+        metrics::spool(
+            used.load(Ordering::Relaxed),
+            deliveries,
+            age,
+            quarantined.load(Ordering::Relaxed),
+        );
     }
 
     fn note(&self, trouble: Option<NotSpooled>) {

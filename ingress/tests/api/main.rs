@@ -8,5 +8,6 @@ mod harness;
 mod health;
 mod mutations;
 mod replicas;
+mod set_aside;
 mod spool;
 mod watched;

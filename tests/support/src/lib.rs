@@ -34,7 +34,7 @@ pub use postfix::{PostfixOptions, TestPostfix};
 pub use postgres::TestPostgres;
 pub use power_cut::FragileRedis;
 pub use preload::build_preload;
-pub use prometheus::TestPrometheus;
+pub use prometheus::{TestPrometheus, promtool};
 pub use redis_copy::RedisCopy;
 pub use redis_sentinels::TestSentinels;
 pub use redis_server::{Fsync, RedisOptions, TestRedis};

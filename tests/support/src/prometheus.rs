@@ -1,12 +1,24 @@
-//! A Prometheus of the test's own.
+//! A Prometheus of the test's own, and the program that tests its rules.
 
 use std::fs;
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
 use crate::{find_program, free_port, skipped};
+
+const NOT_FOUND: &str = "Prometheus was not found: run `make tools`, or install the package prometheus";
+
+/// Runs `promtool` in a folder. `None`, said aloud, where there is none.
+pub fn promtool(arguments: &[&str], folder: &Path) -> io::Result<Option<Output>> {
+    let Some(program) = find_program("promtool", &[]) else {
+        return Ok(skipped(NOT_FOUND));
+    };
+    let ran = Command::new(program).args(arguments).current_dir(folder).output()?;
+    Ok(Some(ran))
+}
 
 /// A running Prometheus, stopped and removed when dropped.
 #[derive(Debug)]
@@ -21,9 +33,7 @@ impl TestPrometheus {
     /// aloud, where there is no Prometheus.
     pub fn start(configuration: &str, rules: &Path) -> anyhow::Result<Option<Self>> {
         let Some(program) = find_program("prometheus", &[]) else {
-            return Ok(skipped(
-                "Prometheus was not found: run `make tools`, or install the package prometheus",
-            ));
+            return Ok(skipped(NOT_FOUND));
         };
         let (folder, port) = (tempfile::tempdir()?, free_port()?);
         fs::write(folder.path().join("prometheus.yml"), configuration)?;
