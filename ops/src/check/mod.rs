@@ -125,11 +125,19 @@ impl Systems {
         };
         let (survey, account) = tokio::join!(Survey::look(&products.baserow, rules), products.docmost.account());
         let mut problems = match survey {
-            Ok(survey) => match survey.problems(sources, rules) {
-                // A table that does not fit its rule would only say the same once more.
-                found if found.is_empty() => first_rows(&products.baserow, &survey, sources, rules).await,
-                found => found,
-            },
+            Ok(survey) => {
+                let mut found = survey.problems(sources, rules);
+                found.extend(survey.icon_problems(sources, rules));
+                match survey.missing_rights(&products.baserow, sources, rules).await {
+                    Ok(missing) => found.extend(missing),
+                    Err(failure) => found.push(unasked("BASEROW_URL", failure.message)),
+                }
+                if found.is_empty() {
+                    // A table that does not fit its rule would only say the same once more.
+                    found = first_rows(&products.baserow, &survey, sources, rules).await;
+                }
+                found
+            }
             Err(failure) => vec![unasked("BASEROW_URL", failure.message)],
         };
         match account {

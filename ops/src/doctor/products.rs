@@ -6,6 +6,7 @@ use passerelle_model::config::{
 use passerelle_model::id::ProcessName;
 use passerelle_queue::Redis;
 use passerelle_queue::gate::{GatePolicy, Gates};
+use passerelle_worker::clients::baserow::Baserow;
 use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::docmost::Docmost;
 use passerelle_worker::journal::Journal;
@@ -64,11 +65,25 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
                 survey.problems(sources, rules),
                 "every table and field that the rules name exists",
             ));
+            let icons = survey.icon_problems(sources, rules).into_iter();
+            findings.extend(icons.map(|Problem { place, what, hint }| {
+                Finding::warn("baserow options", format!("{place}: {what}"), hint)
+            }));
+            findings.extend(rights(&client, &survey, sources, rules).await);
             findings.extend(webhooks(&settings, user.as_ref(), &survey, rules).await);
         }
         Err(failure) => findings.push(Finding::fail("baserow fields", failure.message, fix)),
     }
     findings
+}
+
+/// A token that exists may have lost a right.
+async fn rights(client: &Baserow, survey: &Survey, sources: &RuleSources, rules: &Rules) -> Vec<Finding> {
+    const CHECK: &str = "baserow rights";
+    match survey.missing_rights(client, sources, rules).await {
+        Ok(problems) => judged(CHECK, problems, "the token may do what the rules do"),
+        Err(failure) => vec![Finding::fail(CHECK, failure.message, "run `passerelle doctor` again")],
+    }
 }
 
 /// A webhook that Baserow has switched off is silent: only a user of Baserow can see it.

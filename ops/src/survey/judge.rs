@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use passerelle_model::config::{Problem, TableRef};
 use passerelle_model::id::TableId;
 use passerelle_worker::clients::baserow::Table;
-use passerelle_worker::rules::{FieldNeed, Purpose, RuleSources, Rules, TableNeeds};
+use passerelle_worker::rules::{FieldNeed, IconNeed, Purpose, RuleSources, Rules, TableNeeds};
 
 use super::tables::{SeenTable, Survey, find};
 use super::{listed, problem};
@@ -30,6 +30,33 @@ impl Survey {
             problems.extend(fields.filter_map(|need| self.field_problem(needs.table, need, &place)));
         }
         problems
+    }
+
+    /// Icons of choices that nobody can make: rows with the option's new name get another icon.
+    pub fn icon_problems(&self, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
+        let needs = rules.icon_needs();
+        needs.filter_map(|need| self.icon_problem(sources, &need)).collect()
+    }
+
+    fn icon_problem(&self, sources: &RuleSources, need: &IconNeed<'_>) -> Option<Problem> {
+        let table = self.owner(need.table, &need.of)?;
+        let field = find(table, &need.icons.field).filter(|field| field.kind == "single_select")?;
+        let options = || field.select_options.iter().map(|option| option.value.as_str());
+        let named = need.icons.values.keys().map(String::as_str);
+        // The empty text is the icon of a cell in which nothing is chosen.
+        let gone: Vec<&str> = named
+            .filter(|value| !value.is_empty() && !options().any(|option| option == *value))
+            .collect();
+        let (table, field) = (&table.table.name, &field.name);
+        (!gone.is_empty()).then(|| {
+            let gone = listed(gone.iter().map(|value| format!("{value:?}")));
+            let there = listed(options().map(|option| format!("{option:?}")));
+            problem(
+                &format!("{} {}", sources.place_of(need.rule), need.place),
+                format!("the field {field:?} of the table {table:?} has no option {gone}; it has: {there}"),
+                "write the option as it is called now, or take it out of `values`: its rows get the icon of `default`",
+            )
+        })
     }
 
     fn no_table(&self, reference: &TableRef, place: &str) -> Problem {
@@ -106,7 +133,7 @@ impl Survey {
     }
 }
 
-fn place_of(sources: &RuleSources, needs: &TableNeeds<'_>) -> String {
+pub(super) fn place_of(sources: &RuleSources, needs: &TableNeeds<'_>) -> String {
     if needs.is_wiki {
         sources.place_of_wiki(needs.rule)
     } else {

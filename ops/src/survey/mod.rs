@@ -2,6 +2,7 @@
 //! and `provision`. Looking and judging are apart: the judgement is pure.
 
 mod judge;
+mod rights;
 mod spaces;
 mod tables;
 

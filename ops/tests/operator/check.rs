@@ -169,6 +169,23 @@ async fn what_does_not_fit_the_real_systems_is_told_with_what_there_is() {
 }
 
 #[tokio::test]
+async fn an_icon_of_an_option_that_the_table_has_no_more_is_told_with_those_it_has() {
+    let town = Town::start().unwrap();
+    let icons = "icon = { field = \"Statut\", values = { \"En cours\" = \"🚧\", Clos = \"✅\", \"\" = \"❔\" } }";
+    let rules = rule("p", "\"projet\"", "").replace("title = \"x\"", &format!("title = \"x\", {icons}"));
+    town.rules(&format!("{SOURCES}{rules}")).unwrap();
+    let checked = town.passerelle(&["check", "--live"]).await;
+    assert_eq!(checked.code, 1);
+    insta::assert_snapshot!(checked.out, @r#"
+    bridge.toml: 1 rule, 1 problem
+
+    bridge.toml:4 (rule p) page.icon
+      the field "Statut" of the table "projet" has no option "Clos"; it has: "Brouillon", "En cours", "Terminé"
+      → write the option as it is called now, or take it out of `values`: its rows get the icon of `default`
+    "#);
+}
+
+#[tokio::test]
 async fn systems_that_cannot_be_asked_are_problems_and_hide_no_other() {
     let town = Town::start().unwrap();
     let checked = town

@@ -33,7 +33,7 @@ use passerelle_model::job::EventKinds;
 pub use collection::{MOST_SUB_PAGES, SubPageRow, position, sub_page_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
-pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
+pub use needs::{FieldNeed, IconNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, HoursLeft, NoticeValues, Short};
 pub use plan::{Plan, Subject};
 pub use shown::ShownFields;

@@ -34,9 +34,18 @@ pub struct Field {
     /// For a link that the other table shows too: the field there.
     #[serde(default)]
     pub link_row_related_field_id: Option<u64>,
+    /// For a single or multiple select: what can be chosen.
+    #[serde(default)]
+    pub select_options: Vec<SelectOption>,
     /// How its cells look.
     #[serde(flatten)]
     pub format: Format,
+}
+
+/// What can be chosen in a cell of a select field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SelectOption {
+    pub value: String,
 }
 
 /// Rows of a table whose link field has a row of another table.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod meaning;
+mod rights;
 pub mod user;
 
 use std::collections::BTreeMap;
@@ -20,8 +21,9 @@ use serde::Deserialize;
 
 use crate::clients::answer::{Answer, Effect, exchange, http};
 use crate::clients::baserow::answers::Listing;
-pub use crate::clients::baserow::answers::{Field, Linking, LinkingRows, Rows, Table};
+pub use crate::clients::baserow::answers::{Field, Linking, LinkingRows, Rows, SelectOption, Table};
 use crate::clients::baserow::meaning::{check_echo, classify, row_in};
+pub use crate::clients::baserow::rights::Right;
 use crate::clients::guard::Guard;
 use crate::content::row::Row;
 use crate::failure::{Failure, Target, Unanswered};

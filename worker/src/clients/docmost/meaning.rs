@@ -20,18 +20,30 @@ struct Envelope<T> {
     data: T,
 }
 
+/// The token of a login's answer. Docmost answers 200 without one where the account has to give, or
+/// to set up, a second factor.
 pub(super) fn token_in(answer: &Answer) -> Result<String, Failure> {
     let cookies = answer.headers.get_all("set-cookie");
     let token = cookies.iter().find_map(|cookie| {
         let value = cookie.to_str().ok()?.strip_prefix("authToken=")?;
         value.split(';').next().map(str::to_owned)
     });
+    let asks_for = |what: &str| {
+        let answered = answer.json();
+        let asked = answered.as_ref().and_then(|json| json.get("data")?.get(what)?.as_bool());
+        asked == Some(true)
+    };
     token.ok_or_else(|| {
-        answer.failure(
-            FailureClass::Transient,
-            Target::Docmost,
-            "the login answer has no authToken cookie",
-        )
+        let (class, message) = if asks_for("userHasMfa") || asks_for("requiresMfaSetup") {
+            (
+                FailureClass::Auth,
+                "Docmost asks for a second factor, which a program cannot give: give the bridge an account of its own \
+                 without two-factor authentication, and do not enforce it for the workspace",
+            )
+        } else {
+            (FailureClass::Transient, "the login answer has no authToken cookie")
+        };
+        answer.failure(class, Target::Docmost, message)
     })
 }
 
@@ -104,6 +116,9 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     };
     let hint = match (answer.status, message.as_str()) {
         (401, "Email or password does not match") => " (check DOCMOST_EMAIL and DOCMOST_PASSWORD)",
+        (400, "This workspace has enforced SSO login.") => {
+            " (a program cannot sign in so: let the bridge's account sign in with its password)"
+        }
         (403, _) => " (the bridge's account needs the role writer in the space)",
         (404, "Space permissions not found") => " (add the bridge's account to the space)",
         (413, _) => " (the page is too large for Docmost, or for a proxy before it)",

@@ -63,6 +63,18 @@ fn docmosts_own_answers_are_its_own() {
     }
 }
 
+#[rstest]
+#[case::the_account_has_one(true, false)]
+#[case::the_workspace_wants_one(false, true)]
+fn a_login_that_asks_for_a_second_factor_says_so(#[case] has: bool, #[case] must: bool) {
+    let body = format!(r#"{{"data":{{"userHasMfa":{has},"requiresMfaSetup":{must}}},"success":true,"status":200}}"#);
+    let failure = token_in(&answer(200, &body)).unwrap_err();
+    assert_eq!(failure.class, FailureClass::Auth);
+    assert!(failure.message.contains("second factor"), "{failure}");
+    let other = token_in(&answer(200, r#"{"success":true,"status":200}"#)).unwrap_err();
+    assert!(!other.message.contains("second factor"), "{other}");
+}
+
 #[test]
 fn health_is_docmosts_own_word() {
     assert_eq!(health_in(&answer(200, r#"{"status":"ok","info":{}}"#)), Ok(()));
