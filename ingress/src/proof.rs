@@ -6,14 +6,14 @@
 //! secret is compared in constant time, and every live secret is tried, so that two are accepted
 //! during a rotation.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use passerelle_model::config::ProofKind;
-use passerelle_model::id::{InvalidId, SourceName};
+use passerelle_model::id::{InvalidId, SourceName, TableId};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
@@ -32,8 +32,16 @@ const TOKEN_COMPARISON_KEY: &[u8] = b"passerelle token comparison";
 /// Every source that may call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
-    named: HashMap<SourceName, Proof>,
-    others: Option<Proof>,
+    named: HashMap<SourceName, Source>,
+    others: Option<Source>,
+}
+
+/// What is asked of one source.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) proof: Proof,
+    /// The tables that it may speak of; all if `None`.
+    pub(crate) tables: Option<BTreeSet<TableId>>,
 }
 
 /// How one source proves itself: in one way, or in the first of several whose header is there, so
@@ -96,20 +104,34 @@ pub(crate) struct ProvenBody {
 
 impl Sources {
     /// Adds a source by its name in `bridge.toml`.
-    pub(crate) fn add(&mut self, name: &str, proof: Proof) -> Result<(), InvalidId> {
+    pub(crate) fn add(&mut self, name: &str, source: Source) -> Result<(), InvalidId> {
         if name == EVERY_OTHER_SOURCE {
-            self.others = Some(proof);
+            self.others = Some(source);
         } else {
-            self.named.insert(SourceName::parse(name)?, proof);
+            self.named.insert(SourceName::parse(name)?, source);
         }
         Ok(())
+    }
+
+    fn get(&self, name: &SourceName) -> Option<&Source> {
+        self.named.get(name).or(self.others.as_ref())
+    }
+
+    /// Whether a source may speak of a table. The secret of one team's webhooks moves no rows of
+    /// another's.
+    pub(crate) fn check_table(&self, name: &SourceName, table: Option<TableId>) -> Result<(), Rejection> {
+        let tables = self.get(name).and_then(|source| source.tables.as_ref());
+        match (tables, table) {
+            (Some(tables), Some(table)) if !tables.contains(&table) => Err(Rejection::TableNotAllowed { table }),
+            _ => Ok(()),
+        }
     }
 
     /// What the headers of a call to the path segment `name` promise.
     pub(crate) fn claim(&self, name: &str, headers: &HeaderMap) -> Result<Claim<'_>, Rejection> {
         let source = SourceName::parse(name).map_err(|_| Rejection::UnknownSource)?;
-        let proof = self.named.get(&source).or(self.others.as_ref());
-        let promise = proof.ok_or(Rejection::UnknownSource)?.promise(headers)?;
+        let known = self.get(&source).ok_or(Rejection::UnknownSource)?;
+        let promise = known.proof.promise(headers)?;
         Ok(Claim { source, promise })
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
+use passerelle_model::id::TableId;
 use passerelle_queue::QueueError;
 use serde::Serialize;
 
@@ -34,6 +35,11 @@ pub(crate) enum Rejection {
     SignatureWrong,
     #[error("the token is none of the source's live secrets")]
     TokenWrong,
+    #[error(
+        "the source may not speak of table {table}: add it to the source's `tables` in bridge.toml, or call the address \
+         of the source that has it"
+    )]
+    TableNotAllowed { table: TableId },
     #[error("the body is longer than {limit} bytes (INGRESS_LARGEST_BODY_BYTES)")]
     BodyTooLarge { limit: usize },
     #[error("the body did not arrive within {limit:?} (INGRESS_BODY_TIMEOUT_SECONDS), or was slower than 2 Mbit/s")]
@@ -98,6 +104,7 @@ impl Rejection {
             Self::SignatureMalformed => (StatusCode::UNAUTHORIZED, "unauthorized", "signature_malformed"),
             Self::SignatureWrong => (StatusCode::UNAUTHORIZED, "unauthorized", "signature_wrong"),
             Self::TokenWrong => (StatusCode::UNAUTHORIZED, "unauthorized", "token_wrong"),
+            Self::TableNotAllowed { .. } => (StatusCode::FORBIDDEN, "table_not_allowed", "table_not_allowed"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "body_too_large"),
             Self::BodyTooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "body_too_slow", "body_too_slow"),
             Self::BodyIncomplete => (StatusCode::BAD_REQUEST, "body_incomplete", "body_incomplete"),

@@ -1,6 +1,7 @@
 //! The ingress' settings. All that is wrong with them, and with the sources of `bridge.toml`, is
 //! reported at once, each with the way to mend it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::body::LONGEST_WHOLE;
 use crate::echo::QuietFields;
-use crate::proof::{Proof, Sources, Way};
+use crate::proof::{Proof, Source, Sources, Way};
 use crate::spool::SpoolSettings;
 
 /// A shorter secret can be guessed.
@@ -173,7 +174,12 @@ impl Bridge {
             let Some(proof) = proof(reader, &place, config) else {
                 continue;
             };
-            if let Err(error) = bridge.sources.add(name, proof) {
+            if config.tables.as_ref().is_some_and(BTreeSet::is_empty) {
+                let hint = "give the numbers of its tables, or leave `tables` out for all";
+                reader.problem(&place, "`tables` names no table: no call could be accepted", hint);
+            }
+            let tables = config.tables.clone();
+            if let Err(error) = bridge.sources.add(name, Source { proof, tables }) {
                 let hint =
                     "use letters, digits, - _ . as in the address that Baserow calls, or \"*\" for every other source";
                 reader.problem(&place, &error.to_string(), hint);

@@ -11,8 +11,15 @@ const TOKEN: HeaderName = HeaderName::from_static("x-bridge-token");
 
 fn sources(kind: ProofKind, header: HeaderName) -> Sources {
     let mut sources = Sources::default();
-    sources.add("*", Proof::by(vec![way(kind, header)])).unwrap();
+    sources.add("*", by(vec![way(kind, header)])).unwrap();
     sources
+}
+
+fn by(ways: Vec<Way>) -> Source {
+    Source {
+        proof: Proof::by(ways),
+        tables: None,
+    }
 }
 
 fn way(kind: ProofKind, header: HeaderName) -> Way {
@@ -119,7 +126,7 @@ fn only_a_live_token_is_accepted(#[case] shown: &str, #[case] expected: Result<(
 fn a_source_with_two_proofs_takes_either_and_no_token_saves_a_wrong_signature() {
     let mut sources = Sources::default();
     let ways = vec![way(ProofKind::Hmac, SIGNATURE), way(ProofKind::Token, TOKEN)];
-    sources.add("*", Proof::by(ways)).unwrap();
+    sources.add("*", by(ways)).unwrap();
     let signed = headers(SIGNATURE, &signature(NEW, b"body"));
     assert_eq!(judge(&sources, &signed, b"body"), Ok(()));
     assert_eq!(judge(&sources, &headers(TOKEN, OLD), b"body"), Ok(()));
@@ -134,7 +141,7 @@ fn a_source_with_two_proofs_takes_either_and_no_token_saves_a_wrong_signature() 
 fn a_source_of_its_own_name_is_not_opened_by_the_secret_of_the_others() {
     let mut sources = sources(ProofKind::Token, TOKEN);
     let own = Way::new(ProofKind::Token, TOKEN, &[SecretString::from("own-secret-0123456789")]).unwrap();
-    sources.add("projet-changed", Proof::by(vec![own])).unwrap();
+    sources.add("projet-changed", by(vec![own])).unwrap();
     assert_eq!(judge(&sources, &headers(TOKEN, OLD), b""), Err("token_wrong"));
     assert_eq!(judge(&sources, &headers(TOKEN, "own-secret-0123456789"), b""), Ok(()));
     assert!(sources.claim("another", &headers(TOKEN, OLD)).is_ok());

@@ -159,6 +159,7 @@ impl Entrance {
             share,
         } = reading;
         let Understood { event, contents } = parse(body, &self.quiet, received)?;
+        self.sources.check_table(&event.source, event.table)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event, share).await? {
             Durable::Accepted(accepted) => {

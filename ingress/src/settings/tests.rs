@@ -39,12 +39,14 @@ fn everything_that_is_wrong_is_told_at_once_without_telling_a_secret() {
         "a source" = { proof = "hmac", secrets = "SHORT" }
         missing = { proof = "token", secrets = "MISSING", header = "X Token" }
         two = { proof = ["hmac", "token"], secrets = "TWO", header = "X-Token" }
+        none = { proof = "hmac", secrets = "GOOD", tables = [] }
         "#,
     );
     let problems = read(
         &bridge,
         &[
             ("SHORT", "hunter2,hunter3"),
+            ("GOOD", SECRET.1),
             ("INGRESS_BIND", "8080"),
             ("INGRESS_CONNECTIONS", "0"),
         ],
@@ -52,7 +54,7 @@ fn everything_that_is_wrong_is_told_at_once_without_telling_a_secret() {
     let problems = problems.unwrap_err();
     assert!(!problems.contains("hunter"));
     insta::assert_snapshot!(problems, @r#"
-    the configuration has 6 problems:
+    the configuration has 7 problems:
       INGRESS_BIND: "8080" cannot be read
           → give a value like 127.0.0.1:8080
       INGRESS_CONNECTIONS: must not be 0
@@ -63,6 +65,8 @@ fn everything_that_is_wrong_is_told_at_once_without_telling_a_secret() {
           → leave `header` out for X-Bridge-Token
       MISSING: is not set
           → make one with `openssl rand -hex 32` and set MISSING to it (bridge.toml [sources] "missing" asks for it)
+      bridge.toml [sources] "none": `tables` names no table: no call could be accepted
+          → give the numbers of its tables, or leave `tables` out for all
       bridge.toml [sources] "two": `header` names one header for several proofs
           → leave `header` out, or name one proof
     "#);

@@ -1,8 +1,11 @@
 //! What becomes of a delivery.
 
+use std::io::Write as _;
+
 use passerelle_model::ledger::LedgerRecord;
 use rstest::rstest;
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use crate::harness::{Answer, Ingress, SECRET, SIGNATURE, print_items, signature};
 
@@ -41,6 +44,35 @@ async fn a_wrong_signature_is_refused_and_leaves_no_trace_in_redis(#[case] proof
     let body = json!({ "accepted": false, "reason": "unauthorized" });
     assert_eq!(answer, Answer { status: 401, body });
     assert_eq!(ingress.keys().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_source_that_names_its_tables_speaks_of_no_other() {
+    let mut bridge = NamedTempFile::new().unwrap();
+    let sources = r#"
+        [sources]
+        projects = { proof = "hmac", secrets = "BASEROW_WEBHOOK_SECRET", tables = [2, 3] }
+        "*" = { proof = "hmac", secrets = "BASEROW_WEBHOOK_SECRET" }
+    "#;
+    bridge.write_all(sources.as_bytes()).unwrap();
+    let ingress = Ingress::start_with(&[("BRIDGE_FILE", bridge.path().to_str().unwrap())]).unwrap();
+    let deliver = async |source: &str, body: String| {
+        let proof = signature(SECRET, body.as_bytes()).unwrap();
+        let request = ingress
+            .http
+            .post(ingress.url(&format!("/api/webhooks/baserow/{source}")));
+        let answer = request.header(SIGNATURE, proof).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let of_table_9 = |event: &str| created(event).replace("\"table_id\": 2", "\"table_id\": 9");
+    let (status, answer) = deliver("projects", of_table_9("e-1")).await;
+    assert_eq!(
+        (status, answer.as_str()),
+        (403, r#"{"accepted":false,"reason":"table_not_allowed"}"#)
+    );
+    assert_eq!(ingress.keys().await.unwrap(), 0);
+    assert_eq!(deliver("projects", created("e-2")).await.0, 200);
+    assert_eq!(deliver("others", of_table_9("e-3")).await.0, 200);
 }
 
 /// I1.

@@ -148,9 +148,13 @@ async fn a_token_that_lost_a_right_is_found_with_the_table_and_nothing_is_writte
             .filter_map(|finding| finding["found"].as_str())
             .collect();
         let told = format!("BASEROW_TOKEN may not {lost} rows of the table");
-        assert!(!found.is_empty() && found.iter().all(|found| found.contains(&told)), "{found:?}");
+        assert!(
+            !found.is_empty() && found.iter().all(|found| found.contains(&told)),
+            "{found:?}"
+        );
         // Rows are made only by the rules that copy pages.
-        let is_of_wiki = |found: &&str| found.contains("(wiki rule compte-rendu)") && found.contains("\"comptes_rendus\"");
+        let is_of_wiki =
+            |found: &&str| found.contains("(wiki rule compte-rendu)") && found.contains("\"comptes_rendus\"");
         assert!(lost != "create" || found.iter().all(is_of_wiki), "{found:?}");
     }
     assert_eq!(rows().await.unwrap(), before, "asking for rights changes nothing");

@@ -38,6 +38,9 @@ mod tests {
             assert_eq!(cut.chars().count(), 500);
             assert_eq!(cut, letter.repeat(499) + "…");
         }
-        assert_eq!(title(&format!("{} y{}", "x".repeat(498), "z".repeat(9))), "x".repeat(498) + "…");
+        assert_eq!(
+            title(&format!("{} y{}", "x".repeat(498), "z".repeat(9))),
+            "x".repeat(498) + "…"
+        );
     }
 }

@@ -1,9 +1,12 @@
 //! Who may call the ingress, as `bridge.toml` says it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+
+use crate::id::TableId;
 
 /// A way in which a caller proves itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -49,6 +52,9 @@ pub struct SourceConfig {
     /// [`ProofKind::default_header`].
     #[serde(default)]
     pub header: Option<String>,
+    /// The numbers of the tables that it may speak of; all if absent.
+    #[serde(default)]
+    pub tables: Option<BTreeSet<TableId>>,
 }
 
 impl SourceConfig {

@@ -30,7 +30,9 @@ pub(super) fn token_in(answer: &Answer) -> Result<String, Failure> {
     });
     let asks_for = |what: &str| {
         let answered = answer.json();
-        let asked = answered.as_ref().and_then(|json| json.get("data")?.get(what)?.as_bool());
+        let asked = answered
+            .as_ref()
+            .and_then(|json| json.get("data")?.get(what)?.as_bool());
         asked == Some(true)
     };
     token.ok_or_else(|| {
