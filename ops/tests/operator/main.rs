@@ -16,6 +16,7 @@ mod preview;
 mod provision;
 mod queues;
 mod replay;
+mod rights;
 mod settings;
 mod stalls;
 mod stats;

@@ -10,6 +10,7 @@ mod compile;
 #[cfg(test)]
 mod fuzz;
 mod heard;
+mod icon_needs;
 mod inserted;
 mod needs;
 mod notice;
@@ -33,7 +34,8 @@ use passerelle_model::job::EventKinds;
 pub use collection::{MOST_SUB_PAGES, SubPageRow, position, sub_page_slot};
 pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
-pub use needs::{FieldNeed, IconNeed, Owner, Purpose, TableNeeds};
+pub use icon_needs::IconNeed;
+pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, HoursLeft, NoticeValues, Short};
 pub use plan::{Plan, Subject};
 pub use shown::ShownFields;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use passerelle_model::config::{CapacityAction, Icons, NoticeAction, PageAction, Rule, TableRef, WriteBack};
+use passerelle_model::config::{CapacityAction, NoticeAction, PageAction, Rule, TableRef, WriteBack};
 
 use super::notice::CAUSE;
 use super::{Rules, template};
@@ -55,18 +55,6 @@ pub struct TableNeeds<'a> {
     pub fields: BTreeSet<FieldNeed>,
 }
 
-/// The choices of a field that a rule gives an icon.
-#[derive(Debug, Clone)]
-pub struct IconNeed<'a> {
-    pub rule: &'a str,
-    /// The table that the rule names.
-    pub table: &'a TableRef,
-    pub of: Owner,
-    pub icons: &'a Icons,
-    /// Where the rule says so.
-    pub place: &'static str,
-}
-
 /// A notice says what a field holds at the moment of the event.
 const SHOWN: Purpose = Purpose::Read { follows: false };
 
@@ -96,26 +84,6 @@ impl Rules {
             })
         });
         rules.chain(wiki).collect()
-    }
-
-    /// What all rules give an icon.
-    pub fn icon_needs(&self) -> impl Iterator<Item = IconNeed<'_>> {
-        self.iter().flat_map(|rule| {
-            let need = |of: Owner, icons, place| IconNeed {
-                rule: &rule.name,
-                table: &rule.table,
-                of,
-                icons,
-                place,
-            };
-            let page = rule.page.as_ref().and_then(|page| page.icon.as_ref());
-            let page = page.map(|icons| need(Owner::Row, icons, "page.icon"));
-            let below = rule.collection.as_ref().and_then(|collection| {
-                let of = Owner::Linked(collection.of.clone());
-                Some(need(of, collection.icon.as_ref()?, "collection.icon"))
-            });
-            page.into_iter().chain(below)
-        })
     }
 
     /// Whether a rule names a field so, in whatever table.
