@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use passerelle_queue::loops::Parked;
 use passerelle_queue::{DeadLoad, Pause};
-use passerelle_store::{Counts, Deliveries, WentBack};
+use passerelle_store::{Backlog, Counts, Deliveries, WentBack};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
@@ -50,6 +50,8 @@ struct LedgerNumbers {
     unreadable_records: i64,
     /// Of the present life of Redis' data; `null` before it was read for the first time, or where Redis does not answer.
     answered: Option<Deliveries>,
+    /// The ledger's entries between Redis and the store; `null` where Redis does not answer.
+    backlog: Option<Backlog>,
     /// `null` unless the workers still repair what Redis has lost.
     went_back: Option<WentBack>,
     #[serde(flatten)]
@@ -134,6 +136,7 @@ async fn ledger(operator: &Operator) -> Result<LedgerNumbers, Trouble> {
     let counts = store.counts().await?;
     Ok(LedgerNumbers {
         answered: store.deliveries(&operator.queue).await.ok().flatten(),
+        backlog: store.backlog(&operator.queue).await.ok(),
         went_back: store.went_back(&operator.queue).await.ok().flatten(),
         missing: counts.missing(),
         unreadable_records: store.unreadable_records().await?,
@@ -234,6 +237,12 @@ fn ledger_in_words(ledger: &LedgerNumbers) -> String {
         let _ = writeln!(
             text,
             "  {answered} answered = {recorded} recorded + {on_the_way} on the way: {verdict}"
+        );
+    }
+    if let Some(Backlog { unread, kept }) = ledger.backlog.filter(|found| found.unread + found.kept > 0) {
+        let _ = writeln!(
+            text,
+            "  {unread} entries are on the way; {kept} more are still in Redis"
         );
     }
     if let Some(WentBack { seen, lost }) = ledger.went_back {

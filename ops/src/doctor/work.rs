@@ -6,7 +6,7 @@ use passerelle_model::config::{Reader, StallSettings};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 use passerelle_queue::gate::GateState;
-use passerelle_store::{Deliveries, Store, WentBack};
+use passerelle_store::{Backlog, Deliveries, Store, WentBack};
 
 use super::stores::{Sound, mebibytes};
 use super::{Finding, stalls};
@@ -14,9 +14,11 @@ use crate::operator::Operator;
 use crate::trouble::Trouble;
 
 /// Up to so many entries on the way to the store are normal: a busy second brings them.
-const LAGGING: u64 = 5_000;
+const LAGGING: i64 = 5_000;
 /// With more than so many the store has been unavailable for long, and Redis fills.
-const FAR_BEHIND: u64 = 100_000;
+const FAR_BEHIND: i64 = 100_000;
+/// Redis forgets at once what the store has. A busy moment keeps the entries of one batch.
+const KEPT: i64 = 1_500;
 
 pub(super) async fn look(reader: &Reader, sound: Sound) -> Vec<Finding> {
     let mut own = reader.afresh();
@@ -34,7 +36,7 @@ pub(super) async fn look(reader: &Reader, sound: Sound) -> Vec<Finding> {
             ("workers", workers(&operator).await),
             ("pauses", pauses(&operator).await),
             ("gates", gates(&operator, limits.gate).await),
-            ("ledger", ledger(&operator).await),
+            ("ledger", ledger(&operator, sound.store).await),
             ("dead letters", dead_letters(&operator).await),
             ("stalls", stalls::in_redis(&operator, limits).await),
         ] {
@@ -141,14 +143,29 @@ async fn gates(operator: &Operator, longest: Duration) -> Result<Vec<Finding>, T
     Ok(findings)
 }
 
-async fn ledger(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
+async fn ledger(operator: &Operator, has_store: bool) -> Result<Vec<Finding>, Trouble> {
     const CHECK: &str = "ledger";
-    let behind = operator.queue.stats().await?.ledger_backlog;
+    let backlog = if has_store {
+        let backlog = operator.store().await?.backlog(&operator.queue).await;
+        backlog.map_err(|error| Trouble::Failed(error.to_string()))?
+    } else {
+        let held = operator.queue.stats().await?.ledger_backlog;
+        Backlog {
+            unread: i64::try_from(held).unwrap_or(i64::MAX),
+            kept: 0,
+        }
+    };
+    let Backlog { unread: behind, kept } = backlog;
+    if kept > KEPT {
+        let found = format!("Redis keeps {kept} entries that the store has, and {behind} are on the way");
+        let fix = "does a worker run, and may its user of Redis call XTRIM? Their logs say what Redis refuses; its memory fills meanwhile";
+        return Ok(vec![Finding::warn(CHECK, found, fix)]);
+    }
     let found = format!("{behind} entries on the way to the store");
     let fix =
         "check that workers are alive and the database is neither slow nor full; the entries wait in Redis meanwhile";
     Ok(vec![match behind {
-        0..=LAGGING => Finding::ok(CHECK, found),
+        ..=LAGGING => Finding::ok(CHECK, found),
         behind if behind <= FAR_BEHIND => Finding::warn(CHECK, found, fix),
         _ => Finding::fail(CHECK, found, fix),
     }])

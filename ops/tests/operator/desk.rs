@@ -151,6 +151,7 @@ impl Desk {
                 id: seq(n).stream_id(),
                 seq: seq(n),
                 answered: None,
+                number: None,
                 records: vec![Ok(record)],
             })
             .collect();

@@ -1,6 +1,7 @@
 //! `doctor` on what does not move: an ingress that is down, a job that waits, a database that is not there yet.
 
 use passerelle_model::event::Disposition::Sync;
+use passerelle_store::{Backlog, Intake, take_ledger};
 use serde_json::json;
 use test_support::eventually;
 
@@ -40,6 +41,42 @@ async fn a_job_that_waits_too_long_is_found_by_its_age() {
     })
     .await;
     assert!(said.starts_with("the oldest queued job waits since "), "{said}");
+}
+
+#[tokio::test]
+async fn a_redis_that_does_not_forget_what_the_database_has_is_found_and_is_no_backlog() {
+    let (town, settings) = sound_town().await.unwrap();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (queue, store) = (
+        town.desk.queue().unwrap(),
+        town.desk.remember(Vec::new()).await.unwrap(),
+    );
+    while take_ledger(&queue, &store, 500).await.unwrap() != Intake::Empty {}
+    for _ in 0..1_501 {
+        queue.note_act("gate/smtp", "ramp", "lea", "it is well").await.unwrap();
+    }
+    let unread = Backlog { unread: 1_501, kept: 0 };
+    assert_eq!(store.backlog(&queue).await.unwrap(), unread);
+    let (_, findings) = examined(&town, &settings).await.unwrap();
+    assert!(complaints(&findings, "ledger").is_empty(), "{findings:?}");
+    // A writer that may not trim the stream.
+    let (position, entries) = (
+        store.ledger_position().await.unwrap(),
+        queue.read_ledger(None, 2_000).await.unwrap(),
+    );
+    store.record(&entries, position.as_deref()).await.unwrap();
+    let kept = Backlog { unread: 0, kept: 1_501 };
+    assert_eq!(store.backlog(&queue).await.unwrap(), kept);
+    let (_, findings) = examined(&town, &settings).await.unwrap();
+    let found = complaints(&findings, "ledger");
+    assert_eq!(found.len(), 1, "{findings:?}");
+    assert!(
+        found[0]["found"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("keeps 1501 entries"),
+        "{findings:?}"
+    );
 }
 
 #[tokio::test]

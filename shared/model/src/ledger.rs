@@ -215,6 +215,8 @@ pub struct LedgerEntry {
     pub seq: Seq,
     /// What the count of answered deliveries says of it; `None` where it holds none, or was written by a former version.
     pub answered: Option<Answered>,
+    /// Which entry of this life of Redis' data it is, from 1 on; `None` where a former version wrote it.
+    pub number: Option<u64>,
     /// The facts. A record that could not be read is kept as its bytes, so that one bad record never stops the ledger.
     pub records: Vec<Result<LedgerRecord, UnreadableRecord>>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ledger_stream::encode_fact;
-use crate::server::scripts::{STATS, SWITCH};
+use crate::server::scripts::{NOTE, STATS, SWITCH};
 use crate::{Queue, QueueError};
 use passerelle_model::id::Subject;
 use passerelle_model::ledger::LedgerRecord;
@@ -22,7 +22,7 @@ pub struct QueueStats {
     pub scheduled: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Entries of the ledger stream that the store has not taken yet; a group of deliveries is two.
+    /// Entries of the ledger stream, those included that the store has and Redis has not forgotten; a group of deliveries is two.
     pub ledger_backlog: u64,
     /// Since when, by whom and why fetching is paused, if it is.
     pub paused: Option<Pause>,
@@ -114,9 +114,9 @@ impl Queue {
             why: why.to_owned(),
             at: Timestamp::now(),
         })?;
-        let mut command = redis::cmd("XADD");
-        command.arg(&self.inner.keys.ledger).arg("*").arg("j").arg(fact);
-        let _entry: String = self.inner.redis.query(&command).await?;
+        let mut call = NOTE.call(2);
+        call.arg(&self.inner.keys.ledger).arg(&self.inner.keys.life).arg(fact);
+        let _entry: String = call.send(&self.inner.redis).await?;
         Ok(())
     }
 
@@ -129,9 +129,10 @@ impl Queue {
             why,
             at: since,
         })?;
-        let mut call = SWITCH.call(2);
+        let mut call = SWITCH.call(3);
         call.arg(&keys.paused)
             .arg(&keys.ledger)
+            .arg(&keys.life)
             .arg(stored)
             .arg(fact)
             .arg(&keys.wake);

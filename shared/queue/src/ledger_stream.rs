@@ -3,7 +3,7 @@
 //! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
 //! transaction: `g`, the deliveries one after the other and compressed together by lz4, with the name of the call (`c`), and right behind it
 //! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-` neither, and beside it `n`, how many deliveries
-//! have been answered in this life of the data, with these. The two make one entry of the ledger, by the id of the second. A group without its
+//! have been answered in this life of the data, with these. Every entry but a `g` ends with `e`, its own number in this life. The two make one entry of the ledger, by the id of the second. A group without its
 //! receipt was refused.
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
@@ -100,9 +100,13 @@ fn decode_entries(entries: Vec<StreamEntry>) -> Result<Vec<LedgerEntry>, QueueEr
                 .first()
                 .zip(pairs.get(1))
                 .and_then(|(receipt, count)| counted(receipt, count)),
+            number: pairs
+                .last()
+                .filter(|[kind, _]| bytes_of(kind) == b"e")
+                .and_then(|[_, number]| number_of(number)),
             records: pairs
                 .iter()
-                .filter(|[kind, _]| bytes_of(kind) != b"n")
+                .filter(|[kind, _]| !matches!(bytes_of(kind), b"n" | b"e"))
                 .flat_map(|[kind, fact]| decode_facts(bytes_of(kind), bytes_of(fact), deliveries))
                 .collect(),
         });
@@ -112,11 +116,15 @@ fn decode_entries(entries: Vec<StreamEntry>) -> Result<Vec<LedgerEntry>, QueueEr
 
 /// What a receipt and the count beside it say.
 fn counted(receipt: &[Value; 2], count: &[Value; 2]) -> Option<Answered> {
-    let ([r, letters], [n, total]) = (receipt.each_ref().map(bytes_of), count.each_ref().map(bytes_of));
-    let total: u64 = std::str::from_utf8(total).ok()?.parse().ok()?;
+    let ([r, letters], [n, total]) = (receipt.each_ref().map(bytes_of), count);
+    let total = number_of(total)?;
     let here = letters.iter().filter(|letter| matches!(letter, b'a' | b'd')).count();
     let before = total.checked_sub(u64::try_from(here).ok()?)?;
-    (r == b"r" && n == b"n").then_some(Answered { before, total })
+    (r == b"r" && bytes_of(n) == b"n").then_some(Answered { before, total })
+}
+
+fn number_of(value: &Value) -> Option<u64> {
+    std::str::from_utf8(bytes_of(value)).ok()?.parse().ok()
 }
 
 type Decoded = Result<LedgerRecord, UnreadableRecord>;

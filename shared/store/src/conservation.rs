@@ -1,10 +1,12 @@
 //! Answered = recorded + on the way: the conservation of deliveries, measured from what Redis had
-//! answered. What never reached the store is seen here, and nowhere else.
+//! answered. What never reached the store is seen here, and nowhere else. And how far the store is
+//! behind.
 
 use passerelle_model::time::Timestamp;
 use passerelle_queue::Queue;
 use serde::Serialize;
 
+use super::column::signed;
 use super::{IntakeError, Store};
 
 /// The deliveries of the present life of Redis' data, repetitions included.
@@ -19,6 +21,20 @@ pub struct Deliveries {
     /// Nowhere: 0, or deliveries were lost.
     pub missing: i64,
 }
+
+/// The ledger's entries between Redis and the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// Entries that the store does not have.
+    pub unread: i64,
+    /// Entries of the stream that the store has and Redis has not forgotten, at least: a few, for a
+    /// moment, or Redis refuses to forget them.
+    pub kept: i64,
+}
+
+/// Entries of the stream that one entry of the ledger takes at most: a group of deliveries and its
+/// receipt.
+const MOST_STREAM_ENTRIES: i64 = 2;
 
 /// The end of a life of Redis' data that the workers have not made up for yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,6 +56,27 @@ impl Store {
             seen: life.began,
             lost: present.map_or(0, |present| life.lost_before(&former, &present)),
         }))
+    }
+
+    /// What the store has not read yet: the number of the last entry in Redis less that of the last
+    /// one in the store. Where they are not known (entries of a former version), all that the stream
+    /// holds counts as unread.
+    pub async fn backlog(&self, queue: &Queue) -> Result<Backlog, IntakeError> {
+        let stored = self.life().await?;
+        let look = queue.life(None).await?;
+        let held = signed(queue.stats().await?.ledger_backlog);
+        let epoch = look.life.as_ref().map(|life| &life.epoch);
+        let read = stored
+            .filter(|stored| Some(&stored.epoch) == epoch)
+            .and_then(|stored| stored.entries);
+        let unread = look
+            .entries
+            .zip(read)
+            .map_or(held, |(all, read)| (signed(all) - read).max(0));
+        Ok(Backlog {
+            unread,
+            kept: (held - unread * MOST_STREAM_ENTRIES).max(0),
+        })
     }
 
     /// Compares what Redis had answered with what the store has. True also while deliveries arrive

@@ -43,9 +43,11 @@ const ROWS_PER_ENTRY: usize = 20;
 /// A crash between writing and forgetting is harmless: a step that finds nothing new lets the
 /// stream forget up to the stored position. A Redis that went back (a power cut, a failover to a
 /// replica that lagged, a restored copy) begins a new life, and is read from its beginning: what the
-/// store has already is skipped.
+/// store has already is skipped. So it is where the store went back.
 pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<Intake, IntakeError> {
-    let (position, stored) = (store.ledger_position().await?, store.life().await?);
+    // In this order: if another process reads on meanwhile, the life is the one that shows it.
+    let stored = store.life().await?;
+    let position = store.ledger_position().await?;
     let look = queue.life(position.as_deref()).await?;
     let is_back = match judge(store, stored.as_ref(), &look, position.as_deref()).await? {
         Standing::Same => false,
@@ -62,13 +64,15 @@ pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<I
     let after = position.as_deref().filter(|_| !is_back);
     let mut entries = read_batch(queue, after, count.max(1)).await?;
     if let Some(stored) = stored.filter(|_| !is_back) {
-        let (covered, gap_at) = stored.covers(&entries);
-        entries.truncate(covered);
-        // Nothing is left in the stream, and yet more was answered than was read.
-        let gap_at = gap_at.or_else(|| Some(look.answered).filter(|_| entries.is_empty()));
-        if entries.is_empty() && stored.base.is_some() && gap_at != Some(stored.answered.unsigned_abs()) {
-            return end_at_gap(queue, store, &look, &stored, gap_at.unwrap_or(0)).await;
+        let covered = stored.covers(&entries);
+        // Or nothing is left in the stream, and yet more was added than was read.
+        let is_gap = covered == 0 && (!entries.is_empty() || stored.falls_short_of(&look));
+        if is_gap {
+            let next = entries.iter().find_map(|entry| entry.answered);
+            let at = next.map_or(look.answered, |count| count.before);
+            return end_at_gap(queue, store, &look, &stored, at).await;
         }
+        entries.truncate(covered);
     }
     let Some(last) = entries.last() else {
         if let Some(position) = position.filter(|_| !is_back) {
@@ -110,8 +114,7 @@ async fn judge(
     // Entries before the position, and not the one at it: they were written after Redis lost that one, under a clock
     // that was behind.
     let is_behind = position.is_some() && look.newest.is_some() && look.newest.as_deref() != position;
-    let knows_less = i64::try_from(look.answered).is_ok_and(|answered| answered < stored.answered);
-    Ok(if is_behind || knows_less {
+    Ok(if is_behind || stored.is_ahead_of(look) {
         Standing::WentBack
     } else {
         Standing::Same
@@ -146,7 +149,7 @@ async fn end_at_gap(
         tracing::warn!(
             read = stored.answered,
             continues = at,
-            "the ledger in Redis does not go on where the store ends: deliveries are missing, or Redis went back"
+            "the ledger in Redis does not go on where the store ends: Redis lost entries, or the database is an older copy"
         );
         queue.begin_life(&ended(look, Some(stored), known)).await?;
     }

@@ -36,7 +36,7 @@
 //! | `story.rs`, `story_rows.rs`, `asked.rs` | reading an event or a row back, as `trace` shows it |
 //! | `counts.rs` | the conservation line of items |
 //! | `lives.rs` | the lives of Redis' data, and how much of each was read |
-//! | `conservation.rs` | the conservation line of deliveries |
+//! | `conservation.rs` | the conservation line of deliveries, and how far the store is behind |
 //! | `shortages.rs` | people who have too few hours left |
 //! | `retention.rs` | what is old and may go |
 
@@ -80,7 +80,7 @@ mod write;
 pub use accounts::{Account, Role, Session};
 pub use asked::Asked;
 pub use bridge::Bridge;
-pub use conservation::{Deliveries, WentBack};
+pub use conservation::{Backlog, Deliveries, WentBack};
 pub use counts::Counts;
 pub use error::StoreError;
 pub use groups::Group;

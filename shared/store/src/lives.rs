@@ -2,7 +2,8 @@
 //!
 //! Every receipt in the ledger says how many deliveries Redis had answered before it and with it.
 //! Read one after the other, they leave no gap. A gap is a number of deliveries that are nowhere: it
-//! ends the life.
+//! ends the life. Every entry has a number besides, so a gap between settlements ends it too: it
+//! costs no delivery, but items stay open. Either Redis lost entries, or the store is an older copy.
 
 use passerelle_model::ledger::LedgerEntry;
 use passerelle_model::seq::Seq;
@@ -28,6 +29,9 @@ pub struct StoredLife {
     pub answered: i64,
     /// Deliveries and repetitions that the entries held.
     pub recorded: i64,
+    /// The number of the last entry that was read; `None` while no entry has said it, and where a
+    /// former version has read on.
+    pub entries: Option<i64>,
     starts_after: Option<Seq>,
 }
 
@@ -54,17 +58,28 @@ impl StoredLife {
         (known - reached).max(0)
     }
 
-    /// How many of the entries, from the first on, follow without a gap; and of the one that does
-    /// not, how many deliveries had been answered before it.
-    pub(super) fn covers(&self, entries: &[LedgerEntry]) -> (usize, Option<u64>) {
+    /// How many of the entries, from the first on, follow without a gap.
+    pub(super) fn covers(&self, entries: &[LedgerEntry]) -> usize {
         let mut life = self.clone();
-        for (number, entry) in entries.iter().enumerate() {
-            if !life.follows(entry) {
-                return (number, entry.answered.map(|count| count.before));
-            }
+        let follow = entries.iter().take_while(|entry| {
+            let follows = life.follows(entry);
             life.add(entry);
-        }
-        (entries.len(), None)
+            follows
+        });
+        follow.count()
+    }
+
+    /// Whether Redis has counted further than what was read.
+    pub(super) fn falls_short_of(&self, look: &LifeLook) -> bool {
+        let (answered, entries) = counts(look);
+        (self.base.is_some() && answered != self.answered)
+            || self.entries.zip(entries).is_some_and(|(read, all)| read != all)
+    }
+
+    /// Whether Redis has counted less than what was read.
+    pub(super) fn is_ahead_of(&self, look: &LifeLook) -> bool {
+        let (answered, entries) = counts(look);
+        answered < self.answered || self.entries.zip(entries).is_some_and(|(read, all)| all < read)
     }
 
     fn is_of_before(&self, entry: &LedgerEntry) -> bool {
@@ -72,23 +87,36 @@ impl StoredLife {
     }
 
     fn follows(&self, entry: &LedgerEntry) -> bool {
-        let counted = entry.answered.filter(|_| !self.is_of_before(entry));
-        self.base.is_none() || counted.is_none_or(|count| signed(count.before) == self.answered)
+        if self.is_of_before(entry) {
+            return true;
+        }
+        let is_next = self
+            .entries
+            .zip(entry.number)
+            .is_none_or(|(last, number)| signed(number) == last + 1);
+        is_next && (self.base.is_none() || entry.answered.is_none_or(|count| signed(count.before) == self.answered))
     }
 
     fn add(&mut self, entry: &LedgerEntry) {
-        let counted = entry.answered.filter(|_| !self.is_of_before(entry));
-        let Some(count) = counted.filter(|_| self.follows(entry)) else {
+        if self.is_of_before(entry) || !self.follows(entry) {
             return;
-        };
-        self.base.get_or_insert(signed(count.before));
-        self.recorded += signed(count.total - count.before);
-        self.answered = signed(count.total);
+        }
+        self.entries = entry.number.map(signed).or(self.entries);
+        if let Some(count) = entry.answered {
+            self.base.get_or_insert(signed(count.before));
+            self.recorded += signed(count.total - count.before);
+            self.answered = signed(count.total);
+        }
     }
 }
 
-const PRESENT: &str =
-    "SELECT number, epoch, began, starts_after, base, answered, recorded FROM lives ORDER BY number DESC LIMIT 2";
+/// Deliveries answered, and entries, by the counts of Redis.
+fn counts(look: &LifeLook) -> (i64, Option<i64>) {
+    (signed(look.answered), look.entries.map(signed))
+}
+
+const PRESENT: &str = "SELECT number, epoch, began, starts_after, base, answered, recorded, \
+     (SELECT entries FROM ledger_position WHERE id = 1 AND entries_at = position) AS entries FROM lives ORDER BY number DESC LIMIT 2";
 
 impl Store {
     /// The present life, as far as the store knows.
@@ -143,7 +171,7 @@ impl Store {
                 return Err(StoreError::LedgerMoved);
             }
             if former.is_some() {
-                sqlx::query("UPDATE ledger_position SET position = '' WHERE id = 1")
+                sqlx::query("UPDATE ledger_position SET position = '', entries = NULL WHERE id = 1")
                     .execute(&mut *transaction)
                     .await?;
             }
@@ -188,15 +216,13 @@ fn stored(row: &sqlx::any::AnyRow) -> Result<StoredLife, StoreError> {
         base: row.try_get("base")?,
         answered: row.try_get("answered")?,
         recorded: row.try_get("recorded")?,
+        entries: row.try_get("entries")?,
         starts_after: Seq::from_stream_id(&starts_after).ok(),
     })
 }
 
-/// Counts the entries, in the transaction that writes them.
+/// Counts the entries, in the transaction that writes them and has moved the position.
 pub(super) async fn count(connection: &mut AnyConnection, entries: &[LedgerEntry]) -> Result<(), StoreError> {
-    if entries.iter().all(|entry| entry.answered.is_none()) {
-        return Ok(());
-    }
     let Some(row) = sqlx::query(PRESENT).fetch_optional(&mut *connection).await? else {
         return Ok(());
     };
@@ -209,6 +235,10 @@ pub(super) async fn count(connection: &mut AnyConnection, entries: &[LedgerEntry
         .bind(life.answered)
         .bind(life.recorded)
         .bind(life.number)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE ledger_position SET entries = $1 WHERE id = 1")
+        .bind(life.entries)
         .execute(connection)
         .await?;
     Ok(())

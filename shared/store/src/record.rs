@@ -5,6 +5,8 @@
 //! undoes the move with the rest. So the lease among ledger writers is only a matter of thrift:
 //! whatever crashes or competes, each fact is in the store once.
 
+use std::collections::HashSet;
+
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
@@ -37,7 +39,10 @@ impl Store {
             lives::count(&mut transaction, entries).await?;
             let placed = unknown(&mut transaction, entries).await?;
             let open = open_items(&mut transaction, &jobs_to_close(&placed)).await?;
-            let changes = fold(&placed, open);
+            let mut changes = fold(&placed, open);
+            // A store that is an older copy does not know what is repeated.
+            let known = known_deliveries(&mut transaction, changes.again.keys()).await?;
+            changes.again.retain(|delivery, _| known.contains(delivery));
             write::changes(&mut transaction, &changes).await?;
             transaction.commit().await?;
             Ok(())
@@ -47,7 +52,9 @@ impl Store {
 }
 
 async fn move_position(connection: &mut AnyConnection, after: Option<&str>, to: &str) -> Result<(), StoreError> {
-    let moved = sqlx::query("UPDATE ledger_position SET position = $1 WHERE id = 1 AND position = $2")
+    let update = "UPDATE ledger_position SET position = $1, entries_at = $1, \
+                  entries = CASE WHEN entries_at = position THEN entries END WHERE id = 1 AND position = $2";
+    let moved = sqlx::query(update)
         .bind(to.to_owned())
         .bind(after.unwrap_or_default().to_owned())
         .execute(connection)
@@ -100,6 +107,30 @@ async fn open_items(connection: &mut AnyConnection, jobs: &[JobKey]) -> Result<V
         }
     }
     Ok(open)
+}
+
+const KNOWN_DELIVERIES: Bulk = Bulk {
+    before: "SELECT delivery_key FROM events WHERE delivery_key IN (VALUES ",
+    after: ")",
+    columns: 1,
+};
+
+/// Which of these deliveries have an event.
+async fn known_deliveries(
+    connection: &mut AnyConnection,
+    deliveries: impl Iterator<Item = &String>,
+) -> Result<HashSet<String>, StoreError> {
+    let (deliveries, mut known): (Vec<&String>, _) = (deliveries.collect(), HashSet::new());
+    for chunk in deliveries.chunks(ROWS_PER_STATEMENT) {
+        let query = sqlx::query(AssertSqlSafe(KNOWN_DELIVERIES.sql(chunk.len())));
+        let query = chunk
+            .iter()
+            .fold(query, |query, delivery| query.bind((*delivery).clone()));
+        for found in query.fetch_all(&mut *connection).await? {
+            known.insert(found.try_get("delivery_key")?);
+        }
+    }
+    Ok(known)
 }
 
 fn item_id(found: &AnyRow) -> Result<ItemId, StoreError> {

@@ -107,6 +107,7 @@ fn past_event(number: u64, received: Timestamp) -> anyhow::Result<LedgerEntry> {
         seq: Seq::from_stream_id(&id)?,
         id,
         answered: None,
+        number: None,
         records: vec![Ok(LedgerRecord::Accepted(NewEvent {
             key: DeliveryKey {
                 webhook: None,

@@ -205,7 +205,8 @@ impl World {
         }
         prop_assert!(self.model.jobs.is_empty() && self.held.is_empty(), "{:?}", self.model);
         let mut open: Vec<(String, Seq)> = Vec::new();
-        for entry in self.queue.read_ledger(None, 100_000).await.map_err(broken)? {
+        for (number, entry) in (1..).zip(self.queue.read_ledger(None, 100_000).await.map_err(broken)?) {
+            prop_assert_eq!(entry.number, Some(number), "law 7");
             for record in entry.records {
                 match record.map_err(|unreadable| broken(unreadable.error))? {
                     LedgerRecord::Accepted(event) => {

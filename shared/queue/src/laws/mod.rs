@@ -5,6 +5,7 @@
 //! - Law 3: a key that changed while it ran runs again.
 //! - Law 4: a row that died has one letter, which says how often; nothing but replay or discard removes it.
 //! - Law 6: a script repeated after a lost answer changes nothing more.
+//! - Law 7: the entries of the ledger are numbered without a gap.
 //!
 //! Law 5, the flat cost, is measured by the bench.
 

@@ -216,8 +216,11 @@ impl Queue {
         let mut discarded = 0;
         for group in ids.chunks(GROUP) {
             let keys = &self.inner.keys;
-            let mut call = DISCARD.call(3);
-            call.arg(&keys.ledger).arg(&keys.dead).arg(&keys.letters);
+            let mut call = DISCARD.call(4);
+            call.arg(&keys.ledger)
+                .arg(&keys.dead)
+                .arg(&keys.letters)
+                .arg(&keys.life);
             for letter in self.letters(group).await? {
                 let job = letter.job.to_string();
                 let fact = encode_fact(&LedgerRecord::Discarded {

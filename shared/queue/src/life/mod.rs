@@ -4,7 +4,8 @@
 //! data says so by itself. So a small record names the life of the data (its *epoch*), and the accept script counts in it what it answers:
 //! deliveries that are new (queued or ignored) and repetitions, of the ingress, of its spool as it drains, and of the bridge itself (requested
 //! syncs, adopted tasks, replayed letters). Not counted: a call that is repeated because its answer was lost; what a replay or an adoption
-//! found done already. Every receipt in the ledger carries the count, so a gap between two entries shows what is missing between them.
+//! found done already. Every receipt in the ledger carries the count, so a gap between two entries shows what is missing between them. Every
+//! entry, of whatever facts, carries its own number, so a gap shows also where nothing but settlements or acts are missing.
 //!
 //! Whoever finds that Redis knows less than it had answered begins a new life; of several, one wins. What to do about it is the store's affair:
 //! it compares the epoch with the one that it knows.
@@ -53,6 +54,8 @@ pub struct LifeLook {
     pub life: Option<Life>,
     /// Deliveries answered, by the count of Redis.
     pub answered: u64,
+    /// The number of the last ledger entry; `None` where none has a number yet.
+    pub entries: Option<u64>,
     /// The stream id of the newest ledger entry (up to the one that was asked for).
     pub newest: Option<String>,
     layout: u64,
@@ -69,7 +72,7 @@ pub struct EndedLife {
     pub known: u64,
 }
 
-type Answer = (String, String, String, String, String, String, String, String);
+type Answer = (String, String, String, String, String, String, String, String, String);
 
 impl Queue {
     /// Looks at the life of the data, and which ledger entry is the newest up to a stream id (`None`: of all).
@@ -105,11 +108,12 @@ impl Queue {
     }
 }
 
-fn read((epoch, answered, layout, base, after, former, known, newest): Answer) -> LifeLook {
+fn read((epoch, answered, layout, base, after, former, known, entries, newest): Answer) -> LifeLook {
     let number = |text: &str| text.parse().unwrap_or(0);
     let named = |text: String| Some(text).filter(|text| !text.is_empty());
     LifeLook {
         answered: number(&answered),
+        entries: entries.parse().ok(),
         newest: named(newest),
         layout: layout.parse().unwrap_or(FIRST_LAYOUT),
         life: named(epoch).map(|epoch| Life {

@@ -38,10 +38,16 @@ script!(
     "scripts/clock.lua",
     "scripts/record.lua",
     "scripts/letter.lua",
+    "scripts/ledger.lua",
     "scripts/accept.lua"
 );
 script!(BEAT, "scripts/clock.lua", "scripts/beat.lua");
-script!(DISCARD, "scripts/letter.lua", "scripts/discard.lua");
+script!(
+    DISCARD,
+    "scripts/letter.lua",
+    "scripts/ledger.lua",
+    "scripts/discard.lua"
+);
 script!(ENQUEUE, "scripts/clock.lua", "scripts/enqueue.lua");
 script!(
     EXPIRED,
@@ -58,6 +64,7 @@ script!(
     "../gate/scripts/admit.lua",
     "scripts/fetch.lua"
 );
+script!(NOTE, "scripts/ledger.lua", "scripts/note.lua");
 script!(OLDEST, "scripts/record.lua", "scripts/lanes.lua", "scripts/oldest.lua");
 script!(RENEW, "scripts/clock.lua", "scripts/record.lua", "scripts/renew.lua");
 script!(
@@ -75,6 +82,7 @@ script!(
     "scripts/lanes.lua",
     "../held/held.lua",
     "scripts/letter.lua",
+    "scripts/ledger.lua",
     "scripts/settle.lua"
 );
 script!(
@@ -85,7 +93,7 @@ script!(
     "../held/held.lua",
     "scripts/stats.lua"
 );
-script!(SWITCH, "scripts/switch.lua");
+script!(SWITCH, "scripts/ledger.lua", "scripts/switch.lua");
 script!(WEIGH, "scripts/weigh.lua");
 
 /// A call of a script: all keys first, then the arguments. It can be sent again as it is.

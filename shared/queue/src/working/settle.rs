@@ -51,13 +51,16 @@ impl SettleCommit {
     pub(crate) fn call(&self, group: &[Ending]) -> Call {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let mut call = SETTLE.call(11);
+        let mut call = SETTLE.call(12);
         for key in [&keys.ledger, &keys.active, &keys.scheduled, &keys.leases, &keys.records] {
             call.arg(key);
         }
         call.arg(format!("{}:{}", keys.answers, self.caller));
         call.arg(&keys.dead).arg(&keys.letters);
-        call.arg(&keys.suspects).arg(&keys.waits).arg(&keys.gates);
+        call.arg(&keys.suspects)
+            .arg(&keys.waits)
+            .arg(&keys.gates)
+            .arg(&keys.life);
         call.arg(format!("{}{number:x}", self.caller))
             .arg(ANSWER_SECONDS)
             .arg(&keys.wake)

@@ -16,6 +16,7 @@ pub(crate) fn entry(n: i64, records: Vec<LedgerRecord>) -> LedgerEntry {
         seq: seq(n),
         id,
         answered: None,
+        number: None,
         records: records.into_iter().map(Ok).collect(),
     }
 }

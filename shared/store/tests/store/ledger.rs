@@ -166,6 +166,28 @@ async fn a_replayed_delivery_is_counted_on_its_event_and_makes_no_second_item(
 #[case::sqlite(Database::sqlite())]
 #[case::postgres(Database::postgres())]
 #[tokio::test]
+async fn a_repetition_of_a_delivery_that_an_older_copy_does_not_have_keeps_the_numbers_right(
+    #[case] database: anyhow::Result<Database>,
+) {
+    let database = database.unwrap();
+    let store = database.open().await.unwrap();
+    let again = |event: &str, n: i64| LedgerRecord::Duplicate {
+        key: key(event).unwrap(),
+        received: at(n),
+    };
+    let first = entry(1, vec![accepted(1, "e1", &[(5, Sync)]).unwrap()]);
+    store.record(std::slice::from_ref(&first), None).await.unwrap();
+    let second = entry(2, vec![again("unknown", 2), again("e1", 3)]);
+    store.record(&[second], Some(&first.id)).await.unwrap();
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.duplicates, counts.items, counts.missing()), (1, 1, 0));
+    assert_eq!(counts, store.recount().await.unwrap());
+}
+
+#[rstest]
+#[case::sqlite(Database::sqlite())]
+#[case::postgres(Database::postgres())]
+#[tokio::test]
 async fn the_second_of_two_writers_writes_nothing(#[case] database: anyhow::Result<Database>) {
     let database = database.unwrap();
     let store = database.open().await.unwrap();

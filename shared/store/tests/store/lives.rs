@@ -114,27 +114,68 @@ async fn lost(world: &World, store: &Store) -> anyhow::Result<i64> {
     Ok(life.lost_before(&former, &present))
 }
 
+/// Makes a copy of the store as it is; returns its URL.
+async fn copied(world: &World) -> anyhow::Result<String> {
+    let pool = sqlx::AnyPool::connect(&world.url).await?;
+    let copy = world.url.replace(".sqlite", ".copy.sqlite");
+    let file = copy.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
+    let vacuum = format!("VACUUM INTO '{file}'");
+    sqlx::query(sqlx::AssertSqlSafe(vacuum)).execute(&pool).await?;
+    pool.close().await;
+    Ok(copy)
+}
+
+/// An entry of the ledger that is no delivery.
+async fn act(world: &World) -> anyhow::Result<()> {
+    Ok(world
+        .queue
+        .note_act("gate/docmost:write", "ramp", "lea", "it is well")
+        .await?)
+}
+
+#[tokio::test]
+async fn a_store_that_was_restored_to_an_older_copy_is_noticed_also_where_no_delivery_is_missing() {
+    let (_folder, world, store) = world().await.unwrap();
+    world.accept(1, 10).await.unwrap();
+    act(&world).await.unwrap();
+    take_all(&world, &store).await.unwrap();
+    let url = copied(&world).await.unwrap();
+    act(&world).await.unwrap();
+    take_all(&world, &store).await.unwrap();
+    assert_eq!(store.unrepaired_life().await.unwrap(), None);
+    drop(store);
+    let mut restored = World { url, ..world };
+    let store = restored.open().await.unwrap();
+    take_all(&restored, &store).await.unwrap();
+    assert_eq!(lost(&restored, &store).await.unwrap(), 0, "the stream is empty");
+    assert_eq!(store.life().await.unwrap().unwrap().number, 2);
+
+    // The same where entries follow; the numbers are known again.
+    act(&restored).await.unwrap();
+    take_all(&restored, &store).await.unwrap();
+    let url = copied(&restored).await.unwrap();
+    act(&restored).await.unwrap();
+    take_all(&restored, &store).await.unwrap();
+    drop(store);
+    restored.url = url;
+    let store = restored.open().await.unwrap();
+    act(&restored).await.unwrap();
+    take_all(&restored, &store).await.unwrap();
+    assert_eq!(store.life().await.unwrap().unwrap().number, 3);
+}
+
 #[tokio::test]
 async fn a_store_that_was_restored_to_an_older_copy_is_told_how_many_deliveries_it_lacks() {
-    let (folder, world, store) = world().await.unwrap();
-    let file = |name: &str| folder.path().join(name);
+    let (_folder, world, store) = world().await.unwrap();
     world.accept(1, 10).await.unwrap();
     take_all(&world, &store).await.unwrap();
-    drop(store);
-    let vacuum = format!("VACUUM INTO '{}'", file("copy.sqlite").display());
-    let pool = sqlx::AnyPool::connect(&world.url).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(vacuum)).execute(&pool).await.unwrap();
-    pool.close().await;
-    let store = world.open().await.unwrap();
+    let url = copied(&world).await.unwrap();
     for number in 2..=5 {
         world.accept(number, 10).await.unwrap();
     }
     take_all(&world, &store).await.unwrap();
     drop(store);
-    let restored = World {
-        url: world.url.replace("store.sqlite", "copy.sqlite"),
-        ..world
-    };
+    let restored = World { url, ..world };
     let store = restored.open().await.unwrap();
     restored.accept(6, 10).await.unwrap();
     take_all(&restored, &store).await.unwrap();

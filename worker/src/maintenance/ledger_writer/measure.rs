@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use passerelle_queue::Queue;
-use passerelle_store::Store;
+use passerelle_store::{Backlog, Store};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the numbers are measured.
@@ -18,9 +18,9 @@ pub(super) async fn for_ever(queue: &Queue, store: &Store) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Ok(stats) = queue.stats().await {
-            let backlog = i64::try_from(stats.ledger_backlog).unwrap_or(i64::MAX);
-            metrics::gauge!("passerelle_ledger_backlog_entries").set(as_gauge(backlog));
+        if let Some(Backlog { unread, kept }) = backlog(queue, store).await {
+            metrics::gauge!("passerelle_ledger_backlog_entries").set(as_gauge(unread));
+            metrics::gauge!("passerelle_ledger_kept_entries").set(as_gauge(kept));
         }
         if let Ok(Ok(Some(deliveries))) = timeout(LONGEST_COUNT, store.deliveries(queue)).await {
             metrics::gauge!("passerelle_deliveries_answered").set(as_gauge(deliveries.answered));
@@ -37,6 +37,18 @@ pub(super) async fn for_ever(queue: &Queue, store: &Store) {
             }
         }
     }
+}
+
+/// While the database is away, all that waits in Redis.
+async fn backlog(queue: &Queue, store: &Store) -> Option<Backlog> {
+    if let Ok(Ok(backlog)) = timeout(LONGEST_COUNT, store.backlog(queue)).await {
+        return Some(backlog);
+    }
+    let held = queue.stats().await.ok()?.ledger_backlog;
+    Some(Backlog {
+        unread: i64::try_from(held).unwrap_or(i64::MAX),
+        kept: 0,
+    })
 }
 
 #[expect(

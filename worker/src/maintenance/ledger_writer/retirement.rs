@@ -138,6 +138,7 @@ mod tests {
             seq: Seq::from_stream_id(&id)?,
             id,
             answered: None,
+            number: None,
             records: vec![Ok(LedgerRecord::Accepted(NewEvent {
                 key: DeliveryKey {
                     webhook: None,

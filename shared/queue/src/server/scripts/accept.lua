@@ -1,5 +1,5 @@
 -- accept: makes a group of deliveries durable in one atomic step: claims, ledger entries, jobs.
--- Prepended: clock.lua, record.lua and letter.lua.
+-- Prepended: clock.lua, record.lua, letter.lua and ledger.lua.
 --
 -- The deliveries themselves do not pass through this script: Lua hashes every byte of every text, which cost more than all the rest. They are
 -- an entry of the ledger, added right before this script in the same transaction. The next entry is made here and says what became of each:
@@ -143,7 +143,7 @@ local function commit()
     total = redis.call('HINCRBY', life, 'answered', answered)
     count = { 'n', string.format('%.0f', total) }
   end
-  seq = redis.call('XADD', ledger, '*', 'r', table.concat(receipt), unpack(append(count, notes)))
+  seq = add_entry(ledger, life, append({ 'r', table.concat(receipt) }, append(count, notes)))
   local moment = string.format('%.0f', now)
   for _, event in ipairs(fresh) do
     for row = event + 2, event + 1 + tonumber(ARGV[event + 1]) do enqueue(ARGV[row], ARGV[event], seq, moment) end
@@ -168,7 +168,7 @@ local function commit()
 end
 local is_done, refused = pcall(commit)
 if not is_done then
-  if seq then redis.call('XDEL', ledger, seq) end
+  if seq then take_back(ledger, life, seq) end
   if total then redis.pcall('HINCRBY', life, 'answered', -answered) end
   withdraw()
   return redis.error_reply(type(refused) == 'table' and refused.err or tostring(refused))

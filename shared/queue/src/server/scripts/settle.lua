@@ -1,8 +1,8 @@
 -- settle: ends attempts: each job moves on and its fact is written, in one atomic step.
--- Prepended: clock.lua, record.lua, lanes.lua, held.lua and letter.lua.
+-- Prepended: clock.lua, record.lua, lanes.lua, held.lua, letter.lua and ledger.lua.
 --
 -- KEYS 1 ledger · 2 active · 3 scheduled · 4 leases · 5 records · 6 answers · 7 dead · 8 letter prefix · 9 suspects · 10 waits ·
---      11 base of the gates
+--      11 base of the gates · 12 life
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
 --      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
@@ -49,7 +49,7 @@ for i = 1, number do
     end
   end
 end
-if #facts > 0 then redis.call('XADD', ledger, '*', unpack(facts)) end
+if #facts > 0 then add_entry(ledger, KEYS[12], facts) end
 
 local gone, written, back, front, crashed = {}, {}, {}, {}, {}
 local function write(job, text)
