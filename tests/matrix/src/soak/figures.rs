@@ -32,6 +32,8 @@ const KEYS: Limit = Limit::Growth {
     share: 1.2,
     slack: 50.0,
 };
+/// At most those of its last syncs, and one per page that shows it.
+const KEYS_PER_ROW: Limit = Limit::Growth { share: 1.2, slack: 1.0 };
 /// An age depends on the last fault before the sample.
 const AGE: Limit = Limit::Growth {
     share: 1.0,
@@ -40,7 +42,7 @@ const AGE: Limit = Limit::Growth {
 /// Redis writes its file anew when it has doubled, from 64 MiB on.
 const FILE_OF_REDIS: Limit = Limit::Below(256.0);
 
-pub(super) const FIGURES: [Figure; 16] = [
+pub(super) const FIGURES: [Figure; 17] = [
     figure(
         "ingress 0 memory",
         "MiB",
@@ -67,7 +69,13 @@ pub(super) const FIGURES: [Figure; 16] = [
         |sample| sample.redis.memory_mib,
         MEMORY,
     ),
-    figure("Redis keys, claims left out", "", |sample| sample.redis.keys, KEYS),
+    figure("Redis keys of the bridge", "", |sample| sample.redis.keys, KEYS),
+    figure(
+        "Redis keys per row ever",
+        "",
+        |sample| sample.redis.keys_per_row,
+        KEYS_PER_ROW,
+    ),
     figure(
         "Redis claims (kept for a day)",
         "",

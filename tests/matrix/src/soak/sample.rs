@@ -7,10 +7,12 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::schedule::{INGRESSES, Program, WORKERS};
-use crate::world::World;
+use crate::world::{TABLES, World};
 
 /// The keys that are kept for a day, one for each delivery.
 const CLAIMS: &str = "bridge:webhook:event:*";
+/// What is kept for minutes of the last syncs of a row, and for days of what it shows.
+const OF_ROWS: [&str; 2] = ["bridge:sync:*", "bridge:shown:*"];
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// A sample, in the units of the figures.
@@ -40,7 +42,9 @@ pub(super) struct RedisUsage {
     pub(super) memory_mib: f64,
     pub(super) file_mib: f64,
     pub(super) claims: f64,
-    /// All but claims.
+    /// Those that are kept of rows, by rows that ever were.
+    pub(super) keys_per_row: f64,
+    /// All others.
     pub(super) keys: f64,
 }
 
@@ -81,7 +85,18 @@ async fn usage_of(world: &World, program: Program) -> anyhow::Result<Usage> {
     })
 }
 
+/// How many rows there ever were: ids are given in order, and none twice.
+async fn rows_ever(world: &World) -> anyhow::Result<f64> {
+    let mut rows = 0.0;
+    for (_, table) in TABLES {
+        let living = world.sandbox.rows(table).await?;
+        rows += living.iter().filter_map(|row| row["id"].as_f64()).fold(0.0, f64::max);
+    }
+    Ok(rows)
+}
+
 async fn redis(world: &World) -> anyhow::Result<RedisUsage> {
+    let rows = rows_ever(world).await?;
     let redis = world.redis.lock().await;
     let info: String = redis::from_redis_value(redis.ask(&["INFO", "everything"]).await?)?;
     let number = |name: &str| -> anyhow::Result<f64> {
@@ -93,6 +108,11 @@ async fn redis(world: &World) -> anyhow::Result<RedisUsage> {
     };
     let claims: Vec<String> = redis::from_redis_value(redis.ask(&["KEYS", CLAIMS]).await?)?;
     let keys: usize = redis::from_redis_value(redis.ask(&["DBSIZE"]).await?)?;
+    let mut of_rows = 0;
+    for pattern in OF_ROWS {
+        let found: Vec<String> = redis::from_redis_value(redis.ask(&["KEYS", pattern]).await?)?;
+        of_rows += found.len();
+    }
     let bytes: f64 = match claims.first() {
         Some(claim) => redis::from_redis_value(redis.ask(&["MEMORY", "USAGE", claim]).await?)?,
         None => 0.0,
@@ -102,7 +122,8 @@ async fn redis(world: &World) -> anyhow::Result<RedisUsage> {
         memory_mib: (number("used_memory")? - bytes * count(claims)) / MIB,
         file_mib: number("aof_current_size")? / MIB,
         claims: count(claims),
-        keys: count(keys.saturating_sub(claims)),
+        keys_per_row: count(of_rows) / rows.max(1.0),
+        keys: count(keys.saturating_sub(claims + of_rows)),
     })
 }
 
