@@ -83,6 +83,7 @@ pub(crate) async fn remember(store: &Store, records: Vec<LedgerRecord>) -> anyho
             id: seq(n).stream_id(),
             seq: seq(n),
             answered: None,
+            number: None,
             records: vec![Ok(record)],
         })
         .collect();
