@@ -3,8 +3,10 @@
 //! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
 //! transaction: `g`, the deliveries one after the other and compressed together by lz4, with the name of the call (`c`), and right behind it
 //! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-` neither, and beside it `n`, how many deliveries
-//! have been answered in this life of the data, with these. Every entry but a `g` ends with `e`, its own number in this life. The two make one entry of the ledger, by the id of the second. A group without its
-//! receipt was refused.
+//! have been answered in this life of the data, with these. The two make one entry of the ledger, by the id of the second. A group without
+//! its receipt was refused.
+//!
+//! Every entry but a `g` ends with `e`, its own number in this life.
 //!
 //! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
 

@@ -133,6 +133,52 @@ async fn act(world: &World) -> anyhow::Result<()> {
         .await?)
 }
 
+/// Makes the newest entry one of the release before: they have no number.
+fn take_number_away(world: &World) -> anyhow::Result<()> {
+    let (mut redis, ledger, life) = (aside(world)?, "{bridge}:ledger", "{bridge}:life");
+    let newest: Vec<(String, Vec<Vec<u8>>)> = redis::cmd("XREVRANGE")
+        .arg(&[ledger, "+", "-", "COUNT", "1"])
+        .query(&mut redis)?;
+    let (id, fields) = newest.into_iter().next().context("the ledger is empty")?;
+    let (facts, number) = fields.split_at(fields.len() - 2);
+    anyhow::ensure!(number[0] == b"e", "{number:?}");
+    redis::cmd("XDEL").arg(&[ledger, &id]).exec(&mut redis)?;
+    redis::cmd("XADD").arg(&[ledger, "*"]).arg(facts).exec(&mut redis)?;
+    redis::cmd("HINCRBY").arg(&[life, "entries", "-1"]).exec(&mut redis)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn entries_of_the_release_before_are_read_among_numbered_ones_and_a_worker_of_it_leaves_no_gap() {
+    let (_folder, world, store) = world().await.unwrap();
+    for is_of_before in [true, true, false, true, false, false, true] {
+        act(&world).await.unwrap();
+        if is_of_before {
+            take_number_away(&world).unwrap();
+        }
+    }
+    while take_ledger(&world.queue, &store, 2).await.unwrap() != Intake::Empty {}
+    let life = store.life().await.unwrap().unwrap();
+    assert_eq!((life.number, life.entries), (1, Some(3)));
+
+    // A worker of the release before reads on: it moves the position, and forgets what it has read.
+    for _ in 0..2 {
+        act(&world).await.unwrap();
+    }
+    let read = world.queue.read_ledger(None, 10).await.unwrap();
+    let pool = sqlx::AnyPool::connect(&world.url).await.unwrap();
+    let position = "UPDATE ledger_position SET position = $1 WHERE id = 1";
+    let moved = sqlx::query(position).bind(read[1].id.clone()).execute(&pool).await;
+    assert_eq!(moved.unwrap().rows_affected(), 1);
+    world.queue.trim_ledger(&read[1].id).await.unwrap();
+    assert_eq!(store.life().await.unwrap().unwrap().entries, None);
+    act(&world).await.unwrap();
+    take_all(&world, &store).await.unwrap();
+    let life = store.life().await.unwrap().unwrap();
+    assert_eq!((life.number, life.entries), (1, Some(6)));
+    assert_eq!(store.unrepaired_life().await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_store_that_was_restored_to_an_older_copy_is_noticed_also_where_no_delivery_is_missing() {
     let (_folder, world, store) = world().await.unwrap();
