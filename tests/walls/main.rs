@@ -58,6 +58,19 @@ fn no_shipped_program_contains_the_sandbox_or_a_test_crate() {
     }
 }
 
+/// It numbers them.
+#[test]
+fn an_entry_is_added_to_the_ledger_in_one_file_of_the_scripts() {
+    let found = Command::new("git")
+        .args(["grep", "-lw", "XADD", "--", "*.lua"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    let files = String::from_utf8(found.stdout).unwrap();
+    let files: Vec<_> = files.lines().collect();
+    assert_eq!(files, ["shared/queue/src/server/scripts/ledger.lua"]);
+}
+
 #[test]
 fn the_crate_backoff_is_named_in_one_file() {
     let found = Command::new("git")

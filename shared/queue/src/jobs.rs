@@ -261,7 +261,7 @@ impl Queue {
 
     async fn make_ready(&self, jobs: &[JobKey], by: &str, why: &str) -> Result<Vec<RunNow>, QueueError> {
         let keys = &self.inner.keys;
-        let mut call = RUN_NOW.call(7);
+        let mut call = RUN_NOW.call(8);
         call.arg(&keys.active)
             .arg(&keys.scheduled)
             .arg(&keys.records)
@@ -269,6 +269,7 @@ impl Queue {
             .arg(&keys.suspects)
             .arg(&keys.ledger)
             .arg(&keys.gates)
+            .arg(&keys.life)
             .arg(&keys.wake);
         for job in jobs {
             let on = Subject::parse(&format!("job/{job}"));

@@ -118,6 +118,8 @@ metrics! {
             "0, or the ledger is broken. Alert.";
         passerelle_ledger_backlog_entries = Gauge, [],
             "Ledger entries that the database does not have yet. Alert when it keeps growing.";
+        passerelle_ledger_kept_entries = Gauge, [],
+            "Ledger entries that the database has and Redis has not forgotten. Alert when it stays above 1,500.";
         passerelle_ledger_entries_written_total = Counter, [],
             "Ledger entries that were written to the database.";
         passerelle_ledger_events_retired_total = Counter, [],

@@ -73,6 +73,7 @@ script!(
     "scripts/record.lua",
     "scripts/lanes.lua",
     "../held/held.lua",
+    "scripts/ledger.lua",
     "scripts/run_now.lua"
 );
 script!(

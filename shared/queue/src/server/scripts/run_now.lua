@@ -1,7 +1,7 @@
--- run_now: makes jobs that wait for their time ready by an operator's decision, and writes that down in the same step. clock.lua, record.lua,
--- lanes.lua and held.lua stand before this text.
+-- run_now: makes jobs that wait for their time ready by an operator's decision, and writes that down in the same step.
+-- Prepended: clock.lua, record.lua, lanes.lua, held.lua and ledger.lua.
 --
--- KEYS 1 active · 2 scheduled · 3 records · 4 waits · 5 suspects · 6 ledger · 7 base of the gates
+-- KEYS 1 active · 2 scheduled · 3 records · 4 waits · 5 suspects · 6 ledger · 7 base of the gates · 8 life
 -- ARGV 1 wake channel, then for each job: its key · its fact
 -- Answer: for each job the first letter of the state that it was in · 'held' if its table is held · '' if there is no such job. Only one that
 --         waited (w) was changed: the same call again changes nothing more.
@@ -20,7 +20,7 @@ for i, text in ipairs(read_records(records, jobs)) do
   if ready[jobs[i]] then state = 'q' end -- it was named twice
   if state == 'w' then
     -- The fact first: if Redis refuses it (out of memory), this job and those behind it are as they were.
-    redis.call('XADD', ledger, '*', 'j', facts[i])
+    add_entry(ledger, KEYS[8], { 'j', facts[i] })
     redis.call('HSET', records, jobs[i], 'q\n' .. work)
     -- One that crashed runs alone.
     redis.call('RPUSH', has_crashed(work) and suspects or active, jobs[i])
