@@ -1,9 +1,9 @@
 //! What Redis does not take at all is set aside, for an operator.
 
-use test_support::eventually;
+use test_support::{Line, TestRedis, eventually};
 
 use crate::harness::Ingress;
-use crate::spool::{are_accepted_once, created, deliver};
+use crate::spool::{are_accepted_once, created, deliver, is_empty};
 
 #[tokio::test]
 async fn one_delivery_for_which_redis_cuts_the_connection_holds_up_no_other() {
@@ -93,4 +93,24 @@ fn noise(length: usize) -> String {
         char::from(b'0' + u8::try_from((state >> 33) % 64).unwrap_or(0))
     });
     letters.filter(|letter| *letter != '\\').take(length).collect()
+}
+
+#[tokio::test]
+async fn a_heavy_delivery_over_a_slow_line_has_the_time_of_its_upload_and_holds_up_no_other() {
+    let redis = TestRedis::start().unwrap();
+    // 20 Mbit/s: the upload takes longer than Redis is given for an answer.
+    let line = Line::slow(redis.port(), 2_500).await.unwrap();
+    let url = format!("redis://127.0.0.1:{}/", line.port());
+    let ingress = Ingress::start_with(&[("REDIS_URL", url.as_str())]).unwrap();
+    let fat = format!(
+        r#"{{"table_id": 2, "webhook_id": 1, "event_id": "fat", "event_type": "rows.created", "items": [{{"id": 7, "text": "{}"}}]}}"#,
+        noise(5_600_000)
+    );
+    let (fat, others) = tokio::join!(ingress.deliver(fat), deliver(&ingress, 0..20));
+    assert_eq!(fat.unwrap().status, 200);
+    for answer in others.unwrap() {
+        assert_eq!(answer.status, 200);
+    }
+    are_accepted_once(&ingress, 21).await;
+    is_empty(ingress.spool.path()).await;
 }

@@ -9,9 +9,9 @@ use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use rstest::rstest;
-use test_support::eventually;
+use test_support::{Line, eventually};
 
-use crate::world::{Database, Wire, World};
+use crate::world::{Database, World, store_behind};
 
 #[rstest]
 #[case::sqlite(Database::sqlite())]
@@ -57,17 +57,37 @@ async fn a_writer_that_cannot_reach_the_database_leaves_its_turn_to_one_that_can
     let Database::Postgres(server) = &world.database else {
         panic!("it is PostgreSQL");
     };
-    let wire = Wire::to(server.port()).await.unwrap();
-    let cut_off = world.writer_on("cut-off", wire.store().await.unwrap(), None).unwrap();
+    let line = Line::to(server.port()).await.unwrap();
+    let store = store_behind(&line, Duration::from_secs(30)).await.unwrap();
+    let cut_off = world.writer_on("cut-off", store, None).unwrap();
     world.is_held_by("cut-off").await;
     world.accept(10).await.unwrap();
     world.is_written(10).await;
     let connected = world.writer("connected").unwrap();
-    wire.cut();
+    line.cut();
     world.accept(10).await.unwrap();
     world.is_written(20).await;
     connected.stop().await.unwrap();
     cut_off.stop().await.unwrap();
+    world.adds_up().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_too_slow_for_a_batch_is_given_smaller_ones_until_one_is_written() {
+    let world = World::start(Database::postgres()).await.unwrap();
+    let Database::Postgres(server) = &world.database else {
+        panic!("it is PostgreSQL");
+    };
+    // All of it takes six seconds, and a transaction is given up after three.
+    let noise: Vec<u8> = (0..30_000_u64)
+        .flat_map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[..2].to_vec())
+        .collect();
+    world.accept_with(100, &noise).await.unwrap();
+    let line = Line::slow(server.port(), 1000).await.unwrap();
+    let store = store_behind(&line, Duration::from_secs(3)).await.unwrap();
+    let writer = world.writer_on("slow", store, None).unwrap();
+    world.is_written(100).await;
+    writer.stop().await.unwrap();
     world.adds_up().await.unwrap();
 }
 

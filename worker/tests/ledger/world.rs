@@ -12,8 +12,7 @@ use passerelle_store::Store;
 use passerelle_worker::maintenance::ledger_writer::{LedgerWriter, Retention};
 use secrecy::SecretString;
 use tempfile::TempDir;
-use test_support::{ErrorLog, TestPostgres, TestRedis, eventually};
-use tokio::net::{TcpListener, TcpStream};
+use test_support::{ErrorLog, Line, TestPostgres, TestRedis, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -67,9 +66,16 @@ impl World {
 
     /// Accepts so many events, each of a row of its own.
     pub(crate) async fn accept(&self, count: u64) -> anyhow::Result<()> {
+        self.accept_with(count, &[]).await
+    }
+
+    /// The same; each has these bytes as its body.
+    pub(crate) async fn accept_with(&self, count: u64, payload: &[u8]) -> anyhow::Result<()> {
         for _ in 0..count {
             let number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
-            let _durable = self.queue.accept(event(number)?).await?;
+            let payload = payload.to_vec();
+            let event = event(number)?;
+            let _durable = self.queue.accept(NewEvent { payload, ..event }).await?;
         }
         Ok(())
     }
@@ -152,44 +158,16 @@ impl Writer {
     }
 }
 
-/// A way to the database that can be cut for one writer alone.
-pub(crate) struct Wire {
-    port: u16,
-    carrying: JoinHandle<()>,
-}
-
-impl Wire {
-    pub(crate) async fn to(port: u16) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let own_port = listener.local_addr()?.port();
-        let carrying = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            while let Ok((mut near, _)) = listener.accept().await {
-                connections.spawn(async move {
-                    if let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await {
-                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-                    }
-                });
-            }
-        });
-        Ok(Self {
-            port: own_port,
-            carrying,
-        })
-    }
-
-    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
-        open(&format!("postgres://passerelle@127.0.0.1:{}/postgres", self.port)).await
-    }
-
-    pub(crate) fn cut(self) {
-        self.carrying.abort();
-    }
-}
-
 async fn open(url: &str) -> anyhow::Result<Store> {
     let url = SecretString::from(url.to_owned());
     Ok(Store::open(&StoreSettings::at(url)).await?)
+}
+
+/// The store of a PostgreSQL at the end of a line; it counts as away when it takes longer than this.
+pub(crate) async fn store_behind(line: &Line, timeout: Duration) -> anyhow::Result<Store> {
+    let url = format!("postgres://passerelle@127.0.0.1:{}/postgres", line.port());
+    let settings = StoreSettings::at(SecretString::from(url));
+    Ok(Store::open(&StoreSettings { timeout, ..settings }).await?)
 }
 
 fn event(number: u64) -> anyhow::Result<NewEvent> {
