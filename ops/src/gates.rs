@@ -22,7 +22,7 @@ pub enum GatesVerb {
     /// Stops all jobs that need it, until you ramp or release it.
     #[command(after_help = "Example: passerelle gates stop docmost:write --why \"upgrade\"")]
     Stop(ByHand),
-    /// Lets jobs through slowly, as after a recovery.
+    /// Lets a few jobs through at once, and more while all goes well, as after a recovery.
     #[command(after_help = "Example: passerelle gates ramp docmost:write --why \"upgrade done\"")]
     Ramp(ByHand),
     /// Lets jobs through at once, without a ramp: what waits is sent as fast as the workers can.
@@ -142,9 +142,9 @@ fn state_in_words(gate: &GateStatus) -> String {
     let mut words = match gate.state {
         GateState::Flowing => return "flowing".to_owned(),
         GateState::Ramping => format!(
-            "ramping, {} jobs let through so far, {:.1} per second at present",
-            gate.given.unwrap_or(0),
-            gate.rate.unwrap_or(0.0)
+            "ramping: {} of its jobs at once, {} let through so far",
+            gate.limit.unwrap_or(0),
+            gate.given.unwrap_or(0)
         ),
         GateState::Probing => "probing".to_owned(),
         GateState::Stopped => "stopped".to_owned(),

@@ -10,7 +10,7 @@ use test_support::{eventually, free_port};
 const QUICK_GATES: [(&str, &str); 4] = [
     ("GATE_PROBE_SECONDS", "0.5"),
     ("GATE_PROBE_LONGEST_SECONDS", "2"),
-    ("GATE_RAMP_SECONDS", "2"),
+    ("GATE_STEP_SECONDS", "0.2"),
     ("GATE_TICK_SECONDS", "0.2"),
 ];
 

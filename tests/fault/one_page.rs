@@ -122,8 +122,7 @@ async fn start() -> anyhow::Result<System> {
         ("GATE_PROBE_SECONDS", "0.1"),
         ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
         ("GATE_PROBE_LEASE_SECONDS", "1"),
-        ("GATE_RAMP_SECONDS", "1"),
-        ("GATE_FULL_RATE", "60"),
+        ("GATE_STEP_SECONDS", "0.1"),
         ("GATE_TICK_SECONDS", "0.05"),
         ("GATE_DECISION_SECONDS", "0.1"),
     ];

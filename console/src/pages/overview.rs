@@ -67,7 +67,7 @@ fn work_of(work: &Work, now: Timestamp, tongue: Tongue) -> Value {
                 by => gate.by.as_deref().filter(|by| *by != "rule"),
                 next => gate.next_probe.filter(|next| *next > now).map(Timestamp::as_millis),
                 given => gate.given,
-                rate => gate.rate.map(|rate| format!("{rate:.1}")),
+                limit => gate.limit.map(|limit| tongue.count("gates.limit", limit.into(), &[])),
             }
         })
         .collect();

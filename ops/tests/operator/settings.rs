@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use passerelle_console::ConsoleSettings;
-use passerelle_model::config::catalogue::{Default, Program, SETTINGS, Setting};
+use passerelle_model::config::catalogue::{Default, FORMER_SETTINGS, Program, SETTINGS, Setting};
 use passerelle_model::config::{Asked, Reader};
 use passerelle_ops::operator::Operator;
 
@@ -157,7 +157,12 @@ fn is_a_setting(literal: &str) -> bool {
 #[test]
 fn no_source_names_a_setting_that_the_table_does_not_have() {
     for (name, place) in names_in_sources() {
-        assert!(Setting::find(&name).is_some(), "{}", missing(&name, &place));
+        let is_former = FORMER_SETTINGS.iter().any(|(former, _)| *former == name);
+        assert!(
+            is_former || Setting::find(&name).is_some(),
+            "{}",
+            missing(&name, &place)
+        );
     }
 }
 

@@ -86,11 +86,10 @@ async fn sync_redis_always(system: &System) -> anyhow::Result<()> {
 }
 
 /// The gates of a minute's policy, in seconds.
-const SWIFT_GATES: [(&str, &str); 5] = [
+const SWIFT_GATES: [(&str, &str); 4] = [
     ("GATE_PROBE_SECONDS", "0.1"),
     ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
-    ("GATE_RAMP_SECONDS", "2"),
-    ("GATE_FULL_RATE", "100"),
+    ("GATE_STEP_SECONDS", "0.1"),
     ("GATE_TICK_SECONDS", "0.05"),
 ];
 

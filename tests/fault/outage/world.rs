@@ -16,19 +16,17 @@ use test_support::eventually;
 /// A minute of the real policy.
 pub(crate) const MINUTE: Duration = Duration::from_millis(500);
 /// The policy of every worker here, as settings.
-pub(crate) const SCALED: [(&str, &str); 8] = [
+pub(crate) const SCALED: [(&str, &str); 7] = [
     ("GATE_WINDOW_SECONDS", "5"),
     ("GATE_PROBE_SECONDS", "0.042"),
     ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
     ("GATE_PROBE_LEASE_SECONDS", "1"),
-    ("GATE_RAMP_SECONDS", "4"),
-    ("GATE_FULL_RATE", "60"),
+    ("GATE_STEP_SECONDS", "0.2"),
     ("GATE_TICK_SECONDS", "0.02"),
     // Every call fails here, so a gate stops in the end; on a busy machine that may take a while, and no attempt counts before.
     ("GATE_DECISION_SECONDS", "60"),
 ];
-pub(crate) const RAMP: f64 = 4.0;
-pub(crate) const FULL_RATE: f64 = 60.0;
+pub(crate) const STEP: f64 = 0.2;
 
 pub(crate) fn builder() -> SystemBuilder {
     SCALED.into_iter().fold(System::builder(), |builder, (name, value)| {

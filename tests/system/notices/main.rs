@@ -238,8 +238,7 @@ async fn an_outage_is_told_once_when_it_begins_and_once_when_it_is_over_with_the
         ("GATE_PROBE_SECONDS", "0.1"),
         ("GATE_PROBE_LONGEST_SECONDS", "0.5"),
         ("GATE_PROBE_LEASE_SECONDS", "1"),
-        ("GATE_RAMP_SECONDS", "2"),
-        ("GATE_FULL_RATE", "60"),
+        ("GATE_STEP_SECONDS", "0.1"),
         ("GATE_TICK_SECONDS", "0.05"),
     ];
     let builder = builder().with_slack().workers(3);

@@ -1,6 +1,7 @@
 //! The one place where the clients meet the gates: asked before each call, told after it.
 
 use std::future::Future;
+use std::time::Instant;
 
 use passerelle_model::ledger::FailureClass;
 use passerelle_queue::gate::{CallResult, GateName, Gates};
@@ -51,6 +52,24 @@ impl Guard {
             }
             None => Ok(()),
         }
+    }
+
+    /// Makes the call itself. Tells the gate how long the answer took; how the call ended is reported apart.
+    pub(crate) async fn timed<T>(
+        &self,
+        gate: GateName,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let result = call.await;
+        let is_answered = result
+            .as_ref()
+            .err()
+            .is_none_or(|failure| failure.as_call_result() == CallResult::Answered);
+        if is_answered {
+            self.gates.answered_in(gate, began.elapsed());
+        }
+        result
     }
 
     /// Tells the gate how the call ended.

@@ -232,7 +232,7 @@ impl Reader {
     }
 
     /// A number above 0, with a default.
-    pub fn positive(&mut self, name: &str, default: f64) -> f64 {
+    fn positive(&mut self, name: &str, default: f64) -> f64 {
         let value = self.parsed(name, default);
         if value.is_finite() && value > 0.0 {
             return value;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use strsim::damerau_levenshtein;
 
 use super::bridge_file::BridgeFile;
-use super::catalogue::{SETTINGS, Setting};
+use super::catalogue::{FORMER_SETTINGS, SETTINGS, Setting};
 use super::problem::Problem;
 use super::reader::{Reader, Variable};
 use super::settings::BridgeFileSettings;
@@ -26,6 +26,9 @@ pub(super) fn names(variables: &BTreeMap<String, Variable>, reader: &Reader) -> 
     };
     let told = variables.iter().filter(|(name, _)| !is_known(name));
     told.filter_map(|(name, variable)| {
+        if let Some((_, hint)) = FORMER_SETTINGS.iter().find(|(former, _)| former == name) {
+            return Some(former_setting(name, variable, hint));
+        }
         let meant = nearest(name);
         let place = match (&variable.place, meant) {
             (Some(line), _) if meant.is_some() || begins_as_a_setting(name) => format!("{name} ({line})"),
@@ -40,6 +43,15 @@ pub(super) fn names(variables: &BTreeMap<String, Variable>, reader: &Reader) -> 
         Some(Problem { place, what, hint })
     })
     .collect()
+}
+
+fn former_setting(name: &str, variable: &Variable, hint: &str) -> Problem {
+    let line = variable.place.as_ref();
+    Problem {
+        place: line.map_or_else(|| name.to_owned(), |line| format!("{name} ({line})")),
+        what: "is no setting any more".to_owned(),
+        hint: hint.to_owned(),
+    }
 }
 
 /// The secrets that `bridge.toml` names, if it can be read.

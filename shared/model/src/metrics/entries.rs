@@ -128,8 +128,8 @@ metrics! {
     "Outage mode" {
         passerelle_gate_state = Gauge, ["gate"],
             "0 flowing, 1 ramping, 2 probing, 3 stopped.";
-        passerelle_gate_ramp_rate = Gauge, ["gate"],
-            "Jobs per second that a ramping gate lets through.";
+        passerelle_gate_ramp_limit = Gauge, ["gate"],
+            "Jobs that a ramping gate allows in flight at once, all workers together; 0 if it does not ramp.";
         passerelle_gate_probes_total = Counter, ["target", "result"],
             "Probes of a stopped gate.";
         passerelle_gate_stops_total = Counter, ["gate"],

@@ -81,6 +81,11 @@ impl Gates {
         self.inner.reports.add(gate, result, self.inner.policy.first_probe);
     }
 
+    /// Notes how long the target took to answer a call, for a ramp to see whether it gets slower. Its result is reported too.
+    pub fn answered_in(&self, gate: GateName, took: Duration) {
+        self.inner.reports.add_time(gate, took);
+    }
+
     /// How long to keep away, if this process knows the gate as stopped or probing. A ramping gate counts as flowing: its jobs were admitted.
     pub fn stopped_for(&self, gate: GateName) -> Option<Duration> {
         let view = self.inner.view.borrow();
@@ -210,8 +215,8 @@ impl Gates {
                 GateState::Stopped => 3.0,
             };
             metrics::gauge!("passerelle_gate_state", "gate" => gate.as_str()).set(state);
-            let rate = status.and_then(|status| status.rate).unwrap_or(0.0);
-            metrics::gauge!("passerelle_gate_ramp_rate", "gate" => gate.as_str()).set(rate);
+            let limit = status.and_then(|status| status.limit).unwrap_or(0);
+            metrics::gauge!("passerelle_gate_ramp_limit", "gate" => gate.as_str()).set(f64::from(limit));
         }
     }
 }

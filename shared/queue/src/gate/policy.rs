@@ -20,10 +20,8 @@ pub struct GatePolicy {
     pub longest_probe: Duration,
     /// `GATE_PROBE_LEASE_SECONDS` (20): when a holder of a probe that says nothing is replaced.
     pub lease: Duration,
-    /// `GATE_RAMP_SECONDS` (120): how long the rate grows after a recovery.
-    pub ramp: Duration,
-    /// `GATE_FULL_RATE` (20): jobs per second, over all workers, at the end of the ramp. Afterwards there is no limit.
-    pub full_rate: f64,
+    /// `GATE_STEP_SECONDS` (1): how long a ramp keeps a limit of jobs in flight at least, before it doubles or halves it.
+    pub step: Duration,
     /// `GATE_TICK_SECONDS` (1): how often each process tends the gates. While all gates flow that is one cheap call.
     pub tick: Duration,
     /// `GATE_DECISION_SECONDS` (1): how long a failed job waits for the gate's decision before its attempt is counted.
@@ -41,8 +39,7 @@ impl Default for GatePolicy {
             first_probe: Duration::from_secs(5),
             longest_probe: Duration::from_mins(1),
             lease: Duration::from_secs(20),
-            ramp: Duration::from_mins(2),
-            full_rate: 20.0,
+            step: Duration::from_secs(1),
             tick: Duration::from_secs(1),
             decision: Duration::from_secs(1),
             digest: Duration::from_hours(1),
@@ -60,8 +57,7 @@ impl GatePolicy {
             first_probe: reader.decimal_seconds("GATE_PROBE_SECONDS", default.first_probe),
             longest_probe: reader.decimal_seconds("GATE_PROBE_LONGEST_SECONDS", default.longest_probe),
             lease: reader.decimal_seconds("GATE_PROBE_LEASE_SECONDS", default.lease),
-            ramp: reader.decimal_seconds("GATE_RAMP_SECONDS", default.ramp),
-            full_rate: reader.positive("GATE_FULL_RATE", default.full_rate),
+            step: reader.decimal_seconds("GATE_STEP_SECONDS", default.step),
             tick: reader.decimal_seconds("GATE_TICK_SECONDS", default.tick),
             decision: reader.decimal_seconds("GATE_DECISION_SECONDS", default.decision),
             digest: reader.decimal_seconds("GATE_DIGEST_SECONDS", default.digest),
@@ -91,11 +87,14 @@ impl GatePolicy {
             "lease": millis(self.lease),
             "job_patience": millis(self.lease * 6),
             "idle": millis(self.lease),
-            "ramp": millis(self.ramp),
-            "longest_ramp": millis(self.ramp * 8),
+            "step": millis(self.step),
+            "calm": millis(self.step * 3),
+            "trouble_share": 0.05,
+            "slow": 2,
+            "too_slow": 4,
+            "ramp_most": 4096,
             "ramp_failures": 3,
             "ramp_share": 0.2,
-            "rate": self.full_rate,
             "digest": millis(self.digest),
             "quiet": millis(self.quiet),
         })
@@ -121,12 +120,12 @@ mod tests {
     #[test]
     fn decimals_are_seconds_and_nonsense_is_a_problem() {
         let mut reader = Reader::from_pairs([
-            ("GATE_RAMP_SECONDS", "1.5"),
-            ("GATE_FULL_RATE", "-1"),
+            ("GATE_STEP_SECONDS", "1.5"),
+            ("GATE_WINDOW_SECONDS", "-1"),
             ("GATE_TICK_SECONDS", "NaN"),
         ]);
         let policy = GatePolicy::read(&mut reader);
-        assert_eq!(policy.ramp, Duration::from_millis(1500));
+        assert_eq!(policy.step, Duration::from_millis(1500));
         assert_eq!(reader.finish(()).unwrap_err().0.len(), 2);
     }
 }

@@ -36,6 +36,7 @@ struct Counts {
     silent: u64,
     refused: u64,
     throttled: Option<Duration>,
+    fastest: Option<Duration>,
     why: String,
 }
 
@@ -103,6 +104,16 @@ impl Reports {
         }
     }
 
+    /// Notes how long an answer took.
+    pub(super) fn add_time(&self, gate: GateName, took: Duration) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, counts) in GateName::ALL.into_iter().zip(counts.iter_mut()) {
+            if name == gate {
+                counts.fastest = Some(counts.fastest.map_or(took, |fastest| fastest.min(took)));
+            }
+        }
+    }
+
     /// Waits until there is something to report: at once after a failure, else after `every`.
     pub(super) async fn due(&self, every: Duration) {
         self.any.notified().await;
@@ -123,6 +134,10 @@ impl Reports {
                 .arg(counts.refused);
             match counts.throttled {
                 Some(wait) => call.arg(millis(wait)),
+                None => call.arg(-1),
+            };
+            match counts.fastest {
+                Some(fastest) => call.arg(fastest.as_secs_f64() * 1000.0),
                 None => call.arg(-1),
             };
             call.arg(counts.why);

@@ -16,9 +16,25 @@ macro_rules! gate_script {
     };
 }
 
+/// Of scripts that move the limit of a ramp.
+macro_rules! ramp_script {
+    ($name:ident, $file:literal) => {
+        script!(
+            $name,
+            "../server/scripts/clock.lua",
+            "../server/scripts/record.lua",
+            "../server/scripts/lanes.lua",
+            "../held/held.lua",
+            "scripts/gate.lua",
+            "scripts/ramp.lua",
+            $file
+        );
+    };
+}
+
 gate_script!(FAILING, "scripts/failing.lua");
 gate_script!(OPERATE, "scripts/operate.lua");
 script!(PERMIT, "../server/scripts/clock.lua", "scripts/permit.lua");
 gate_script!(PROBED, "scripts/probed.lua");
-gate_script!(REPORT, "scripts/report.lua");
-gate_script!(TEND, "scripts/tend.lua");
+ramp_script!(REPORT, "scripts/report.lua");
+ramp_script!(TEND, "scripts/tend.lua");

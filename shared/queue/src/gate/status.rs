@@ -17,7 +17,7 @@ use passerelle_model::time::Timestamp;
 pub enum GateState {
     /// Everything passes: what a circuit breaker calls closed.
     Flowing,
-    /// As many jobs pass as the ramp gives tokens.
+    /// As many jobs are in flight at once as the ramp allows.
     Ramping,
     /// Nothing passes but the one job of the probe's holder: what a circuit breaker calls half-open.
     Probing,
@@ -50,16 +50,16 @@ pub struct GateStatus {
     /// Jobs that were let through by the ramp so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<u64>,
-    /// Jobs per second that the ramp lets through at present.
+    /// Jobs that the ramp allows in flight at once, all workers together.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate: Option<f64>,
+    pub limit: Option<u32>,
     #[serde(skip)]
     pub(super) probe: Option<Probe>,
     #[serde(skip)]
     pub(super) decided: Option<Decided>,
 }
 
-/// When more will be known: at the next probe, or at the end of the ramp.
+/// When more will be known: at the next probe, or when a ramp has had its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decided {
     at: Timestamp,
@@ -86,7 +86,7 @@ impl GateStatus {
             by: None,
             next_probe: None,
             given: None,
-            rate: None,
+            limit: None,
             probe: None,
             decided: None,
         }
@@ -109,7 +109,7 @@ impl View {
         gates.map(|(_, status)| self.wait_of(status)).max()
     }
 
-    /// Until the next probe, or until the end of the ramp: by then more will be known.
+    /// Until the next probe, or until a ramp has had its time: by then more will be known.
     pub(super) fn wait_of(&self, status: &GateStatus) -> Duration {
         const SOON: Duration = Duration::from_secs(1);
         let decided = status
@@ -161,17 +161,12 @@ pub(super) fn decode(answer: &[String], asked: Instant) -> Result<(View, Vec<Inc
 
 fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> GateStatus {
     let text = |field: &str| fields.get(field).cloned();
-    let number = |field: &str| fields.get(field).and_then(|text| text.parse::<f64>().ok());
     let time = |field: &str| {
         fields
             .get(field)
             .and_then(|text| text.parse().ok())
             .map(Timestamp::from_millis)
     };
-    let length = fields
-        .get("length")
-        .and_then(|text| text.parse().ok())
-        .map(Duration::from_millis);
     let state = match fields.get("state").map(String::as_str) {
         Some("ramping") => GateState::Ramping,
         Some("probing") => GateState::Probing,
@@ -179,12 +174,6 @@ fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> G
         _ => GateState::Flowing,
     };
     let is_ramping = state == GateState::Ramping;
-    let position = match (time("began"), length) {
-        (Some(began), Some(length)) if is_ramping => {
-            Some((now.since(began).as_secs_f64() / length.as_secs_f64()).min(1.0))
-        }
-        _ => None,
-    };
     GateStatus {
         state,
         since: time("since"),
@@ -196,25 +185,30 @@ fn status(gate: GateName, fields: &HashMap<String, String>, now: Timestamp) -> G
             .get("given")
             .filter(|_| is_ramping)
             .and_then(|text| text.parse().ok()),
-        rate: position.and_then(|position| number("rate").map(|rate| rate * 1000.0 * position * position)),
+        limit: fields
+            .get("limit")
+            .filter(|_| is_ramping)
+            .and_then(|text| text.parse().ok()),
         probe: text("holder").map(|holder| Probe {
             holder,
             is_health: fields.get("phase").is_some_and(|phase| phase == "health"),
         }),
-        decided: decided(fields, is_ramping),
+        decided: decided(fields, is_ramping.then_some(now)),
         ..GateStatus::flowing(gate)
     }
 }
 
-fn decided(fields: &HashMap<String, String>, is_ramping: bool) -> Option<Decided> {
+/// `ramping`: the moment of the view, if the gate ramps.
+fn decided(fields: &HashMap<String, String>, ramping: Option<Timestamp>) -> Option<Decided> {
     let number = |field: &str| fields.get(field).and_then(|text| text.parse::<i64>().ok());
     let time = |field: &str| number(field).map(Timestamp::from_millis);
     let span = |field: &str| number(field).map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
-    if is_ramping {
-        let (began, length) = (time("began")?, span("length")?);
+    if let Some(now) = ramping {
+        // A job that fails now shall not fail again in the same ramp: one row must not look like an outage.
+        const RAMP: Duration = Duration::from_secs(10);
         return Some(Decided {
-            at: began.plus(length),
-            within: length + span("pause").unwrap_or_default(),
+            at: time("resume").unwrap_or(now).max(now).plus(RAMP),
+            within: RAMP + span("pause").unwrap_or_default().min(LONGEST_ASKED),
         });
     }
     let next = time("next").filter(|_| !fields.contains_key("manual"))?;

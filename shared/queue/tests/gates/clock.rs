@@ -43,14 +43,14 @@ async fn a_probe_whose_holder_vanished_before_the_clock_went_back_is_taken_over(
 #[tokio::test]
 async fn a_ramp_that_began_before_the_clock_went_back_comes_to_its_end() {
     let world = World::start(GatePolicy {
-        ramp: Duration::from_millis(300),
+        step: Duration::from_millis(60),
         ..policy()
     })
     .unwrap();
     let replica = world.replica();
     let ramp = replica.gates.operate(READ, Operation::Ramp, "anna", "repaired");
     ramp.await.unwrap();
-    put_clock_back(&world, &["began", "filled"]).await.unwrap();
+    put_clock_back(&world, &["since", "stepped", "pressed"]).await.unwrap();
     replica.tend_until(READ, GateState::Flowing).await;
 }
 
@@ -115,7 +115,7 @@ async fn a_process_learns_what_became_of_a_gate_after_the_clock_went_back() {
 #[tokio::test]
 async fn a_ramp_that_was_to_pause_when_the_clock_went_back_comes_to_its_end() {
     let world = ahead(GatePolicy {
-        ramp: Duration::from_millis(300),
+        step: Duration::from_millis(60),
         ..policy()
     })
     .unwrap();

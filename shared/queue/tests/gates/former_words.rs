@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{GateState, GateTarget, Incident, Operation};
+use test_support::PATIENCE;
 
 use crate::world::{READ, WRITE, World, policy};
 
@@ -67,6 +68,48 @@ async fn a_gate_that_a_former_version_stopped_is_stopped_and_its_time_counts_as_
     }
     let stopped = replica.gates.stopped_since(GateTarget::Docmost, since).await.unwrap();
     assert!(stopped >= Duration::from_mins(1), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn a_ramp_that_the_release_before_began_goes_on_with_a_limit_of_jobs_and_ends() {
+    let world = World::start(policy()).unwrap();
+    let replica = world.replica();
+    let now = replica.redis_time(&world).await.unwrap().as_millis().to_string();
+    let text = |word: &str| word.to_owned();
+    let ramping = [
+        ("state", text("ramping")),
+        ("since", now.clone()),
+        ("why", text("a job got through")),
+        ("by", text("rule")),
+        ("down", now.clone()),
+        ("began", now.clone()),
+        ("length", text("120000")),
+        ("rate", text("0.02")),
+        ("tokens", text("0")),
+        ("filled", now),
+        ("given", text("0")),
+        ("wait", text("5000")),
+    ];
+    write_gate(&world, READ.as_str(), &ramping).await.unwrap();
+    world.accept(3).await.unwrap();
+    let mut worker = world.worker(&replica, 4);
+    for _ in 0..3 {
+        assert!(worker.next_within(PATIENCE).await.is_some());
+    }
+    replica.tend_until(READ, GateState::Flowing).await;
+}
+
+#[tokio::test]
+async fn a_worker_of_the_release_before_finds_all_that_it_reads_of_a_ramp() {
+    let world = World::start(policy()).unwrap();
+    let replica = world.replica();
+    let ramp = replica.gates.operate(READ, Operation::Ramp, "anna", "repaired");
+    ramp.await.unwrap();
+    let mut read = redis::cmd("HMGET");
+    read.arg(format!("{GATE}:{READ}"))
+        .arg(&["began", "length", "rate", "tokens", "filled", "given", "wait"]);
+    let fields: Vec<f64> = world.ask(&read).await.unwrap();
+    assert!(fields[1] > 0.0 && fields[2] > 0.0, "{fields:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::world::{READ, WRITE, World, policy};
 #[tokio::test]
 async fn one_incident_is_opened_once_and_closed_once_with_its_counts() {
     let world = World::start(GatePolicy {
-        ramp: Duration::from_millis(50),
+        step: Duration::from_millis(10),
         ..policy()
     })
     .unwrap();
@@ -42,7 +42,7 @@ async fn one_incident_is_opened_once_and_closed_once_with_its_counts() {
 async fn an_incident_that_lasts_is_told_again_and_ends_with_its_gates() {
     let world = World::start(GatePolicy {
         digest: Duration::from_millis(30),
-        ramp: Duration::from_millis(30),
+        step: Duration::from_millis(10),
         ..policy()
     })
     .unwrap();
@@ -75,7 +75,7 @@ async fn an_incident_that_lasts_is_told_again_and_ends_with_its_gates() {
 async fn a_row_that_always_fails_hides_no_outage_and_each_is_over_by_itself() {
     let world = World::start(GatePolicy {
         quiet: Duration::from_millis(300),
-        ramp: Duration::from_millis(30),
+        step: Duration::from_millis(10),
         ..policy()
     })
     .unwrap();

@@ -7,5 +7,7 @@ mod holds;
 mod incidents;
 mod permits;
 mod probing;
+mod ramp_model;
+mod ramping;
 mod stopping;
 mod world;

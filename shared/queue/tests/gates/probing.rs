@@ -241,7 +241,7 @@ async fn a_gate_that_stops_later_waits_for_the_probe_of_its_sibling() {
 async fn a_healthy_target_without_work_ramps_up_by_itself() {
     let world = World::start(GatePolicy {
         lease: Duration::from_millis(50),
-        ramp: Duration::from_millis(50),
+        step: Duration::from_millis(10),
         ..policy()
     })
     .unwrap();

@@ -24,8 +24,7 @@ pub(crate) fn policy() -> GatePolicy {
         first_probe: Duration::from_millis(20),
         longest_probe: Duration::from_millis(200),
         lease: Duration::from_millis(400),
-        ramp: Duration::from_secs(1),
-        full_rate: 300.0,
+        step: Duration::from_millis(50),
         ..GatePolicy::default()
     }
 }

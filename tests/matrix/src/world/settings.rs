@@ -15,7 +15,7 @@ pub(crate) const DOCMOST_PASSWORD: &str = "bridge-password";
 pub(crate) const ADMIN: &str = "admin@example.org";
 
 /// What is not a default: a second here is about ten of production.
-const SCALED: [(&str, &str); 23] = [
+const SCALED: [(&str, &str); 22] = [
     ("BASEROW_TIMEOUT_SECONDS", "1"),
     ("DOCMOST_TIMEOUT_SECONDS", "1"),
     ("SMTP_TIMEOUT_SECONDS", "1"),
@@ -35,8 +35,7 @@ const SCALED: [(&str, &str); 23] = [
     ("GATE_PROBE_SECONDS", "0.2"),
     ("GATE_PROBE_LONGEST_SECONDS", "1"),
     ("GATE_PROBE_LEASE_SECONDS", "2"),
-    ("GATE_RAMP_SECONDS", "2"),
-    ("GATE_FULL_RATE", "40"),
+    ("GATE_STEP_SECONDS", "0.1"),
     ("GATE_TICK_SECONDS", "0.1"),
     ("GATE_DECISION_SECONDS", "0.2"),
     ("GATE_QUIET_SECONDS", "3"),

@@ -269,7 +269,7 @@ impl Baserow {
 
     async fn send_as(&self, gate: GateName, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
         self.guard.admit(gate).await?;
-        let result = self.exchange(effect, request).await;
+        let result = self.guard.timed(gate, self.exchange(effect, request)).await;
         self.guard.report(gate, &result);
         result
     }

@@ -151,7 +151,8 @@ impl Docmost {
         let session = self.session(None).await?;
         let permit = self.permit(route, asked, late).await?;
         let request = self.request_as(&session, route, body);
-        let mut result = permit.during(self.send(route.effect, request)).await;
+        let send = |request| self.guard.timed(route.gate(), self.send(route.effect, request));
+        let mut result = permit.during(send(request)).await;
         if result
             .as_ref()
             .is_err_and(|failure| failure.class == FailureClass::Auth && failure.status == Some(401))
@@ -159,7 +160,7 @@ impl Docmost {
             let renewed = self.session(Some(&session)).await?;
             let permit = self.permit(route, asked, late).await?;
             let request = self.request_as(&renewed, route, body);
-            result = permit.during(self.send(route.effect, request)).await;
+            result = permit.during(send(request)).await;
         }
         self.guard.report(route.gate(), &result);
         result

@@ -29,6 +29,10 @@ macro_rules! settings {
     (@is_secret) => { false };
 }
 
+/// Settings of the release before, and what became of them: told for one release.
+pub const FORMER_SETTINGS: [(&str, &str); 2] = [("GATE_RAMP_SECONDS", RAMP), ("GATE_FULL_RATE", RAMP)];
+const RAMP: &str = "leave it out: a ramp follows the answers of its target, no longer the clock";
+
 settings! {
     "Baserow and Docmost" {
         BASEROW_URL = Required, e.g. "https://baserow.example.org", "an http:// or https:// address", [Worker, Cli],
@@ -257,10 +261,8 @@ settings! {
             "The longest wait between two probes.";
         GATE_PROBE_LEASE_SECONDS = Value("20"), "seconds, decimals allowed", [Worker, Cli],
             "When a worker that probes and no longer renews its lease is replaced.";
-        GATE_RAMP_SECONDS = Value("120"), "seconds, decimals allowed", [Worker, Cli],
-            "How long the rate grows after a recovery.";
-        GATE_FULL_RATE = Value("20"), "jobs per second, above 0", [Worker, Cli],
-            "The rate at the end of the ramp, all workers together. Afterwards there is no limit.";
+        GATE_STEP_SECONDS = Value("1"), "seconds, decimals allowed", [Worker, Cli],
+            "After a recovery, the most jobs at once double or halve once in so long, as the answers are.";
         GATE_TICK_SECONDS = Value("1"), "seconds, decimals allowed", [Worker, Cli],
             "How often each worker looks at the gates.";
         GATE_DECISION_SECONDS = Value("1"), "seconds, decimals allowed", [Worker, Cli],

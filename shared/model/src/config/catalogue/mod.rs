@@ -6,7 +6,7 @@
 mod entries;
 mod render;
 
-pub use entries::SETTINGS;
+pub use entries::{FORMER_SETTINGS, SETTINGS};
 pub use render::{env_example, markdown};
 
 /// A program that reads settings.

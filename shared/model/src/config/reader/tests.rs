@@ -52,8 +52,8 @@ fn a_setting_of_the_file_counts_unless_the_environment_has_it() {
 #[test]
 fn all_that_is_wrong_in_the_file_is_told_at_once_with_its_lines() {
     let (mut reader, folder) =
-        reader_of("GATE_FULL_RATE=many\nDOCMOST_PASSWORD=geheim$1\nDOCMOST_PASWORD=geheim\nWORKER_NAME=x\nTZ=UTC\n");
-    reader.positive("GATE_FULL_RATE", 20.0);
+        reader_of("GATE_STEP_SECONDS=many\nDOCMOST_PASSWORD=geheim$1\nDOCMOST_PASWORD=geheim\nWORKER_NAME=x\nTZ=UTC\n");
+    reader.decimal_seconds("GATE_STEP_SECONDS", Duration::from_secs(1));
     reader.required("DOCMOST_PASSWORD", "the password of that account");
     let told = reader.finish(()).unwrap_err().to_string();
     let told = told.replace(&format!("{}/", folder.path().display()), "");
@@ -61,8 +61,8 @@ fn all_that_is_wrong_in_the_file_is_told_at_once_with_its_lines() {
     the configuration has 5 problems:
       .env:2: has a $ without quotation marks, which others would replace
           → write DOCMOST_PASSWORD='…'
-      GATE_FULL_RATE (.env:1): "many" cannot be read
-          → give a value like 20
+      GATE_STEP_SECONDS (.env:1): "many" cannot be read
+          → give a value like 1
       DOCMOST_PASSWORD: is not set
           → the password of that account
       DOCMOST_PASWORD (.env:3): is no setting of this version
@@ -135,4 +135,22 @@ fn in_the_environment_only_a_slip_of_the_pen_is_told() {
         (slip.place.as_str(), slip.hint.as_str()),
         ("WORKER_CONCURENCY", "did you mean WORKER_CONCURRENCY?")
     );
+}
+
+#[test]
+fn a_setting_that_the_release_before_had_is_told_with_what_became_of_it() {
+    let reader = Reader::from_pairs([("GATE_RAMP_SECONDS", "120"), ("GATE_FULL_RATE", "20")]);
+    let told = reader.unknown();
+    let [rate, seconds] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        (rate.place.as_str(), seconds.place.as_str()),
+        ("GATE_FULL_RATE", "GATE_RAMP_SECONDS")
+    );
+    for problem in [rate, seconds] {
+        assert_eq!(problem.what, "is no setting any more");
+        assert!(problem.hint.contains("leave it out"), "{problem:?}");
+    }
+    assert!(reader.finish(()).is_ok(), "it ends no start");
 }

@@ -1,34 +1,27 @@
 -- admit: how many jobs the gates let through now. This text stands between clock.lua and the queue's fetch script, and nowhere else.
 --
 -- A stopped gate lets nothing through; a gate that is being probed lets one job through, to the holder of the probe alone; a ramping gate
--- gives tokens, one per job. The ramp's rate is `rate` × (t ÷ length)², so until t it has given rate × t³ ÷ (3 × length²) tokens. Tokens
--- that nobody takes are kept for a quarter of a second at most: a late rush is no faster than the ramp.
+-- lets through as many as are missing to its limit of jobs in flight, over all replicas (ramp.lua says how the limit grows).
+local RAMP_START = 4
+local LOOK_AGAIN = 20 -- how soon a process whose fetch was cut short by a limit asks again, ms
 
--- base: where the gates' keys begin · needs: the gates that the jobs of this queue pass
-local function admit(base, needs, worker, most)
+-- base: where the gates' keys begin · needs: the gates that the jobs of this queue pass · leases: its jobs in flight
+local function admit(base, needs, worker, most, leases)
   local admission = { most = most, ramps = {}, probes = {}, is_probe = false, is_ramping = false, is_stopped = false }
   if redis.call('EXISTS', base .. ':closed') == 0 then return admission end
   local holds_probe = false
   for _, name in ipairs(needs) do
     local gate = base .. ':' .. name
-    local field = redis.call('HMGET', gate, 'state', 'holder', 'lease', 'phase', 'job', 'began', 'length', 'rate', 'tokens', 'filled')
+    local field = redis.call('HMGET', gate, 'state', 'holder', 'lease', 'phase', 'job', 'limit', 'resume', 'pause')
     if field[1] == 'ramping' then
-      local began, length, rate = tonumber(field[6]), tonumber(field[7]), tonumber(field[8])
-      local elapsed = now - began
-      if elapsed < length then
-        local filled = math.max(0, math.min(tonumber(field[10]) - began, length))
-        local cube = rate / (3 * length * length)
-        local tokens = tonumber(field[9])
-        if elapsed > filled then tokens = tokens + cube * (elapsed * elapsed * elapsed - filled * filled * filled) end
-        local position = math.max(elapsed, 0) / length
-        tokens = math.min(tokens, math.max(1, rate * position * position * 250))
-        admission.is_ramping = true
-        admission.ramps[#admission.ramps + 1] = {
-          gate = gate, name = name, tokens = tokens, filled = math.max(now, tonumber(field[10])),
-          began = began, length = length, cube = cube, from = math.max(elapsed, filled),
-        }
-        admission.most = math.min(admission.most, math.floor(tokens))
-      end
+      -- (Former versions wrote no limit.)
+      local ramp = { gate = gate, name = name, resume = tonumber(field[7]) }
+      ramp.room = math.max(0, (tonumber(field[6]) or RAMP_START) - redis.call('ZCARD', leases))
+      ramp.is_pausing = ramp.resume and not has_come(ramp.resume, tonumber(field[8]) or 0)
+      if ramp.is_pausing then ramp.room = 0 end
+      admission.is_ramping = true
+      admission.ramps[#admission.ramps + 1] = ramp
+      admission.most = math.min(admission.most, ramp.room)
     elseif field[1] == 'probing' and field[4] == 'job' and not field[5] and tonumber(field[3]) > now then
       admission.probes[#admission.probes + 1] = gate
       if field[2] == worker then holds_probe = true end
@@ -44,14 +37,17 @@ local function admit(base, needs, worker, most)
   return admission
 end
 
--- When all ramps will have a token again.
-local function next_token(admission, taken)
+-- When a fetch that wanted more jobs may get them. `is_more`: jobs are ready that it did not get.
+local function next_admission(admission, wanted, taken, is_more)
   local look_again
+  if admission.is_stopped then return end
   for _, ramp in ipairs(admission.ramps) do
-    local missing = 1 - (ramp.tokens - taken)
-    if missing > 0 then
-      local due = ramp.began + math.min(ramp.length, math.pow(ramp.from * ramp.from * ramp.from + missing / ramp.cube, 1 / 3))
-      look_again = math.max(look_again or 0, math.ceil(due))
+    if ramp.is_pausing then
+      look_again = math.max(look_again or 0, ramp.resume)
+    elseif is_more and taken < wanted and ramp.room <= taken then
+      -- The limit is felt: it may grow, and the ramp is not over.
+      redis.call('HSET', ramp.gate, 'pressed', string.format('%.0f', now))
+      look_again = math.max(look_again or 0, now + LOOK_AGAIN)
     end
   end
   return look_again
@@ -62,7 +58,6 @@ local function note_taken(base, admission, worker, taken)
   if taken == 0 then return end
   local counted = {}
   for _, ramp in ipairs(admission.ramps) do
-    redis.call('HSET', ramp.gate, 'tokens', string.format('%.9f', ramp.tokens - taken), 'filled', string.format('%.0f', ramp.filled))
     redis.call('HINCRBY', ramp.gate, 'given', taken)
     local target = string.match(ramp.name, '^[^:]+')
     local incident = base .. ':incident:' .. target

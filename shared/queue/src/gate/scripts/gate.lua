@@ -18,9 +18,11 @@
 --   stopped_from (closed_from in older versions) · next, within, wait (when the next probe may begin, and
 --   how long before that this was written; the wait that led to it) · asked ('1': the target named the time) ·
 --   manual ('1': no probing) · holder, lease, phase (health, job), phase_since, job, job_since ·
---   began, length, rate, tokens, filled, given (the ramp: see admit.lua) · resume, pause (no tokens before it, and how long before
---   that this was written: the target asked for a pause)
+--   given (jobs that the ramp let through), and the fields of ramp.lua · resume, pause (no job before it, and how long before that this was
+--   written: the target asked for a pause) · began, length, rate, tokens, filled (the ramp as workers of the release before keep it)
 local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+-- Jobs in flight, over all replicas, with which a ramp begins. (admit.lua has it too.)
+local RAMP_START = 4
 local KEPT_INCIDENTS, KEPT_HOURS, HOUR, SLOTS = 1000, 800, 3600000, 6
 local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2, store = 0 }
 
@@ -108,6 +110,7 @@ end
 local function stop(name, why, asked)
   local gate, target = hash(name), target_of(name)
   local wait = tonumber(gate.wait) or policy.first
+  if gate.state == 'ramping' then wait = math.min(wait * 2, policy.longest) end
   local due = later(asked or wait)
   for _, other in ipairs(not_flowing(target)) do
     local sibling = hash(other)
@@ -116,9 +119,6 @@ local function stop(name, why, asked)
     if not asked and other ~= name and is_waiting and sibling.asked ~= '1' then
       wait, due = math.max(wait, tonumber(sibling.wait)), math.max(due, tonumber(sibling.next))
     end
-  end
-  if gate.state == 'ramping' then
-    redis.call('HSET', key(name), 'length', ms(math.min(tonumber(gate.length) * 2, policy.longest_ramp)))
   end
   redis.call('HSET', key(name), 'state', 'stopped', 'since', ms(now), 'why', why, 'by', 'rule', 'down', gate.down or ms(now),
     'stopped_from', ms(now), 'next', ms(due), 'within', ms(due - now), 'wait', ms(wait), 'asked', asked and '1' or '0')
@@ -140,10 +140,12 @@ end
 local function start_ramp(name, gate, by, why)
   if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   clear_probe(name)
-  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'within', 'asked', 'manual', 'resume', 'pause')
-  redis.call('HSET', key(name), 'state', 'ramping', 'since', ms(now), 'why', why, 'by', by, 'down', gate.down or ms(now), 'began', ms(now),
-    'length', gate.length or ms(policy.ramp), 'rate', tostring(policy.rate / 1000), 'tokens', '0', 'filled', ms(now), 'given', '0',
-    'wait', gate.wait or ms(policy.first))
+  redis.call('HDEL', key(name), 'stopped_from', 'closed_from', 'next', 'within', 'asked', 'manual', 'resume', 'pause', 'best', 'pressed',
+    'troubled', 'answered', 'failed', 'throttled', 'fastest')
+  redis.call('HSET', key(name), 'state', 'ramping', 'since', ms(now), 'why', why, 'by', by, 'down', gate.down or ms(now), 'given', '0',
+    'wait', gate.wait or ms(policy.first), 'limit', ms(RAMP_START), 'stepped', ms(now))
+  -- Workers of the release before, beside which this one may run, ramp for 120 s up to 20 jobs a second.
+  redis.call('HSET', key(name), 'began', ms(now), 'length', '120000', 'rate', '0.02', 'tokens', '0', 'filled', ms(now))
   redis.call('SADD', NOT_FLOWING, name)
   redis.call('DEL', key(name .. ':calls'))
   local incident = key('incident:' .. target_of(name))
@@ -158,14 +160,6 @@ local function flow(name, gate, why)
   redis.call('SREM', NOT_FLOWING, name)
   note({ kind = 'flowing', target = target_of(name), gate = name, why = why, down_ms = since(gate.down or now), given = tonumber(gate.given) or 0 })
   wake(target_of(name))
-end
-
--- A throttled answer while ramping: nothing for the named wait, then on with half the rate (the rate grows with the square of time).
-local function slow_down(name, gate, asked)
-  local elapsed = math.max(0, math.min(now - tonumber(gate.began), tonumber(gate.length)))
-  local resume = now + (asked or 0)
-  redis.call('HSET', key(name), 'began', ms(resume - elapsed / math.sqrt(2)), 'filled', ms(resume), 'tokens', '0', 'resume', ms(resume),
-    'pause', ms(asked or 0))
 end
 
 -- What every script answers: the gates that do not flow, as JSON, then what happened.

@@ -1,7 +1,7 @@
 -- report: what the calls of one process to the targets gave, gathered over a moment; stops the gates whose rules are met.
 --
 -- ARGV 4… for each gate: gate · answered · failed · failures in a row at the end · of these without a connection · of these without an answer ·
---         refused in a row at the end · throttled wait (-1 none) · why (of the last failure)
+--         refused in a row at the end · throttled wait (-1 none) · fastest answer in milliseconds (-1 unknown) · why (of the last failure)
 -- Failures in a row go on with those of other processes, unless something was answered in between.
 local slot_length = math.floor(policy.window / SLOTS)
 
@@ -68,17 +68,23 @@ local function why_stop(name, seen, calls, share)
   if calls and seen.failed > 0 and seen.failed >= seen.total * share then return seen.failed .. ' of ' .. seen.total .. ' calls failed' end
 end
 
-for at = 4, #ARGV, 9 do
-  local name, why = ARGV[at], ARGV[at + 8]
+local is_any_not_flowing = redis.call('EXISTS', NOT_FLOWING) == 1
+for at = 4, #ARGV, 10 do
+  local name, why = ARGV[at], ARGV[at + 9]
   -- No target keeps us away for longer: it is probed then.
   local throttled = math.min(tonumber(ARGV[at + 7]), policy.longest_asked)
   local gate = hash(name)
+  if is_any_not_flowing then
+    observe(target_of(name), {
+      answered = ARGV[at + 1], failed = ARGV[at + 2], throttled = throttled, fastest = tonumber(ARGV[at + 8]),
+    })
+  end
   if not gate.state or gate.state == 'ramping' then
     local seen = count(name, at)
     local reason
     if gate.state then
       reason = why_stop(name, seen, seen.failed >= policy.ramp_failures, policy.ramp_share)
-      if throttled >= 0 then slow_down(name, gate, throttled) end
+      if throttled >= 0 then pause(name, throttled) end
     else
       reason = why_stop(name, seen, seen.total >= policy.calls, policy.share)
     end
@@ -91,5 +97,8 @@ for at = 4, #ARGV, 9 do
     local due = later(throttled)
     redis.call('HSET', key(name), 'next', ms(due), 'within', ms(due - now), 'asked', '1')
   end
+end
+if is_any_not_flowing then
+  for _, name in ipairs(not_flowing()) do step(name) end
 end
 return answer()

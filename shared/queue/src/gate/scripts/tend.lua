@@ -25,14 +25,8 @@ local due = {}
 for _, name in ipairs(not_flowing()) do
   local gate = hash(name)
   if gate.state == 'ramping' then
-    local began, pause = tonumber(gate.began), tonumber(gate.pause) or gate.resume and policy.longest_asked or 0
-    if is_ahead(began - pause) then
-      -- The clock went back: the ramp begins now.
-      redis.call('HSET', key(name), 'began', ms(now), 'filled', ms(now))
-      redis.call('HDEL', key(name), 'resume', 'pause')
-    elseif now - began >= tonumber(gate.length) then
-      flow(name, gate, 'the ramp is over')
-    end
+    step(name)
+    if is_calm(hash(name)) then flow(name, gate, 'the ramp is over') end
   elseif gate.state == 'probing' and gate.holder == process then
     keep(name, gate)
   elseif gate.state == 'probing' and has_come(tonumber(gate.lease), policy.lease) then

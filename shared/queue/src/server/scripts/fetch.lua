@@ -39,7 +39,7 @@ end
 
 if redis.call('EXISTS', paused) == 1 then return answer end
 -- Jobs that are not admitted stay where they are: queued, or waiting although they are due.
-local admission = admit(gates, needs, worker, most)
+local admission, wanted = admit(gates, needs, worker, most, leases), most
 most = admission.most
 
 -- A job that began to wait in what is the future now began before the clock went back: its time has come.
@@ -137,13 +137,14 @@ if oldest[2] then
   if expiry <= now then answer[3] = 1 end
   look_again = math.min(look_again or expiry, expiry)
 end
-if waiting and not admission.is_stopped and #jobs < most then
+if waiting and not admission.is_stopped and (#jobs < most or admission.is_ramping) then
   local next_due = redis.call('ZRANGEBYSCORE', scheduled, FIRST_MILLISECOND, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then look_again = math.min(look_again or math.huge, tonumber(next_due[2])) end
 end
 local next_probe_at = next_held_probe(active, held)
 if next_probe_at then look_again = math.min(look_again or math.huge, next_probe_at) end
-local next_token_at = next_token(admission, #taken)
-if next_token_at then look_again = math.min(look_again or math.huge, next_token_at) end
+local is_more = admission.is_ramping and not is_alone and count_ready(active, held) > 0
+local next_admission_at = next_admission(admission, wanted, #taken, is_more)
+if next_admission_at then look_again = math.min(look_again or math.huge, next_admission_at) end
 if look_again then answer[2] = look_again end
 return answer
