@@ -11,6 +11,8 @@ use passerelle_store::Store;
 use tokio::sync::Semaphore;
 
 use crate::entrance::attempts::Attempts;
+use crate::letters::groups::Groups;
+use crate::letters::run::Runs;
 use crate::overview::pulse::Pulse;
 use crate::pages::Pages;
 use crate::settings::ConsoleSettings;
@@ -32,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) pages: Pages,
     pub(crate) attempts: Attempts,
     pub(crate) pulse: Pulse,
+    pub(crate) groups: Groups,
+    pub(crate) runs: Runs,
     pub(crate) hashing: Semaphore,
     pub(crate) live: Arc<Semaphore>,
 }
@@ -49,6 +53,8 @@ impl Desk {
             pages,
             attempts: Attempts::default(),
             pulse: Pulse::default(),
+            groups: Groups::default(),
+            runs: Runs::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             live: Arc::new(Semaphore::new(LIVE_PAGES)),
             settings,

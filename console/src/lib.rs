@@ -9,6 +9,7 @@
 //! | [`server`] | the routes, the headers of every answer, the limits |
 //! | `entrance/` | who comes in, and which form is real |
 //! | `overview/` | the state of the bridge, in one sentence and in numbers |
+//! | `letters/` | dead letters by cause, and many at once |
 //! | `why/` | what became of something, and why |
 //! | `pages/` | what a page shows |
 //! | `live` | pages that change by themselves |
@@ -20,6 +21,7 @@
 mod assets;
 mod desk;
 mod entrance;
+mod letters;
 mod live;
 mod overview;
 mod pages;

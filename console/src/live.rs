@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::entrance::visitor::Visitor;
+use crate::pages::letters::run_html;
 
 /// How often a live page may change.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,10 +23,20 @@ const TICK: Duration = Duration::from_secs(1);
 const CHECKED_EVERY: u32 = 10;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.service(resource("/live/overview").route(get().to(overview)));
+    config
+        .service(resource("/live/overview").route(get().to(overview)))
+        .service(resource("/live/run").route(get().to(run)));
 }
 
 async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
+    follow(visitor, Part::Overview)
+}
+
+async fn run(visitor: Visitor) -> Result<HttpResponse, Error> {
+    follow(visitor, Part::Run)
+}
+
+fn follow(visitor: Visitor, part: Part) -> Result<HttpResponse, Error> {
     let Ok(place) = Arc::clone(&visitor.desk().live).try_acquire_owned() else {
         return Err(visitor
             .refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.full", "")
@@ -35,6 +46,7 @@ async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = Watch {
         visitor,
+        part,
         ticks,
         passed: 0,
         shown: None,
@@ -45,9 +57,18 @@ async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
         .streaming(watch.events()))
 }
 
+/// The part of a page that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Overview,
+    /// How far the letters are that are replayed or discarded together.
+    Run,
+}
+
 /// One reader's stream.
 struct Watch {
     visitor: Visitor,
+    part: Part,
     ticks: Interval,
     passed: u32,
     shown: Option<Arc<str>>,
@@ -72,7 +93,11 @@ impl Watch {
                 return None;
             }
             let desk = self.visitor.desk();
-            let html = desk.pulse.html(desk, self.visitor.caller.tongue).await.ok()?;
+            let tongue = self.visitor.caller.tongue;
+            let html = match self.part {
+                Part::Overview => desk.pulse.html(desk, tongue).await.ok()?,
+                Part::Run => run_html(desk, tongue).ok()?.into(),
+            };
             if self.shown.as_ref() != Some(&html) {
                 self.shown = Some(Arc::clone(&html));
                 return Some(event(&html));

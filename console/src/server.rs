@@ -14,7 +14,7 @@ use passerelle_store::{Store, StoreError};
 
 use crate::desk::Desk;
 use crate::entrance::{login, visitor::Caller};
-use crate::pages::{Pages, overview, story};
+use crate::pages::{Pages, letters, lists, operate, overview, story};
 use crate::settings::ConsoleSettings;
 use crate::{assets, live};
 
@@ -96,6 +96,9 @@ impl Server {
                 .configure(overview::routes)
                 .configure(live::routes)
                 .configure(story::routes)
+                .configure(lists::routes)
+                .configure(letters::routes)
+                .configure(operate::routes)
                 .route("/healthz", web::get().to(|| async { "ok\n" }))
                 .default_service(web::to(not_found))
         };

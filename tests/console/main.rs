@@ -10,7 +10,18 @@ use browser::{Browser, WIDE};
 use site::Site;
 
 /// Every page that a link of the console leads to.
-const PAGES: [&str; 3] = ["/", "/why", "/why?q=nothing+known"];
+const PAGES: [&str; 10] = [
+    "/",
+    "/why",
+    "/why?q=nothing+known",
+    "/events",
+    "/events?list=synced",
+    "/letters",
+    "/letters/run",
+    "/notices",
+    "/operate",
+    "/acts",
+];
 
 #[tokio::test]
 async fn a_person_signs_in_and_out_and_no_page_has_an_error_or_a_blocked_resource() {

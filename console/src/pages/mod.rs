@@ -1,6 +1,9 @@
 //! Pages are made here, by templates. Whatever a template inserts is shown as text: markup is escaped, control
 //! characters are spelled out, and no secret of this process passes.
 
+pub(crate) mod letters;
+pub(crate) mod lists;
+pub(crate) mod operate;
 pub(crate) mod overview;
 pub(crate) mod story;
 mod timeline;
@@ -24,12 +27,21 @@ macro_rules! templates {
 }
 
 templates!(
+    "acts.html",
     "base.html",
+    "events.html",
     "icons.html",
+    "letters.html",
+    "lists.html",
     "login.html",
+    "notices.html",
+    "operate.html",
     "overview.html",
     "overview_now.html",
+    "plan.html",
     "refused.html",
+    "run.html",
+    "run_now.html",
     "why.html",
 );
 

@@ -192,7 +192,7 @@ async fn replay(act: Act) -> Result<HttpResponse, Error> {
 }
 
 /// The reason, which the ledger keeps.
-fn given_reason(act: &Act) -> Result<String, Error> {
+pub(super) fn given_reason(act: &Act) -> Result<String, Error> {
     const LONGEST: usize = 500;
     let why = act.fields.text("why");
     if why.is_empty() || why.chars().count() > LONGEST {

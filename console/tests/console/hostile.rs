@@ -14,7 +14,18 @@ use crate::house::{Guest, House, encoded};
 use crate::lines::{attempted, buried, changed, has_page, remember};
 
 /// Every form that there is, with fields that it would accept.
-const FORMS: [(&str, &[(&str, &str)]); 2] = [
+const FORMS: [(&str, &[(&str, &str)]); 7] = [
+    ("/act/queue", &[("queue", "sync"), ("do", "pause"), ("why", "because")]),
+    (
+        "/act/gate",
+        &[("gate", "docmost:write"), ("do", "stop"), ("why", "because")],
+    ),
+    ("/act/notice", &[("notice", "notice/a/1"), ("why", "because")]),
+    (
+        "/act/letters",
+        &[("group", "0123456789abcdef"), ("do", "discard"), ("why", "because")],
+    ),
+    ("/act/cancel", &[]),
     ("/act/sync", &[("row", "t2/r5"), ("why", "because")]),
     (
         "/act/replay",
@@ -196,7 +207,20 @@ async fn markup_and_control_characters_are_shown_as_text_wherever_they_stand() {
 async fn every_answer_says_that_nothing_from_elsewhere_may_run_frame_or_keep_it() {
     let house = House::build().await.unwrap();
     let mut guest = house.guest("camille", Role::Reader).await.unwrap();
-    for path in ["/", "/why", "/login", "/nothing", "/why?q=unknown", "/healthz"] {
+    for path in [
+        "/",
+        "/why",
+        "/events",
+        "/letters",
+        "/letters/run",
+        "/notices",
+        "/operate",
+        "/acts",
+        "/login",
+        "/nothing",
+        "/why?q=unknown",
+        "/healthz",
+    ] {
         let answer = guest.get(path).await.unwrap();
         let policy = answer.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");

@@ -35,6 +35,7 @@
 //! | `intake.rs` | one step of moving facts from the stream into the store |
 //! | `story.rs`, `story_rows.rs`, `asked.rs` | reading an event or a row back, as `trace` shows it |
 //! | `counts.rs` | the conservation line of items |
+//! | `lists.rs` | lists of the ledger, page by page |
 //! | `lives.rs` | the lives of Redis' data, and how much of each was read |
 //! | `conservation.rs` | the conservation line of deliveries, and how far the store is behind |
 //! | `shortages.rs` | people who have too few hours left |
@@ -58,6 +59,7 @@ mod intake;
 mod intents;
 mod known;
 mod link_state;
+mod lists;
 mod lives;
 mod names;
 mod notices;
@@ -87,6 +89,7 @@ pub use groups::Group;
 pub use intake::{Intake, IntakeError, take_ledger};
 pub use intents::Intent;
 pub use link_state::LinkState;
+pub use lists::{ActLine, Line, LineKey, Listed};
 pub use lives::StoredLife;
 pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};

@@ -105,6 +105,8 @@ macro_rules! select_notices {
     };
 }
 
+pub(super) use select_notices;
+
 impl Store {
     /// Adds a notice, unless it is there. Returns what is there now: only a waiting one has to be
     /// queued.
@@ -293,7 +295,7 @@ fn read_channel(row: &AnyRow) -> Result<Channel, StoreError> {
     Channel::parse(channel).ok_or_else(|| unreadable("notices.channel", channel))
 }
 
-fn read_notice(row: &AnyRow) -> Result<StoredNotice, StoreError> {
+pub(super) fn read_notice(row: &AnyRow) -> Result<StoredNotice, StoreError> {
     let state: &str = row.try_get("state")?;
     let (seq, place): (Option<i64>, Option<i64>) = (row.try_get("seq")?, row.try_get("place")?);
     let subject: Option<String> = row.try_get("subject")?;

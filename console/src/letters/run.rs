@@ -1,0 +1,221 @@
+//! Many letters at once: replayed at a steady rate after the first three have succeeded, or discarded in groups. One run
+//! at a time, which can be cancelled between two letters.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::web::Data;
+use passerelle_model::id::EventId;
+use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::QueueName;
+
+use crate::desk::Desk;
+
+/// How many letters go ahead.
+const CANARY: usize = 3;
+/// Letters per second after them.
+pub(crate) const RATE: u32 = 5;
+/// Letters of one call that discards.
+const GROUP: usize = 50;
+/// How often the end of those that went ahead is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// What is done to each letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Replay,
+    Discard,
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Over {
+    Done,
+    Cancelled,
+    /// One of the letters that went ahead died again.
+    DiedAgain(String),
+    Failed(String),
+}
+
+/// Who acts, and why: the ledger keeps both with each letter.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub(crate) by: String,
+    pub(crate) why: String,
+}
+
+/// A run, as its page shows it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) doing: Doing,
+    pub(crate) queue: QueueName,
+    pub(crate) ids: Vec<String>,
+    pub(crate) who: Who,
+    pub(crate) began: Timestamp,
+    done: AtomicUsize,
+    is_waiting: AtomicBool,
+    is_cancelled: AtomicBool,
+    over: Mutex<Option<Over>>,
+}
+
+/// The latest run.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    last: Mutex<Option<Arc<Run>>>,
+}
+
+impl Run {
+    pub(crate) fn new(doing: Doing, queue: QueueName, ids: Vec<String>, who: Who) -> Self {
+        Self {
+            doing,
+            queue,
+            ids,
+            who,
+            began: Timestamp::now(),
+            done: AtomicUsize::new(0),
+            is_waiting: AtomicBool::new(false),
+            is_cancelled: AtomicBool::new(false),
+            over: Mutex::new(None),
+        }
+    }
+
+    /// How many letters are done.
+    pub(crate) fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Whether it waits for the letters that went ahead.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
+    }
+
+    /// Why it is over; `None` while it goes on.
+    pub(crate) fn over(&self) -> Option<Over> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    async fn all(&self, desk: &Desk) -> Over {
+        match self.doing {
+            Doing::Discard => self.discard(desk).await,
+            Doing::Replay => self.replay(desk).await,
+        }
+    }
+
+    async fn discard(&self, desk: &Desk) -> Over {
+        let queue = desk.queue_of(self.queue);
+        for group in self.ids.chunks(GROUP) {
+            if self.is_cancelled.load(Ordering::Relaxed) {
+                return Over::Cancelled;
+            }
+            if let Err(error) = queue.discard(group, &self.who.by, &self.who.why).await {
+                return Over::Failed(error.to_string());
+            }
+            self.done.fetch_add(group.len(), Ordering::Relaxed);
+        }
+        Over::Done
+    }
+
+    async fn replay(&self, desk: &Desk) -> Over {
+        let ahead = if self.ids.len() > CANARY { CANARY } else { 0 };
+        let (ahead, others) = self.ids.split_at(ahead);
+        if let Some(over) = self.at_rate(desk, ahead).await {
+            return over;
+        }
+        self.is_waiting.store(true, Ordering::Relaxed);
+        for id in ahead {
+            if let Some(over) = self.ended(desk, id).await {
+                return over;
+            }
+        }
+        self.is_waiting.store(false, Ordering::Relaxed);
+        self.at_rate(desk, others).await.unwrap_or(Over::Done)
+    }
+
+    async fn at_rate(&self, desk: &Desk, ids: &[String]) -> Option<Over> {
+        let queue = desk.queue_of(self.queue);
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / RATE);
+        for id in ids {
+            ticks.tick().await;
+            if self.is_cancelled.load(Ordering::Relaxed) {
+                return Some(Over::Cancelled);
+            }
+            if let Err(error) = queue
+                .replay(std::slice::from_ref(id), &self.who.by, &self.who.why)
+                .await
+            {
+                return Some(Over::Failed(error.to_string()));
+            }
+            self.done.fetch_add(1, Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Waits for the end of a letter that went ahead.
+    async fn ended(&self, desk: &Desk, id: &str) -> Option<Over> {
+        let event = match EventId::own(&format!("replay-{id}")) {
+            Ok(event) => event,
+            Err(error) => return Some(Over::Failed(error.to_string())),
+        };
+        let (mut looks, mut is_gone) = (tokio::time::interval(LOOK_EVERY), false);
+        loop {
+            looks.tick().await;
+            if self.is_cancelled.load(Ordering::Relaxed) {
+                return Some(Over::Cancelled);
+            }
+            let stories = match desk.store.trace_event(&event).await {
+                Ok(stories) => stories,
+                Err(error) => return Some(Over::Failed(error.to_string())),
+            };
+            let item = stories.first().and_then(|story| story.items.first());
+            match item.and_then(|item| item.outcome.as_ref()) {
+                Some(Outcome::Dead(_) | Outcome::Rejected(_)) => {
+                    let job = item.and_then(|item| item.row).map(|row| row.to_string());
+                    return Some(Over::DiedAgain(job.unwrap_or_else(|| id.to_owned())));
+                }
+                Some(_) => return None,
+                // Somebody else has discarded it meanwhile. The ledger may just have got it: it is looked at once more.
+                None if stories.is_empty() && is_gone => return None,
+                None => is_gone = stories.is_empty() && !self.is_there(desk, id).await,
+            }
+        }
+    }
+
+    /// Whether the replay of a letter is still under way into the ledger.
+    async fn is_there(&self, desk: &Desk, id: &str) -> bool {
+        let stats = desk.queue.stats().await;
+        let is_letter = matches!(desk.queue_of(self.queue).dead_letter(id).await, Ok(Some(_)));
+        is_letter || stats.map_or(true, |stats| stats.ledger_backlog > 0)
+    }
+}
+
+impl Runs {
+    /// The latest run.
+    pub(crate) fn last(&self) -> Option<Arc<Run>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts a run, unless one goes on. Says whether it did.
+    pub(crate) fn start(desk: &Data<Desk>, run: Run) -> bool {
+        let run = Arc::new(run);
+        {
+            let mut last = desk.runs.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.as_ref().is_some_and(|last| last.over().is_none()) {
+                return false;
+            }
+            *last = Some(Arc::clone(&run));
+        }
+        let desk = desk.clone();
+        tokio::spawn(async move {
+            let over = run.all(&desk).await;
+            desk.groups.forget().await;
+            *run.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
+        });
+        true
+    }
+}
