@@ -11,6 +11,7 @@ use passerelle_store::Store;
 use tokio::sync::Semaphore;
 
 use crate::entrance::attempts::Attempts;
+use crate::entrance::once::Once;
 use crate::letters::groups::Groups;
 use crate::letters::run::Runs;
 use crate::overview::pulse::Pulse;
@@ -33,6 +34,7 @@ pub(crate) struct Desk {
     pub(crate) loops: Loops,
     pub(crate) pages: Pages,
     pub(crate) attempts: Attempts,
+    pub(crate) once: Once,
     pub(crate) pulse: Pulse,
     pub(crate) groups: Groups,
     pub(crate) runs: Runs,
@@ -52,6 +54,7 @@ impl Desk {
             store,
             pages,
             attempts: Attempts::default(),
+            once: Once::default(),
             pulse: Pulse::default(),
             groups: Groups::default(),
             runs: Runs::default(),

@@ -162,6 +162,17 @@ impl Browser {
         Ok(self.client.find(Locator::XPath(&button)).await?.click().await?)
     }
 
+    /// Opens what unfolds under these words.
+    pub(crate) async fn unfold(&self, words: &str) -> anyhow::Result<()> {
+        let summary = format!("//summary[normalize-space()='{words}']");
+        Ok(self.client.find(Locator::XPath(&summary)).await?.click().await?)
+    }
+
+    /// Follows the link with these words.
+    pub(crate) async fn follow(&self, words: &str) -> anyhow::Result<()> {
+        Ok(self.client.find(Locator::LinkText(words)).await?.click().await?)
+    }
+
     pub(crate) async fn sign_in(&self, name: &str, password: &str) -> anyhow::Result<()> {
         self.fill("input[name=name]", name).await?;
         self.fill("input[name=password]", password).await?;

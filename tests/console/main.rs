@@ -1,5 +1,6 @@
 //! The console in a real browser, over a whole bridge that runs.
 
+mod acts;
 mod browser;
 mod pictures;
 mod site;

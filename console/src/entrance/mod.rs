@@ -7,6 +7,7 @@
 pub(crate) mod attempts;
 pub(crate) mod keys;
 pub(crate) mod login;
+pub(crate) mod once;
 pub mod password;
 pub(crate) mod refusal;
 pub(crate) mod visitor;

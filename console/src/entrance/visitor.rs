@@ -1,6 +1,7 @@
 //! What a handler is given: a visitor who may be there, or an act with its form's fields.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -11,6 +12,7 @@ use futures::future::LocalBoxFuture;
 use minijinja::Value;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Account, Role};
+use sha2::{Digest as _, Sha256};
 
 use super::keys::{self, Key, Kind};
 use super::refusal::Refusal;
@@ -248,6 +250,21 @@ impl Fields {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
+
+    /// What tells one form that was sent to an address from all others: every page gives its forms a number of their own.
+    /// One without such a number is like no other.
+    fn told_apart(&self, address: &str) -> String {
+        if self.text("once").is_empty() {
+            return hex::encode(rand::random::<[u8; 16]>());
+        }
+        let mut digest = Sha256::new();
+        let fields = self.0.iter().flat_map(|(name, value)| [name, value]);
+        for text in std::iter::once(address).chain(fields.map(String::as_str)) {
+            digest.update(text.len().to_be_bytes());
+            digest.update(text);
+        }
+        hex::encode(digest.finalize())
+    }
 }
 
 /// A form of somebody who need not be signed in, with its token.
@@ -286,6 +303,28 @@ impl FromRequest for Knock {
 pub(crate) struct Act {
     pub(crate) visitor: Visitor,
     pub(crate) fields: Fields,
+    /// Tells this form from all others.
+    form: String,
+}
+
+impl Act {
+    /// Carries it out, and leads to the address that this gives. The same form sent again only leads there, too. What has
+    /// begun goes on when the person leaves.
+    pub(crate) async fn once<F>(self, doing: fn(Self) -> F) -> Result<HttpResponse, actix_web::Error>
+    where
+        F: Future<Output = Result<String, actix_web::Error>> + 'static,
+    {
+        let desk = self.visitor.caller.desk.clone();
+        let broken = self
+            .visitor
+            .refuse(StatusCode::INTERNAL_SERVER_ERROR, "refused.broken", "");
+        let led = desk.once.of(self.form.clone(), Instant::now());
+        let done = actix_web::rt::spawn(async move { led.get_or_try_init(|| doing(self)).await.cloned() });
+        let address = done.await.map_err(|_| broken)??;
+        Ok(HttpResponse::SeeOther()
+            .insert_header((header::LOCATION, address))
+            .finish())
+    }
 }
 
 impl FromRequest for Act {
@@ -306,7 +345,8 @@ impl FromRequest for Act {
             if visitor.role != Role::Operator {
                 return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.reader", "").into());
             }
-            Ok(Self { visitor, fields })
+            let form = fields.told_apart(&visitor.caller.path);
+            Ok(Self { visitor, fields, form })
         })
     }
 }

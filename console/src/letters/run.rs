@@ -55,6 +55,7 @@ pub(crate) struct Run {
     pub(crate) who: Who,
     pub(crate) began: Timestamp,
     done: AtomicUsize,
+    gone: AtomicUsize,
     is_waiting: AtomicBool,
     is_cancelled: AtomicBool,
     over: Mutex<Option<Over>>,
@@ -75,6 +76,7 @@ impl Run {
             who,
             began: Timestamp::now(),
             done: AtomicUsize::new(0),
+            gone: AtomicUsize::new(0),
             is_waiting: AtomicBool::new(false),
             is_cancelled: AtomicBool::new(false),
             over: Mutex::new(None),
@@ -84,6 +86,18 @@ impl Run {
     /// How many letters are done.
     pub(crate) fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
+    }
+
+    /// How many letters were no longer there when their turn came.
+    pub(crate) fn gone(&self) -> usize {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// Counts the letters of one call, and those of them that were there.
+    fn count(&self, letters: usize, there: u64) {
+        let there = usize::try_from(there).unwrap_or(letters).min(letters);
+        self.done.fetch_add(there, Ordering::Relaxed);
+        self.gone.fetch_add(letters - there, Ordering::Relaxed);
     }
 
     /// Whether it waits for the letters that went ahead.
@@ -113,10 +127,10 @@ impl Run {
             if self.is_cancelled.load(Ordering::Relaxed) {
                 return Over::Cancelled;
             }
-            if let Err(error) = queue.discard(group, &self.who.by, &self.who.why).await {
-                return Over::Failed(error.to_string());
+            match queue.discard(group, &self.who.by, &self.who.why).await {
+                Ok(there) => self.count(group.len(), there),
+                Err(error) => return Over::Failed(error.to_string()),
             }
-            self.done.fetch_add(group.len(), Ordering::Relaxed);
         }
         Over::Done
     }
@@ -145,13 +159,13 @@ impl Run {
             if self.is_cancelled.load(Ordering::Relaxed) {
                 return Some(Over::Cancelled);
             }
-            if let Err(error) = queue
+            match queue
                 .replay(std::slice::from_ref(id), &self.who.by, &self.who.why)
                 .await
             {
-                return Some(Over::Failed(error.to_string()));
+                Ok(there) => self.count(1, there),
+                Err(error) => return Some(Over::Failed(error.to_string())),
             }
-            self.done.fetch_add(1, Ordering::Relaxed);
         }
         None
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::{Path, Query, ServiceConfig, get, post, resource};
 use actix_web::{Error, HttpResponse};
 use minijinja::{Value, context};
@@ -21,16 +21,18 @@ use crate::words::Tongue;
 
 /// Letters of a page.
 const LINES: usize = 50;
+/// Where the latest run is shown.
+const RUN: &str = "/letters/run";
 /// Letters that a plan names.
 const NAMED: usize = 20;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/letters").route(get().to(page)))
-        .service(resource("/letters/run").route(get().to(progress)))
+        .service(resource(RUN).route(get().to(progress)))
         .service(resource("/letters/plan/{group}").route(get().to(plan)))
-        .service(resource("/act/letters").route(post().to(begin)))
-        .service(resource("/act/cancel").route(post().to(cancel)));
+        .service(resource("/act/letters").route(post().to(|act: Act| act.once(begin))))
+        .service(resource("/act/cancel").route(post().to(|act: Act| act.once(cancel))));
 }
 
 async fn groups(desk: &Desk) -> Option<Arc<Counted>> {
@@ -120,10 +122,11 @@ async fn plan(visitor: Visitor, name: Path<String>, planned: Query<Planned>) -> 
         let letter = queue.dead_letter(id).await.map_err(|error| visitor.away(&error))?;
         named.extend(letter.map(|letter| letter_of(&letter, tongue)));
     }
-    let letters = u64::try_from(group.ids.len()).unwrap_or(u64::MAX);
+    let letters = number(group.ids.len());
     let is_replay = planned.what != "discard";
     let content = context! {
         group => group_of(&group, tongue),
+        newest => group.ids.first(),
         is_replay => is_replay,
         letters => letters,
         named => named,
@@ -133,7 +136,7 @@ async fn plan(visitor: Visitor, name: Path<String>, planned: Query<Planned>) -> 
     Ok(visitor.page("plan.html", content)?)
 }
 
-async fn begin(act: Act) -> Result<HttpResponse, Error> {
+async fn begin(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
     let why = given_reason(&act)?;
     let doing = match act.fields.text("do") {
@@ -141,7 +144,9 @@ async fn begin(act: Act) -> Result<HttpResponse, Error> {
         "discard" => Doing::Discard,
         _ => return Err(visitor.refuse(StatusCode::BAD_REQUEST, "refused.form", "").into()),
     };
-    let group = group(visitor, act.fields.text("group")).await?;
+    let mut group = group(visitor, act.fields.text("group")).await?;
+    // What has died since the plan was shown is not part of it. The ids are in the order of time.
+    group.ids.retain(|id| id.as_str() <= act.fields.text("newest"));
     if doing == Doing::Replay && !group.newest.job.can_be_requested() {
         return Err(visitor.refuse(StatusCode::BAD_REQUEST, "refused.form", "").into());
     }
@@ -157,20 +162,14 @@ async fn begin(act: Act) -> Result<HttpResponse, Error> {
     if !Runs::start(&visitor.caller.desk, run) {
         return Err(visitor.refuse(StatusCode::CONFLICT, "refused.run", "").into());
     }
-    Ok(to_run())
+    Ok(RUN.to_owned())
 }
 
-async fn cancel(act: Act) -> HttpResponse {
+async fn cancel(act: Act) -> Result<String, Error> {
     if let Some(run) = act.visitor.desk().runs.last() {
         run.cancel();
     }
-    to_run()
-}
-
-fn to_run() -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, "/letters/run"))
-        .finish()
+    Ok(RUN.to_owned())
 }
 
 async fn progress(visitor: Visitor) -> Result<HttpResponse, Error> {
@@ -191,13 +190,17 @@ pub(crate) fn run_html(desk: &Desk, tongue: Tongue) -> Result<String, String> {
     )
 }
 
+fn number(letters: usize) -> u64 {
+    u64::try_from(letters).unwrap_or(u64::MAX)
+}
+
 fn run_of(run: &Run, tongue: Tongue) -> Value {
     let over = run.over();
     let text = match &over {
         None if run.is_waiting() => tongue.say("run.waiting", &[]),
         None => tongue.say("run.goes_on", &[]),
         Some(Over::Done) => tongue.say("run.done", &[]),
-        Some(Over::Cancelled) => tongue.say("run.cancelled", &[]),
+        Some(Over::Cancelled) => tongue.count("run.cancelled", number(run.done()), &[]),
         Some(Over::DiedAgain(job)) => tongue.say("run.died_again", &[("job", job)]),
         Some(Over::Failed(why)) => tongue.say("run.failed", &[("why", why)]),
     };
@@ -209,6 +212,7 @@ fn run_of(run: &Run, tongue: Tongue) -> Value {
         title => title,
         done => run.done(),
         all => run.ids.len(),
+        gone => run.gone(),
         by => run.who.by.as_str(),
         why => run.who.why.as_str(),
         began => Timestamp::as_millis(run.began),

@@ -133,6 +133,8 @@ fn environment(tongue: Tongue) -> Result<Environment<'static>, Error> {
     environment.add_function("n", move |key: &str, n: u64, values: Kwargs| {
         said(tongue, key, Some(n), &values)
     });
+    // A form's own number, so that the same form sent twice is known.
+    environment.add_function("once", || hex::encode(rand::random::<[u8; 16]>()));
     environment.add_filter("number", move |n: i64| tongue.number(n.unsigned_abs()));
     environment.add_filter("span", move |millis: u64| tongue.span(Duration::from_millis(millis)));
     environment.add_filter("moment", |millis: i64| time_element(millis, "moment", &written(millis)));

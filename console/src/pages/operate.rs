@@ -1,6 +1,6 @@
 //! What an operator switches: the queues and the connections; and notices that are sent again.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::{Query, ServiceConfig, get, post, resource};
 use actix_web::{Error, HttpResponse};
 use minijinja::{Value, context};
@@ -27,9 +27,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/operate").route(get().to(page)))
         .service(resource("/notices").route(get().to(notices)))
-        .service(resource("/act/queue").route(post().to(switch_queue)))
-        .service(resource("/act/gate").route(post().to(switch_gate)))
-        .service(resource("/act/notice").route(post().to(send_again)));
+        .service(resource("/act/queue").route(post().to(|act: Act| act.once(switch_queue))))
+        .service(resource("/act/gate").route(post().to(|act: Act| act.once(switch_gate))))
+        .service(resource("/act/notice").route(post().to(|act: Act| act.once(send_again))));
 }
 
 async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
@@ -82,13 +82,7 @@ fn unreadable(visitor: &Visitor) -> Refusal {
     visitor.refuse(StatusCode::BAD_REQUEST, "refused.form", "")
 }
 
-fn to(address: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, address))
-        .finish()
-}
-
-async fn switch_queue(act: Act) -> Result<HttpResponse, Error> {
+async fn switch_queue(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
     let name = QueueName::ALL
         .into_iter()
@@ -102,10 +96,10 @@ async fn switch_queue(act: Act) -> Result<HttpResponse, Error> {
         _ => return Err(unreadable(visitor).into()),
     };
     switched.map_err(|error| visitor.away(&error))?;
-    Ok(to("/operate"))
+    Ok("/operate".to_owned())
 }
 
-async fn switch_gate(act: Act) -> Result<HttpResponse, Error> {
+async fn switch_gate(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
     let (gate, operation) = (
         GateName::parse(act.fields.text("gate")),
@@ -120,7 +114,7 @@ async fn switch_gate(act: Act) -> Result<HttpResponse, Error> {
     let on = format!("gate/{gate}");
     let noted = desk.queue.note_act(&on, operation.as_str(), &visitor.name, &why).await;
     noted.map_err(|error| visitor.away(&error))?;
-    Ok(to("/operate"))
+    Ok("/operate".to_owned())
 }
 
 #[derive(Debug, Deserialize)]
@@ -177,7 +171,7 @@ fn notice_of(notice: &StoredNotice, tongue: Tongue) -> Value {
 }
 
 /// As `passerelle notices retry` does.
-async fn send_again(act: Act) -> Result<HttpResponse, Error> {
+async fn send_again(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
     let desk = visitor.desk();
     let why = given_reason(&act)?;
@@ -206,5 +200,5 @@ async fn send_again(act: Act) -> Result<HttpResponse, Error> {
     };
     let queued = desk.queue_of(queue).enqueue(&id, &event).await;
     queued.map_err(|error| visitor.away(&error))?;
-    Ok(to("/notices"))
+    Ok("/notices".to_owned())
 }

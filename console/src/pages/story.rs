@@ -1,6 +1,6 @@
 //! "Why?": what became of a row, a page or an event, as a timeline, with the reason in a sentence.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::{Query, ServiceConfig, get, post, resource};
 use actix_web::{Error, HttpResponse};
 use minijinja::value::Serde;
@@ -20,8 +20,8 @@ use crate::words::Tongue;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/why").route(get().to(page)))
-        .service(resource("/act/sync").route(post().to(sync)))
-        .service(resource("/act/replay").route(post().to(replay)));
+        .service(resource("/act/sync").route(post().to(|act: Act| act.once(sync))))
+        .service(resource("/act/replay").route(post().to(|act: Act| act.once(replay))));
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,7 +167,7 @@ fn event_of(story: &EventStory, tongue: Tongue) -> Value {
     }
 }
 
-async fn sync(act: Act) -> Result<HttpResponse, Error> {
+async fn sync(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
     let Ok(row) = act.fields.text("row").parse::<RowKey>() else {
         return Err(visitor.refuse(StatusCode::BAD_REQUEST, "refused.form", "").into());
@@ -178,7 +178,7 @@ async fn sync(act: Act) -> Result<HttpResponse, Error> {
     Ok(back_to(&row.to_string(), "sync"))
 }
 
-async fn replay(act: Act) -> Result<HttpResponse, Error> {
+async fn replay(act: Act) -> Result<String, Error> {
     let (visitor, letter) = (&act.visitor, act.fields.text("letter").to_owned());
     let queue = &visitor.desk().queue;
     let why = given_reason(&act)?;
@@ -201,7 +201,6 @@ pub(super) fn given_reason(act: &Act) -> Result<String, Error> {
     Ok(why.to_owned())
 }
 
-fn back_to(job: &str, did: &str) -> HttpResponse {
-    let to = format!("/why?q={}&did={did}", super::encoded(job));
-    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
+fn back_to(job: &str, did: &str) -> String {
+    format!("/why?q={}&did={did}", super::encoded(job))
 }

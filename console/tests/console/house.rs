@@ -71,6 +71,12 @@ impl House {
         })
     }
 
+    /// Its Redis, by a connection of the test's own.
+    pub(crate) fn redis(&self) -> anyhow::Result<Redis> {
+        let mut reader = Reader::from_pairs([("REDIS_URL", self.redis.url())]);
+        Ok(Redis::open(&RedisSettings::read(&mut reader))?)
+    }
+
     /// An account, with the password of all.
     pub(crate) async fn account(&self, name: &str, role: Role) -> anyhow::Result<()> {
         let account = Account {

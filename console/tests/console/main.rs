@@ -1,7 +1,10 @@
 //! The console as a browser meets it: over HTTP, with a real Redis and a real store of the test's own.
 
+mod acts;
 mod entrance;
 mod hostile;
 mod house;
+mod letters;
 mod lines;
 mod story;
+mod work;
