@@ -10,9 +10,10 @@ use passerelle_model::time::Timestamp;
 use passerelle_store::{Account, Session};
 use serde::Deserialize;
 
+use super::form::Knock;
 use super::keys::{self, Key, Kind};
 use super::password;
-use super::visitor::{Caller, Knock};
+use super::visitor::Caller;
 
 /// Most sessions of one person: of more, the oldest end.
 const MOST_SESSIONS: u32 = 20;

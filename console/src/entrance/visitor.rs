@@ -1,20 +1,18 @@
-//! What a handler is given: a visitor who may be there, or an act with its form's fields.
+//! Who asks for a page: anybody, or a visitor who may be there.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{Data, Form};
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use futures::future::LocalBoxFuture;
 use minijinja::Value;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Account, Role};
-use sha2::{Digest as _, Sha256};
 
-use super::keys::{self, Key, Kind};
+use super::keys::{Key, Kind};
 use super::refusal::Refusal;
 use crate::desk::Desk;
 use crate::pages::{Frame, Person, encoded};
@@ -33,11 +31,11 @@ pub(crate) struct Caller {
     /// The cookie that makes forms safe where there is no session.
     pub(crate) visit: Option<Key>,
     pub(crate) address: IpAddr,
-    path: String,
+    pub(super) path: String,
     /// The name that a trusted proxy gives.
     proxied: Option<String>,
     /// Whether the request can be from a page of this site.
-    is_from_here: bool,
+    pub(super) is_from_here: bool,
 }
 
 impl Caller {
@@ -176,7 +174,7 @@ pub(crate) struct Visitor {
     pub(crate) caller: Caller,
     pub(crate) name: String,
     pub(crate) role: Role,
-    token: String,
+    pub(super) token: String,
     /// Whether the browser does not have the visit's cookie yet.
     is_new: bool,
 }
@@ -233,128 +231,4 @@ impl FromRequest for Visitor {
         let caller = Caller::from_request(request, payload);
         Box::pin(async move { Ok(caller.await?.visitor().await?) })
     }
-}
-
-/// The fields of a form.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    /// A field's text without the blanks around it; empty where there is none.
-    pub(crate) fn text(&self, name: &str) -> &str {
-        self.exact(name).trim()
-    }
-
-    /// A field's text as it was typed.
-    pub(crate) fn exact(&self, name: &str) -> &str {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map_or("", |(_, value)| value)
-    }
-
-    /// What tells one form that was sent to an address from all others: every page gives its forms a number of their own.
-    /// One without such a number is like no other.
-    fn told_apart(&self, address: &str) -> String {
-        if self.text("once").is_empty() {
-            return hex::encode(rand::random::<[u8; 16]>());
-        }
-        let mut digest = Sha256::new();
-        let fields = self.0.iter().flat_map(|(name, value)| [name, value]);
-        for text in std::iter::once(address).chain(fields.map(String::as_str)) {
-            digest.update(text.len().to_be_bytes());
-            digest.update(text);
-        }
-        hex::encode(digest.finalize())
-    }
-}
-
-/// A form of somebody who need not be signed in, with its token.
-#[derive(Debug)]
-pub(crate) struct Knock {
-    pub(crate) caller: Caller,
-    pub(crate) fields: Fields,
-}
-
-impl FromRequest for Knock {
-    type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (caller, form) = (Caller::from_request(request, payload), form(request, payload));
-        Box::pin(async move {
-            let caller = caller.await?;
-            let fields = form
-                .await
-                .ok_or_else(|| caller.refuse(StatusCode::BAD_REQUEST, "refused.form", ""))?;
-            let keys = [&caller.session, &caller.visit];
-            let tokens = keys.into_iter().flatten().map(Key::form_token);
-            let is_ours = tokens
-                .into_iter()
-                .any(|token| keys::is_same(&token, fields.text("token")));
-            if !is_ours || !caller.is_from_here {
-                return Err(caller.refuse(StatusCode::FORBIDDEN, "refused.token", "").into());
-            }
-            Ok(Self { caller, fields })
-        })
-    }
-}
-
-/// What an operator asks for: the only way to a form's fields for somebody who is signed in.
-#[derive(Debug)]
-pub(crate) struct Act {
-    pub(crate) visitor: Visitor,
-    pub(crate) fields: Fields,
-    /// Tells this form from all others.
-    form: String,
-}
-
-impl Act {
-    /// Carries it out, and leads to the address that this gives. The same form sent again only leads there, too. What has
-    /// begun goes on when the person leaves.
-    pub(crate) async fn once<F>(self, doing: fn(Self) -> F) -> Result<HttpResponse, actix_web::Error>
-    where
-        F: Future<Output = Result<String, actix_web::Error>> + 'static,
-    {
-        let desk = self.visitor.caller.desk.clone();
-        let broken = self
-            .visitor
-            .refuse(StatusCode::INTERNAL_SERVER_ERROR, "refused.broken", "");
-        let led = desk.once.of(self.form.clone(), Instant::now());
-        let done = actix_web::rt::spawn(async move { led.get_or_try_init(|| doing(self)).await.cloned() });
-        let address = done.await.map_err(|_| broken)??;
-        Ok(HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, address))
-            .finish())
-    }
-}
-
-impl FromRequest for Act {
-    type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (visitor, form) = (Visitor::from_request(request, payload), form(request, payload));
-        Box::pin(async move {
-            let visitor = visitor.await?;
-            let fields = form
-                .await
-                .ok_or_else(|| visitor.refuse(StatusCode::BAD_REQUEST, "refused.form", ""))?;
-            let is_ours = !visitor.token.is_empty() && keys::is_same(&visitor.token, fields.text("token"));
-            if !is_ours || !visitor.caller.is_from_here {
-                return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.token", "").into());
-            }
-            if visitor.role != Role::Operator {
-                return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.reader", "").into());
-            }
-            let form = fields.told_apart(&visitor.caller.path);
-            Ok(Self { visitor, fields, form })
-        })
-    }
-}
-
-fn form(request: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Option<Fields>> {
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Box::pin(async { None });
-    }
-    let form = Form::<Vec<(String, String)>>::from_request(request, payload);
-    Box::pin(async move { form.await.ok().map(|form| Fields(form.into_inner())) })
 }

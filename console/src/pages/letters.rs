@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use super::story::given_reason;
 use crate::desk::Desk;
+use crate::entrance::form::Act;
 use crate::entrance::refusal::Refusal;
-use crate::entrance::visitor::{Act, Visitor};
+use crate::entrance::visitor::Visitor;
 use crate::letters::groups::{Counted, Group};
 use crate::letters::run::{Doing, Over, RATE, Run, Runs, Who};
 use crate::why::cause;

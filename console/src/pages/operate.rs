@@ -13,8 +13,9 @@ use passerelle_store::{NoticeState, StoredNotice};
 use serde::Deserialize;
 
 use super::story::given_reason;
+use crate::entrance::form::Act;
 use crate::entrance::refusal::Refusal;
-use crate::entrance::visitor::{Act, Visitor};
+use crate::entrance::visitor::Visitor;
 use crate::overview::sentence::target_name;
 use crate::words::Tongue;
 

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::timeline::{item_of, tone_of};
 use crate::desk::Desk;
-use crate::entrance::visitor::{Act, Visitor};
+use crate::entrance::form::Act;
+use crate::entrance::visitor::Visitor;
 use crate::why::search::{Found, NotFound, find};
 use crate::why::why;
 use crate::words::Tongue;
