@@ -40,7 +40,7 @@ soak: tools/redis ## load and faults for a long time; says what grows: make soak
 
 ##@ Run
 
-run: tools/redis ## ingress and one worker against the systems in .env
+run: tools/redis ## the whole bridge in one process, with the settings of .env: ingress, one worker, console
 	@$(BUILD)
 	@$(WITH_SETTINGS) scripts/run
 

@@ -31,5 +31,5 @@ pub mod why;
 pub mod words;
 
 pub use entrance::password;
-pub use server::{Server, StartError};
+pub use server::{Bound, Server, StartError};
 pub use settings::ConsoleSettings;

@@ -54,6 +54,44 @@ pub enum StartError {
     Pages(#[from] minijinja::Error),
 }
 
+/// The address of a console, taken before its store is there.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    settings: ConsoleSettings,
+}
+
+impl Bound {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// If another program has it, or this machine does not.
+    pub fn take(settings: ConsoleSettings) -> Result<Self, StartError> {
+        let not_taken = |error| StartError::Address(settings.bind, error);
+        let listener = TcpListener::bind(settings.bind).map_err(not_taken)?;
+        Ok(Self {
+            address: listener.local_addr().map_err(not_taken)?,
+            listener,
+            settings,
+        })
+    }
+
+    /// Opens the store as it is: a worker creates and updates its tables. Redis need not be there yet.
+    ///
+    /// # Errors
+    /// If the store or the URL of Redis cannot be used.
+    pub async fn open(self) -> Result<Server, StartError> {
+        let store = Store::open_as_is(&self.settings.store).await?;
+        let redis = Redis::open(&self.settings.redis)?;
+        Ok(Server {
+            listener: self.listener,
+            address: self.address,
+            desk: Data::from(Arc::new(Desk::new(self.settings, store, redis, Pages::new()?))),
+        })
+    }
+}
+
 /// A console that holds its address already, so that port 0 can be asked for the port that it got.
 #[derive(Debug)]
 pub struct Server {
@@ -63,19 +101,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address and opens the store as it is: a worker creates and updates its tables. Redis need not be there
-    /// yet.
+    /// Takes the address and opens the store.
+    ///
+    /// # Errors
+    /// See [`Bound`].
     pub async fn bind(settings: ConsoleSettings) -> Result<Self, StartError> {
-        let not_taken = |error| StartError::Address(settings.bind, error);
-        let listener = TcpListener::bind(settings.bind).map_err(not_taken)?;
-        let address = listener.local_addr().map_err(not_taken)?;
-        let store = Store::open_as_is(&settings.store).await?;
-        let redis = Redis::open(&settings.redis)?;
-        Ok(Self {
-            listener,
-            address,
-            desk: Data::from(Arc::new(Desk::new(settings, store, redis, Pages::new()?))),
-        })
+        Bound::take(settings)?.open().await
     }
 
     /// The address that it listens on.

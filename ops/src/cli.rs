@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    browser, check, dead, doctor, gates, jobs, notices, pause, preview, provision, reconcile, stats, sync, trace,
+    all, browser, check, dead, doctor, gates, jobs, notices, pause, preview, provision, reconcile, stats, sync, trace,
     workers,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// Settings are environment variables, or stand in the file .env (docs/SETTINGS.md); most verbs need
 /// REDIS_URL and DATABASE_URL. Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 stopped
-/// by Ctrl-C.
+/// by Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "passerelle", version, max_term_width = 110)]
 pub struct Cli {
@@ -40,6 +40,13 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Runs the whole bridge in this process: the ingress, a worker and the console. For a small
+    /// server.
+    ///
+    /// Settings are those of the separate programs. SIGTERM or Ctrl-C ends all parts, and each
+    /// finishes what it has in hand.
+    #[command(after_help = "Example: passerelle all")]
+    All,
     /// Checks bridge.toml and its templates. Shows all problems at once, each with its line and its
     /// cure.
     #[command(after_help = "Example: passerelle check --live")]
@@ -111,11 +118,12 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Whether it ends by itself at Ctrl-C and says what it did until then; the others are dropped.
+    /// Whether it ends by itself at a stop signal and says what it did until then; the others are dropped.
     pub fn ends_itself(&self) -> bool {
         matches!(
             self,
-            Self::Stats(_)
+            Self::All
+                | Self::Stats(_)
                 | Self::Sync(_)
                 | Self::Reconcile(_)
                 | Self::Console(_)
@@ -128,6 +136,7 @@ impl Verb {
         // Boxed, so that the future of the whole program stays small: each verb's is large, and one
         // of them runs.
         match self {
+            Self::All => Box::pin(all::run(reader, &console.stop)).await,
             Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
@@ -154,7 +163,8 @@ impl Verb {
             Self::RunNow(verb) => jobs::run_now(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
-            Self::Check(_)
+            Self::All
+            | Self::Check(_)
             | Self::Preview(_)
             | Self::Doctor
             | Self::Provision(_)
@@ -224,6 +234,7 @@ mod tests {
             let target = match words.as_str() {
                 // The scripts of make up, run and down type it.
                 "exec" => continue,
+                "all" => "run".to_owned(),
                 // `make check` is the developer's.
                 "check" => "check-rules".to_owned(),
                 // Shown and operated by one target, with ARGS.

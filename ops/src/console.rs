@@ -14,7 +14,7 @@ pub struct Console {
     out: Shown<Box<dyn Write + Send>>,
     err: Shown<Box<dyn Write + Send>>,
     is_terminal: bool,
-    /// Cancelled by Ctrl-C.
+    /// Cancelled by Ctrl-C and SIGTERM.
     pub(crate) stop: CancellationToken,
     /// Whether answers are JSON (`--json`).
     pub(crate) json: bool,

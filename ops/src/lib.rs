@@ -5,6 +5,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`cli`] | which verbs there are |
+//! | [`all`] | the whole bridge in one process |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
 //! | [`provision`] | the fields and webhooks that rules need, created in Baserow |
@@ -28,6 +29,7 @@
 //! | [`trouble`] | what can go wrong, and its exit code |
 
 pub mod age;
+pub mod all;
 pub mod arguments;
 pub mod browser;
 pub mod changes;
@@ -63,7 +65,7 @@ pub use console::Console;
 use trouble::Trouble;
 
 /// Runs one verb and returns its exit code: 0 done, 1 not found or failed, 2 wrong usage or
-/// settings, 130 stopped by Ctrl-C.
+/// settings, 130 stopped by Ctrl-C or SIGTERM.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, console: &mut Console) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use passerelle_model::config::Reader;
 use passerelle_ops::Console;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -12,12 +13,16 @@ async fn main() -> ExitCode {
     // Fails only if a provider is installed already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = CancellationToken::new();
-    let interrupted = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            interrupted.cancel();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        // Where the signal cannot be caught, it ends the program at once.
+        if let Ok(mut asked) = signal(kind) {
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                asked.recv().await;
+                stop.cancel();
+            });
         }
-    });
+    }
     let is_terminal = stdout().is_terminal();
     let mut console = Console::new(Box::new(stdout()), Box::new(stderr()), is_terminal, stop);
     ExitCode::from(passerelle_ops::run(std::env::args_os(), Reader::from_process(), &mut console).await)

@@ -23,7 +23,7 @@ pub enum Trouble {
     /// Something is broken, and the answer says what: the worse of two states for monitoring.
     #[error("{0}")]
     Broken(String),
-    /// Ctrl-C; the message says what was done until then.
+    /// Ctrl-C or SIGTERM; the message says what was done until then.
     #[error("{0}")]
     Interrupted(String),
     #[error("{0}. Is Redis running, and is REDIS_URL right?")]
@@ -36,7 +36,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// 2 for wrong usage or settings and for what `doctor` finds broken, 130 for Ctrl-C, 1 for
+    /// 2 for wrong usage or settings and for what `doctor` finds broken, 130 for Ctrl-C and SIGTERM, 1 for
     /// everything else.
     pub fn exit_code(&self) -> u8 {
         match self {

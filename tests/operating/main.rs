@@ -1,5 +1,6 @@
 //! What operators do to a running bridge of real processes: rolling restarts, replaying old letters, and every command of the runbook.
 
+mod all_in_one;
 mod background;
 mod dead_budget;
 mod monitoring;

@@ -115,6 +115,16 @@ impl System {
         Ok(())
     }
 
+    /// Starts the whole bridge in one process, with extra environment variables of its own.
+    pub fn start_all_in_one(&mut self, extra: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let mut environment = self.environment.clone();
+        environment.extend(extra.clone());
+        let log = self.folder.path().join("all.log");
+        self.workers
+            .push(Process::start("passerelle", &["all".to_owned()], &environment, &log)?);
+        Ok(())
+    }
+
     /// The settings of every process, as they would stand in `.env`.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment

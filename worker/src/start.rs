@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StallSettings, StoreSettings};
+use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StallSettings};
 use passerelle_model::id::ProcessName;
 use passerelle_model::telemetry;
 use passerelle_queue::gate::Gates;
@@ -27,7 +27,7 @@ use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
-use crate::maintenance::health::OpenedStore;
+use crate::maintenance::health::{MetricsPage, OpenedStore};
 use crate::maintenance::ledger_writer::LedgerWriter;
 use crate::maintenance::sources::SourceWatch;
 use crate::maintenance::stalls::{self, Stalls};
@@ -70,49 +70,123 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = Settings::read(reader)?;
     let stop = stop_signal()?;
+    let worker = Worker::bind(settings, MetricsPage::Here)?;
+    match worker.open_store(&stop).await? {
+        Some(store) => worker.run(store, stop).await,
+        None => Ok(()),
+    }
+}
 
-    let redis = Redis::open(&settings.redis)?;
-    let opened = OpenedStore::default();
-    let stalls = Stalls::default();
-    let address = health::start(settings.health_bind, redis.clone(), Arc::clone(&opened), stalls.clone())?;
-    tracing::info!(%address, "health and metrics");
-    let Some(store) = open_store(&settings.store, &stop).await? else {
-        return Ok(());
-    };
-    let store = opened.get_or_init(|| store).clone();
-    let queue = Queue::new(redis.clone(), QueueName::Sync);
-    let (runner, tasks, retention) = (settings.runner, settings.tasks, settings.retention);
-    let limits = Limits {
-        dead_letters: settings.dead_letters,
-        stalls: settings.stalls,
-    };
-    refuse_later_layout(&queue).await?;
-    let user = settings.baserow_user.clone();
-    let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
-    let context = Arc::new(context(settings, redis.clone(), store.clone())?);
-    let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
-    let writer = writer.retaining(retention);
-    let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), limits, stalls));
-    let refused = tokio::spawn(until_refused(LifeWatch::new(queue.clone()), stop.clone()));
-    let schedule = Schedule::new(redis, context.gates.process().clone());
-    let tasks = PeriodicTasks::new(Arc::clone(&context), schedule, sources, tasks);
-    let tasks = tokio::spawn(tasks.run(stop.clone()));
+/// A worker that answers for its health and has no store yet.
+#[derive(Debug)]
+pub struct Worker {
+    settings: Settings,
+    redis: Redis,
+    opened: OpenedStore,
+    stalls: Stalls,
+}
 
-    // The writer stops after the runner: the last settlements are facts too.
-    let written = CancellationToken::new();
-    let me = WorkerInfo::of_this_process(context.gates.process().clone(), runner.concurrency);
-    let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
-    let writer = tokio::spawn(writer.run(written.clone()));
-    let result = run_queues(runner, &queue, &context, &stop).await;
-    tasks.await?;
-    written.cancel();
-    writer.await?;
-    alive.await?;
-    beside.abort();
-    refused.abort();
-    match refused.await {
-        Ok(later) => Err(later.into()),
-        Err(_aborted) => result,
+impl Worker {
+    /// Takes the address of its health. Redis need not be there yet.
+    ///
+    /// # Errors
+    /// If the address is taken, or the URL of Redis is not usable.
+    pub fn bind(settings: Settings, page: MetricsPage) -> anyhow::Result<Self> {
+        let redis = Redis::open(&settings.redis)?;
+        let opened = OpenedStore::default();
+        let stalls = Stalls::default();
+        let (of_redis, of_store) = (redis.clone(), Arc::clone(&opened));
+        let address = health::start(settings.health_bind, page, of_redis, of_store, stalls.clone())?;
+        tracing::info!(%address, "the health of the worker");
+        Ok(Self {
+            settings,
+            redis,
+            opened,
+            stalls,
+        })
+    }
+
+    /// Waits for a store that is away; `None` if stopped meanwhile.
+    ///
+    /// # Errors
+    /// If the store cannot be used.
+    pub async fn open_store(&self, stop: &CancellationToken) -> Result<Option<Store>, StoreError> {
+        let mut looks = tokio::time::interval(LOOK_FOR_STORE_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_away = false;
+        loop {
+            let look = async {
+                looks.tick().await;
+                Store::open(&self.settings.store).await
+            };
+            let opened = tokio::select! {
+                opened = look => opened,
+                () = stop.cancelled() => return Ok(None),
+            };
+            match opened {
+                Ok(store) => {
+                    if is_away {
+                        tracing::info!("the store is there");
+                    }
+                    return Ok(Some(store));
+                }
+                Err(error) if error.is_outage() => {
+                    if !is_away {
+                        tracing::warn!(%error, "no jobs are taken before the store is there; waiting for it");
+                    }
+                    is_away = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes jobs until `stop` is cancelled, then finishes those in hand.
+    ///
+    /// # Errors
+    /// If a later version has written Redis, or a task of the worker failed.
+    pub async fn run(self, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self {
+            settings,
+            redis,
+            opened,
+            stalls,
+        } = self;
+        let store = opened.get_or_init(|| store).clone();
+        let queue = Queue::new(redis.clone(), QueueName::Sync);
+        let (runner, tasks, retention) = (settings.runner, settings.tasks, settings.retention);
+        let limits = Limits {
+            dead_letters: settings.dead_letters,
+            stalls: settings.stalls,
+        };
+        refuse_later_layout(&queue).await?;
+        let user = settings.baserow_user.clone();
+        let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
+        let context = Arc::new(context(settings, redis.clone(), store.clone())?);
+        let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
+        let writer = writer.retaining(retention);
+        let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), limits, stalls));
+        let refused = tokio::spawn(until_refused(LifeWatch::new(queue.clone()), stop.clone()));
+        let schedule = Schedule::new(redis, context.gates.process().clone());
+        let tasks = PeriodicTasks::new(Arc::clone(&context), schedule, sources, tasks);
+        let tasks = tokio::spawn(tasks.run(stop.clone()));
+
+        // The writer stops after the runner: the last settlements are facts too.
+        let written = CancellationToken::new();
+        let me = WorkerInfo::of_this_process(context.gates.process().clone(), runner.concurrency);
+        let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
+        let writer = tokio::spawn(writer.run(written.clone()));
+        let result = run_queues(runner, &queue, &context, &stop).await;
+        tasks.await?;
+        written.cancel();
+        writer.await?;
+        alive.await?;
+        beside.abort();
+        refused.abort();
+        match refused.await {
+            Ok(later) => Err(later.into()),
+            Err(_aborted) => result,
+        }
     }
 }
 
@@ -211,39 +285,6 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
 fn new_instance() -> String {
     let unique = ulid::Ulid::generate().to_string().to_lowercase();
     unique.chars().rev().take(8).collect()
-}
-
-/// Waits for a store that is away; `None` if stopped meanwhile. A store that cannot be used ends
-/// the start.
-async fn open_store(settings: &StoreSettings, stop: &CancellationToken) -> Result<Option<Store>, StoreError> {
-    let mut looks = tokio::time::interval(LOOK_FOR_STORE_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_away = false;
-    loop {
-        let look = async {
-            looks.tick().await;
-            Store::open(settings).await
-        };
-        let opened = tokio::select! {
-            opened = look => opened,
-            () = stop.cancelled() => return Ok(None),
-        };
-        match opened {
-            Ok(store) => {
-                if is_away {
-                    tracing::info!("the store is there");
-                }
-                return Ok(Some(store));
-            }
-            Err(error) if error.is_outage() => {
-                if !is_away {
-                    tracing::warn!(%error, "no jobs are taken before the store is there; waiting for it");
-                }
-                is_away = true;
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 fn stop_signal() -> std::io::Result<CancellationToken> {

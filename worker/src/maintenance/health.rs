@@ -20,6 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The store, once it has been opened.
 pub type OpenedStore = Arc<OnceLock<Store>>;
 
+/// Whether the metrics of this process are shown beside the worker's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsPage {
+    /// At `/metrics`.
+    Here,
+    /// Another part of this process shows them, so that nobody counts them twice.
+    Elsewhere,
+}
+
 struct Health {
     metrics: PrometheusHandle,
     redis: Redis,
@@ -32,7 +41,13 @@ struct Health {
 ///
 /// # Errors
 /// If the address is taken.
-pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore, stalls: Stalls) -> anyhow::Result<SocketAddr> {
+pub fn start(
+    bind: SocketAddr,
+    page: MetricsPage,
+    redis: Redis,
+    store: OpenedStore,
+    stalls: Stalls,
+) -> anyhow::Result<SocketAddr> {
     let metrics = metrics::start()?;
     tokio::spawn(fold_samples(metrics.clone()));
     let health = web::Data::new(Health {
@@ -41,14 +56,18 @@ pub fn start(bind: SocketAddr, redis: Redis, store: OpenedStore, stalls: Stalls)
         store,
         stalls,
     });
-    let listener = TcpListener::bind(bind).map_err(|error| anyhow::anyhow!("WORKER_HEALTH_BIND {bind}: {error}"))?;
+    let listener = TcpListener::bind(bind)
+        .map_err(|error| anyhow::anyhow!("the address {bind} cannot be taken (WORKER_HEALTH_BIND): {error}"))?;
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || {
-        App::new()
+        let app = App::new()
             .app_data(health.clone())
             .route("/healthz", web::get().to(alive))
-            .route("/readyz", web::get().to(ready))
-            .route("/metrics", web::get().to(numbers))
+            .route("/readyz", web::get().to(ready));
+        match page {
+            MetricsPage::Here => app.route("/metrics", web::get().to(numbers)),
+            MetricsPage::Elsewhere => app,
+        }
     })
     .workers(1)
     .disable_signals()

@@ -276,9 +276,13 @@ impl Reader {
         }
     }
 
-    /// Notes problems that were found elsewhere, e.g. in `bridge.toml`.
+    /// Notes problems that were found elsewhere, e.g. in `bridge.toml`; each once.
     pub fn add(&mut self, problems: Problems) {
-        self.problems.extend(problems.0);
+        for problem in problems.0 {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
     }
 
     /// The same environment with nothing found wrong yet, to read one group of settings by itself.
