@@ -28,3 +28,4 @@ mod sections;
 mod session;
 mod updates;
 mod world;
+mod write_backs;

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use passerelle_model::ledger::FailureClass;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::clients::answer::{Answer, Effect};
 use crate::content::row::Row;
@@ -16,10 +18,23 @@ pub(super) fn row_in(answer: &Answer) -> Result<Row, Failure> {
         .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, error.to_string()))
 }
 
+/// The rows that a batch answers with.
+pub(super) fn rows_in(answer: &Answer) -> Result<Vec<Row>, Failure> {
+    #[derive(Deserialize)]
+    struct Batch {
+        items: Vec<Box<RawValue>>,
+    }
+    let unreadable = |error: String| answer.failure(FailureClass::Transient, Target::Baserow, error);
+    let batch: Batch = serde_json::from_str(&answer.body).map_err(|error| unreadable(error.to_string()))?;
+    let rows = batch.items.iter().map(|item| Row::from_json(item.get()));
+    rows.map(|row| row.map_err(|error| unreadable(error.to_string())))
+        .collect()
+}
+
 /// Baserow answers 200 and writes nothing if it does not know a field: the echoed row tells.
-pub(super) fn check_echo(answer: &Answer, sent: &BTreeMap<&str, String>) -> Result<(), Failure> {
-    let row = row_in(answer)?;
+pub(super) fn check_echo<N: AsRef<str>>(answer: &Answer, row: &Row, sent: &BTreeMap<N, String>) -> Result<(), Failure> {
     for (field, value) in sent {
+        let field = field.as_ref();
         if row.cell(field).is_none() {
             let message =
                 format!("field {field:?} does not exist in the table: create it, or change write_back in bridge.toml");

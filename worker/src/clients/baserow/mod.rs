@@ -7,8 +7,10 @@ mod answers;
 mod meaning;
 mod rights;
 pub mod user;
+mod writes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use passerelle_model::config::BaserowSettings;
@@ -24,6 +26,7 @@ use crate::clients::baserow::answers::Listing;
 pub use crate::clients::baserow::answers::{Field, Linking, LinkingRows, Rows, SelectOption, Table};
 use crate::clients::baserow::meaning::{check_echo, classify, row_in};
 pub use crate::clients::baserow::rights::Right;
+use crate::clients::baserow::writes::Writes;
 use crate::clients::guard::Guard;
 use crate::content::row::Row;
 use crate::failure::{Failure, Target, Unanswered};
@@ -38,6 +41,7 @@ pub struct Baserow {
     token: SecretString,
     timeout: Duration,
     guard: Guard,
+    writes: Arc<Writes>,
 }
 
 /// Most rows that Baserow gives at once.
@@ -53,6 +57,7 @@ impl Baserow {
             token: settings.token.clone(),
             timeout: settings.timeout,
             guard: Guard::new(gates, Target::Baserow),
+            writes: Arc::default(),
         })
     }
 
@@ -202,29 +207,9 @@ impl Baserow {
         let result = self.send_as(GateName::BaserowWrite, Effect::Creates, request).await;
         let result = result.and_then(|answer| {
             let row = row_in(&answer)?;
-            check_echo(&answer, fields).map(|()| row.id())
+            check_echo(&answer, &row, fields).map(|()| row.id())
         });
         journal.call("create_row", format!("POST baserow {path}"), began, &result);
-        result
-    }
-
-    /// Writes fields of a row without telling anybody's webhook, and checks that Baserow really took them.
-    pub async fn write(
-        &self,
-        journal: &mut Journal,
-        key: RowKey,
-        fields: &BTreeMap<&str, String>,
-    ) -> Result<(), Failure> {
-        let path = format!(
-            "rows/table/{}/{}/?user_field_names=true&send_webhook_events=false",
-            key.table, key.row
-        );
-        let began = Instant::now();
-        let result = self
-            .send(GateName::BaserowWrite, self.request(Method::PATCH, &path).json(fields))
-            .await;
-        let result = result.and_then(|answer| check_echo(&answer, fields));
-        journal.call("write_back", format!("PATCH baserow {path}"), began, &result);
         result
     }
 

@@ -74,11 +74,12 @@ fn a_throttled_answer_says_when_to_come_back() {
 fn a_field_that_baserow_ignored_is_a_named_permanent_failure() {
     let echo = answer(200, r#"{"id":1,"Nom":"x","docmost_page_id":"p1"}"#);
     let sent = |field, value: &str| BTreeMap::from([(field, value.to_owned())]);
-    assert_eq!(check_echo(&echo, &sent("docmost_page_id", "p1")), Ok(()));
-    let ignored = check_echo(&echo, &sent("inconnu", "p1")).unwrap_err();
+    let row = row_in(&echo).unwrap();
+    assert_eq!(check_echo(&echo, &row, &sent("docmost_page_id", "p1")), Ok(()));
+    let ignored = check_echo(&echo, &row, &sent("inconnu", "p1")).unwrap_err();
     assert_eq!(ignored.class, FailureClass::Permanent);
     assert!(ignored.message.contains("\"inconnu\" does not exist"));
-    assert!(check_echo(&echo, &sent("docmost_page_id", "p2")).is_err());
+    assert!(check_echo(&echo, &row, &sent("docmost_page_id", "p2")).is_err());
 }
 
 #[rstest]

@@ -1,0 +1,233 @@
+//! Writes to rows, many in one call: Baserow takes 0.12 s for fifty rows of a batch, and 0.05 s for
+//! each alone.
+//!
+//! **How.** A write that comes while a call for its table is under way waits for that call, and then
+//! goes with all others that wait: so a lone write is sent at once, and a burst makes its own batches.
+//!
+//! **Properties.**
+//! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow refuses
+//!    a batch as a whole; then each of its rows is written alone.
+//! 2. A write that nobody waits for any more (its job lost its lease) is not sent, unless it is on its way.
+//! 3. A job that stopped gates let through writes alone: it speaks for itself.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use futures::stream::{self, StreamExt as _};
+use passerelle_model::id::{RowId, RowKey, TableId};
+use passerelle_model::ledger::FailureClass;
+use passerelle_queue::gate::GateName;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::Baserow;
+use super::meaning::{check_echo, row_in, rows_in};
+use crate::clients::guard::is_let_through;
+use crate::failure::{Failure, Target};
+use crate::journal::Journal;
+
+/// Most rows of one batch: Baserow's own limit.
+const MOST_ROWS: usize = 200;
+/// Rows of a refused batch that are written at once.
+const AT_ONCE: usize = 4;
+const OPTIONS: &str = "user_field_names=true&send_webhook_events=false";
+
+/// The writes that wait for a call of their table to end.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    /// A table is in it while a task sends its writes.
+    tables: Mutex<HashMap<TableId, VecDeque<Waiting>>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    row: RowId,
+    fields: BTreeMap<String, String>,
+    told: oneshot::Sender<Written>,
+}
+
+/// What became of a write.
+#[derive(Debug)]
+struct Written {
+    /// The call that it was sent with.
+    request: String,
+    result: Result<(), Failure>,
+}
+
+impl Waiting {
+    /// Nobody listens if the job was given up meanwhile.
+    fn tell(self, request: &str, result: Result<(), Failure>) {
+        let request = request.to_owned();
+        let _ = self.told.send(Written { request, result });
+    }
+}
+
+impl Writes {
+    /// Adds a write. True if nobody sends the writes of its table: the caller has to.
+    fn push(&self, table: TableId, write: Waiting) -> bool {
+        let mut tables = self.locked();
+        let is_first = !tables.contains_key(&table);
+        tables.entry(table).or_default().push_back(write);
+        is_first
+    }
+
+    /// The writes that go next, each of another row. None, and the turn is over, when none waits.
+    fn next(&self, table: TableId) -> Option<Vec<Waiting>> {
+        let mut tables = self.locked();
+        let waiting = tables.get_mut(&table)?;
+        let (mut batch, mut later, mut rows) = (Vec::new(), VecDeque::new(), HashSet::new());
+        for write in waiting.drain(..).filter(|write| !write.told.is_closed()) {
+            if batch.len() < MOST_ROWS && rows.insert(write.row) {
+                batch.push(write);
+            } else {
+                later.push_back(write);
+            }
+        }
+        *waiting = later;
+        if batch.is_empty() {
+            tables.remove(&table);
+            return None;
+        }
+        Some(batch)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<TableId, VecDeque<Waiting>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The turn of a task at the writes of a table. If it panics, who waits is told, and the next write begins a new turn.
+struct Turn<'a> {
+    writes: &'a Writes,
+    table: TableId,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.writes.locked().remove(&self.table);
+        }
+    }
+}
+
+impl Baserow {
+    /// Writes fields of a row without telling anybody's webhook, and checks that Baserow really took them.
+    pub async fn write(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        fields: &BTreeMap<&str, String>,
+    ) -> Result<(), Failure> {
+        let began = Instant::now();
+        let owned = fields.iter();
+        let fields = owned.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let written = if is_let_through() {
+            self.write_alone(key, &fields).await
+        } else {
+            self.write_with_others(key, fields).await
+        };
+        let Written { request, result } = written;
+        journal.call("write_back", request, began, &result);
+        result
+    }
+
+    async fn write_alone(&self, key: RowKey, fields: &BTreeMap<String, String>) -> Written {
+        let path = format!("rows/table/{}/{}/?{OPTIONS}", key.table, key.row);
+        let request = self.request(Method::PATCH, &path).json(fields);
+        let result = self.send(GateName::BaserowWrite, request).await;
+        Written {
+            request: format!("PATCH baserow {path}"),
+            result: result.and_then(|answer| check_echo(&answer, &row_in(&answer)?, fields)),
+        }
+    }
+
+    async fn write_with_others(&self, key: RowKey, fields: BTreeMap<String, String>) -> Written {
+        let not_sent = |failure| Written {
+            request: format!("PATCH baserow rows/table/{}/{}/", key.table, key.row),
+            result: Err(failure),
+        };
+        // The job's own lease and the gate are asked here, in the job's own task.
+        if let Err(failure) = self.guard.admit(GateName::BaserowWrite).await {
+            return not_sent(failure);
+        }
+        let (told, written) = oneshot::channel();
+        let row = key.row;
+        if self.writes.push(key.table, Waiting { row, fields, told }) {
+            tokio::spawn(self.clone().write_waiting(key.table));
+        }
+        written.await.unwrap_or_else(|_| {
+            let message = "the task that sends the writes of its table ended; nobody knows whether it was sent";
+            not_sent(Failure::new(FailureClass::Transient, Target::Bridge, message))
+        })
+    }
+
+    /// Sends what waits for this table, until nothing does.
+    async fn write_waiting(self, table: TableId) {
+        let _turn = Turn {
+            writes: &self.writes,
+            table,
+        };
+        while let Some(batch) = self.writes.next(table) {
+            self.write_batch(table, batch).await;
+        }
+    }
+
+    async fn write_batch(&self, table: TableId, batch: Vec<Waiting>) {
+        if batch.len() == 1 {
+            return self.write_each(table, batch).await;
+        }
+        let items: Vec<Value> = batch.iter().map(as_item).collect();
+        let path = format!("rows/table/{table}/batch/?{OPTIONS}");
+        let request = self.request(Method::PATCH, &path).json(&json!({ "items": items }));
+        let answer = self.send(GateName::BaserowWrite, request).await;
+        let request = format!("PATCH baserow {path} ({} rows)", batch.len());
+        match answer.and_then(|answer| Ok((rows_in(&answer)?, answer))) {
+            Ok((rows, answer)) => {
+                for write in batch {
+                    let row = rows.iter().find(|row| row.id() == write.row);
+                    let result = match row {
+                        Some(row) => check_echo(&answer, row, &write.fields),
+                        None => Err(answer.failure(
+                            FailureClass::Transient,
+                            Target::Baserow,
+                            "the answer to a batch lacks the row",
+                        )),
+                    };
+                    write.tell(&request, result);
+                }
+            }
+            // One of the rows is to blame, and nobody knows which.
+            Err(failure) if is_refusal(&failure) => self.write_each(table, batch).await,
+            Err(failure) => batch
+                .into_iter()
+                .for_each(|write| write.tell(&request, Err(failure.clone()))),
+        }
+    }
+
+    async fn write_each(&self, table: TableId, batch: Vec<Waiting>) {
+        let writes = stream::iter(batch);
+        let each = writes.for_each_concurrent(AT_ONCE, async |write| {
+            let key = RowKey { table, row: write.row };
+            let Written { request, result } = self.write_alone(key, &write.fields).await;
+            write.tell(&request, result);
+        });
+        each.await;
+    }
+}
+
+/// Whether Baserow refuses what a call says, as against the caller or the moment.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) && !failure.breaks_rule
+}
+
+fn as_item(write: &Waiting) -> Value {
+    let mut item: serde_json::Map<String, Value> = write
+        .fields
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .collect();
+    item.insert("id".to_owned(), Value::from(write.row.get()));
+    Value::Object(item)
+}
