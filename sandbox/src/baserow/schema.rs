@@ -1,8 +1,11 @@
 //! The tables of the training agency: what is in them before the first row.
 //!
-//! Ids, names and types are those of the recorded server, so that its exchanges can be replayed.
-//! Fields that the records do not show have ids from 101 on. Ids of later fields start at 35, as
-//! they did on the recorded server.
+//! They are those of `examples/agence/schema.toml`. Their ids are those of the recorded server, so
+//! that its exchanges can be replayed. Fields that the records do not show have ids from 101 on. Ids
+//! of later fields start at 35, as they did on the recorded server.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// A field of a table.
 #[derive(Debug, Clone)]
@@ -32,12 +35,12 @@ pub(crate) enum Kind {
         related: Option<u64>,
     },
     Date,
-    /// `minuend - sum(lookup(link, summand))`: the one formula of these tables.
+    /// `minuend - sum(lookup(link, summand)) - …`: the one formula of these tables.
     Remainder {
         minuend: u64,
-        link: u64,
-        summand: u64,
-        source: &'static str,
+        /// Links, each with the field of the linked rows that is summed up.
+        parts: Vec<(u64, u64)>,
+        source: String,
     },
     LastModified,
     LastModifiedBy,
@@ -81,154 +84,127 @@ impl Kind {
     }
 }
 
+/// The tables of the training agency, as a person makes them.
+const AGENCY: &str = include_str!("../../../examples/agence/schema.toml");
+
 /// The first field id that a later field gets.
 pub(crate) const NEXT_FIELD_ID: u64 = 35;
-/// The first id of a later select option.
-pub(crate) const NEXT_OPTION_ID: u64 = 6;
 
-/// Every table: its id, its name, and its fields in order, the primary one first.
-pub(crate) fn tables() -> Vec<(u64, &'static str, Vec<Field>)> {
-    vec![
-        (1, "client", vec![text(1, "Name"), link(5, "projet", 2, 4)]),
-        (2, "projet", projet()),
-        (3, "formation", formation()),
-        (4, "bloc", bloc()),
-        (5, "personne", personne()),
-        (6, "attribution", attribution()),
-        (7, "intervention", intervention()),
-        (
-            8,
-            "comptes_rendus",
-            vec![text(26, "Titre"), text(27, "docmost_page_id")],
-        ),
-        (9, "essai", essai()),
-    ]
+/// A table to be made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TableSpec {
+    pub(crate) name: String,
+    /// The name of its first field, a text.
+    pub(crate) primary: String,
+    /// Its other fields as the API takes them; `link_row_table` names the table of a link.
+    #[serde(default)]
+    pub(crate) fields: Vec<Map<String, Value>>,
 }
 
-fn projet() -> Vec<Field> {
-    let statuts = [
-        (1, "Brouillon", "light-gray"),
-        (2, "En cours", "blue"),
-        (3, "Terminé", "green"),
+/// The tables that are there from the start: the agency's, and one that the records try all types
+/// with.
+pub(crate) fn tables() -> Vec<TableSpec> {
+    #[derive(Deserialize)]
+    struct Schema {
+        tables: Vec<TableSpec>,
+    }
+    // The tests below fail where it cannot be read.
+    let schema: Result<Schema, _> = toml::from_str(AGENCY);
+    let mut tables = schema.map(|schema| schema.tables).unwrap_or_default();
+    tables.push(essai());
+    tables
+}
+
+fn essai() -> TableSpec {
+    let field = |(name, kind): (&str, &str)| {
+        let field = [("name", name), ("type", kind)];
+        field
+            .map(|(key, value)| (key.to_owned(), value.into()))
+            .into_iter()
+            .collect()
+    };
+    let fields = [
+        ("Date de début", "date"),
+        ("Chargé d’étude / référent", "text"),
+        ("Modifié par", "last_modified_by"),
+        ("Modifié le", "last_modified"),
+        ("Créé par", "created_by"),
+        ("note", "text"),
     ];
-    vec![
-        text(2, "Nom"),
-        field(3, "Statut", select(&statuts)),
-        link(4, "Client", 1, 5),
-        text(6, "docmost_page_id"),
-        field(7, "docmost_url", Kind::Url),
-    ]
+    TableSpec {
+        name: "essai".to_owned(),
+        primary: "Intitulé de l'étape".to_owned(),
+        fields: fields.map(field).into(),
+    }
 }
 
-fn formation() -> Vec<Field> {
-    vec![
-        text(8, "Titre"),
-        field(
-            9,
-            "Statut",
-            select(&[(4, "Brouillon", "light-gray"), (5, "Publié", "green")]),
-        ),
-        text(10, "docmost_page_id"),
-        field(101, "docmost_url", Kind::Url),
-        link(13, "bloc", 4, 12),
-    ]
-}
-
-fn bloc() -> Vec<Field> {
-    vec![
-        text(11, "Titre"),
-        link(12, "Formation", 3, 13),
-        text(102, "docmost_page_id"),
-        field(103, "docmost_url", Kind::Url),
-    ]
-}
-
-fn personne() -> Vec<Field> {
-    let remaining = Kind::Remainder {
-        minuend: 16,
-        link: 19,
-        summand: 20,
-        source: "field('heures_max') - sum(lookup('attribution','heures'))",
+/// The id of a field on the recorded server, or above 100 where the records do not show it.
+pub(crate) fn recorded_id(table: &str, field: &str) -> Option<u64> {
+    let fields: &[(&str, u64)] = match table {
+        "client" => &[("Name", 1), ("projet", 5)],
+        "projet" => &[
+            ("Nom", 2),
+            ("Statut", 3),
+            ("Client", 4),
+            ("docmost_page_id", 6),
+            ("docmost_url", 7),
+        ],
+        "formation" => &[
+            ("Titre", 8),
+            ("Statut", 9),
+            ("docmost_page_id", 10),
+            ("docmost_url", 101),
+            ("bloc", 13),
+        ],
+        "bloc" => &[
+            ("Titre", 11),
+            ("Formation", 12),
+            ("docmost_page_id", 102),
+            ("docmost_url", 103),
+        ],
+        "personne" => &[
+            ("Nom", 14),
+            ("Email", 15),
+            ("heures_max", 16),
+            ("attribution", 19),
+            ("intervention", 23),
+            ("heures_restantes_total", 25),
+        ],
+        "attribution" => &[("Libelle", 17), ("Personne", 18), ("heures", 20)],
+        "intervention" => &[("Libelle", 21), ("Personne", 22), ("heures", 24), ("Date", 104)],
+        "comptes_rendus" => &[("Titre", 26), ("docmost_page_id", 27)],
+        "essai" => &[
+            ("Intitulé de l'étape", 28),
+            ("Date de début", 29),
+            ("Chargé d’étude / référent", 30),
+            ("Modifié par", 31),
+            ("Modifié le", 32),
+            ("Créé par", 33),
+            ("note", 34),
+        ],
+        _ => &[],
     };
-    vec![
-        text(14, "Nom"),
-        field(15, "Email", Kind::Email),
-        field(16, "heures_max", HOURS),
-        link(19, "attribution", 6, 18),
-        link(23, "intervention", 7, 22),
-        field(25, "heures_restantes_total", remaining),
-    ]
-}
-
-fn attribution() -> Vec<Field> {
-    vec![
-        text(17, "Libelle"),
-        link(18, "Personne", 5, 19),
-        field(20, "heures", HOURS),
-    ]
-}
-
-fn intervention() -> Vec<Field> {
-    vec![
-        text(21, "Libelle"),
-        link(22, "Personne", 5, 23),
-        field(24, "heures", HOURS),
-        field(104, "Date", Kind::Date),
-    ]
-}
-
-fn essai() -> Vec<Field> {
-    vec![
-        text(28, "Intitulé de l'étape"),
-        field(29, "Date de début", Kind::Date),
-        text(30, "Chargé d’étude / référent"),
-        field(31, "Modifié par", Kind::LastModifiedBy),
-        field(32, "Modifié le", Kind::LastModified),
-        field(33, "Créé par", Kind::CreatedBy),
-        text(34, "note"),
-    ]
-}
-
-const HOURS: Kind = Kind::Number {
-    places: 2,
-    negative: false,
-};
-
-fn field(id: u64, name: &str, kind: Kind) -> Field {
-    let name = name.to_owned();
-    Field { id, name, kind }
-}
-
-fn text(id: u64, name: &str) -> Field {
-    field(id, name, Kind::Text)
-}
-
-fn link(id: u64, name: &str, table: u64, related: u64) -> Field {
-    let related = Some(related);
-    field(id, name, Kind::Link { table, related })
-}
-
-fn select(options: &[(u64, &str, &str)]) -> Kind {
-    let option = |&(id, value, color): &(u64, &str, &str)| SelectOption {
-        id,
-        value: value.to_owned(),
-        color: color.to_owned(),
-    };
-    Kind::SingleSelect(options.iter().map(option).collect())
+    let mut fields = fields.iter();
+    fields.find(|(name, _)| *name == field).map(|(_, id)| *id)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::store::Store;
     use super::*;
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
+
+    fn fields(store: &Store) -> HashMap<u64, (u64, &Field)> {
+        let tables = store.tables.values();
+        let fields = tables.flat_map(|table| table.fields.iter().map(|field| (field.id, (table.id, field))));
+        fields.collect()
+    }
 
     #[test]
     fn every_link_is_seen_from_both_sides() {
-        let tables = tables();
-        let fields: HashMap<u64, (u64, &Field)> = tables
-            .iter()
-            .flat_map(|(table, _, fields)| fields.iter().map(|field| (field.id, (*table, field))))
-            .collect();
+        let store = Store::new();
+        let fields = fields(&store);
         for (own_table, field) in fields.values() {
             let Kind::Link {
                 table,
@@ -250,15 +226,28 @@ mod tests {
     }
 
     #[test]
-    fn no_field_id_is_used_twice() {
-        let tables = tables();
-        let mut ids: Vec<u64> = tables
-            .iter()
-            .flat_map(|(_, _, fields)| fields.iter().map(|field| field.id))
-            .collect();
-        let count = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
+    fn every_field_has_an_id_of_its_own_that_later_fields_do_not_get() {
+        let mut store = Store::new();
+        let count: usize = store.tables.values().map(|table| table.fields.len()).sum();
+        let ids: HashSet<u64> = fields(&store).into_keys().collect();
         assert_eq!(ids.len(), count);
+        assert!(ids.iter().all(|id| *id < NEXT_FIELD_ID || *id > 100), "{ids:?}");
+        assert_eq!(store.new_field_id("projet", "new"), NEXT_FIELD_ID);
+    }
+
+    #[test]
+    fn the_hours_that_a_person_has_left_count_attributions_and_interventions() {
+        let store = Store::new();
+        let fields = fields(&store);
+        assert_eq!(
+            fields[&25].1.kind,
+            Kind::Remainder {
+                minuend: 16,
+                parts: vec![(19, 20), (23, 24)],
+                source: "field('heures_max') - sum(lookup('attribution','heures')) \
+                         - sum(lookup('intervention','heures'))"
+                    .to_owned()
+            }
+        );
     }
 }

@@ -49,11 +49,11 @@ impl Store {
                 )
             }
             Kind::Link { table, .. } => self.shown_links(field.id, *table, id),
-            Kind::Remainder {
-                minuend, link, summand, ..
-            } => {
+            Kind::Remainder { minuend, parts, .. } => {
                 let minuend = values::units_of(row.cells.get(minuend).unwrap_or(&Value::Null), 2);
-                json!(values::decimal(minuend - self.sum(table, *link, *summand, id), 2))
+                let parts = parts.iter();
+                let taken: i64 = parts.map(|(link, summand)| self.sum(table, *link, *summand, id)).sum();
+                json!(values::decimal(minuend - taken, 2))
             }
             Kind::LastModified => json!(tempo::printed(row.modified_on)),
             Kind::LastModifiedBy => user(row.modified_by),

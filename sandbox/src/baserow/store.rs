@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::api::fields;
 use super::schema::{self, Field, Kind};
 use super::values::LinkTo;
 
@@ -90,23 +91,14 @@ impl Table {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        let table = |(id, name, fields): (u64, &str, Vec<Field>)| {
-            let table = Table {
-                id,
-                database: DATABASE,
-                name: name.to_owned(),
-                fields,
-                rows: BTreeMap::new(),
-                next_row: 1,
-            };
-            (id, table)
-        };
-        Self {
-            tables: schema::tables().into_iter().map(table).collect(),
+        let mut store = Self {
+            tables: BTreeMap::new(),
             links: HashMap::new(),
             next_field: schema::NEXT_FIELD_ID,
-            next_option: schema::NEXT_OPTION_ID,
-        }
+            next_option: 1,
+        };
+        fields::make_tables(&mut store, schema::tables());
+        store
     }
 
     pub(crate) fn table(&self, id: u64) -> Option<&Table> {
@@ -122,7 +114,7 @@ impl Store {
     pub(crate) fn add_table(&mut self, database: u64, name: String, primary: String) -> u64 {
         let id = self.tables.keys().max().copied().unwrap_or_default() + 1;
         let primary = Field {
-            id: self.new_field_id(),
+            id: self.new_field_id(&name, &primary),
             name: primary,
             kind: Kind::Text,
         };
@@ -138,9 +130,12 @@ impl Store {
         id
     }
 
-    /// A new id for a field.
-    pub(crate) fn new_field_id(&mut self) -> u64 {
+    /// A new id for a field of a table, by their names.
+    pub(crate) fn new_field_id(&mut self, table: &str, field: &str) -> u64 {
         let used = |id: u64| self.tables.values().any(|table| table.field(id).is_some());
+        if let Some(recorded) = schema::recorded_id(table, field).filter(|id| !used(*id)) {
+            return recorded;
+        }
         let mut id = self.next_field;
         while used(id) {
             id += 1;

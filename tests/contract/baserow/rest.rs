@@ -148,6 +148,9 @@ async fn field_names_routes_and_health_are_answered_as_recorded() -> anyhow::Res
     for id in 1..=3 {
         world.seed("essai", id, json!({"note": "other"})).await?;
     }
+    // The recorded server's formula counts the hours of one table, the shipped schema's of both.
+    let recorded = json!({"formula": "field('heures_max') - sum(lookup('attribution','heures'))"});
+    world.send(Method::PATCH, "/api/database/fields/25/", &recorded).await?;
     for name in FIELDS.iter().chain(REST) {
         world.replay(name).await?;
     }

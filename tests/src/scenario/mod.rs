@@ -51,12 +51,19 @@ pub struct Scenario {
     /// The spaces of the wiki; the sandbox's own if none are named.
     #[serde(default)]
     pub spaces: Vec<String>,
-    /// Tables that Baserow needs besides those of the sandbox.
-    #[serde(default)]
-    pub tables: Vec<TableSpec>,
+    /// The schema of the tables that Baserow needs besides those of the sandbox, relative to the
+    /// repository.
+    pub schema: Option<PathBuf>,
     /// What happens, in order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
+}
+
+/// Tables to be made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    pub tables: Vec<TableSpec>,
 }
 
 /// A table to be made.
@@ -133,6 +140,15 @@ pub struct PageSpec {
 impl Scenario {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    /// The tables that it needs besides those of the sandbox.
+    pub fn schema(&self) -> anyhow::Result<Schema> {
+        let Some(path) = &self.schema else {
+            return Ok(Schema::default());
+        };
+        let text = std::fs::read_to_string(repository().join(path)).with_context(|| path.display().to_string())?;
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 

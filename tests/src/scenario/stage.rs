@@ -63,7 +63,7 @@ impl Stage {
             // What was shared before the first look is no news.
             system.wait_for_log("the shares that exist are known").await;
         }
-        for table in &scenario.tables {
+        for table in &scenario.schema()?.tables {
             make_table(&system, table).await?;
         }
         system.watch_all_tables().await?;

@@ -1,4 +1,4 @@
-//! Tables and their fields. Fields can be made, renamed and deleted, as the bridge's provisioning
+//! The fields of tables. They can be made, renamed and deleted, as the bridge's provisioning
 //! does.
 
 use serde_json::{Map, Value, json};
@@ -6,19 +6,12 @@ use serde_json::{Map, Value, json};
 use super::super::State;
 use super::super::events::{Event, Thing};
 use super::super::field_json;
-use super::super::schema::{Field, Kind, SelectOption};
-use super::super::store::Store;
+use super::super::schema::{Field, Kind, SelectOption, TableSpec};
+use super::super::store::{DATABASE, Store};
 use super::Written;
 use super::answer::{Answer, Answered};
+use super::formula;
 use super::request::Request;
-
-/// `GET /api/database/tables/all-tables/`
-pub(crate) fn all_tables(store: &Store) -> Answer {
-    let tables = store.tables.values();
-    let shown = tables
-        .map(|table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": table.database}));
-    Answer::ok(&Value::Array(shown.collect()))
-}
 
 /// `GET /api/database/fields/table/{table}/`
 pub(crate) fn list(store: &Store, table: u64) -> Answered {
@@ -64,16 +57,49 @@ pub(crate) fn create(state: &mut State, table: u64, request: &Request) -> Writte
     state.store.table(table).ok_or_else(Answer::no_table)?;
     let name = new_name(&state.store, table, &body, None)?;
     let name = name.ok_or_else(|| required("name"))?;
-    let id = state.store.new_field_id();
-    let kind = kind(&mut state.store, NewField { table, id }, &body)?;
-    if let Some(table) = state.store.tables.get_mut(&table) {
-        table.fields.push(Field { id, name, kind });
-    }
+    let id = add(&mut state.store, table, name, &body)?;
     let answer = Answer::ok(&shown(&state.store, table, id, true));
     Ok((answer, Some(event(&state.store, table, id, "field.created"))))
 }
 
-/// `PATCH /api/database/fields/{field}/`: its name, or the options of a single select.
+fn add(store: &mut Store, table: u64, name: String, body: &Map<String, Value>) -> Result<u64, Answer> {
+    let table_name = store.table(table).map(|table| table.name.clone()).unwrap_or_default();
+    let id = store.new_field_id(&table_name, &name);
+    let kind = kind(store, NewField { table, id }, body)?;
+    if let Some(table) = store.tables.get_mut(&table) {
+        table.fields.push(Field { id, name, kind });
+    }
+    Ok(id)
+}
+
+/// Makes the tables of a schema: first all tables, then their fields, and formulas last.
+///
+/// # Panics
+/// If one cannot be made.
+pub(crate) fn make_tables(store: &mut Store, specs: Vec<TableSpec>) {
+    let mut fields = Vec::new();
+    for spec in specs {
+        let table = store.add_table(DATABASE, spec.name, spec.primary);
+        fields.extend(spec.fields.into_iter().map(|field| (table, field)));
+    }
+    let is_formula = |field: &Map<String, Value>| field.get("type") == Some(&json!("formula"));
+    let (formulas, others): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, field)| is_formula(field));
+    for (table, mut field) in others.into_iter().chain(formulas) {
+        let linked = field.remove("link_row_table");
+        if let Some(linked) = linked
+            .as_ref()
+            .and_then(Value::as_str)
+            .and_then(|name| store.table_named(name))
+        {
+            field.insert("link_row_table_id".to_owned(), json!(linked.id));
+        }
+        let name = field.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let made = add(store, table, name, &field);
+        assert!(made.is_ok(), "the schema has a field that cannot be made: {field:?}");
+    }
+}
+
+/// `PATCH /api/database/fields/{field}/`: its name, the options of a single select, or a formula.
 pub(crate) fn update(state: &mut State, field: u64, request: &Request) -> Written {
     let body = request.object()?;
     let table = table_of(&state.store, field)?;
@@ -81,6 +107,10 @@ pub(crate) fn update(state: &mut State, field: u64, request: &Request) -> Writte
     let options = body
         .get("select_options")
         .map(|options| choices(&mut state.store, options));
+    let formula = body.get("formula").and_then(Value::as_str);
+    let formula = formula
+        .map(|source| formula::parse(&state.store, table, source))
+        .transpose()?;
     let fields = state.store.tables.get_mut(&table).map(|table| &mut table.fields);
     if let Some(found) = fields.into_iter().flatten().find(|found| found.id == field) {
         if let Some(name) = name {
@@ -88,6 +118,9 @@ pub(crate) fn update(state: &mut State, field: u64, request: &Request) -> Writte
         }
         if let (Kind::SingleSelect(kept), Some(options)) = (&mut found.kind, options) {
             *kept = options;
+        }
+        if let (Kind::Remainder { .. }, Some(formula)) = (&found.kind, formula) {
+            found.kind = formula;
         }
     }
     let answer = Answer::ok(&shown(&state.store, table, field, true));
@@ -185,6 +218,10 @@ fn kind(store: &mut Store, new: NewField, body: &Map<String, Value>) -> Result<K
         },
         "single_select" => Kind::SingleSelect(choices(store, body.get("select_options").unwrap_or(&Value::Null))),
         "link_row" => link(store, new, body)?,
+        "formula" => {
+            let source = body.get("formula").and_then(Value::as_str);
+            formula::parse(store, new.table, source.ok_or_else(|| required("formula"))?)?
+        }
         unknown => {
             let error = format!("\"{unknown}\" is not a valid choice.");
             return Err(Answer::invalid(
@@ -214,7 +251,8 @@ fn link(store: &mut Store, new: NewField, body: &Map<String, Value>) -> Result<K
         .table(new.table)
         .map(|table| table.name.clone())
         .unwrap_or_default();
-    let related = store.new_field_id();
+    let other_name = store.table(other).map(|table| table.name.clone()).unwrap_or_default();
+    let related = store.new_field_id(&other_name, &name);
     let kind = Kind::Link {
         table: new.table,
         related: Some(new.id),

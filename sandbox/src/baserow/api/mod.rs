@@ -5,13 +5,15 @@
 
 mod answer;
 mod batches;
-mod fields;
+pub(crate) mod fields;
 mod filters;
+mod formula;
 mod list;
 mod request;
 mod route;
 mod row_body;
 mod rows;
+mod tables;
 mod users;
 mod webhooks;
 
@@ -98,7 +100,8 @@ fn read(baserow: &Baserow, route: Route, caller: &Caller, request: &Request) -> 
     let state = &mut *baserow.lock();
     match route {
         Route::TokenCheck => Ok(Answer::ok(&json!({"token": "OK"}))),
-        Route::AllTables => Ok(fields::all_tables(&state.store)),
+        Route::AllTables => Ok(tables::all(&state.store)),
+        Route::Applications => Ok(tables::applications(&state.store)),
         Route::Rows(table) => list::rows(&state.store, table, caller, request),
         Route::Row(path) => rows::one(&state.store, path, caller, request),
         Route::Fields(table) => fields::list(&state.store, table),
@@ -121,6 +124,7 @@ async fn write(baserow: &Baserow, route: Route, caller: &Caller, request: &Reque
             (Route::Batch(table), "POST") => batches::create(state, table, caller, request)?,
             (Route::Batch(table), _) => batches::update(state, table, caller, request)?,
             (Route::BatchDelete(table), _) => batches::delete(state, table, caller, request)?,
+            (Route::Tables(database), _) => tables::create(state, database, request)?,
             (Route::Fields(table), _) => fields::create(state, table, request)?,
             (Route::Field(field), "PATCH") => fields::update(state, field, request)?,
             (Route::Field(field), _) => fields::delete(state, field)?,

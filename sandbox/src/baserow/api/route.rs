@@ -14,6 +14,8 @@ pub(crate) enum Route {
     LogIn,
     TokenCheck,
     AllTables,
+    Applications,
+    Tables(u64),
     Rows(u64),
     Row(RowPath),
     RowMove(RowPath),
@@ -55,6 +57,7 @@ impl Route {
         let route = match segments.as_slice() {
             ["_health"] => Self::Health,
             ["user", "token-auth"] => Self::LogIn,
+            ["applications"] => Self::Applications,
             ["trash", "restore"] => Self::Restore,
             ["database", rest @ ..] => Self::of_database(rest)?,
             _ => return None,
@@ -66,6 +69,7 @@ impl Route {
         Some(match segments {
             ["tokens", "check"] => Self::TokenCheck,
             ["tables", "all-tables"] => Self::AllTables,
+            ["tables", "database", database] => Self::Tables(number(database)?),
             ["rows", "table", table] => Self::Rows(number(table)?),
             ["rows", "table", table, "batch"] => Self::Batch(number(table)?),
             ["rows", "table", table, "batch-delete"] => Self::BatchDelete(number(table)?),
@@ -86,7 +90,9 @@ impl Route {
             Self::Health => return None,
             Self::TokenCheck | Self::AllTables => "GET, HEAD, OPTIONS",
             Self::LogIn | Self::BatchDelete(_) => "POST, OPTIONS",
-            Self::Rows(_) | Self::Fields(_) | Self::Webhooks(_) => "GET, POST, HEAD, OPTIONS",
+            Self::Applications | Self::Tables(_) | Self::Rows(_) | Self::Fields(_) | Self::Webhooks(_) => {
+                "GET, POST, HEAD, OPTIONS"
+            }
             Self::Row(_) | Self::Field(_) | Self::Webhook(_) => "GET, PATCH, DELETE, HEAD, OPTIONS",
             Self::RowMove(_) | Self::Restore => "PATCH, OPTIONS",
             Self::Batch(_) => "POST, PATCH, OPTIONS",
@@ -106,7 +112,12 @@ impl Route {
             | Self::Batch(_)
             | Self::BatchDelete(_)
             | Self::Fields(_) => Door::TokenOrSession,
-            Self::Field(_) | Self::Webhooks(_) | Self::Webhook(_) | Self::Restore => Door::Session,
+            Self::Applications
+            | Self::Tables(_)
+            | Self::Field(_)
+            | Self::Webhooks(_)
+            | Self::Webhook(_)
+            | Self::Restore => Door::Session,
         }
     }
 }
