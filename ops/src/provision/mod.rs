@@ -1,28 +1,35 @@
-//! `provision`: creates the fields that rules write and the webhooks that they need, in Baserow.
-//! Idempotent; deletes nothing, and changes no webhook but those that call the bridge's address.
+//! `provision`: creates the tables of a schema, the fields that rules write and the webhooks that
+//! they need, in Baserow. Idempotent; changes no webhook but those that call the bridge's address,
+//! and takes nothing away but webhooks of an earlier address, if asked to.
 //! Database tokens may not do this: it needs a user.
 
+mod answer;
 mod plan;
+mod schema;
+mod tables;
 
-use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings, shown_url,
 };
 use passerelle_queue::{Queue, QueueName, Redis};
-use passerelle_worker::clients::baserow::user::BaserowUser;
+use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
+use passerelle_worker::clients::baserow::{Baserow, Table};
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
-use serde::Serialize;
+use serde_json::json;
 
 use crate::arguments::By;
 use crate::console::Console;
 use crate::operator::who;
-use crate::survey::{Survey, baserow_client};
+use crate::survey::{SeenTable, Survey, baserow_client};
 use crate::trouble::Trouble;
+use answer::{Change, Provisioned, in_words};
 use plan::{Deed, Wanted};
+use tables::Tables;
 
 /// `provision`.
 #[derive(Debug, Args)]
@@ -31,73 +38,131 @@ pub struct Provision {
     /// it webhooks are left out.
     #[arg(long)]
     pub url: Option<String>,
+    /// Make the tables and fields of this file too, where they are missing, e.g.
+    /// `examples/agence/schema.toml`.
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// The number of the database for them. Default: the only one, or the one that has such tables.
+    #[arg(long, requires = "schema")]
+    pub database: Option<u64>,
+    /// Take away webhooks that call the bridge at an earlier address.
+    #[arg(long, requires = "url")]
+    pub remove_earlier: bool,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Who acts.
-    #[command(flatten)]
-    pub by: By,
-}
-
-/// The answer. Never shows a header of a webhook: it is a secret.
-#[derive(Debug, Serialize)]
-struct Provisioned {
-    dry_run: bool,
-    /// What was done, or would be.
-    changes: Vec<Change>,
-    /// What else an operator must know.
-    notes: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Change {
-    #[serde(rename = "change")]
-    kind: &'static str,
-    table: String,
-    what: String,
+    /// Who acts. Default: the user of this session, or else of BASEROW_EMAIL.
+    #[arg(long)]
+    pub by: Option<String>,
 }
 
 /// Everything that a run needs.
 struct Site {
     sources: RuleSources,
     rules: Rules,
-    survey: Survey,
+    client: Baserow,
     user: BaserowUser,
+    email: String,
     queue: Queue,
+}
+
+/// A run under way.
+struct Provisioning<'a> {
+    site: Site,
+    by: String,
+    dry_run: bool,
+    console: &'a mut Console,
+    changes: Vec<Change>,
+    notes: Vec<String>,
 }
 
 /// Plans, and unless it is a dry run carries out the plan, reporting each step.
 pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    let by = who(verb.by.clone(), reader.optional("USER"))?;
     let site = Site::open(&reader).await?;
-    let mut notes = Vec::new();
-    let deeds = site.plan(verb.url.as_deref(), &reader, &mut notes).await?;
-    let mut changes = Vec::new();
-    for deed in deeds {
-        let change = Change::of(&deed);
-        if !verb.dry_run {
-            site.carry_out(&deed).await.map_err(|failure| {
-                let done = changes.len();
-                let Change { table, what, .. } = &change;
-                let advice = "Run it again: finished changes are not repeated";
-                Trouble::Failed(format!(
-                    "{table}: {what}: {} ({done} changes were made before that). {advice}",
-                    failure.message
-                ))
-            })?;
-            site.keep(&change, &by, &mut notes).await;
-            if !console.json {
-                console.note(&format!("done: {}: {}", change.table, change.what));
-            }
+    let by = By { by: verb.by.clone() };
+    let user = reader.optional("USER").or_else(|| Some(site.email.clone()));
+    let mut run = Provisioning {
+        by: who(by, user)?,
+        site,
+        dry_run: verb.dry_run,
+        console,
+        changes: Vec::new(),
+        notes: Vec::new(),
+    };
+    let planned = match &verb.schema {
+        Some(schema) => run.tables(schema, verb.database).await?,
+        None => Vec::new(),
+    };
+    let survey = Survey::look(&run.site.client, &run.site.rules)
+        .await
+        .map_err(|failure| failed(&failure))?;
+    for seen in &planned {
+        if !verb.dry_run && !survey.sees(&seen.table) {
+            run.notes.push(format!(
+                "{}: BASEROW_TOKEN does not see this table: give the token rights to it in Baserow.",
+                seen.table.name
+            ));
         }
-        changes.push(change);
+    }
+    let survey = if verb.dry_run { survey.with(planned) } else { survey };
+    let deeds = run.site.plan(verb, &survey, &reader, &mut run.notes).await?;
+    for deed in deeds {
+        let result = if verb.dry_run {
+            Ok(())
+        } else {
+            run.site.carry_out(&deed).await
+        };
+        run.end(Change::of(&deed), result).await?;
     }
     let provisioned = Provisioned {
         dry_run: verb.dry_run,
-        changes,
-        notes,
+        changes: run.changes,
+        notes: run.notes,
     };
-    console.answer(&provisioned, in_words)
+    run.console.answer(&provisioned, in_words)
+}
+
+fn failed(failure: &Failure) -> Trouble {
+    Trouble::Failed(format!("Baserow: {}", failure.message))
+}
+
+impl Provisioning<'_> {
+    /// Makes the tables of the schema where they are missing, or plans that. Returns all of them.
+    async fn tables(&mut self, schema: &Path, database: Option<u64>) -> Result<Vec<SeenTable>, Trouble> {
+        let mut tables = Tables::look(&self.site.user, schema, database).await?;
+        self.notes.append(&mut tables.notes);
+        for making in std::mem::take(&mut tables.makings) {
+            let result = if self.dry_run {
+                tables.plan(&making);
+                Ok(())
+            } else {
+                tables.make(&self.site.user, &making).await
+            };
+            self.end(Change::of_making(&making), result).await?;
+        }
+        Ok(tables.known)
+    }
+
+    /// Tells of a change as soon as it is made, and keeps in the ledger who made it.
+    async fn end(&mut self, change: Change, result: Result<(), Failure>) -> Result<(), Trouble> {
+        let Change { table, what, .. } = &change;
+        result.map_err(|failure| {
+            let done = self.changes.len();
+            let advice = "Run it again: finished changes are not repeated";
+            let why = failure.message;
+            Trouble::Failed(format!(
+                "{table}: {what}: {why} ({done} changes were made before that). {advice}"
+            ))
+        })?;
+        if !self.dry_run {
+            self.site.keep(&change, &self.by, &mut self.notes).await;
+            if !self.console.json {
+                self.console.note(&format!("done: {table}: {what}"));
+            }
+        }
+        self.changes.push(change);
+        Ok(())
+    }
 }
 
 impl Site {
@@ -107,43 +172,45 @@ impl Site {
         let redis = RedisSettings::read(&mut own);
         let user = BaserowUserSettings::read(&mut own);
         own.finish(())?;
-        let user = user.ok_or_else(|| {
+        let login = user.ok_or_else(|| {
             let advice = "set BASEROW_EMAIL and BASEROW_PASSWORD to a user who is builder or admin in the workspace";
             Trouble::Usage(format!(
-                "Baserow lets only users create fields and webhooks, not database tokens: {advice}"
+                "Baserow lets only users create tables, fields and webhooks, not database tokens: {advice}"
             ))
         })?;
         let sources = read_rule_sources(&BridgeFileSettings::read(reader).path)?;
         let rules = Rules::compile(&sources)?;
         let redis = Redis::open(&redis)?;
         let client = baserow_client(&redis, &server)?;
-        let failed = |failure: Failure| Trouble::Failed(format!("Baserow: {}", failure.message));
-        let user = BaserowUser::log_in(&server, &user).await.map_err(failed)?;
-        let survey = Survey::look(&client, &rules).await.map_err(failed)?;
         Ok(Self {
             sources,
             rules,
-            survey,
-            user,
+            client,
+            user: BaserowUser::log_in(&server, &login)
+                .await
+                .map_err(|failure| failed(&failure))?,
+            email: login.email,
             queue: Queue::new(redis, QueueName::Sync),
         })
     }
 
-    async fn plan(&self, url: Option<&str>, reader: &Reader, notes: &mut Vec<String>) -> Result<Vec<Deed>, Trouble> {
-        let mut deeds: Vec<Deed> = self
-            .survey
-            .missing(&self.rules)
-            .into_iter()
-            .map(Deed::CreateField)
-            .collect();
-        let Some(url) = url else {
+    async fn plan(
+        &self,
+        verb: &Provision,
+        survey: &Survey,
+        reader: &Reader,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Deed>, Trouble> {
+        let missing = survey.missing(&self.rules);
+        let mut deeds: Vec<Deed> = missing.into_iter().map(Deed::CreateField).collect();
+        let Some(url) = verb.url.as_deref() else {
             notes.push("Webhooks were left out: give the address of the ingress with --url.".to_owned());
             return Ok(deeds);
         };
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Trouble::Usage("--url must begin with http:// or https://".to_owned()));
         }
-        for (table, events) in self.survey.heard(&self.rules) {
+        for (table, events) in survey.heard(&self.rules) {
             let wanted: Wanted = plan::wanted(table, events, &self.sources.file, reader, url)?;
             if wanted.call.headers.is_empty() {
                 notes.push(format!(
@@ -153,16 +220,34 @@ impl Site {
                     shown_url(&wanted.call.url)
                 ));
             }
-            let existing = self.user.webhooks(wanted.table.id).await.map_err(|failure| {
-                let advice = "The user of BASEROW_EMAIL must be builder or admin in the workspace";
-                Trouble::Failed(format!(
-                    "the webhooks of {}: {}. {advice}",
-                    wanted.table.name, failure.message
-                ))
-            })?;
+            let existing = self.webhooks(&wanted.table).await?;
             deeds.extend(plan::webhook(&wanted, &existing));
+            for earlier in plan::earlier(&wanted, &existing) {
+                let (table, id, url) = (&wanted.table.name, earlier.id, shown_url(&earlier.call.url));
+                if verb.remove_earlier {
+                    deeds.push(Deed::RemoveWebhook {
+                        id,
+                        table: table.clone(),
+                        url: earlier.call.url.clone(),
+                    });
+                } else {
+                    notes.push(format!(
+                        "{table}: webhook {id} calls another address of a bridge, {url}: --remove-earlier takes it away."
+                    ));
+                }
+            }
         }
         Ok(deeds)
+    }
+
+    async fn webhooks(&self, table: &Table) -> Result<Vec<Webhook>, Trouble> {
+        if tables::is_unmade(table) {
+            return Ok(Vec::new());
+        }
+        self.user.webhooks(table.id).await.map_err(|failure| {
+            let advice = "The user of BASEROW_EMAIL must be builder or admin in the workspace";
+            Trouble::Failed(format!("the webhooks of {}: {}. {advice}", table.name, failure.message))
+        })
     }
 
     /// Keeps in the ledger who did it. Baserow has the change by then, so an unreachable ledger is
@@ -180,55 +265,12 @@ impl Site {
     async fn carry_out(&self, deed: &Deed) -> Result<(), Failure> {
         match deed {
             Deed::CreateField(missing) => {
-                self.user
-                    .create_field(missing.table, &missing.field, missing.kind)
-                    .await
+                let field = json!({"name": missing.field, "type": missing.kind});
+                self.user.create_field(missing.table, field).await
             }
             Deed::CreateWebhook(wanted) => self.user.create_webhook(wanted.table.id, &wanted.call).await.map(drop),
             Deed::UpdateWebhook { id, call, .. } => self.user.update_webhook(*id, call).await.map(drop),
+            Deed::RemoveWebhook { id, .. } => self.user.delete_webhook(*id).await,
         }
     }
-}
-
-impl Change {
-    fn of(deed: &Deed) -> Self {
-        match deed {
-            Deed::CreateField(missing) => Self {
-                kind: "create_field",
-                table: missing.table_name.clone(),
-                what: format!("create the field {:?} ({})", missing.field, missing.kind),
-            },
-            Deed::CreateWebhook(wanted) => Self {
-                kind: "create_webhook",
-                table: wanted.table.name.clone(),
-                what: format!(
-                    "create a webhook for {} to {}",
-                    wanted.call.events.join(", "),
-                    shown_url(&wanted.call.url)
-                ),
-            },
-            Deed::UpdateWebhook { id, table, because, .. } => Self {
-                kind: "update_webhook",
-                table: table.clone(),
-                what: format!("repair webhook {id}: {}", because.join("; ")),
-            },
-        }
-    }
-}
-
-fn in_words(provisioned: &Provisioned) -> String {
-    let mut text = String::new();
-    for Change { table, what, .. } in &provisioned.changes {
-        let _ = writeln!(text, "  {table:<16} {what}");
-    }
-    let count = provisioned.changes.len();
-    let _ = match (count, provisioned.dry_run) {
-        (0, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),
-        (_, true) => writeln!(text, "{count} changes would be made. Nothing was changed."),
-        (_, false) => writeln!(text, "{count} changes made."),
-    };
-    for note in &provisioned.notes {
-        let _ = writeln!(text, "Note: {note}");
-    }
-    text
 }

@@ -1,5 +1,5 @@
 //! What Baserow lacks for the rules to work, and what would make it good: pure. Nothing is ever
-//! taken away.
+//! taken away but webhooks of an earlier address.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +32,8 @@ pub(super) enum Deed {
         call: WebhookCall,
         because: Vec<&'static str>,
     },
+    /// A webhook that calls the bridge at an earlier address is taken away.
+    RemoveWebhook { id: u64, table: String, url: String },
 }
 
 /// The webhook of a table: its address below `base`, and the proof that its source asks for.
@@ -130,6 +132,13 @@ pub(super) fn webhook(wanted: &Wanted, existing: &[Webhook]) -> Option<Deed> {
         call,
         because,
     })
+}
+
+/// Webhooks of the table that call a bridge, and not at the wanted address.
+pub(super) fn earlier<'a>(wanted: &Wanted, existing: &'a [Webhook]) -> impl Iterator<Item = &'a Webhook> {
+    let url = wanted.call.url.clone();
+    let bridges = existing.iter().filter(|hook| hook.calls_the_bridge());
+    bridges.filter(move |hook| hook.call.url != url)
 }
 
 #[cfg(test)]

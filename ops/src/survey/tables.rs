@@ -65,6 +65,22 @@ impl Survey {
         Ok(())
     }
 
+    /// Whether our token sees this table.
+    pub fn sees(&self, table: &Table) -> bool {
+        self.tables.iter().any(|seen| seen.id == table.id)
+    }
+
+    /// As if these were there, as they are given.
+    #[must_use]
+    pub fn with(mut self, planned: Vec<SeenTable>) -> Self {
+        for seen in planned {
+            self.tables.retain(|table| table.id != seen.table.id);
+            self.tables.push(seen.table.clone());
+            self.seen.insert(seen.table.id, seen);
+        }
+        self
+    }
+
     /// The table that a rule means, if exactly one fits.
     pub fn table(&self, reference: &TableRef) -> Option<&SeenTable> {
         match self.named(reference).as_slice() {

@@ -17,6 +17,7 @@ mod provision;
 mod queues;
 mod replay;
 mod rights;
+mod schema;
 mod settings;
 mod stalls;
 mod stats;

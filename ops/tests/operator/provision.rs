@@ -1,11 +1,12 @@
 //! `provision`: fields and webhooks, made once, put right, never taken away.
 
+use passerelle_model::ledger::LedgerRecord;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::town::{SECRET, Town};
 
-const RULES: &str = r#"owned_fields = ["docmost_page_id", "page_url", "page"]
+pub(crate) const RULES: &str = r#"owned_fields = ["docmost_page_id", "page_url", "page"]
 [sources]
 "*" = { proof = "token", secrets = "BASEROW_WEBHOOK_SECRET" }
 
@@ -37,10 +38,10 @@ title = "{{ row.Titre }}"
 body = "page.md"
 write_back = { page_id = "page" }
 "#;
-const RUN: [&str; 3] = ["provision", "--url", "https://bridge.example.org"];
+pub(crate) const RUN: [&str; 3] = ["provision", "--url", "https://bridge.example.org"];
 
 /// Names and types of a table's fields.
-async fn fields(town: &Town, table: u64) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn fields(town: &Town, table: u64) -> anyhow::Result<Vec<String>> {
     let fields = town
         .baserow_as_user(Method::GET, &format!("fields/table/{table}/"), None)
         .await?;
@@ -131,9 +132,9 @@ async fn a_webhook_that_was_switched_off_or_has_an_old_secret_is_put_right_and_o
         .passerelle_with(&RUN, &[("BASEROW_WEBHOOK_SECRET", &rotated)])
         .await;
     assert!(
-        said.out.contains("switched off") && said.out.contains("first live secret"),
+        said.err.contains("switched off") && said.err.contains("first live secret"),
         "{}",
-        said.out
+        said.err
     );
     let after = webhooks(&town, 2).await.unwrap();
     assert_eq!(after[0]["active"], true);
@@ -174,11 +175,11 @@ fields = { Titre = "{{ page.title }}", Auteur = "{{ page.author }}" }
     town.rules(rules).unwrap();
     let said = town.passerelle(&RUN).await;
     assert_eq!(said.code, 0, "{}", said.err);
-    insta::assert_snapshot!(said.out, @r#"
-      comptes_rendus   create the field "Auteur" (text)
-      comptes_rendus   create the field "page" (text)
-    2 changes made.
+    insta::assert_snapshot!(said.err, @r#"
+    done: comptes_rendus: create the field "Auteur" (text)
+    done: comptes_rendus: create the field "page" (text)
     "#);
+    assert_eq!(said.out.trim(), "2 changes made.");
     let made = fields(&town, 8).await.unwrap();
     for field in ["page text", "Auteur text"] {
         assert!(made.contains(&field.to_owned()), "{made:?}");
@@ -191,4 +192,58 @@ fields = { Titre = "{{ page.title }}", Auteur = "{{ page.author }}" }
         checked.out
     );
     assert!(town.passerelle(&RUN).await.out.contains("Nothing to do"));
+}
+
+#[tokio::test]
+async fn webhooks_of_an_earlier_address_are_told_and_taken_away_when_asked() {
+    let town = Town::start().unwrap();
+    town.rules(RULES).unwrap();
+    town.passerelle(&["provision", "--url", "https://old.example.org"])
+        .await;
+    let other = json!({"name": "ours", "url": "https://elsewhere.example.org/x"});
+    town.baserow_as_user(Method::POST, "webhooks/table/2/", Some(other))
+        .await
+        .unwrap();
+    let said = town.passerelle(&RUN).await;
+    assert!(
+        said.out
+            .contains("calls another address of a bridge, https://old.example.org/"),
+        "{}",
+        said.out
+    );
+    assert_eq!(webhooks(&town, 2).await.unwrap().len(), 3);
+    let said = town.passerelle(&[&RUN[..], &["--remove-earlier"]].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains("remove webhook") && !said.out.contains("another address"),
+        "{}",
+        said.out
+    );
+    let left = webhooks(&town, 2).await.unwrap();
+    let left: Vec<&str> = left.iter().filter_map(|hook| hook["url"].as_str()).collect();
+    assert_eq!(
+        left,
+        [
+            "https://elsewhere.example.org/x",
+            "https://bridge.example.org/api/webhooks/baserow/projet-changed"
+        ]
+    );
+    assert!(town.passerelle(&RUN).await.out.contains("Nothing to do"));
+}
+
+#[tokio::test]
+async fn where_no_user_is_known_the_ledger_keeps_the_user_of_baserow() {
+    let town = Town::start().unwrap();
+    town.rules(RULES).unwrap();
+    let said = town.passerelle_with(&RUN, &[("USER", "")]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let ledger = town.desk.queue().unwrap().read_ledger(None, 100).await.unwrap();
+    let facts = ledger.into_iter().flat_map(|entry| entry.records).flatten();
+    let by: std::collections::BTreeSet<String> = facts
+        .filter_map(|fact| match fact {
+            LedgerRecord::Switched { by, .. } => Some(by),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(by.into_iter().collect::<Vec<_>>(), [crate::town::EMAIL]);
 }

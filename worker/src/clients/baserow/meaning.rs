@@ -1,6 +1,6 @@
 //! What an answer of Baserow means. The only place where its status becomes a failure.
 //!
-//! Baserow's own answers are JSON; a refusal has the text `error` or `detail`. Anything else was answered in its place, e.g. by
+//! Baserow's own answers are JSON, or nothing to a deletion; a refusal has the text `error` or `detail`. Anything else was answered in its place, e.g. by
 //! a proxy or a login page. (Its own 500 is a page of HTML: a 500 is a failure whoever wrote it.)
 
 use std::collections::BTreeMap;
@@ -53,7 +53,9 @@ pub(super) fn check_echo<N: AsRef<str>>(answer: &Answer, row: &Row, sent: &BTree
 pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     let json = answer.json();
     if answer.is_success() {
-        let is_own = json.is_some();
+        // It answers a deletion with nothing at all.
+        let is_empty = effect == Effect::Repeatable && answer.status == 204 && answer.body.is_empty();
+        let is_own = json.is_some() || is_empty;
         return (!is_own).then(|| answer.not_reached(Target::Baserow, effect));
     }
     let text = |key: &str| {

@@ -1,4 +1,4 @@
-//! What only a user of Baserow may do: making fields, and seeing and making webhooks. Database tokens are answered 401 there.
+//! What only a user of Baserow may do: making tables and fields, and seeing and making webhooks. Database tokens are answered 401 there.
 //!
 //! Baserow shows a webhook's headers in clear, and they hold the secret of the ingress: nothing of them is logged or put into a failure.
 
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::clients::answer::{Effect, exchange, http};
 use crate::clients::baserow::meaning::classify;
+use crate::clients::baserow::{Field, Table};
 use crate::failure::{Failure, Target};
 
 /// The path that webhooks of the bridge call, whatever stands before and behind it.
@@ -33,6 +34,18 @@ impl std::fmt::Debug for BaserowUser {
             .field("url", &self.url)
             .finish_non_exhaustive()
     }
+}
+
+/// A database with its tables, as the user sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Database {
+    pub id: u64,
+    pub name: String,
+    /// `database`, or another kind of application.
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    pub tables: Vec<Table>,
 }
 
 /// A webhook of a table.
@@ -114,6 +127,26 @@ impl BaserowUser {
         Ok(baserow)
     }
 
+    /// All databases that the user sees, with their tables.
+    pub async fn databases(&self) -> Result<Vec<Database>, Failure> {
+        let mut found: Vec<Database> = self.ask(Method::GET, "applications/", None).await?;
+        found.retain(|application| application.kind == "database");
+        Ok(found)
+    }
+
+    /// The fields of a table.
+    pub async fn fields(&self, table: TableId) -> Result<Vec<Field>, Failure> {
+        self.ask(Method::GET, &format!("database/fields/table/{table}/"), None)
+            .await
+    }
+
+    /// Makes a table without rows whose first field is a text. A lost answer is ambiguous.
+    pub async fn create_table(&self, database: u64, name: &str, primary: &str) -> Result<Table, Failure> {
+        let body = json!({"name": name, "data": [[primary]], "first_row_header": true});
+        let path = format!("database/tables/database/{database}/");
+        self.ask(Method::POST, &path, Some(body)).await
+    }
+
     /// The webhooks of a table.
     pub async fn webhooks(&self, table: TableId) -> Result<Vec<Webhook>, Failure> {
         self.ask(Method::GET, &format!("database/webhooks/table/{table}/"), None)
@@ -143,18 +176,31 @@ impl BaserowUser {
             .await
     }
 
-    /// Makes a field of a type in Baserow's word, e.g. `text` or `url`. A lost answer is ambiguous.
-    pub async fn create_field(&self, table: TableId, name: &str, kind: &str) -> Result<(), Failure> {
-        let body = json!({"name": name, "type": kind});
+    /// Takes a webhook away.
+    pub async fn delete_webhook(&self, id: u64) -> Result<(), Failure> {
+        let path = format!("database/webhooks/{id}/");
+        self.call(Method::DELETE, &path, None).await.map(drop)
+    }
+
+    /// Makes a field as Baserow's API takes it: with at least `name` and `type`. A lost answer is
+    /// ambiguous.
+    pub async fn create_field(&self, table: TableId, field: Value) -> Result<(), Failure> {
         let path = format!("database/fields/table/{table}/");
-        self.ask::<Value>(Method::POST, &path, Some(body)).await.map(|_| ())
+        self.call(Method::POST, &path, Some(field)).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {
-        let effect = match method {
-            Method::POST => Effect::Creates,
-            _ => Effect::Repeatable,
-        };
+        let unknown_outcome = effect(&method).unknown_outcome();
+        let answer = self.call(method, path, body).await?;
+        serde_json::from_str(&answer).map_err(|error| {
+            let message = format!("unreadable answer: {error}");
+            Failure::new(unknown_outcome, Target::Baserow, message)
+        })
+    }
+
+    /// The body of the answer.
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<String, Failure> {
+        let effect = effect(&method);
         let mut request = self.http.request(method, format!("{}/api/{path}", self.url));
         if !self.token.is_empty() {
             request = request.header("Authorization", format!("JWT {}", self.token));
@@ -169,10 +215,14 @@ impl BaserowUser {
             }
             return Err(failure);
         }
-        serde_json::from_str(&answer.body).map_err(|error| {
-            let message = format!("unreadable answer: {error}");
-            Failure::new(effect.unknown_outcome(), Target::Baserow, message)
-        })
+        Ok(answer.body)
+    }
+}
+
+fn effect(method: &Method) -> Effect {
+    match *method {
+        Method::POST => Effect::Creates,
+        _ => Effect::Repeatable,
     }
 }
 

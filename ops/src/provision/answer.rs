@@ -1,0 +1,93 @@
+//! What `provision` answers: each change in words.
+
+use std::fmt::Write as _;
+
+use passerelle_model::config::shown_url;
+use serde::Serialize;
+
+use super::plan::Deed;
+use super::schema::Making;
+
+/// The answer. Never shows a header of a webhook: it is a secret.
+#[derive(Debug, Serialize)]
+pub(super) struct Provisioned {
+    pub(super) dry_run: bool,
+    /// What was done, or would be.
+    pub(super) changes: Vec<Change>,
+    /// What else an operator must know.
+    pub(super) notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Change {
+    #[serde(rename = "change")]
+    pub(super) kind: &'static str,
+    pub(super) table: String,
+    pub(super) what: String,
+}
+
+impl Change {
+    /// Of a table or field of a schema.
+    pub(super) fn of_making(making: &Making) -> Self {
+        match making {
+            Making::Table { name, primary } => Self {
+                kind: "create_table",
+                table: name.clone(),
+                what: format!("create the table, with the field {primary:?} (text)"),
+            },
+            Making::Field { table, field } => Self {
+                kind: "create_field",
+                table: table.clone(),
+                what: field.in_words(),
+            },
+        }
+    }
+
+    /// Of what the rules need.
+    pub(super) fn of(deed: &Deed) -> Self {
+        match deed {
+            Deed::CreateField(missing) => Self {
+                kind: "create_field",
+                table: missing.table_name.clone(),
+                what: format!("create the field {:?} ({})", missing.field, missing.kind),
+            },
+            Deed::CreateWebhook(wanted) => Self {
+                kind: "create_webhook",
+                table: wanted.table.name.clone(),
+                what: format!(
+                    "create a webhook for {} to {}",
+                    wanted.call.events.join(", "),
+                    shown_url(&wanted.call.url)
+                ),
+            },
+            Deed::UpdateWebhook { id, table, because, .. } => Self {
+                kind: "update_webhook",
+                table: table.clone(),
+                what: format!("repair webhook {id}: {}", because.join("; ")),
+            },
+            Deed::RemoveWebhook { id, table, url } => Self {
+                kind: "remove_webhook",
+                table: table.clone(),
+                what: format!("remove webhook {id}, which calls {}", shown_url(url)),
+            },
+        }
+    }
+}
+
+pub(super) fn in_words(provisioned: &Provisioned) -> String {
+    let mut text = String::new();
+    // A change that was made was told then.
+    for Change { table, what, .. } in provisioned.changes.iter().filter(|_| provisioned.dry_run) {
+        let _ = writeln!(text, "  {table:<16} {what}");
+    }
+    let count = provisioned.changes.len();
+    let _ = match (count, provisioned.dry_run) {
+        (0, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),
+        (_, true) => writeln!(text, "{count} changes would be made. Nothing was changed."),
+        (_, false) => writeln!(text, "{count} changes made."),
+    };
+    for note in &provisioned.notes {
+        let _ = writeln!(text, "Note: {note}");
+    }
+    text
+}
