@@ -44,7 +44,7 @@ run: tools/redis ## the whole bridge in one process, with the settings of .env: 
 	@$(BUILD)
 	@$(WITH_SETTINGS) scripts/run
 
-up: tools/redis ## a whole bridge in the background, with the settings of .env: make up [WORKERS=4]; logs in .run/log
+up: tools/redis ## a whole bridge in the background, with the settings of .env: make up [WORKERS=4]; logs in .run/log; what dies is started again
 	@$(BUILD)
 	@$(WITH_SETTINGS) scripts/bridge up $(or $(WORKERS),1)
 
@@ -196,8 +196,9 @@ tools/browser:
 tools/prometheus:
 	@scripts/tools prometheus
 
-clean: ## remove everything that was built or run here
-	@rm -rf target .run
+clean: ## remove what was built, and the logs of what has run; the data stay. Refuses while something runs
+	@scripts/bridge idle
+	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
 .PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser clean

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use system_tests::System;
@@ -9,7 +10,7 @@ use test_support::eventually;
 
 use crate::shell::Shell;
 
-const RESTARTS: usize = 4;
+const RESTARTS: usize = 30;
 
 /// Processes that do nothing but keep the machine busy, killed when dropped.
 struct BusyLoops(Vec<Child>);
@@ -51,21 +52,116 @@ async fn a_process_whose_exec_is_late_is_not_taken_for_dead() {
     }
 }
 
+/// Processes that a shell has started and that still run: all have the name of its folder in their environment.
+fn left_behind(shell: &Shell<'_>) -> Vec<String> {
+    let folder = shell.run_folder().display().to_string();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let text_of = |path: PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
+    let left = processes.filter(|process| text_of(process.path().join("environ")).contains(&folder));
+    left.map(|process| text_of(process.path().join("cmdline")).replace('\0', " "))
+        .collect()
+}
+
+async fn nothing_is_left_behind(shell: &Shell<'_>) {
+    eventually("nothing is left behind", async || match left_behind(shell) {
+        left if left.is_empty() => Ok(()),
+        left => Err(left),
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_busy_machine_every_start_and_restart_waits_for_its_processes_and_takes_none_for_dead() {
+async fn thirty_restarts_beside_busy_loops_take_no_process_for_dead_and_leave_nothing_behind() {
     let system = System::builder().workers(0).without_webhook().start().await.unwrap();
     let shell = Shell::without_a_redis(&system).unwrap();
     let works = |command: &str| {
         let output = shell.typed(command).unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
     };
-    let _busy = BusyLoops::start(4).unwrap();
-    works("make up WORKERS=2");
+    let _busy = BusyLoops::start(2).unwrap();
+    works("make up WORKERS=1");
     for _ in 0..RESTARTS {
         works("make restart");
         works("make status");
     }
+    let watch = std::fs::read_to_string(shell.run_folder().join("log/watch.log")).unwrap();
+    assert!(!watch.contains("has died"), "{watch}");
     works("make down");
+    nothing_is_left_behind(&shell).await;
+}
+
+/// The number of a part's process, as its file has it.
+fn process_of(shell: &Shell<'_>, part: &str) -> Option<u32> {
+    let text = std::fs::read_to_string(shell.run_folder().join(format!("{part}.pid"))).ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dies_is_started_again_and_what_was_stopped_is_not() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let shell = Shell::without_a_redis(&system).unwrap();
+    let typed = |command: &str| shell.typed(command).unwrap();
+    assert!(typed("make up WORKERS=2").status.success());
+    for part in ["redis", "ingress", "worker-1"] {
+        let killed = process_of(&shell, part).unwrap();
+        test_support::signal(killed, "KILL").unwrap();
+        eventually(&format!("{part} runs again"), async || {
+            let status = typed("make status");
+            if process_of(&shell, part) != Some(killed) && status.status.success() {
+                Ok(())
+            } else {
+                Err(status)
+            }
+        })
+        .await;
+    }
+    assert!(typed("make up WORKERS=1").status.success());
+    let watch = shell.run_folder().join("log/watch.log");
+    let died = std::fs::read_to_string(&watch).unwrap();
+    assert!(!died.contains("worker-2"), "{died}");
+    assert_eq!(process_of(&shell, "worker-2"), None);
+    assert!(typed("make down").status.success());
+    nothing_is_left_behind(&shell).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn make_clean_refuses_while_something_runs_and_never_removes_the_data() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let shell = Shell::without_a_redis(&system).unwrap();
+    let built = shell.folder.path().join("target");
+    let programs = built.join("release");
+    std::fs::create_dir_all(&programs).unwrap();
+    // Not this build, which the system runs from: another, with a program of its own.
+    let clean = format!(
+        "CARGO_TARGET_DIR='{}' PROGRAM_FOLDER='{}' make clean",
+        built.display(),
+        programs.display()
+    );
+    let is_refused = |what: &str| {
+        let refused = shell.typed(&clean).unwrap();
+        let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && complaint.contains(what), "{complaint}");
+        assert!(built.exists());
+    };
+    assert!(shell.typed("make up WORKERS=1").unwrap().status.success());
+    is_refused("worker-1 runs");
+    assert!(shell.typed("make status").unwrap().status.success());
+    assert!(shell.typed("make down").unwrap().status.success());
+
+    let program = programs.join("passerelle");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let mut running = Command::new(&program).arg("600").spawn().unwrap();
+    is_refused("release/passerelle runs");
+    running.kill().unwrap();
+    running.wait().unwrap();
+
+    // Where an earlier version had the queue.
+    let queue = shell.data_folder().join("redis");
+    std::fs::rename(&queue, shell.run_folder().join("redis")).unwrap();
+    let cleaned = shell.typed(&clean).unwrap();
+    assert!(cleaned.status.success(), "{cleaned:?}");
+    assert!(!built.exists() && !shell.run_folder().exists());
+    assert!(queue.join("appendonlydir").exists(), "the queue is there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,11 +222,12 @@ async fn make_up_and_make_down_leave_alone_what_others_have_started() {
 
     // After a restart of the machine the number of a process may be another's: here, one that would end by a signal.
     let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
-    std::fs::write(shell.folder.path().join("worker-1.pid"), stranger.id().to_string()).unwrap();
+    std::fs::create_dir_all(shell.run_folder()).unwrap();
+    std::fs::write(shell.run_folder().join("worker-1.pid"), stranger.id().to_string()).unwrap();
     let up = typed("make up");
     assert!(up.status.success(), "{up:?}");
     assert!(typed("make status").status.success(), "the worker was not started");
-    std::fs::write(shell.folder.path().join("worker-2.pid"), stranger.id().to_string()).unwrap();
+    std::fs::write(shell.run_folder().join("worker-2.pid"), stranger.id().to_string()).unwrap();
     assert!(typed("make down").status.success());
     assert_eq!(stranger.try_wait().unwrap(), None, "a stranger was stopped");
     stranger.kill().unwrap();

@@ -89,6 +89,16 @@ impl<'a> Shell<'a> {
         self.ports + 1
     }
 
+    /// Where logs and the numbers of processes are.
+    pub(crate) fn run_folder(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Where a Redis of our own keeps its data.
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// A command, typed while the system goes on.
     pub(crate) fn typed(&self, command: &str) -> anyhow::Result<Output> {
         tokio::task::block_in_place(|| self.run(command))
@@ -114,7 +124,8 @@ impl<'a> Shell<'a> {
             .env_clear()
             .env("PATH", path)
             .env("USER", "lea")
-            .env("RUN_FOLDER", self.folder.path())
+            .env("RUN_FOLDER", self.run_folder())
+            .env("DATA_FOLDER", self.data_folder())
             .env("PROGRAM_FOLDER", &self.programs);
         match &self.env_file {
             Some(file) => shell.env("PASSERELLE_ENV_FILE", file),
