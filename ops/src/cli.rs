@@ -13,8 +13,8 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    all, browser, check, dead, doctor, gates, jobs, notices, pause, preview, provision, reconcile, stats, sync, trace,
-    workers,
+    all, browser, check, dead, doctor, gates, jobs, manual, notices, pause, preview, provision, reconcile, stats, sync,
+    trace, workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
@@ -101,6 +101,12 @@ pub enum Verb {
     /// Dead letters: jobs that failed for good. Lists, replays or discards them.
     #[command(subcommand, after_help = "Example: passerelle dead list --reason permanent")]
     Dead(dead::Dead),
+    /// Prints the script by which a shell completes commands and options.
+    #[command(after_help = "Example: passerelle completions bash")]
+    Completions(manual::Completions),
+    /// Prints the manual page of the program, or writes one for each command.
+    #[command(after_help = "Example: passerelle man --to /usr/local/share/man/man1")]
+    Man(manual::Man),
     /// Runs a program with the settings of the file in its environment.
     #[command(hide = true, after_help = "Example: passerelle exec -- printenv REDIS_URL")]
     Exec {
@@ -142,6 +148,8 @@ impl Verb {
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
             Self::Exec { command } => Err(exec(&command, reader)),
+            Self::Completions(verb) => manual::completions(&verb, console),
+            Self::Man(verb) => manual::man(&verb, console),
             Self::Console(verb) => Box::pin(browser::run(verb, reader, console)).await,
             verb => Box::pin(verb.operate(&Operator::new(reader)?, console)).await,
         }
@@ -169,6 +177,8 @@ impl Verb {
             | Self::Doctor
             | Self::Provision(_)
             | Self::Console(_)
+            | Self::Completions(_)
+            | Self::Man(_)
             | Self::Exec { .. } => Ok(()),
         }
     }
@@ -232,8 +242,9 @@ mod tests {
         let makefile = include_str!("../../Makefile");
         for (words, verb) in verbs(&Cli::command(), "") {
             let target = match words.as_str() {
-                // The scripts of make up, run and down type it.
-                "exec" => continue,
+                // The scripts of make up, run and down type the first; the others are typed once,
+                // where the program is installed.
+                "exec" | "completions" | "man" => continue,
                 "all" => "run".to_owned(),
                 // `make check` is the developer's.
                 "check" => "check-rules".to_owned(),

@@ -18,6 +18,7 @@
 //! | [`pause`] | pause and resume |
 //! | [`workers`] | which workers are alive |
 //! | [`jobs`] | jobs one by one: list, run now |
+//! | [`manual`] | completions of shells; manual pages |
 //! | [`dead`] | dead letters: list, show, replay, discard, export |
 //! | [`notices`] | notices: list, retry |
 //! | [`gates`] | outage mode: show, and by hand |
@@ -40,6 +41,7 @@ pub mod dead;
 pub mod doctor;
 pub mod gates;
 pub mod jobs;
+pub mod manual;
 pub mod notices;
 pub mod operator;
 pub mod pause;

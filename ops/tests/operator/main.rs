@@ -8,6 +8,7 @@ mod desk;
 mod doctor;
 mod gates;
 mod jobs;
+mod manual;
 mod many_letters;
 mod notices;
 mod operate;
