@@ -23,6 +23,9 @@ const HASHED_AT_ONCE: usize = 2;
 /// Most pages that are kept live at once.
 const LIVE_PAGES: usize = 256;
 
+/// Most lists that are sent as files at once.
+const EXPORTED_AT_ONCE: usize = 2;
+
 /// The bridge as the console reaches it, and what the console keeps in mind.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -40,6 +43,7 @@ pub(crate) struct Desk {
     pub(crate) runs: Runs,
     pub(crate) hashing: Semaphore,
     pub(crate) live: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -60,6 +64,7 @@ impl Desk {
             runs: Runs::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             live: Arc::new(Semaphore::new(LIVE_PAGES)),
+            exports: Arc::new(Semaphore::new(EXPORTED_AT_ONCE)),
             settings,
         }
     }

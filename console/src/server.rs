@@ -14,7 +14,7 @@ use passerelle_store::{Store, StoreError};
 
 use crate::desk::Desk;
 use crate::entrance::{login, visitor::Caller};
-use crate::pages::{Pages, letters, lists, operate, overview, story};
+use crate::pages::{Pages, export, letters, lists, operate, overview, rows, story, waiting};
 use crate::settings::ConsoleSettings;
 use crate::{assets, live};
 
@@ -130,6 +130,9 @@ impl Server {
                 .configure(lists::routes)
                 .configure(letters::routes)
                 .configure(operate::routes)
+                .configure(waiting::routes)
+                .configure(rows::routes)
+                .configure(export::routes)
                 .route("/healthz", web::get().to(|| async { "ok\n" }))
                 .default_service(web::to(not_found))
         };

@@ -1,6 +1,8 @@
 //! The settings of the console.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
@@ -20,6 +22,8 @@ pub struct ConsoleSettings {
     pub session: Duration,
     /// A proxy that says who is there, if there is one.
     pub proxy: Option<Proxy>,
+    /// `CONSOLE_ROW_CONTENTS` (everybody): who sees what a failure says of a row.
+    pub row_contents: RowContents,
     /// `DOCMOST_PUBLIC_URL` or `DOCMOST_URL`: for links to pages.
     pub docmost_url: Option<String>,
     /// The queue.
@@ -39,6 +43,41 @@ pub struct Proxy {
     pub header: String,
 }
 
+/// Who sees values of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowContents {
+    /// Everybody with an account.
+    Everybody,
+    /// Operators only.
+    Operators,
+}
+
+/// Neither of the two words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is none of everybody, operators")]
+pub struct UnknownRowContents;
+
+impl FromStr for RowContents {
+    type Err = UnknownRowContents;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "everybody" => Ok(Self::Everybody),
+            "operators" => Ok(Self::Operators),
+            _ => Err(UnknownRowContents),
+        }
+    }
+}
+
+impl fmt::Display for RowContents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Everybody => "everybody",
+            Self::Operators => "operators",
+        })
+    }
+}
+
 impl ConsoleSettings {
     /// Reads them; what is wrong is noted in the reader.
     pub fn read(reader: &mut Reader) -> Self {
@@ -51,6 +90,7 @@ impl ConsoleSettings {
             url: url(reader),
             session: Duration::from_secs(hours.clamp(1, 24 * 366) * 3600),
             proxy: proxy(reader),
+            row_contents: reader.parsed("CONSOLE_ROW_CONTENTS", RowContents::Everybody),
             docmost_url: reader
                 .optional("DOCMOST_PUBLIC_URL")
                 .or_else(|| reader.optional("DOCMOST_URL"))

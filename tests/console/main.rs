@@ -11,7 +11,7 @@ use browser::{Browser, WIDE};
 use site::Site;
 
 /// Every page that a link of the console leads to.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 13] = [
     "/",
     "/why",
     "/why?q=nothing+known",
@@ -22,6 +22,9 @@ const PAGES: [&str; 10] = [
     "/notices",
     "/operate",
     "/acts",
+    "/waiting",
+    "/waiting?queue=mail&state=held",
+    "/rows",
 ];
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::keys::{Key, Kind};
 use super::refusal::Refusal;
 use crate::desk::Desk;
 use crate::pages::{Frame, Person, encoded};
+use crate::settings::RowContents;
 use crate::words::Tongue;
 
 /// The longest name that a proxy may give.
@@ -215,6 +216,11 @@ impl Visitor {
     /// A page that says that Redis or the database does not answer.
     pub(crate) fn away(&self, error: &impl ToString) -> Refusal {
         self.refuse(StatusCode::SERVICE_UNAVAILABLE, "refused.away", &error.to_string())
+    }
+
+    /// Whether this visitor may see values of rows.
+    pub(crate) fn sees_contents(&self) -> bool {
+        self.role == Role::Operator || self.desk().settings.row_contents == RowContents::Everybody
     }
 
     /// Whether this visitor may still be there: an account may be removed while a page is open.

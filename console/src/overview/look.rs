@@ -10,6 +10,8 @@ use passerelle_store::{Counts, Deliveries, Ended, LastDelivery, WentBack};
 use tokio::time::timeout;
 
 use crate::desk::Desk;
+use crate::pages::redacted::is_by_rule;
+use crate::settings::RowContents;
 
 /// How long Redis or the database may take before a page is shown without it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -107,11 +109,22 @@ async fn work(desk: &Desk) -> Result<Work, String> {
         dead: desk.redis.dead_load().await.map_err(why)?.letters,
         pauses,
         oldest: desk.queue.oldest().await.map_err(why)?,
-        gates: desk.gates.list().await.map_err(why)?,
+        gates: gates(desk).await.map_err(why)?,
         workers: desk.queue.workers().await.map_err(why)?,
         running: desk.queue.running().await.map_err(why)?,
         parked: desk.loops.list(MOST_PARKED).await.map_err(why)?,
     })
+}
+
+/// The gates, as everybody may see them.
+async fn gates(desk: &Desk) -> Result<Vec<GateStatus>, passerelle_queue::QueueError> {
+    let mut gates = desk.gates.list().await?;
+    if desk.settings.row_contents == RowContents::Operators {
+        for gate in gates.iter_mut().filter(|gate| is_by_rule(gate)) {
+            gate.why = None;
+        }
+    }
+    Ok(gates)
 }
 
 async fn ledger(desk: &Desk, known: Option<Slow>, now: Timestamp) -> Result<Ledger, String> {

@@ -10,6 +10,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::{DeadLetter, QueueName};
 use serde::Deserialize;
 
+use super::redacted;
 use super::story::given_reason;
 use crate::desk::Desk;
 use crate::entrance::form::Act;
@@ -68,8 +69,8 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
             letters => load.letters,
         }).collect::<Vec<_>>(),
         is_counting => counted.is_none(),
-        groups => counted.iter().flat_map(|counted| &counted.groups).map(|group| group_of(group, tongue)).collect::<Vec<_>>(),
-        letters => letters.iter().map(|letter| letter_of(letter, tongue)).collect::<Vec<_>>(),
+        groups => counted.iter().flat_map(|counted| &counted.groups).map(|group| group_of(group, &visitor)).collect::<Vec<_>>(),
+        letters => letters.iter().map(|letter| letter_of(letter, &visitor)).collect::<Vec<_>>(),
         next => letters.last().filter(|_| has_more).map(|letter| letter.id.clone()),
         is_first => after.is_none(),
         run => desk.runs.last().filter(|run| run.over().is_none()).map(|run| run_of(&run, tongue)),
@@ -77,24 +78,34 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
     Ok(visitor.page("letters.html", content)?)
 }
 
-fn group_of(group: &Group, tongue: Tongue) -> Value {
+fn group_of(group: &Group, visitor: &Visitor) -> Value {
+    let tongue = visitor.caller.tongue;
     context! {
         name => group.name.as_str(),
         letters => group.ids.len(),
         queue => tongue.say(&format!("queue.{}", group.queue.as_str()), &[]),
         reason => group.newest.reason.as_str(),
-        cause => cause(&group.newest.failure, tongue),
+        cause => told(&group.newest, visitor),
         newest => group.newest.died.as_millis(),
         can_be_replayed => group.newest.job.can_be_requested(),
     }
 }
 
-fn letter_of(letter: &DeadLetter, tongue: Tongue) -> Value {
+/// The cause, as far as this visitor may see it.
+pub(super) fn told(letter: &DeadLetter, visitor: &Visitor) -> String {
+    let (mut failure, tongue) = (letter.failure.clone(), visitor.caller.tongue);
+    if !visitor.sees_contents() {
+        redacted::failure(&mut failure, tongue);
+    }
+    cause(&failure, tongue)
+}
+
+fn letter_of(letter: &DeadLetter, visitor: &Visitor) -> Value {
     context! {
         id => letter.id.as_str(),
         job => letter.job.to_string(),
         reason => letter.reason.as_str(),
-        cause => cause(&letter.failure, tongue),
+        cause => told(letter, visitor),
         attempts => letter.attempts,
         deaths => letter.deaths,
         died => letter.died.as_millis(),
@@ -121,12 +132,12 @@ async fn plan(visitor: Visitor, name: Path<String>, planned: Query<Planned>) -> 
     let mut named = Vec::new();
     for id in group.ids.iter().take(NAMED) {
         let letter = queue.dead_letter(id).await.map_err(|error| visitor.away(&error))?;
-        named.extend(letter.map(|letter| letter_of(&letter, tongue)));
+        named.extend(letter.map(|letter| letter_of(&letter, &visitor)));
     }
     let letters = number(group.ids.len());
     let is_replay = planned.what != "discard";
     let content = context! {
-        group => group_of(&group, tongue),
+        group => group_of(&group, &visitor),
         newest => group.ids.first(),
         is_replay => is_replay,
         letters => letters,

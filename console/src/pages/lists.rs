@@ -76,7 +76,7 @@ fn list_name(name: &str, tongue: Tongue) -> String {
 }
 
 /// `closed-seq-place-item`; anything else is the beginning.
-fn key(text: &str) -> Option<LineKey> {
+pub(super) fn key(text: &str) -> Option<LineKey> {
     let numbers: Vec<i64> = text.split('-').map_while(|number| number.parse().ok()).collect();
     match numbers.as_slice() {
         [closed, seq, place, item] => Some(LineKey {
@@ -89,7 +89,7 @@ fn key(text: &str) -> Option<LineKey> {
     }
 }
 
-fn written(key: &LineKey) -> String {
+pub(super) fn written(key: &LineKey) -> String {
     format!("{}-{}-{}-{}", key.closed, key.seq, key.place, key.item)
 }
 
@@ -116,16 +116,11 @@ fn line_of(line: &Line, tongue: Tongue) -> Value {
 
 async fn acts(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let tongue = visitor.caller.tongue;
-    let after = wanted.after.split_once('-');
-    let after = after.and_then(|(seq, place)| Some((seq.parse().ok()?, place.parse().ok()?)));
-    let found = visitor.desk().store.act_lines(after, LINES + 1).await;
+    let found = visitor.desk().store.act_lines(act_key(&wanted.after), LINES + 1).await;
     let mut lines = found.map_err(|error| visitor.away(&error))?;
     let has_more = lines.len() > limit();
     lines.truncate(limit());
-    let next = lines
-        .last()
-        .filter(|_| has_more)
-        .map(|line| format!("{}-{}", line.key.0, line.key.1));
+    let next = lines.last().filter(|_| has_more).map(written_act);
     let content = context! {
         lines => lines.iter().map(|line| act_of(line, tongue)).collect::<Vec<_>>(),
         next => next,
@@ -134,16 +129,27 @@ async fn acts(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
     Ok(visitor.page("acts.html", content)?)
 }
 
+/// `seq-place`; anything else is the beginning.
+pub(super) fn act_key(text: &str) -> Option<(i64, i64)> {
+    let (seq, place) = text.split_once('-')?;
+    Some((seq.parse().ok()?, place.parse().ok()?))
+}
+
+pub(super) fn written_act(line: &ActLine) -> String {
+    format!("{}-{}", line.key.0, line.key.1)
+}
+
 fn act_of(ActLine { on, act, .. }: &ActLine, tongue: Tongue) -> Value {
     let key = format!("act.{}", act.act);
     let is_job = !["queue/", "gate/", "baserow/", "notice/"]
         .iter()
         .any(|kind| on.starts_with(kind));
+    let on = on.strip_prefix("job/").unwrap_or(on);
     context! {
         at => act.at.as_millis(),
         by => act.by.as_str(),
         act => if tongue.knows(&key) { tongue.say(&key, &[]) } else { act.act.clone() },
-        on => on.as_str(),
+        on => on,
         is_job => is_job,
         why => act.why.as_deref(),
     }

@@ -1,12 +1,17 @@
 //! Pages are made here, by templates. Whatever a template inserts is shown as text: markup is escaped, control
 //! characters are spelled out, and no secret of this process passes.
 
+pub(crate) mod export;
 pub(crate) mod letters;
 pub(crate) mod lists;
 pub(crate) mod operate;
 pub(crate) mod overview;
+pub(crate) mod redacted;
+pub(crate) mod rows;
+mod sheet;
 pub(crate) mod story;
 mod timeline;
+pub(crate) mod waiting;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -40,8 +45,10 @@ templates!(
     "overview_now.html",
     "plan.html",
     "refused.html",
+    "rows.html",
     "run.html",
     "run_now.html",
+    "waiting.html",
     "why.html",
 );
 

@@ -12,12 +12,12 @@ use passerelle_queue::gate::{GateName, GateState, Operation};
 use passerelle_store::{NoticeState, StoredNotice};
 use serde::Deserialize;
 
+use super::redacted;
 use super::story::given_reason;
 use crate::entrance::form::Act;
 use crate::entrance::refusal::Refusal;
 use crate::entrance::visitor::Visitor;
 use crate::overview::sentence::target_name;
-use crate::words::Tongue;
 
 /// Notices of a page.
 const LINES: u32 = 50;
@@ -70,10 +70,10 @@ async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
                 GateState::Probing => "gates.probing",
                 GateState::Stopped => "gates.stopped",
             }, &[]),
-            why => gate.why.as_deref(),
+            why => if redacted::is_by_rule(gate) { told(gate.why.as_deref(), &visitor) } else { gate.why.clone() },
         }).collect::<Vec<_>>(),
         incidents => incidents.iter().map(|incident| context! {
-            at => incident.at.as_millis(), text => incident.sentence(),
+            at => incident.at.as_millis(), text => told(Some(&incident.sentence()), &visitor),
         }).collect::<Vec<_>>(),
     };
     Ok(visitor.page("operate.html", content)?)
@@ -129,8 +129,7 @@ struct Wanted {
 async fn notices(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let tongue = visitor.caller.tongue;
     let state = NoticeState::parse(&wanted.state);
-    let after = wanted.after.split_once('~');
-    let after = after.and_then(|(created, id)| Some((created.parse::<i64>().ok()?, id.to_owned())));
+    let after = notice_key(&wanted.after);
     let found = visitor
         .desk()
         .store
@@ -146,14 +145,37 @@ async fn notices(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse
         states => NoticeState::ALL.map(|state| context! {
             name => state.as_str(), text => tongue.say(&format!("notice.{}", state.as_str()), &[]),
         }).to_vec(),
-        lines => lines.iter().map(|notice| notice_of(notice, tongue)).collect::<Vec<_>>(),
-        next => next.map(|notice| format!("{}~{}", notice.created.as_millis(), notice.id)),
+        lines => lines.iter().map(|notice| notice_of(notice, &visitor)).collect::<Vec<_>>(),
+        next => next.map(written_notice),
         is_first => wanted.after.is_empty(),
     };
     Ok(visitor.page("notices.html", content)?)
 }
 
-fn notice_of(notice: &StoredNotice, tongue: Tongue) -> Value {
+/// `created~id`; anything else is the beginning.
+pub(super) fn notice_key(text: &str) -> Option<(i64, String)> {
+    let (created, id) = text.split_once('~')?;
+    Some((created.parse().ok()?, id.to_owned()))
+}
+
+pub(super) fn written_notice(notice: &StoredNotice) -> String {
+    format!("{}~{}", notice.created.as_millis(), notice.id)
+}
+
+/// What the other system said, for those who may see values of rows.
+pub(super) fn told(said: Option<&str>, visitor: &Visitor) -> Option<String> {
+    let hidden = || visitor.caller.tongue.say("contents.hidden", &[]);
+    said.map(|said| {
+        if visitor.sees_contents() {
+            said.to_owned()
+        } else {
+            hidden()
+        }
+    })
+}
+
+fn notice_of(notice: &StoredNotice, visitor: &Visitor) -> Value {
+    let tongue = visitor.caller.tongue;
     let state = notice.state.as_str();
     context! {
         id => notice.id.to_string(),
@@ -166,7 +188,7 @@ fn notice_of(notice: &StoredNotice, tongue: Tongue) -> Value {
         state => state,
         state_text => tongue.say(&format!("notice.{state}"), &[]),
         tries => notice.tries,
-        error => notice.error.as_deref(),
+        error => told(notice.error.as_deref(), visitor),
         can_be_sent => matches!(notice.state, NoticeState::Failed | NoticeState::Off),
     }
 }

@@ -10,6 +10,8 @@ use passerelle_model::time::Timestamp;
 use passerelle_store::EventStory;
 use serde::Deserialize;
 
+use super::letters::told;
+use super::redacted;
 use super::timeline::{item_of, tone_of};
 use crate::desk::Desk;
 use crate::entrance::form::Act;
@@ -42,9 +44,16 @@ async fn page(visitor: Visitor, asked: Query<Asked>) -> Result<HttpResponse, Err
         return Ok(visitor.page("why.html", around)?);
     }
     let content = match find(desk, &asked.q).await {
-        Ok(found) => story(desk, &found, tongue)
-            .await
-            .map_err(|error| visitor.away(&error))?,
+        Ok(mut found) => {
+            if !visitor.sees_contents() {
+                found
+                    .stories
+                    .iter_mut()
+                    .for_each(|story| redacted::story(story, tongue));
+            }
+            let story = story(&visitor, &found).await;
+            story.map_err(|error| visitor.away(&error))?
+        }
         Err(NotFound::Away(why)) => return Err(visitor.away(&why).into()),
         Err(NotFound::Unknown) => context! { problem => tongue.say("why.unknown", &[]) },
         Err(NotFound::Table(name, known)) => {
@@ -64,9 +73,10 @@ fn did(word: &str, tongue: Tongue) -> Option<String> {
 }
 
 /// Everything that is known of what was found.
-async fn story(desk: &Desk, found: &Found, tongue: Tongue) -> Result<Value, String> {
+async fn story(visitor: &Visitor, found: &Found) -> Result<Value, String> {
+    let (desk, tongue) = (visitor.desk(), visitor.caller.tongue);
     let now = match &found.job {
-        Some(job) => present(desk, job, tongue).await?,
+        Some(job) => present(visitor, job).await?,
         None => Value::from(()),
     };
     let stats = desk.queue.stats().await.ok();
@@ -93,17 +103,20 @@ fn subject_of(found: &Found, tongue: Tongue) -> String {
     }
 }
 
+/// Where people open a page.
+pub(super) fn address_of(desk: &Desk, slug: &str) -> Option<String> {
+    let is_slug = !slug.is_empty() && slug.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let docmost = desk.settings.docmost_url.as_ref().filter(|_| is_slug)?;
+    Some(format!("{docmost}/p/{slug}"))
+}
+
 /// The row and its pages as they are now, and what can be done.
-async fn present(desk: &Desk, job: &JobKey, tongue: Tongue) -> Result<Value, String> {
+async fn present(visitor: &Visitor, job: &JobKey) -> Result<Value, String> {
+    let desk = visitor.desk();
     let text = |error: passerelle_store::StoreError| error.to_string();
     let links = match job.row() {
         Some(row) => desk.store.links(row).await.map_err(text)?,
         None => Vec::new(),
-    };
-    let address = |slug: &str| {
-        let is_slug = !slug.is_empty() && slug.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let docmost = desk.settings.docmost_url.as_ref().filter(|_| is_slug)?;
-        Some(format!("{docmost}/p/{slug}"))
     };
     let pages: Vec<Value> = links
         .iter()
@@ -113,7 +126,7 @@ async fn present(desk: &Desk, job: &JobKey, tongue: Tongue) -> Result<Value, Str
                 page => link.page.as_str(),
                 space => link.space.as_str(),
                 written => link.written.as_millis(),
-                address => address(&link.slug_id),
+                address => address_of(desk, &link.slug_id),
             }
         })
         .collect();
@@ -130,10 +143,10 @@ async fn present(desk: &Desk, job: &JobKey, tongue: Tongue) -> Result<Value, Str
         is_row => job.row().is_some(),
         pages => pages,
         letter => letter.filter(|letter| letter.job.can_be_requested()).map(|letter| context! {
-            id => letter.id,
+            id => letter.id.as_str(),
             died => letter.died.as_millis(),
             deaths => letter.deaths,
-            cause => crate::why::cause(&letter.failure, tongue),
+            cause => told(&letter, visitor),
         }),
         parked => parked.map(|parked| parked.until.as_millis()),
         running => running.map(|run| context! { worker => run.worker, since => run.since.as_millis() }),

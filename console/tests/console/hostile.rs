@@ -14,7 +14,11 @@ use crate::house::{Guest, House, encoded};
 use crate::lines::{attempted, buried, changed, has_page, remember};
 
 /// Every form that there is, with fields that it would accept.
-const FORMS: [(&str, &[(&str, &str)]); 7] = [
+const FORMS: [(&str, &[(&str, &str)]); 8] = [
+    (
+        "/act/run-now",
+        &[("queue", "sync"), ("job", "t2/r5"), ("why", "because")],
+    ),
     ("/act/queue", &[("queue", "sync"), ("do", "pause"), ("why", "because")]),
     (
         "/act/gate",
@@ -216,6 +220,9 @@ async fn every_answer_says_that_nothing_from_elsewhere_may_run_frame_or_keep_it(
         "/notices",
         "/operate",
         "/acts",
+        "/waiting",
+        "/rows",
+        "/export/events.csv",
         "/login",
         "/nothing",
         "/why?q=unknown",

@@ -25,6 +25,8 @@ pub(crate) struct House {
     pub(crate) queue: Queue,
     pub(crate) address: SocketAddr,
     pub(crate) errors: ErrorLog,
+    /// Where the store is.
+    pub(crate) database: String,
     serving: JoinHandle<()>,
     _folder: TempDir,
 }
@@ -51,6 +53,7 @@ impl House {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
         let mut reader = Reader::from_pairs(pairs);
+        let database = reader.text("DATABASE_URL", "");
         let settings = ConsoleSettings::read(&mut reader);
         let connection = Redis::open(&RedisSettings::read(&mut reader))?;
         let store = Store::open(&StoreSettings::read(&mut reader)).await?;
@@ -66,6 +69,7 @@ impl House {
             store,
             address,
             errors,
+            database,
             serving,
             _folder: folder,
         })

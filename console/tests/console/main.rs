@@ -2,9 +2,11 @@
 
 mod acts;
 mod entrance;
+mod figures;
 mod hostile;
 mod house;
 mod letters;
 mod lines;
+mod lists;
 mod story;
 mod work;

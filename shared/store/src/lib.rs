@@ -89,7 +89,7 @@ pub use groups::Group;
 pub use intake::{Intake, IntakeError, take_ledger};
 pub use intents::Intent;
 pub use link_state::LinkState;
-pub use lists::{ActLine, Line, LineKey, Listed};
+pub use lists::{ActLine, Line, LineKey, LinkKey, Listed};
 pub use lives::StoredLife;
 pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};

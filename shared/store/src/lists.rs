@@ -4,12 +4,13 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::column;
+use super::column::{self, signed};
 use super::notices::{read_notice, select_notices};
+use super::pages::{read_link, select_links};
 use super::story_rows::read_act;
-use super::{NoticeState, OperatorAct, Store, StoreError, StoredNotice};
+use super::{Link, NoticeState, OperatorAct, Store, StoreError, StoredNotice};
 use passerelle_model::event::EventKind;
-use passerelle_model::id::{EventId, JobKey, RowKey, SourceName};
+use passerelle_model::id::{EventId, JobKey, RowKey, SourceName, TableId};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
 
@@ -66,6 +67,17 @@ impl LineKey {
         place: i64::MAX,
         item: i64::MAX,
     };
+}
+
+/// The place of a page in the list of rows with pages: what follows begins after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkKey {
+    /// Its row's table.
+    pub table: i64,
+    /// Its row's number.
+    pub row: i64,
+    /// Which of the row's pages.
+    pub slot: String,
 }
 
 /// An operator's act of a list.
@@ -146,6 +158,34 @@ impl Store {
             })
         };
         found.iter().map(read).collect()
+    }
+
+    /// Up to `count` pages of rows after one, in the order of their rows; of one table if one is given.
+    pub async fn link_lines(
+        &self,
+        table: Option<TableId>,
+        after: Option<&LinkKey>,
+        count: u32,
+    ) -> Result<Vec<Link>, StoreError> {
+        let (after_table, row, slot) = after.map_or((0, 0, ""), |key| (key.table, key.row, key.slot.as_str()));
+        let statement = if table.is_some() {
+            select_links!(
+                "WHERE (table_id, row_id, slot) > ($1, $2, $3) AND table_id = $5 ORDER BY table_id, row_id, slot LIMIT $4"
+            )
+        } else {
+            select_links!("WHERE (table_id, row_id, slot) > ($1, $2, $3) ORDER BY table_id, row_id, slot LIMIT $4")
+        };
+        let query = sqlx::query(statement)
+            .bind(after_table)
+            .bind(row)
+            .bind(slot.to_owned())
+            .bind(i64::from(count));
+        let query = match table {
+            Some(table) => query.bind(signed(table.get())),
+            None => query,
+        };
+        let found = query.fetch_all(&self.pool).await?;
+        found.iter().map(read_link).collect()
     }
 
     /// Up to `count` notices after one (when it was made, and its id), the newest first; of one state if one is given.

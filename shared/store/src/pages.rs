@@ -44,6 +44,8 @@ macro_rules! select_links {
     };
 }
 
+pub(super) use select_links;
+
 impl Store {
     /// The link of a row's slot.
     pub async fn link(&self, row: RowKey, slot: &Slot) -> Result<Option<Link>, StoreError> {
@@ -197,7 +199,7 @@ pub(super) fn only_one(changed: &AnyQueryResult) -> Result<(), StoreError> {
     }
 }
 
-fn read_link(row: &AnyRow) -> Result<Link, StoreError> {
+pub(super) fn read_link(row: &AnyRow) -> Result<Link, StoreError> {
     let table = column::table(row.try_get("table_id")?)?;
     let row_id = column::row(row.try_get("row_id")?)?;
     Ok(Link {

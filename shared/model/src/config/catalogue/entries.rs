@@ -227,6 +227,9 @@ settings! {
              name needs an account: `passerelle console user add NAME --by-proxy`.";
         CONSOLE_PROXY_ADDRESSES = Unset, e.g. "10.0.0.2", "IP addresses, separated by commas", [Cli],
             "The addresses of that proxy. From any other the header is ignored.";
+        CONSOLE_ROW_CONTENTS = Value("everybody"), "everybody or operators", [Cli],
+            "Who sees values of rows in the console: they stand in what Baserow and Docmost say of a failure. With \
+             `operators`, readers see that something failed, where and how, but not these words.";
     }
     "Stalls" {
         STALL_SPOOLED_SECONDS = Value("300"), "seconds, from 1", [Ingress],
