@@ -1,5 +1,6 @@
 //! What Redis does not take at all is set aside, for an operator.
 
+use passerelle_model::ledger::LedgerRecord;
 use test_support::{Line, TestRedis, eventually};
 
 use crate::harness::Ingress;
@@ -98,13 +99,13 @@ fn noise(length: usize) -> String {
 #[tokio::test]
 async fn a_heavy_delivery_over_a_slow_line_has_the_time_of_its_upload_and_holds_up_no_other() {
     let redis = TestRedis::start().unwrap();
-    // 20 Mbit/s: the upload takes longer than Redis is given for an answer.
-    let line = Line::slow(redis.port(), 2_500).await.unwrap();
+    // 8 Mbit/s: the upload takes longer than Redis is given for an answer.
+    let line = Line::slow(redis.port(), 1_000).await.unwrap();
     let url = format!("redis://127.0.0.1:{}/", line.port());
     let ingress = Ingress::start_with(&[("REDIS_URL", url.as_str())]).unwrap();
     let fat = format!(
         r#"{{"table_id": 2, "webhook_id": 1, "event_id": "fat", "event_type": "rows.created", "items": [{{"id": 7, "text": "{}"}}]}}"#,
-        noise(5_600_000)
+        noise(1_900_000)
     );
     let (fat, others) = tokio::join!(ingress.deliver(fat), deliver(&ingress, 0..20));
     assert_eq!(fat.unwrap().status, 200);
@@ -113,4 +114,14 @@ async fn a_heavy_delivery_over_a_slow_line_has_the_time_of_its_upload_and_holds_
     }
     are_accepted_once(&ingress, 21).await;
     is_empty(ingress.spool.path()).await;
+    let bodies = ingress
+        .ledger()
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|record| match record {
+            LedgerRecord::Accepted(event) => Some(event.payload.len()),
+            _ => None,
+        });
+    assert!(bodies.max() > Some(1_900_000), "the body was shortened");
 }
