@@ -3,6 +3,7 @@
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
+use rstest::rstest;
 use serde_json::json;
 use test_support::eventually;
 
@@ -41,6 +42,53 @@ async fn the_page_ends_with_the_newest_text_though_an_older_update_is_carried_ou
 
     assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
     assert_eq!(world.titles().await.unwrap(), ["Projet Nouveau - Atelier Nord"]);
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+}
+
+/// A call is on its way, and its worker waits no longer: its patience is over, or it has vanished.
+#[rstest]
+#[case::that_nobody_waits_for(false)]
+#[case::whose_worker_vanished(true)]
+#[tokio::test]
+async fn a_row_that_goes_back_to_what_its_page_says_gets_it_back_after_an_update(#[case] has_vanished: bool) {
+    let world = World::start().await.unwrap();
+    let row = world.project("A").await.unwrap();
+    world.synced(row).await.unwrap();
+    let late = FaultKind::ZombieWrite {
+        after_ms: None,
+        after_release_ms: 0,
+    };
+    world.docmost_fault(Fault::on(UPDATE, late).times(1));
+    world.change(row, json!({"Nom": "B"})).await.unwrap();
+    if has_vanished {
+        let is_sent = eventually("the update is on its way", async || {
+            match world.docmost.calls.count(UPDATE) {
+                0 => Err("it is not sent yet"),
+                _ => Ok(()),
+            }
+        });
+        tokio::select! {
+            () = is_sent => {}
+            settlement = world.attempt(row) => panic!("it ended: {settlement:?}"),
+        }
+    } else {
+        let first = world.attempt(row).await.verdict;
+        assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    }
+
+    world.change(row, json!({"Nom": "A"})).await.unwrap();
+    let second = world.attempt(row).await.verdict;
+    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
+    world.docmost.faults.clear();
+    eventually("the update is carried out", async || match world.titles().await {
+        Ok(titles) if titles == ["Projet B - Atelier Nord"] => Ok(()),
+        other => Err(other),
+    })
+    .await;
+
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
     assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
 }
 

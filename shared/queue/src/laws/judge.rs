@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use std::collections::BTreeMap;
 
-use super::model::{End, Place, ROWS, row_of};
+use super::model::{Again, End, Place, ROWS, row_of};
 use super::world::{Law, World, broken};
 use crate::{DeadLetter, JobState, JobsOf, RunNow};
 
@@ -198,7 +198,7 @@ impl World {
     pub(super) async fn drain(&mut self) -> Law {
         for _ in 0..10 {
             for row in 1..=ROWS {
-                self.settle(row, End::Done, false).await?;
+                self.settle(&[(row, End::Done)], Again::Nobody).await?;
             }
             self.wait().await?;
             self.fetch(10, false).await?;

@@ -6,6 +6,7 @@
 //! - Law 4: a row that died has one letter, which says how often; nothing but replay or discard removes it.
 //! - Law 6: a script repeated after a lost answer changes nothing more.
 //! - Law 7: the entries of the ledger are numbered without a gap.
+//! - Law 8: a Redis that lost its tail is as it was, and whoever held a job before holds it no more.
 //!
 //! Law 5, the flat cost, is measured by the bench.
 
@@ -13,6 +14,7 @@
 
 mod judge;
 mod model;
+mod power_cut;
 mod world;
 
 use crate::accepting::accept::Prepared;

@@ -14,20 +14,19 @@ pub(super) const ROWS: u64 = 3;
 pub(super) const CRASHES: CrashPolicy = CrashPolicy::of_seconds(3_600, 3_600);
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// Deliver event number n of a row.
+    /// Deliver events of rows, each with its number, in one call.
     Accept {
-        row: u64,
-        event: u8,
+        events: Vec<(u64, u8)>,
         repeat: bool,
     },
     Fetch {
         most: usize,
         repeat: bool,
     },
+    /// End the jobs of rows, in one call.
     Settle {
-        row: u64,
-        end: End,
-        repeat: bool,
+        ends: Vec<(u64, End)>,
+        again: Again,
     },
     /// The worker of this row's job vanishes.
     Vanish {
@@ -39,11 +38,25 @@ pub(super) enum Step {
     Wait,
     Replay,
     Discard,
+    /// What Redis has by now is on its disk.
+    Sync,
+    /// A power cut: Redis has what was on its disk, and all processes are gone.
+    PowerCut,
     /// An operator has the row's job run now.
     RunNow {
         row: u64,
         repeat: bool,
     },
+}
+
+/// Who settles once more what was settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Again {
+    Nobody,
+    /// The same call, because its answer was lost.
+    SameCall,
+    /// Another caller, who believes that the jobs are its own.
+    OtherCaller,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,15 +73,20 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let end = prop_oneof![
         3 => Just(End::Done), 2 => Just(End::Retry), 1 => Just(End::Hold), 1 => Just(End::Bury), 1 => Just(End::Return)
     ];
+    let events = prop::collection::vec((row(), 0..40_u8), 1..4);
+    let ends = prop::collection::vec((row(), end), 1..4);
+    let again = prop_oneof![Just(Again::Nobody), Just(Again::SameCall), Just(Again::OtherCaller)];
     prop_oneof![
-        6 => (row(), any::<u8>(), any::<bool>()).prop_map(|(row, event, repeat)| Step::Accept { row, event, repeat }),
+        6 => (events, any::<bool>()).prop_map(|(events, repeat)| Step::Accept { events, repeat }),
         4 => (1_usize..4, any::<bool>()).prop_map(|(most, repeat)| Step::Fetch { most, repeat }),
-        6 => (row(), end, any::<bool>()).prop_map(|(row, end, repeat)| Step::Settle { row, end, repeat }),
+        6 => (ends, again).prop_map(|(ends, again)| Step::Settle { ends, again }),
         2 => row().prop_map(|row| Step::Vanish { row }),
         1 => Just(Step::SettleLost),
         2 => Just(Step::Wait),
         1 => Just(Step::Replay),
         1 => Just(Step::Discard),
+        1 => Just(Step::Sync),
+        1 => Just(Step::PowerCut),
         2 => (row(), any::<bool>()).prop_map(|(row, repeat)| Step::RunNow { row, repeat }),
     ]
 }
@@ -81,7 +99,7 @@ pub(super) enum Place {
     Waiting { is_kept: bool },
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Model {
     pub(super) jobs: BTreeMap<u64, (Place, u32, u32)>,
     pub(super) seen: Vec<(u64, u8)>,

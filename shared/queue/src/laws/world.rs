@@ -18,7 +18,8 @@ use std::sync::Arc;
 use test_support::TestRedis;
 use tokio::sync::Semaphore;
 
-use super::model::{CRASHES, End, Model, Place, Step, row_of, settlement, updated};
+use super::model::{Again, CRASHES, End, Model, Place, Step, row_of, settlement, updated};
+use super::power_cut::Disk;
 
 /// The real thing, driven script by script.
 pub(super) struct World {
@@ -31,6 +32,9 @@ pub(super) struct World {
     pub(super) held: BTreeMap<u64, (Job, HeldLease)>,
     pub(super) lost: Vec<(Job, HeldLease)>,
     pub(super) model: Model,
+    /// What a power cut leaves.
+    pub(super) disk: Disk,
+    pub(super) redis: RedisSettings,
 }
 
 pub(super) type Law = Result<(), TestCaseError>;
@@ -41,10 +45,13 @@ pub(super) fn broken(error: impl std::fmt::Display) -> TestCaseError {
 
 impl World {
     pub(super) fn new(server: &TestRedis, prefix: String) -> Self {
-        let settings = RedisSettings {
+        Self::at(RedisSettings {
             prefix,
             ..RedisSettings::at(server.url())
-        };
+        })
+    }
+
+    pub(super) fn at(settings: RedisSettings) -> Self {
         let redis = Redis::open(&settings).unwrap();
         let keys = Arc::new(Keys::new(redis.prefix(), QueueName::Sync));
         let worker = ProcessName::unique("worker");
@@ -58,30 +65,34 @@ impl World {
             held: BTreeMap::new(),
             lost: Vec::new(),
             model: Model::default(),
+            disk: Disk::default(),
+            redis: settings,
         }
     }
 
     pub(super) async fn take(&mut self, step: &Step) -> Law {
-        match *step {
-            Step::Accept { row, event, repeat } => self.accept(row, event, repeat).await,
-            Step::Fetch { most, repeat } => self.fetch(most, repeat).await,
-            Step::Settle { row, end, repeat } => self.settle(row, end, repeat).await,
-            Step::Vanish { row } => self.vanish(row).await,
+        match step {
+            Step::Accept { events, repeat } => self.accept(events, *repeat).await,
+            Step::Fetch { most, repeat } => self.fetch(*most, *repeat).await,
+            Step::Settle { ends, again } => self.settle(ends, *again).await,
+            Step::Vanish { row } => self.vanish(*row).await,
             Step::SettleLost => self.settle_lost().await,
             Step::Wait => self.wait().await,
             Step::Replay => self.replay().await,
             Step::Discard => self.discard().await,
-            Step::RunNow { row, repeat } => self.run_now(row, repeat).await,
+            Step::RunNow { row, repeat } => self.run_now(*row, *repeat).await,
+            Step::Sync => self.sync_to_disk().await,
+            Step::PowerCut => self.power_cut().await,
         }
     }
 
-    pub(super) async fn accept(&mut self, row: u64, event: u8, repeat: bool) -> Law {
-        let key = row_of(row).map_err(broken)?;
-        let new = updated(key, &format!("r{row}e{event}")).map_err(broken)?;
-        let call = self
-            .acceptor
-            .call(&[Submission::new(Prepared::new(&new, None).map_err(broken)?)])
-            .map_err(broken)?;
+    pub(super) async fn accept(&mut self, events: &[(u64, u8)], repeat: bool) -> Law {
+        let mut group = Vec::new();
+        for (row, event) in events {
+            let new = updated(row_of(*row).map_err(broken)?, &format!("r{row}e{event}")).map_err(broken)?;
+            group.push(Submission::new(Prepared::new(&new, None).map_err(broken)?));
+        }
+        let call = self.acceptor.call(&group).map_err(broken)?;
         let redis = &self.queue.inner.redis;
         let answer: String = call.send(redis).await.map_err(broken)?;
         if repeat {
@@ -90,15 +101,17 @@ impl World {
             prop_assert_eq!(&again, &answer);
             prop_assert_eq!(before, self.snapshot().await?, "law 6: accept");
         }
-        let is_new = !self.model.seen.contains(&(row, event));
-        let (taken, seen) = parse_answer(&answer, 1).map_err(broken)?;
-        prop_assert_eq!(taken, [if is_new { Taken::New } else { Taken::Duplicate }]);
-        self.model.answered += 1;
-        prop_assert_eq!(seen.answered, Some(self.model.answered));
-        if is_new {
-            self.model.seen.push((row, event));
-            self.model.news(row);
+        let (taken, seen) = parse_answer(&answer, events.len()).map_err(broken)?;
+        for (delivery, taken) in events.iter().zip(taken) {
+            let is_new = !self.model.seen.contains(delivery);
+            prop_assert_eq!(taken, if is_new { Taken::New } else { Taken::Duplicate });
+            self.model.answered += 1;
+            if is_new {
+                self.model.seen.push(*delivery);
+                self.model.news(delivery.0);
+            }
         }
+        prop_assert_eq!(seen.answered, Some(self.model.answered));
         Ok(())
     }
 
@@ -155,30 +168,54 @@ impl World {
             self.model
                 .jobs
                 .insert(row, (Place::Running { is_dirty: false }, job.attempts, job.crashes));
-            let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(broken)?;
-            let company = Solo::default().among_others().await;
-            self.held
-                .insert(row, (job, self.leases.hold(taken.key, taken.token, slot, company)));
+            let held = self.hold(taken.key, taken.token).await?;
+            self.held.insert(row, (job, held));
         }
         Ok(())
     }
 
-    pub(super) async fn settle(&mut self, row: u64, end: End, repeat: bool) -> Law {
-        let Some((job, held)) = self.held.remove(&row) else {
-            return Ok(());
-        };
-        let ending = Ending::of(&job, held, settlement(end)).map_err(broken)?;
-        let call = self.settler.call(&[ending]);
-        let answer: String = call.send(&self.queue.inner.redis).await.map_err(broken)?;
-        prop_assert_eq!(&answer, "1");
-        if repeat {
-            let before = self.snapshot().await?;
-            let again: String = call.send(&self.queue.inner.redis).await.map_err(broken)?;
-            prop_assert_eq!(again, answer);
-            prop_assert_eq!(before, self.snapshot().await?, "law 6: settle");
+    pub(super) async fn settle(&mut self, ends: &[(u64, End)], again: Again) -> Law {
+        let (mut endings, mut of_another, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, end) in ends {
+            let Some((job, held)) = self.held.remove(row) else {
+                continue;
+            };
+            let claimed = self.hold(held.key.clone(), held.token.clone()).await?;
+            of_another.push(Ending::of(&job, claimed, settlement(End::Bury)).map_err(broken)?);
+            endings.push(Ending::of(&job, held, settlement(*end)).map_err(broken)?);
+            ended.push((*row, *end));
         }
-        self.model.end(row, end);
+        if endings.is_empty() {
+            return Ok(());
+        }
+        let (redis, all) = (&self.queue.inner.redis, "1".repeat(ended.len()));
+        let call = self.settler.call(&endings);
+        let answer: String = call.send(redis).await.map_err(broken)?;
+        prop_assert_eq!(&answer, &all);
+        let before = self.snapshot().await?;
+        match again {
+            Again::Nobody => {}
+            Again::SameCall => {
+                let again: String = call.send(redis).await.map_err(broken)?;
+                prop_assert_eq!(again, all, "law 6: settle");
+            }
+            Again::OtherCaller => {
+                let other = SettleCommit::new(redis.clone(), Arc::clone(&self.keys));
+                let again: String = other.call(&of_another).send(redis).await.map_err(broken)?;
+                prop_assert_eq!(again, "0".repeat(ended.len()), "law 1: a job ended twice");
+            }
+        }
+        prop_assert_eq!(before, self.snapshot().await?, "law 6: settle");
+        for (row, end) in ended {
+            self.model.end(row, end);
+        }
         Ok(())
+    }
+
+    pub(super) async fn hold(&self, key: Vec<u8>, token: String) -> Result<HeldLease, TestCaseError> {
+        let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(broken)?;
+        let company = Solo::default().among_others().await;
+        Ok(self.leases.hold(key, token, slot, company))
     }
 
     pub(super) async fn vanish(&mut self, row: u64) -> Law {
