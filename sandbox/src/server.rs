@@ -11,6 +11,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -85,6 +86,8 @@ where
     .on_connect(keep_a_handle)
     .workers(1)
     .disable_signals()
+    // On a machine that has too much to do, a request takes any time to arrive.
+    .client_request_timeout(Duration::ZERO)
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .listen(listener)?
     .run();

@@ -86,11 +86,6 @@ async fn started(database: &Database) -> anyhow::Result<System> {
     }
 }
 
-async fn switch(system: &System, verb: &str) -> anyhow::Result<()> {
-    let why = ["--by", "camille", "--why", "the backup runs"];
-    system.operator(&[&[verb], why.as_slice()].concat()).await.map(drop)
-}
-
 /// The events are in the store, and open.
 async fn are_recorded(system: &System, items: i64) -> anyhow::Result<()> {
     system.drained_webhooks().await;

@@ -2,6 +2,7 @@
 
 mod database;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use passerelle_model::id::RowKey;
@@ -47,6 +48,11 @@ async fn alarms(system: &System) -> Vec<Mail> {
         }
     })
     .await
+}
+
+async fn switch(system: &System, verb: &str) -> anyhow::Result<()> {
+    let why = ["--by", "camille", "--why", "the wiki moves"];
+    system.operator(&[&[verb], why.as_slice()].concat()).await.map(drop)
 }
 
 /// The repair has come to its end, everything is done, and the numbers add up.
@@ -168,10 +174,7 @@ async fn a_paused_queue_is_a_stall_that_readiness_and_one_mail_name_with_their_c
         .start()
         .await
         .unwrap();
-    system
-        .operator(&["pause", "--by", "camille", "--why", "the wiki moves"])
-        .await
-        .unwrap();
+    switch(&system, "pause").await.unwrap();
     let row = project(&system, "Un").await.unwrap();
     let ready = format!("http://127.0.0.1:{port}/readyz");
     let warning = "camille (the wiki moves)";
@@ -187,16 +190,39 @@ async fn a_paused_queue_is_a_stall_that_readiness_and_one_mail_name_with_their_c
         mails[0].subject.starts_with("À l’arrêt depuis") && mails[0].text.contains(warning),
         "{mails:?}"
     );
-    system
-        .operator(&["resume", "--by", "camille", "--why", "it has moved"])
-        .await
-        .unwrap();
+    switch(&system, "resume").await.unwrap();
     have_pages(&system, &[row]).await;
     eventually("nothing stands still", async || match system.get(&ready).await {
         Ok((200, body)) if body == "ready" => Ok(()),
         other => Err(format!("{other:?}")),
     })
     .await;
+    assert_eq!(system.people.mails().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_two_steps_of_the_message_of_a_stall_costs_none_and_makes_no_second_one() {
+    let builder = builder().workers(0).variable("WORKER_LEASE_SECONDS", "1");
+    let mut system = builder.variable("STALL_QUEUED_SECONDS", "1").start().await.unwrap();
+    switch(&system, "pause").await.unwrap();
+    let row = project(&system, "Un").await.unwrap();
+    let crash = BTreeMap::from([("PASSERELLE_CRASH_AT".to_owned(), "AfterNoticeStored".to_owned())]);
+    system.start_worker_with(&crash).unwrap();
+    eventually("the worker dies", async || {
+        if system.workers[0].is_running() {
+            Err(system.logs())
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    assert_eq!(system.people.mails().await.unwrap(), []);
+    system.start_worker().unwrap();
+    let mails = system.people.mails_reach(1).await;
+    assert!(mails[0].subject.starts_with("À l’arrêt depuis"), "{mails:?}");
+    switch(&system, "resume").await.unwrap();
+    have_pages(&system, &[row]).await;
+    system.drain().await;
     assert_eq!(system.people.mails().await.unwrap().len(), 1);
 }
 
