@@ -35,11 +35,11 @@ async fn the_pictures_of_the_documentation() {
     browser.goto(&address).await.unwrap();
     take(&browser, "sign-in").await.unwrap();
     browser.sign_in("camille", &site.password).await.unwrap();
-    browser.reads("All is well").await;
+    browser.reads("All is well: 4 pages in step").await;
     take(&browser, "overview").await.unwrap();
     phone.goto(&address).await.unwrap();
     phone.sign_in("camille", &site.password).await.unwrap();
-    phone.reads("Tout va bien").await;
+    phone.reads("Tout va bien : 4 pages").await;
     take(&phone, "overview-phone").await.unwrap();
     for (browser, name) in [(&browser, "why"), (&phone, "why-phone")] {
         browser.goto(&site.address(&format!("/why?q={row}"))).await.unwrap();
