@@ -10,7 +10,7 @@ use test_support::eventually;
 
 const WORKERS: usize = 3;
 const ROWS: usize = 60;
-/// `DOCMOST_CONCURRENCY` by default.
+/// `DOCMOST_CONCURRENCY` here.
 const MOST: i64 = 4;
 
 /// The most calls of the bridge that were under way at once. Calls that end in the millisecond in which others begin count as ended.
@@ -47,6 +47,7 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
     // What the killed worker leaves behind is found soon.
     let builder = [
         ("WORKER_LEASE_SECONDS", "3"),
+        ("DOCMOST_CONCURRENCY", "4"),
         ("DOCMOST_TIMEOUT_SECONDS", "5"),
         ("WORKER_ZOMBIE_WINDOW_SECONDS", "1"),
     ]

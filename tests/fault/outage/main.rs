@@ -76,11 +76,7 @@ async fn half_an_hour_of_503_with_ten_thousand_events_burns_nothing_and_spares_d
     assert!(in_flight <= 5 * 16 * 3, "{in_flight} calls were under way");
     assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
 
-    // Well again, and busy: calls that take their time are seen at once.
-    outage
-        .break_docmost(json!({"path": "*", "kind": "delay", "ms": 50}))
-        .await
-        .unwrap();
+    outage.mend_and_slow_docmost(80).await.unwrap();
     outage.converged().await.unwrap();
     assert_eq!(outage.burned(), 0, "{}", outage.system.logs());
     let most = most_above_ramp(&outage, 5.0 * 16.0).await.unwrap();

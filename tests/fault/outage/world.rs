@@ -113,6 +113,17 @@ impl Outage {
             .map(|_| ())
     }
 
+    /// Well again, and busy: calls that take their time are seen at once. As if so many had been found to be useful, only the ramp limits them.
+    pub(crate) async fn mend_and_slow_docmost(&self, calls: usize) -> anyhow::Result<()> {
+        let client = redis::Client::open(self.system.redis.url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut set = redis::cmd("HSET");
+        set.arg("{bridge}:gate:permits:docmost:limit").arg("limit").arg(calls);
+        set.exec_async(&mut connection).await?;
+        self.break_docmost(json!({"path": "*", "kind": "delay", "ms": 50}))
+            .await
+    }
+
     pub(crate) async fn is_stopped(&self) -> anyhow::Result<bool> {
         let gates = self.gates.list().await?;
         Ok(gates

@@ -163,8 +163,8 @@ pub struct DocmostSettings {
     pub timeout: Duration,
     /// `EXTRA_CA_FILE`.
     pub authorities: Option<Authorities>,
-    /// `DOCMOST_CONCURRENCY`: most calls at once, all worker processes together. More than 4 gains
-    /// nothing (measured).
+    /// `DOCMOST_CONCURRENCY`: most calls at once, all worker processes together. How many of them
+    /// gain anything is found out.
     pub concurrency: usize,
 }
 
@@ -202,7 +202,7 @@ impl DocmostSettings {
                 password: SecretString::from(reader.required("DOCMOST_PASSWORD", "the password of that account")),
             },
         };
-        let concurrency = reader.parsed("DOCMOST_CONCURRENCY", 4).max(1);
+        let concurrency = reader.parsed("DOCMOST_CONCURRENCY", 16).max(1);
         Self {
             url,
             public_url,

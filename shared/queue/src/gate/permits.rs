@@ -3,12 +3,16 @@
 //! **What it needs.** The process's [`Gates`]: their Redis and the process's name. A call acquires a [`Permit`]
 //! ([`Permits::acquire`]) and runs inside [`Permit::during`].
 //!
+//! **How many.** Between 1 and `most`, beginning with 4, as many as are useful: hill climbing on the throughput, shared by
+//! all processes. More are kept only while calls end faster with them; `scripts/limit.lua` has the rules and their source.
+//!
 //! **Properties.**
 //! 1. At most `most` calls are under way at once, however many processes run; a process alone may use all permits.
 //! 2. No process starves: one that has used a permit for [`SLICE`] leaves it to others that wait.
 //! 3. The permits of a killed process expire after [`LEASE`].
-//! 4. While Redis is away, each process keeps to the limit by itself.
-//! 5. A call costs one round trip to Redis, a last one two.
+//! 4. While Redis is away, each process makes four calls at once at most, beside those that were under way.
+//! 5. A call costs one round trip to Redis, a last one two. That a call has ended is told with the next question.
+//! 6. Where calls at once make the target slower or gain nothing, few are made; where all gain, as many as may be.
 //!
 //! **Races.** *A process was frozen and wakes*: its permits had expired, so these calls may exceed the limit; its next
 //! ones wait. *Redis' clock jumps*: permits get one more lease; living calls renew theirs, so none ends wrongly and none
@@ -30,6 +34,8 @@ use super::policy::millis;
 use super::{GateTarget, Gates, scripts};
 use crate::{QueueError, Redis};
 
+/// Most calls at once of a process while Redis is away: nobody knows how many are useful.
+const ALONE: usize = 4;
 /// How long a permit lasts that is not renewed; a call renews its own every third of it.
 const LEASE: Duration = Duration::from_secs(3);
 /// After so long a permit goes to another process, if one waits.
@@ -51,10 +57,14 @@ struct Inner {
     used: String,
     waiting: String,
     last_run: String,
+    measured: String,
+    target: GateTarget,
     process: String,
     most: usize,
     /// As many as there are idle slots.
     free: Semaphore,
+    /// Calls without a permit, while Redis is away.
+    alone: Semaphore,
     pool: Mutex<Pool>,
     /// One caller at a time polls Redis.
     polling: tokio::sync::Mutex<()>,
@@ -66,6 +76,8 @@ struct Slot {
     token: String,
     /// Since when it is a permit, as far as this process knows.
     since: Option<Instant>,
+    /// Whether a call of it has ended that Redis was not told of.
+    has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -116,17 +128,20 @@ impl Permits {
         let used = format!("{}:permits:{}", gates.inner.base, target.as_str());
         let slots = (0..most).map(|number| Slot {
             token: format!("{process}#{number}"),
-            since: None,
+            ..Slot::default()
         });
         Self {
             inner: Arc::new(Inner {
                 redis: gates.inner.redis.clone(),
                 waiting: format!("{used}:waiting"),
                 last_run: format!("{used}:last-run"),
+                measured: format!("{used}:limit"),
                 used,
+                target,
                 process: process.to_owned(),
                 most,
                 free: Semaphore::new(most),
+                alone: Semaphore::new(most.min(ALONE)),
                 pool: Mutex::new(Pool {
                     idle: slots.collect(),
                     queued: 0,
@@ -139,7 +154,8 @@ impl Permits {
     /// Waits for the right to make one call.
     pub async fn acquire(&self) -> Permit<'_> {
         let mut permit = self.inner.slot().await;
-        self.inner.take(&mut permit.slot).await;
+        let alone = self.inner.take(&mut permit.slot).await;
+        permit.places.extend(alone);
         permit
     }
 }
@@ -150,22 +166,28 @@ pub struct Permit<'a> {
     slot: Slot,
     inner: &'a Inner,
     is_put_back: bool,
-    _free: Option<SemaphorePermit<'a>>,
+    /// Its places among the calls of this process, free again when it is dropped.
+    places: Vec<SemaphorePermit<'a>>,
 }
 
 impl Permit<'_> {
     /// Makes the call, and leaves the permit to the next one.
     pub async fn during<T>(mut self, call: impl Future<Output = T>) -> T {
         let result = self.inner.keep_during(&self.slot, call).await;
-        if !self.stays_for_the_next() {
-            self.inner.give(&mut self.slot).await;
-        }
+        self.slot.has_ended = true;
+        self.leave().await;
         result
     }
 
     /// Makes no call.
-    pub async fn give_back(self) {
-        self.during(std::future::ready(())).await;
+    pub async fn give_back(mut self) {
+        self.leave().await;
+    }
+
+    async fn leave(&mut self) {
+        if !self.stays_for_the_next() {
+            self.inner.give(&mut self.slot).await;
+        }
     }
 
     /// Puts the slot back as a permit, if a caller of this process waits for one. One step, because two calls that end together must not
@@ -216,33 +238,37 @@ impl Inner {
             slot: self.pool().idle.pop().unwrap_or_default(),
             inner: self,
             is_put_back: false,
-            _free: free,
+            places: free.into_iter().collect(),
         }
     }
 
-    /// Until the slot is a permit; at once if Redis is away.
-    async fn take(&self, slot: &mut Slot) {
+    /// Until the slot is a permit; if Redis is away, until this process alone may make a call.
+    async fn take(&self, slot: &mut Slot) -> Option<SemaphorePermit<'_>> {
         let is_long = slot.since.is_some_and(|since| since.elapsed() >= SLICE);
         let mut wish = if is_long { Wish::Yield } else { Wish::Take };
         let mut polling = None;
         loop {
-            match self.ask(slot, wish).await {
+            let has_ended = std::mem::take(&mut slot.has_ended);
+            match self.ask(slot, wish, has_ended).await {
                 Ok(true) => {
                     slot.since.get_or_insert_with(Instant::now);
-                    return;
+                    return None;
                 }
                 Ok(false) => slot.since = None,
                 Err(error) => {
                     tracing::debug!(%error, "Redis is away: this process alone limits its calls for the moment");
                     slot.since = None;
-                    return;
+                    drop(polling);
+                    // It is never closed.
+                    return self.alone.acquire().await.ok();
                 }
             }
-            if polling.is_none() {
-                polling = Some(self.polling.lock().await);
-            }
             wish = Wish::Take;
-            sleep(POLL_EVERY.mul_f64(0.5 + rand_chance())).await;
+            // Who follows a caller that got a permit asks at once: there may be more.
+            match polling {
+                None => polling = Some(self.polling.lock().await),
+                Some(_) => sleep(POLL_EVERY.mul_f64(0.5 + rand_chance())).await,
+            }
         }
     }
 
@@ -252,7 +278,7 @@ impl Inner {
             loop {
                 renewals.tick().await;
                 // Whatever it answers: the call is under way.
-                let _: Result<bool, _> = self.ask(slot, Wish::Keep).await;
+                let _: Result<bool, _> = self.ask(slot, Wish::Keep, false).await;
             }
         };
         tokio::select! {
@@ -264,15 +290,24 @@ impl Inner {
     /// Best effort: a permit that could not be given back expires.
     async fn give(&self, slot: &mut Slot) {
         slot.since = None;
-        let _: Result<bool, _> = self.ask(slot, Wish::Give).await;
+        let has_ended = std::mem::take(&mut slot.has_ended);
+        let _: Result<bool, _> = self.ask(slot, Wish::Give, has_ended).await;
     }
 
-    async fn ask(&self, slot: &Slot, wish: Wish) -> Result<bool, QueueError> {
-        let mut call = scripts::PERMIT.call(3);
-        call.arg(&self.used).arg(&self.waiting).arg(&self.last_run);
+    async fn ask(&self, slot: &Slot, wish: Wish, has_ended: bool) -> Result<bool, QueueError> {
+        let mut call = scripts::PERMIT.call(4);
+        call.arg(&self.used)
+            .arg(&self.waiting)
+            .arg(&self.last_run)
+            .arg(&self.measured);
         call.arg(&slot.token).arg(&self.process).arg(self.most);
         call.arg(millis(LEASE)).arg(millis(WAITING)).arg(wish.as_str());
-        call.send(&self.redis).await
+        call.arg(u8::from(has_ended));
+        let useful: u32 = call.send(&self.redis).await?;
+        if useful > 0 {
+            metrics::gauge!("passerelle_permits", "target" => self.target.as_str()).set(f64::from(useful));
+        }
+        Ok(useful > 0)
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {

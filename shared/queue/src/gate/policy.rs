@@ -77,7 +77,7 @@ impl GatePolicy {
             "calls": 10,
             "share": 0.5,
             "connects": 5,
-            // As many as Docmost is called at once: there are no more to wait for.
+            // As many as Docmost is called at once at first: there may be no more to wait for.
             "silences": 4,
             "row": 8,
             "refused": 5,

@@ -34,7 +34,12 @@ macro_rules! ramp_script {
 
 gate_script!(FAILING, "scripts/failing.lua");
 gate_script!(OPERATE, "scripts/operate.lua");
-script!(PERMIT, "../server/scripts/clock.lua", "scripts/permit.lua");
+script!(
+    PERMIT,
+    "../server/scripts/clock.lua",
+    "scripts/limit.lua",
+    "scripts/permit.lua"
+);
 gate_script!(PROBED, "scripts/probed.lua");
 ramp_script!(REPORT, "scripts/report.lua");
 ramp_script!(TEND, "scripts/tend.lua");

@@ -10,4 +10,5 @@ mod probing;
 mod ramp_model;
 mod ramping;
 mod stopping;
+mod useful_calls;
 mod world;

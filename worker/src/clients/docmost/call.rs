@@ -38,7 +38,7 @@ pub struct Docmost {
     tls: Tls,
     form: KnownForm,
     guard: Guard,
-    /// More than a few calls at once gain nothing and make a restart of its database worse (measured).
+    /// Calls at once that gain nothing only make a restart of its database worse (measured).
     permits: Permits,
 }
 

@@ -72,8 +72,9 @@ settings! {
         BRIDGE_INSTANCE = Unset, e.g. "k3x9q2ab", "4 to 16 small letters and digits", [Worker, Cli],
             "The word by which the bridge's pages carry its mark (label `baserow-bridge-…`). Only for a bridge whose \
              database was lost: a new one makes its own, and one that has its database keeps it.";
-        DOCMOST_CONCURRENCY = Value("4"), "a number, from 1", [Worker, Cli],
-            "The most calls of Docmost at once, all workers together. More than 4 gains nothing (measured).";
+        DOCMOST_CONCURRENCY = Value("16"), "a number, from 1", [Worker, Cli],
+            "The most calls of Docmost at once, all workers together. Below it, the workers find by themselves how many \
+             gain anything, beginning with 4.";
     }
     "Webhooks" {
         [secret] BASEROW_WEBHOOK_SECRET = Required,
