@@ -26,7 +26,7 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
-test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser build/tests ## all tests
+test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser build/tests ## all tests
 	@scripts/test
 
 test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
@@ -172,6 +172,10 @@ fuzz: ## feed a reader with damaged inputs: make fuzz TARGET=payload|push|shorte
 	@test -n "$(TARGET)" || { echo 'name a TARGET: make help' >&2; exit 1; }
 	@FUZZ_SECONDS=$$(($(MINUTES) * 60)) nice -n 19 cargo test -q -p passerelle-ingress -p passerelle-worker --lib --release "fuzz_$(TARGET)" -- --nocapture
 
+deb: ## the Debian package, from a release build
+	@$(BUILD)
+	@scripts/deb
+
 ci: check docs demo test ## what .ci/run runs
 
 build/tests:
@@ -179,7 +183,7 @@ build/tests:
 
 ##@ Tools
 
-tools: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser ## find or install the servers and the browser that the tests start
+tools: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser ## find or install the servers and the browser that the tests start
 
 tools/redis:
 	@scripts/tools redis
@@ -199,9 +203,12 @@ tools/browser:
 tools/prometheus:
 	@scripts/tools prometheus
 
+tools/systemd:
+	@scripts/tools systemd
+
 clean: ## remove what was built, and the logs of what has run; the data stay. Refuses while something runs
 	@scripts/bridge idle
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
-.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz ci \
-	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/browser clean
+.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
+	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

@@ -4,6 +4,7 @@ mod all_in_one;
 mod background;
 mod dead_budget;
 mod monitoring;
+mod package;
 mod provision;
 mod replay;
 mod restart;

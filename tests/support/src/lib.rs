@@ -21,6 +21,7 @@ mod signal;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 pub use certificate::{TestCertificate, TlsFront};
@@ -52,6 +53,16 @@ pub(crate) fn find_program(name: &str, hidden_in: &[PathBuf]) -> Option<PathBuf>
     folders
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
+}
+
+/// A program of which a test needs no more than to run it. `None`, said aloud, where it is missing.
+pub fn program_of_package(name: &str, package: &str) -> Option<Command> {
+    let found = find_program(name, &[]).map(Command::new);
+    found.or_else(|| {
+        skipped(&format!(
+            "{name} was not found: run `make tools`, or install the package {package}"
+        ))
+    })
 }
 
 /// Nothing to test with, said aloud.

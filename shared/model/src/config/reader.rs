@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +34,9 @@ pub(super) struct Variable {
     pub(super) place: Option<String>,
 }
 
-/// The file with the settings, where `PASSERELLE_ENV_FILE` names no other.
-const ENV_FILE: &str = ".env";
+/// The files with the settings, where `PASSERELLE_ENV_FILE` names no other: the first one that is
+/// there. The second is the package's.
+const ENV_FILES: [&str; 2] = [".env", "/etc/passerelle/passerelle.env"];
 
 /// Variables that were looked up, each with its default where it has one.
 pub type Asked = BTreeMap<String, Option<String>>;
@@ -67,12 +67,16 @@ impl Reader {
     }
 
     /// And over the settings of a file, where the environment does not have them: of the one that is
-    /// named here, else by `PASSERELLE_ENV_FILE`, else of `.env` in the working directory, if there is one.
+    /// named here, else by `PASSERELLE_ENV_FILE`, else of `.env` in the working directory or of
+    /// `/etc/passerelle/passerelle.env`, if there is one.
     #[must_use]
     pub fn with_env_file(mut self, named: Option<&Path>) -> Self {
         let named = named.map(|path| path.display().to_string());
         let named = named.or_else(|| self.optional("PASSERELLE_ENV_FILE"));
-        let path = named.as_deref().unwrap_or(ENV_FILE);
+        let found = ENV_FILES.into_iter().find(|path| Path::new(path).exists());
+        let Some(path) = named.as_deref().or(found) else {
+            return self;
+        };
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 let file = EnvFile::parse(&text, path);
@@ -85,9 +89,9 @@ impl Reader {
                     }
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {}
             Err(error) => {
-                let hint = "correct --env-file or PASSERELLE_ENV_FILE, or let this user read the file";
+                let hint = "correct --env-file or PASSERELLE_ENV_FILE, or be a user who may read the file: \
+                    sudo -u passerelle passerelle …";
                 self.problem(path, &format!("cannot be read: {error}"), hint);
             }
         }
