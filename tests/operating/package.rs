@@ -27,7 +27,8 @@ impl Package {
         let (made, root) = (tempfile::tempdir()?, tempfile::tempdir()?);
         let built = ran(Command::new(repository().join("scripts/deb"))
             .arg(programs)
-            .arg(made.path()))?;
+            .arg(made.path())
+            .arg("none"))?;
         let package = String::from_utf8(built.stdout)?;
         ran(unpack.arg("--raw-extract").arg(package.trim()).arg(root.path()))?;
         Ok(Some(Self { root }))
