@@ -21,9 +21,20 @@ pub async fn under_lease<T>(lease: Lease, job: impl Future<Output = T>) -> T {
     LEASE.scope(lease, job).await
 }
 
-/// Fails if this task works at a job whose lease is over. Work without a lease (periodic tasks, operators) passes.
+/// The lease of the job that this task works at. None for work without a lease: periodic tasks,
+/// operators.
+pub(super) fn lease_of_this_task() -> Option<Lease> {
+    LEASE.try_with(Lease::clone).ok()
+}
+
+/// Fails if this task works at a job whose lease is over. Work without a lease passes.
 pub(super) fn check_lease() -> Result<(), Failure> {
-    if LEASE.try_with(Lease::is_over).unwrap_or(false) {
+    check(lease_of_this_task().as_ref())
+}
+
+/// Fails if this lease is over.
+pub(super) fn check(lease: Option<&Lease>) -> Result<(), Failure> {
+    if lease.is_some_and(Lease::is_over) {
         let message = "the lease of this job is over, so another worker may have it; nothing was sent";
         return Err(Failure::new(FailureClass::Transient, Target::Bridge, message).after(LOOK_AGAIN));
     }

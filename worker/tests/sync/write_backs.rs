@@ -1,11 +1,14 @@
 //! Writes to rows that come together: few calls, and an answer for each.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::join_all;
 use passerelle_model::id::RowKey;
 use passerelle_model::ledger::FailureClass;
+use passerelle_queue::Lease;
 use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_worker::clients::lease::under_lease;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
 use reqwest::Method;
@@ -47,6 +50,14 @@ fn writes(world: &World) -> usize {
     calls.iter().filter(|call| call.method == "PATCH").count()
 }
 
+async fn one_call_is_under_way(world: &World) {
+    eventually("one write is under way", async || match writes(world) {
+        1 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+}
+
 async fn page_ids(world: &World, rows: &[RowKey]) -> anyhow::Result<Vec<Value>> {
     let rows = join_all(rows.iter().map(|row| world.row(*row))).await;
     rows.into_iter()
@@ -61,14 +72,7 @@ async fn writes_that_come_during_a_call_go_together_in_the_next_one() {
     world.baserow.faults.set(vec![held()]);
     let (first, others) = rows.split_first().unwrap();
     let (first, (second, written)) = tokio::join!(write(&world, *first, "docmost_page_id"), async {
-        let came = async || {
-            if writes(&world) == 1 {
-                Ok(())
-            } else {
-                Err("no call yet")
-            }
-        };
-        eventually("the first write is under way", came).await;
+        one_call_is_under_way(&world).await;
         // Each is asked once before the first call may end.
         let mut waiting = Box::pin(join_all(
             others.iter().map(|row| write(&world, *row, "docmost_page_id")),
@@ -130,14 +134,7 @@ async fn a_write_that_nobody_waits_for_any_more_is_not_sent() {
     let rows = projects(&world, 3).await.unwrap();
     world.baserow.faults.set(vec![held()]);
     let (first, last) = tokio::join!(write(&world, rows[0], "docmost_page_id"), async {
-        let came = async || {
-            if writes(&world) == 1 {
-                Ok(())
-            } else {
-                Err("no call yet")
-            }
-        };
-        eventually("the first write is under way", came).await;
+        one_call_is_under_way(&world).await;
         let mut given_up = Box::pin(write(&world, rows[1], "docmost_page_id"));
         assert!(futures::poll!(&mut given_up).is_pending());
         drop(given_up);
@@ -150,6 +147,68 @@ async fn a_write_that_nobody_waits_for_any_more_is_not_sent() {
     let written = page_ids(&world, &rows).await.unwrap();
     assert_eq!(written[1], Value::Null, "{written:?}");
     assert_ne!(written[2], Value::Null);
+}
+
+#[tokio::test]
+async fn a_write_that_was_given_up_before_its_batch_was_refused_is_not_sent_alone() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 3).await.unwrap();
+    world.delete(rows[0]).await.unwrap();
+    world.baserow.faults.set(vec![held()]);
+    let mut others = Box::pin(join_all(
+        rows[..2].iter().map(|row| write(&world, *row, "docmost_page_id")),
+    ));
+    let mut given_up = Box::pin(write(&world, rows[2], "docmost_page_id"));
+    assert!(futures::poll!(&mut others).is_pending());
+    assert!(futures::poll!(&mut given_up).is_pending());
+    one_call_is_under_way(&world).await;
+    drop(given_up);
+    world.baserow.faults.clear();
+    let written = others.await;
+    let class = written[0].as_ref().err().map(|failure| failure.class);
+    assert_eq!((class, &written[1]), (Some(FailureClass::Gone), &Ok(())));
+    assert_eq!(writes(&world), 3, "three rows together, then two alone");
+    assert_eq!(
+        world.row(rows[2]).await.unwrap()["docmost_page_id"],
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn a_write_whose_lease_ends_while_it_waits_is_not_sent() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 2).await.unwrap();
+    world.baserow.faults.set(vec![held()]);
+    let (first, late) = tokio::join!(write(&world, rows[0], "docmost_page_id"), async {
+        one_call_is_under_way(&world).await;
+        let lease = Lease::lasting(Duration::from_secs(1));
+        let late = under_lease(lease.clone(), write(&world, rows[1], "docmost_page_id"));
+        let (late, ()) = tokio::join!(late, async {
+            lease.over().await;
+            world.baserow.faults.clear();
+        });
+        late
+    });
+    assert_eq!(first, Ok(()));
+    let failure = late.unwrap_err();
+    assert!(failure.retry_after.is_some(), "no attempt is counted: {failure:?}");
+    assert_eq!(writes(&world), 1);
+}
+
+#[tokio::test]
+async fn a_field_that_does_not_exist_is_shown_with_the_row_of_the_write_and_no_other() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 3).await.unwrap();
+    let written = join_all(rows.iter().map(|row| write(&world, *row, "inconnu"))).await;
+    assert_eq!(writes(&world), 1, "all together");
+    for (at, result) in written.iter().enumerate() {
+        let failure = result.as_ref().unwrap_err();
+        let body = failure.body.as_deref().unwrap_or_default();
+        let shown: Vec<usize> = (0..3)
+            .filter(|row| body.contains(&format!("Projet {row}")))
+            .collect();
+        assert_eq!(shown, [at], "{failure:?}");
+    }
 }
 
 #[tokio::test]

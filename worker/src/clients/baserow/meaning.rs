@@ -18,17 +18,20 @@ pub(super) fn row_in(answer: &Answer) -> Result<Row, Failure> {
         .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, error.to_string()))
 }
 
-/// The rows that a batch answers with.
-pub(super) fn rows_in(answer: &Answer) -> Result<Vec<Row>, Failure> {
+/// The rows that a batch answers with, each with the part of the answer that is about it.
+pub(super) fn rows_in(answer: &Answer) -> Result<Vec<(Row, Answer)>, Failure> {
     #[derive(Deserialize)]
     struct Batch {
         items: Vec<Box<RawValue>>,
     }
-    let unreadable = |error: String| answer.failure(FailureClass::Transient, Target::Baserow, error);
-    let batch: Batch = serde_json::from_str(&answer.body).map_err(|error| unreadable(error.to_string()))?;
-    let rows = batch.items.iter().map(|item| Row::from_json(item.get()));
-    rows.map(|row| row.map_err(|error| unreadable(error.to_string())))
-        .collect()
+    let batch: Batch = serde_json::from_str(&answer.body)
+        .map_err(|error| answer.failure(FailureClass::Transient, Target::Baserow, error.to_string()))?;
+    let parts = batch.items.iter().map(|item| Answer {
+        status: answer.status,
+        headers: answer.headers.clone(),
+        body: item.get().to_owned(),
+    });
+    parts.map(|part| Ok((row_in(&part)?, part))).collect()
 }
 
 /// Baserow answers 200 and writes nothing if it does not know a field: the echoed row tells.

@@ -7,7 +7,7 @@
 //! **Properties.**
 //! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow refuses
 //!    a batch as a whole; then each of its rows is written alone.
-//! 2. A write that nobody waits for any more (its job lost its lease) is not sent, unless it is on its way.
+//! 2. A write whose job was given up, or whose lease is over, is not sent, unless it is on its way.
 //! 3. A job that stopped gates let through writes alone: it speaks for itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -17,6 +17,7 @@ use std::time::Instant;
 use futures::stream::{self, StreamExt as _};
 use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::FailureClass;
+use passerelle_queue::Lease;
 use passerelle_queue::gate::GateName;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 use super::Baserow;
 use super::meaning::{check_echo, row_in, rows_in};
 use crate::clients::guard::is_let_through;
+use crate::clients::lease::{check, lease_of_this_task};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 
@@ -45,7 +47,8 @@ pub(super) struct Writes {
 struct Waiting {
     row: RowId,
     fields: BTreeMap<String, String>,
-    told: oneshot::Sender<Written>,
+    lease: Option<Lease>,
+    job: oneshot::Sender<Written>,
 }
 
 /// What became of a write.
@@ -57,15 +60,34 @@ struct Written {
 }
 
 impl Waiting {
-    /// Nobody listens if the job was given up meanwhile.
-    fn tell(self, request: &str, result: Result<(), Failure>) {
+    /// The write, if its job still waits for it and may still write. The task that sends it has no
+    /// lease of its own.
+    fn if_wanted(self, table: TableId) -> Option<Self> {
+        if self.job.is_closed() {
+            return None;
+        }
+        let Err(failure) = check(self.lease.as_ref()) else {
+            return Some(self);
+        };
+        let key = RowKey { table, row: self.row };
+        self.answer(&unsent(key), Err(failure));
+        None
+    }
+
+    /// Without effect if the job was given up meanwhile.
+    fn answer(self, request: &str, result: Result<(), Failure>) {
         let request = request.to_owned();
-        let _ = self.told.send(Written { request, result });
+        let _ = self.job.send(Written { request, result });
     }
 }
 
+/// As the journal shows a write that was not sent.
+fn unsent(key: RowKey) -> String {
+    format!("PATCH baserow rows/table/{}/{}/", key.table, key.row)
+}
+
 impl Writes {
-    /// Adds a write. True if nobody sends the writes of its table: the caller has to.
+    /// Adds a write. True if no task sends the writes of its table: the caller has to start one.
     fn push(&self, table: TableId, write: Waiting) -> bool {
         let mut tables = self.locked();
         let is_first = !tables.contains_key(&table);
@@ -78,7 +100,7 @@ impl Writes {
         let mut tables = self.locked();
         let waiting = tables.get_mut(&table)?;
         let (mut batch, mut later, mut rows) = (Vec::new(), VecDeque::new(), HashSet::new());
-        for write in waiting.drain(..).filter(|write| !write.told.is_closed()) {
+        for write in waiting.drain(..).filter_map(|write| write.if_wanted(table)) {
             if batch.len() < MOST_ROWS && rows.insert(write.row) {
                 batch.push(write);
             } else {
@@ -98,7 +120,8 @@ impl Writes {
     }
 }
 
-/// The turn of a task at the writes of a table. If it panics, who waits is told, and the next write begins a new turn.
+/// The turn of a task at the writes of a table. If it panics, the waiting writes fail, and the next
+/// one begins a new turn.
 struct Turn<'a> {
     writes: &'a Writes,
     table: TableId,
@@ -113,7 +136,7 @@ impl Drop for Turn<'_> {
 }
 
 impl Baserow {
-    /// Writes fields of a row without telling anybody's webhook, and checks that Baserow really took them.
+    /// Writes fields of a row without calling a webhook, and checks that Baserow really took them.
     pub async fn write(
         &self,
         journal: &mut Journal,
@@ -144,22 +167,27 @@ impl Baserow {
     }
 
     async fn write_with_others(&self, key: RowKey, fields: BTreeMap<String, String>) -> Written {
-        let not_sent = |failure| Written {
-            request: format!("PATCH baserow rows/table/{}/{}/", key.table, key.row),
+        let failed = |failure| Written {
+            request: unsent(key),
             result: Err(failure),
         };
         // The job's own lease and the gate are asked here, in the job's own task.
         if let Err(failure) = self.guard.admit(GateName::BaserowWrite).await {
-            return not_sent(failure);
+            return failed(failure);
         }
-        let (told, written) = oneshot::channel();
-        let row = key.row;
-        if self.writes.push(key.table, Waiting { row, fields, told }) {
+        let (job, written) = oneshot::channel();
+        let write = Waiting {
+            row: key.row,
+            fields,
+            lease: lease_of_this_task(),
+            job,
+        };
+        if self.writes.push(key.table, write) {
             tokio::spawn(self.clone().write_waiting(key.table));
         }
         written.await.unwrap_or_else(|_| {
-            let message = "the task that sends the writes of its table ended; nobody knows whether it was sent";
-            not_sent(Failure::new(FailureClass::Transient, Target::Bridge, message))
+            let message = "the task that sends the writes of its table ended; whether this one was sent is not known";
+            failed(Failure::new(FailureClass::Transient, Target::Bridge, message))
         })
     }
 
@@ -183,35 +211,35 @@ impl Baserow {
         let request = self.request(Method::PATCH, &path).json(&json!({ "items": items }));
         let answer = self.send(GateName::BaserowWrite, request).await;
         let request = format!("PATCH baserow {path} ({} rows)", batch.len());
-        match answer.and_then(|answer| Ok((rows_in(&answer)?, answer))) {
-            Ok((rows, answer)) => {
+        match answer.and_then(|answer| rows_in(&answer)) {
+            Ok(rows) => {
                 for write in batch {
-                    let row = rows.iter().find(|row| row.id() == write.row);
-                    let result = match row {
-                        Some(row) => check_echo(&answer, row, &write.fields),
-                        None => Err(answer.failure(
+                    let result = match rows.iter().find(|(row, _)| row.id() == write.row) {
+                        Some((row, answer)) => check_echo(answer, row, &write.fields),
+                        None => Err(Failure::new(
                             FailureClass::Transient,
                             Target::Baserow,
                             "the answer to a batch lacks the row",
                         )),
                     };
-                    write.tell(&request, result);
+                    write.answer(&request, result);
                 }
             }
-            // One of the rows is to blame, and nobody knows which.
+            // One of the rows is to blame, and the answer does not say which.
             Err(failure) if is_refusal(&failure) => self.write_each(table, batch).await,
             Err(failure) => batch
                 .into_iter()
-                .for_each(|write| write.tell(&request, Err(failure.clone()))),
+                .for_each(|write| write.answer(&request, Err(failure.clone()))),
         }
     }
 
     async fn write_each(&self, table: TableId, batch: Vec<Waiting>) {
         let writes = stream::iter(batch);
         let each = writes.for_each_concurrent(AT_ONCE, async |write| {
+            let Some(write) = write.if_wanted(table) else { return };
             let key = RowKey { table, row: write.row };
             let Written { request, result } = self.write_alone(key, &write.fields).await;
-            write.tell(&request, result);
+            write.answer(&request, result);
         });
         each.await;
     }
