@@ -29,7 +29,8 @@ pub struct Cli {
     /// Print the answer as JSON.
     #[arg(long, global = true)]
     pub json: bool,
-    /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working directory.
+    /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working directory,
+    /// else /etc/passerelle/passerelle.env.
     #[arg(long, global = true, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
     /// What to do.

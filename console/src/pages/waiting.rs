@@ -169,7 +169,7 @@ fn line_of(seen: &SeenJob, why: &str, failed: Option<String>, tongue: Tongue) ->
         since => seen.since.as_millis(),
         until => seen.until.map(Timestamp::as_millis),
         attempts => seen.job.attempts,
-        can_run => matches!(seen.state, JobState::Scheduled | JobState::Held),
+        can_run => matches!(seen.state, JobState::Scheduled | JobState::Held) && seen.table_trouble.is_none(),
     }
 }
 

@@ -136,12 +136,13 @@ impl Act<'_> {
         let found = operator.queue.jobs(&of, &[], None, jobs.len()).await?.jobs;
         let would = |job: &JobKey| {
             let seen = found.iter().find(|seen| seen.job.key == *job);
-            match seen.map(|seen| seen.state) {
-                None => RunNow::Gone,
-                Some(JobState::Running) => RunNow::Running,
-                Some(JobState::Queued) => RunNow::WasReady,
-                Some(JobState::TableHeld) => RunNow::TableHeld,
-                Some(JobState::Scheduled | JobState::Held) => RunNow::Ready,
+            let Some(seen) = seen else { return RunNow::Gone };
+            match seen.state {
+                JobState::Running => RunNow::Running,
+                _ if seen.table_trouble.is_some() => RunNow::TableHeld,
+                JobState::Queued => RunNow::WasReady,
+                JobState::TableHeld => RunNow::TableHeld,
+                JobState::Scheduled | JobState::Held => RunNow::Ready,
             }
         };
         let became = |job: &JobKey| Became {

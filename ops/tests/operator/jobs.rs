@@ -199,9 +199,12 @@ async fn a_job_that_cannot_run_now_is_refused_with_the_reason() {
         .hold_table(&job, "the field Nom is gone", hour, hour)
         .await
         .unwrap();
-    for row in ["t2/r1", "t2/r3"] {
-        let said = desk.passerelle(&["run-now", row, "--why", "x"]).await;
-        assert_eq!(said.code, 1, "{row}: {}", said.out);
+    for (row, dry) in [("t2/r1", true), ("t2/r3", true), ("t2/r1", false), ("t2/r3", false)] {
+        let more = if dry { &["--dry-run"][..] } else { &[] };
+        let said = desk
+            .passerelle(&[&["run-now", row, "--why", "x"], more].concat())
+            .await;
+        assert_eq!(said.code, 1, "{row}, dry run: {dry}: {}", said.out);
         assert!(
             said.out.contains("its rule is broken (the field Nom is gone)"),
             "{}",

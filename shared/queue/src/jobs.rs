@@ -92,7 +92,8 @@ pub struct SeenJob {
     pub until: Option<Timestamp>,
     /// Who runs it.
     pub worker: Option<String>,
-    /// What is wrong with the rule of its table.
+    /// What is wrong with the rule of its table: until that is mended, the job does not run, also if
+    /// its time comes.
     pub table_trouble: Option<String>,
 }
 
@@ -218,7 +219,7 @@ impl Queue {
     async fn seen(&self, job: Job, stored: Vec<u8>, held: &HeldLanes) -> Result<SeenJob, QueueError> {
         let (keys, key) = (&self.inner.keys, job.key.to_string());
         let (state, lease) = (held.state(&stored, &job), record::lease(&stored));
-        let table = held.of(&job).filter(|_| state == JobState::TableHeld);
+        let table = held.of(&job).filter(|_| state != JobState::Running);
         let (until, since) = match state {
             JobState::Running | JobState::Queued => (None, lease.as_ref().map(|lease| lease.began)),
             JobState::TableHeld => (table.map(|held| held.next_probe), table.map(|held| held.since)),
