@@ -74,9 +74,14 @@ pub fn start() -> Result<PrometheusHandle, BuildError> {
         }
     }
     let recorder = builder.build_recorder();
-    let export = EXPORT.get_or_init(|| recorder.handle()).clone();
-    // Refused only if another start of this process was faster; then its counts are shown.
-    let _ = metrics::set_global_recorder(recorder);
+    // The recorder whose counts are shown is the one that counts, also if two parts start at once.
+    let export = EXPORT.get_or_init(|| {
+        let export = recorder.handle();
+        // Refused only where a program has installed another recorder before.
+        let _ = metrics::set_global_recorder(recorder);
+        export
+    });
+    let export = export.clone();
     METRICS.iter().for_each(describe);
     Ok(export)
 }
