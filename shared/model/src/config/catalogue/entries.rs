@@ -153,7 +153,8 @@ settings! {
         BRIDGE_FILE = Value("bridge.toml"), "the path of a file", [Ingress, Worker, Cli],
             "The rules. Templates are looked up beside it.";
         PASSERELLE_ENV_FILE = Value(".env"), "the path of a file; /dev/null: none", [Ingress, Worker, Cli],
-            "The file with these settings. Only in the environment: the file cannot name another.";
+            "The file with these settings. Without this, and without .env, it is /etc/passerelle/passerelle.env. Only in \
+             the environment: the file cannot name another.";
         OWN_REDIS_PORT = Value("6399"), "a port", [Scripts],
             "Where `make up` and `make run` start a Redis of their own if REDIS_URL is not set.";
         [secret] POSTGRES_PASSWORD = Unset, "text without special characters", [Scripts],
