@@ -201,9 +201,7 @@ async fn a_job_that_cannot_run_now_is_refused_with_the_reason() {
         .unwrap();
     for (row, dry) in [("t2/r1", true), ("t2/r3", true), ("t2/r1", false), ("t2/r3", false)] {
         let more = if dry { &["--dry-run"][..] } else { &[] };
-        let said = desk
-            .passerelle(&[&["run-now", row, "--why", "x"], more].concat())
-            .await;
+        let said = desk.passerelle(&[&["run-now", row, "--why", "x"], more].concat()).await;
         assert_eq!(said.code, 1, "{row}, dry run: {dry}: {}", said.out);
         assert!(
             said.out.contains("its rule is broken (the field Nom is gone)"),

@@ -168,10 +168,7 @@ async fn a_write_that_was_given_up_before_its_batch_was_refused_is_not_sent_alon
     let class = written[0].as_ref().err().map(|failure| failure.class);
     assert_eq!((class, &written[1]), (Some(FailureClass::Gone), &Ok(())));
     assert_eq!(writes(&world), 3, "three rows together, then two alone");
-    assert_eq!(
-        world.row(rows[2]).await.unwrap()["docmost_page_id"],
-        Value::Null
-    );
+    assert_eq!(world.row(rows[2]).await.unwrap()["docmost_page_id"], Value::Null);
 }
 
 #[tokio::test]
@@ -204,9 +201,7 @@ async fn a_field_that_does_not_exist_is_shown_with_the_row_of_the_write_and_no_o
     for (at, result) in written.iter().enumerate() {
         let failure = result.as_ref().unwrap_err();
         let body = failure.body.as_deref().unwrap_or_default();
-        let shown: Vec<usize> = (0..3)
-            .filter(|row| body.contains(&format!("Projet {row}")))
-            .collect();
+        let shown: Vec<usize> = (0..3).filter(|row| body.contains(&format!("Projet {row}"))).collect();
         assert_eq!(shown, [at], "{failure:?}");
     }
 }
