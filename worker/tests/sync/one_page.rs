@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use passerelle_model::id::Slot;
 use passerelle_model::ledger::{FailureClass, Verdict};
 use passerelle_model::outcome::Outcome;
@@ -12,7 +11,7 @@ use rstest::rstest;
 use serde_json::json;
 use test_support::eventually;
 
-use crate::world::World;
+use crate::world::{World, attempt};
 
 const CREATE: &str = "/api/pages/create";
 const SPACES: &str = "/api/spaces";
@@ -77,8 +76,9 @@ async fn nothing_is_created_while_an_abandoned_create_may_still_run() {
 async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_it_got_in_line() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
-    // While the last look-up is under way, others take all permits.
-    let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 5);
+    // While the last look-up is under way, others line up for the only permit.
+    let context = world.replica_where(&[("DOCMOST_CONCURRENCY", "1")]).await.unwrap();
+    let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 1);
     world.docmost.faults.set(vec![
         Fault::on(SPACES, FaultKind::Delay { ms: 500 }),
         Fault::on(CREATE, FaultKind::Hang).times(1),
@@ -89,7 +89,7 @@ async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_i
             _ => Ok(()),
         })
         .await;
-        let permits = futures::future::join_all((0..4).map(|_| others.acquire())).await;
+        let permit = others.acquire().await;
         let waited_long = async {
             let is_intended = async || {
                 world
@@ -114,16 +114,15 @@ async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_i
             })
             .await;
             assert_eq!(world.docmost.calls.count(CREATE), 0);
-        }
-        .shared();
-        futures::future::join_all(permits.into_iter().map(|permit| permit.during(waited_long.clone()))).await;
+        };
+        permit.during(waited_long).await;
     };
-    let (first, ()) = tokio::join!(world.attempt(row), others_wait);
+    let (first, ()) = tokio::join!(attempt(&context, row), others_wait);
     assert!(
         matches!(&first.verdict, Verdict::Retry { failure, .. } if failure.class == FailureClass::Ambiguous),
         "{first:?}"
     );
-    let second = world.attempt(row).await.verdict;
+    let second = attempt(&context, row).await.verdict;
     assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
     assert_eq!(world.docmost.calls.count(CREATE), 1);
 }

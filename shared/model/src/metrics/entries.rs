@@ -130,7 +130,7 @@ metrics! {
             "0 flowing, 1 ramping, 2 probing, 3 stopped.";
         passerelle_gate_ramp_limit = Gauge, ["gate"],
             "Jobs that a ramping gate allows in flight at once, all workers together; 0 if it does not ramp.";
-        passerelle_permits = Gauge, ["target"],
+        passerelle_useful_calls = Gauge, ["target"],
             "Calls at once that were found to be useful, all workers together; at most DOCMOST_CONCURRENCY.";
         passerelle_gate_probes_total = Counter, ["target", "result"],
             "Probes of a stopped gate.";

@@ -305,7 +305,7 @@ impl Inner {
         call.arg(u8::from(has_ended));
         let useful: u32 = call.send(&self.redis).await?;
         if useful > 0 {
-            metrics::gauge!("passerelle_permits", "target" => self.target.as_str()).set(f64::from(useful));
+            metrics::gauge!("passerelle_useful_calls", "target" => self.target.as_str()).set(f64::from(useful));
         }
         Ok(useful > 0)
     }
