@@ -111,6 +111,26 @@ async fn a_row_that_cannot_be_written_spoils_no_write_beside_it() {
 }
 
 #[tokio::test]
+async fn a_row_over_which_baserow_breaks_spoils_no_write_beside_it() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 9).await.unwrap();
+    let broken = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    let of_the_fifth = Fault {
+        body_contains: Some(format!("page-of-{}\"", rows[4])),
+        ..Fault::on(PROJECTS, broken)
+    };
+    world.baserow.faults.set(vec![of_the_fifth]);
+    let written = join_all(rows.iter().map(|row| write(&world, *row, "docmost_page_id"))).await;
+    for (at, result) in written.iter().enumerate() {
+        assert_eq!(result.is_err(), at == 4, "{at}: {result:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_without_an_answer_fails_every_write_that_it_carried_and_is_made_good_by_the_next_attempt() {
     let world = World::start().await.unwrap();
     let rows = projects(&world, 12).await.unwrap();

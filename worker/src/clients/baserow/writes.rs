@@ -6,7 +6,7 @@
 //!
 //! **Properties.**
 //! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow refuses
-//!    a batch as a whole; then each of its rows is written alone.
+//!    a batch as a whole, or answers 500; then each of its rows is written alone.
 //! 2. A write whose job was given up, or whose lease is over, is not sent, unless it is on its way.
 //! 3. A job that stopped gates let through writes alone: it speaks for itself.
 
@@ -226,7 +226,7 @@ impl Baserow {
                 }
             }
             // One of the rows is to blame, and the answer does not say which.
-            Err(failure) if is_refusal(&failure) => self.write_each(table, batch).await,
+            Err(failure) if may_be_a_rows(&failure) => self.write_each(table, batch).await,
             Err(failure) => batch
                 .into_iter()
                 .for_each(|write| write.answer(&request, Err(failure.clone()))),
@@ -245,9 +245,10 @@ impl Baserow {
     }
 }
 
-/// Whether Baserow refuses what a call says, as against the caller or the moment.
-fn is_refusal(failure: &Failure) -> bool {
-    matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) && !failure.breaks_rule
+/// Whether one of the rows may be to blame: Baserow refuses what the call says, or breaks over it.
+fn may_be_a_rows(failure: &Failure) -> bool {
+    let is_refused = matches!(failure.class, FailureClass::Permanent | FailureClass::Gone);
+    (is_refused && !failure.breaks_rule) || failure.status == Some(500)
 }
 
 fn as_item(write: &Waiting) -> Value {
