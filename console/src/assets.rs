@@ -1,4 +1,5 @@
-//! The console's own style, script and icon. Their addresses change with their content, so browsers may keep them.
+//! The console's own style, script and icon. Their addresses change with their content, so browsers
+//! may keep them.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,9 @@
-//! The console: what the bridge does, what became of a row or an event and why, and the acts that mend it, in a browser.
+//! The console: what the bridge does, what became of a row or an event and why, and the acts that
+//! mend it, in a browser.
 //!
-//! Pages are made on the server and can be read without script; a small script of our own keeps them live. The ledger
-//! keeps every act with the person's name, as it keeps those of the operator's program.
+//! Pages are made on the server and can be read without script; a small script of our own keeps
+//! them live. The ledger keeps every act with the person's name, as it keeps those of the
+//! operator's program.
 //!
 //! | module | decides |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! Pages that change by themselves: server-sent events, each the new content of a part of the page.
 //!
-//! A stream holds one text at most: a slow reader misses what was between, and costs no more. It ends when its reader's
-//! session does.
+//! A stream holds one text at most: a slow reader misses what was between, and costs no more. It
+//! ends when its reader's session does.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The server: all routes, the headers of every answer, and the limits that keep one bad client from harming the
-//! others.
+//! The server: all routes, the headers of every answer, and the limits that keep one bad client
+//! from harming the others.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -33,7 +33,8 @@ const FORM_BYTES: usize = 64 * 1024;
 /// How often the depth of the queue is noted while nobody looks.
 const NOTED_EVERY: Duration = Duration::from_secs(10);
 
-/// Only what this site sends itself: no script, style, image or frame from elsewhere, and none within a page.
+/// Only what this site sends itself: no script, style, image or frame from elsewhere, and none
+/// within a page.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -77,7 +78,8 @@ impl Bound {
         })
     }
 
-    /// Opens the store as it is: a worker creates and updates its tables. Redis need not be there yet.
+    /// Opens the store as it is: a worker creates and updates its tables. Redis need not be there
+    /// yet.
     ///
     /// # Errors
     /// If the store or the URL of Redis cannot be used.

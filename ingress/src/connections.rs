@@ -1,7 +1,7 @@
 //! Connections that may carry more than one request: only those on which a delivery was proven (see
-//! `rejection.rs`). Even they are bounded. One ends after [`MOST_REQUESTS`], and one on which no request
-//! begins is shut down: the server itself limits the time for a head only on the first request of a
-//! connection, so whoever dawdles over a later one would hold its connection for ever.
+//! `rejection.rs`). Even they are bounded. One ends after [`MOST_REQUESTS`], and one on which no
+//! request begins is shut down: the server itself limits the time for a head only on the first
+//! request of a connection, so whoever dawdles over a later one would hold its connection for ever.
 
 use std::any::Any;
 use std::net::{Shutdown, TcpStream};
@@ -14,7 +14,8 @@ use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream as ServedStream;
 use tokio::time::{Instant, interval};
 
-/// The answer to this request ends the connection. What its sender has sent already is answered too.
+/// The answer to this request ends the connection. What its sender has sent already is answered
+/// too.
 const MOST_REQUESTS: u32 = 100;
 /// How often idle connections are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

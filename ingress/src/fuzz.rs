@@ -1,4 +1,5 @@
-//! What readers of foreign bytes must stand: `make fuzz TARGET=payload`, `push`, `shortener`, `proof`.
+//! What readers of foreign bytes must stand: `make fuzz TARGET=payload`, `push`, `shortener`,
+//! `proof`.
 
 use actix_web::http::header::HeaderValue;
 use passerelle_model::event::NewEvent;

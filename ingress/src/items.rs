@@ -12,8 +12,8 @@ use passerelle_model::outcome::{IgnoredReason, Outcome};
 
 use crate::rejection::Rejection;
 
-/// The most rows of one delivery that become items. Baserow names 200 at most; Redis carries out the
-/// jobs of a delivery in one step, and nobody else is served meanwhile.
+/// The most rows of one delivery that become items. Baserow names 200 at most; Redis carries out
+/// the jobs of a delivery in one step, and nobody else is served meanwhile.
 pub(crate) const MOST_ROWS: usize = 2000;
 
 /// The reason of the item for rows without a readable id.

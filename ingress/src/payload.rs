@@ -179,8 +179,8 @@ impl WireDelivery<'_> {
         }
         match kind {
             EventKind::Created => present_rows(self.items, quiet, |_, _| Disposition::Sync)?.into_items(),
-            // Without the old rows, rows of another table were linked to these. Forty in a row are no loop, and
-            // Baserow shows the same row each time: as it is when it sends.
+            // Without the old rows, rows of another table were linked to these. Forty in a row are
+            // no loop, and Baserow shows the same row each time: as it is when it sends.
             EventKind::Updated => match quiet.filter(|_| self.old_items.is_some()) {
                 Some(quiet) => updated_rows(self.items, self.old_items, quiet)?.into_items(),
                 None => present_rows(self.items, None, |_, _| Disposition::Sync)?.into_items(),

@@ -219,7 +219,8 @@ async fn serve_health(
     std::future::pending().await
 }
 
-/// Keeps the histogram's samples from piling up between two visits of Prometheus, and ages up to date; never ends.
+/// Keeps the histogram's samples from piling up between two visits of Prometheus, and ages up to
+/// date; never ends.
 async fn fold_samples(export: PrometheusHandle, spool: Arc<Spool>) {
     let mut ticks = tokio::time::interval(FOLDING_INTERVAL);
     loop {

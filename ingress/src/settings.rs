@@ -38,7 +38,8 @@ pub struct Settings {
     pub(crate) loops: LoopPolicy,
     /// Where deliveries wait while Redis is away.
     pub(crate) spool: SpoolSettings,
-    /// `STALL_SPOOLED_SECONDS`: how long the oldest spooled delivery may wait before `/readyz` warns.
+    /// `STALL_SPOOLED_SECONDS`: how long the oldest spooled delivery may wait before `/readyz`
+    /// warns.
     pub(crate) longest_spooled: Duration,
     /// What the ingress needs of `bridge.toml`.
     pub(crate) bridge: Bridge,

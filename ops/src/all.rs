@@ -1,7 +1,7 @@
 //! `all`: the ingress, a worker and the console in one process, for a small server.
 //!
-//! Each part is what its own program runs, with its own settings. They end together: at a stop signal, or when one of
-//! them ends.
+//! Each part is what its own program runs, with its own settings. They end together: at a stop
+//! signal, or when one of them ends.
 
 use std::fmt::Display;
 

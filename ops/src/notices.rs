@@ -46,8 +46,8 @@ pub enum NoticesVerb {
         #[command(flatten)]
         by: By,
     },
-    /// Discards all notices of a rule that wait to be sent. They are kept as failed, and each can be
-    /// sent after all with `retry`.
+    /// Discards all notices of a rule that wait to be sent. They are kept as failed, and each can
+    /// be sent after all with `retry`.
     #[command(after_help = "Example: passerelle notices discard --rule attribution-mail --why \"a wrong formula\"")]
     Discard {
         /// The rule that made them, as `passerelle notices` shows it.

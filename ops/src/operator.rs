@@ -81,7 +81,8 @@ impl Operator {
         })
     }
 
-    /// A Redis that a later version has written is left alone. One that does not answer is the verb's affair.
+    /// A Redis that a later version has written is left alone. One that does not answer is the
+    /// verb's affair.
     pub async fn refuse_later_layout(&self) -> Result<(), Trouble> {
         match timeout(FIRST_LOOK, self.queue.life(None)).await {
             Ok(Err(later @ QueueError::NewerLayout { .. })) => Err(Trouble::Failed(later.to_string())),
@@ -89,8 +90,8 @@ impl Operator {
         }
     }
 
-    /// The ledger as it is; connects at the first call. It is neither created nor migrated, and may be
-    /// read-only: what it cannot answer is an error of that call alone.
+    /// The ledger as it is; connects at the first call. It is neither created nor migrated, and may
+    /// be read-only: what it cannot answer is an error of that call alone.
     pub async fn store(&self) -> Result<&Store, Trouble> {
         let opened = self
             .store
@@ -119,9 +120,9 @@ impl Operator {
         who(by, self.user.clone())
     }
 
-    /// Takes what the ledger stream still holds into the store, as a worker does: then the answer is
-    /// true at this moment. Without Redis, or where the store cannot be written or has another schema,
-    /// the answer is what the store has, and says so.
+    /// Takes what the ledger stream still holds into the store, as a worker does: then the answer
+    /// is true at this moment. Without Redis, or where the store cannot be written or has another
+    /// schema, the answer is what the store has, and says so.
     pub async fn catch_up(&self, store: &Store) -> Freshness {
         let because = match timeout(CATCH_UP, self.take_everything(store)).await {
             Ok(Ok(())) => return Freshness::Complete,

@@ -1,5 +1,5 @@
-//! Which row or table is meant by what people type: what the name alone does not say, Baserow or the
-//! store does.
+//! Which row or table is meant by what people type: what the name alone does not say, Baserow or
+//! the store does.
 
 use passerelle_model::config::{BaserowSettings, Reader};
 use passerelle_model::id::{ProcessName, RowKey, TableId};

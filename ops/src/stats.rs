@@ -48,7 +48,8 @@ struct LedgerNumbers {
     /// Items that are neither open nor ended; always 0 in a sound ledger.
     missing: i64,
     unreadable_records: i64,
-    /// Of the present life of Redis' data; `null` before it was read for the first time, or where Redis does not answer.
+    /// Of the present life of Redis' data; `null` before it was read for the first time, or where
+    /// Redis does not answer.
     answered: Option<Deliveries>,
     /// The ledger's entries between Redis and the store; `null` where Redis does not answer.
     backlog: Option<Backlog>,

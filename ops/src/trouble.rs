@@ -36,8 +36,8 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// 2 for wrong usage or settings and for what `doctor` finds broken, 130 for Ctrl-C and SIGTERM, 1 for
-    /// everything else.
+    /// 2 for wrong usage or settings and for what `doctor` finds broken, 130 for Ctrl-C and
+    /// SIGTERM, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Usage(_) | Self::Broken(_) => 2,

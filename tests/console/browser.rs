@@ -236,7 +236,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Neither an error nor anything that the browser has blocked since the last look; a refused password is no fault.
+    /// Neither an error nor anything that the browser has blocked since the last look; a refused
+    /// password is no fault.
     pub(crate) async fn has_shown_no_error(&self) -> anyhow::Result<()> {
         let answer = self
             .http

@@ -1,5 +1,6 @@
-//! What Baserow may hold, and what people may do to tables and spaces, that no rule can make a page of: each has a named end and a sentence that
-//! says what to do; and the rows beside it go on as if nothing were.
+//! What Baserow may hold, and what people may do to tables and spaces, that no rule can make a page
+//! of: each has a named end and a sentence that says what to do; and the rows beside it go on as if
+//! nothing were.
 
 mod broken_rules;
 
@@ -101,7 +102,8 @@ impl Town {
         self.system.baserow.create(table, fields).await
     }
 
-    /// The latest event of a row has ended, or waits, with this sentence; and the row beside it is synced as ever.
+    /// The latest event of a row has ended, or waits, with this sentence; and the row beside it is
+    /// synced as ever.
     async fn ends(&mut self, row: RowKey, expected: &str) -> anyhow::Result<()> {
         eventually(expected, async || {
             let sentences = self

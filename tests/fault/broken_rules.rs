@@ -1,4 +1,5 @@
-//! Rules that no row can be carried out by: their rows wait until the rule is mended, and those of other tables go on.
+//! Rules that no row can be carried out by: their rows wait until the rule is mended, and those of
+//! other tables go on.
 
 use reqwest::Method;
 use serde_json::json;

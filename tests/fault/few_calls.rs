@@ -1,4 +1,5 @@
-//! Docmost gains nothing from many calls at once, and several workers must not make what one may not.
+//! Docmost gains nothing from many calls at once, and several workers must not make what one may
+//! not.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ const ROWS: usize = 60;
 /// `DOCMOST_CONCURRENCY` here.
 const MOST: i64 = 4;
 
-/// The most calls of the bridge that were under way at once. Calls that end in the millisecond in which others begin count as ended.
+/// The most calls of the bridge that were under way at once. Calls that end in the millisecond in
+/// which others begin count as ended.
 async fn most_at_once(system: &System) -> anyhow::Result<i64> {
     let log = system.docmost.control(Method::GET, "/_sandbox/log", None).await?;
     let calls = log.as_array().context("the log is no list")?;
@@ -74,7 +76,8 @@ async fn all_workers_together_make_four_calls_of_docmost_at_once_also_when_one_i
     assert_eq!(system.docmost.pages("agence").await.unwrap().len(), ROWS);
 }
 
-/// The narrowest limit: neither a sign-in nor a token that is renewed in the middle of a job may wait for a turn that its own job holds.
+/// The narrowest limit: neither a sign-in nor a token that is renewed in the middle of a job may
+/// wait for a turn that its own job holds.
 #[tokio::test]
 async fn one_call_at_a_time_is_enough_also_while_the_session_is_renewed() {
     let builder = System::builder().workers(2).worker_variable("DOCMOST_CONCURRENCY", "1");

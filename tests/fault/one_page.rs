@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use system_tests::System;
 use test_support::eventually;
 
-/// What may happen to one call; an abandoned call is thought dead one second after Docmost's time-out of two seconds.
+/// What may happen to one call; an abandoned call is thought dead one second after Docmost's
+/// time-out of two seconds.
 fn faults() -> Vec<Value> {
     vec![
         json!({"kind": "status", "status": 500}),
@@ -23,7 +24,8 @@ fn faults() -> Vec<Value> {
     ]
 }
 
-/// Each fault meets a create and an update, each of a row of its own; then the worker is killed, and another one carries on.
+/// Each fault meets a create and an update, each of a row of its own; then the worker is killed,
+/// and another one carries on.
 #[tokio::test]
 async fn every_fault_of_docmost_and_a_killed_worker_leave_one_page_per_row() {
     let mut system = start().await.unwrap();

@@ -1,4 +1,5 @@
-//! `make up`, `restart`, `status` and `down`: a whole bridge in the background of a machine that does other things too.
+//! `make up`, `restart`, `status` and `down`: a whole bridge in the background of a machine that
+//! does other things too.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,7 +32,8 @@ impl Drop for BusyLoops {
     }
 }
 
-/// Between its fork and its exec a process has its shell's name, for longer on a busy machine. This `setsid` makes the time long.
+/// Between its fork and its exec a process has its shell's name, for longer on a busy machine. This
+/// `setsid` makes the time long.
 const LATE_SETSID: &str = r#"#!/bin/sh
 shift
 printf '%s' "$1" >"$0.$$"
@@ -52,7 +54,8 @@ async fn a_process_whose_exec_is_late_is_not_taken_for_dead() {
     }
 }
 
-/// Processes that a shell has started and that still run: all have the name of its folder in their environment.
+/// Processes that a shell has started and that still run: all have the name of its folder in their
+/// environment.
 fn left_behind(shell: &Shell<'_>) -> Vec<String> {
     let folder = shell.run_folder().display().to_string();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -220,7 +223,8 @@ async fn make_up_and_make_down_leave_alone_what_others_have_started() {
     );
     drop(other);
 
-    // After a restart of the machine the number of a process may be another's: here, one that would end by a signal.
+    // After a restart of the machine the number of a process may be another's: here, one that would
+    // end by a signal.
     let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
     std::fs::create_dir_all(shell.run_folder()).unwrap();
     std::fs::write(shell.run_folder().join("worker-1.pid"), stranger.id().to_string()).unwrap();

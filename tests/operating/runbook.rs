@@ -1,8 +1,9 @@
-//! The commands that docs/RUNBOOK.md and docs/playbooks/ tell people to type, typed: each in the order
-//! of its page, against a real bridge.
+//! The commands that docs/RUNBOOK.md and docs/playbooks/ tell people to type, typed: each in the
+//! order of its page, against a real bridge.
 //!
-//! A fence of the page that begins with ```` ```sh ```` is typed; other fences are for systems that a test does not have. `t2/r42`, `<event id>` and
-//! `<letter>` stand for things that the operator has found before.
+//! A fence of the page that begins with ```` ```sh ```` is typed; other fences are for systems that
+//! a test does not have. `t2/r42`, `<event id>` and `<letter>` stand for things that the operator
+//! has found before.
 
 use anyhow::Context as _;
 use passerelle_model::id::RowKey;
@@ -43,7 +44,8 @@ async fn type_all(system: &System, commands: &[String], row: RowKey, event: &str
         let output = shell.typed(&typed)?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        // `doctor` ends with another code where it finds something, and here it does: mail is not set up.
+        // `doctor` ends with another code where it finds something, and here it does: mail is not
+        // set up.
         let is_examined = typed.starts_with("make doctor") && printed.contains("conservation");
         anyhow::ensure!(
             output.status.success() || is_examined,

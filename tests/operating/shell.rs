@@ -14,7 +14,8 @@ use test_support::free_ports;
 /// The most workers that a command may start.
 const MOST_WORKERS: u16 = 3;
 
-/// An operator's shell in a checkout, with the settings of a running system. What `make up` starts in it is stopped with it.
+/// An operator's shell in a checkout, with the settings of a running system. What `make up` starts
+/// in it is stopped with it.
 pub(crate) struct Shell<'a> {
     system: &'a System,
     pub(crate) folder: TempDir,

@@ -143,7 +143,8 @@ impl SystemBuilder {
         }
     }
 
-    /// On what another build left behind: a folder with `queue.aof` (commands for Redis) and `store.sql` (a SQLite dump).
+    /// On what another build left behind: a folder with `queue.aof` (commands for Redis) and
+    /// `store.sql` (a SQLite dump).
     #[must_use]
     pub fn taking_over(self, folder: &Path) -> Self {
         Self {
@@ -152,7 +153,8 @@ impl SystemBuilder {
         }
     }
 
-    /// Starts Redis, the sandbox, the ingress and the workers, in this order, and waits until each is ready.
+    /// Starts Redis, the sandbox, the ingress and the workers, in this order, and waits until each
+    /// is ready.
     pub async fn start(self) -> anyhow::Result<System> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;

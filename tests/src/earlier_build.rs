@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Carries out the commands of an append-only file, in order. Keys that have expired meanwhile are gone, as after a restart.
+/// Carries out the commands of an append-only file, in order. Keys that have expired meanwhile are
+/// gone, as after a restart.
 pub(crate) async fn load_queue(file: &Path, url: &str) -> anyhow::Result<()> {
     const END: &[u8] = b"$6\r\nloaded\r\n";
     let commands = std::fs::read(file).with_context(|| file.display().to_string())?;

@@ -1,5 +1,6 @@
-//! What a test leaves behind when it drops its system. Whatever it did not say that it leaves makes it fail: a dead letter, a job or an event without
-//! an end, a byte in the spool, an `error` line in a log.
+//! What a test leaves behind when it drops its system. Whatever it did not say that it leaves makes
+//! it fail: a dead letter, a job or an event without an end, a byte in the spool, an `error` line
+//! in a log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +38,8 @@ impl Expected {
 }
 
 impl System {
-    /// So many jobs were given up and have dead letters in the end. How many letters a job has may be chance: two events may be one run or two.
+    /// So many jobs were given up and have dead letters in the end. How many letters a job has may
+    /// be chance: two events may be one run or two.
     pub fn expect_dead(&self, count: u64) {
         self.expected.change(|leavings| leavings.dead = count);
         self.expect_errors("given up, kept as a dead letter");
@@ -117,7 +119,8 @@ struct Place {
     has_a_worker: bool,
 }
 
-/// Dropping cannot wait for a future, and the test's own runtime may be the one that is blocked by it: this has a thread and a runtime of its own.
+/// Dropping cannot wait for a future, and the test's own runtime may be the one that is blocked by
+/// it: this has a thread and a runtime of its own.
 fn unfinished(place: Place, expected: Leavings) -> Option<String> {
     let look = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,4 +1,5 @@
-//! A whole Passerelle as real processes, for end-to-end, crash and fault tests, the demo and the benches.
+//! A whole Passerelle as real processes, for end-to-end, crash and fault tests, the demo and the
+//! benches.
 //!
 //! ```text
 //! let system = System::builder().start().await?;
@@ -7,8 +8,8 @@
 //! system.docmost.pages_of(project).await?;
 //! ```
 //!
-//! Nothing here reaches into a process: rows are written and pages are read through the products' own interfaces, and every process is
-//! the one that ships.
+//! Nothing here reaches into a process: rows are written and pages are read through the products'
+//! own interfaces, and every process is the one that ships.
 
 pub mod baserow;
 pub mod builder;

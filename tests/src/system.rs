@@ -22,8 +22,8 @@ const PERSON_PASSWORD: &str = "sandbox-human";
 /// How long a process may take to stop when asked.
 pub const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
-/// A running bridge. Everything in it is stopped and removed when it is dropped; what the test leaves without saying so makes it fail
-/// (`expect_dead`, `expect_open`, `expect_errors`).
+/// A running bridge. Everything in it is stopped and removed when it is dropped; what the test
+/// leaves without saying so makes it fail (`expect_dead`, `expect_open`, `expect_errors`).
 #[derive(Debug)]
 pub struct System {
     pub redis: TestRedis,
@@ -64,7 +64,8 @@ impl System {
         Docmost::new(self.http.clone(), &self.docmost.url, PERSON_EMAIL, PERSON_PASSWORD)
     }
 
-    /// Makes every table call the ingress whenever anything happens in it, each under a source of its own.
+    /// Makes every table call the ingress whenever anything happens in it, each under a source of
+    /// its own.
     pub async fn watch_all_tables(&self) -> anyhow::Result<()> {
         for table in self.baserow.tables().await? {
             let url = format!(
@@ -149,7 +150,8 @@ impl System {
         Ok(printed)
     }
 
-    /// The closing sentences that `trace` tells of an event or a row, one for each row of each event.
+    /// The closing sentences that `trace` tells of an event or a row, one for each row of each
+    /// event.
     pub async fn why(&self, subject: &str) -> anyhow::Result<Vec<String>> {
         let story = self.operator(&["trace", subject]).await?;
         let sentences = story.lines().filter_map(|line| line.trim().strip_prefix("Why: "));
@@ -164,7 +166,8 @@ impl System {
             .map(|_| ())
     }
 
-    /// Accepted items = the sum of the outcomes, and nothing is open; by the totals and by counting row by row.
+    /// Accepted items = the sum of the outcomes, and nothing is open; by the totals and by counting
+    /// row by row.
     pub async fn every_item_has_one_outcome(&self) -> anyhow::Result<Counts> {
         let store = self.store().await?;
         let counts = store.counts().await?;
@@ -209,7 +212,8 @@ impl System {
         }
     }
 
-    /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and every fact of the ledger is in the store.
+    /// Waits until Baserow has delivered every webhook, no job is queued, running or scheduled, and
+    /// every fact of the ledger is in the store.
     pub async fn drain(&self) -> QueueStats {
         self.drained_webhooks().await;
         eventually("the queue is drained", async || match self.queue.stats().await {

@@ -13,7 +13,8 @@ pub struct Caller {
     secret: String,
 }
 
-/// The body of a delivery about rows, as Baserow words it. `rows` are the items as JSON: for a deletion the bare ids.
+/// The body of a delivery about rows, as Baserow words it. `rows` are the items as JSON: for a
+/// deletion the bare ids.
 pub fn delivery(kind: &str, table: TableId, event: &str, rows: &[Value]) -> Value {
     let field = if kind == "rows.deleted" { "row_ids" } else { "items" };
     json!({

@@ -1,4 +1,5 @@
-//! The main job through real processes: Baserow (sandbox) → ingress → Redis → worker → Docmost (sandbox), and the page's id back into the row.
+//! The main job through real processes: Baserow (sandbox) → ingress → Redis → worker → Docmost
+//! (sandbox), and the page's id back into the row.
 
 use std::collections::BTreeSet;
 
@@ -189,7 +190,8 @@ async fn assert_page_equals_row(system: &System, row: RowKey, title: &str) -> an
     Ok(())
 }
 
-/// Accepted items = the sum of the outcomes, nothing open; by the totals and by counting row by row.
+/// Accepted items = the sum of the outcomes, nothing open; by the totals and by counting row by
+/// row.
 async fn assert_conservation(system: &System) -> anyhow::Result<()> {
     let store = system.store().await?;
     let counts = store.counts().await?;

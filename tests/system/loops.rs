@@ -1,4 +1,5 @@
-//! Rows that go in circles, through real processes: whatever writes into a row again and again, the bridge does not join in for long.
+//! Rows that go in circles, through real processes: whatever writes into a row again and again, the
+//! bridge does not join in for long.
 
 use std::time::Duration;
 
@@ -114,10 +115,12 @@ async fn a_hundred_identical_events_in_a_minute_park_the_row_alert_once_and_lose
     assert_eq!((counts.items, counts.open, counts.missing()), (102, 0, 0), "{counts:?}");
 }
 
-/// Another automation undoes what the row says as soon as the page has followed: without a limit neither would ever end.
+/// Another automation undoes what the row says as soon as the page has followed: without a limit
+/// neither would ever end.
 #[tokio::test]
 async fn two_automations_that_feed_each_other_end_parked_with_one_alert() {
-    // Rounds are counted, and however long one takes, they count: what has no limit shows by their number.
+    // Rounds are counted, and however long one takes, they count: what has no limit shows by their
+    // number.
     let builder = builder().variable("LOOP_WINDOW_SECONDS", "600");
     let system = builder.start().await.unwrap();
     let row = project(&system, "Ping").await.unwrap();
@@ -134,7 +137,8 @@ async fn two_automations_that_feed_each_other_end_parked_with_one_alert() {
         anyhow::Ok(())
     });
     limit.await.unwrap().unwrap();
-    // Automations do not stop by themselves; the job of the next event is the first to find the row parked, if that of the last one was faster.
+    // Automations do not stop by themselves; the job of the next event is the first to find the row
+    // parked, if that of the last one was faster.
     system.baserow.update(row, json!({"Nom": "Ping Pong"})).await.unwrap();
     let mails = system.people.mails_reach(1).await;
     assert!(mails[0].subject.contains("projet/"), "{mails:?}");
@@ -196,7 +200,8 @@ async fn a_write_that_somebody_undoes_is_repeated_but_not_at_once() {
     let system = builder().variable("WORKER_REPEAT_SECONDS", "15").start().await.unwrap();
     let row = project(&system, "Refonte").await.unwrap();
     system.drain().await;
-    // The page's id is taken away; and a change that is taken back at once calls the bridge, for which the page has not changed.
+    // The page's id is taken away; and a change that is taken back at once calls the bridge, for
+    // which the page has not changed.
     let emptied = json!({"docmost_page_id": "", "docmost_url": "", "Statut": "Terminé"});
     let silently = format!(
         "/api/database/rows/table/{}/{}/?user_field_names=true&send_webhook_events=false",

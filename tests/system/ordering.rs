@@ -1,4 +1,5 @@
-//! Baserow does not keep the order of events: with several export workers the newest state may be told first.
+//! Baserow does not keep the order of events: with several export workers the newest state may be
+//! told first.
 
 use std::ops::Range;
 
@@ -110,7 +111,8 @@ async fn inversions(system: &System, updates: usize) -> anyhow::Result<usize> {
     Ok(breaks.count())
 }
 
-/// A Baserow before 1.29.3 does not know `send_webhook_events`: each write of the bridge comes back as an event.
+/// A Baserow before 1.29.3 does not know `send_webhook_events`: each write of the bridge comes back
+/// as an event.
 #[tokio::test]
 async fn a_baserow_that_echoes_our_writes_causes_no_second_write() {
     let system = System::builder().start().await.unwrap();

@@ -1,4 +1,5 @@
-//! Every way in which an event can end, or wait, produced through real processes; and `trace` says in one plain sentence which it is.
+//! Every way in which an event can end, or wait, produced through real processes; and `trace` says
+//! in one plain sentence which it is.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A change of a linked row concerns the rows whose pages show what changed, and no others: a client with hundreds of projects costs
-//! nothing when one more is linked.
+//! A change of a linked row concerns the rows whose pages show what changed, and no others: a
+//! client with hundreds of projects costs nothing when one more is linked.
 
 use std::time::{Duration, Instant};
 

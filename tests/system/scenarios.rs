@@ -1,4 +1,5 @@
-//! The story of every rule, played through real processes. The stories are data: `tests/scenarios/*.toml`, `examples/*/scenario.toml`.
+//! The story of every rule, played through real processes. The stories are data:
+//! `tests/scenarios/*.toml`, `examples/*/scenario.toml`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

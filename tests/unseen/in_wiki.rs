@@ -26,7 +26,8 @@ fn title(name: &str) -> String {
 
 #[tokio::test]
 async fn what_people_did_to_pages_is_found_by_one_look_at_the_trees_and_mended() {
-    // One job after the other: a page whose parent is restored before it goes back below its parent.
+    // One job after the other: a page whose parent is restored before it goes back below its
+    // parent.
     let builder = System::builder().without_webhook();
     let system = builder
         .worker_variable("WORKER_CONCURRENCY", "1")

@@ -39,7 +39,8 @@ async fn a_row_that_is_refused_for_good_gets_one_dead_letter_however_often_worke
     .await;
     assert_eq!(system.queue.stats().await.unwrap().dead, 1);
 
-    // By hand it is told, and not asked for either, unless that is said; the workers' own round may have the turn at the moment.
+    // By hand it is told, and not asked for either, unless that is said; the workers' own round may
+    // have the turn at the moment.
     let report = eventually("it is the operator's turn", async || reconcile(&system, &[]).await).await;
     let found = &report["findings"][0];
     assert_eq!(

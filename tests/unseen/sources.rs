@@ -1,4 +1,5 @@
-//! The watch over Baserow's webhooks: one that Baserow has switched off is switched on again, and what it did not tell is found.
+//! The watch over Baserow's webhooks: one that Baserow has switched off is switched on again, and
+//! what it did not tell is found.
 
 use passerelle_model::id::RowKey;
 use reqwest::Method;
@@ -9,7 +10,8 @@ use test_support::eventually;
 /// Failed calls in a row after which Baserow switches a webhook off.
 const BORNE: usize = 9;
 
-/// A system whose workers look at the webhooks every second, in the name of a user with this password.
+/// A system whose workers look at the webhooks every second, in the name of a user with this
+/// password.
 fn watched(password: &str) -> SystemBuilder {
     System::builder()
         .workers(0)
@@ -236,7 +238,8 @@ async fn without_a_user_no_webhook_is_looked_at() {
     assert_eq!(acts(&system).await.unwrap(), []);
 }
 
-/// Waits until another round of one second was gone twice: that of the webhooks would have been too.
+/// Waits until another round of one second was gone twice: that of the webhooks would have been
+/// too.
 async fn two_rounds(system: &System) {
     eventually("two rounds were gone", async || {
         let log = system.workers[0].output();

@@ -1,7 +1,8 @@
 //! A newer build takes over what an older one left behind.
 //!
-//! `first-layout/` was left by the first build with this layout: row 1 synced and changed since, row 2 dead, row 3 running when its worker was
-//! killed in a create, row 4 held because Docmost had asked to wait, row 5 queued; the last facts were not yet in the store.
+//! `first-layout/` was left by the first build with this layout: row 1 synced and changed since,
+//! row 2 dead, row 3 running when its worker was killed in a create, row 4 held because Docmost had
+//! asked to wait, row 5 queued; the last facts were not yet in the store.
 
 use std::path::Path;
 

@@ -22,7 +22,8 @@ pub enum CrashPoint {
     AfterCreate,
     /// The page has its label, the link is not stored.
     AfterLabel,
-    /// The section of an existing page is right in the memory of the wiki, which may not have stored it.
+    /// The section of an existing page is right in the memory of the wiki, which may not have
+    /// stored it.
     AfterVisit,
     /// An existing page was changed.
     AfterUpdate,

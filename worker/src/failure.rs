@@ -1,5 +1,6 @@
-//! What may go wrong, and what follows from it. **The only place where a worker decides whether and when a job is tried
-//! again** (`tests/walls.rs` holds it). What follows when a worker itself dies is the queue's decision (`working/ending.rs`).
+//! What may go wrong, and what follows from it. **The only place where a worker decides whether and
+//! when a job is tried again** (`tests/walls.rs` holds it). What follows when a worker itself dies
+//! is the queue's decision (`working/ending.rs`).
 //!
 //! *Classified once*: the client that knows the protocol says what kind of failure an answer is (`clients/*::classify`).
 //! *Decided once*: the failure climbs unchanged to the runner, which asks [`verdict`]; nothing in between retries.
@@ -12,15 +13,17 @@
 //! | permanent | dead at once | – |
 //! | poison | dead at once | – |
 //!
-//! A transient or ambiguous failure of a target whose gate does not flow is a hold: the outage is to blame, not the job.
-//! (Unless the target is healthy and this job fails its probe again and again: `outage.rs` tells the two apart.)
-//! An ambiguous or transient failure that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted.
-//! So is a rule that is broken (a field, a right or a space is gone): no row of its table can succeed, so the table is held and nothing dies.
-//! So is an outage of the store, from the first failure on: it is never the row's fault. So is an answer of a proxy or a
-//! login page in the target's place, whatever its status: the target was not reached.
-//! The first three attempts are the quick ones (within 6 s on average); after the third the admin is told.
-//! The schedule has no chance of its own: chance comes into [`verdict`] as a value.
-//! A job whose worker or handler vanishes is judged by [`CRASH_POLICY`], which the queue carries out.
+//! A transient or ambiguous failure of a target whose gate does not flow is a hold: the outage is
+//! to blame, not the job. (Unless the target is healthy and this job fails its probe again and
+//! again: `outage.rs` tells the two apart.) An ambiguous or transient failure that knows when to
+//! come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted. So is a rule
+//! that is broken (a field, a right or a space is gone): no row of its table can succeed, so the
+//! table is held and nothing dies. So is an outage of the store, from the first failure on: it is
+//! never the row's fault. So is an answer of a proxy or a login page in the target's place,
+//! whatever its status: the target was not reached. The first three attempts are the quick ones
+//! (within 6 s on average); after the third the admin is told. The schedule has no chance of its
+//! own: chance comes into [`verdict`] as a value. A job whose worker or handler vanishes is judged
+//! by [`CRASH_POLICY`], which the queue carries out.
 
 mod ours;
 
@@ -35,7 +38,8 @@ use passerelle_queue::{CrashPolicy, backoff};
 
 /// Counted attempts before a job is given up.
 pub const MOST_ATTEMPTS: u32 = 12;
-/// What follows when a worker or a handler vanishes with a job: two rests, then it is poison. Meanwhile it runs alone.
+/// What follows when a worker or a handler vanishes with a job: two rests, then it is poison.
+/// Meanwhile it runs alone.
 pub const CRASH_POLICY: CrashPolicy = CrashPolicy::of_seconds(1, 10);
 /// How long a job may fail without interruption before it is given up.
 pub const LONGEST_FAILING: Duration = Duration::from_hours(24);
@@ -104,7 +108,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// How far the call came, if the target did not answer it.
     pub unanswered: Option<Unanswered>,
-    /// Whether every row of the rule's table would fail alike, until somebody mends what the message names.
+    /// Whether every row of the rule's table would fail alike, until somebody mends what the
+    /// message names.
     pub breaks_rule: bool,
 }
 
@@ -122,8 +127,8 @@ pub enum Unanswered {
 }
 
 impl Failure {
-    /// A failure without an answer. Its message may quote a foreign system: what it shows is safe to
-    /// show.
+    /// A failure without an answer. Its message may quote a foreign system: what it shows is safe
+    /// to show.
     pub fn new(class: FailureClass, target: Target, message: impl Into<String>) -> Self {
         Self {
             class,
@@ -177,7 +182,8 @@ impl Failure {
         self.unanswered == Some(Unanswered::NotReached)
     }
 
-    /// What it says of the health of the target: a refusal of one row or page is an answer like any other.
+    /// What it says of the health of the target: a refusal of one row or page is an answer like any
+    /// other.
     pub fn as_call_result(&self) -> CallResult {
         let is_own_answer = !self.was_not_reached() && self.status.is_some_and(|status| (300..500).contains(&status));
         match self.class {
@@ -237,7 +243,8 @@ impl History {
     }
 }
 
-/// Decides what becomes of a failed attempt. `chance` is a number from 0 to 1 that spreads the retries of many jobs.
+/// Decides what becomes of a failed attempt. `chance` is a number from 0 to 1 that spreads the
+/// retries of many jobs.
 pub fn verdict(failure: &Failure, history: History, chance: f64) -> Verdict {
     let record = failure.record();
     match failure.class {
@@ -273,7 +280,8 @@ fn bury(reason: &str, failure: FailureRecord) -> Verdict {
     }
 }
 
-/// Waits for what the target asked for, or longer the longer it has been failing; chance is added, never taken away.
+/// Waits for what the target asked for, or longer the longer it has been failing; chance is added,
+/// never taken away.
 fn hold(failure: &Failure, history: History, chance: f64) -> Verdict {
     let patience = if failure.breaks_rule {
         FIRST_WAIT

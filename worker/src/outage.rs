@@ -16,7 +16,8 @@ use crate::failure::{Failure, History, LONGEST_FAILING, Target, Unanswered};
 /// After so many counted attempts of one job the admin is notified, once per incident (C6).
 const ATTEMPTS_TO_NOTIFY: u32 = 3;
 
-/// What the decision about a failure needs to know: the job's past, and whether the target is down for everybody.
+/// What the decision about a failure needs to know: the job's past, and whether the target is down
+/// for everybody.
 pub async fn history(gates: &Gates, job: &Job, failure: &Failure) -> History {
     let now = Timestamp::now();
     let mut history = History::of(job, now);
@@ -47,8 +48,9 @@ async fn failing_for(gates: &Gates, target: GateTarget, since: Timestamp) -> Res
     Ok(now.since(since).saturating_sub(stopped))
 }
 
-/// A row that makes its target fail, alone in a quiet bridge, looks like an outage, and no other job is there to say otherwise. If the target has
-/// just been found healthy and this job, which had failed often enough while its gate was open, fails as its probe again, then its attempt counts.
+/// A row that makes its target fail, alone in a quiet bridge, looks like an outage, and no other
+/// job is there to say otherwise. If the target has just been found healthy and this job, which had
+/// failed often enough while its gate was open, fails as its probe again, then its attempt counts.
 fn is_the_rows_own(job: &Job, failure: &Failure) -> bool {
     let was_reached = !matches!(
         failure.unanswered,
@@ -57,7 +59,8 @@ fn is_the_rows_own(job: &Job, failure: &Failure) -> bool {
     guard::is_let_through() && job.attempts >= ATTEMPTS_TO_NOTIFY && was_reached
 }
 
-/// Reports to the store's gate what an attempt has seen of it: an attempt that ended had its answers.
+/// Reports to the store's gate what an attempt has seen of it: an attempt that ended had its
+/// answers.
 pub fn report_store(gates: &Gates, attempted: &Result<Outcome, Failure>) {
     match attempted {
         Ok(_) => gates.report(GateName::Store, CallResult::Answered),
@@ -99,7 +102,8 @@ pub async fn report(gates: &Gates, probe_of: Option<QueueName>, attempted: Optio
     }
 }
 
-/// A word that failures of one cause share, whichever row they are about: of the message without its numbers.
+/// A word that failures of one cause share, whichever row they are about: of the message without
+/// its numbers.
 fn cause_of(failure: &FailureRecord) -> String {
     let message: String = failure.message.chars().filter(|c| !c.is_ascii_digit()).collect();
     let digest = hex::encode(Sha256::digest(format!("{} {message}", failure.class.as_str())));

@@ -47,8 +47,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Notices that a process sends at once over one channel: mail servers and Slack ask for little.
 const NOTICES_AT_ONCE: usize = 2;
 
-/// Makes each wiki page equal to its row. Settings come from the environment and from the file .env; see
-/// .env.example.
+/// Makes each wiki page equal to its row. Settings come from the environment and from the file
+/// .env; see .env.example.
 #[derive(Debug, clap::Parser)]
 #[command(name = "passerelle-worker", version)]
 pub struct Options {
@@ -217,7 +217,8 @@ struct Limits {
     stalls: StallSettings,
 }
 
-/// A Redis that a later version has written ends the start. One that is away is waited for by all that need it.
+/// A Redis that a later version has written ends the start. One that is away is waited for by all
+/// that need it.
 async fn refuse_later_layout(queue: &Queue) -> Result<(), QueueError> {
     match tokio::time::timeout(FIRST_LOOK, queue.life(None)).await {
         Ok(Err(later @ QueueError::NewerLayout { .. })) => Err(later),

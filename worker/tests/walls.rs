@@ -1,4 +1,5 @@
-//! What the parts of a worker may not depend on, read from its sources. (What a crate may not depend on is asked of cargo.)
+//! What the parts of a worker may not depend on, read from its sources. (What a crate may not
+//! depend on is asked of cargo.)
 
 use std::path::{Path, PathBuf};
 

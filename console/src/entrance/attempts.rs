@@ -11,7 +11,8 @@ const WINDOW: Duration = Duration::from_mins(15);
 const OF_NAME_AND_ADDRESS: usize = 5;
 /// Most failed attempts from one address.
 const OF_ADDRESS: usize = 20;
-/// Most failed attempts at one name, from wherever: a person who is there already is not locked out by fewer.
+/// Most failed attempts at one name, from wherever: a person who is there already is not locked out
+/// by fewer.
 const OF_NAME: usize = 50;
 /// Most names and addresses that are kept in mind; beyond that, the oldest are forgotten.
 const MOST_KEPT: usize = 10_000;
@@ -38,7 +39,8 @@ fn limits(name: &str, address: IpAddr) -> [(What, usize); 3] {
 }
 
 impl Attempts {
-    /// How long this name has to wait at this address before its next attempt; nothing if it may try now.
+    /// How long this name has to wait at this address before its next attempt; nothing if it may
+    /// try now.
     pub(crate) fn wait(&self, name: &str, address: IpAddr, now: Instant) -> Option<Duration> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = limits(name, address).into_iter().filter_map(|(what, most)| {
@@ -49,7 +51,8 @@ impl Attempts {
         waits.max()
     }
 
-    /// Counts an attempt. It is counted before the password is looked at, so that many at once are no way around.
+    /// Counts an attempt. It is counted before the password is looked at, so that many at once are
+    /// no way around.
     pub(crate) fn note(&self, name: &str, address: IpAddr, now: Instant) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= MOST_KEPT {

@@ -29,8 +29,8 @@ impl Fields {
         found.map_or("", |(_, value)| value)
     }
 
-    /// What tells one form that was sent to an address from all others: every page gives its forms a number of their own.
-    /// One without such a number is like no other.
+    /// What tells one form that was sent to an address from all others: every page gives its forms
+    /// a number of their own. One without such a number is like no other.
     fn told_apart(&self, address: &str) -> String {
         if self.text("once").is_empty() {
             return hex::encode(rand::random::<[u8; 16]>());
@@ -86,8 +86,8 @@ pub(crate) struct Act {
 }
 
 impl Act {
-    /// Carries it out, and leads to the address that this gives. The same form sent again only leads there, too. What has
-    /// begun goes on when the person leaves.
+    /// Carries it out, and leads to the address that this gives. The same form sent again only
+    /// leads there, too. What has begun goes on when the person leaves.
     pub(crate) async fn once<F>(self, doing: fn(Self) -> F) -> Result<HttpResponse, actix_web::Error>
     where
         F: Future<Output = Result<String, actix_web::Error>> + 'static,

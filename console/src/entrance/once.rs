@@ -21,7 +21,8 @@ pub(crate) struct Once {
 pub(crate) type Led = Arc<OnceCell<String>>;
 
 impl Once {
-    /// The place of this form's result. Whoever sends the same form meanwhile or later gets the same place.
+    /// The place of this form's result. Whoever sends the same form meanwhile or later gets the
+    /// same place.
     pub(crate) fn of(&self, form: String, now: Instant) -> Led {
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         if forms.len() >= MOST_KEPT {

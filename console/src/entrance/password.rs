@@ -34,8 +34,8 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
         .map_err(|error| PasswordError::Hash(error.to_string()))
 }
 
-/// Whether the password is the one that was hashed. Without a hash it takes as long, and the answer is no: the time
-/// that passes does not tell which names there are.
+/// Whether the password is the one that was hashed. Without a hash it takes as long, and the answer
+/// is no: the time that passes does not tell which names there are.
 pub fn is_right(password: &str, hashed: Option<&str>) -> bool {
     /// Of a password that nobody has.
     const NOBODY: &str =

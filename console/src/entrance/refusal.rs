@@ -19,7 +19,8 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// A page that says what is wrong. `key` names the text: `<key>.title` and `<key>.text`, in which `{why}` is `why`.
+    /// A page that says what is wrong. `key` names the text: `<key>.title` and `<key>.text`, in
+    /// which `{why}` is `why`.
     pub(crate) fn page(pages: &Pages, frame: &Frame, status: StatusCode, key: &str, why: &str) -> Self {
         Self {
             status,

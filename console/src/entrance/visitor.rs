@@ -145,7 +145,8 @@ fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// Whether a request that changes something can be from a page of this site. Browsers say where it is from.
+/// Whether a request that changes something can be from a page of this site. Browsers say where it
+/// is from.
 fn is_from_here(headers: &HeaderMap, url: Option<&str>) -> bool {
     if text_of(headers, "sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return false;

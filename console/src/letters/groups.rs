@@ -1,5 +1,5 @@
-//! Dead letters by their cause. To count a hundred thousand takes longer than a page may, so the groups are kept in mind
-//! and counted anew in the background.
+//! Dead letters by their cause. To count a hundred thousand takes longer than a page may, so the
+//! groups are kept in mind and counted anew in the background.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,7 +113,8 @@ async fn count(queues: &[Queue]) -> Result<Counted, QueueError> {
     Ok(Counted { groups })
 }
 
-/// What letters of one cause share: queue, reason, system, kind of failure, and the message but for its numbers.
+/// What letters of one cause share: queue, reason, system, kind of failure, and the message but for
+/// its numbers.
 fn name_of(queue: QueueName, letter: &DeadLetter) -> String {
     let failure = &letter.failure;
     let mut message = String::new();

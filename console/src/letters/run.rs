@@ -1,5 +1,5 @@
-//! Many letters at once: replayed at a steady rate after the first three have succeeded, or discarded in groups. One run
-//! at a time, which can be cancelled between two letters.
+//! Many letters at once: replayed at a steady rate after the first three have succeeded, or
+//! discarded in groups. One run at a time, which can be cancelled between two letters.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -193,7 +193,8 @@ impl Run {
                     return Some(Over::DiedAgain(job.unwrap_or_else(|| id.to_owned())));
                 }
                 Some(_) => return None,
-                // Somebody else has discarded it meanwhile. The ledger may just have got it: it is looked at once more.
+                // Somebody else has discarded it meanwhile. The ledger may just have got it: it is
+                // looked at once more.
                 None if stories.is_empty() && is_gone => return None,
                 None => is_gone = stories.is_empty() && !self.is_there(desk, id).await,
             }

@@ -1,5 +1,5 @@
-//! Pages are made here, by templates. Whatever a template inserts is shown as text: markup is escaped, control
-//! characters are spelled out, and no secret of this process passes.
+//! Pages are made here, by templates. Whatever a template inserts is shown as text: markup is
+//! escaped, control characters are spelled out, and no secret of this process passes.
 
 pub(crate) mod export;
 pub(crate) mod letters;

@@ -1,5 +1,5 @@
-//! What a reader is shown where row contents are for operators only: a failure without its message, a step without its
-//! note. Values of a row stand nowhere else.
+//! What a reader is shown where row contents are for operators only: a failure without its message,
+//! a step without its note. Values of a row stand nowhere else.
 
 use passerelle_model::ledger::{FailureRecord, Verdict};
 use passerelle_queue::gate::GateStatus;
@@ -13,7 +13,8 @@ pub(crate) fn failure(failure: &mut FailureRecord, tongue: Tongue) {
     failure.body = None;
 }
 
-/// Whether a gate is as it is by the rule: then it may tell what a system said. What an operator says stays.
+/// Whether a gate is as it is by the rule: then it may tell what a system said. What an operator
+/// says stays.
 pub(crate) fn is_by_rule(gate: &GateStatus) -> bool {
     gate.by.as_deref().is_none_or(|by| by == "rule")
 }

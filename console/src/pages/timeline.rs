@@ -1,4 +1,5 @@
-//! One row of a story as a timeline: received, each attempt with its calls, the end, what operators did.
+//! One row of a story as a timeline: received, each attempt with its calls, the end, what operators
+//! did.
 
 use minijinja::{Value, context};
 use passerelle_model::ledger::{AttemptRecord, FailureRecord, Verdict};

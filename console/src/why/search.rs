@@ -1,5 +1,5 @@
-//! What somebody means who pastes something into the search field: an address of Baserow or Docmost, a row, a page, an
-//! event, a dead letter.
+//! What somebody means who pastes something into the search field: an address of Baserow or
+//! Docmost, a row, a page, an event, a dead letter.
 
 use passerelle_model::id::{EventId, JobKey, PageId, RowKey, TableId};
 use passerelle_model::named::{RowName, is_address};

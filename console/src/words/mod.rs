@@ -1,4 +1,5 @@
-//! What the console says, in English and French: one table for each, and numbers and durations as they are written there.
+//! What the console says, in English and French: one table for each, and numbers and durations as
+//! they are written there.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -93,7 +94,8 @@ impl Tongue {
         said
     }
 
-    /// The text of a key for so many things: `key.one` for one (in French for none, too), else `key.many`; `{n}` is the number.
+    /// The text of a key for so many things: `key.one` for one (in French for none, too), else
+    /// `key.many`; `{n}` is the number.
     pub fn count(self, key: &str, n: u64, values: &[(&str, &str)]) -> String {
         let is_one = n == 1 || (n == 0 && self == Self::French);
         let key = format!("{key}.{}", if is_one { "one" } else { "many" });

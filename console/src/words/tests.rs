@@ -22,7 +22,8 @@ fn both_languages_say_the_same_things_with_the_same_placeholders() {
     }
 }
 
-/// Every key that a template or a source names, as `t("key"` or `say("key"`; with `count`, its two forms.
+/// Every key that a template or a source names, as `t("key"` or `say("key"`; with `count`, its two
+/// forms.
 fn named_keys(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

@@ -235,7 +235,8 @@ async fn where_row_contents_are_for_operators_no_page_shows_a_reader_a_value_of_
     assert!(page.contains("for operators only"), "{page}");
 }
 
-/// A value of a row wherever a failure may carry it: in the ledger, a dead letter, a notice, a gate.
+/// A value of a row wherever a failure may carry it: in the ledger, a dead letter, a notice, a
+/// gate.
 async fn with_a_waiting_job_and(more: &[(&str, &str)]) -> anyhow::Result<House> {
     use passerelle_model::config::Channel;
     use passerelle_model::time::Timestamp;

@@ -1,5 +1,5 @@
-//! Reads the bodies of deliveries: with bounded memory for all of them together, and in bounded time
-//! for each.
+//! Reads the bodies of deliveries: with bounded memory for all of them together, and in bounded
+//! time for each.
 //!
 //! **Memory.** A body costs up to [`COPIES`] times its length until it is durable: it is received,
 //! described, compressed and sent. [`LIMIT_KIB`] is what all bodies in hand may cost; with what the

@@ -2,9 +2,9 @@
 //!
 //! A bulk update of rows with long texts can make a body of many megabytes. Refusing it would make
 //! Baserow switch the webhook off, and every later event of the table would be lost. So only the
-//! short values are kept: the ids, by which the rows become work, and the links, by which the worker
-//! learns who was linked before. If even that is too much, the rows are left out altogether: what is
-//! left says which table must be compared with its pages.
+//! short values are kept: the ids, by which the rows become work, and the links, by which the
+//! worker learns who was linked before. If even that is too much, the rows are left out altogether:
+//! what is left says which table must be compared with its pages.
 //!
 //! This is a filter of bytes: it understands nothing, so it may run before the sender has proven
 //! itself, and it never holds more than its limit.

@@ -90,8 +90,8 @@ struct Caller<'a> {
 /// How long a caller waits for the queue alone. After that the disk is asked too: so a Redis that
 /// hangs, or fails over, costs a caller little.
 const SPOOLED_AFTER: Duration = Duration::from_millis(500);
-/// A large delivery waits longer, as long as its upload over 8 Mbit/s takes: it is in memory once for
-/// each of the two that are asked.
+/// A large delivery waits longer, as long as its upload over 8 Mbit/s takes: it is in memory once
+/// for each of the two that are asked.
 const UPLOAD_BYTES_PER_MS: usize = 1000;
 /// Even a large one leaves the disk its time within the five seconds of the caller.
 const SPOOLED_AFTER_AT_MOST: Duration = Duration::from_secs(2);
@@ -192,9 +192,9 @@ impl Entrance {
     ///
     /// The one place that decides what happens when the queue does not take a delivery, or not
     /// soon: it is spooled, and drained into the queue when Redis is back. If that is not possible
-    /// either, the caller is asked to come again. All is safe, since the same delivery accepted twice
-    /// is one event. That includes a delivery that the queue took and whose answer was lost, and one
-    /// that both have taken.
+    /// either, the caller is asked to come again. All is safe, since the same delivery accepted
+    /// twice is one event. That includes a delivery that the queue took and whose answer was lost,
+    /// and one that both have taken.
     async fn make_durable(&self, event: NewEvent, share: Share) -> Result<Durable, Rejection> {
         let began = Instant::now();
         let mut accepting = pin!(self.accept(&event, Arc::clone(&share)));

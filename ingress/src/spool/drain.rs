@@ -201,7 +201,8 @@ impl Drain {
         Ok(())
     }
 
-    /// A group was not taken although Redis answers: one of it may be the reason. Those behind it go on.
+    /// A group was not taken although Redis answers: one of it may be the reason. Those behind it
+    /// go on.
     async fn one_by_one(&mut self, held: &Held, records: &[&[u8]], pass: &mut Pass) -> Result<(), Stopped> {
         for record in records {
             let mut taken = self.records(std::slice::from_ref(record), pass).await;

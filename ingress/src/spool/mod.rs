@@ -27,8 +27,9 @@
 //! | `writer.rs` | the thread that appends: one sync for all that wait, the limit of the folder |
 //! | `drain.rs` | from the files into the queue |
 //!
-//! **A delivery that cuts the connection** (a proxy's limit, a client-query-buffer-limit) must not hold up those behind it. When Redis takes
-//! a write but not the group, the drain goes on one by one; what fails twice by itself goes to the folder `quarantine`.
+//! **A delivery that cuts the connection** (a proxy's limit, a client-query-buffer-limit) must not
+//! hold up those behind it. When Redis takes a write but not the group, the drain goes on one by
+//! one; what fails twice by itself goes to the folder `quarantine`.
 //!
 //! **Failures.** A write that fails (disk full) costs the callers of that group a 503; the file is
 //! not written to again, so a torn record is always the last one of its file. A torn end was never
@@ -113,7 +114,8 @@ struct State {
     used: AtomicU64,
     /// Deliveries in the quarantine, as last seen.
     quarantined: AtomicU64,
-    /// Deliveries in all files that are to be drained, as last counted, with those that were appended since.
+    /// Deliveries in all files that are to be drained, as last counted, with those that were
+    /// appended since.
     waiting: Mutex<Waiting>,
     /// This process has appended something that it has not drained.
     has_own: AtomicBool,

@@ -12,7 +12,8 @@ use super::format::HEADER;
 const READY: &str = "spool";
 /// A file in the making: no other process may take it before its maker has the lock.
 const NEW: &str = "new";
-/// The folder, in that of the spool, of deliveries for which Redis, or something before it, cuts the connection.
+/// The folder, in that of the spool, of deliveries for which Redis, or something before it, cuts
+/// the connection.
 pub(super) const QUARANTINE: &str = "quarantine";
 /// A file of which something could not be read; kept for people.
 const DAMAGED: &str = "damaged";
@@ -107,8 +108,8 @@ impl Held {
         std::fs::remove_file(&self.path)
     }
 
-    /// Writes one record of it to a file of the same format in the quarantine, for people; moved back into the folder, it is drained
-    /// again. The same record again replaces that file.
+    /// Writes one record of it to a file of the same format in the quarantine, for people; moved
+    /// back into the folder, it is drained again. The same record again replaces that file.
     pub(super) fn quarantine(&self, framed: &[u8]) -> io::Result<PathBuf> {
         let (folder, stem) = (quarantine_of(&self.path), self.path.file_stem().unwrap_or_default());
         make_folder(&folder)?;

@@ -1,4 +1,5 @@
-//! What waits in the folder, counted from the files: how many deliveries, and since when the oldest.
+//! What waits in the folder, counted from the files: how many deliveries, and since when the
+//! oldest.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -17,7 +18,8 @@ pub(super) struct Waiting {
     pub(super) since: Option<Timestamp>,
 }
 
-/// Counts the deliveries of all files that are to be drained, also of those that are being appended to.
+/// Counts the deliveries of all files that are to be drained, also of those that are being appended
+/// to.
 pub(super) fn waiting(folder: &Path) -> io::Result<Waiting> {
     let mut waiting = Waiting::default();
     for path in ready_files(folder)? {

@@ -1,4 +1,5 @@
-//! Deliveries that replicas must have before they are answered 200 (`REDIS_WAIT_REPLICAS`), or else the spool.
+//! Deliveries that replicas must have before they are answered 200 (`REDIS_WAIT_REPLICAS`), or else
+//! the spool.
 
 use test_support::{RedisOptions, TestRedis, eventually};
 

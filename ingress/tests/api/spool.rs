@@ -10,7 +10,8 @@ use test_support::eventually;
 
 use crate::harness::{Answer, Ingress};
 
-/// Far more than the half second after which the spool is asked, and less than Redis is given by itself.
+/// Far more than the half second after which the spool is asked, and less than Redis is given by
+/// itself.
 const SOON: Duration = Duration::from_millis(1400);
 
 pub(crate) fn created(number: usize) -> String {

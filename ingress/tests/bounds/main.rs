@@ -14,8 +14,8 @@ use process::{Ingress, delivery, text};
 const LIMIT_KIB: u64 = 64 * 1024;
 /// The buffers of a connection that sends a large body, also while the body waits for its share.
 const CONNECTION_KIB: u64 = 512;
-/// A neighbour's delivery waits no longer than Baserow does, also on a busy machine. Slow senders are cut after ten
-/// seconds and more.
+/// A neighbour's delivery waits no longer than Baserow does, also on a busy machine. Slow senders
+/// are cut after ten seconds and more.
 const SOON: Duration = Duration::from_secs(5);
 
 /// A list that makes a body of this many bytes.

@@ -50,7 +50,8 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
     findings
 }
 
-/// How many deliveries wait in the spools of all ingresses: answered 200, and not yet counted by Redis. `None` where one does not answer.
+/// How many deliveries wait in the spools of all ingresses: answered 200, and not yet counted by
+/// Redis. `None` where one does not answer.
 pub(crate) async fn spooled(reader: &Reader) -> Option<u64> {
     let http = client(reader).ok()?;
     let mut spooled = 0;

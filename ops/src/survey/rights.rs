@@ -13,8 +13,8 @@ use super::problem;
 use super::tables::Survey;
 
 impl Survey {
-    /// The rights that our token lacks, each with the first rule that needs it. Baserow is asked once
-    /// for each table and right.
+    /// The rights that our token lacks, each with the first rule that needs it. Baserow is asked
+    /// once for each table and right.
     pub async fn missing_rights(
         &self,
         baserow: &Baserow,

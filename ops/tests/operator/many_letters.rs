@@ -9,8 +9,8 @@ use passerelle_model::time::Timestamp;
 use crate::desk::Desk;
 
 const LETTERS: usize = 100_000;
-/// The longest that a call to Redis may take, in microseconds: nobody else is served meanwhile. A busy machine may lengthen some calls of a kind,
-/// so the quickest of each kind counts.
+/// The longest that a call to Redis may take, in microseconds: nobody else is served meanwhile. A
+/// busy machine may lengthen some calls of a kind, so the quickest of each kind counts.
 const LONGEST_CALL: u64 = 10_000;
 /// For the build that users have. The unoptimised one of the tests is many times slower, also on a
 /// machine that has other things to do.

@@ -1,4 +1,5 @@
-//! What an operator can do while the database or Redis is down, read-only or new; and that no answer shows a password.
+//! What an operator can do while the database or Redis is down, read-only or new; and that no
+//! answer shows a password.
 
 use passerelle_model::event::Disposition::Sync;
 use passerelle_model::ledger::{FailureClass, Verdict};

@@ -1,4 +1,5 @@
-//! `doctor` on what does not move: an ingress that is down, a job that waits, a database that is not there yet.
+//! `doctor` on what does not move: an ingress that is down, a job that waits, a database that is
+//! not there yet.
 
 use passerelle_model::event::Disposition::Sync;
 use passerelle_store::{Backlog, Intake, take_ledger};

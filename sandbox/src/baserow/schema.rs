@@ -1,8 +1,8 @@
 //! The tables of the training agency: what is in them before the first row.
 //!
 //! They are those of `examples/agence/schema.toml`. Their ids are those of the recorded server, so
-//! that its exchanges can be replayed. Fields that the records do not show have ids from 101 on. Ids
-//! of later fields start at 35, as they did on the recorded server.
+//! that its exchanges can be replayed. Fields that the records do not show have ids from 101 on.
+//! Ids of later fields start at 35, as they did on the recorded server.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -1,4 +1,5 @@
-//! Writes `.env.example`, `docs/SETTINGS.md` and `docs/METRICS.md` from their tables: `make settings`.
+//! Writes `.env.example`, `docs/SETTINGS.md` and `docs/METRICS.md` from their tables: `make
+//! settings`.
 
 use std::fs;
 

@@ -1,8 +1,9 @@
 //! What came in: one proven delivery, and what it asks for each row that it names.
 //!
-//! A *delivery* is one HTTP call that was proven and understood. Baserow repeats calls and shares one `event_id` over webhooks and pages,
-//! so the delivery's identity is [`DeliveryKey`]; the [`EventId`] is what people search for.
-//! An *item* is one row of a delivery. Each item ends in exactly one [`Outcome`]; a delivery without rows has exactly one item.
+//! A *delivery* is one HTTP call that was proven and understood. Baserow repeats calls and shares
+//! one `event_id` over webhooks and pages, so the delivery's identity is [`DeliveryKey`]; the
+//! [`EventId`] is what people search for. An *item* is one row of a delivery. Each item ends in
+//! exactly one [`Outcome`]; a delivery without rows has exactly one item.
 
 use std::fmt;
 
@@ -41,7 +42,8 @@ impl EventKind {
     }
 }
 
-/// The identity of a delivery: the same triple again is the same delivery again. Prints as `7-<event id>-0`.
+/// The identity of a delivery: the same triple again is the same delivery again. Prints as
+/// `7-<event id>-0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeliveryKey {
     /// The webhook that called; `None` for test calls and for our own forced events.
@@ -65,8 +67,8 @@ impl fmt::Display for DeliveryKey {
 pub enum Disposition {
     /// Make the page equal to the row: becomes (or joins) the row's job.
     Sync,
-    /// Becomes (or joins) this job, which is about something else than a row: a wiki page, a share, a
-    /// whole table.
+    /// Becomes (or joins) this job, which is about something else than a row: a wiki page, a share,
+    /// a whole table.
     Job(JobKey),
     /// Already ended, e.g. as an echo; recorded, never queued.
     Closed(Outcome),
@@ -108,12 +110,14 @@ pub struct NewEvent {
     pub payload: Vec<u8>,
 }
 
-/// What distinguishes an event that no sender sent: the bridge itself, or its operator, asks for something.
+/// What distinguishes an event that no sender sent: the bridge itself, or its operator, asks for
+/// something.
 #[derive(Debug)]
 pub struct OwnEvent<'a> {
     /// Who asks: `operator`, `reconcile`, ….
     pub source: &'a str,
-    /// Its name; the same name again is the same event again. The id is this in a namespace that no sender can use.
+    /// Its name; the same name again is the same event again. The id is this in a namespace that no
+    /// sender can use.
     pub name: &'a str,
     /// What happened; `Forced` where nothing did.
     pub kind: EventKind,
@@ -153,8 +157,8 @@ impl OwnEvent<'_> {
 }
 
 impl NewEvent {
-    /// As bytes, for the spool and for the ledger: the length of its description (four bytes, the smallest first), the description as JSON, the
-    /// body as received.
+    /// As bytes, for the spool and for the ledger: the length of its description (four bytes, the
+    /// smallest first), the description as JSON, the body as received.
     pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(256 + self.payload.len());
         bytes.extend([0; 4]);

@@ -1,4 +1,5 @@
-//! What shall be done: a job means "make the page of this row equal to the row", whatever events asked for it.
+//! What shall be done: a job means "make the page of this row equal to the row", whatever events
+//! asked for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +62,8 @@ pub struct Job {
     pub attempts: u32,
     /// Times that a worker vanished while running it (lease expired).
     pub crashes: u32,
-    /// The last ledger entry that this run answers for: settling closes the row's open items up to it.
+    /// The last ledger entry that this run answers for: settling closes the row's open items up to
+    /// it.
     pub covers: Seq,
     /// The kinds of the events that it answers for.
     pub kinds: EventKinds,

@@ -1,7 +1,8 @@
 //! The facts that travel through the ledger stream (Redis) into the store (SQL).
 //!
-//! The queue's scripts append them in the same atomic step as the change that they report, so the ledger can be late but never wrong.
-//! Each fact is JSON; the deliveries of a group are compressed together: a slow database never slows acceptance, and the stream stays small.
+//! The queue's scripts append them in the same atomic step as the change that they report, so the
+//! ledger can be late but never wrong. Each fact is JSON; the deliveries of a group are compressed
+//! together: a slow database never slows acceptance, and the stream stays small.
 
 use serde::{Deserialize, Serialize};
 
@@ -190,7 +191,8 @@ pub enum LedgerRecord {
         /// When.
         at: Timestamp,
     },
-    /// An operator acted on something else: a queue, a gate, Baserow's fields and webhooks, a waiting job.
+    /// An operator acted on something else: a queue, a gate, Baserow's fields and webhooks, a
+    /// waiting job.
     Switched {
         /// What the operator acted on. Stored as `queue`, as it has always been.
         #[serde(rename = "queue")]
@@ -213,11 +215,14 @@ pub struct LedgerEntry {
     pub id: String,
     /// Its place in the order.
     pub seq: Seq,
-    /// What the count of answered deliveries says of it; `None` where it holds none, or was written by a former version.
+    /// What the count of answered deliveries says of it; `None` where it holds none, or was written
+    /// by a former version.
     pub answered: Option<Answered>,
-    /// Which entry of this life of Redis' data it is, from 1 on; `None` where a former version wrote it.
+    /// Which entry of this life of Redis' data it is, from 1 on; `None` where a former version
+    /// wrote it.
     pub number: Option<u64>,
-    /// The facts. A record that could not be read is kept as its bytes, so that one bad record never stops the ledger.
+    /// The facts. A record that could not be read is kept as its bytes, so that one bad record
+    /// never stops the ledger.
     pub records: Vec<Result<LedgerRecord, UnreadableRecord>>,
 }
 

@@ -1,4 +1,5 @@
-//! The words that the ingress, the workers and the operator's program share. No I/O but reading settings.
+//! The words that the ingress, the workers and the operator's program share. No I/O but reading
+//! settings.
 //!
 //! | module | decides |
 //! |---|---|

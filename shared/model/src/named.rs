@@ -16,8 +16,8 @@ pub enum RowName {
         /// The row's number.
         row: RowId,
     },
-    /// `https://wiki…/s/agence/p/refonte-Xa3kQ9b2Lm`: the row with this page, by the short id at the
-    /// end.
+    /// `https://wiki…/s/agence/p/refonte-Xa3kQ9b2Lm`: the row with this page, by the short id at
+    /// the end.
     Page(String),
 }
 

@@ -1,4 +1,5 @@
-//! How an accepted event may end. There is no other way: a result without a name here does not exist.
+//! How an accepted event may end. There is no other way: a result without a name here does not
+//! exist.
 
 use std::fmt;
 
@@ -18,7 +19,8 @@ pub enum IgnoredReason {
     NoRows,
 }
 
-/// The final result of an event for one of its rows. Stored; `name` and `reason` are the stored form.
+/// The final result of an event for one of its rows. Stored; `name` and `reason` are the stored
+/// form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "reason", rename_all = "snake_case")]
 #[must_use]
@@ -40,7 +42,8 @@ pub enum Outcome {
     RowNotFound,
     /// Given up, kept as a dead letter. The reason is the dead letter's.
     Dead(String),
-    /// It shall not be done: an operator decided so (the reason is the operator's), or the sender named rows that nobody can read.
+    /// It shall not be done: an operator decided so (the reason is the operator's), or the sender
+    /// named rows that nobody can read.
     Rejected(String),
 }
 

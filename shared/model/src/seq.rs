@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// The place of a stream entry in the one order of all facts: the stream id packed into a number (milliseconds << 22 | counter).
+/// The place of a stream entry in the one order of all facts: the stream id packed into a number
+/// (milliseconds << 22 | counter).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(i64);
@@ -21,7 +22,8 @@ impl Seq {
     pub const ZERO: Self = Self(0);
     const COUNTER_BITS: u32 = 22;
 
-    /// From a stream id such as `1732280000120-3`. Order is kept; a counter beyond four million (a clock set back for long) carries over.
+    /// From a stream id such as `1732280000120-3`. Order is kept; a counter beyond four million (a
+    /// clock set back for long) carries over.
     pub fn from_stream_id(id: &str) -> Result<Self, InvalidStreamId> {
         let parse = || {
             let (millis, counter) = id.split_once('-')?;

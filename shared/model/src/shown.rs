@@ -66,8 +66,8 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     shown
 }
 
-/// The text as it may be shown at a terminal: without secrets; control characters are spelled out as
-/// in JSON, but for the ends of lines and tabs.
+/// The text as it may be shown at a terminal: without secrets; control characters are spelled out
+/// as in JSON, but for the ends of lines and tabs.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let text = without_secrets(text);
     if !text.chars().any(is_obeyed) {

@@ -50,8 +50,9 @@ impl Timestamp {
 const CORRECTION: Duration = Duration::from_secs(1);
 
 impl Timestamp {
-    /// How far ahead of `now` this moment is, which was written at most `within` before it; zero once it has come. One that is further away
-    /// was written before a clock went back: it counts as now. (Scripts of the queue have the same rule in `clock.lua`.)
+    /// How far ahead of `now` this moment is, which was written at most `within` before it; zero
+    /// once it has come. One that is further away was written before a clock went back: it counts
+    /// as now. (Scripts of the queue have the same rule in `clock.lua`.)
     pub fn wait_from(self, now: Self, within: Duration) -> Duration {
         let wait = self.since(now);
         if wait > within.saturating_add(CORRECTION) {
@@ -62,7 +63,8 @@ impl Timestamp {
     }
 }
 
-/// The moments that are longer ago than an age. A moment that lies ahead was written before a clock went back: it is among them.
+/// The moments that are longer ago than an age. A moment that lies ahead was written before a clock
+/// went back: it is among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongAgo {
     /// All before this one,

@@ -1,7 +1,9 @@
-//! How fast the queue is here: `cargo run --release -p passerelle-queue --example queue_speed -- redis://127.0.0.1:7000/0 100000`.
+//! How fast the queue is here: `cargo run --release -p passerelle-queue --example queue_speed --
+//! redis://127.0.0.1:7000/0 100000`.
 //!
-//! It writes that many jobs (in a key space of its own), drains them with one worker that does nothing, and then measures how long a lone job
-//! waits for an idle worker. Give it a Redis that is used for nothing else.
+//! It writes that many jobs (in a key space of its own), drains them with one worker that does
+//! nothing, and then measures how long a lone job waits for an idle worker. Give it a Redis that is
+//! used for nothing else.
 
 #![expect(clippy::print_stdout, reason = "it is a program for people")]
 

@@ -12,15 +12,16 @@ const SECONDS_END: i64 = 100_000_000_000;
 /// When the oldest of each kind arrived; nothing where there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Oldest {
-    /// The job that waits first in its table's list: when the first event that it covers was accepted;
-    /// or the first job whose time has come and that nobody takes.
+    /// The job that waits first in its table's list: when the first event that it covers was
+    /// accepted; or the first job whose time has come and that nobody takes.
     pub queued: Option<Timestamp>,
     /// The ledger entry that the store does not have yet.
     pub ledger_entry: Option<Timestamp>,
 }
 
 impl Queue {
-    /// The oldest queued job and the oldest ledger entry. A job that is fetched meanwhile is left out.
+    /// The oldest queued job and the oldest ledger entry. A job that is fetched meanwhile is left
+    /// out.
     pub async fn oldest(&self) -> Result<Oldest, QueueError> {
         let entries = self.read_ledger(None, 1).await?;
         Ok(Oldest {

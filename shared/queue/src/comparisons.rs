@@ -1,6 +1,6 @@
-//! The tables whose rows are to be compared with their pages, because a delivery had too many rows to
-//! name them. A request stays until its comparison has ended; at worst its loss delays the comparison
-//! until the next reconciliation.
+//! The tables whose rows are to be compared with their pages, because a delivery had too many rows
+//! to name them. A request stays until its comparison has ended; at worst its loss delays the
+//! comparison until the next reconciliation.
 
 use crate::{Queue, QueueError};
 use passerelle_model::id::{EventId, TableId};

@@ -22,7 +22,8 @@ pub struct QueueStats {
     pub scheduled: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Entries of the ledger stream, those included that the store has and Redis has not forgotten; a group of deliveries is two.
+    /// Entries of the ledger stream, those included that the store has and Redis has not forgotten;
+    /// a group of deliveries is two.
     pub ledger_backlog: u64,
     /// Since when, by whom and why fetching is paused, if it is.
     pub paused: Option<Pause>,
@@ -82,7 +83,8 @@ impl Queue {
         })
     }
 
-    /// Stops fetching by all workers until resumed. What runs is finished; what arrives is accepted. Kept in the ledger.
+    /// Stops fetching by all workers until resumed. What runs is finished; what arrives is
+    /// accepted. Kept in the ledger.
     ///
     /// Pausing a paused queue replaces who and why. Returns whether it was paused before.
     pub async fn pause(&self, by: &str, why: &str) -> Result<bool, QueueError> {
@@ -105,7 +107,8 @@ impl Queue {
         self.switch("resumed", Vec::new(), end).await
     }
 
-    /// Keeps in the ledger what an operator did to something that is no job: `on` is e.g. `gate/docmost:write`.
+    /// Keeps in the ledger what an operator did to something that is no job: `on` is e.g.
+    /// `gate/docmost:write`.
     pub async fn note_act(&self, on: &str, act: &str, by: &str, why: &str) -> Result<(), QueueError> {
         let fact = encode_fact(&LedgerRecord::Switched {
             on: subject(on)?,

@@ -1,11 +1,13 @@
-//! Jobs that are about no row: notices. What they are about stands in the store; the queue only knows their keys.
+//! Jobs that are about no row: notices. What they are about stands in the store; the queue only
+//! knows their keys.
 
 use crate::server::scripts::ENQUEUE;
 use crate::{Queue, QueueError};
 use passerelle_model::id::{EventId, JobKey};
 
 impl Queue {
-    /// Queues a job, unless one of this key is there already. `event` is what its logs and its record name as the event behind it.
+    /// Queues a job, unless one of this key is there already. `event` is what its logs and its
+    /// record name as the event behind it.
     pub async fn enqueue(&self, job: &JobKey, event: &EventId) -> Result<(), QueueError> {
         let keys = &self.inner.keys;
         let mut call = ENQUEUE.call(2);

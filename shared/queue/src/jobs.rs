@@ -92,8 +92,8 @@ pub struct SeenJob {
     pub until: Option<Timestamp>,
     /// Who runs it.
     pub worker: Option<String>,
-    /// What is wrong with the rule of its table: until that is mended, the job does not run, also if
-    /// its time comes.
+    /// What is wrong with the rule of its table: until that is mended, the job does not run, also
+    /// if its time comes.
     pub table_trouble: Option<String>,
 }
 
@@ -152,9 +152,9 @@ impl HeldLanes {
 }
 
 impl Queue {
-    /// Walks over the jobs without holding Redis up: one that comes, goes or changes meanwhile may be
-    /// seen as before or after. Returns those of these states (none given: of all), behind the key
-    /// `after`, at most `most`. What cannot be read is left out, until a worker buries it.
+    /// Walks over the jobs without holding Redis up: one that comes, goes or changes meanwhile may
+    /// be seen as before or after. Returns those of these states (none given: of all), behind the
+    /// key `after`, at most `most`. What cannot be read is left out, until a worker buries it.
     pub async fn jobs(
         &self,
         of: &JobsOf,
@@ -250,8 +250,9 @@ impl Queue {
         Ok(score.map(|score| Timestamp::from_millis(score as i64)))
     }
 
-    /// Makes jobs that wait for their time ready; each change and its fact in the ledger are one step.
-    /// A stopped gate and a pause still hold them back. Returns what became of each, in order.
+    /// Makes jobs that wait for their time ready; each change and its fact in the ledger are one
+    /// step. A stopped gate and a pause still hold them back. Returns what became of each, in
+    /// order.
     pub async fn run_now(&self, jobs: &[JobKey], by: &str, why: &str) -> Result<Vec<RunNow>, QueueError> {
         let mut became = Vec::with_capacity(jobs.len());
         for some in jobs.chunks(READY_AT_ONCE) {

@@ -1,14 +1,17 @@
 //! The ledger stream: how facts are written into it, and how the store takes them out.
 //!
-//! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A group of deliveries takes two entries, made in one
-//! transaction: `g`, the deliveries one after the other and compressed together by lz4, with the name of the call (`c`), and right behind it
-//! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-` neither, and beside it `n`, how many deliveries
-//! have been answered in this life of the data, with these. The two make one entry of the ledger, by the id of the second. A group without
-//! its receipt was refused.
+//! An entry holds the facts of one call as pairs of a letter and bytes. `j` is a fact as JSON. A
+//! group of deliveries takes two entries, made in one transaction: `g`, the deliveries one after
+//! the other and compressed together by lz4, with the name of the call (`c`), and right behind it
+//! `r`, its receipt, made by the script: one letter per delivery, `a` accepted, `d` repeated, `-`
+//! neither, and beside it `n`, how many deliveries have been answered in this life of the data,
+//! with these. The two make one entry of the ledger, by the id of the second. A group without its
+//! receipt was refused.
 //!
 //! Every entry but a `g` ends with `e`, its own number in this life.
 //!
-//! Why two: a script pays for every byte that passes through it, and the deliveries are the most of it.
+//! Why two: a script pays for every byte that passes through it, and the deliveries are the most of
+//! it.
 
 use redis::Value;
 
@@ -22,13 +25,15 @@ use passerelle_model::time::Timestamp;
 const LARGEST_GROUP: usize = 80 << 20;
 
 impl Queue {
-    /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none only at the end.
+    /// The oldest ledger entries after a stream id (or from the start): at most `count`, and none
+    /// only at the end.
     pub async fn read_ledger(&self, after: Option<&str>, count: usize) -> Result<Vec<LedgerEntry>, QueueError> {
         let (mut after, count) = (after.map(str::to_owned), count.max(1));
         loop {
             let mut entries = self.stream_entries(after.as_deref(), count + 1).await?;
             let is_last_page = entries.len() <= count;
-            // One more than was asked for: it comes along if it is the receipt of the last of the page.
+            // One more than was asked for: it comes along if it is the receipt of the last of the
+            // page.
             if let [.., (_, last), (_, next)] = &entries[..]
                 && !is_last_page
                 && !(group(last).is_some() && group(next).is_none())
@@ -181,7 +186,8 @@ fn bytes_of(value: &Value) -> &[u8] {
     }
 }
 
-/// A group, each delivery behind its length in four bytes, compressed as one: neighbours are much alike. Its size comes first.
+/// A group, each delivery behind its length in four bytes, compressed as one: neighbours are much
+/// alike. Its size comes first.
 pub(crate) fn encode_group<'d>(deliveries: impl Iterator<Item = &'d [u8]>) -> Result<Vec<u8>, QueueError> {
     let deliveries: Vec<&[u8]> = deliveries.collect();
     // Exactly as much as is needed: a long body must not be in memory once more than it has to be.

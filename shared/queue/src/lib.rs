@@ -1,15 +1,19 @@
-//! The durable work queue, keyed by row. Redis keys and scripts live here and nowhere else, and so does everything of apalis-redis.
+//! The durable work queue, keyed by row. Redis keys and scripts live here and nowhere else, and so
+//! does everything of apalis-redis.
 //!
 //! # What is needed
 //!
-//! The ingress may answer 200 only for what is durable, and has to answer within a few seconds. A worker may die at any instruction. Redis may
-//! restart, hang or be away for minutes. Ten events of one row should cost one visit to the wiki, and two workers must never write the same
-//! page at once. And whatever happens, each accepted event has to end in exactly one outcome that an operator can find.
+//! The ingress may answer 200 only for what is durable, and has to answer within a few seconds. A
+//! worker may die at any instruction. Redis may restart, hang or be away for minutes. Ten events of
+//! one row should cost one visit to the wiki, and two workers must never write the same page at
+//! once. And whatever happens, each accepted event has to end in exactly one outcome that an
+//! operator can find.
 //!
 //! # What it is
 //!
-//! The semantics are those of the work queue of Kubernetes' controllers, made durable and shared by atomic scripts: a key is queued once, is
-//! never processed twice at the same time, and is never forgotten if it changes while it is processed.
+//! The semantics are those of the work queue of Kubernetes' controllers, made durable and shared by
+//! atomic scripts: a key is queued once, is never processed twice at the same time, and is never
+//! forgotten if it changes while it is processed.
 //!
 //! | state of a job | where | left by |
 //! |---|---|---|
@@ -19,8 +23,9 @@
 //! | dead | set `dead` and a letter of its own, so that the key is free for new events | replay, discard |
 //! | gone | its record is deleted; the outcome is in the ledger | |
 //!
-//! A job's record (`record.rs`) never grows with its events: it keeps the last ledger entry that it *covers*. A settlement says "this row, up
-//! to that entry", and whoever reads the ledger closes every open event of the row up to there.
+//! A job's record (`record.rs`) never grows with its events: it keeps the last ledger entry that it
+//! *covers*. A settlement says "this row, up to that entry", and whoever reads the ledger closes
+//! every open event of the row up to there.
 //!
 //! | file | part |
 //! |---|---|
@@ -54,48 +59,58 @@
 //!
 //! # Races, and what was decided
 //!
-//! **The answer of a call is lost.** The same call is sent again. Every call has a name; the last answer of each caller is kept for ten minutes
-//! in the step that made it, so a repetition is answered without a second effect. A repeated fetch finds what the first one leased by the
-//! call's name in the tokens.
+//! **The answer of a call is lost.** The same call is sent again. Every call has a name; the last
+//! answer of each caller is kept for ten minutes in the step that made it, so a repetition is
+//! answered without a second effect. A repeated fetch finds what the first one leased by the call's
+//! name in the tokens.
 //!
-//! **A call is carried out after its repetition**, because it lay in a frozen server's socket. An accept finds its own name in the claim and
-//! does nothing. A settle finds its token gone and does nothing. A fetch leases jobs that nobody runs; they are taken back when the
-//! lease expires. That costs time and one of three crashes, never an event.
+//! **A call is carried out after its repetition**, because it lay in a frozen server's socket. An
+//! accept finds its own name in the claim and does nothing. A settle finds its token gone and does
+//! nothing. A fetch leases jobs that nobody runs; they are taken back when the lease expires. That
+//! costs time and one of three crashes, never an event.
 //!
-//! **`accept` gives up** after three seconds, because its sender waits for five. The delivery may still become durable; when it is accepted
-//! again the answer is `Duplicate`, and that is true.
+//! **`accept` gives up** after three seconds, because its sender waits for five. The delivery may
+//! still become durable; when it is accepted again the answer is `Duplicate`, and that is true.
 //!
-//! **A hundred thousand jobs of one table are ready, and one of another.** Tables are served in turn: fetch spreads what is ready over one
-//! list per table (`lanes.lua`), at most five thousand keys per call. Within a table the order is that in which jobs became ready.
+//! **A hundred thousand jobs of one table are ready, and one of another.** Tables are served in
+//! turn: fetch spreads what is ready over one list per table (`lanes.lua`), at most five thousand
+//! keys per call. Within a table the order is that in which jobs became ready.
 //!
-//! **A commit fails half-way** (a key of the wrong type). Claims are written last, so that the sender's next try is not answered `Duplicate`
-//! for a delivery that is nowhere. Out of memory is noticed by the first write of a script, before anything has changed; the deliveries that
-//! an accept had added to the ledger before its script count for nothing without its receipt.
+//! **A commit fails half-way** (a key of the wrong type). Claims are written last, so that the
+//! sender's next try is not answered `Duplicate` for a delivery that is nowhere. Out of memory is
+//! noticed by the first write of a script, before anything has changed; the deliveries that an
+//! accept had added to the ledger before its script count for nothing without its receipt.
 //!
-//! **A worker is slow rather than dead.** Its lease expires and another worker runs the job. The late one learns it from the next renewal
-//! ([`Lease::over`]); whatever it settles is refused by the token. That both *run* for a moment cannot be excluded by any queue: effects have
-//! to be idempotent anyway.
+//! **A worker is slow rather than dead.** Its lease expires and another worker runs the job. The
+//! late one learns it from the next renewal ([`Lease::over`]); whatever it settles is refused by
+//! the token. That both *run* for a moment cannot be excluded by any queue: effects have to be
+//! idempotent anyway.
 //!
-//! **After an outage of Redis every lease looks expired.** A worker that noticed the outage takes nothing back for half a lease, so that the
-//! holders can prolong first: they try every two seconds.
+//! **After an outage of Redis every lease looks expired.** A worker that noticed the outage takes
+//! nothing back for half a lease, so that the holders can prolong first: they try every two
+//! seconds.
 //!
-//! **An event arrives while its row's job waits** after a failure: the job becomes ready at once, for the news may be the cure. Not after a
-//! hold (the target is away for everybody) and not after a crash (it would burn the three lives in one burst).
+//! **An event arrives while its row's job waits** after a failure: the job becomes ready at once,
+//! for the news may be the cure. Not after a hold (the target is away for everybody) and not after
+//! a crash (it would burn the three lives in one burst).
 //!
-//! **An event arrives while its row's job runs**: the job is dirty. Done or buried, it begins anew with the newer events and a clean slate; a
-//! dead letter answers only for the events that its run had covered.
+//! **An event arrives while its row's job runs**: the job is dirty. Done or buried, it begins anew
+//! with the newer events and a clean slate; a dead letter answers only for the events that its run
+//! had covered.
 //!
-//! **Tokens are names, not numbers.** A counter in Redis would go back with the second of writes that a power cut may cost (`everysec`), and two
-//! workers would hold the same number.
+//! **Tokens are names, not numbers.** A counter in Redis would go back with the second of writes
+//! that a power cut may cost (`everysec`), and two workers would hold the same number.
 //!
-//! **Claims do not share the queue's hash tag** (their name is fixed by the spec), so the bridge needs one Redis (with replicas if you like), not a
-//! cluster.
+//! **Claims do not share the queue's hash tag** (their name is fixed by the spec), so the bridge
+//! needs one Redis (with replicas if you like), not a cluster.
 //!
 //! # Why not apalis-redis' own storage
 //!
-//! Measured on 1.0.0: eight thousand due tasks end every worker for good; any error of Redis ends a worker and drops its running handlers;
-//! batches lose their heartbeat and run twice; retries are linear, capped at 25 and blind to the reason; duplicates are not reported; one
-//! unreadable payload kills each worker that meets it. Its names, its task type and its producers are kept: see `keys.rs` and `adopt.rs`.
+//! Measured on 1.0.0: eight thousand due tasks end every worker for good; any error of Redis ends a
+//! worker and drops its running handlers; batches lose their heartbeat and run twice; retries are
+//! linear, capped at 25 and blind to the reason; duplicates are not reported; one unreadable
+//! payload kills each worker that meets it. Its names, its task type and its producers are kept:
+//! see `keys.rs` and `adopt.rs`.
 
 #![warn(missing_docs)]
 
@@ -173,12 +188,14 @@ impl Queue {
         self.inner.name
     }
 
-    /// The queue of this name on this Redis. Clones share their groups: those of an instance are made and sent by the runtime that first uses it.
+    /// The queue of this name on this Redis. Clones share their groups: those of an instance are
+    /// made and sent by the runtime that first uses it.
     pub fn new(redis: Redis, name: QueueName) -> Self {
         Self::with_memory(redis, name, Arc::default())
     }
 
-    /// The same queue by another connection, with groups of its own. What one of them has seen of the count of deliveries, all know.
+    /// The same queue by another connection, with groups of its own. What one of them has seen of
+    /// the count of deliveries, all know.
     #[must_use]
     pub fn on(&self, redis: Redis) -> Self {
         Self::with_memory(redis, self.inner.name, Arc::clone(&self.inner.memory))
@@ -200,7 +217,8 @@ impl Queue {
     }
 }
 
-/// Twelve characters that nobody else has chosen: names callers and calls, of which Redis keeps one at a time.
+/// Twelve characters that nobody else has chosen: names callers and calls, of which Redis keeps one
+/// at a time.
 fn short_id() -> String {
     let id = ulid::Ulid::generate().to_string();
     id[id.len() - 12..].to_owned()

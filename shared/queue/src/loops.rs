@@ -1,10 +1,13 @@
-//! Rows that go in circles (D5): more than ten identical events of one row within a minute are no work of people. The row is then *parked*: its job
-//! is held for a cool-down, and the admin is told. Nothing is lost: the job runs when the cool-down is over, and reads the row as it is then.
+//! Rows that go in circles (D5): more than ten identical events of one row within a minute are no
+//! work of people. The row is then *parked*: its job is held for a cool-down, and the admin is
+//! told. Nothing is lost: the job runs when the cool-down is over, and reads the row as it is then.
 //!
-//! The ingress counts, for it alone sees every event; the workers hold. What they share is in Redis, and bounded: counts expire with their window,
-//! and a parked row leaves the set after its cool-down.
+//! The ingress counts, for it alone sees every event; the workers hold. What they share is in
+//! Redis, and bounded: counts expire with their window, and a parked row leaves the set after its
+//! cool-down.
 //!
-//! Without Redis nothing is counted and nothing is parked: this is a protection, not a promise, and never a reason to refuse an event.
+//! Without Redis nothing is counted and nothing is parked: this is a protection, not a promise, and
+//! never a reason to refuse an event.
 
 use std::time::Duration;
 
@@ -20,7 +23,8 @@ script!(PARKED, "server/scripts/clock.lua", "loops/parked.lua");
 /// When a row counts as going in circles, and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoopPolicy {
-    /// `LOOP_EVENTS` (10): more identical events of a row than this within the window park it. 0 switches the protection off.
+    /// `LOOP_EVENTS` (10): more identical events of a row than this within the window park it. 0
+    /// switches the protection off.
     pub events: u32,
     /// `LOOP_WINDOW_SECONDS` (60).
     pub window: Duration,

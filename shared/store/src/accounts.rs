@@ -95,7 +95,8 @@ impl Store {
         found.iter().map(read_account).collect()
     }
 
-    /// Gives an account another role or password, and ends its sessions. Says whether there is such an account.
+    /// Gives an account another role or password, and ends its sessions. Says whether there is such
+    /// an account.
     pub async fn change_account(&self, account: &Account) -> Result<bool, StoreError> {
         let changed = sqlx::query("UPDATE accounts SET role = $2, password = $3 WHERE name = $1")
             .bind(storable(&account.name))
@@ -117,7 +118,8 @@ impl Store {
         Ok(removed.rows_affected() == 1)
     }
 
-    /// Begins a session, ends those whose time is over, and of the person's others all but the latest `most`.
+    /// Begins a session, ends those whose time is over, and of the person's others all but the
+    /// latest `most`.
     pub async fn begin_session(&self, session: &Session, most: u32) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE ends <= $1")
             .bind(session.began.as_millis())

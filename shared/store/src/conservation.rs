@@ -59,8 +59,8 @@ impl Store {
     }
 
     /// What the store has not read yet: the number of the last entry in Redis less that of the last
-    /// one in the store. Where they are not known (entries of a former version), all that the stream
-    /// holds counts as unread.
+    /// one in the store. Where they are not known (entries of a former version), all that the
+    /// stream holds counts as unread.
     pub async fn backlog(&self, queue: &Queue) -> Result<Backlog, IntakeError> {
         let stored = self.life().await?;
         let look = queue.life(None).await?;

@@ -42,8 +42,8 @@ const ROWS_PER_ENTRY: usize = 20;
 ///
 /// A crash between writing and forgetting is harmless: a step that finds nothing new lets the
 /// stream forget up to the stored position. A Redis that went back (a power cut, a failover to a
-/// replica that lagged, a restored copy) begins a new life, and is read from its beginning: what the
-/// store has already is skipped. So it is where the store went back.
+/// replica that lagged, a restored copy) begins a new life, and is read from its beginning: what
+/// the store has already is skipped. So it is where the store went back.
 pub async fn take_ledger(queue: &Queue, store: &Store, count: usize) -> Result<Intake, IntakeError> {
     // In this order: if another process reads on meanwhile, the life is the one that shows it.
     let stored = store.life().await?;
@@ -111,8 +111,8 @@ async fn judge(
         let is_known = store.knows_life(&life.epoch).await?;
         return Ok(if is_known { Standing::WentBack } else { Standing::New });
     };
-    // Entries before the position, and not the one at it: they were written after Redis lost that one, under a clock
-    // that was behind.
+    // Entries before the position, and not the one at it: they were written after Redis lost that
+    // one, under a clock that was behind.
     let is_behind = position.is_some() && look.newest.is_some() && look.newest.as_deref() != position;
     Ok(if is_behind || stored.is_ahead_of(look) {
         Standing::WentBack
@@ -135,8 +135,8 @@ fn ended(look: &LifeLook, stored: Option<&StoredLife>, known: u64) -> EndedLife 
     }
 }
 
-/// What follows does not begin where the store ends: `at` deliveries were answered before it. Unless another process
-/// has read meanwhile, that ends the life.
+/// What follows does not begin where the store ends: `at` deliveries were answered before it.
+/// Unless another process has read meanwhile, that ends the life.
 async fn end_at_gap(
     queue: &Queue,
     store: &Store,

@@ -1,9 +1,11 @@
-//! The lives of Redis' data: which one the store knows, how much of it was read, and what is missing.
+//! The lives of Redis' data: which one the store knows, how much of it was read, and what is
+//! missing.
 //!
 //! Every receipt in the ledger says how many deliveries Redis had answered before it and with it.
-//! Read one after the other, they leave no gap. A gap is a number of deliveries that are nowhere: it
-//! ends the life. Every entry has a number besides, so a gap between settlements ends it too: it
-//! costs no delivery, but items stay open. Either Redis lost entries, or the store is an older copy.
+//! Read one after the other, they leave no gap. A gap is a number of deliveries that are nowhere:
+//! it ends the life. Every entry has a number besides, so a gap between settlements ends it too: it
+//! costs no delivery, but items stay open. Either Redis lost entries, or the store is an older
+//! copy.
 
 use passerelle_model::ledger::LedgerEntry;
 use passerelle_model::seq::Seq;

@@ -20,8 +20,8 @@ const POOLER_TRIES: u8 = 3;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 
-/// `synchronous` is FULL because the stream forgets what the store has taken: a committed batch must
-/// survive a power cut.
+/// `synchronous` is FULL because the stream forgets what the store has taken: a committed batch
+/// must survive a power cut.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
      PRAGMA temp_store = MEMORY;";
 /// How long to wait until the file's mode is changed again, if another program is changing it.

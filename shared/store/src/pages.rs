@@ -34,7 +34,8 @@ pub struct Link {
     pub version: i64,
 }
 
-/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go on.
+/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go
+/// on.
 macro_rules! select_links {
     ($rest:literal) => {
         concat!(

@@ -1,5 +1,5 @@
-//! People of whom the admin was told that they have too few hours left. Kept until they have enough again, so that
-//! each shortage is one notice, whatever follows.
+//! People of whom the admin was told that they have too few hours left. Kept until they have enough
+//! again, so that each shortage is one notice, whatever follows.
 
 use sqlx::Row as _;
 
@@ -12,8 +12,8 @@ use passerelle_model::time::Timestamp;
 const MOST: i64 = 200;
 
 impl Store {
-    /// Notes a person's shortage, unless one is noted. Returns the event that it began with: whoever repeats this
-    /// names the same notice.
+    /// Notes a person's shortage, unless one is noted. Returns the event that it began with:
+    /// whoever repeats this names the same notice.
     pub async fn begin_shortage(
         &self,
         person: RowKey,

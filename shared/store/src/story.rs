@@ -96,7 +96,8 @@ const EVENTS_PER_STORY: i64 = 100;
 /// Most attempts shown per item: the latest.
 const ATTEMPTS_PER_ITEM: i64 = 50;
 
-/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go on.
+/// Columns are named: an upgrade adds some while this program runs, and its prepared statements go
+/// on.
 macro_rules! select_events {
     ($rest:literal) => {
         concat!(

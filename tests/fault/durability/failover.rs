@@ -12,7 +12,8 @@ use crate::load::{Answered, Load, spool_is_empty};
 
 /// What no sender shall wait longer for; one of twenty may, on a machine whose disk others use too.
 const SOON: Duration = Duration::from_secs(1);
-/// A machine that has too much to do answers all deliveries late: so many times the usual wait counts as soon.
+/// A machine that has too much to do answers all deliveries late: so many times the usual wait
+/// counts as soon.
 const OF_THE_USUAL: u32 = 10;
 const ROWS: usize = 24;
 
@@ -71,8 +72,8 @@ impl World {
         Ok(Self { system, servers, rows })
     }
 
-    /// The master is killed; with `is_behind`, its replica has been away for a while and has the last deliveries not. Then the old
-    /// master comes back, as a replica.
+    /// The master is killed; with `is_behind`, its replica has been away for a while and has the
+    /// last deliveries not. Then the old master comes back, as a replica.
     async fn fail_over(&mut self, load: &Load, is_behind: bool) -> anyhow::Result<()> {
         load.goes_on(200).await;
         if is_behind {
@@ -101,7 +102,8 @@ impl World {
         .await;
     }
 
-    /// Every row has its page, and no sender waited long. Returns what was answered and is not in the ledger.
+    /// Every row has its page, and no sender waited long. Returns what was answered and is not in
+    /// the ledger.
     async fn judge(&self, answered: &[Answered]) -> anyhow::Result<Verdict> {
         spool_is_empty(&self.system).await;
         self.have_their_pages().await;
@@ -146,7 +148,8 @@ async fn a_failover_under_load_delays_no_sender_and_ends_with_every_page() {
     let load = Load::start(&world.system, ROWS);
     world.fail_over(&load, false).await.unwrap();
     let answered = load.stop().await.unwrap();
-    // Whether everything was on its way to the replica is chance; what has lost its job is requested within minutes.
+    // Whether everything was on its way to the replica is chance; what has lost its job is
+    // requested within minutes.
     world.system.expect_unfinished();
     let verdict = world.judge(&answered).await.unwrap();
     println!("{verdict}");

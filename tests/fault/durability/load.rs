@@ -14,14 +14,16 @@ const LANES: usize = 8;
 /// How often each of them sends.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Senders that send until they are told to stop. The deliveries tell of some rows of the table of projects, one after the other.
+/// Senders that send until they are told to stop. The deliveries tell of some rows of the table of
+/// projects, one after the other.
 pub(crate) struct Load {
     is_over: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
     lanes: JoinSet<anyhow::Result<Vec<Answered>>>,
 }
 
-/// A delivery that was answered 200, perhaps after it had come again: the disk of a busy machine may stand still for seconds.
+/// A delivery that was answered 200, perhaps after it had come again: the disk of a busy machine
+/// may stand still for seconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
     pub(crate) event: String,

@@ -11,7 +11,8 @@ struct Outcome {
     bytes: u64,
 }
 
-/// Cuts the power when `is_time` says so, of how many were answered and how many bytes are synced; then looks what is left.
+/// Cuts the power when `is_time` says so, of how many were answered and how many bytes are synced;
+/// then looks what is left.
 async fn cut(fsync: Fsync, mut is_time: impl FnMut(usize, u64) -> bool) -> anyhow::Result<Outcome> {
     let mut redis = FragileRedis::start(fsync)?;
     let system = System::builder()

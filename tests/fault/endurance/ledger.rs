@@ -154,7 +154,8 @@ async fn survives(
             .any(|incident| incident.target() == Some(GateTarget::Store)),
         "{incidents:?}"
     );
-    // More events of the same rows while nothing can be written down, and a restart of Redis with all of it.
+    // More events of the same rows while nothing can be written down, and a restart of Redis with
+    // all of it.
     for row in &rows {
         system.baserow.update(*row, json!({"Statut": "Terminé"})).await?;
     }

@@ -1,4 +1,5 @@
-//! What happens when the servers beneath are away: Redis, the database, the disk, and a process that is killed in the midst of it.
+//! What happens when the servers beneath are away: Redis, the database, the disk, and a process
+//! that is killed in the midst of it.
 
 mod away;
 mod ledger;

@@ -1,4 +1,5 @@
-//! The spool of the ingress under SIGKILL: whatever was answered 200 is in the queue in the end, once (C9).
+//! The spool of the ingress under SIGKILL: whatever was answered 200 is in the queue in the end,
+//! once (C9).
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::world::{delivery, event};
 
-/// Posts deliveries until the ingress vanishes or `most` are answered; returns those that were answered 200.
+/// Posts deliveries until the ingress vanishes or `most` are answered; returns those that were
+/// answered 200.
 fn post_until_killed(system: &System, from: usize, most: usize) -> JoinSet<anyhow::Result<Vec<usize>>> {
     const AT_ONCE: usize = 16;
     let mut posting = JoinSet::new();

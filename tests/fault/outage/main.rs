@@ -1,6 +1,8 @@
-//! Outage mode over real processes: a target goes away and comes back, in the ways that were seen, and nothing is lost or burned by it.
+//! Outage mode over real processes: a target goes away and comes back, in the ways that were seen,
+//! and nothing is lost or burned by it.
 //!
-//! Minutes are scaled: a minute of the real policy is half a second here, the proportions are the real ones (`SCALED`).
+//! Minutes are scaled: a minute of the real policy is half a second here, the proportions are the
+//! real ones (`SCALED`).
 
 mod ramp;
 mod world;
@@ -154,7 +156,8 @@ async fn a_docmost_that_asks_for_ten_minutes_is_left_alone_for_ten_minutes() {
     assert!(until.since(since) >= Duration::from_secs(10), "{stopped:?}");
     outage.mend_docmost().await.unwrap();
     outage.converged().await.unwrap();
-    // The calls that were under way had five seconds; from then on there was silence until the named time.
+    // The calls that were under way had five seconds; from then on there was silence until the
+    // named time.
     let calls = outage.calls().await.unwrap();
     let early = calls.iter().filter_map(|call| call["at_ms"].as_i64()).filter(|at| {
         let before = until.since(Timestamp::from_millis(*at));

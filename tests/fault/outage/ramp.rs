@@ -11,8 +11,8 @@ use test_support::eventually;
 
 use crate::world::{Outage, STEP};
 
-/// The calls that were under way at once, as a share of the jobs that the ramp may have allowed by then; until it allows as many as all
-/// workers together can run.
+/// The calls that were under way at once, as a share of the jobs that the ramp may have allowed by
+/// then; until it allows as many as all workers together can run.
 pub(crate) async fn most_above_ramp(outage: &Outage, workers_run: f64) -> anyhow::Result<f64> {
     let incidents = outage.incidents().await?;
     let ramping = incidents

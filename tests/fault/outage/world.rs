@@ -23,7 +23,8 @@ pub(crate) const SCALED: [(&str, &str); 7] = [
     ("GATE_PROBE_LEASE_SECONDS", "1"),
     ("GATE_STEP_SECONDS", "0.2"),
     ("GATE_TICK_SECONDS", "0.02"),
-    // Every call fails here, so a gate stops in the end; on a busy machine that may take a while, and no attempt counts before.
+    // Every call fails here, so a gate stops in the end; on a busy machine that may take a while,
+    // and no attempt counts before.
     ("GATE_DECISION_SECONDS", "60"),
 ];
 pub(crate) const STEP: f64 = 0.2;
@@ -113,7 +114,8 @@ impl Outage {
             .map(|_| ())
     }
 
-    /// Well again, and busy: calls that take their time are seen at once. As if so many had been found to be useful, only the ramp limits them.
+    /// Well again, and busy: calls that take their time are seen at once. As if so many had been
+    /// found to be useful, only the ramp limits them.
     pub(crate) async fn mend_and_slow_docmost(&self, calls: usize) -> anyhow::Result<()> {
         let client = redis::Client::open(self.system.redis.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;

@@ -1,4 +1,5 @@
-//! The database is put back to an older copy: what had been done since is asked for again, and nobody gets a mail twice.
+//! The database is put back to an older copy: what had been done since is asked for again, and
+//! nobody gets a mail twice.
 
 use std::path::PathBuf;
 

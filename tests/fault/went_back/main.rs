@@ -1,4 +1,5 @@
-//! Redis loses what it had answered, or the database is an older copy: the bridge notices it, tells the admin once, and repairs by itself.
+//! Redis loses what it had answered, or the database is an older copy: the bridge notices it, tells
+//! the admin once, and repairs by itself.
 
 mod database;
 
@@ -76,7 +77,8 @@ async fn is_whole_again(system: &System) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The mails that are to be sent are sent; this one did not come twice, and the admin was told once.
+/// The mails that are to be sent are sent; this one did not come twice, and the admin was told
+/// once.
 async fn was_sent_once(system: &System, sent: &Mail) -> anyhow::Result<()> {
     let mut redis = redis::Client::open(system.redis.url())?.get_connection()?;
     eventually("no mail waits", async || {

@@ -1,4 +1,5 @@
-//! `make demo`: the main job end to end, with a Redis, a store and a sandbox of its own. Exits with 1 if anything is not as it should be.
+//! `make demo`: the main job end to end, with a Redis, a store and a sandbox of its own. Exits with
+//! 1 if anything is not as it should be.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

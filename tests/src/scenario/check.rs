@@ -15,7 +15,8 @@ use crate::people::Mail;
 /// What every label of the bridge begins with.
 const OURS: &str = "baserow-t";
 
-/// The pages of the bridge are exactly the claimed ones; gives their ids by their names in the scenario.
+/// The pages of the bridge are exactly the claimed ones; gives their ids by their names in the
+/// scenario.
 pub(super) fn pages(stage: &Stage, all: &[Value], specs: &[PageSpec]) -> anyhow::Result<BTreeMap<String, String>> {
     let ours: Vec<&Value> = all
         .iter()
@@ -125,8 +126,9 @@ pub(super) fn mails(found: &[Mail], specs: &[MailSpec]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How an event of a row ended. One that was overtaken ended as the job that was carried out in its place: whether a later event of the row, of
-/// the bridge's own too, comes before a worker takes the job or after that is chance.
+/// How an event of a row ended. One that was overtaken ended as the job that was carried out in its
+/// place: whether a later event of the row, of the bridge's own too, comes before a worker takes
+/// the job or after that is chance.
 pub(super) fn ending(item: &ItemStory) -> String {
     let outcome = match (
         item.outcome.as_ref(),

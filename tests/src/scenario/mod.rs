@@ -1,5 +1,6 @@
-//! The story of a rule as data: what people do in Baserow and in the wiki, and what must be there afterwards. A new rule is proven without a line
-//! of Rust: one file in `tests/scenarios/` (or beside another organisation's rules), played through real processes.
+//! The story of a rule as data: what people do in Baserow and in the wiki, and what must be there
+//! afterwards. A new rule is proven without a line of Rust: one file in `tests/scenarios/` (or
+//! beside another organisation's rules), played through real processes.
 //!
 //! ```toml
 //! rule = "projet-page"
@@ -14,12 +15,15 @@
 //! outcomes = { refonte = ["synced"] }
 //! ```
 //!
-//! **Names.** `row = "refonte"` names a row; `"@refonte"` in a field is its number. A page is named by its row, a sub-page by its parent's row and
-//! its own: `rust/un`. **Claims.** `pages` is the whole list of the bridge's pages, those in the trash too, siblings in their order; a step
-//! without `pages` claims that they are as before. Whatever a step says, a page keeps its identity through the whole story, no row has two,
-//! and a living page's id stands in its row. `tables` is the whole list of a table's rows, for rows that the bridge makes. `mails` are all mails since the step before. `outcomes` are how the
-//! events of a row ended that Baserow sent since the step before, in their order. A later event of the row may be carried out in place of one; then
-//! that one ended as the later one did.
+//! **Names.** `row = "refonte"` names a row; `"@refonte"` in a field is its number. A page is named
+//! by its row, a sub-page by its parent's row and its own: `rust/un`. **Claims.** `pages` is the
+//! whole list of the bridge's pages, those in the trash too, siblings in their order; a step
+//! without `pages` claims that they are as before. Whatever a step says, a page keeps its identity
+//! through the whole story, no row has two, and a living page's id stands in its row. `tables` is
+//! the whole list of a table's rows, for rows that the bridge makes. `mails` are all mails since
+//! the step before. `outcomes` are how the events of a row ended that Baserow sent since the step
+//! before, in their order. A later event of the row may be carried out in place of one; then that
+//! one ended as the later one did.
 
 mod act;
 mod check;
@@ -92,7 +96,8 @@ pub struct Step {
     /// Fields of rows afterwards, by the row's name.
     #[serde(default)]
     pub rows: BTreeMap<String, Map<String, Value>>,
-    /// All rows of tables afterwards, by the table's name: each with at least these fields; `"@comite"` is the id of a page.
+    /// All rows of tables afterwards, by the table's name: each with at least these fields;
+    /// `"@comite"` is the id of a page.
     #[serde(default)]
     pub tables: BTreeMap<String, Vec<Map<String, Value>>>,
     /// The mails since the step before, in any order; none if absent.

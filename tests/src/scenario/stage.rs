@@ -1,4 +1,5 @@
-//! Where a scenario is played: a whole system with the scenario's tables, and the names of its rows and pages.
+//! Where a scenario is played: a whole system with the scenario's tables, and the names of its rows
+//! and pages.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Certificates for servers on this machine, and a front that speaks TLS before a server that does not.
+//! Certificates for servers on this machine, and a front that speaks TLS before a server that does
+//! not.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ impl TestCertificate {
         Self::kept(&certificate.pem(), &key, &pem)
     }
 
-    /// The certificate of an authority, which a server shows as its own: what `openssl req -x509` makes.
+    /// The certificate of an authority, which a server shows as its own: what `openssl req -x509`
+    /// makes.
     pub fn authority_itself() -> anyhow::Result<Self> {
         let key = KeyPair::generate()?;
         let certificate = of_an_authority(parameters()?).self_signed(&key)?;
@@ -87,7 +89,8 @@ fn of_an_authority(mut parameters: CertificateParams) -> CertificateParams {
     parameters
 }
 
-/// Takes TLS connections and passes what comes through them on to a server of this machine. Ends when dropped.
+/// Takes TLS connections and passes what comes through them on to a server of this machine. Ends
+/// when dropped.
 #[derive(Debug)]
 pub struct TlsFront {
     address: SocketAddr,

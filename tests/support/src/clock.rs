@@ -1,11 +1,13 @@
-//! A wall clock that can be wrong: preloaded into a process, which maps the offset from a file (`clock/clock.c`).
+//! A wall clock that can be wrong: preloaded into a process, which maps the offset from a file
+//! (`clock/clock.c`).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::preload::build_preload;
 
-/// The clock of one process. Clocks that measure spans of time stay right, as on a machine whose time was set.
+/// The clock of one process. Clocks that measure spans of time stay right, as on a machine whose
+/// time was set.
 #[derive(Debug, Clone)]
 pub struct WrongClock {
     library: PathBuf,
@@ -13,7 +15,8 @@ pub struct WrongClock {
 }
 
 impl WrongClock {
-    /// A clock of this name that is right so far. All clocks of a folder share the library that is preloaded.
+    /// A clock of this name that is right so far. All clocks of a folder share the library that is
+    /// preloaded.
     ///
     /// # Errors
     /// There is no C compiler, or the folder cannot be written.

@@ -1,4 +1,5 @@
-//! Lines of level `error` that code in the test's own process logs: those that the test does not expect make it fail.
+//! Lines of level `error` that code in the test's own process logs: those that the test does not
+//! expect make it fail.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +9,11 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Watches what the test's process logs. Dropping it panics if there was an error that the test does not expect.
+/// Watches what the test's process logs. Dropping it panics if there was an error that the test
+/// does not expect.
 ///
-/// A log belongs to a whole process. Where tests share one (cargo's own runner), nothing is watched: one test's error would fail another.
+/// A log belongs to a whole process. Where tests share one (cargo's own runner), nothing is
+/// watched: one test's error would fail another.
 #[derive(Debug, Default)]
 pub struct ErrorLog {
     lines: Lines,

@@ -1,6 +1,8 @@
-//! Real servers for tests, each test's own: started on a free port, in a folder of their own, stopped at the end.
+//! Real servers for tests, each test's own: started on a free port, in a folder of their own,
+//! stopped at the end.
 //!
-//! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`] waits for a fact.
+//! Tests never use a Redis or a PostgreSQL that they did not start, and never sleep: [`eventually`]
+//! waits for a fact.
 
 mod certificate;
 mod clock;
@@ -41,8 +43,9 @@ pub use redis_sentinels::TestSentinels;
 pub use redis_server::{Fsync, RedisOptions, TestRedis};
 pub use signal::signal;
 
-/// The longest that a test waits for a fact before it fails: what takes two seconds takes many more on a machine that does other things too.
-/// Leases and retries of seconds fit in several times, and several such waits in the time that a test is given.
+/// The longest that a test waits for a fact before it fails: what takes two seconds takes many more
+/// on a machine that does other things too. Leases and retries of seconds fit in several times, and
+/// several such waits in the time that a test is given.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Finds a program on `PATH` or in one of the folders where Debian hides its servers.

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::postgres::server_user;
 use crate::{PATIENCE, find_program, free_port};
 
-/// A running `pgbouncer`, killed and removed when dropped. It refuses to run as root: then it runs as the user of PostgreSQL.
+/// A running `pgbouncer`, killed and removed when dropped. It refuses to run as root: then it runs
+/// as the user of PostgreSQL.
 #[derive(Debug)]
 pub struct TestPgBouncer {
     child: Child,

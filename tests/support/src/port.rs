@@ -19,13 +19,14 @@ static HELD: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
 
 /// A port that this process alone may use until it ends.
 ///
-/// The kernel gives no such port to an outgoing connection, and no other test gets it: whoever holds the socket of its name has it. So a
-/// server can be killed and started again on it.
+/// The kernel gives no such port to an outgoing connection, and no other test gets it: whoever
+/// holds the socket of its name has it. So a server can be killed and started again on it.
 pub fn free_port() -> anyhow::Result<u16> {
     free_ports(1)
 }
 
-/// The first of so many ports in a row, each as [`free_port`] gives them: for programs that count on from a port.
+/// The first of so many ports in a row, each as [`free_port`] gives them: for programs that count
+/// on from a port.
 pub fn free_ports(count: u16) -> anyhow::Result<u16> {
     let ports = FIRST..first_outgoing().max(FIRST + 1000) - count;
     let start = RandomState::new().build_hasher().finish() % u64::try_from(ports.len())?;

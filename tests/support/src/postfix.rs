@@ -27,7 +27,8 @@ pub struct PostfixOptions<'a> {
     pub recipients: &'a [(&'a str, &'a str)],
 }
 
-/// A running Postfix, stopped and removed when dropped. It takes mail for `zoe@example.org`, and knows nobody else there.
+/// A running Postfix, stopped and removed when dropped. It takes mail for `zoe@example.org`, and
+/// knows nobody else there.
 #[derive(Debug)]
 pub struct TestPostfix {
     master: Child,
@@ -36,7 +37,8 @@ pub struct TestPostfix {
 }
 
 impl TestPostfix {
-    /// Starts one. `None`, said aloud, where there is no Postfix or where this user may not start one: it needs to be root.
+    /// Starts one. `None`, said aloud, where there is no Postfix or where this user may not start
+    /// one: it needs to be root.
     pub fn start(options: &PostfixOptions<'_>) -> anyhow::Result<Option<Self>> {
         let hidden = [PathBuf::from("/usr/sbin")];
         let Some(postfix) = find_program("postfix", &hidden) else {

@@ -97,7 +97,8 @@ impl TestPostgres {
         )
     }
 
-    /// Stops all of its processes where they are, as a frozen disk or a paused machine would: connections stay, answers do not come.
+    /// Stops all of its processes where they are, as a frozen disk or a paused machine would:
+    /// connections stay, answers do not come.
     pub fn freeze(&self) -> anyhow::Result<()> {
         self.signal("STOP")
     }
@@ -146,7 +147,8 @@ impl TestPostgres {
             }
             None => Command::new(&path),
         };
-        // Files, not pipes: the server inherits them, and a pipe would stay open for as long as it runs.
+        // Files, not pipes: the server inherits them, and a pipe would stay open for as long as it
+        // runs.
         let transcript = self.folder.path().join(format!("{program}.out"));
         let out = std::fs::File::create(&transcript)?;
         let status = command

@@ -48,7 +48,8 @@ impl FragileRedis {
         Ok((size.parse()?, PathBuf::from(path)))
     }
 
-    /// Cuts the power: the server is gone, and with it all that it had not synced. Returns how many bytes that was.
+    /// Cuts the power: the server is gone, and with it all that it had not synced. Returns how many
+    /// bytes that was.
     pub fn cut_power(&mut self) -> anyhow::Result<u64> {
         self.server.kill()?;
         let (synced, path) = self.synced()?;

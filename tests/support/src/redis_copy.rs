@@ -1,4 +1,5 @@
-//! Copies of what a Redis has on its disk: to go back to an older state, as a restored backup or a failover does.
+//! Copies of what a Redis has on its disk: to go back to an older state, as a restored backup or a
+//! failover does.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,7 +13,8 @@ use crate::TestRedis;
 pub struct RedisCopy(TempDir);
 
 impl TestRedis {
-    /// Copies its files as they are. It may run: an append-only file that is cut anywhere is a good one.
+    /// Copies its files as they are. It may run: an append-only file that is cut anywhere is a good
+    /// one.
     pub fn copy(&self) -> anyhow::Result<RedisCopy> {
         let copy = tempfile::tempdir()?;
         copy_files(self.folder(), copy.path())?;
@@ -32,7 +34,8 @@ impl TestRedis {
         self.boot()
     }
 
-    /// Kills it, cuts so many bytes from the end of its append-only file, and starts it again: what a power cut takes that came before a sync.
+    /// Kills it, cuts so many bytes from the end of its append-only file, and starts it again: what
+    /// a power cut takes that came before a sync.
     pub fn lose_tail(&mut self, bytes: u64) -> anyhow::Result<()> {
         self.kill()?;
         for entry in std::fs::read_dir(self.folder().join("appendonlydir"))? {

@@ -18,8 +18,8 @@ const QUORUM: usize = 2;
 /// Who may ask the Sentinels, and with which password, where they are secured.
 const WATCHER: (&str, &str) = ("watcher", "sentinel-passw0rd");
 
-/// A master and a replica, and three Sentinels that put the replica in the master's place when it does not answer for a second and a half.
-/// All are killed when it is dropped.
+/// A master and a replica, and three Sentinels that put the replica in the master's place when it
+/// does not answer for a second and a half. All are killed when it is dropped.
 #[derive(Debug)]
 pub struct TestSentinels {
     /// The server that was the master at first, and the one that was its replica.
@@ -36,8 +36,8 @@ struct Sentinel {
 }
 
 impl TestSentinels {
-    /// Starts all, and waits until the replica has everything and the Sentinels know each other. With TLS the Sentinels also ask for a
-    /// user and a password.
+    /// Starts all, and waits until the replica has everything and the Sentinels know each other.
+    /// With TLS the Sentinels also ask for a user and a password.
     pub fn start(options: RedisOptions) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let master = TestRedis::start_as(options.clone())?;
@@ -68,8 +68,8 @@ impl TestSentinels {
         Ok(all)
     }
 
-    /// The URL for `REDIS_URL`, with the user of the Sentinels where they are secured; `user` is that of the server, `name:password@`,
-    /// or empty.
+    /// The URL for `REDIS_URL`, with the user of the Sentinels where they are secured; `user` is
+    /// that of the server, `name:password@`, or empty.
     pub fn url(&self, user: &str) -> String {
         let hosts: Vec<String> = self
             .sentinels
@@ -89,13 +89,15 @@ impl TestSentinels {
         signal(self.sentinels[number].child.id(), "STOP")
     }
 
-    /// Asks the Sentinels to put the replica in the master's place, though the master is well: it becomes a replica.
+    /// Asks the Sentinels to put the replica in the master's place, though the master is well: it
+    /// becomes a replica.
     pub fn fail_over(&self) -> anyhow::Result<()> {
         let _: String = self.ask(&self.sentinels[0], &["SENTINEL", "FAILOVER", NAME])?;
         Ok(())
     }
 
-    /// Waits until the second server is the master, and all Sentinels name it: only then the first may come back.
+    /// Waits until the second server is the master, and all Sentinels name it: only then the first
+    /// may come back.
     pub fn wait_for_failover(&self) -> anyhow::Result<()> {
         let port = u64::from(watched_port(&self.servers[1]));
         self.wait("the replica is the master, and all Sentinels name it", |all| {

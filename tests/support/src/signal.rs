@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-/// Sends a signal by name, e.g. `TERM`, `STOP`, `CONT`. The shell's own `kill` does it: the program of that name is not on every machine.
+/// Sends a signal by name, e.g. `TERM`, `STOP`, `CONT`. The shell's own `kill` does it: the program
+/// of that name is not on every machine.
 pub fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
     let status = Command::new("sh")
         .args(["-c", "kill -\"$0\" \"$1\"", name, &pid.to_string()])
@@ -22,7 +23,8 @@ pub(crate) fn children_of(parent: u32) -> anyhow::Result<Vec<u32>> {
     Ok(numbers.filter(|pid| parent_of(*pid) == Some(parent)).collect())
 }
 
-/// None if it has ended meanwhile. The fields behind the program's name, which may hold anything, are the state and the parent.
+/// None if it has ended meanwhile. The fields behind the program's name, which may hold anything,
+/// are the state and the parent.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()

@@ -1,4 +1,5 @@
-//! Whoever is newly linked to a row is told once, by whichever event it shows (L1); the admin hears of a shortage once.
+//! Whoever is newly linked to a row is told once, by whichever event it shows (L1); the admin hears
+//! of a shortage once.
 
 use passerelle_model::id::RowKey;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! People are told: through real processes, from a row in Baserow (sandbox) to a mail in a mail server (sandbox), once, whatever fails on the way.
+//! People are told: through real processes, from a row in Baserow (sandbox) to a mail in a mail
+//! server (sandbox), once, whatever fails on the way.
 
 mod linked;
 mod postfix;
@@ -126,7 +127,8 @@ async fn a_worker_that_dies_between_the_store_and_the_queue_costs_no_mail_and_ma
     assert_eq!(mails.len(), 1, "{mails:?}");
 }
 
-/// Mail has no look-up: twice is better than never, and mail programs see that it is the same message.
+/// Mail has no look-up: twice is better than never, and mail programs see that it is the same
+/// message.
 #[tokio::test]
 async fn a_worker_that_dies_between_sending_and_remembering_sends_the_same_message_again() {
     let mails = mails_after_a_crash("AfterNoticeSent", 2).await.unwrap();

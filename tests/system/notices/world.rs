@@ -49,7 +49,8 @@ pub(crate) async fn settled_notices(system: &System) -> anyhow::Result<Vec<Store
     .await)
 }
 
-/// The mails of a new attribution whose first worker dies at this point and whose second one carries on.
+/// The mails of a new attribution whose first worker dies at this point and whose second one
+/// carries on.
 pub(crate) async fn mails_after_a_crash(point: &str, mails: usize) -> anyhow::Result<Vec<Mail>> {
     let builder = builder().workers(0).variable("WORKER_LEASE_SECONDS", "1");
     let mut system = builder.start().await?;

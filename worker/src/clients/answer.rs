@@ -1,4 +1,5 @@
-//! One HTTP exchange: sent with explicit limits, read to the end, and a lost answer told apart from a refused connection.
+//! One HTTP exchange: sent with explicit limits, read to the end, and a lost answer told apart from
+//! a refused connection.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,8 +20,9 @@ use crate::failure::{Failure, Target, Unanswered};
 const MOST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept. Servers close theirs after 2 s (gunicorn's default) to 75 s; a request that meets such a closing
-/// ends without an answer, and costs an attempt. So ours are closed first.
+/// How long an unused connection is kept. Servers close theirs after 2 s (gunicorn's default) to 75
+/// s; a request that meets such a closing ends without an answer, and costs an attempt. So ours are
+/// closed first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What it would mean to send a request twice.
@@ -66,8 +68,8 @@ impl Answer {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
-    /// How long the target asks us to keep away: seconds or an HTTP date, in the first of these headers that is there.
-    /// At most [`LONGEST_ASKED`]; none if it is neither.
+    /// How long the target asks us to keep away: seconds or an HTTP date, in the first of these
+    /// headers that is there. At most [`LONGEST_ASKED`]; none if it is neither.
     pub(super) fn wait_in(&self, headers: &[&str]) -> Option<Duration> {
         let text = headers.iter().find_map(|name| self.header(name))?;
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -85,13 +87,15 @@ impl Answer {
         Some(wait.min(LONGEST_ASKED))
     }
 
-    /// Whether a proxy may have answered this status, which the target gives as well, for a target that it did not reach.
+    /// Whether a proxy may have answered this status, which the target gives as well, for a target
+    /// that it did not reach.
     pub(super) fn may_be_a_proxys(&self) -> bool {
         // Not 500 and 504: a target that fails or is slow at this one request.
         self.status < 500 || matches!(self.status, 502 | 503 | 521..=523 | 525..=530)
     }
 
-    /// The failure for an answer that is not the target's own: a proxy or a login page answered in its place.
+    /// The failure for an answer that is not the target's own: a proxy or a login page answered in
+    /// its place.
     pub(super) fn not_reached(&self, target: Target, effect: Effect) -> Failure {
         // A success or a 5xx may have been carried out behind the proxy all the same.
         let class = match self.status {
@@ -126,7 +130,8 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Timestamp::now().since(Timestamp::from_millis(0))
 }
 
-/// The HTTP client for one target: no cookies (Docmost would prefer a stale cookie to our token), no redirects (they lose the body).
+/// The HTTP client for one target: no cookies (Docmost would prefer a stale cookie to our token),
+/// no redirects (they lose the body).
 pub(super) fn http(timeout: Duration, authorities: Option<&Authorities>) -> Result<reqwest::Client, reqwest::Error> {
     let headers = HeaderMap::from_iter([(
         reqwest::header::HeaderName::from_static("x-bridge-origin"),
@@ -211,8 +216,8 @@ fn sentence(target: Target, error: &reqwest::Error) -> String {
     }
 }
 
-/// Takes out our own secrets, which a foreign system may echo, and what looks like a token: JSON web
-/// tokens begin with `eyJ`.
+/// Takes out our own secrets, which a foreign system may echo, and what looks like a token: JSON
+/// web tokens begin with `eyJ`.
 fn redacted(body: &str) -> String {
     let body = without_secrets(body);
     let is_token_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

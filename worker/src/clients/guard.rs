@@ -37,7 +37,8 @@ impl Guard {
         Self { gates, target }
     }
 
-    /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here, held, without troubling the target.
+    /// Whether a call may be sent now. Jobs that were under way when the gate stopped end here,
+    /// held, without troubling the target.
     pub(crate) async fn admit(&self, gate: GateName) -> Result<(), Failure> {
         check_lease()?;
         if is_let_through() || self.gates.stopped_for(gate).is_none() {
@@ -54,7 +55,8 @@ impl Guard {
         }
     }
 
-    /// Makes the call itself. Tells the gate how long the answer took; how the call ended is reported apart.
+    /// Makes the call itself. Tells the gate how long the answer took; how the call ended is
+    /// reported apart.
     pub(crate) async fn timed<T>(
         &self,
         gate: GateName,

@@ -1,4 +1,5 @@
-//! The foreign systems, one each. Only here does an HTTP status become a [`Failure`](crate::failure::Failure).
+//! The foreign systems, one each. Only here does an HTTP status become a
+//! [`Failure`](crate::failure::Failure).
 
 mod answer;
 pub mod baserow;

@@ -1,4 +1,5 @@
-//! Slack's incoming webhook: one message per notice, into the channel that the webhook was made for.
+//! Slack's incoming webhook: one message per notice, into the channel that the webhook was made
+//! for.
 //!
 //! | answer | class |
 //! |---|---|
@@ -8,7 +9,8 @@
 //! | 401, 403, 404, 410 | auth: the webhook is refused or gone, the notice is innocent |
 //! | 5xx, any other answer, a lost answer | ambiguous: Slack has no look-up, so it is posted again; a message twice is better than none |
 //!
-//! Slack answers in one word (`ok`, `no_service`). Anything else, e.g. the page of a proxy or a redirect, means that Slack was not reached.
+//! Slack answers in one word (`ok`, `no_service`). Anything else, e.g. the page of a proxy or a
+//! redirect, means that Slack was not reached.
 
 use std::time::Instant;
 
@@ -56,7 +58,8 @@ impl Slack {
     }
 }
 
-/// The subject in bold, then the text. Slack reads `<…>` as links and mentions, so these characters never come through bare.
+/// The subject in bold, then the text. Slack reads `<…>` as links and mentions, so these characters
+/// never come through bare.
 fn mrkdwn(words: &Rendered) -> String {
     let subject = words.subject.as_str();
     let room = MOST_CHARS.saturating_sub(subject.chars().count());
@@ -74,7 +77,8 @@ fn escaped(text: &str) -> String {
 fn judge(answer: &Answer) -> Result<(), Failure> {
     let wait = answer.wait_in(&["retry-after"]);
     let class = match answer.status {
-        // Slack says "ok", Mattermost and Rocket.Chat have words of their own. A page is somebody else's.
+        // Slack says "ok", Mattermost and Rocket.Chat have words of their own. A page is somebody
+        // else's.
         200..=299 if !answer.body.trim_start().starts_with('<') => return Ok(()),
         429 => FailureClass::Throttled,
         503 if wait.is_some() => FailureClass::Throttled,

@@ -1,6 +1,6 @@
-//! What the body of an event says of one row. A body is a snapshot, and is believed in two things alone,
-//! because nothing else remembers them: which rows were linked before an update, and which fields the update
-//! changed. Everything else is read from Baserow.
+//! What the body of an event says of one row. A body is a snapshot, and is believed in two things
+//! alone, because nothing else remembers them: which rows were linked before an update, and which
+//! fields the update changed. Everything else is read from Baserow.
 
 use passerelle_model::id::RowId;
 use serde::Deserialize;
@@ -56,8 +56,8 @@ impl RowBody {
         }
     }
 
-    /// Whether it says nothing but that rows of a linked table gained or lost this one: Baserow sends such an
-    /// update without `old_items`. No cell that people fill in has changed.
+    /// Whether it says nothing but that rows of a linked table gained or lost this one: Baserow
+    /// sends such an update without `old_items`. No cell that people fill in has changed.
     pub fn is_about_links_alone(&self) -> bool {
         self.is_about_links_alone
     }

@@ -1,4 +1,5 @@
-//! What a table's fields hold, and how people see it: made from the descriptions that Baserow gives.
+//! What a table's fields hold, and how people see it: made from the descriptions that Baserow
+//! gives.
 
 use std::collections::BTreeMap;
 

@@ -29,8 +29,8 @@ impl Marker {
     /// What the label of a bridge begins with.
     pub const BRIDGE_PREFIX: &'static str = "baserow-bridge-";
 
-    /// The line of a page that holds the token, as a link to where the page comes from; `words` stand
-    /// before it.
+    /// The line of a page that holds the token, as a link to where the page comes from; `words`
+    /// stand before it.
     pub fn line(&self, words: Node, address: &str) -> Node {
         let token = Node::run(self.token.as_str(), vec![markdown::link_to(address)]);
         markdown::paragraph().holding(vec![words, token])

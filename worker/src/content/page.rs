@@ -139,7 +139,8 @@ impl Body {
 
 impl DesiredPage {
     /// In what the wiki's page differs from this one. `space` is the id of the space where it
-    /// belongs. Where people may move pages, a place is no difference. The body is not compared here.
+    /// belongs. Where people may move pages, a place is no difference. The body is not compared
+    /// here.
     pub fn differences(&self, shown: &Shown, space: &str) -> Vec<Difference> {
         if shown.is_trashed {
             return vec![Difference::Trashed];
@@ -173,7 +174,8 @@ impl DesiredPage {
             .collect()
     }
 
-    /// The same page below its group page, once that exists. Its title is a part of the hash already.
+    /// The same page below its group page, once that exists. Its title is a part of the hash
+    /// already.
     #[must_use]
     pub fn in_group(&self, group: PageId) -> Self {
         Self {

@@ -91,7 +91,8 @@ impl Row {
         self.cells.get(field)
     }
 
-    /// The text of a field, as people see it; `None` where there is no such field, or nothing in it.
+    /// The text of a field, as people see it; `None` where there is no such field, or nothing in
+    /// it.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.cells.get(field)?.text()
     }

@@ -1,4 +1,5 @@
-//! Pages, spaces and shares as Docmost answers with them. Unknown fields are tolerated, what may be missing is optional.
+//! Pages, spaces and shares as Docmost answers with them. Unknown fields are tolerated, what may be
+//! missing is optional.
 
 use passerelle_model::id::PageId;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
-//! What the pages of other rows were last told of a row: a hash of the fields that they show. A linked table hears of
-//! every row that links to it, and most of that changes no page.
+//! What the pages of other rows were last told of a row: a hash of the fields that they show. A
+//! linked table hears of every row that links to it, and most of that changes no page.
 //!
-//! Kept in Redis as `<prefix>:shown:<table id>:<row id>:<hash of the rule>`. What is not known counts as changed.
+//! Kept in Redis as `<prefix>:shown:<table id>:<row id>:<hash of the rule>`. What is not known
+//! counts as changed.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
-//! What the surroundings may ask a worker: does it live, can it work, and the numbers. No secrets, no verbs.
+//! What the surroundings may ask a worker: does it live, can it work, and the numbers. No secrets,
+//! no verbs.
 //!
-//! `/healthz` is 200 as long as the process answers, perhaps `degraded`: starting it anew cures no outage. `/readyz` says what it waits for.
+//! `/healthz` is 200 as long as the process answers, perhaps `degraded`: starting it anew cures no
+//! outage. `/readyz` says what it waits for.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
@@ -77,7 +79,8 @@ pub fn start(
     Ok(address)
 }
 
-/// Keeps samples from piling up between two visits of Prometheus, or where there is none; never ends.
+/// Keeps samples from piling up between two visits of Prometheus, or where there is none; never
+/// ends.
 async fn fold_samples(metrics: PrometheusHandle) {
     let mut ticks = tokio::time::interval(FOLDING_INTERVAL);
     loop {
@@ -86,7 +89,8 @@ async fn fold_samples(metrics: PrometheusHandle) {
     }
 }
 
-/// Alive means: this process answers. What it cannot do at present it says as `degraded`, still with 200: a restart would mend nothing.
+/// Alive means: this process answers. What it cannot do at present it says as `degraded`, still
+/// with 200: a restart would mend nothing.
 async fn alive(health: web::Data<Health>) -> HttpResponse {
     let troubles = health.troubles().await;
     HttpResponse::Ok().body(match troubles {
@@ -112,8 +116,8 @@ impl Health {
     }
 }
 
-/// Ready means: queue and store answer. A wiki that is down is no reason to restart a worker, it holds its jobs. What waits too long is a warning
-/// behind the first line.
+/// Ready means: queue and store answer. A wiki that is down is no reason to restart a worker, it
+/// holds its jobs. What waits too long is a warning behind the first line.
 async fn ready(health: web::Data<Health>) -> HttpResponse {
     let (redis, store) = tokio::join!(health.redis(), health.store());
     let missing: Vec<String> = [redis, store].into_iter().filter_map(Result::err).collect();

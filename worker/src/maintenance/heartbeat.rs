@@ -4,8 +4,8 @@ use passerelle_queue::{Queue, WorkerInfo};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// Sends heartbeats until `stop`, then removes the process from the list. While Redis is away it goes
-/// on: the next heartbeat says the same.
+/// Sends heartbeats until `stop`, then removes the process from the list. While Redis is away it
+/// goes on: the next heartbeat says the same.
 pub async fn run(queue: Queue, me: WorkerInfo, stop: CancellationToken) {
     let mut beats = tokio::time::interval(WorkerInfo::BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,5 @@
-//! Keeps the gates in the name of this process: carries reports, tends them, and checks a target's health when it is this process's turn.
+//! Keeps the gates in the name of this process: carries reports, tends them, and checks a target's
+//! health when it is this process's turn.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 
-/// Runs until it is dropped. A probe that is under way then is taken over by another process after its lease.
+/// Runs until it is dropped. A probe that is under way then is taken over by another process after
+/// its lease.
 pub async fn run(context: Arc<Context>) {
     tokio::join!(context.gates.report_for_ever(), tend_for_ever(&context));
 }
@@ -52,7 +54,8 @@ async fn check(context: Arc<Context>, target: GateTarget) -> GateTarget {
         GateTarget::Docmost => context.docmost.health(patience).await,
         GateTarget::Baserow => context.baserow.health(patience).await,
         GateTarget::Store => store_health(&context, patience).await,
-        // They offer no check that costs less than a message: the one job that is let through is the check.
+        // They offer no check that costs less than a message: the one job that is let through is
+        // the check.
         GateTarget::Smtp | GateTarget::Slack => Ok(()),
     };
     let result = result.map_err(|failure| failure.to_string());

@@ -1,5 +1,6 @@
-//! What waits too long, by the age of the oldest: a queue that moves slowly is long, one that does not move is old. Each worker measures it, shows
-//! it at `/metrics` and `/readyz`, and tells the admin, once a day at most for each kind.
+//! What waits too long, by the age of the oldest: a queue that moves slowly is long, one that does
+//! not move is old. Each worker measures it, shows it at `/metrics` and `/readyz`, and tells the
+//! admin, once a day at most for each kind.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -28,7 +28,8 @@ pub(super) struct EventNotices<'a, 'k> {
 }
 
 impl EventNotices<'_, '_> {
-    /// Stores the notice of the event: to the admin, or to each person whom it newly links. Returns how many.
+    /// Stores the notice of the event: to the admin, or to each person whom it newly links. Returns
+    /// how many.
     pub(super) async fn of_event(mut self, notice: &NoticeAction, subject: &Subject<'_>) -> Result<usize, Failure> {
         let rules = &self.of.context.rules;
         let Some(to) = &notice.to else {

@@ -1,8 +1,8 @@
 //! Whom an event newly links to a row, and who was notified of it before (B5).
 //!
-//! A row that is typed in the grid is created empty, and each cell is an update: the person shows at a later event
-//! than the creation. So every event is asked whom it adds. Whoever was notified of a row is not notified of it
-//! again, whatever undoes, repeats or replaces the link.
+//! A row that is typed in the grid is created empty, and each cell is an update: the person shows
+//! at a later event than the creation. So every event is asked whom it adds. Whoever was notified
+//! of a row is not notified of it again, whatever undoes, repeats or replaces the link.
 
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{JobKey, RowId, RowKey};
@@ -44,8 +44,9 @@ impl EventNotices<'_, '_> {
                 return Ok(before);
             }
         }
-        // Whoever links to a row from the other side, or restores it, shows nothing of what was before. A row whose
-        // creation was seen began with nobody: each person since then was notified, or is now.
+        // Whoever links to a row from the other side, or restores it, shows nothing of what was
+        // before. A row whose creation was seen began with nobody: each person since then was
+        // notified, or is now.
         let earlier = context.store.earlier_kinds(key, self.event.at).await?;
         let began_here = match self.event.kind {
             EventKind::Created => !earlier.contains(&EventKind::Deleted),
@@ -56,8 +57,8 @@ impl EventNotices<'_, '_> {
         Ok(is_known.then(Vec::new))
     }
 
-    /// The name of the notice by which a person hears of a row; `None` if an earlier version has notified the person
-    /// under another name.
+    /// The name of the notice by which a person hears of a row; `None` if an earlier version has
+    /// notified the person under another name.
     pub(super) async fn name_for_ever(&mut self, person: RowKey) -> Result<Option<JobKey>, Failure> {
         let (row, person) = (self.of.key, person.to_string());
         let name = notice_key("linked", &[&self.rule.name, &row.to_string(), &person])?;

@@ -1,4 +1,5 @@
-//! People who have too few hours left: the admin is told of each once, until there are enough again (B4, B10).
+//! People who have too few hours left: the admin is told of each once, until there are enough again
+//! (B4, B10).
 
 use passerelle_model::config::CapacityAction;
 use passerelle_model::event::EventKind;
@@ -21,8 +22,8 @@ use crate::rules::{HoursLeft, NoticeRuleAction, Short, Subject};
 const STEP: &str = "check_capacity";
 
 impl EventNotices<'_, '_> {
-    /// Stores a notice to the admin for each person who has too few hours left, unless the admin knows. Returns how
-    /// many this event caused.
+    /// Stores a notice to the admin for each person who has too few hours left, unless the admin
+    /// knows. Returns how many this event caused.
     pub(super) async fn of_shortages(
         mut self,
         capacity: &CapacityAction,
@@ -89,13 +90,15 @@ impl EventNotices<'_, '_> {
     }
 }
 
-/// What is looked at of a person, in one word: two rules that look at the same thing tell of it once.
+/// What is looked at of a person, in one word: two rules that look at the same thing tell of it
+/// once.
 fn about(capacity: &CapacityAction) -> String {
     json!([capacity.hours_left, capacity.below, capacity.channel.as_str()]).to_string()
 }
 
-/// Looks again at the people of whom the admin was told: their row has changed, or a row that took hours of somebody
-/// was deleted. Whoever has enough hours again is told of when they are gone the next time.
+/// Looks again at the people of whom the admin was told: their row has changed, or a row that took
+/// hours of somebody was deleted. Whoever has enough hours again is told of when they are gone the
+/// next time.
 pub async fn look_again(context: &Context, table: &Table, job: &Job, journal: &mut Journal) -> Result<(), Failure> {
     let Some(key) = job.key.row() else { return Ok(()) };
     for rule in context.rules.notices() {

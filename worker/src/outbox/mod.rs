@@ -128,7 +128,8 @@ impl Outbox {
         Ok(posted)
     }
 
-    /// The same for what the bridge itself has noticed: no row and no event of the ledger is its cause.
+    /// The same for what the bridge itself has noticed: no row and no event of the ledger is its
+    /// cause.
     pub async fn notify_admin_of_own(
         &self,
         kind: NoticeKind,

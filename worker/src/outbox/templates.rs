@@ -1,8 +1,8 @@
 //! Puts notices into words: three templates each, `<name>.subject`, `<name>.txt` and `<name>.html`.
 //!
 //! The defaults are built in, in each language (`BRIDGE_LOCALE`), so that a notice can be sent
-//! whatever the folder lacks; a file beside `bridge.toml` takes the place of the default of the same
-//! name. In English and German the HTML is made of the text. All files are read and compiled
+//! whatever the folder lacks; a file beside `bridge.toml` takes the place of the default of the
+//! same name. In English and German the HTML is made of the text. All files are read and compiled
 //! at start, so that a mistake in one is found then and not at night.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,8 +23,8 @@ pub struct Heard {
 }
 
 impl NoticeRule {
-    /// Whether it looks at an event of this kind. A person may be linked by any event of a row that is typed, so a
-    /// rule that notifies linked people of new rows looks at updates too.
+    /// Whether it looks at an event of this kind. A person may be linked by any event of a row that
+    /// is typed, so a rule that notifies linked people of new rows looks at updates too.
     pub fn hears(&self, kind: EventKind) -> bool {
         let is_of_link = matches!(&self.action, NoticeRuleAction::Notice(notice) if notice.to.is_some());
         let is_typed = kind == EventKind::Updated && self.on.contains(&EventKind::Created);
@@ -59,8 +59,8 @@ impl Rules {
     }
 }
 
-/// The events of its own table: those that it names, and those that show what it looks for. A person may be linked by
-/// a later cell of a new row, and a deleted row gives hours back.
+/// The events of its own table: those that it names, and those that show what it looks for. A
+/// person may be linked by a later cell of a new row, and a deleted row gives hours back.
 fn own_events(rule: &Rule) -> Vec<&'static str> {
     let of_link = rule.notice.as_ref().is_some_and(|notice| notice.to.is_some());
     let mut events: Vec<_> = rule.on.iter().copied().filter_map(word).collect();

@@ -1,4 +1,5 @@
-//! Which fields of a linked row the pages of a rule follow: a change of any other concerns none of them.
+//! Which fields of a linked row the pages of a rule follow: a change of any other concerns none of
+//! them.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +34,8 @@ impl Rules {
         ShownFields::These(needs.map(|need| need.field).collect())
     }
 
-    /// A failure to make a row's page, blamed on the rule if the row's table lacks a field that it names.
+    /// A failure to make a row's page, blamed on the rule if the row's table lacks a field that it
+    /// names.
     pub fn blame(&self, rule: &PageRule, row: &Row, failure: Failure) -> Failure {
         let written = self.iter().find(|written| written.name == rule.name);
         let mut needs = written.map(|written| self.needs(written)).into_iter().flatten();

@@ -61,8 +61,8 @@ pub(super) fn environment() -> Environment<'static> {
     environment
 }
 
-/// The variables that a template uses, each with the field that it takes of it: `client.Nom`, `client["Nom complet"]`.
-/// Without a field it is used as a whole.
+/// The variables that a template uses, each with the field that it takes of it: `client.Nom`,
+/// `client["Nom complet"]`. Without a field it is used as a whole.
 pub(super) fn used(template: &Template<'_, '_>) -> BTreeSet<(String, Option<String>)> {
     let (plain, bracketed) = without_brackets(template.source());
     let rewritten = environment();
@@ -81,7 +81,8 @@ pub(super) fn used(template: &Template<'_, '_>) -> BTreeSet<(String, Option<Stri
     paths.iter().map(split).collect()
 }
 
-/// A template with plain names in place of fields in brackets, and which field each of them stands for.
+/// A template with plain names in place of fields in brackets, and which field each of them stands
+/// for.
 fn without_brackets(source: &str) -> (String, BTreeMap<String, String>) {
     let (mut plain, mut names, mut rest) = (String::with_capacity(source.len()), BTreeMap::new(), source);
     while let Some(start) = rest.find('[') {

@@ -65,8 +65,8 @@ impl RowChanges {
         Ok(changes)
     }
 
-    /// The rows that gained or lost this one from its own side. Baserow tells the table of a row that lost its last
-    /// link nothing.
+    /// The rows that gained or lost this one from its own side. Baserow tells the table of a row
+    /// that lost its last link nothing.
     pub(crate) fn gained_or_lost(&self, reverse: FieldName<'_>) -> Vec<RowId> {
         let mut rows = Vec::new();
         for body in &self.updates {
@@ -91,8 +91,8 @@ impl RowChanges {
     }
 }
 
-/// Whether the event was not about this row itself: another row requested it, or the reconciliation,
-/// which finds the others too.
+/// Whether the event was not about this row itself: another row requested it, or the
+/// reconciliation, which finds the others too.
 fn was_propagated(event: &EventId) -> bool {
     Requester::Linked.made(event) || Requester::Reconcile.made(event)
 }

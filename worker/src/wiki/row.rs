@@ -107,8 +107,8 @@ impl PageJob<'_, '_> {
         }
     }
 
-    /// Writes into a row that was not made by us what it lacks: its empty fields, or all that differ
-    /// where the rule says that rows follow their pages.
+    /// Writes into a row that was not made by us what it lacks: its empty fields, or all that
+    /// differ where the rule says that rows follow their pages.
     async fn fill(&mut self, table: TableId, row: &Row) -> Result<(), Failure> {
         let mut lacking = self.wanted.fields.clone();
         let follows = self.action.updates == RowUpdates::Replace;

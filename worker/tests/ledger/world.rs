@@ -163,7 +163,8 @@ async fn open(url: &str) -> anyhow::Result<Store> {
     Ok(Store::open(&StoreSettings::at(url)).await?)
 }
 
-/// The store of a PostgreSQL at the end of a line; it counts as away when it takes longer than this.
+/// The store of a PostgreSQL at the end of a line; it counts as away when it takes longer than
+/// this.
 pub(crate) async fn store_behind(line: &Line, timeout: Duration) -> anyhow::Result<Store> {
     let url = format!("postgres://passerelle@127.0.0.1:{}/postgres", line.port());
     let settings = StoreSettings::at(SecretString::from(url));

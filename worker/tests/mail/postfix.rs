@@ -116,7 +116,8 @@ async fn each_answer_of_postfix_to_a_recipient_has_its_class() {
         );
         assert!(failure.message.contains(user), "{failure}");
     }
-    // One who is refused for good does not keep the mail from the others; one who may be served later does, for a moment.
+    // One who is refused for good does not keep the mail from the others; one who may be served
+    // later does, for a moment.
     let later = send(&settings, &notice_to(&["zoe", "gris"]).unwrap()).await.unwrap();
     assert_eq!(later.unwrap_err().class, FailureClass::Transient);
     let mut journal = Journal::default();

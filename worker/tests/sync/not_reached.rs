@@ -1,4 +1,5 @@
-//! A proxy or a login page that answers in the place of a product: an outage, whatever its status, and never the row's fault.
+//! A proxy or a login page that answers in the place of a product: an outage, whatever its status,
+//! and never the row's fault.
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,8 @@ use super::super::body::Check;
 use super::super::envelope::{Answer, Reply};
 use super::super::state::{Call, World};
 
-/// What the quoted blocks hold; the sandbox quotes nothing, so every block is one that is not found.
+/// What the quoted blocks hold; the sandbox quotes nothing, so every block is one that is not
+/// found.
 pub(in super::super) fn lookup(_world: &mut World, call: &Call) -> Answer {
     let mut check = Check::of(&call.fields);
     let references = check.given("references").and_then(Value::as_array);

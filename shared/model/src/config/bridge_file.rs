@@ -125,8 +125,8 @@ pub struct CollectionAction {
 pub struct PageAction {
     /// The space's name or slug.
     pub space: String,
-    /// Template of the title of the page below which it stands; at the top of the space if absent or
-    /// empty.
+    /// Template of the title of the page below which it stands; at the top of the space if absent
+    /// or empty.
     #[serde(default)]
     pub parent: Option<String>,
     /// Template of the title, e.g. `Projet {{ row.Nom }} - {{ client.Name }}`.

@@ -16,7 +16,8 @@ pub struct RedisSettings {
     /// `REDIS_URL`, e.g. `redis://127.0.0.1:6379/0`, `rediss://…`, or by Sentinel
     /// `redis+sentinel://a:26379,b:26379,c:26379/mymaster`.
     pub url: SecretString,
-    /// `REDIS_CA_FILE`: the certificates (PEM) that may sign the server's, instead of this machine's.
+    /// `REDIS_CA_FILE`: the certificates (PEM) that may sign the server's, instead of this
+    /// machine's.
     pub ca_file: Option<PathBuf>,
     /// `REDIS_KEY_PREFIX`: every key begins with it, so that several bridges can share one Redis.
     pub prefix: String,

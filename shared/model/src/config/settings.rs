@@ -154,8 +154,8 @@ pub struct DocmostSettings {
     pub url: String,
     /// `DOCMOST_PUBLIC_URL`: the address that people use, for links. `DOCMOST_URL` if not set.
     pub public_url: String,
-    /// `DOCMOST_COLLAB_URL`: the address of the collaborative documents, where Docmost has its own for
-    /// them (its `COLLAB_URL`). `DOCMOST_URL` if not set.
+    /// `DOCMOST_COLLAB_URL`: the address of the collaborative documents, where Docmost has its own
+    /// for them (its `COLLAB_URL`). `DOCMOST_URL` if not set.
     pub collab_url: String,
     /// How the bridge signs in.
     pub credentials: DocmostCredentials,

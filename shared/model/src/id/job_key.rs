@@ -1,6 +1,7 @@
 //! The key of a job, and the name of what operators act on that is no job.
 //!
-//! Redis, SQL and the ledger keep both as text. A key is parsed once, where it enters the process; its text never changes.
+//! Redis, SQL and the ledger keep both as text. A key is parsed once, where it enters the process;
+//! its text never changes.
 
 use std::fmt;
 
@@ -15,15 +16,18 @@ const TABLE: &str = "table/t";
 const NOTICE: &str = "notice/";
 
 text_id!(
-    /// What follows `notice/` in the key of a notice's job: `<event id>/<hash of what it is about>`.
+    /// What follows `notice/` in the key of a notice's job: `<event id>/<hash of what it is
+    /// about>`.
     NoticeId, "notice id", 249, |c| c.is_ascii_graphic()
 );
 text_id!(
-    /// A key that names no job of this version: of a damaged record, or of a foreign producer's task.
+    /// A key that names no job of this version: of a damaged record, or of a foreign producer's
+    /// task.
     ForeignKey, "job key", 256, |c| c.is_ascii_graphic()
 );
 text_id!(
-    /// What an operator acted on: `queue/<name>`, `gate/<name>`, `baserow/<…>`, `notice/<…>`, `job/<key>`.
+    /// What an operator acted on: `queue/<name>`, `gate/<name>`, `baserow/<…>`, `notice/<…>`,
+    /// `job/<key>`.
     Subject, "subject", 256, |c| c.is_ascii_graphic()
 );
 
@@ -97,7 +101,8 @@ impl JobKey {
         }
     }
 
-    /// Whether it is about something that can be read again at any time: a row, a page, a share, a table. A notice cannot.
+    /// Whether it is about something that can be read again at any time: a row, a page, a share, a
+    /// table. A notice cannot.
     pub fn can_be_requested(&self) -> bool {
         matches!(self, Self::Row(_) | Self::Page(_) | Self::Share(_) | Self::Table(_))
     }

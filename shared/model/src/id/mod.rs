@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use job_key::{ForeignKey, JobKey, NoticeId, Subject};
 
-/// Why a text is not the id that it claims to be. Safe to show to the sender: it never quotes the value.
+/// Why a text is not the id that it claims to be. Safe to show to the sender: it never quotes the
+/// value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
     /// The text has no characters.
@@ -94,7 +95,8 @@ macro_rules! text_id {
 mod job_key;
 
 text_id!(
-    /// The sender's id of an event. Baserow shares one over webhooks and pages: never a key by itself (see [`crate::event::DeliveryKey`]).
+    /// The sender's id of an event. Baserow shares one over webhooks and pages: never a key by
+    /// itself (see [`crate::event::DeliveryKey`]).
     EventId, "event id", 128, |c| c.is_ascii_graphic()
 );
 text_id!(
@@ -106,15 +108,18 @@ text_id!(
     PageId, "page id", 64, |c| c.is_ascii_alphanumeric() || c == '-'
 );
 text_id!(
-    /// Which of a row's pages: `page` for the page itself, `bloc-17` for a sub-page. Also part of a label, hence the alphabet.
+    /// Which of a row's pages: `page` for the page itself, `bloc-17` for a sub-page. Also part of a
+    /// label, hence the alphabet.
     Slot, "slot", 48, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 );
 text_id!(
-    /// One process start of one worker or ingress; unique, so that a restart is never mistaken for its predecessor.
+    /// One process start of one worker or ingress; unique, so that a restart is never mistaken for
+    /// its predecessor.
     ProcessName, "process name", 128, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 );
 
-/// What the ids of the bridge's own events begin with. No sender can use it: its delivery could be taken for ours.
+/// What the ids of the bridge's own events begin with. No sender can use it: its delivery could be
+/// taken for ours.
 const OWN: &str = "bridge:";
 
 impl EventId {
@@ -163,7 +168,8 @@ macro_rules! number_id {
         pub struct $name(u64);
 
         impl $name {
-            /// Checks the number (1 to 2^63-1, so that it fits SQL and Redis) and takes it as this id.
+            /// Checks the number (1 to 2^63-1, so that it fits SQL and Redis) and takes it as this
+            /// id.
             pub fn new(number: u64) -> Result<Self, InvalidId> {
                 if number == 0 || i64::try_from(number).is_err() {
                     return Err(InvalidId::NotPositive { what: $what });

@@ -44,7 +44,8 @@ pub enum Kind {
     Counter,
     /// It rises and falls.
     Gauge,
-    /// Samples by their size, with the upper bounds of the buckets. Those of several replicas add up.
+    /// Samples by their size, with the upper bounds of the buckets. Those of several replicas add
+    /// up.
     Histogram(&'static [f64]),
 }
 

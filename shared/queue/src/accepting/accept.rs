@@ -1,4 +1,5 @@
-//! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
+//! From a proven delivery to a durable one: claim, ledger entry and jobs in one atomic step,
+//! together with whatever else arrives meanwhile.
 
 use std::any::Any;
 use std::borrow::Borrow;
@@ -26,7 +27,8 @@ const CLAIM_SECONDS: u32 = 86_400;
 /// How long the answer of a call is kept for its repetition.
 pub(crate) const ANSWER_SECONDS: u32 = 600;
 
-/// Proof that a delivery is durable: the only licence to answer 200. Only [`Queue::accept`] makes it.
+/// Proof that a delivery is durable: the only licence to answer 200. Only [`Queue::accept`] makes
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Accepted {
@@ -52,15 +54,19 @@ impl Accepted {
 }
 
 impl Queue {
-    /// Makes a delivery durable: claim, ledger entry and jobs in one atomic step, together with whatever else arrives meanwhile.
+    /// Makes a delivery durable: claim, ledger entry and jobs in one atomic step, together with
+    /// whatever else arrives meanwhile.
     ///
-    /// Dropping the future does not take the delivery back; it is only not sent again for this caller's sake. [`QueueError::Unavailable`] means that the delivery may or may not be durable;
-    /// accepting it again is safe, and `Duplicate` then means that it is. (Lend the event if you need it then.)
+    /// Dropping the future does not take the delivery back; it is only not sent again for this
+    /// caller's sake. [`QueueError::Unavailable`] means that the delivery may or may not be
+    /// durable; accepting it again is safe, and `Duplicate` then means that it is. (Lend the event
+    /// if you need it then.)
     pub async fn accept(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
         self.accept_keeping(event, Arc::new(())).await
     }
 
-    /// The same, and keeps something until the delivery is in no hands here any more, also if the caller has gone: its share of a bounded memory.
+    /// The same, and keeps something until the delivery is in no hands here any more, also if the
+    /// caller has gone: its share of a bounded memory.
     pub async fn accept_keeping(
         &self,
         event: impl Borrow<NewEvent>,
@@ -71,7 +77,8 @@ impl Queue {
         self.accept_submission(submission.keeping(kept)).await
     }
 
-    /// The same for a delivery whose sender does not wait: a try may take as long as its upload needs.
+    /// The same for a delivery whose sender does not wait: a try may take as long as its upload
+    /// needs.
     pub async fn accept_patiently(&self, event: impl Borrow<NewEvent>) -> Result<Accepted, QueueError> {
         let submission = Submission::new(Prepared::new(event.borrow(), None)?);
         drop(event);
@@ -92,8 +99,8 @@ impl Queue {
         Ok(Accepted { status })
     }
 
-    /// Asks for a row, whatever its state: a new forced event of the source `operator`, which keeps who and why. Returns its id, by
-    /// which it can be traced.
+    /// Asks for a row, whatever its state: a new forced event of the source `operator`, which keeps
+    /// who and why. Returns its id, by which it can be traced.
     pub async fn force(&self, row: RowKey, by: &str, why: &str) -> Result<EventId, QueueError> {
         let name = format!("force-{}", ulid::Ulid::generate());
         let event = OwnEvent {
@@ -129,7 +136,8 @@ pub(crate) struct Prepared {
     origin: Option<Origin>,
 }
 
-/// What an event of our own is made from; it is removed in the same step, and if it is not there any more, nothing happens.
+/// What an event of our own is made from; it is removed in the same step, and if it is not there
+/// any more, nothing happens.
 pub(crate) struct Origin {
     /// `letter` or `task`.
     pub(crate) kind: &'static str,
@@ -183,7 +191,8 @@ impl AcceptCommit {
         }
     }
 
-    /// The script call for a group, behind the deliveries themselves; each has a name of its own, under which Redis keeps its answer.
+    /// The script call for a group, behind the deliveries themselves; each has a name of its own,
+    /// under which Redis keeps its answer.
     pub(crate) fn call(&self, group: &[Submission]) -> Result<Call, QueueError> {
         let keys = &self.keys;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
@@ -211,8 +220,8 @@ impl AcceptCommit {
         Ok(call)
     }
 
-    /// Sends the call until it is answered, the patience of its oldest member ends, or nobody waits for it any more; at least once, and once
-    /// only if Redis is known to be away.
+    /// Sends the call until it is answered, the patience of its oldest member ends, or nobody waits
+    /// for it any more; at least once, and once only if Redis is known to be away.
     async fn send(&self, group: &[Submission]) -> Result<Vec<Taken>, QueueError> {
         let call = self.call(group)?;
         let was_up = self.redis.is_up();

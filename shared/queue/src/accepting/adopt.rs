@@ -1,7 +1,8 @@
 //! Tasks that a stock apalis-redis producer pushed become forced events of ours, in bounded steps.
 //!
-//! Such a producer writes its arguments into `data`, its bookkeeping into `meta:<task id>` and the task's id, by the second, into `scheduled`
-//! (its every push goes there). All three are removed in the step that makes the event durable; two workers that adopt at once do no harm.
+//! Such a producer writes its arguments into `data`, its bookkeeping into `meta:<task id>` and the
+//! task's id, by the second, into `scheduled` (its every push goes there). All three are removed in
+//! the step that makes the event durable; two workers that adopt at once do no harm.
 
 use serde::Deserialize;
 use tokio::time::Instant;

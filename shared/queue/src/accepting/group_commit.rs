@@ -1,9 +1,10 @@
 //! Natural batching: while one call is in flight, what arrives gathers; the next call takes it all.
 //!
-//! No timer and no added latency when idle: a lone item is sent at once. Under load a round trip is shared by up to a hundred items.
-//! What has gathered is sent before those who have their answers are woken: so Redis works on the next group while this thread sees to the last
-//! one, and neither waits for the other.
-//! A caller that goes away (a dropped request) changes nothing: what was submitted is carried out.
+//! No timer and no added latency when idle: a lone item is sent at once. Under load a round trip is
+//! shared by up to a hundred items. What has gathered is sent before those who have their answers
+//! are woken: so Redis works on the next group while this thread sees to the last one, and neither
+//! waits for the other. A caller that goes away (a dropped request) changes nothing: what was
+//! submitted is carried out.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,7 +21,8 @@ pub(crate) trait Commit: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     /// Its result.
     type Answer: Send + 'static;
-    /// The most that one call takes, in the sum of the weights; an item that is heavier by itself travels alone.
+    /// The most that one call takes, in the sum of the weights; an item that is heavier by itself
+    /// travels alone.
     const MOST: usize;
     /// What an item counts.
     fn weight(item: &Self::Item) -> usize;
@@ -50,7 +52,8 @@ impl<C: Commit> GroupCommit<C> {
 
     /// Submits an item. The answer never comes if the runtime that carries the groups ends first.
     ///
-    /// They are carried by a task of the runtime of the first caller; should that runtime end, the next caller's takes over.
+    /// They are carried by a task of the runtime of the first caller; should that runtime end, the
+    /// next caller's takes over.
     pub(crate) fn submit(&self, item: C::Item) -> oneshot::Receiver<C::Answer> {
         let (answer, receiver) = oneshot::channel();
         let mut waiting = Waiting { item, answer };
@@ -105,7 +108,8 @@ impl<C: Commit> Arrivals<C> {
         self.carried_over.take().or_else(|| self.arrivals.try_recv().ok())
     }
 
-    /// Waits for one; `None` at the end. Whoever is ready at the same moment comes along: else a burst would begin with a group of one.
+    /// Waits for one; `None` at the end. Whoever is ready at the same moment comes along: else a
+    /// burst would begin with a group of one.
     async fn wait(&mut self) -> Option<Waiting<C>> {
         let first = self.arrivals.recv().await;
         tokio::task::yield_now().await;

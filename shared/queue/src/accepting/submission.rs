@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::accepting::accept::Prepared;
 
-/// How long `accept` tries in all, and how long it waits for one answer: the sender waits for five seconds in all.
+/// How long `accept` tries in all, and how long it waits for one answer: the sender waits for five
+/// seconds in all.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_PER_TRY: Duration = Duration::from_millis(1500);
 /// The slowest network that a large delivery is uploaded over: 8 Mbit/s.
@@ -52,7 +53,8 @@ impl Submission {
     }
 }
 
-/// How long one try of a group may take: an answer's time and its upload, but no longer than a sender waits.
+/// How long one try of a group may take: an answer's time and its upload, but no longer than a
+/// sender waits.
 pub(super) fn patience_of(group: &[Submission]) -> Duration {
     let bytes: usize = group.iter().map(|member| member.prepared.delivery.len()).sum();
     let upload = Duration::from_millis(u64::try_from(bytes / UPLOAD_BYTES_PER_MS).unwrap_or(u64::MAX));

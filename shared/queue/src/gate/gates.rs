@@ -40,7 +40,8 @@ pub(super) struct Inner {
 }
 
 impl Gates {
-    /// The gates of the bridge on this Redis. `process` must be the name by which the process's backend fetches jobs.
+    /// The gates of the bridge on this Redis. `process` must be the name by which the process's
+    /// backend fetches jobs.
     pub fn new(redis: Redis, process: ProcessName, policy: GatePolicy) -> Self {
         let queues = [QueueName::Sync, QueueName::Mail, QueueName::Slack].map(|name| Keys::new(redis.prefix(), name));
         let mut keys = vec![queues[0].gates.clone()];
@@ -81,20 +82,23 @@ impl Gates {
         self.inner.reports.add(gate, result, self.inner.policy.first_probe);
     }
 
-    /// Notes how long the target took to answer a call, for a ramp to see whether it gets slower. Its result is reported too.
+    /// Notes how long the target took to answer a call, for a ramp to see whether it gets slower.
+    /// Its result is reported too.
     pub fn answered_in(&self, gate: GateName, took: Duration) {
         self.inner.reports.add_time(gate, took);
     }
 
-    /// How long to keep away, if this process knows the gate as stopped or probing. A ramping gate counts as flowing: its jobs were admitted.
+    /// How long to keep away, if this process knows the gate as stopped or probing. A ramping gate
+    /// counts as flowing: its jobs were admitted.
     pub fn stopped_for(&self, gate: GateName) -> Option<Duration> {
         let view = self.inner.view.borrow();
         let status = view.not_flowing.get(&gate)?;
         matches!(status.state, GateState::Stopped | GateState::Probing).then(|| view.wait_of(status))
     }
 
-    /// Whether a failure of this target is part of an outage, and how long to keep away then. Asked once per failed attempt, before the
-    /// attempt is counted. Waits up to the policy's `decision` for the gate's decision.
+    /// Whether a failure of this target is part of an outage, and how long to keep away then. Asked
+    /// once per failed attempt, before the attempt is counted. Waits up to the policy's `decision`
+    /// for the gate's decision.
     pub async fn trouble_of(&self, target: GateTarget) -> Option<Duration> {
         let deadline = Instant::now() + self.inner.policy.decision;
         loop {
@@ -115,7 +119,8 @@ impl Gates {
         }
     }
 
-    /// Sends reports to Redis for as long as it is polled. Reports that cannot be sent while Redis is away are dropped.
+    /// Sends reports to Redis for as long as it is polled. Reports that cannot be sent while Redis
+    /// is away are dropped.
     pub async fn report_for_ever(&self) {
         loop {
             self.inner.reports.due(REPORT_EVERY).await;
@@ -132,7 +137,8 @@ impl Gates {
         }
     }
 
-    /// Renews and takes probe leases, ends ramps and incidents. Returns the targets whose health this process checks now.
+    /// Renews and takes probe leases, ends ramps and incidents. Returns the targets whose health
+    /// this process checks now.
     pub async fn tend(&self) -> Result<Vec<GateTarget>, QueueError> {
         self.send(&self.call(&scripts::TEND)).await?;
         self.show_metrics();
@@ -150,7 +156,8 @@ impl Gates {
         self.probed(target.as_str(), finding, &why).await
     }
 
-    /// Reports how a probe job of a queue ended. It decides for the gates that jobs of its queue pass, and no others.
+    /// Reports how a probe job of a queue ended. It decides for the gates that jobs of its queue
+    /// pass, and no others.
     pub async fn job_ended(&self, queue: QueueName, finding: ProbeFinding) -> Result<(), QueueError> {
         let spokesman = GateTarget::ALL.into_iter().find(|target| target.queue() == queue);
         let own = spokesman.map_or("", GateTarget::as_str);
@@ -167,8 +174,9 @@ impl Gates {
         self.send(&call).await
     }
 
-    /// A job has failed for the third time: opens an incident of this cause, unless one lasts already. During an outage of the
-    /// target it is part of the outage. `cause` is a short word that failures of one cause share.
+    /// A job has failed for the third time: opens an incident of this cause, unless one lasts
+    /// already. During an outage of the target it is part of the outage. `cause` is a short word
+    /// that failures of one cause share.
     pub async fn third_failure(&self, target: GateTarget, cause: &str, why: &str) -> Result<(), QueueError> {
         let mut call = self.call(&scripts::FAILING);
         call.arg(target.as_str()).arg(cause).arg(why);

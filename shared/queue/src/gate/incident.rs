@@ -1,4 +1,5 @@
-//! The list of incidents. Each script writes a fact in the same step as the change that it describes, so exactly once.
+//! The list of incidents. Each script writes a fact in the same step as the change that it
+//! describes, so exactly once.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ pub struct Incident {
     pub at: Timestamp,
     /// The system that it is about: `docmost`, `baserow`, `smtp`, `slack`.
     pub target: String,
-    /// For an incident of jobs that fail although no gate stopped: a word that all facts of it share. None for an outage.
+    /// For an incident of jobs that fail although no gate stopped: a word that all facts of it
+    /// share. None for an outage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// What happened.
@@ -20,7 +22,8 @@ pub struct Incident {
     pub what: IncidentKind,
 }
 
-/// What happened. People get a message of `opened`, `lasting` and `over`; the other kinds are the record.
+/// What happened. People get a message of `opened`, `lasting` and `over`; the other kinds are the
+/// record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum IncidentKind {

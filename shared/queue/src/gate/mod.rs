@@ -1,8 +1,9 @@
-//! Outage mode: gates between the bridge and each system that it needs, shared by all replicas through Redis.
+//! Outage mode: gates between the bridge and each system that it needs, shared by all replicas
+//! through Redis.
 //!
-//! **What it needs.** A Redis, the result of every call ([`Gates::report`]), and a process that tends the gates
-//! ([`Gates::tend`]) and checks a target's health when asked to. A gate is a target and a kind of call
-//! ([`GateName`]); the queue's fetch script asks the gates of its queue.
+//! **What it needs.** A Redis, the result of every call ([`Gates::report`]), and a process that
+//! tends the gates ([`Gates::tend`]) and checks a target's health when asked to. A gate is a target
+//! and a kind of call ([`GateName`]); the queue's fetch script asks the gates of its queue.
 //!
 //! **The states** ([`GateState`]). A circuit breaker would call them closed, half-open and open.
 //! ```text
@@ -13,13 +14,15 @@
 //!   ramping ──(no job waited for its limit for 3 s)──▶ flowing
 //!   ramping ──(≥ 20 % and ≥ 3 calls fail)──▶ stopped, twice the wait
 //! ```
-//! A gate stops when half of at least 10 calls fail within 30 s; after 5 calls in a row without a connection, 4 without
-//! an answer, 8 that failed or 5 refusals of our account; and at once when the target asks for fewer calls.
+//! A gate stops when half of at least 10 calls fail within 30 s; after 5 calls in a row without a
+//! connection, 4 without an answer, 8 that failed or 5 refusals of our account; and at once when
+//! the target asks for fewer calls.
 //!
-//! **The ramp** is congestion control by what the calls give, not by the clock: 4 jobs in flight over all replicas at
-//! first; at most once a second that limit doubles while answers are good, and halves on trouble. Slow start and the
-//! halving are those of TCP ([RFC 5681](https://www.rfc-editor.org/rfc/rfc5681)). That an answer far slower than the best
-//! one counts as trouble before any is lost is from TCP Vegas, as in Netflix'
+//! **The ramp** is congestion control by what the calls give, not by the clock: 4 jobs in flight
+//! over all replicas at first; at most once a second that limit doubles while answers are good, and
+//! halves on trouble. Slow start and the halving are those of TCP ([RFC
+//! 5681](https://www.rfc-editor.org/rfc/rfc5681)). That an answer far slower than the best one
+//! counts as trouble before any is lost is from TCP Vegas, as in Netflix'
 //! [concurrency-limits](https://github.com/Netflix/concurrency-limits). `scripts/ramp.lua` has the rules.
 //!
 //! **Properties.**

@@ -1,4 +1,5 @@
-//! Which gates there are: a target and a kind of call. The list is fixed, because each one is passed by the jobs of a known queue.
+//! Which gates there are: a target and a kind of call. The list is fixed, because each one is
+//! passed by the jobs of a known queue.
 
 use std::fmt;
 

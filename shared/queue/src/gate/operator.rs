@@ -41,7 +41,8 @@ impl Gates {
             .collect())
     }
 
-    /// How long, since `since`, some gate of the target has been stopped. Exact to the hour at the edge; looks back for a month.
+    /// How long, since `since`, some gate of the target has been stopped. Exact to the hour at the
+    /// edge; looks back for a month.
     pub async fn stopped_since(&self, target: GateTarget, since: Timestamp) -> Result<Duration, QueueError> {
         let gates = GateName::ALL.into_iter().filter(|gate| gate.target() == target);
         let mut longest = Duration::ZERO;

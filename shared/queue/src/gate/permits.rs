@@ -1,10 +1,11 @@
 //! A concurrency limit for the calls of a target, over all replicas.
 //!
-//! **What it needs.** The process's [`Gates`]: their Redis and the process's name. A call acquires a [`Permit`]
-//! ([`Permits::acquire`]) and runs inside [`Permit::during`].
+//! **What it needs.** The process's [`Gates`]: their Redis and the process's name. A call acquires
+//! a [`Permit`] ([`Permits::acquire`]) and runs inside [`Permit::during`].
 //!
-//! **How many.** Between 1 and `most`, beginning with 4, as many as are useful: hill climbing on the throughput, shared by
-//! all processes. More are kept only while calls end faster with them; `scripts/limit.lua` has the rules and their source.
+//! **How many.** Between 1 and `most`, beginning with 4, as many as are useful: hill climbing on
+//! the throughput, shared by all processes. More are kept only while calls end faster with them;
+//! `scripts/limit.lua` has the rules and their source.
 //!
 //! **Properties.**
 //! 1. At most `most` calls are under way at once, however many processes run; a process alone may use all permits.
@@ -14,13 +15,14 @@
 //! 5. A call costs one round trip to Redis, a last one two. That a call has ended is told with the next question.
 //! 6. Where calls at once make the target slower or gain nothing, few are made; where all gain, as many as may be.
 //!
-//! **Races.** *A process was frozen and wakes*: its permits had expired, so these calls may exceed the limit; its next
-//! ones wait. *Redis' clock jumps*: permits get one more lease; living calls renew theirs, so none ends wrongly and none
-//! blocks for longer. *Processes with different limits* (a rolling restart): each keeps to its own.
+//! **Races.** *A process was frozen and wakes*: its permits had expired, so these calls may exceed
+//! the limit; its next ones wait. *Redis' clock jumps*: permits get one more lease; living calls
+//! renew theirs, so none ends wrongly and none blocks for longer. *Processes with different limits*
+//! (a rolling restart): each keeps to its own.
 //!
-//! **Decision.** Waiters poll every 10 ms, one per process. A permit passes from call to call within a process and
-//! changes the process at most five times a second. So it idles for a few per cent of the time, and no subscription is
-//! needed.
+//! **Decision.** Waiters poll every 10 ms, one per process. A permit passes from call to call
+//! within a process and changes the process at most five times a second. So it idles for a few per
+//! cent of the time, and no subscription is needed.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -121,7 +123,8 @@ impl Wish {
 }
 
 impl Permits {
-    /// At most `most` calls at once towards `target`, over all processes with gates in the same Redis; at least 1.
+    /// At most `most` calls at once towards `target`, over all processes with gates in the same
+    /// Redis; at least 1.
     pub fn new(gates: &Gates, target: GateTarget, most: usize) -> Self {
         let process = gates.process().as_str();
         let most = most.max(1);
@@ -160,7 +163,8 @@ impl Permits {
     }
 }
 
-/// The right to make one call: a slot of the pool that Redis knows as a permit. If it is dropped before the call's end, it expires in Redis.
+/// The right to make one call: a slot of the pool that Redis knows as a permit. If it is dropped
+/// before the call's end, it expires in Redis.
 #[derive(Debug)]
 pub struct Permit<'a> {
     slot: Slot,
@@ -190,8 +194,9 @@ impl Permit<'_> {
         }
     }
 
-    /// Puts the slot back as a permit, if a caller of this process waits for one. One step, because two calls that end together must not
-    /// both hand over to the same caller: the second permit would idle.
+    /// Puts the slot back as a permit, if a caller of this process waits for one. One step, because
+    /// two calls that end together must not both hand over to the same caller: the second permit
+    /// would idle.
     fn stays_for_the_next(&mut self) -> bool {
         let mut pool = self.inner.pool();
         self.is_put_back = pool.wants_a_permit();

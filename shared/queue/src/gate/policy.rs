@@ -1,4 +1,5 @@
-//! The numbers of the outage mode. Every duration is a setting, so that tests can run an outage of half an hour in seconds.
+//! The numbers of the outage mode. Every duration is a setting, so that tests can run an outage of
+//! half an hour in seconds.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ pub const LONGEST_ASKED: Duration = Duration::from_mins(15);
 /// When a gate stops, how it is probed, and how fast it ramps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GatePolicy {
-    /// `GATE_WINDOW_SECONDS` (30): the window of the rule "at least ten calls, half of them failed".
+    /// `GATE_WINDOW_SECONDS` (30): the window of the rule "at least ten calls, half of them
+    /// failed".
     pub window: Duration,
     /// `GATE_PROBE_SECONDS` (5): the wait before the first probe; it doubles.
     pub first_probe: Duration,
@@ -20,15 +22,19 @@ pub struct GatePolicy {
     pub longest_probe: Duration,
     /// `GATE_PROBE_LEASE_SECONDS` (20): when a holder of a probe that says nothing is replaced.
     pub lease: Duration,
-    /// `GATE_STEP_SECONDS` (1): how long a ramp keeps a limit of jobs in flight at least, before it doubles or halves it.
+    /// `GATE_STEP_SECONDS` (1): how long a ramp keeps a limit of jobs in flight at least, before it
+    /// doubles or halves it.
     pub step: Duration,
-    /// `GATE_TICK_SECONDS` (1): how often each process tends the gates. While all gates flow that is one cheap call.
+    /// `GATE_TICK_SECONDS` (1): how often each process tends the gates. While all gates flow that
+    /// is one cheap call.
     pub tick: Duration,
-    /// `GATE_DECISION_SECONDS` (1): how long a failed job waits for the gate's decision before its attempt is counted.
+    /// `GATE_DECISION_SECONDS` (1): how long a failed job waits for the gate's decision before its
+    /// attempt is counted.
     pub decision: Duration,
     /// `GATE_DIGEST_SECONDS` (3600): how often a lasting incident is reported again.
     pub digest: Duration,
-    /// `GATE_QUIET_SECONDS` (600): an incident without a stopped gate is over when no job has failed for the third time for so long.
+    /// `GATE_QUIET_SECONDS` (600): an incident without a stopped gate is over when no job has
+    /// failed for the third time for so long.
     pub quiet: Duration,
 }
 

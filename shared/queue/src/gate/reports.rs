@@ -1,4 +1,5 @@
-//! What the calls of this process gave, gathered for a moment: a healthy bridge pays one small call in 250 ms, however many calls it makes.
+//! What the calls of this process gave, gathered for a moment: a healthy bridge pays one small call
+//! in 250 ms, however many calls it makes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

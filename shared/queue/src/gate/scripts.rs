@@ -1,4 +1,5 @@
-//! The gates' scripts by name. `gate.lua` stands before each of them that changes a gate; it counts jobs with the help of `lanes.lua`.
+//! The gates' scripts by name. `gate.lua` stands before each of them that changes a gate; it counts
+//! jobs with the help of `lanes.lua`.
 
 use crate::server::scripts::script;
 

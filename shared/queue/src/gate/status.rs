@@ -19,7 +19,8 @@ pub enum GateState {
     Flowing,
     /// As many jobs are in flight at once as the ramp allows.
     Ramping,
-    /// Nothing passes but the one job of the probe's holder: what a circuit breaker calls half-open.
+    /// Nothing passes but the one job of the probe's holder: what a circuit breaker calls
+    /// half-open.
     Probing,
     /// Nothing passes: what a circuit breaker calls open.
     Stopped,
@@ -44,7 +45,8 @@ pub struct GateStatus {
     /// Who stopped or ramped it: `rule`, or a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// When the next probe may begin. None for a gate that was stopped by hand: it waits for a hand.
+    /// When the next probe may begin. None for a gate that was stopped by hand: it waits for a
+    /// hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_probe: Option<Timestamp>,
     /// Jobs that were let through by the ramp so far.
@@ -204,7 +206,8 @@ fn decided(fields: &HashMap<String, String>, ramping: Option<Timestamp>) -> Opti
     let time = |field: &str| number(field).map(Timestamp::from_millis);
     let span = |field: &str| number(field).map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
     if let Some(now) = ramping {
-        // A job that fails now shall not fail again in the same ramp: one row must not look like an outage.
+        // A job that fails now shall not fail again in the same ramp: one row must not look like an
+        // outage.
         const RAMP: Duration = Duration::from_secs(10);
         return Some(Decided {
             at: time("resume").unwrap_or(now).max(now).plus(RAMP),

@@ -1,8 +1,10 @@
-//! Tables whose rule is broken: a field is gone, a right was taken away, a space does not exist. No job of such a table can succeed, whichever row it
-//! is of, so none is tried but a probe now and then; the jobs of other tables go on. Nothing dies, and no attempt is counted.
+//! Tables whose rule is broken: a field is gone, a right was taken away, a space does not exist. No
+//! job of such a table can succeed, whichever row it is of, so none is tried but a probe now and
+//! then; the jobs of other tables go on. Nothing dies, and no attempt is counted.
 //!
-//! **Properties.** (1) While a table is held, at most one of its jobs is let through in each wait (5, 10, 20 … 60 s). (2) The probe's success and
-//! the end of the hold are one step. (3) A probe whose worker vanished is followed by another after its wait. (4) While no table is held, a fetch
+//! **Properties.** (1) While a table is held, at most one of its jobs is let through in each wait
+//! (5, 10, 20 … 60 s). (2) The probe's success and the end of the hold are one step. (3) A probe
+//! whose worker vanished is followed by another after its wait. (4) While no table is held, a fetch
 //! pays one `HGETALL` of a key that is not there, and a settlement one `EXISTS`.
 
 use std::time::Duration;
@@ -46,8 +48,9 @@ struct Kept {
 }
 
 impl Queue {
-    /// Holds the table of a job, whose rule cannot be carried out for any row. Returns since when it is held. The first probe may follow after
-    /// `first`; each that fails doubles the wait, up to `longest`.
+    /// Holds the table of a job, whose rule cannot be carried out for any row. Returns since when
+    /// it is held. The first probe may follow after `first`; each that fails doubles the wait, up
+    /// to `longest`.
     pub async fn hold_table(
         &self,
         job: &JobKey,

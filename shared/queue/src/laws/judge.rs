@@ -55,8 +55,8 @@ impl World {
         Ok(())
     }
 
-    /// Laws 1 and 2: the job is in its new place alone, and one that runs is left alone. What was done
-    /// is one fact.
+    /// Laws 1 and 2: the job is in its new place alone, and one that runs is left alone. What was
+    /// done is one fact.
     pub(super) async fn run_now(&mut self, row: u64, repeat: bool) -> Law {
         let jobs = [JobKey::Row(row_of(row).map_err(broken)?)];
         let facts = async |world: &Self| {
@@ -194,7 +194,8 @@ impl World {
         Ok(state)
     }
 
-    /// Laws 1 and 3: workers run until nothing is left; then the ledger alone says that every accepted event ended exactly once.
+    /// Laws 1 and 3: workers run until nothing is left; then the ledger alone says that every
+    /// accepted event ended exactly once.
     pub(super) async fn drain(&mut self) -> Law {
         for _ in 0..10 {
             for row in 1..=ROWS {

@@ -1,4 +1,5 @@
-//! The laws of the queue, as properties: random histories on a real Redis beside a small model of what ought to be.
+//! The laws of the queue, as properties: random histories on a real Redis beside a small model of
+//! what ought to be.
 //!
 //! - Law 1: an accepted event ends exactly once, as long as workers run.
 //! - Law 2: a key never runs twice at once.
@@ -59,7 +60,8 @@ fn the_laws_hold_in_every_history() {
         .unwrap();
 }
 
-/// Law 6 for calls that lay in a socket for a while: a newer call has replaced the answer that was kept.
+/// Law 6 for calls that lay in a socket for a while: a newer call has replaced the answer that was
+/// kept.
 #[tokio::test]
 async fn a_call_that_is_carried_out_once_more_after_a_newer_one_changes_nothing() {
     let server = TestRedis::start().unwrap();

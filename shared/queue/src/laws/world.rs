@@ -136,7 +136,8 @@ impl World {
                 .await
                 .map_err(broken)?;
         }
-        // Without jobs there is nothing to find again, and the repeated call rightly looks for new ones.
+        // Without jobs there is nothing to find again, and the repeated call rightly looks for new
+        // ones.
         if repeat && !fetched.jobs.is_empty() {
             let before = self.snapshot().await?;
             again.mark_sent();

@@ -1,4 +1,5 @@
-//! Dead letters: listed in pages, replayed or discarded by an operator; nothing else ever removes one.
+//! Dead letters: listed in pages, replayed or discarded by an operator; nothing else ever removes
+//! one.
 
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ const PAGE: usize = 500;
 /// Most letters that are replayed or discarded at once.
 const GROUP: usize = 50;
 
-/// A dead letter. A job has one at most: when it dies again, the newer letter takes the place of the older one and
-/// counts on.
+/// A dead letter. A job has one at most: when it dies again, the newer letter takes the place of
+/// the older one and counts on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Its id.
@@ -80,7 +81,8 @@ pub struct DeadLoad {
 }
 
 impl Redis {
-    /// What the dead letters of each queue weigh. The scripts keep count, so it costs the same for one letter and for a million.
+    /// What the dead letters of each queue weigh. The scripts keep count, so it costs the same for
+    /// one letter and for a million.
     pub async fn dead_loads(&self) -> Result<Vec<(QueueName, DeadLoad)>, QueueError> {
         let mut call = WEIGH.call(2 * QueueName::ALL.len());
         for name in QueueName::ALL {
@@ -108,8 +110,9 @@ impl Redis {
         Ok(loads.into_iter().map(|(_, load)| load).sum())
     }
 
-    /// Since when the present alert about something (`dead`) stands. The first to ask begins one, and so does the first after so long: whoever names what it
-    /// tells after this moment tells it once, however many ask and however often they die.
+    /// Since when the present alert about something (`dead`) stands. The first to ask begins one,
+    /// and so does the first after so long: whoever names what it tells after this moment tells it
+    /// once, however many ask and however often they die.
     pub async fn alert(&self, about: &str, lasts: Duration) -> Result<Timestamp, QueueError> {
         let mut call = ALERT.call(1);
         call.arg(format!("{{{}}}:{about}-alert", self.prefix()));
@@ -137,14 +140,15 @@ pub(crate) fn encode_letter(letter: &DeadLetter) -> Result<(String, Vec<u8>), Qu
 }
 
 impl Queue {
-    /// A page of dead letters, newest first; `after` is the last id of the page before. At most 500 at a time.
+    /// A page of dead letters, newest first; `after` is the last id of the page before. At most 500
+    /// at a time.
     pub async fn dead_letters(&self, after: Option<&str>, count: usize) -> Result<Vec<DeadLetter>, QueueError> {
         let ids = self.dead_ids(after, count).await?;
         self.letters(&ids).await
     }
 
-    /// The same for a search through many: only letters whose stored text passes the sieve are decoded. Also gives where the page ends;
-    /// `None` behind the last letter.
+    /// The same for a search through many: only letters whose stored text passes the sieve are
+    /// decoded. Also gives where the page ends; `None` behind the last letter.
     pub async fn sieved_letters(
         &self,
         after: Option<&str>,
@@ -156,7 +160,8 @@ impl Queue {
         Ok((letters, ids.pop()))
     }
 
-    /// The letters of jobs that died at this moment or later and whose stored text passes the sieve, newest first. Older ones are not read.
+    /// The letters of jobs that died at this moment or later and whose stored text passes the
+    /// sieve, newest first. Older ones are not read.
     pub async fn letters_since(
         &self,
         moment: Timestamp,
@@ -192,10 +197,11 @@ impl Queue {
         }
     }
 
-    /// Turns dead letters into new forced events; returns how many were there. Who and why are kept in the ledger.
+    /// Turns dead letters into new forced events; returns how many were there. Who and why are kept
+    /// in the ledger.
     ///
-    /// The letter is removed in the step that makes the event durable, so a repetition replays nothing twice. A letter that is not a row's
-    /// cannot be replayed and stays.
+    /// The letter is removed in the step that makes the event durable, so a repetition replays
+    /// nothing twice. A letter that is not a row's cannot be replayed and stays.
     pub async fn replay(&self, ids: &[String], by: &str, why: &str) -> Result<u64, QueueError> {
         let mut replayed = 0;
         for group in ids.chunks(GROUP) {

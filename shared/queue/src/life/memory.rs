@@ -17,7 +17,8 @@ pub(crate) struct Memory(Mutex<State>);
 
 #[derive(Debug, Default, Clone, Copy)]
 struct State {
-    /// Grows with each life that this process has seen: what was seen in another one proves nothing.
+    /// Grows with each life that this process has seen: what was seen in another one proves
+    /// nothing.
     generation: u64,
     most: u64,
     has_gone_back: bool,
@@ -28,8 +29,9 @@ impl Memory {
         self.state().generation
     }
 
-    /// Notes the answer to a call that was sent in this generation. `before` is the count that the same caller was told the last time, and in
-    /// which generation. Returns what to keep for the next time.
+    /// Notes the answer to a call that was sent in this generation. `before` is the count that the
+    /// same caller was told the last time, and in which generation. Returns what to keep for the
+    /// next time.
     pub(crate) fn note(&self, generation: u64, before: Option<(u64, u64)>, seen: Seen) -> Option<(u64, u64)> {
         let mut state = self.state();
         let Some(answered) = seen.answered.filter(|_| state.generation == generation) else {

@@ -1,14 +1,18 @@
 //! One life of Redis' data, and how many deliveries were answered in it.
 //!
-//! Redis may go back: a power cut that takes the last second, a failover to a replica that lagged, a restored copy, a `FLUSHALL`. Nothing in the
-//! data says so by itself. So a small record names the life of the data (its *epoch*), and the accept script counts in it what it answers:
-//! deliveries that are new (queued or ignored) and repetitions, of the ingress, of its spool as it drains, and of the bridge itself (requested
-//! syncs, adopted tasks, replayed letters). Not counted: a call that is repeated because its answer was lost; what a replay or an adoption
-//! found done already. Every receipt in the ledger carries the count, so a gap between two entries shows what is missing between them. Every
-//! entry, of whatever facts, carries its own number, so a gap shows also where nothing but settlements or acts are missing.
+//! Redis may go back: a power cut that takes the last second, a failover to a replica that lagged,
+//! a restored copy, a `FLUSHALL`. Nothing in the data says so by itself. So a small record names
+//! the life of the data (its *epoch*), and the accept script counts in it what it answers:
+//! deliveries that are new (queued or ignored) and repetitions, of the ingress, of its spool as it
+//! drains, and of the bridge itself (requested syncs, adopted tasks, replayed letters). Not
+//! counted: a call that is repeated because its answer was lost; what a replay or an adoption found
+//! done already. Every receipt in the ledger carries the count, so a gap between two entries shows
+//! what is missing between them. Every entry, of whatever facts, carries its own number, so a gap
+//! shows also where nothing but settlements or acts are missing.
 //!
-//! Whoever finds that Redis knows less than it had answered begins a new life; of several, one wins. What to do about it is the store's affair:
-//! it compares the epoch with the one that it knows.
+//! Whoever finds that Redis knows less than it had answered begins a new life; of several, one
+//! wins. What to do about it is the store's affair: it compares the epoch with the one that it
+//! knows.
 //!
 //! | file | part |
 //! |---|---|
@@ -27,7 +31,8 @@ use crate::{Queue, QueueError};
 
 script!(LIFE, "life.lua");
 
-/// The version of the keys and their contents that this program writes. A Redis without a record has layout 1.
+/// The version of the keys and their contents that this program writes. A Redis without a record
+/// has layout 1.
 pub const LAYOUT: u64 = 2;
 /// The layout of the releases that kept no record.
 const FIRST_LAYOUT: u64 = 1;
@@ -39,11 +44,13 @@ pub struct Life {
     pub epoch: String,
     /// Deliveries answered when it began; the count goes on from there.
     pub base: u64,
-    /// The stream id of the last ledger entry of the time before; `None` where the stream was empty.
+    /// The stream id of the last ledger entry of the time before; `None` where the stream was
+    /// empty.
     pub after: Option<String>,
     /// The life before, as far as whoever began this one knew it.
     pub former: Option<String>,
-    /// How many deliveries were answered in the life before, as far as any process knows; 0 where none does.
+    /// How many deliveries were answered in the life before, as far as any process knows; 0 where
+    /// none does.
     pub known: u64,
 }
 
@@ -75,7 +82,8 @@ pub struct EndedLife {
 type Answer = (String, String, String, String, String, String, String, String, String);
 
 impl Queue {
-    /// Looks at the life of the data, and which ledger entry is the newest up to a stream id (`None`: of all).
+    /// Looks at the life of the data, and which ledger entry is the newest up to a stream id
+    /// (`None`: of all).
     ///
     /// # Errors
     /// [`QueueError::NewerLayout`] if a later version of the programs has written this Redis.
@@ -83,8 +91,8 @@ impl Queue {
         self.ask_life("read", up_to, &EndedLife::default()).await
     }
 
-    /// Begins a new life in place of the present one, unless that has been done already; then what the caller knows of the life before is
-    /// added. Returns the life that there is now.
+    /// Begins a new life in place of the present one, unless that has been done already; then what
+    /// the caller knows of the life before is added. Returns the life that there is now.
     ///
     /// # Errors
     /// [`QueueError::NewerLayout`] if a later version of the programs has written this Redis.

@@ -1,4 +1,5 @@
-//! Looks at the life of the data again and again, in each process that accepts: who has seen a higher count than Redis has now begins a new life.
+//! Looks at the life of the data again and again, in each process that accepts: who has seen a
+//! higher count than Redis has now begins a new life.
 
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ impl LifeWatch {
         let replaced = match (&epoch, &self.epoch) {
             (Some(_), Some(_)) if is_the_same => epoch,
             (None, _) => None,
-            // Another process was faster, or this one has just started: nothing is replaced, but what was seen is told.
+            // Another process was faster, or this one has just started: nothing is replaced, but
+            // what was seen is told.
             (Some(_), former) => former.clone().or_else(|| Some(String::new())),
         };
         let ending = EndedLife {

@@ -1,5 +1,5 @@
-//! What only one process may do at a time, and what all together may do only so often. Both expire by the clock of Redis, and outlive their
-//! own length by no jump of it.
+//! What only one process may do at a time, and what all together may do only so often. Both expire
+//! by the clock of Redis, and outlive their own length by no jump of it.
 
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// The lock of this key, for this process. It expires when its holder has not taken it again within `length`.
+    /// The lock of this key, for this process. It expires when its holder has not taken it again
+    /// within `length`.
     pub fn new(redis: Redis, key: String, holder: ProcessName, length: Duration) -> Self {
         Self {
             redis,
@@ -63,8 +64,9 @@ impl Lock {
 }
 
 impl Redis {
-    /// Counts something that may be done only so often in a window of time, which begins with the first. Returns how often it was done in this
-    /// window, this time included, and how much of the window is left.
+    /// Counts something that may be done only so often in a window of time, which begins with the
+    /// first. Returns how often it was done in this window, this time included, and how much of the
+    /// window is left.
     pub async fn count_within(&self, key: &str, window: Duration) -> Result<(u64, Duration), QueueError> {
         let mut call = COUNT.call(1);
         call.arg(key).arg(millis(window));
@@ -72,8 +74,8 @@ impl Redis {
         Ok((count, Duration::from_millis(left)))
     }
 
-    /// Whether something may be done within a budget that all processes share: `None`, or how long to wait. What was allowed once under its
-    /// name stays so and counts once.
+    /// Whether something may be done within a budget that all processes share: `None`, or how long
+    /// to wait. What was allowed once under its name stays so and counts once.
     pub async fn spend(&self, key: &str, name: &str, budget: Budget) -> Result<Option<Duration>, QueueError> {
         let mut call = BUDGET.call(1);
         call.arg(format!("{{{}}}:{key}", self.prefix()));

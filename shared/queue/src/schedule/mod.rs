@@ -1,9 +1,11 @@
 //! Tasks that are due from time to time: who does them, and when.
 //!
-//! Any number of replicas ask; one gets the turn, with a lease. A turn that ends well ends its slot, and the next one begins a whole number
-//! of slots later, so a restart neither repeats nor shifts anything. A holder that vanishes loses its lease, and whoever takes the turn
-//! then gets the memo that it left: how far it had come. A time in which nobody ran is made up for by one turn, not by many.
-//! All times are those of Redis, so that the clocks of the replicas need not agree.
+//! Any number of replicas ask; one gets the turn, with a lease. A turn that ends well ends its
+//! slot, and the next one begins a whole number of slots later, so a restart neither repeats nor
+//! shifts anything. A holder that vanishes loses its lease, and whoever takes the turn then gets
+//! the memo that it left: how far it had come. A time in which nobody ran is made up for by one
+//! turn, not by many. All times are those of Redis, so that the clocks of the replicas need not
+//! agree.
 
 mod trail;
 
@@ -82,7 +84,8 @@ impl Schedule {
         })
     }
 
-    /// Prolongs the lease and leaves a memo for whoever may have to go on. `false`: the turn was lost, and the work has to stop.
+    /// Prolongs the lease and leaves a memo for whoever may have to go on. `false`: the turn was
+    /// lost, and the work has to stop.
     pub async fn keep(&self, task: &Task, memo: &str) -> Result<bool, QueueError> {
         Ok(self.ask(task, "keep", task.lease, memo).await?.0 == 1)
     }

@@ -1,5 +1,6 @@
-//! What a task that was broken off leaves for whoever goes on with it: a line for each step that it has finished. Lines are only added, so a
-//! step costs the same after a hundred thousand rows as after the first; and they are forgotten by themselves when nobody goes on for long.
+//! What a task that was broken off leaves for whoever goes on with it: a line for each step that it
+//! has finished. Lines are only added, so a step costs the same after a hundred thousand rows as
+//! after the first; and they are forgotten by themselves when nobody goes on for long.
 
 use std::fmt;
 use std::time::Duration;
@@ -51,7 +52,8 @@ impl Trail {
         self.prolong().await
     }
 
-    /// Adds a line that says all that those before it said, and drops them. Broken off in between, they are still there, before it.
+    /// Adds a line that says all that those before it said, and drops them. Broken off in between,
+    /// they are still there, before it.
     pub async fn sum_up(&self, line: &str) -> Result<(), QueueError> {
         self.add(line).await?;
         let mut command = redis::cmd("LTRIM");

@@ -1,8 +1,9 @@
 //! Where the server is: at an address of its own, or where the Sentinels say that the master is.
 //!
-//! By Sentinel, `REDIS_URL` is `redis+sentinel://user:password@a:26379,b:26379,c:26379/mymaster/0`: user, password and database are those
-//! of the server. Those of the Sentinels themselves are the parameters `sentinel_user` and `sentinel_password`. With `rediss+sentinel://`
-//! both are called by TLS.
+//! By Sentinel, `REDIS_URL` is `redis+sentinel://user:password@a:26379,b:26379,c:26379/mymaster/0`:
+//! user, password and database are those of the server. Those of the Sentinels themselves are the
+//! parameters `sentinel_user` and `sentinel_password`. With `rediss+sentinel://` both are called by
+//! TLS.
 
 use futures::FutureExt as _;
 use futures::future::select_ok;
@@ -71,8 +72,9 @@ impl Address {
         })
     }
 
-    /// The server that takes writes, at present. Sentinels are asked anew each time, all at once: the first that names a master which says
-    /// itself that it is one is believed. So a Sentinel that is away, or still names the old master, costs no time.
+    /// The server that takes writes, at present. Sentinels are asked anew each time, all at once:
+    /// the first that names a master which says itself that it is one is believed. So a Sentinel
+    /// that is away, or still names the old master, costs no time.
     pub(crate) async fn client(&self) -> RedisResult<Client> {
         match &self.way {
             Way::Server(client) => Ok((**client).clone()),

@@ -1,4 +1,5 @@
-//! How long to wait between tries. The only file of the project that uses the crate `backoff` (ADR 4).
+//! How long to wait between tries. The only file of the project that uses the crate `backoff` (ADR
+//! 4).
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ impl Reconnecting {
     }
 }
 
-/// A wait around three seconds, between one and five: workers that would all look at once are spread.
+/// A wait around three seconds, between one and five: workers that would all look at once are
+/// spread.
 pub(crate) fn safety_poll() -> Duration {
     spread(Duration::from_secs(3), 2.0 / 3.0)
 }
@@ -42,7 +44,8 @@ fn spread(middle: Duration, factor: f64) -> Duration {
     .unwrap_or(middle)
 }
 
-/// Waits that double from the first to the longest, for ever; each half longer or shorter by chance.
+/// Waits that double from the first to the longest, for ever; each half longer or shorter by
+/// chance.
 #[derive(Debug, Clone)]
 pub struct Growing {
     schedule: ExponentialBackoff,

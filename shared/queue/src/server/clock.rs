@@ -1,5 +1,5 @@
-//! The clock of Redis, and whether it runs evenly: leases expire by it, and a jump ahead would end all of them at once. (What a clock that
-//! goes back does is up to `scripts/clock.lua`.)
+//! The clock of Redis, and whether it runs evenly: leases expire by it, and a jump ahead would end
+//! all of them at once. (What a clock that goes back does is up to `scripts/clock.lua`.)
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub(crate) struct ClockWatch {
 }
 
 impl ClockWatch {
-    /// Notes the time of an answer. Says whether the clock of Redis ran ahead by more than time has passed here.
+    /// Notes the time of an answer. Says whether the clock of Redis ran ahead by more than time has
+    /// passed here.
     pub(crate) fn has_jumped(&mut self, now: Timestamp, seen: Instant) -> bool {
         let Some((seen_before, before)) = self.last.replace((seen, now)) else {
             return false;

@@ -5,7 +5,8 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 /// Why the queue could not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
-    /// Redis could not be reached, or did not answer in time: the outcome of the call is unknown; every call may be repeated.
+    /// Redis could not be reached, or did not answer in time: the outcome of the call is unknown;
+    /// every call may be repeated.
     #[error("Redis does not answer: {0}")]
     Unavailable(String),
     /// Redis answered with an error of its own.
@@ -59,8 +60,9 @@ impl From<RedisError> for QueueError {
     }
 }
 
-/// The one table of errors that say "not this server, or not now": a lost connection, loading after a restart, a failover, a full disk or
-/// memory. The connection is replaced, because the address may lead to another server by now, and the call may be repeated.
+/// The one table of errors that say "not this server, or not now": a lost connection, loading after
+/// a restart, a failover, a full disk or memory. The connection is replaced, because the address
+/// may lead to another server by now, and the call may be repeated.
 pub(crate) fn needs_new_connection(error: &RedisError) -> bool {
     const CODES: [&str; 6] = ["OOM", "MISCONF", "BUSY", "NOREPLICAS", "UNBLOCKED", "NOAUTH"];
     match error.kind() {

@@ -1,4 +1,5 @@
-//! What Redis says of itself, as far as the bridge's life depends on it. Read with `INFO`, which managed servers allow where they refuse `CONFIG`.
+//! What Redis says of itself, as far as the bridge's life depends on it. Read with `INFO`, which
+//! managed servers allow where they refuse `CONFIG`.
 
 use std::collections::HashMap;
 

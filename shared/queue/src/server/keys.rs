@@ -1,5 +1,6 @@
-//! Every Redis key of the bridge's queues. The names that apalis-redis has too come from its own [`Config`], so that its producers and tools
-//! find what they expect; the queue's name is a hash tag, so that all keys of a queue share a slot.
+//! Every Redis key of the bridge's queues. The names that apalis-redis has too come from its own
+//! [`Config`], so that its producers and tools find what they expect; the queue's name is a hash
+//! tag, so that all keys of a queue share a slot.
 
 use apalis_redis::Config;
 
@@ -35,15 +36,18 @@ pub(crate) struct Keys {
     prefix: String,
     /// The name that a stock producer gives to `Config::queue`.
     pub(crate) queue: String,
-    /// List of the keys of jobs that are ready, until fetch spreads them over the lanes (lanes.lua).
+    /// List of the keys of jobs that are ready, until fetch spreads them over the lanes
+    /// (lanes.lua).
     pub(crate) active: String,
     /// List of the keys of jobs that crashed before and are ready: each runs alone.
     pub(crate) suspects: String,
-    /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers by the second.
+    /// Sorted set of what waits for its time: our jobs by the millisecond, tasks of stock producers
+    /// by the second.
     pub(crate) scheduled: String,
     /// Sorted set of our jobs in `scheduled` by the moment since when they have been waiting.
     pub(crate) waits: String,
-    /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the texts is the order of time.
+    /// Sorted set of the ids of dead letters, all with score 0: they are ULIDs, so the order of the
+    /// texts is the order of time.
     pub(crate) dead: String,
     /// Hash of the records of all jobs by their keys.
     pub(crate) records: String,
@@ -113,7 +117,8 @@ impl Keys {
         format!("{}:{name}", self.workers)
     }
 
-    /// The size of all dead letters together; the scripts that make and remove letters keep it. No letter has this id: ids are ULIDs.
+    /// The size of all dead letters together; the scripts that make and remove letters keep it. No
+    /// letter has this id: ids are ULIDs.
     pub(crate) fn letter_bytes(&self) -> String {
         format!("{}:bytes", self.letters)
     }

@@ -1,7 +1,7 @@
 //! The scripts by name, and how to call one. The gates' scripts are called in the same way.
 //!
-//! A call is sent by the script's hash. After a restart Redis has forgotten all scripts: then it is loaded and called again, which is safe
-//! because a script that Redis does not know has not run.
+//! A call is sent by the script's hash. After a restart Redis has forgotten all scripts: then it is
+//! loaded and called again, which is safe because a script that Redis does not know has not run.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -18,7 +18,8 @@ pub(crate) struct LuaScript {
     pub(crate) hash: LazyLock<String>,
 }
 
-/// Makes a script of one or more files, one after the other. Their paths are relative to the file that says so.
+/// Makes a script of one or more files, one after the other. Their paths are relative to the file
+/// that says so.
 macro_rules! script {
     ($name:ident, $($file:literal),+) => {
         pub(crate) static $name: $crate::server::scripts::LuaScript = $crate::server::scripts::LuaScript {
@@ -120,8 +121,8 @@ impl LuaScript {
         }
     }
 
-    /// Begins a call with this many keys, before which another command is carried out; nothing comes in between. If the script is refused,
-    /// what the command did remains.
+    /// Begins a call with this many keys, before which another command is carried out; nothing
+    /// comes in between. If the script is refused, what the command did remains.
     pub(crate) fn call_after(&'static self, first: Cmd, keys: usize) -> Call {
         let mut both = redis::pipe();
         both.atomic().add_command(first).ignore();
@@ -167,7 +168,8 @@ impl Call {
         }
     }
 
-    /// Sends a write that shall be durable: where replicas are waited for, they have it when this returns.
+    /// Sends a write that shall be durable: where replicas are waited for, they have it when this
+    /// returns.
     pub(crate) async fn send_durably<T: FromRedisValue>(
         &self,
         redis: &Redis,

@@ -1,4 +1,5 @@
-//! Being woken: a subscription on a connection of its own. It is only an accelerator; what it misses, the safety poll finds.
+//! Being woken: a subscription on a connection of its own. It is only an accelerator; what it
+//! misses, the safety poll finds.
 
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use crate::Queue;
 use crate::server::backoff::Reconnecting;
 use crate::working::lease::Leases;
 
-/// Wakes the feeder for every message, and after every (re)connection, because messages may have been missed.
+/// Wakes the feeder for every message, and after every (re)connection, because messages may have
+/// been missed.
 pub(crate) async fn listen(queue: Queue, leases: Arc<Leases>) {
     let closing = leases.closing.clone();
     closing.run_until_cancelled(listen_for_ever(&queue, &leases)).await;

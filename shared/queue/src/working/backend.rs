@@ -1,4 +1,5 @@
-//! The queue as an apalis [`Backend`]: apalis drives the handlers, a feeder task of ours keeps a small buffer of leased jobs filled.
+//! The queue as an apalis [`Backend`]: apalis drives the handlers, a feeder task of ours keeps a
+//! small buffer of leased jobs filled.
 //!
 //! What apalis does with a backend, and what follows (apalis-core 1.0.0):
 //! - An `Err` from the stream ends the worker for good, so this backend cannot make one: its error type has no values. Whatever happens to
@@ -32,7 +33,8 @@ use crate::working::lease::Leases;
 use crate::{Leased, Queue};
 use passerelle_model::id::ProcessName;
 
-/// From this concurrency on, as many jobs are prefetched as may run. Below, jobs are slow and the buffer would only keep them from others.
+/// From this concurrency on, as many jobs are prefetched as may run. Below, jobs are slow and the
+/// buffer would only keep them from others.
 const PREFETCH_FROM: usize = 16;
 
 /// How a worker takes jobs.
@@ -51,7 +53,8 @@ pub struct BackendSettings {
 }
 
 impl BackendSettings {
-    /// For a worker of this process, with the default lease, sharing the process with no other backend.
+    /// For a worker of this process, with the default lease, sharing the process with no other
+    /// backend.
     pub fn new(worker: ProcessName, concurrency: usize, crash_policy: CrashPolicy) -> Self {
         Self {
             worker,
@@ -64,7 +67,8 @@ impl BackendSettings {
 }
 
 impl Queue {
-    /// The queue as a source of jobs for an apalis worker. Nothing is fetched before the worker runs.
+    /// The queue as a source of jobs for an apalis worker. Nothing is fetched before the worker
+    /// runs.
     ///
     /// ```no_run
     /// # use apalis::prelude::*;

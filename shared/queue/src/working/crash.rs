@@ -1,7 +1,9 @@
-//! Jobs whose worker or handler vanished: how long each rests, when it is given up, and that it runs alone meanwhile.
+//! Jobs whose worker or handler vanished: how long each rests, when it is given up, and that it
+//! runs alone meanwhile.
 //!
-//! When a process dies, all its jobs look alike: any of them may have killed it. So each that crashed runs alone from then on; the next
-//! crash names the culprit, and only a job that ran alone is ever buried as poison.
+//! When a process dies, all its jobs look alike: any of them may have killed it. So each that
+//! crashed runs alone from then on; the next crash names the culprit, and only a job that ran alone
+//! is ever buried as poison.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +12,12 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::server::backoff::around;
 
-/// What follows from crashes. The worker decides it (`worker/src/failure.rs`), the queue carries it out.
+/// What follows from crashes. The worker decides it (`worker/src/failure.rs`), the queue carries it
+/// out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrashPolicy {
-    /// How long a job rests after its first and after its second crash in a row, each half longer or shorter by chance. After the
-    /// third it is a dead letter.
+    /// How long a job rests after its first and after its second crash in a row, each half longer
+    /// or shorter by chance. After the third it is a dead letter.
     pub waits: [Duration; 2],
 }
 

@@ -1,4 +1,5 @@
-//! The end of an attempt, whoever declares it: the worker's verdict, a crash, a record that cannot be read.
+//! The end of an attempt, whoever declares it: the worker's verdict, a crash, a record that cannot
+//! be read.
 
 use crate::QueueError;
 use crate::ledger_stream::encode_fact;

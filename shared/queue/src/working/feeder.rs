@@ -1,5 +1,6 @@
-//! Keeps a worker's buffer of leased jobs filled: fetches as many as there are free slots, sleeps while there is nothing to do, and looks after
-//! expired leases and stock tasks on the way. No error ends it; only the stop of its worker does, and then it gives the buffer back.
+//! Keeps a worker's buffer of leased jobs filled: fetches as many as there are free slots, sleeps
+//! while there is nothing to do, and looks after expired leases and stock tasks on the way. No
+//! error ends it; only the stop of its worker does, and then it gives the buffer back.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +52,8 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// For one worker. At most this many jobs are leased at once: running, being settled, or buffered.
+    /// For one worker. At most this many jobs are leased at once: running, being settled, or
+    /// buffered.
     pub(crate) fn new(queue: Queue, settings: BackendSettings, most: usize) -> Self {
         Self {
             queue,
@@ -101,7 +103,8 @@ impl Feeder {
         self.give_back_buffer().await;
     }
 
-    /// Waits for room for more jobs; or, if one waits that has to run alone, until this process runs nothing.
+    /// Waits for room for more jobs; or, if one waits that has to run alone, until this process
+    /// runs nothing.
     async fn room(&self, for_one_alone: bool) -> (Vec<OwnedSemaphorePermit>, Company) {
         let slots = self.free_slots(if for_one_alone { 1 } else { BATCH }).await;
         let company = if for_one_alone {

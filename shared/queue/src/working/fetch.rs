@@ -18,7 +18,8 @@ use passerelle_model::time::Timestamp;
 pub(crate) const BATCH: usize = 64;
 /// Most expired leases that one call looks at.
 const EXPIRED_BATCH: usize = 100;
-/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?, is the job a probe?, suspects?
+/// Values before the jobs in the answer: now, when to look again, expired leases?, stock tasks?, is
+/// the job a probe?, suspects?
 const HEAD: usize = 6;
 
 /// What a call took, and what it saw on the way.
@@ -56,7 +57,8 @@ pub(crate) struct Unreadable {
     pub(crate) bytes: String,
 }
 
-/// A call whose answer may get lost: it keeps its name until it is answered, so that the jobs it took are found again.
+/// A call whose answer may get lost: it keeps its name until it is answered, so that the jobs it
+/// took are found again.
 #[derive(Clone)]
 pub(crate) struct FetchCall {
     name: String,
@@ -84,8 +86,8 @@ impl FetchCall {
 }
 
 impl Queue {
-    /// Takes up to `most` jobs; or, for a process that runs nothing, one that crashed before. After an error the same call should be
-    /// made again.
+    /// Takes up to `most` jobs; or, for a process that runs nothing, one that crashed before. After
+    /// an error the same call should be made again.
     pub(crate) async fn fetch(
         &self,
         call: &mut FetchCall,
@@ -115,7 +117,8 @@ impl Queue {
         Ok(fetched)
     }
 
-    /// Sees to jobs whose leases had expired when a fetch saw some, by the clock of Redis; returns how many there were.
+    /// Sees to jobs whose leases had expired when a fetch saw some, by the clock of Redis; returns
+    /// how many there were.
     pub(crate) async fn reclaim(&self, policy: CrashPolicy, seen: Timestamp) -> Result<usize, QueueError> {
         let mut script = EXPIRED.call(2);
         script

@@ -1,4 +1,5 @@
-//! A job in a worker's hands, and the register of all jobs that a worker process holds, running or buffered.
+//! A job in a worker's hands, and the register of all jobs that a worker process holds, running or
+//! buffered.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,7 +20,8 @@ use passerelle_model::job::Job;
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::time::Timestamp;
 
-/// A job in a worker's hands. Dropping it unsettled (a panic) counts as a crash of the job; dropping it while the worker stops gives it back.
+/// A job in a worker's hands. Dropping it unsettled (a panic) counts as a crash of the job;
+/// dropping it while the worker stops gives it back.
 #[derive(Debug)]
 pub struct Leased {
     job: Job,
@@ -63,7 +65,8 @@ impl Leased {
             .map_or_else(Lease::unbounded, |held| held.lease.clone())
     }
 
-    /// Ends the attempt. Waits through Redis outages until the settlement is recorded or the lease is lost.
+    /// Ends the attempt. Waits through Redis outages until the settlement is recorded or the lease
+    /// is lost.
     pub async fn settle(mut self, settlement: Settlement) -> Settled {
         let Some(held) = self.held.take() else {
             return Settled::LeaseLost;
@@ -166,7 +169,8 @@ impl Leases {
         })
     }
 
-    /// Registers a lease. It ends only when Redis says so, until [`Lease::extend`] says how long it is valid.
+    /// Registers a lease. It ends only when Redis says so, until [`Lease::extend`] says how long it
+    /// is valid.
     pub(crate) fn hold(
         self: &Arc<Self>,
         key: Vec<u8>,

@@ -1,4 +1,5 @@
-//! A job's record as Redis keeps it: one short text, because there may be a million of them and each is read and written for every step.
+//! A job's record as Redis keeps it: one short text, because there may be a million of them and
+//! each is read and written for every step.
 //!
 //! | line | what it says |
 //! |---|---|
@@ -6,8 +7,9 @@
 //! | 2 | the job: last ledger entry, kinds of events and last event that it covers; when the first of them was accepted; counted attempts, crashes in a row, when its failures began (`-`: none) |
 //! | 3 | only while it runs: what arrived meanwhile, as the first four of line 2 |
 //!
-//! A text, and all texts in one hash: the records of a whole group are read by one call and written by one call, which halves what a job costs
-//! Redis. Words and numbers rather than bytes: `redis-cli hget` shows what an operator wants to know.
+//! A text, and all texts in one hash: the records of a whole group are read by one call and written
+//! by one call, which halves what a job costs Redis. Words and numbers rather than bytes:
+//! `redis-cli hget` shows what an operator wants to know.
 
 use std::str::FromStr;
 
@@ -34,7 +36,8 @@ pub(crate) fn lease(record: &[u8]) -> Option<Lease> {
     })
 }
 
-/// Reads a job from its key and its record. The error says what cannot be read; such a record becomes a dead letter.
+/// Reads a job from its key and its record. The error says what cannot be read; such a record
+/// becomes a dead letter.
 pub(crate) fn decode(key: &[u8], record: &[u8]) -> Result<Job, String> {
     let mut words = Words(work(record)?.split(' '));
     let covers = words.text("the covered entry")?;
@@ -57,7 +60,8 @@ pub(crate) fn decode(key: &[u8], record: &[u8]) -> Result<Job, String> {
     })
 }
 
-/// What an unreadable record still says about the last entry that it covers; nothing, if that cannot be read either.
+/// What an unreadable record still says about the last entry that it covers; nothing, if that
+/// cannot be read either.
 pub(crate) fn covers(record: &[u8]) -> Seq {
     let word = work(record).ok().and_then(|work| work.split(' ').next());
     word.and_then(|word| Seq::from_stream_id(word).ok())

@@ -1,4 +1,5 @@
-//! Who is alive: each worker process sends a heartbeat every few seconds; its entry expires without one.
+//! Who is alive: each worker process sends a heartbeat every few seconds; its entry expires without
+//! one.
 
 use std::time::Duration;
 
@@ -87,7 +88,8 @@ impl Queue {
             .await
     }
 
-    /// The worker processes that sent a heartbeat within the last 15 seconds; the oldest first, at most 500.
+    /// The worker processes that sent a heartbeat within the last 15 seconds; the oldest first, at
+    /// most 500.
     pub async fn workers(&self) -> Result<Vec<WorkerInfo>, QueueError> {
         let (keys, redis) = (&self.inner.keys, &self.inner.redis);
         let mut latest = redis::cmd("ZREVRANGE");

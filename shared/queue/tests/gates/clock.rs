@@ -1,4 +1,5 @@
-//! A clock of Redis that jumps: the moments that were written before lie in a far future or past then.
+//! A clock of Redis that jumps: the moments that were written before lie in a far future or past
+//! then.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! States and incidents that a version wrote which called a flowing gate open and a stopped one closed.
+//! States and incidents that a version wrote which called a flowing gate open and a stopped one
+//! closed.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The gates through their public edge, on a real Redis that each test starts for itself, with minutes scaled to fractions of a second.
+//! The gates through their public edge, on a real Redis that each test starts for itself, with
+//! minutes scaled to fractions of a second.
 
 mod clock;
 mod fetching;

@@ -180,7 +180,8 @@ async fn without_redis_each_replica_keeps_to_the_limit_by_itself() {
     assert_eq!((target.most(), target.done()), (MOST, MOST + 64));
 }
 
-/// As if the clock of Redis had been put forward (or back) by so many seconds: every moment that was written shifts the other way.
+/// As if the clock of Redis had been put forward (or back) by so many seconds: every moment that
+/// was written shifts the other way.
 async fn put_clock_forward(world: &World, seconds: i64) -> anyhow::Result<()> {
     const USED: &str = "{bridge}:gate:permits:docmost";
     let shift = "for _, token in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZINCRBY', KEYS[1], ARGV[1], token) end

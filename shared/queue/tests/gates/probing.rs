@@ -136,7 +136,8 @@ async fn never_more_than_one_replica_probes_a_target() {
             .filter(|at| finds_work(*at))
             .map(|at| awake[at])
             .collect();
-        // Where asking all of them took as long as a lease, two may have held it one after the other.
+        // Where asking all of them took as long as a lease, two may have held it one after the
+        // other.
         assert!(holders.len() <= 1 || took >= lease, "{tended:?} within {took:?}");
         if let [holder] = holders[..] {
             probes += 1;
@@ -248,7 +249,8 @@ async fn a_healthy_target_without_work_ramps_up_by_itself() {
     let replica = world.replica();
     replica.stop(READ).await;
     eventually("the gate flows", async || {
-        // A lease as short as this one may end before the finding is told: then the target is checked again.
+        // A lease as short as this one may end before the finding is told: then the target is
+        // checked again.
         for target in replica.gates.tend().await.map_err(|error| error.to_string())? {
             let outcome = replica.gates.checked(target, Ok(())).await;
             outcome.map_err(|error| error.to_string())?;

@@ -53,7 +53,8 @@ pub(crate) async fn let_a_step_pass(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One step in which the calls of the read gate gave this, the fastest answer after so many milliseconds.
+/// One step in which the calls of the read gate gave this, the fastest answer after so many
+/// milliseconds.
 async fn step(world: &World, replica: &Replica, results: &[CallResult], fastest: u64) -> anyhow::Result<u32> {
     let_a_step_pass(world).await?;
     replica.gates.answered_in(READ, Duration::from_millis(fastest));

@@ -1,4 +1,5 @@
-//! As many calls at once as are useful, over all replicas: whatever the target gains or loses by more.
+//! As many calls at once as are useful, over all replicas: whatever the target gains or loses by
+//! more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Tasks of a stock apalis-redis 1.0.0 producer become jobs of ours. These tests also pin the part of its layout that adoption relies on.
+//! Tasks of a stock apalis-redis 1.0.0 producer become jobs of ours. These tests also pin the part
+//! of its layout that adoption relies on.
 
 use std::collections::{HashMap, HashSet};
 

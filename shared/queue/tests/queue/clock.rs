@@ -1,4 +1,5 @@
-//! A clock of Redis that jumps. Ahead: everything looks due and every lease expired. Back: what was to happen soon lies far ahead.
+//! A clock of Redis that jumps. Ahead: everything looks due and every lease expired. Back: what was
+//! to happen soon lies far ahead.
 
 use std::sync::Arc;
 use std::time::Duration;

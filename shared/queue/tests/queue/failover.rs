@@ -1,4 +1,5 @@
-//! A failover by address: the old master becomes a replica, its connections stay open, and new ones lead to the new master.
+//! A failover by address: the old master becomes a replica, its connections stay open, and new ones
+//! lead to the new master.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -13,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::world::delivery;
 
-/// An address that leads new connections to whatever port it is given; those that it has stay where they are.
+/// An address that leads new connections to whatever port it is given; those that it has stay where
+/// they are.
 async fn movable_address(target: Arc<AtomicU16>) -> anyhow::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();

@@ -72,7 +72,8 @@ async fn a_frozen_redis_costs_no_lease_and_ends_no_worker() {
         assert!(refused.is_err());
     }
     world.server.thaw().unwrap();
-    // The calls that nobody waited for any more may have been carried out: then the delivery is durable, and says so.
+    // The calls that nobody waited for any more may have been carried out: then the delivery is
+    // durable, and says so.
     let _durable = eventually("accept works again", async || {
         world.queue.accept(delivery("while-frozen", &[200]).unwrap()).await
     })
@@ -214,7 +215,8 @@ async fn a_fresh_worker_takes_no_living_workers_jobs_after_an_outage() {
     let living = gated(&world, 1, &gate);
     world.accept(&[1]).await.unwrap();
     eventually("the job runs", async || world.running(1).await).await;
-    // As after an outage that was longer than the lease: it looks expired, and its holder has not renewed it yet.
+    // As after an outage that was longer than the lease: it looks expired, and its holder has not
+    // renewed it yet.
     world.expire_lease("t12/r1").await.unwrap();
     let fresh = Queue::new(open(&world.server).unwrap(), QueueName::Sync);
     let fresh = Worker::start(&fresh, 1, |leased| async move {

@@ -206,7 +206,8 @@ async fn a_hundred_thousand_letters_are_listed_without_blocking_redis() {
     assert_eq!(world.queue.stats().await.unwrap().dead, 100_001);
 }
 
-/// The seconds of CPU that Redis has used: what it waits for a turn on a busy machine does not count.
+/// The seconds of CPU that Redis has used: what it waits for a turn on a busy machine does not
+/// count.
 async fn redis_cpu(world: &World) -> anyhow::Result<f64> {
     let info: String = world.ask(redis::cmd("INFO").arg("cpu")).await?;
     let used = |name: &str| {

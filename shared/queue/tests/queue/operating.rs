@@ -41,7 +41,8 @@ async fn a_paused_queue_accepts_and_does_not_run_until_it_is_resumed() {
     worker.stop().await.unwrap();
 }
 
-/// A worker that nobody wakes looks again after a second at the earliest. On a busy machine one wake-up may be late, but not each.
+/// A worker that nobody wakes looks again after a second at the earliest. On a busy machine one
+/// wake-up may be late, but not each.
 #[tokio::test]
 async fn a_resumed_queue_wakes_its_workers() {
     let world = World::start().unwrap();

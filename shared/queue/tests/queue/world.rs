@@ -17,7 +17,8 @@ use test_support::{ErrorLog, TestRedis, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The lease of tests: short, so that a vanished worker is noticed soon; and so long that a busy machine costs none.
+/// The lease of tests: short, so that a vanished worker is noticed soon; and so long that a busy
+/// machine costs none.
 pub(crate) const LEASE: Duration = Duration::from_secs(4);
 /// How long Redis may take to answer where that is not what the test is about.
 const PATIENT: Duration = Duration::from_secs(15);

@@ -66,7 +66,8 @@ async fn the_memo_of_a_holder_that_vanished_goes_to_whoever_takes_over() {
         lease: Duration::from_millis(50),
         ..HOURLY
     };
-    // Taken with a lease of a minute; then the last that is heard of the holder, 50 ms before its lease ends.
+    // Taken with a lease of a minute; then the last that is heard of the holder, 50 ms before its
+    // lease ends.
     assert!(is_mine(&one.take(&HOURLY).await.unwrap()));
     assert!(one.keep(&short, "half way").await.unwrap());
     let memo = eventually("the lease has ended", async || match two.take(&HOURLY).await {

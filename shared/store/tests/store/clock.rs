@@ -1,4 +1,5 @@
-//! Moments that lie ahead: the clock of the machine that wrote them was ahead, or has gone back since.
+//! Moments that lie ahead: the clock of the machine that wrote them was ahead, or has gone back
+//! since.
 
 use std::time::Duration;
 

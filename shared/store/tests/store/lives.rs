@@ -1,4 +1,5 @@
-//! The lives of Redis' data: what is missing is known by its number, and a Redis that went back is read again.
+//! The lives of Redis' data: what is missing is known by its number, and a Redis that went back is
+//! read again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

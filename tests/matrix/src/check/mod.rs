@@ -72,7 +72,8 @@ pub(crate) async fn judge(world: &World, schedule: &Schedule, deeds: &Deeds) -> 
     }
 }
 
-/// What is still open, queued, leased or spooled, after all was mended; waits until nothing is, as long as the judge does.
+/// What is still open, queued, leased or spooled, after all was mended; waits until nothing is, as
+/// long as the judge does.
 pub(crate) async fn is_done(world: &World) -> anyhow::Result<Vec<Violation>> {
     let deadline = tokio::time::Instant::now() + LONGEST;
     loop {

@@ -1,8 +1,8 @@
 //! `make soak`: one world for a long time, under load and faults, to see whether anything grows.
 //!
-//! People change rows and pages all the time, and the faults of one schedule after the other come and go: those
-//! that lose nothing and end no process of the bridge, so that its memory is measured from beginning to end. After
-//! each schedule all is mended and a sample is taken.
+//! People change rows and pages all the time, and the faults of one schedule after the other come
+//! and go: those that lose nothing and end no process of the bridge, so that its memory is measured
+//! from beginning to end. After each schedule all is mended and a sample is taken.
 
 mod chart;
 mod figures;
@@ -127,7 +127,8 @@ fn empty() -> Schedule {
     }
 }
 
-/// The schedule of this number, without what would hide growth; `None` if it is for another database.
+/// The schedule of this number, without what would hide growth; `None` if it is for another
+/// database.
 fn gentle(number: u64) -> Option<Schedule> {
     let mut schedule = Schedule::of(&Seed::whole(number));
     // The list of all deliveries, of which one is repeated, becomes very long.

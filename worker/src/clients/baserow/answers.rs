@@ -1,4 +1,5 @@
-//! What Baserow answers with, as far as the bridge cares: tables, fields, lists of rows. Unknown fields are tolerated.
+//! What Baserow answers with, as far as the bridge cares: tables, fields, lists of rows. Unknown
+//! fields are tolerated.
 
 use passerelle_model::id::{RowId, TableId};
 use serde::Deserialize;

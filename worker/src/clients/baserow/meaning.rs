@@ -1,7 +1,8 @@
 //! What an answer of Baserow means. The only place where its status becomes a failure.
 //!
-//! Baserow's own answers are JSON, or nothing to a deletion; a refusal has the text `error` or `detail`. Anything else was answered in its place, e.g. by
-//! a proxy or a login page. (Its own 500 is a page of HTML: a 500 is a failure whoever wrote it.)
+//! Baserow's own answers are JSON, or nothing to a deletion; a refusal has the text `error` or
+//! `detail`. Anything else was answered in its place, e.g. by a proxy or a login page. (Its own 500
+//! is a page of HTML: a 500 is a failure whoever wrote it.)
 
 use std::collections::BTreeMap;
 
@@ -77,7 +78,8 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     let (class, message) = match (answer.status, code.as_str()) {
         (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
         (404, "ERROR_TABLE_DOES_NOT_EXIST") => (FailureClass::Permanent, "the table does not exist".to_owned()),
-        // The token is good, only not for this table: its rows wait for it, and those of other tables are not held up.
+        // The token is good, only not for this table: its rows wait for it, and those of other
+        // tables are not held up.
         (401 | 403, "ERROR_NO_PERMISSION_TO_TABLE") => (
             FailureClass::Permanent,
             "BASEROW_TOKEN may not do this on the table: give it read, create and update rights".to_owned(),

@@ -1,6 +1,6 @@
-//! What our token may do in a table, asked without changing anything: `tokens/check/` says only that
-//! the token exists. Baserow looks at the rights before it looks at what it is asked to do, so each
-//! question is one that it can only refuse.
+//! What our token may do in a table, asked without changing anything: `tokens/check/` says only
+//! that the token exists. Baserow looks at the rights before it looks at what it is asked to do, so
+//! each question is one that it can only refuse.
 
 use passerelle_model::id::TableId;
 use passerelle_model::ledger::FailureClass;

@@ -1,8 +1,9 @@
 //! Writes to rows, many in one call: Baserow takes 0.12 s for fifty rows of a batch, and 0.05 s for
 //! each alone.
 //!
-//! **How.** A write that comes while a call for its table is under way waits for that call, and then
-//! goes with all others that wait: so a lone write is sent at once, and a burst makes its own batches.
+//! **How.** A write that comes while a call for its table is under way waits for that call, and
+//! then goes with all others that wait: so a lone write is sent at once, and a burst makes its own
+//! batches.
 //!
 //! **Properties.**
 //! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow refuses

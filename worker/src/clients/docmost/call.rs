@@ -1,4 +1,5 @@
-//! One call to Docmost: POST, JSON in, envelope out, with our session, within the concurrency limit.
+//! One call to Docmost: POST, JSON in, envelope out, with our session, within the concurrency
+//! limit.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ use crate::clients::guard::Guard;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 
-/// A call that was asked for so long ago and is sent only now is *late*: what was true then is looked at again.
+/// A call that was asked for so long ago and is sent only now is *late*: what was true then is
+/// looked at again.
 const LATE: Duration = Duration::from_secs(1);
 
 /// What is to be done right before a late call is sent, by whoever noted when it was to be sent.
@@ -166,7 +168,8 @@ impl Docmost {
         result
     }
 
-    /// The right to send one call. After a long wait, what was true when it was asked for is checked again.
+    /// The right to send one call. After a long wait, what was true when it was asked for is
+    /// checked again.
     async fn permit(&self, route: &Route, asked: Instant, late: Option<Late<'_>>) -> Result<Permit<'_>, Failure> {
         let waiting = Instant::now();
         let permit = self.permits.acquire().await;
@@ -211,7 +214,8 @@ impl Docmost {
         classify(&answer, effect).map_or(Ok(answer), Err)
     }
 
-    /// Whether it works as a whole, by its own word. `health/live` is not asked: it answers also where nothing else does.
+    /// Whether it works as a whole, by its own word. `health/live` is not asked: it answers also
+    /// where nothing else does.
     pub async fn health(&self, patience: Duration) -> Result<(), Failure> {
         let request = self
             .http
@@ -228,7 +232,8 @@ impl Docmost {
         self.session.get(refused, self).await
     }
 
-    /// Signs in. The token comes in a cookie only; a fixed token needs no login, only the account's id.
+    /// Signs in. The token comes in a cookie only; a fixed token needs no login, only the account's
+    /// id.
     pub(super) async fn sign_in(&self) -> Result<Session, Failure> {
         let token = match &self.settings.credentials {
             DocmostCredentials::Token(token) => token.expose_secret().to_owned(),

@@ -1,7 +1,7 @@
 //! What an answer of Docmost means. The only place where its status becomes a failure.
 //!
-//! Docmost's own answers are JSON: an envelope with `success`, or a failure that repeats its status as `statusCode`. Anything
-//! else was answered in its place, e.g. by a proxy or a login page.
+//! Docmost's own answers are JSON: an envelope with `success`, or a failure that repeats its status
+//! as `statusCode`. Anything else was answered in its place, e.g. by a proxy or a login page.
 
 use passerelle_model::ledger::FailureClass;
 use serde::Deserialize;
@@ -113,7 +113,8 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         (404, "Page not found") => FailureClass::Gone,
         (404, "Parent page not found") | (400 | 403 | 413 | 422, _) => FailureClass::Permanent,
         (500..=599, _) => effect.unknown_outcome(),
-        // Among them "Space permissions not found": our account was not (yet) added to the space, or the answer is up to 5 s old.
+        // Among them "Space permissions not found": our account was not (yet) added to the space,
+        // or the answer is up to 5 s old.
         _ => FailureClass::Transient,
     };
     let hint = match (answer.status, message.as_str()) {

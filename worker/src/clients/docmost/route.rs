@@ -4,7 +4,8 @@ use passerelle_queue::gate::GateName;
 
 use crate::clients::answer::Effect;
 
-/// A call that Docmost offers: its name in `trace`, its path, and what it would mean to send it twice.
+/// A call that Docmost offers: its name in `trace`, its path, and what it would mean to send it
+/// twice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Route {
     pub(super) step: &'static str,
@@ -25,7 +26,8 @@ impl Route {
         Self { step, path, effect }
     }
 
-    /// Which gate it passes: what changes pages may be down while reading works, and the other way round.
+    /// Which gate it passes: what changes pages may be down while reading works, and the other way
+    /// round.
     pub(super) fn gate(&self) -> GateName {
         let is_write = ["/create", "/update", "/delete", "/restore", "/move", "/add", "/remove"];
         if is_write.iter().any(|end| self.path.ends_with(end)) {

@@ -1,5 +1,5 @@
-//! The session with Docmost, shared by all replicas: Docmost allows ten logins a minute and keeps 25
-//! sessions.
+//! The session with Docmost, shared by all replicas: Docmost allows ten logins a minute and keeps
+//! 25 sessions.
 //!
 //! - The token is in Redis (`<prefix>:docmost:session`) and outlives restarts. Each process caches it.
 //! - A replica logs in when the token has reached 80 % of its life, or was refused. One replica logs
@@ -25,7 +25,8 @@ use tokio::time::Instant;
 
 use crate::failure::{Failure, Target};
 
-/// Most logins per minute over all replicas. Docmost allows 10 per address; people behind the same address want some too.
+/// Most logins per minute over all replicas. Docmost allows 10 per address; people behind the same
+/// address want some too.
 const MOST_LOGINS_A_MINUTE: u64 = 8;
 const MINUTE: Duration = Duration::from_mins(1);
 /// How long one login may take before another replica may try.
@@ -151,7 +152,8 @@ impl SharedSession {
         .after(LOOK_EVERY))
     }
 
-    /// Under the lock: somebody may have been faster; else one login, if the minute allows one more.
+    /// Under the lock: somebody may have been faster; else one login, if the minute allows one
+    /// more.
     async fn log_in_once(&self, is_good: impl Fn(&Session) -> bool, login: &impl Login) -> Result<Session, Failure> {
         if let Some(session) = self.stored().await?.filter(is_good) {
             return Ok(session);
@@ -212,7 +214,8 @@ fn innocent(mut failure: Failure) -> Failure {
     failure.after(wait)
 }
 
-/// How long a JSON web token lives from now on; an hour-old clock difference only makes us renew early.
+/// How long a JSON web token lives from now on; an hour-old clock difference only makes us renew
+/// early.
 pub(super) fn life_of(token: &str, now: Timestamp) -> Duration {
     #[derive(Deserialize)]
     struct Claims {

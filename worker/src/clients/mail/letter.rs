@@ -1,4 +1,5 @@
-//! A notice as an e-mail message: headers that cannot be injected into, plain text, and the same as HTML.
+//! A notice as an e-mail message: headers that cannot be injected into, plain text, and the same as
+//! HTML.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,8 @@ use crate::failure::{Failure, Target};
 /// Most people that one notice is sent to: a list would be a mistake in a rule.
 const MOST_RECIPIENTS: usize = 50;
 
-/// The addresses of these people. One that is no address is a permanent failure: it would be none next time.
+/// The addresses of these people. One that is no address is a permanent failure: it would be none
+/// next time.
 pub(super) fn mailboxes(people: &[Recipient]) -> Result<Vec<Mailbox>, Failure> {
     if people.is_empty() || people.len() > MOST_RECIPIENTS {
         let what = format!(

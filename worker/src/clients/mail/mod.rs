@@ -1,11 +1,12 @@
 //! The mail server: one message per notice, handed over in one SMTP session.
 //!
-//! The session is driven step by step ([`session`]) instead of by lettre's transport, for two reasons: that transport bounds only the
-//! connecting, so a server that hangs later would hold a worker for ever; and only who knows the step can say what a lost answer means.
+//! The session is driven step by step ([`session`]) instead of by lettre's transport, for two
+//! reasons: that transport bounds only the connecting, so a server that hangs later would hold a
+//! worker for ever; and only who knows the step can say what a lost answer means.
 //!
-//! **A mail twice is better than none.** When the answer after the message's last line is lost, nobody knows whether the server took the
-//! message. Mail has no look-up, so the notice is sent again; the repeated message has the same `Message-ID`, by which mail programs
-//! recognise it.
+//! **A mail twice is better than none.** When the answer after the message's last line is lost,
+//! nobody knows whether the server took the message. Mail has no look-up, so the notice is sent
+//! again; the repeated message has the same `Message-ID`, by which mail programs recognise it.
 
 mod letter;
 mod session;
@@ -64,7 +65,8 @@ impl Mail {
         }
     }
 
-    /// Sends a notice in these words. Recipients that the server refuses for good are noted, as long as one is left.
+    /// Sends a notice in these words. Recipients that the server refuses for good are noted, as
+    /// long as one is left.
     pub async fn send(
         &self,
         journal: &mut Journal,

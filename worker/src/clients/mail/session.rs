@@ -6,8 +6,8 @@
 //! | recipient, and the command `DATA` | transient | permanent | transient |
 //! | after the message's last line | transient | permanent | ambiguous |
 //!
-//! A server that lacks what the settings ask for (`STARTTLS`, a way to sign in, a certificate that we trust) is `auth` too: the settings must
-//! be mended, not the notice.
+//! A server that lacks what the settings ask for (`STARTTLS`, a way to sign in, a certificate that
+//! we trust) is `auth` too: the settings must be mended, not the notice.
 
 use std::future::Future;
 use std::time::Duration;
@@ -102,7 +102,8 @@ impl Server {
                 Ok(_) => {}
                 Err(mut failure) => {
                     failure.message = format!("{recipient}: {}", failure.message);
-                    // One that may be taken later is worth waiting for; nobody has got anything yet.
+                    // One that may be taken later is worth waiting for; nobody has got anything
+                    // yet.
                     if failure.class != FailureClass::Permanent {
                         return Err(failure);
                     }
@@ -188,8 +189,8 @@ fn refusal(stage: Stage, code: u16, text: &str) -> FailureClass {
     }
 }
 
-/// Whether a recipient was refused because of us: servers say only then that they relay nothing for us, do not take
-/// our sender, or have our address on a block list.
+/// Whether a recipient was refused because of us: servers say only then that they relay nothing for
+/// us, do not take our sender, or have our address on a block list.
 fn concerns_us(code: u16, text: &str) -> bool {
     const WORDS: [&str; 10] = [
         "relay",

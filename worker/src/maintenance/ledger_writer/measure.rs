@@ -1,4 +1,5 @@
-//! The numbers of the ledger, as gauges: its backlog, and the conservation lines of deliveries and items.
+//! The numbers of the ledger, as gauges: its backlog, and the conservation lines of deliveries and
+//! items.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Makes up for a Redis that went back: a power cut, a failover to a replica that lagged, a restored
-//! copy, a `FLUSHALL`. The store has noticed it and reads the whole ledger again; what is left is to
-//! tell the admin once, to request the jobs that are gone, and to compare all rows with their pages:
-//! deliveries that nobody knows any more are found by their rows.
+//! Makes up for a Redis that went back: a power cut, a failover to a replica that lagged, a
+//! restored copy, a `FLUSHALL`. The store has noticed it and reads the whole ledger again; what is
+//! left is to tell the admin once, to request the jobs that are gone, and to compare all rows with
+//! their pages: deliveries that nobody knows any more are found by their rows.
 
 use std::time::Duration;
 

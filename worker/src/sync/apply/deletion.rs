@@ -41,7 +41,8 @@ pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work:
 }
 
 /// Stores that the page is about to follow its row. If the end of that is not stored and the row
-/// comes back meanwhile, the link does not say that the page equals the row, and the page is written.
+/// comes back meanwhile, the link does not say that the page equals the row, and the page is
+/// written.
 async fn begin(context: &Context, link: &Link) -> Result<Link, Failure> {
     let begun = Link {
         state: LinkState::Unknown,

@@ -1,7 +1,8 @@
 //! Puts a page into the trash, and nothing of others with it.
 //!
 //! The wiki's trash takes all pages below along, and tells nobody. So the pages that are not the
-//! row's own are first moved up one level: they keep their place in the tree as well as that can be.
+//! row's own are first moved up one level: they keep their place in the tree as well as that can
+//! be.
 
 use std::collections::HashSet;
 

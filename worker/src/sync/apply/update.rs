@@ -51,7 +51,8 @@ impl Application<'_, '_> {
         }
         let space = self.space().await?;
         let is_elsewhere = page.space_id.as_ref().is_some_and(|current| *current != space.id);
-        // What people moved stays there, unless the rule says otherwise, or names another space now.
+        // What people moved stays there, unless the rule says otherwise, or names another space
+        // now.
         let brings_back = self.page.people.moved == PageMoved::BringBack;
         let is_rule_moved = link.is_some_and(|link| link.space != self.page.space);
         if is_elsewhere && !brings_back && !is_rule_moved {

@@ -159,8 +159,8 @@ impl Docmost {
         Ok(Ok(Visit::Done(patch)))
     }
 
-    /// How new sections are built: an older wiki knows no synced blocks. It may be upgraded, so it is
-    /// asked again after a while.
+    /// How new sections are built: an older wiki knows no synced blocks. It may be upgraded, so it
+    /// is asked again after a while.
     pub async fn section_form(&self, journal: &mut Journal) -> Result<Form, Failure> {
         if let Some(form) = self.known_form().get() {
             return Ok(form);
