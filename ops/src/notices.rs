@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand, ValueEnum};
-use passerelle_model::config::Channel;
 use passerelle_model::id::{EventId, JobKey};
 use passerelle_model::time::Timestamp;
-use passerelle_queue::QueueName;
 use passerelle_store::{NoticeState, StoredNotice};
 use serde::Serialize;
 
@@ -153,12 +151,8 @@ async fn retry(operator: &Operator, id: JobKey, by: &str, why: &str, console: &m
     store
         .end_notice(&id, NoticeState::Waiting, None, Timestamp::now())
         .await?;
-    let queue = match notice.channel {
-        Channel::Mail => QueueName::Mail,
-        Channel::Slack => QueueName::Slack,
-    };
     let event = EventId::parse("retry").map_err(|error| Trouble::Failed(error.to_string()))?;
-    operator.queue_of(queue).enqueue(&id, &event).await?;
+    operator.queue_of(notice.channel.into()).enqueue(&id, &event).await?;
     console.answer(&Retried { id, retried: true }, |retried| {
         format!("{} is queued; `passerelle notices` shows when it is sent.", retried.id)
     })

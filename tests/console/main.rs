@@ -122,16 +122,8 @@ async fn a_dead_letter_is_replayed_from_the_story_of_its_row() {
         return;
     };
     let site = Site::build().await.unwrap();
-    site.system.expect_errors("given up, kept as a dead letter");
-    let fault = json!({"path": "/api/pages/create", "kind": "status", "status": 400});
-    site.system.break_docmost(&[fault]).await.unwrap();
-    let row = site.project("Refonte du site").await.unwrap();
-    assert_eq!(
-        site.system.queue.stats().await.unwrap().dead,
-        1,
-        "{}",
-        site.system.logs()
-    );
+    let rows = site.dead_projects(&["Refonte du site"]).await.unwrap();
+    let row = rows[0];
     browser.goto(&site.address("/")).await.unwrap();
     browser.sign_in("camille", &site.password).await.unwrap();
     browser.reads("1 dead letter waits for your decision").await;

@@ -1,4 +1,4 @@
-//! Forms: that of somebody who is not signed in, and an operator's act.
+//! Forms: of visitors before they sign in, and of operators.
 
 use std::time::Instant;
 
@@ -29,9 +29,9 @@ impl Fields {
         found.map_or("", |(_, value)| value)
     }
 
-    /// What tells one form that was sent to an address from all others: every page gives its forms
-    /// a number of their own. One without such a number is like no other.
-    fn told_apart(&self, address: &str) -> String {
+    /// Identifies a form that was sent to an address. Each form on a page has a number of its own; a
+    /// form without a number equals no other.
+    fn identity(&self, address: &str) -> String {
         if self.text("once").is_empty() {
             return hex::encode(rand::random::<[u8; 16]>());
         }
@@ -45,7 +45,7 @@ impl Fields {
     }
 }
 
-/// A form of somebody who need not be signed in, with its token.
+/// A form with its token, whether its sender is signed in or not.
 #[derive(Debug)]
 pub(crate) struct Knock {
     pub(crate) caller: Caller,
@@ -81,7 +81,7 @@ impl FromRequest for Knock {
 pub(crate) struct Act {
     pub(crate) visitor: Visitor,
     pub(crate) fields: Fields,
-    /// Tells this form from all others.
+    /// Identifies the form.
     form: String,
 }
 
@@ -123,7 +123,7 @@ impl FromRequest for Act {
             if visitor.role != Role::Operator {
                 return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.reader", "").into());
             }
-            let form = fields.told_apart(&visitor.caller.path);
+            let form = fields.identity(&visitor.caller.path);
             Ok(Self { visitor, fields, form })
         })
     }

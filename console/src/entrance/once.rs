@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 /// How long a form is kept in mind.
 const KEPT: Duration = Duration::from_mins(10);
-/// Most forms that are kept in mind; beyond that, the oldest are forgotten.
+/// Most forms that are kept in mind; beyond that the old ones are forgotten, or else all.
 const MOST_KEPT: usize = 10_000;
 
 /// The forms of the last minutes, and the addresses that they led to.

@@ -8,10 +8,11 @@ use actix_web::{Error, HttpResponse};
 use futures::stream::{Stream, unfold};
 use passerelle_model::shown::shown;
 use passerelle_queue::QueueName;
-use passerelle_store::{Listed, NoticeState};
+use passerelle_store::NoticeState;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::lists::listed;
 use super::sheet::{Sheet, Which};
 use crate::entrance::visitor::Visitor;
 
@@ -45,17 +46,12 @@ enum Form {
 async fn export(visitor: Visitor, path: Path<(String, String)>, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let (list, form) = path.into_inner();
     let which = match list.as_str() {
-        "events" => Some(Which::Events(match wanted.list.as_str() {
-            "" | "all" => Listed::All,
-            "open" => Listed::Open,
-            outcome => Listed::Ended(outcome.to_owned()),
-        })),
+        "events" => Some(Which::Events(listed(&wanted.list))),
         "acts" => Some(Which::Acts),
         "notices" => Some(Which::Notices(NoticeState::parse(&wanted.state))),
-        "letters" => {
-            let name = QueueName::ALL.into_iter().find(|name| name.as_str() == wanted.queue);
-            Some(Which::Letters(name.unwrap_or(QueueName::Sync)))
-        }
+        "letters" => Some(Which::Letters(
+            QueueName::parse(&wanted.queue).unwrap_or(QueueName::Sync),
+        )),
         "rows" => Some(Which::Rows(wanted.table.parse().ok())),
         _ => None,
     };

@@ -10,6 +10,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::{DeadLetter, QueueName};
 use serde::Deserialize;
 
+use super::paging::{ONE_MORE, cut};
 use super::redacted;
 use super::story::given_reason;
 use crate::desk::Desk;
@@ -21,8 +22,6 @@ use crate::letters::run::{Doing, Over, RATE, Run, Runs, Who};
 use crate::why::cause;
 use crate::words::Tongue;
 
-/// Letters of a page.
-const LINES: usize = 50;
 /// Where the latest run is shown.
 const RUN: &str = "/letters/run";
 /// Letters that a plan names.
@@ -52,14 +51,12 @@ struct Wanted {
 
 async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let (desk, tongue) = (visitor.desk(), visitor.caller.tongue);
-    let name = QueueName::ALL.into_iter().find(|name| name.as_str() == wanted.queue);
-    let name = name.unwrap_or(QueueName::Sync);
+    let name = QueueName::parse(&wanted.queue).unwrap_or(QueueName::Sync);
     let after = Some(wanted.after.as_str()).filter(|after| !after.is_empty());
-    let found = desk.queue_of(name).dead_letters(after, LINES + 1).await;
+    let found = desk.queue_of(name).dead_letters(after, ONE_MORE.into()).await;
     let mut letters = found.map_err(|error| visitor.away(&error))?;
     let loads = desk.redis.dead_loads().await.map_err(|error| visitor.away(&error))?;
-    let has_more = letters.len() > LINES;
-    letters.truncate(LINES);
+    let next = cut(&mut letters, |letter| letter.id.clone());
     let counted = groups(desk).await;
     let content = context! {
         queue => name.as_str(),
@@ -71,7 +68,7 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
         is_counting => counted.is_none(),
         groups => counted.iter().flat_map(|counted| &counted.groups).map(|group| group_of(group, &visitor)).collect::<Vec<_>>(),
         letters => letters.iter().map(|letter| letter_of(letter, &visitor)).collect::<Vec<_>>(),
-        next => letters.last().filter(|_| has_more).map(|letter| letter.id.clone()),
+        next => next,
         is_first => after.is_none(),
         run => desk.runs.last().filter(|run| run.over().is_none()).map(|run| run_of(&run, tongue)),
     };

@@ -7,11 +7,10 @@ use passerelle_model::outcome::Outcome;
 use passerelle_store::{ActLine, Line, LineKey, Listed};
 use serde::Deserialize;
 
+use super::paging::{ONE_MORE, cut};
 use crate::entrance::visitor::Visitor;
 use crate::words::Tongue;
 
-/// Lines of a page.
-const LINES: u32 = 50;
 /// The lists of events, by the words in their addresses.
 const LISTS: [&str; 11] = [
     "all",
@@ -44,16 +43,10 @@ struct Wanted {
 async fn events(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let tongue = visitor.caller.tongue;
     let list = LISTS.into_iter().find(|list| *list == wanted.list).unwrap_or("all");
-    let which = match list {
-        "all" => Listed::All,
-        "open" => Listed::Open,
-        outcome => Listed::Ended(outcome.to_owned()),
-    };
-    let found = visitor.desk().store.lines(&which, key(&wanted.after), LINES + 1).await;
+    let (store, after) = (&visitor.desk().store, key(&wanted.after));
+    let found = store.lines(&listed(list), after, ONE_MORE.into()).await;
     let mut lines = found.map_err(|error| visitor.away(&error))?;
-    let has_more = lines.len() > limit();
-    lines.truncate(limit());
-    let next = lines.last().filter(|_| has_more).map(|line| written(&line.key));
+    let next = cut(&mut lines, |line| written(&line.key));
     let content = context! {
         list => list,
         lists => LISTS.into_iter().map(|name| context! { name => name, text => list_name(name, tongue) }).collect::<Vec<_>>(),
@@ -64,8 +57,13 @@ async fn events(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse,
     Ok(visitor.page("events.html", content)?)
 }
 
-fn limit() -> usize {
-    usize::try_from(LINES).unwrap_or(usize::MAX)
+/// The list of this name: `all`, `open`, or an outcome.
+pub(super) fn listed(name: &str) -> Listed {
+    match name {
+        "" | "all" => Listed::All,
+        "open" => Listed::Open,
+        outcome => Listed::Ended(outcome.to_owned()),
+    }
 }
 
 fn list_name(name: &str, tongue: Tongue) -> String {
@@ -116,11 +114,13 @@ fn line_of(line: &Line, tongue: Tongue) -> Value {
 
 async fn acts(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let tongue = visitor.caller.tongue;
-    let found = visitor.desk().store.act_lines(act_key(&wanted.after), LINES + 1).await;
+    let found = visitor
+        .desk()
+        .store
+        .act_lines(act_key(&wanted.after), ONE_MORE.into())
+        .await;
     let mut lines = found.map_err(|error| visitor.away(&error))?;
-    let has_more = lines.len() > limit();
-    lines.truncate(limit());
-    let next = lines.last().filter(|_| has_more).map(written_act);
+    let next = cut(&mut lines, written_act);
     let content = context! {
         lines => lines.iter().map(|line| act_of(line, tongue)).collect::<Vec<_>>(),
         next => next,

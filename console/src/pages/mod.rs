@@ -6,6 +6,7 @@ pub(crate) mod letters;
 pub(crate) mod lists;
 pub(crate) mod operate;
 pub(crate) mod overview;
+mod paging;
 pub(crate) mod redacted;
 pub(crate) mod rows;
 mod sheet;
@@ -35,6 +36,7 @@ templates!(
     "acts.html",
     "base.html",
     "events.html",
+    "forms.html",
     "icons.html",
     "letters.html",
     "lists.html",

@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Query, ServiceConfig, get, post, resource};
 use actix_web::{Error, HttpResponse};
 use minijinja::{Value, context};
-use passerelle_model::config::Channel;
 use passerelle_model::id::{EventId, JobKey};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
@@ -12,6 +11,7 @@ use passerelle_queue::gate::{GateName, GateState, Operation};
 use passerelle_store::{NoticeState, StoredNotice};
 use serde::Deserialize;
 
+use super::paging::{ONE_MORE, cut};
 use super::redacted;
 use super::story::given_reason;
 use crate::entrance::form::Act;
@@ -19,8 +19,6 @@ use crate::entrance::refusal::Refusal;
 use crate::entrance::visitor::Visitor;
 use crate::overview::sentence::target_name;
 
-/// Notices of a page.
-const LINES: u32 = 50;
 /// The latest incidents that are told.
 const INCIDENTS: usize = 20;
 
@@ -85,9 +83,7 @@ fn unreadable(visitor: &Visitor) -> Refusal {
 
 async fn switch_queue(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
-    let name = QueueName::ALL
-        .into_iter()
-        .find(|name| name.as_str() == act.fields.text("queue"));
+    let name = QueueName::parse(act.fields.text("queue"));
     let name = name.ok_or_else(|| unreadable(visitor))?;
     let why = given_reason(&act)?;
     let queue = visitor.desk().queue_of(name);
@@ -133,20 +129,17 @@ async fn notices(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse
     let found = visitor
         .desk()
         .store
-        .notice_lines(state, after.as_ref(), LINES + 1)
+        .notice_lines(state, after.as_ref(), ONE_MORE.into())
         .await;
     let mut lines = found.map_err(|error| visitor.away(&error))?;
-    let shown = usize::try_from(LINES).unwrap_or(usize::MAX);
-    let has_more = lines.len() > shown;
-    lines.truncate(shown);
-    let next = lines.last().filter(|_| has_more);
+    let next = cut(&mut lines, written_notice);
     let content = context! {
         state => state.map_or("all", NoticeState::as_str),
         states => NoticeState::ALL.map(|state| context! {
             name => state.as_str(), text => tongue.say(&format!("notice.{}", state.as_str()), &[]),
         }).to_vec(),
         lines => lines.iter().map(|notice| notice_of(notice, &visitor)).collect::<Vec<_>>(),
-        next => next.map(written_notice),
+        next => next,
         is_first => wanted.after.is_empty(),
     };
     Ok(visitor.page("notices.html", content)?)
@@ -217,11 +210,7 @@ async fn send_again(act: Act) -> Result<String, Error> {
         .end_notice(&id, NoticeState::Waiting, None, Timestamp::now())
         .await;
     ended.map_err(|error| visitor.away(&error))?;
-    let queue = match notice.channel {
-        Channel::Mail => QueueName::Mail,
-        Channel::Slack => QueueName::Slack,
-    };
-    let queued = desk.queue_of(queue).enqueue(&id, &event).await;
+    let queued = desk.queue_of(notice.channel.into()).enqueue(&id, &event).await;
     queued.map_err(|error| visitor.away(&error))?;
     Ok("/notices".to_owned())
 }

@@ -7,11 +7,9 @@ use passerelle_model::id::TableId;
 use passerelle_store::{Link, LinkKey, Named};
 use serde::Deserialize;
 
+use super::paging::{ONE_MORE, cut};
 use super::story::address_of;
 use crate::entrance::visitor::Visitor;
-
-/// Lines of a page.
-const LINES: u32 = 50;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(resource("/rows").route(get().to(page)));
@@ -30,12 +28,10 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
     let table: Option<TableId> = wanted.table.parse().ok();
     let found = desk
         .store
-        .link_lines(table, key(&wanted.after).as_ref(), LINES + 1)
+        .link_lines(table, key(&wanted.after).as_ref(), ONE_MORE.into())
         .await;
     let mut links = found.map_err(|error| visitor.away(&error))?;
-    let shown = usize::try_from(LINES).unwrap_or(usize::MAX);
-    let has_more = links.len() > shown;
-    links.truncate(shown);
+    let next = cut(&mut links, written);
     let tables = desk
         .store
         .meanings(Named::Table)
@@ -60,7 +56,7 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
             address => address_of(desk, &link.slug_id),
             written => link.written.as_millis(),
         }).collect::<Vec<_>>(),
-        next => links.last().filter(|_| has_more).map(written),
+        next => next,
         is_first => wanted.after.is_empty(),
     };
     Ok(visitor.page("rows.html", content)?)

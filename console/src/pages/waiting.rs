@@ -11,6 +11,7 @@ use passerelle_queue::gate::{GateName, GateState};
 use passerelle_queue::{JobState, JobsOf, QueueName, RunNow, SeenJob, SeenJobs};
 use serde::Deserialize;
 
+use super::paging::LINES;
 use super::redacted;
 use super::story::given_reason;
 use crate::entrance::form::Act;
@@ -19,9 +20,6 @@ use crate::overview::look::Work;
 use crate::overview::sentence::target_name;
 use crate::why::cause;
 use crate::words::Tongue;
-
-/// Jobs of a page.
-const LINES: usize = 50;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
@@ -44,12 +42,12 @@ struct Wanted {
 
 async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let (desk, tongue) = (visitor.desk(), visitor.caller.tongue);
-    let name = queue_of(&wanted.queue).unwrap_or(QueueName::Sync);
+    let name = QueueName::parse(&wanted.queue).unwrap_or(QueueName::Sync);
     let state = JobState::ALL.into_iter().find(|state| state.as_str() == wanted.state);
     let after = JobKey::parse(&wanted.after).ok();
     let queue = desk.queue_of(name);
     let found = queue
-        .jobs(&JobsOf::Queue, state.as_slice(), after.as_ref(), LINES)
+        .jobs(&JobsOf::Queue, state.as_slice(), after.as_ref(), LINES.into())
         .await;
     let found = found.map_err(|error| visitor.away(&error))?;
     let overview = desk.pulse.fresh(desk).await;
@@ -77,10 +75,6 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
         is_first => after.is_none(),
     };
     Ok(visitor.page("waiting.html", content)?)
-}
-
-fn queue_of(word: &str) -> Option<QueueName> {
-    QueueName::ALL.into_iter().find(|name| name.as_str() == word)
 }
 
 /// The states to choose from, with their numbers where all were counted.
@@ -188,7 +182,7 @@ fn became(word: &str) -> Option<&'static str> {
 async fn run_now(act: Act) -> Result<String, Error> {
     let visitor = &act.visitor;
     let (queue, job) = (
-        queue_of(act.fields.text("queue")),
+        QueueName::parse(act.fields.text("queue")),
         JobKey::parse(act.fields.text("job")),
     );
     let (Some(queue), Ok(job)) = (queue, job) else {

@@ -1,10 +1,7 @@
 //! What acts do: each once, with the person's name and reason.
 
-use passerelle_model::config::Channel;
-use passerelle_model::id::JobKey;
-use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::GateState;
-use passerelle_store::{NoticeState, Role, StoredNotice};
+use passerelle_store::Role;
 use reqwest::StatusCode;
 use test_support::eventually;
 
@@ -14,30 +11,7 @@ use crate::house::{Answer, Guest, House};
 async fn with_trouble() -> anyhow::Result<House> {
     let house = House::build().await?;
     house.dead_rows(1..=3).await?;
-    let notice = StoredNotice {
-        id: JobKey::parse("notice/e1/a")?,
-        kind: "trainer-assigned".to_owned(),
-        channel: Channel::Mail,
-        rule: "attribution-mail".to_owned(),
-        row: None,
-        event: None,
-        args: "{}".to_owned(),
-        created: Timestamp::now(),
-        state: NoticeState::Failed,
-        ended: None,
-        tries: 5,
-        error: Some("mailbox is full".to_owned()),
-    };
-    house.store.add_notice(&notice).await?;
-    house
-        .store
-        .end_notice(
-            &notice.id,
-            NoticeState::Failed,
-            Some("mailbox is full"),
-            Timestamp::now(),
-        )
-        .await?;
+    house.failed_notice("{}", "mailbox is full").await?;
     Ok(house)
 }
 

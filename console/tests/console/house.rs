@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use passerelle_console::{ConsoleSettings, Server, password};
-use passerelle_model::config::{Reader, RedisSettings, StoreSettings};
+use passerelle_model::config::{Channel, Reader, RedisSettings, StoreSettings};
+use passerelle_model::id::JobKey;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{Queue, QueueName, Redis};
-use passerelle_store::{Account, Role, Store};
+use passerelle_store::{Account, NoticeState, Role, Store, StoredNotice};
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use reqwest::{Method, StatusCode, redirect};
 use tempfile::TempDir;
@@ -32,6 +33,29 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// Adds a notice that could not be sent.
+    pub(crate) async fn failed_notice(&self, args: &str, error: &str) -> anyhow::Result<()> {
+        let notice = StoredNotice {
+            id: JobKey::parse("notice/e1/a")?,
+            kind: "trainer-assigned".to_owned(),
+            channel: Channel::Mail,
+            rule: "attribution-mail".to_owned(),
+            row: None,
+            event: None,
+            args: args.to_owned(),
+            created: Timestamp::now(),
+            state: NoticeState::Waiting,
+            ended: None,
+            tries: 5,
+            error: None,
+        };
+        self.store.add_notice(&notice).await?;
+        let now = Timestamp::now();
+        let ended = self.store.end_notice(&notice.id, NoticeState::Failed, Some(error), now);
+        ended.await?;
+        Ok(())
+    }
+
     pub(crate) async fn build() -> anyhow::Result<Self> {
         Self::build_with(&[]).await
     }

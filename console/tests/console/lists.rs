@@ -1,6 +1,5 @@
 //! Lists: what waits and why, rows, and files.
 
-use passerelle_model::id::JobKey;
 use passerelle_model::ledger::{FailureClass, FailureRecord, LedgerRecord, Verdict};
 use passerelle_queue::{JobState, JobsOf};
 use passerelle_store::Role;
@@ -238,9 +237,6 @@ async fn where_row_contents_are_for_operators_no_page_shows_a_reader_a_value_of_
 /// A value of a row wherever a failure may carry it: in the ledger, a dead letter, a notice, a
 /// gate.
 async fn with_a_waiting_job_and(more: &[(&str, &str)]) -> anyhow::Result<House> {
-    use passerelle_model::config::Channel;
-    use passerelle_model::time::Timestamp;
-    use passerelle_store::{NoticeState, StoredNotice};
     let house = House::build_with(more).await?;
     for row in [5, 6] {
         if let LedgerRecord::Accepted(event) = changed(1, &format!("event-{row}"), row)? {
@@ -263,24 +259,6 @@ async fn with_a_waiting_job_and(more: &[(&str, &str)]) -> anyhow::Result<House> 
         worker.abort();
     }
     house.keep_ledger().await?;
-    let notice = StoredNotice {
-        id: JobKey::parse("notice/e1/a")?,
-        kind: "trainer-assigned".to_owned(),
-        channel: Channel::Mail,
-        rule: "attribution-mail".to_owned(),
-        row: None,
-        event: None,
-        args: SECRET.to_owned(),
-        created: Timestamp::now(),
-        state: NoticeState::Waiting,
-        ended: None,
-        tries: 5,
-        error: None,
-    };
-    house.store.add_notice(&notice).await?;
-    let ended = house
-        .store
-        .end_notice(&notice.id, NoticeState::Failed, Some(SECRET), Timestamp::now());
-    ended.await?;
+    house.failed_notice(SECRET, SECRET).await?;
     Ok(house)
 }

@@ -4,7 +4,7 @@
 use crate::server::scripts::script;
 
 macro_rules! gate_script {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $($file:literal),+) => {
         script!(
             $name,
             "../server/scripts/clock.lua",
@@ -12,23 +12,7 @@ macro_rules! gate_script {
             "../server/scripts/lanes.lua",
             "../held/held.lua",
             "scripts/gate.lua",
-            $file
-        );
-    };
-}
-
-/// Of scripts that move the limit of a ramp.
-macro_rules! ramp_script {
-    ($name:ident, $file:literal) => {
-        script!(
-            $name,
-            "../server/scripts/clock.lua",
-            "../server/scripts/record.lua",
-            "../server/scripts/lanes.lua",
-            "../held/held.lua",
-            "scripts/gate.lua",
-            "scripts/ramp.lua",
-            $file
+            $($file),+
         );
     };
 }
@@ -42,5 +26,5 @@ script!(
     "scripts/permit.lua"
 );
 gate_script!(PROBED, "scripts/probed.lua");
-ramp_script!(REPORT, "scripts/report.lua");
-ramp_script!(TEND, "scripts/tend.lua");
+gate_script!(REPORT, "scripts/ramp.lua", "scripts/report.lua");
+gate_script!(TEND, "scripts/ramp.lua", "scripts/tend.lua");

@@ -3,6 +3,7 @@
 //! tag, so that all keys of a queue share a slot.
 
 use apalis_redis::Config;
+use passerelle_model::config::Channel;
 
 /// Which queue: one per set of targets, so that trouble with one never delays another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +26,21 @@ impl QueueName {
             Self::Sync => "sync",
             Self::Mail => "mail",
             Self::Slack => "slack",
+        }
+    }
+
+    /// The queue with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == word)
+    }
+}
+
+/// The queue of the notices that go out there.
+impl From<Channel> for QueueName {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Mail => Self::Mail,
+            Channel::Slack => Self::Slack,
         }
     }
 }
