@@ -1,11 +1,12 @@
 //! `run-now`: a job that waits for its time runs now. The ledger keeps who and why.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::{ArgGroup, Args};
 use passerelle_model::id::JobKey;
 use passerelle_model::named::{RowName, TableName};
-use passerelle_queue::{JobState, JobsOf, QueueName, RunNow};
+use passerelle_queue::{JobState, JobsOf, QueueName, RunNow, SeenJob};
 use serde::Serialize;
 
 use super::of;
@@ -134,9 +135,11 @@ impl Act<'_> {
         }
         let of = JobsOf::Jobs(jobs.to_vec());
         let found = operator.queue.jobs(&of, &[], None, jobs.len()).await?.jobs;
+        let found: BTreeMap<&JobKey, &SeenJob> = found.iter().map(|seen| (&seen.job.key, seen)).collect();
         let would = |job: &JobKey| {
-            let seen = found.iter().find(|seen| seen.job.key == *job);
-            let Some(seen) = seen else { return RunNow::Gone };
+            let Some(seen) = found.get(job) else {
+                return RunNow::Gone;
+            };
             match seen.state {
                 JobState::Running => RunNow::Running,
                 _ if seen.table_trouble.is_some() => RunNow::TableHeld,
