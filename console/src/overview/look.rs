@@ -6,7 +6,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::GateStatus;
 use passerelle_queue::loops::Parked;
 use passerelle_queue::{Oldest, Pause, QueueName, QueueStats, Running, WorkerInfo};
-use passerelle_store::{Counts, Deliveries, Ended, LastDelivery, WentBack};
+use passerelle_store::{Counts, Deliveries, Ended, InStep, LastDelivery, WentBack};
 use tokio::time::timeout;
 
 use crate::desk::Desk;
@@ -54,17 +54,15 @@ pub(crate) struct Ledger {
     /// `None` before the ledger was read for the first time, or without Redis.
     pub(crate) deliveries: Option<Deliveries>,
     pub(crate) went_back: Option<WentBack>,
-    /// When a page was last written.
-    pub(crate) last_change: Option<Timestamp>,
+    pub(crate) in_step: InStep,
+    pub(crate) sources: Vec<LastDelivery>,
     pub(crate) slow: Slow,
 }
 
-/// What is looked up less often: it costs more, or changes slowly.
+/// What is looked up less often: it costs more.
 #[derive(Debug, Clone)]
 pub(crate) struct Slow {
     pub(crate) at: Timestamp,
-    pub(crate) pages: i64,
-    pub(crate) sources: Vec<LastDelivery>,
     pub(crate) hour: Vec<Ended>,
     pub(crate) day: Vec<Ended>,
 }
@@ -137,7 +135,8 @@ async fn ledger(desk: &Desk, known: Option<Slow>, now: Timestamp) -> Result<Ledg
         counts: desk.store.counts().await.map_err(why)?,
         deliveries: desk.store.deliveries(&desk.queue).await.ok().flatten(),
         went_back: desk.store.went_back(&desk.queue).await.ok().flatten(),
-        last_change: desk.store.last_ended("synced").await.map_err(why)?,
+        in_step: desk.store.in_step().await.map_err(why)?,
+        sources: desk.store.last_deliveries().await.map_err(why)?,
         slow,
     })
 }
@@ -146,8 +145,6 @@ async fn slow(desk: &Desk, now: Timestamp) -> Result<Slow, passerelle_store::Sto
     let store = &desk.store;
     Ok(Slow {
         at: now,
-        pages: store.linked_pages().await?,
-        sources: store.last_deliveries().await?,
         hour: store.ended_between(now.minus(HOUR), now.plus(MINUTE), MINUTE).await?,
         day: store.ended_between(now.minus(DAY), now.plus(MINUTE), HALF_HOUR).await?,
     })

@@ -168,9 +168,9 @@ fn left_over(work: &Work, tongue: Tongue) -> Option<Sentence> {
 }
 
 fn well(ledger: Option<&Ledger>, now: Timestamp, tongue: Tongue) -> String {
-    let pages = ledger.map_or(0, |ledger| ledger.slow.pages.unsigned_abs());
+    let pages = ledger.map_or(0, |ledger| ledger.in_step.pages.unsigned_abs());
     let rows = tongue.count("now.in_step", pages, &[]);
-    match ledger.and_then(|ledger| ledger.last_change) {
+    match ledger.and_then(|ledger| ledger.in_step.last_change) {
         Some(last) => {
             let ago = tongue.ago(now.since(last));
             tongue.say("now.well_since", &[("rows", &rows), ("ago", &ago)])

@@ -113,17 +113,17 @@ fn work_of(work: &Work, now: Timestamp, tongue: Tongue) -> Value {
 fn ledger_of(ledger: &Ledger, now: Timestamp) -> Value {
     let counts = &ledger.counts;
     context! {
-        pages => ledger.slow.pages,
+        pages => ledger.in_step.pages,
         items => counts.items,
         ended => counts.outcomes.values().sum::<i64>(),
         open => counts.open,
         missing => counts.missing(),
         duplicates => counts.duplicates,
         deliveries => ledger.deliveries.as_ref().map(Serde),
-        last_change => ledger.last_change.map(Timestamp::as_millis),
+        last_change => ledger.in_step.last_change.map(Timestamp::as_millis),
         hour => Serde(chart::bars(&ledger.slow.hour, now, MINUTE, MINUTES)),
         day => Serde(chart::bars(&ledger.slow.day, now, HALF_HOUR, HALF_HOURS)),
-        sources => ledger.slow.sources.iter().map(|last| context! {
+        sources => ledger.sources.iter().map(|last| context! {
             source => last.source.as_str(),
             at => last.at.as_millis(),
         }).collect::<Vec<_>>(),

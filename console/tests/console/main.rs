@@ -8,5 +8,6 @@ mod house;
 mod letters;
 mod lines;
 mod lists;
+mod overview;
 mod story;
 mod work;

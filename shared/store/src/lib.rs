@@ -94,7 +94,7 @@ pub use lives::StoredLife;
 pub use names::Named;
 pub use notices::{EventPlace, NoticeState, Overdue, StoredNotice};
 pub use open::Store;
-pub use overview::{Ended, LastDelivery};
+pub use overview::{Ended, InStep, LastDelivery};
 pub use pages::Link;
 pub use pending::PendingEvent;
 pub use retention::{EventAge, Retired};

@@ -30,6 +30,15 @@ pub struct LastDelivery {
     pub at: Timestamp,
 }
 
+/// The pages of rows, and the last change, as they were at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InStep {
+    /// How many pages the bridge keeps in step with their rows.
+    pub pages: i64,
+    /// When one was last written; `None` before the first.
+    pub last_change: Option<Timestamp>,
+}
+
 /// Most sources that are listed.
 const MOST_SOURCES: usize = 100;
 
@@ -64,20 +73,17 @@ impl Store {
         ended.collect()
     }
 
-    /// When an item last ended in this way.
-    pub async fn last_ended(&self, outcome: &str) -> Result<Option<Timestamp>, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT max(closed_at) FROM items WHERE outcome = $1")
-            .bind(outcome.to_owned())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(found.map(Timestamp::from_millis))
-    }
-
-    /// How many pages the bridge keeps in step with their rows.
-    pub async fn linked_pages(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT count(*) FROM links")
-            .fetch_one(&self.pool)
-            .await?)
+    /// The pages of rows and the last change, read by one statement: a change is never seen without its page.
+    pub async fn in_step(&self) -> Result<InStep, StoreError> {
+        let statement = "SELECT (SELECT count(*) FROM links) AS pages, \
+                         (SELECT max(closed_at) FROM items WHERE outcome = 'synced') AS last_change";
+        let found = sqlx::query(statement).fetch_one(&self.pool).await?;
+        Ok(InStep {
+            pages: found.try_get("pages")?,
+            last_change: found
+                .try_get::<Option<i64>, _>("last_change")?
+                .map(Timestamp::from_millis),
+        })
     }
 
     /// The newest delivery of each source, by name. It steps from name to name, and reads no event in between.

@@ -1,7 +1,7 @@
 use passerelle_model::id::ProcessName;
 use passerelle_queue::gate::GateName;
 use passerelle_queue::{Oldest, Pause, QueueName, QueueStats, WorkerInfo};
-use passerelle_store::{Counts, Deliveries};
+use passerelle_store::{Counts, Deliveries, InStep};
 
 use super::super::look::Slow;
 use super::*;
@@ -33,8 +33,6 @@ fn idle() -> Overview {
     };
     let slow = Slow {
         at: NOW,
-        pages: 1204,
-        sources: Vec::new(),
         hour: Vec::new(),
         day: Vec::new(),
     };
@@ -42,7 +40,11 @@ fn idle() -> Overview {
         counts: Counts::default(),
         deliveries: None,
         went_back: None,
-        last_change: Some(before(12)),
+        in_step: InStep {
+            pages: 1204,
+            last_change: Some(before(12)),
+        },
+        sources: Vec::new(),
         slow,
     };
     Overview {

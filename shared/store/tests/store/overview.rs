@@ -5,6 +5,7 @@ use std::time::Duration;
 use passerelle_model::event::Disposition;
 use passerelle_model::ledger::{LedgerRecord, Verdict};
 use passerelle_model::outcome::Outcome;
+use passerelle_store::InStep;
 use rstest::rstest;
 
 use crate::databases::Database;
@@ -31,7 +32,11 @@ async fn what_ended_is_counted_by_its_time_and_each_source_has_its_newest_delive
     let database = database.unwrap();
     let store = database.open().await.unwrap();
     assert_eq!(store.last_deliveries().await.unwrap(), []);
-    assert_eq!(store.last_ended("synced").await.unwrap(), None);
+    let nothing = InStep {
+        pages: 0,
+        last_change: None,
+    };
+    assert_eq!(store.in_step().await.unwrap(), nothing);
     let one = |n: i64, id: &str, item: u64| accepted(n, id, &[(item, Disposition::Sync)]).unwrap();
     let synced = |n: i64, item: u64| {
         let verdict = Verdict::Done(Outcome::Synced);
@@ -66,8 +71,11 @@ async fn what_ended_is_counted_by_its_time_and_each_source_has_its_newest_delive
     let last: Vec<_> = store.last_deliveries().await.unwrap();
     let last: Vec<_> = last.iter().map(|last| (last.source.as_str(), last.at)).collect();
     assert_eq!(last, [("a", seq(70_002).moment()), ("b", seq(70_000).moment())]);
-    assert_eq!(store.last_ended("synced").await.unwrap(), Some(at(70_002)));
-    assert_eq!(store.linked_pages().await.unwrap(), 1);
+    let found = InStep {
+        pages: 1,
+        last_change: Some(at(70_002)),
+    };
+    assert_eq!(store.in_step().await.unwrap(), found);
     let of_slug = store.links_of_slug("aB3x").await.unwrap();
     assert_eq!(of_slug.len(), 1);
     assert_eq!(store.links_of_slug("nobody's").await.unwrap(), []);
