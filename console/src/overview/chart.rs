@@ -1,5 +1,6 @@
 //! Charts, as numbers that a template draws: no script, and no picture from elsewhere.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use passerelle_model::time::Timestamp;
@@ -14,15 +15,44 @@ const GAP: f64 = 2.0;
 /// So that one item among thousands is still seen.
 const LOWEST: f64 = 2.0;
 
+/// How many items ended, by what they did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Ends {
+    written: i64,
+    unchanged: i64,
+    dead: i64,
+}
+
+impl Ends {
+    pub(crate) fn add(&mut self, ended: &Ended) {
+        match ended.outcome.as_str() {
+            "synced" => self.written += ended.items,
+            "dead" | "rejected" => self.dead += ended.items,
+            _ => self.unchanged += ended.items,
+        }
+    }
+
+    pub(crate) fn sum(self) -> i64 {
+        self.written + self.unchanged + self.dead
+    }
+}
+
+impl AddAssign for Ends {
+    fn add_assign(&mut self, more: Self) {
+        self.written += more.written;
+        self.unchanged += more.unchanged;
+        self.dead += more.dead;
+    }
+}
+
 /// Bars over time, each of up to three parts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Bars {
     width: f64,
     height: f64,
     stacks: Vec<Bar>,
-    pub(crate) written: i64,
-    pub(crate) unchanged: i64,
-    pub(crate) dead: i64,
+    /// The items of all bars.
+    pub(crate) all: Ends,
     /// Items in the highest bar.
     highest: i64,
 }
@@ -32,11 +62,7 @@ struct Bar {
     x: f64,
     width: f64,
     parts: Vec<Part>,
-    /// When it begins: milliseconds.
-    from: i64,
-    written: i64,
-    unchanged: i64,
-    dead: i64,
+    ends: Ends,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,38 +87,32 @@ fn exact(n: i64) -> f64 {
 }
 
 /// The items that ended in each of the last `count` stretches.
-pub(crate) fn bars(ended: &[Ended], now: Timestamp, stretch: Duration, count: u16) -> Bars {
+pub(crate) fn bars(
+    ended: impl Iterator<Item = (Timestamp, Ends)>,
+    now: Timestamp,
+    stretch: Duration,
+    count: u16,
+) -> Bars {
     let length = i64::try_from(stretch.as_millis()).unwrap_or(i64::MAX).max(1);
-    let last = now.as_millis().div_euclid(length);
+    let first = now.as_millis().div_euclid(length) - i64::from(count) + 1;
     let width = WIDTH / f64::from(count);
     let mut bars: Vec<Bar> = (0..count)
         .map(|place| Bar {
             x: f64::from(place) * width,
             width: width - GAP,
             parts: Vec::new(),
-            from: (last - i64::from(count) + 1 + i64::from(place)) * length,
-            written: 0,
-            unchanged: 0,
-            dead: 0,
+            ends: Ends::default(),
         })
         .collect();
-    for Ended { from, outcome, items } in ended {
-        let Some(bar) = bars.iter_mut().find(|bar| bar.from == from.as_millis()) else {
-            continue;
-        };
-        match outcome.as_str() {
-            "synced" => bar.written += items,
-            "dead" | "rejected" => bar.dead += items,
-            _ => bar.unchanged += items,
+    let mut all = Ends::default();
+    for (moment, ends) in ended {
+        let place = usize::try_from(moment.as_millis().div_euclid(length) - first);
+        if let Some(bar) = place.ok().and_then(|place| bars.get_mut(place)) {
+            bar.ends += ends;
+            all += ends;
         }
     }
-    let sum = |of: fn(&Bar) -> i64| bars.iter().map(of).sum::<i64>();
-    let (written, unchanged, dead) = (sum(|bar| bar.written), sum(|bar| bar.unchanged), sum(|bar| bar.dead));
-    let highest = bars
-        .iter()
-        .map(|bar| bar.written + bar.unchanged + bar.dead)
-        .max()
-        .unwrap_or(0);
+    let highest = bars.iter().map(|bar| bar.ends.sum()).max().unwrap_or(0);
     for bar in &mut bars {
         stack(bar, highest);
     }
@@ -100,9 +120,7 @@ pub(crate) fn bars(ended: &[Ended], now: Timestamp, stretch: Duration, count: u1
         width: WIDTH,
         height: HEIGHT,
         stacks: bars,
-        written,
-        unchanged,
-        dead,
+        all,
         highest,
     }
 }
@@ -111,9 +129,9 @@ pub(crate) fn bars(ended: &[Ended], now: Timestamp, stretch: Duration, count: u1
 fn stack(bar: &mut Bar, highest: i64) {
     let mut base = HEIGHT;
     for (kind, items) in [
-        ("written", bar.written),
-        ("unchanged", bar.unchanged),
-        ("dead", bar.dead),
+        ("written", bar.ends.written),
+        ("unchanged", bar.ends.unchanged),
+        ("dead", bar.ends.dead),
     ] {
         if items > 0 {
             let height = (exact(items) / exact(highest.max(1)) * (HEIGHT - 3.0 * LOWEST)).max(LOWEST);
@@ -147,12 +165,14 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn ended(from: i64, outcome: &str, items: i64) -> Ended {
-        Ended {
-            from: Timestamp::from_millis(from * 60_000),
+    fn ended(from: i64, outcome: &str, items: i64) -> (Timestamp, Ends) {
+        let (from, mut ends) = (Timestamp::from_millis(from * 60_000), Ends::default());
+        ends.add(&Ended {
+            from,
             outcome: outcome.to_owned(),
             items,
-        }
+        });
+        (from, ends)
     }
 
     #[test]
@@ -164,16 +184,14 @@ mod tests {
             ended(41, "echo", 4),
             ended(12, "synced", 9),
         ];
-        let chart = bars(&found, now, MINUTE, 60);
-        assert_eq!(
-            (chart.written, chart.unchanged, chart.dead, chart.highest),
-            (6, 4, 2, 8)
-        );
+        let chart = bars(found.into_iter(), now, MINUTE, 60);
+        assert_eq!((chart.all.written, chart.all.unchanged, chart.all.dead), (6, 4, 2));
+        assert_eq!(chart.highest, 8);
         let last = chart.stacks.last().unwrap();
         let kinds: Vec<_> = last.parts.iter().map(|part| part.kind).collect();
         assert_eq!(kinds, ["written", "dead"]);
         assert_eq!(
-            chart.stacks[0].unchanged, 4,
+            chart.stacks[0].ends.unchanged, 4,
             "the first bar is 59 minutes before the last"
         );
     }
@@ -187,7 +205,7 @@ mod tests {
             ended(100, "echo", 1),
             ended(99, "dead", 1),
         ];
-        let chart = bars(&found, now, MINUTE, 60);
+        let chart = bars(found.into_iter(), now, MINUTE, 60);
         for part in chart.stacks.iter().flat_map(|bar| &bar.parts) {
             assert!(part.height >= LOWEST && part.y >= 0.0, "{part:?}");
         }

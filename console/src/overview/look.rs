@@ -1,4 +1,4 @@
-//! Reading the state of the bridge. Redis and the database are read apart: one that is away does not hide the other.
+//! Reading the state of the bridge. Redis, the database and the charts are read apart: what is away or slow does not hide the others.
 
 use std::time::Duration;
 
@@ -6,22 +6,20 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::GateStatus;
 use passerelle_queue::loops::Parked;
 use passerelle_queue::{Oldest, Pause, QueueName, QueueStats, Running, WorkerInfo};
-use passerelle_store::{Counts, Deliveries, Ended, InStep, LastDelivery, WentBack};
+use passerelle_store::{Counts, Deliveries, InStep, LastDelivery, WentBack};
 use tokio::time::timeout;
 
+use super::history::{Charts, History};
 use crate::desk::Desk;
 use crate::pages::redacted::is_by_rule;
 use crate::settings::RowContents;
 
-/// How long Redis or the database may take before a page is shown without it.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long Redis, the database or the charts may take before a page is shown without them.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// What is said of one that took longer.
+pub(super) const LATE: &str = "no answer in time";
 /// Most parked rows that are named.
 const MOST_PARKED: usize = 20;
-/// The stretches of the two charts.
-pub(crate) const MINUTE: Duration = Duration::from_mins(1);
-pub(crate) const HALF_HOUR: Duration = Duration::from_mins(30);
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
 
 /// The bridge at one moment. What could not be read is the reason why.
 #[derive(Debug, Clone)]
@@ -29,6 +27,7 @@ pub(crate) struct Overview {
     pub(crate) at: Timestamp,
     pub(crate) work: Result<Work, String>,
     pub(crate) ledger: Result<Ledger, String>,
+    pub(crate) charts: Charts,
 }
 
 /// What Redis knows.
@@ -56,15 +55,6 @@ pub(crate) struct Ledger {
     pub(crate) went_back: Option<WentBack>,
     pub(crate) in_step: InStep,
     pub(crate) sources: Vec<LastDelivery>,
-    pub(crate) slow: Slow,
-}
-
-/// What is looked up less often: it costs more.
-#[derive(Debug, Clone)]
-pub(crate) struct Slow {
-    pub(crate) at: Timestamp,
-    pub(crate) hour: Vec<Ended>,
-    pub(crate) day: Vec<Ended>,
 }
 
 impl Work {
@@ -75,17 +65,18 @@ impl Work {
 }
 
 /// Looks at everything.
-pub(crate) async fn look(desk: &Desk, known: Option<Slow>) -> Overview {
+pub(crate) async fn look(desk: &Desk, history: &mut History) -> Overview {
     let at = Timestamp::now();
-    let (work, ledger) = tokio::join!(
+    let (work, ledger, ()) = tokio::join!(
         timeout(PATIENCE, work(desk)),
-        timeout(PATIENCE, ledger(desk, known, at))
+        timeout(PATIENCE, ledger(desk)),
+        history.refresh(&desk.store, at)
     );
-    let late = || "no answer in time".to_owned();
     Overview {
         at,
-        work: work.unwrap_or_else(|_| Err(late())),
-        ledger: ledger.unwrap_or_else(|_| Err(late())),
+        work: work.unwrap_or_else(|_| Err(LATE.to_owned())),
+        ledger: ledger.unwrap_or_else(|_| Err(LATE.to_owned())),
+        charts: history.charts(at),
     }
 }
 
@@ -125,27 +116,13 @@ async fn gates(desk: &Desk) -> Result<Vec<GateStatus>, passerelle_queue::QueueEr
     Ok(gates)
 }
 
-async fn ledger(desk: &Desk, known: Option<Slow>, now: Timestamp) -> Result<Ledger, String> {
+async fn ledger(desk: &Desk) -> Result<Ledger, String> {
     let why = |error: passerelle_store::StoreError| error.to_string();
-    let slow = match known {
-        Some(known) => known,
-        None => slow(desk, now).await.map_err(why)?,
-    };
     Ok(Ledger {
         counts: desk.store.counts().await.map_err(why)?,
         deliveries: desk.store.deliveries(&desk.queue).await.ok().flatten(),
         went_back: desk.store.went_back(&desk.queue).await.ok().flatten(),
         in_step: desk.store.in_step().await.map_err(why)?,
         sources: desk.store.last_deliveries().await.map_err(why)?,
-        slow,
-    })
-}
-
-async fn slow(desk: &Desk, now: Timestamp) -> Result<Slow, passerelle_store::StoreError> {
-    let store = &desk.store;
-    Ok(Slow {
-        at: now,
-        hour: store.ended_between(now.minus(HOUR), now.plus(MINUTE), MINUTE).await?,
-        day: store.ended_between(now.minus(DAY), now.plus(MINUTE), HALF_HOUR).await?,
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use passerelle_model::time::Timestamp;
 use tokio::sync::Mutex;
 
+use super::history::History;
 use super::look::{Overview, look};
 use crate::desk::Desk;
 use crate::pages::overview::now_html;
@@ -14,8 +15,6 @@ use crate::words::Tongue;
 
 /// How long a look counts as fresh.
 const FRESH: Duration = Duration::from_millis(900);
-/// The same of what is looked up less often.
-const FRESH_CHARTS: Duration = Duration::from_secs(10);
 /// How far back the depth of the queue is kept in mind, and how finely.
 const DEPTH_KEPT: Duration = Duration::from_hours(1);
 const DEPTH_STEP: Duration = Duration::from_secs(10);
@@ -29,6 +28,7 @@ pub(crate) struct Pulse {
 #[derive(Debug, Default)]
 struct Kept {
     overview: Option<Arc<Overview>>,
+    history: History,
     html: HashMap<Tongue, Arc<str>>,
     depth: VecDeque<(Timestamp, u64)>,
 }
@@ -36,15 +36,11 @@ struct Kept {
 impl Kept {
     async fn refresh(&mut self, desk: &Desk) -> Arc<Overview> {
         let now = Timestamp::now();
-        let is_young = |at: Timestamp, age: Duration| at <= now && now.since(at) < age;
-        if let Some(known) = self.overview.as_ref().filter(|known| is_young(known.at, FRESH)) {
+        let is_fresh = |known: &&Arc<Overview>| known.at <= now && now.since(known.at) < FRESH;
+        if let Some(known) = self.overview.as_ref().filter(is_fresh) {
             return Arc::clone(known);
         }
-        let slow = self.overview.as_ref().and_then(|known| known.ledger.as_ref().ok());
-        let slow = slow
-            .map(|ledger| &ledger.slow)
-            .filter(|slow| is_young(slow.at, FRESH_CHARTS));
-        let overview = Arc::new(look(desk, slow.cloned()).await);
+        let overview = Arc::new(look(desk, &mut self.history).await);
         self.note_depth(&overview);
         self.html.clear();
         self.overview = Some(Arc::clone(&overview));

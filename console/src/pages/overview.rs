@@ -13,13 +13,10 @@ use passerelle_queue::gate::GateState;
 use super::Pages;
 use crate::entrance::visitor::Visitor;
 use crate::overview::chart;
-use crate::overview::look::{HALF_HOUR, Ledger, MINUTE, Overview, Work};
+use crate::overview::history::Charts;
+use crate::overview::look::{Ledger, Overview, Work};
 use crate::overview::sentence::{self, target_name};
 use crate::words::Tongue;
-
-/// Bars of the two charts.
-const MINUTES: u16 = 60;
-const HALF_HOURS: u16 = 48;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(resource("/").route(get().to(page)));
@@ -44,8 +41,9 @@ pub(crate) fn now_html(
         sentence => Serde(sentence::of(overview, tongue)),
         work => overview.work.as_ref().ok().map(|work| work_of(work, overview.at, tongue)),
         no_work => overview.work.as_ref().err().map(String::as_str),
-        ledger => overview.ledger.as_ref().ok().map(|ledger| ledger_of(ledger, overview.at)),
+        ledger => overview.ledger.as_ref().ok().map(ledger_of),
         no_ledger => overview.ledger.as_ref().err().map(String::as_str),
+        charts => charts_of(&overview.charts),
         depth => Serde(chart::line(depth, overview.at, Duration::from_hours(1))),
     };
     pages.part(tongue, "overview_now.html", content)
@@ -110,7 +108,16 @@ fn work_of(work: &Work, now: Timestamp, tongue: Tongue) -> Value {
     }
 }
 
-fn ledger_of(ledger: &Ledger, now: Timestamp) -> Value {
+fn charts_of(charts: &Charts) -> Value {
+    context! {
+        hour => Serde(&charts.hour),
+        day => Serde(&charts.day),
+        is_whole => charts.is_whole,
+        failed => charts.failed.as_deref(),
+    }
+}
+
+fn ledger_of(ledger: &Ledger) -> Value {
     let counts = &ledger.counts;
     context! {
         pages => ledger.in_step.pages,
@@ -121,8 +128,6 @@ fn ledger_of(ledger: &Ledger, now: Timestamp) -> Value {
         duplicates => counts.duplicates,
         deliveries => ledger.deliveries.as_ref().map(Serde),
         last_change => ledger.in_step.last_change.map(Timestamp::as_millis),
-        hour => Serde(chart::bars(&ledger.slow.hour, now, MINUTE, MINUTES)),
-        day => Serde(chart::bars(&ledger.slow.day, now, HALF_HOUR, HALF_HOURS)),
         sources => ledger.sources.iter().map(|last| context! {
             source => last.source.as_str(),
             at => last.at.as_millis(),

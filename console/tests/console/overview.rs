@@ -3,20 +3,28 @@
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use passerelle_store::Role;
+use sqlx::{AnyPool, AssertSqlSafe};
 use test_support::eventually;
+use tokio::task::JoinHandle;
 
 use crate::house::House;
-use crate::lines::{attempted, changed, has_page, remember};
+use crate::lines::{attempted, buried, changed, has_page, remember};
 
-#[tokio::test]
-async fn a_change_is_never_told_without_its_page() {
-    let house = House::build().await.unwrap();
+/// A house in which a worker has nothing to do.
+async fn at_work() -> anyhow::Result<(House, JoinHandle<()>)> {
+    let house = House::build().await?;
     let worker = house.worker(Verdict::Done(Outcome::Synced));
     eventually("the worker is there", async || match house.queue.workers().await {
         Ok(workers) if workers.len() == 1 => Ok(()),
         other => Err(format!("{other:?}")),
     })
     .await;
+    Ok((house, worker))
+}
+
+#[tokio::test]
+async fn a_change_is_never_told_without_its_page() {
+    let (house, worker) = at_work().await.unwrap();
     let mut guest = house.guest("camille", Role::Reader).await.unwrap();
     let page = guest.get("/").await.unwrap().body;
     assert!(
@@ -39,5 +47,36 @@ async fn a_change_is_never_told_without_its_page() {
     })
     .await;
     assert!(page.contains("All is well: 1 page in step, last change"), "{page}");
+    worker.abort();
+}
+
+/// Whoever asks when a dead item ended waits longer than anybody does.
+const SLOW: [&str; 2] = [
+    "ALTER TABLE items RENAME TO items_of_before",
+    "CREATE VIEW items AS SELECT seq, place, item, table_id, row_id, job, outcome, reason, closed_seq, closed_place, \
+     CASE WHEN outcome = 'dead' THEN (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000000) \
+     SELECT closed_at + 0 * max(i) FROM n) ELSE closed_at END AS closed_at FROM items_of_before",
+];
+
+#[tokio::test]
+async fn charts_that_take_too_long_keep_nothing_else_away() {
+    let (house, worker) = at_work().await.unwrap();
+    has_page(&house.store, 5, "page-5", "Ab3dE6gH9k").await.unwrap();
+    let history = vec![
+        changed(1, "event-5", 5).unwrap(),
+        attempted(2, 5, 1, Verdict::Done(Outcome::Synced)).unwrap(),
+        changed(3, "event-6", 6).unwrap(),
+        attempted(4, 6, 3, buried("title is not allowed")).unwrap(),
+    ];
+    remember(&house.store, history).await.unwrap();
+    let pool = AnyPool::connect(&house.database).await.unwrap();
+    for statement in SLOW {
+        sqlx::query(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    }
+    let mut guest = house.guest("camille", Role::Reader).await.unwrap();
+    let page = guest.get("/").await.unwrap().body;
+    assert!(page.contains("All is well: 1 page in step, last change"), "{page}");
+    assert!(page.contains("The charts are not up to date"), "{page}");
+    assert!(!page.contains("The database does not answer"), "{page}");
     worker.abort();
 }

@@ -3,7 +3,7 @@ use passerelle_queue::gate::GateName;
 use passerelle_queue::{Oldest, Pause, QueueName, QueueStats, WorkerInfo};
 use passerelle_store::{Counts, Deliveries, InStep};
 
-use super::super::look::Slow;
+use super::super::history::History;
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_732_280_000_000);
@@ -31,11 +31,6 @@ fn idle() -> Overview {
         running: Vec::new(),
         parked: Vec::new(),
     };
-    let slow = Slow {
-        at: NOW,
-        hour: Vec::new(),
-        day: Vec::new(),
-    };
     let ledger = Ledger {
         counts: Counts::default(),
         deliveries: None,
@@ -45,12 +40,12 @@ fn idle() -> Overview {
             last_change: Some(before(12)),
         },
         sources: Vec::new(),
-        slow,
     };
     Overview {
         at: NOW,
         work: Ok(work),
         ledger: Ok(ledger),
+        charts: History::default().charts(NOW),
     }
 }
 
