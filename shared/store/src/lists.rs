@@ -108,6 +108,10 @@ macro_rules! select_lines {
     };
 }
 
+const NOTICES_OF_STATE: &str = select_notices!(
+    "WHERE created <= $1 AND (created < $1 OR id > $2) AND state = $4 ORDER BY created DESC, id LIMIT $3"
+);
+
 impl Store {
     /// Up to `count` items after one, the newest first.
     pub async fn lines(&self, which: &Listed, after: Option<LineKey>, count: u32) -> Result<Vec<Line>, StoreError> {
@@ -197,9 +201,7 @@ impl Store {
     ) -> Result<Vec<StoredNotice>, StoreError> {
         let (created, id) = after.map_or((i64::MAX, ""), |(created, id)| (*created, id.as_str()));
         let statement = if state.is_some() {
-            select_notices!(
-                "WHERE created <= $1 AND (created < $1 OR id > $2) AND state = $4 ORDER BY created DESC, id LIMIT $3"
-            )
+            NOTICES_OF_STATE
         } else {
             select_notices!("WHERE created <= $1 AND (created < $1 OR id > $2) ORDER BY created DESC, id LIMIT $3")
         };
@@ -246,4 +248,23 @@ fn read_line(row: &AnyRow) -> Result<Line, StoreError> {
         outcome: outcome.map(|name| column::outcome(&name, reason)).transpose()?,
         closed: closed.map(Timestamp::from_millis),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_model::config::StoreSettings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_few_notices_of_a_state_are_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.sqlite", folder.path().display());
+        let store = Store::open(&StoreSettings::at(url)).await.unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {NOTICES_OF_STATE}"));
+        let plan = sqlx::query(explain).fetch_all(&store.pool).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|step| step.try_get("detail").unwrap()).collect();
+        let search = "USING INDEX notices_by_state (state=? AND created<?)";
+        assert!(steps[0].contains(search), "{steps:?}");
+    }
 }

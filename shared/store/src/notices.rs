@@ -171,13 +171,7 @@ impl Store {
         state: Option<NoticeState>,
         count: u32,
     ) -> Result<Vec<StoredNotice>, StoreError> {
-        let statement = select_notices!("WHERE $1 = '' OR state = $1 ORDER BY created DESC, id LIMIT $2");
-        let found = sqlx::query(statement)
-            .bind(state.map_or("", NoticeState::as_str).to_owned())
-            .bind(i64::from(count))
-            .fetch_all(&self.pool)
-            .await?;
-        found.iter().map(read_notice).collect()
+        self.notice_lines(state, None, count).await
     }
 
     /// Notices that have been waiting since before a moment, oldest first: their jobs may have been

@@ -113,6 +113,15 @@ async fn reads_the_notices(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn reads_the_numbers_and_the_failed(store: &Store) -> anyhow::Result<()> {
+    let life = store.life().await?.context("a life is gone")?;
+    ensure!(life.entries == Some(12));
+    let failed = store.notice_lines(Some(NoticeState::Failed), None, 10).await?;
+    let failed: Vec<_> = failed.iter().map(|notice| notice.id.to_string()).collect();
+    ensure!(failed == ["notice/failed/0123456789abcdef"], "{failed:?}");
+    Ok(())
+}
+
 async fn reads_the_wiki(store: &Store) -> anyhow::Result<()> {
     let page = PageId::parse("019a0000-0000-7000-8000-000000000001")?;
     let known = store
@@ -153,6 +162,9 @@ async fn reads_all(store: &Store, version: i64) -> anyhow::Result<()> {
     }
     if version >= 10 {
         reads_the_sections(store).await?;
+    }
+    if version >= 13 {
+        reads_the_numbers_and_the_failed(store).await?;
     }
     let bridge = store.bridge("k3x9").await?;
     let word = if version >= 7 { "w1" } else { "k3x9" };
