@@ -1,32 +1,28 @@
 //! The overview: what stands side by side is of one moment, and what takes long keeps nothing else away.
 
+use passerelle_model::id::ProcessName;
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
+use passerelle_queue::WorkerInfo;
 use passerelle_store::Role;
 use sqlx::{AnyPool, AssertSqlSafe};
 use test_support::eventually;
-use tokio::task::JoinHandle;
 
-use crate::house::House;
+use crate::house::{Guest, House};
 use crate::lines::{attempted, buried, changed, has_page, remember};
 
-/// A house in which a worker has nothing to do.
-async fn at_work() -> anyhow::Result<(House, JoinHandle<()>)> {
-    let house = House::build().await?;
-    let worker = house.worker(Verdict::Done(Outcome::Synced));
-    eventually("the worker is there", async || match house.queue.workers().await {
-        Ok(workers) if workers.len() == 1 => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await;
-    Ok((house, worker))
+/// The overview, while a worker is alive.
+async fn overview(house: &House, guest: &mut Guest) -> anyhow::Result<String> {
+    let worker = WorkerInfo::of_this_process(ProcessName::parse("worker-1")?, 1);
+    house.queue.beat(&worker).await?;
+    Ok(guest.get("/").await?.body)
 }
 
 #[tokio::test]
 async fn a_change_is_never_told_without_its_page() {
-    let (house, worker) = at_work().await.unwrap();
+    let house = House::build().await.unwrap();
     let mut guest = house.guest("camille", Role::Reader).await.unwrap();
-    let page = guest.get("/").await.unwrap().body;
+    let page = overview(&house, &mut guest).await.unwrap();
     assert!(
         page.contains("All is well: 0 pages in step, nothing has changed yet."),
         "{page}"
@@ -38,7 +34,7 @@ async fn a_change_is_never_told_without_its_page() {
     ];
     remember(&house.store, history).await.unwrap();
     let page = eventually("the change is told", async || {
-        let page = guest.get("/").await.map_err(|error| error.to_string())?.body;
+        let page = overview(&house, &mut guest).await.map_err(|error| error.to_string())?;
         if page.contains("in step, last change") {
             Ok(page)
         } else {
@@ -47,7 +43,6 @@ async fn a_change_is_never_told_without_its_page() {
     })
     .await;
     assert!(page.contains("All is well: 1 page in step, last change"), "{page}");
-    worker.abort();
 }
 
 /// Whoever asks when a dead item ended waits longer than anybody does.
@@ -60,7 +55,7 @@ const SLOW: [&str; 2] = [
 
 #[tokio::test]
 async fn charts_that_take_too_long_keep_nothing_else_away() {
-    let (house, worker) = at_work().await.unwrap();
+    let house = House::build().await.unwrap();
     has_page(&house.store, 5, "page-5", "Ab3dE6gH9k").await.unwrap();
     let history = vec![
         changed(1, "event-5", 5).unwrap(),
@@ -74,9 +69,8 @@ async fn charts_that_take_too_long_keep_nothing_else_away() {
         sqlx::query(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
     }
     let mut guest = house.guest("camille", Role::Reader).await.unwrap();
-    let page = guest.get("/").await.unwrap().body;
+    let page = overview(&house, &mut guest).await.unwrap();
     assert!(page.contains("All is well: 1 page in step, last change"), "{page}");
     assert!(page.contains("The charts are not up to date"), "{page}");
     assert!(!page.contains("The database does not answer"), "{page}");
-    worker.abort();
 }
