@@ -150,7 +150,7 @@ docs: ## the API documentation, without a single warning, and every link of the 
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items --all-features
 	@scripts/links
 
-settings: ## write .env.example, docs/SETTINGS.md and docs/METRICS.md from their tables
+settings: ## write .env.example, docs/SETTINGS.md, docs/METRICS.md and bridge.schema.json from their tables and types
 	@cargo run -q -p passerelle-model --example settings
 
 pictures: tools/redis tools/browser ## take the pictures of docs/CONSOLE.md anew

@@ -13,8 +13,8 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    all, browser, check, dead, doctor, gates, jobs, manual, notices, pause, preview, provision, reconcile, stats, sync,
-    trace, workers,
+    all, browser, check, dead, doctor, gates, jobs, manual, notices, pause, preview, provision, reconcile, rules, stats,
+    sync, trace, workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
@@ -52,6 +52,9 @@ pub enum Verb {
     /// cure.
     #[command(after_help = "Example: passerelle check --live")]
     Check(check::Check),
+    /// What bridge.toml may say, for editors.
+    #[command(subcommand, after_help = "Example: passerelle rules schema")]
+    Rules(rules::RulesVerb),
     /// Shows the page that a rule makes of a row, and what a sync would change of the page. Changes
     /// nothing.
     #[command(after_help = "Example: passerelle preview projet/42")]
@@ -149,6 +152,7 @@ impl Verb {
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
             Self::Exec { command } => Err(exec(&command, reader)),
+            Self::Rules(verb) => rules::run(&verb, console),
             Self::Completions(verb) => manual::completions(&verb, console),
             Self::Man(verb) => manual::man(&verb, console),
             Self::Console(verb) => Box::pin(browser::run(verb, reader, console)).await,
@@ -174,6 +178,7 @@ impl Verb {
             Self::Dead(verb) => dead::run(operator, verb, console).await,
             Self::All
             | Self::Check(_)
+            | Self::Rules(_)
             | Self::Preview(_)
             | Self::Doctor
             | Self::Provision(_)
@@ -245,7 +250,7 @@ mod tests {
             let target = match words.as_str() {
                 // The scripts of make up, run and down type the first; the others are typed once,
                 // where the program is installed.
-                "exec" | "completions" | "man" => continue,
+                "exec" | "completions" | "man" | "rules schema" => continue,
                 "all" => "run".to_owned(),
                 // `make check` is the developer's.
                 "check" => "check-rules".to_owned(),

@@ -62,6 +62,12 @@ impl Console {
         writeln!(self.out, "{}", text.trim_end()).map_err(|error| Trouble::Output(error.to_string()))
     }
 
+    /// Writes a file's text: a script, a page, a schema.
+    pub(crate) fn text(&mut self, text: &[u8]) -> Result<(), Trouble> {
+        let written = self.out.write_all(text);
+        written.map_err(|error| Trouble::Output(error.to_string()))
+    }
+
     /// Where an answer goes that is written line by line.
     pub(crate) fn lines(&mut self) -> &mut (dyn Write + Send) {
         &mut self.out

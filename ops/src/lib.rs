@@ -7,6 +7,7 @@
 //! | [`cli`] | which verbs there are |
 //! | [`all`] | the whole bridge in one process |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
+//! | [`rules`] | what `bridge.toml` may say, for editors |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
 //! | [`provision`] | the fields and webhooks that rules need, created in Baserow |
 //! | [`preview`] | the page that a rule makes of a row |
@@ -49,6 +50,7 @@ pub mod preview;
 pub mod provision;
 pub mod reconcile;
 pub mod rows;
+pub mod rules;
 pub mod sample;
 pub mod stats;
 pub mod survey;

@@ -38,7 +38,7 @@ struct Written {
 pub fn completions(verb: &Completions, console: &mut Console) -> Result<(), Trouble> {
     let mut script = Vec::new();
     clap_complete::generate(verb.shell, &mut Cli::command(), "passerelle", &mut script);
-    write(console, &script)
+    console.text(&script)
 }
 
 /// Prints the page of the program, or writes those of all commands.
@@ -47,7 +47,7 @@ pub fn man(verb: &Man, console: &mut Console) -> Result<(), Trouble> {
         let mut page = Vec::new();
         let made = clap_mangen::Man::new(Cli::command()).render(&mut page);
         made.map_err(|error| Trouble::Output(error.to_string()))?;
-        return write(console, &page);
+        return console.text(&page);
     };
     let pages = pages(folder).map_err(|error| Trouble::Failed(format!("{}: {error}", folder.display())))?;
     let written = Written {
@@ -70,9 +70,4 @@ fn pages(folder: &Path) -> std::io::Result<Vec<String>> {
     pages.retain(|name| name.starts_with("passerelle"));
     pages.sort();
     Ok(pages)
-}
-
-fn write(console: &mut Console, text: &[u8]) -> Result<(), Trouble> {
-    let written = console.lines().write_all(text);
-    written.map_err(|error| Trouble::Output(error.to_string()))
 }

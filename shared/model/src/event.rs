@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EventId, InvalidId, JobKey, RowId, SourceName, TableId, WebhookId};
@@ -14,7 +15,7 @@ use crate::outcome::Outcome;
 use crate::time::Timestamp;
 
 /// What happened to the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// `rows.created`; also a restore from the trash.

@@ -1,9 +1,10 @@
 //! What an update of a row may do to the body of its page.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What an update may do to a page's body.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BodyUpdates {
     /// The body is written once; people own it afterwards. Title and icon follow the row.
@@ -23,7 +24,7 @@ impl BodyUpdates {
 }
 
 /// The section of a page that follows its row (`body_updates = "section"`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SectionOptions {
     /// The line in it that says whose it is; the row's address follows.

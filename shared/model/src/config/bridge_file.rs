@@ -6,19 +6,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::body_updates::{BodyUpdates, SectionOptions};
 use super::notice_actions::{CapacityAction, NoticeAction};
 use super::problem::{Problem, Problems};
+use super::schema;
 use super::source::SourceConfig;
 use super::wiki::WikiRule;
 use crate::event::EventKind;
 
-/// The whole file.
-#[derive(Debug, Clone, Deserialize)]
+/// Who may call the bridge, and what it does for which table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "bridge.toml of Passerelle")]
 pub struct BridgeFile {
     /// Who may call `/api/webhooks/baserow/{source}`. The name `*` stands for every source that is
     /// not named.
@@ -33,14 +36,16 @@ pub struct BridgeFile {
     pub ignored_fields: Vec<String>,
     /// What to do for which table.
     #[serde(default)]
+    #[schemars(with = "Vec<Rule>")]
     pub rules: Vec<Spanned<Rule>>,
     /// What happens in the wiki and concerns Baserow, or people.
     #[serde(default)]
+    #[schemars(with = "Vec<WikiRule>")]
     pub wiki: Vec<Spanned<WikiRule>>,
 }
 
 /// A table by its name or its number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum TableRef {
     /// The number in Baserow's address bar.
@@ -60,8 +65,9 @@ impl std::fmt::Display for TableRef {
 
 /// One rule: a trigger and exactly one action (`page`, perhaps with a `collection` below it,
 /// `notice` or `capacity`).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = schema::one_of(&[&["page"], &["notice"], &["capacity"]])))]
 pub struct Rule {
     /// Its name in logs, outcomes and `trace`.
     pub name: String,
@@ -69,6 +75,7 @@ pub struct Rule {
     pub table: TableRef,
     /// The kinds of event that it reacts to.
     #[serde(default = "all_kinds")]
+    #[schemars(length(min = 1))]
     pub on: Vec<EventKind>,
     /// Linked rows that the templates need, read in full: template name → link field. The first
     /// linked row counts.
@@ -90,13 +97,14 @@ pub struct Rule {
 
 /// The action `collection`: sub-pages of the row's page, one per linked row, in the order of the
 /// links.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CollectionAction {
     /// The link field whose rows get sub-pages.
     pub of: String,
     /// The word that the sub-pages are known by, e.g. `bloc`: part of their labels, so it must not
     /// change later.
+    #[schemars(regex(pattern = "^[a-z]{1,20}$"))]
     pub slot: String,
     /// Template of a sub-page's title: `row` is the linked row, `parent` the row of the rule.
     pub title: String,
@@ -120,7 +128,7 @@ pub struct CollectionAction {
 }
 
 /// The action `page`: one page per row.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PageAction {
     /// The space's name or slug.
@@ -131,7 +139,7 @@ pub struct PageAction {
     pub parent: Option<String>,
     /// Template of the title, e.g. `Projet {{ row.Nom }} - {{ client.Name }}`.
     pub title: String,
-    /// Template of the icon; no icon if absent or empty.
+    /// Icon by a field of the row; people may choose one if absent.
     #[serde(default)]
     pub icon: Option<Icons>,
     /// The Markdown template's path, relative to `bridge.toml`.
@@ -160,7 +168,7 @@ pub struct PageAction {
 }
 
 /// How the page of a deleted row looks if it stays (`row_deleted = "mark"`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mark {
     /// What its title begins with.
@@ -179,7 +187,7 @@ impl Default for Mark {
 }
 
 /// Icon by the value of a field.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Icons {
     /// The field, usually a single select.
@@ -192,7 +200,7 @@ pub struct Icons {
 }
 
 /// What happens to the page of a deleted row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RowDeleted {
     /// It goes to the wiki's trash, and comes back with the row.
@@ -205,7 +213,7 @@ pub enum RowDeleted {
 }
 
 /// What becomes of a page that people put into the trash while its row lives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PageTrashed {
     /// It is taken out again: the row says that it should exist.
@@ -216,7 +224,7 @@ pub enum PageTrashed {
 }
 
 /// What becomes of a page that people moved to another space, or below another page.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PageMoved {
     /// The bridge follows it: title and icon stay right where it is now.
@@ -228,7 +236,7 @@ pub enum PageMoved {
 }
 
 /// The row's fields that hold the link to the page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WriteBack {
     /// The text field for the page's id.

@@ -15,6 +15,7 @@ mod notices;
 mod problem;
 mod reader;
 mod redis;
+mod schema;
 mod settings;
 mod shown_url;
 mod source;
@@ -34,6 +35,7 @@ pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use problem::{Problem, Problems};
 pub use reader::{Asked, Reader};
 pub use redis::{RedisSettings, ReplicaWait};
+pub use schema::bridge_file_schema;
 pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
     StoreSettings,

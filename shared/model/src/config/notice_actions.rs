@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The way by which people are told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// By mail.
@@ -36,7 +37,7 @@ impl Channel {
 
 /// The action `notice`: one message per event, to the people that the row links to, or to the
 /// admin.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoticeAction {
     /// The name of its template (`templates/notices/<name>.subject`, `.txt`, `.html`).
@@ -54,7 +55,7 @@ pub struct NoticeAction {
 }
 
 /// People in linked rows.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkedPeople {
     /// The link field; each linked row is a person and gets a message of its own.
@@ -67,7 +68,7 @@ pub struct LinkedPeople {
 }
 
 /// The action `capacity`: tells the admin of people who have fewer hours left than a limit.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CapacityAction {
     /// The link field to the people; those who were linked before an update are looked at too.

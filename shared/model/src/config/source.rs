@@ -1,15 +1,18 @@
 //! Who may call the ingress, as `bridge.toml` says it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU64;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use crate::id::TableId;
 
 /// A way in which a caller proves itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProofKind {
     /// `X-Baserow-Signature`: hex HMAC-SHA256 of the raw body. Stock Baserow cannot sign: a signing
@@ -41,19 +44,20 @@ impl Proofs {
 }
 
 /// One caller.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// How it proves itself.
     pub proof: Proofs,
     /// The environment variable with its live secrets (one, or several during a rotation).
     pub secrets: String,
-    /// The header with the proof, where there is one way only. Default:
-    /// [`ProofKind::default_header`].
+    /// The header with the proof, where there is one way only. Default: `X-Baserow-Signature` for
+    /// `hmac`, `X-Bridge-Token` for `token`.
     #[serde(default)]
     pub header: Option<String>,
     /// The numbers of the tables that it may speak of; all if absent.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeSet<NonZeroU64>>")]
     pub tables: Option<BTreeSet<TableId>>,
 }
 
@@ -67,6 +71,17 @@ impl SourceConfig {
 impl<'de> Deserialize<'de> for Proofs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl JsonSchema for Proofs {
+    fn schema_name() -> Cow<'static, str> {
+        "Proofs".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<ProofKind>();
+        json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
     }
 }
 

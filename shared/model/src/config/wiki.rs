@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bridge_file::TableRef;
+use super::schema;
 
 /// One rule: a trigger in the wiki (`label` or `shared`) and its action (`row` or `alert`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = schema::one_of(&[&["label", "row"], &["shared", "alert"]])))]
 pub struct WikiRule {
     /// Its name in logs and traces.
     pub name: String,
     /// Trigger: a page that carries this label.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[a-z0-9_-]{1,100}$"))]
     pub label: Option<String>,
     /// Trigger: a page that was made readable to anybody with the link.
     #[serde(default)]
@@ -30,7 +34,7 @@ pub struct WikiRule {
 }
 
 /// The action `row`: one row per page, ever.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowAction {
     /// The table that gets the row.
@@ -45,7 +49,7 @@ pub struct RowAction {
 }
 
 /// What a change of the page may do to its row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RowUpdates {
     /// The row is written once.
@@ -56,7 +60,7 @@ pub enum RowUpdates {
 }
 
 /// Who is told of a share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertAudience {
     /// Whoever `ADMIN_EMAIL` names, by every channel that is set up.
