@@ -13,8 +13,8 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    all, browser, check, dead, doctor, gates, jobs, manual, notices, pause, preview, provision, reconcile, rules, stats,
-    sync, trace, workers,
+    all, browser, check, dead, doctor, gates, jobs, manual, notices, pause, preview, provision, reconcile, rules,
+    stats, sync, trace, workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what

@@ -62,5 +62,8 @@ async fn answers_for_people_and_help_have_no_colours_in_a_pipe() {
 async fn the_schema_that_is_printed_is_that_of_the_project() {
     let desk = Desk::new().unwrap();
     let said = desk.passerelle_with(&["rules", "schema"], &[]).await;
-    assert_eq!((said.code, said.out.as_str()), (0, include_str!("../../../bridge.schema.json")));
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, include_str!("../../../bridge.schema.json"))
+    );
 }

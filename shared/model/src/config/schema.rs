@@ -37,7 +37,10 @@ fn without_null(schema: &mut Schema) {
         schema.remove("default");
     }
     if let Some(Value::String(text)) = schema.get_mut("description") {
-        *text = text.replace("\n\n", "\u{1}").replace('\n', " ").replace('\u{1}', "\n\n");
+        *text = text
+            .replace("\n\n", "\u{1}")
+            .replace('\n', " ")
+            .replace('\u{1}', "\n\n");
     }
 }
 
@@ -94,7 +97,11 @@ mod tests {
             let named = text.lines().next().and_then(|line| line.strip_prefix("#:schema "));
             let named = named.unwrap_or_else(|| panic!("{} names no schema", path.display()));
             let schema = Path::new(ROOT).join(path.with_file_name(named));
-            assert!(schema.ends_with(NAME) && schema.is_file(), "{}: {named}", path.display());
+            assert!(
+                schema.ends_with(NAME) && schema.is_file(),
+                "{}: {named}",
+                path.display()
+            );
             assert_eq!(complaints(&text), "", "{}", path.display());
         }
     }
