@@ -66,8 +66,8 @@ async fn what_people_did_to_pages_is_found_by_one_look_at_the_trees_and_mended()
     // A dry run also shows what would change of each of them.
     assert_eq!(
         looks,
-        1 + rows.len(),
-        "only the page that is in no list, and each that is shown"
+        2 + rows.len(),
+        "only the page that is in no list, the one that was changed, and each that is shown"
     );
 
     reconcile(&system, &["--rate", "1000"]).await.unwrap();
@@ -84,32 +84,44 @@ async fn what_people_did_to_pages_is_found_by_one_look_at_the_trees_and_mended()
 #[tokio::test]
 async fn one_reconcile_mends_a_wiki_that_was_restored_from_a_day_old_backup() {
     let system = System::builder().without_webhook().start().await.unwrap();
-    let rows = import(&system, &["Un", "Deux", "Trois"]).await.unwrap();
+    let rows = import(&system, &["Un", "Deux", "Trois", "Zéro"]).await.unwrap();
     reconcile(&system, &["--rate", "1000"]).await.unwrap();
     system.drain().await;
     let backup = |method: reqwest::Method| system.docmost.control(method, "/_sandbox/backup", None);
     backup(reqwest::Method::PUT).await.unwrap();
-    // The day that is lost: a row is renamed, one goes, one comes.
+    // The day that is lost: a row is renamed, one gets a status, one goes, one comes.
     system
         .baserow
         .update(rows[1], json!({"Nom": "Deux bis"}))
         .await
         .unwrap();
+    let status = json!({"Statut": "Brouillon"});
+    system.baserow.update(rows[3], status).await.unwrap();
     system.baserow.delete(rows[2]).await.unwrap();
     let late = import(&system, &["Quatre"]).await.unwrap()[0];
     reconcile(&system, &["--rate", "1000"]).await.unwrap();
     system.drain().await;
-    let today = ["Deux bis", "Quatre", "Un"].map(title);
+    let today = ["Deux bis", "Quatre", "Un", "Zéro"].map(title);
     assert_eq!(titles(&system).await.unwrap(), today);
     backup(reqwest::Method::POST).await.unwrap();
-    assert_eq!(titles(&system).await.unwrap(), ["Deux", "Trois", "Un"].map(title));
+    assert_eq!(
+        titles(&system).await.unwrap(),
+        ["Deux", "Trois", "Un", "Zéro"].map(title)
+    );
 
     let report = reconcile(&system, &["--rate", "1000"]).await.unwrap();
-    let expected = [(rows[1], "page_changed"), (late, "page_missing"), (rows[2], "row_gone")];
+    let expected = [
+        (rows[1], "page_changed"),
+        (rows[3], "page_changed"),
+        (late, "page_missing"),
+        (rows[2], "row_gone"),
+    ];
     assert_eq!(
         findings(&report),
         expected.map(|(row, reason)| (row.to_string(), reason.to_owned()))
     );
+    let details = [0, 1].map(|at| report["findings"][at]["detail"].clone());
+    assert_eq!(details, [json!("title"), json!("section")]);
     system.drain().await;
     assert_eq!(titles(&system).await.unwrap(), today);
     assert_eq!(findings(&reconcile(&system, &["--dry-run"]).await.unwrap()), []);

@@ -101,6 +101,7 @@ pub(crate) async fn has_page(store: &Store, number: u64, page: &str, slug: &str)
         space: "projets".to_owned(),
         state: LinkState::Synced("00ff".to_owned()),
         written: at(1),
+        as_of: None,
         version: 0,
     };
     store.save_link(&link).await?;

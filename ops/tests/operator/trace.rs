@@ -194,6 +194,7 @@ async fn a_row_is_found_by_the_address_of_itself_and_of_its_page() {
         space: "s".to_owned(),
         state: LinkState::Synced("00ff".to_owned()),
         written: at(0),
+        as_of: None,
         version: 0,
     };
     store.save_link(&link).await.unwrap();

@@ -77,6 +77,8 @@ async fn bring_back(docmost: Data<Docmost>) -> HttpResponse {
     let Some((pages, labels)) = world.backup.clone() else {
         return HttpResponse::NotFound().json(json!({"message": "there is no backup"}));
     };
+    // Nobody restores a running Docmost: what its documents had in memory is gone.
+    world.end_collab(false);
     (world.pages, world.labels) = (pages, labels);
     HttpResponse::NoContent().finish()
 }

@@ -29,6 +29,9 @@ pub struct Link {
     pub state: LinkState,
     /// When it was last written.
     pub written: Timestamp,
+    /// When the page was changed last, in Docmost's words, as of the last time that its text was
+    /// known to be as it should be; `None`: not known.
+    pub as_of: Option<String>,
     /// How often it was written; 0: it is not stored yet. Only who has read the latest version may
     /// write the next one.
     pub version: i64,
@@ -39,7 +42,7 @@ pub struct Link {
 macro_rules! select_links {
     ($rest:literal) => {
         concat!(
-            "SELECT table_id, row_id, slot, page_id, slug_id, space, content_hash, written, version FROM links ",
+            "SELECT table_id, row_id, slot, page_id, slug_id, space, content_hash, written, as_of, version FROM links ",
             $rest
         )
     };
@@ -130,11 +133,11 @@ impl Store {
 
     async fn replace_link(&self, link: &Link) -> Result<(), StoreError> {
         let statement = if link.version == 0 {
-            "INSERT INTO links (table_id, row_id, slot, page_id, slug_id, space, content_hash, written, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1) ON CONFLICT (table_id, row_id, slot) DO NOTHING"
+            "INSERT INTO links (table_id, row_id, slot, page_id, slug_id, space, content_hash, written, version, as_of) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1, $10) ON CONFLICT (table_id, row_id, slot) DO NOTHING"
         } else {
-            "UPDATE links SET page_id = $4, slug_id = $5, space = $6, content_hash = $7, written = $8, version = $9 + 1 \
-             WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $9"
+            "UPDATE links SET page_id = $4, slug_id = $5, space = $6, content_hash = $7, written = $8, version = $9 + 1, \
+             as_of = $10 WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $9"
         };
         let mut transaction = self.pool.begin().await?;
         let saved = sqlx::query(statement)
@@ -147,6 +150,7 @@ impl Store {
             .bind(storable(link.state.as_str()))
             .bind(link.written.as_millis())
             .bind(link.version)
+            .bind(link.as_of.as_deref().map(storable))
             .execute(&mut *transaction)
             .await?;
         only_one(&saved)?;
@@ -174,6 +178,20 @@ impl Store {
         .bind(storable(state.as_str()))
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    /// Keeps as of when the text of a linked page is known to be as it should be, unless the link
+    /// was written since it was read.
+    pub async fn note_as_of(&self, link: &Link, as_of: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE links SET as_of = $5 WHERE table_id = $1 AND row_id = $2 AND slot = $3 AND version = $4")
+            .bind(signed(link.row.table.get()))
+            .bind(signed(link.row.row.get()))
+            .bind(link.slot.as_str().to_owned())
+            .bind(link.version)
+            .bind(storable(as_of))
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -211,6 +229,7 @@ pub(super) fn read_link(row: &AnyRow) -> Result<Link, StoreError> {
         space: row.try_get("space")?,
         state: LinkState::parse(row.try_get("content_hash")?),
         written: Timestamp::from_millis(row.try_get("written")?),
+        as_of: row.try_get("as_of")?,
         version: row.try_get("version")?,
     })
 }

@@ -77,6 +77,8 @@ pub enum Difference {
     Order,
     /// The section that follows its row.
     Section,
+    /// Its text, where all of it follows the row.
+    Text,
 }
 
 impl Difference {
@@ -90,6 +92,7 @@ impl Difference {
             Self::Parent => "below another page",
             Self::Order => "order",
             Self::Section => "section",
+            Self::Text => "text",
         }
     }
 }

@@ -4,6 +4,7 @@
 mod broken_rule;
 mod clean_up;
 mod collection;
+mod compared;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod exact;

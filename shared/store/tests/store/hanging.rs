@@ -47,6 +47,7 @@ async fn calls(store: &Store) -> anyhow::Result<Vec<Result<(), StoreError>>> {
         space: "agence".to_owned(),
         state: LinkState::Synced("x".to_owned()),
         written: Timestamp::now(),
+        as_of: None,
         version: 0,
     };
     let one = async |number: usize| match number % 4 {

@@ -22,6 +22,7 @@ pub(crate) fn link(row: RowKey, slot: &str, page: &str) -> anyhow::Result<Link> 
         space: "Agence".to_owned(),
         state: LinkState::Synced("00ff".to_owned()),
         written: Timestamp::from_millis(1_732_280_000_120),
+        as_of: None,
         version: 0,
     })
 }

@@ -134,6 +134,7 @@ async fn old_finished_events_go_and_nothing_that_is_open_or_dead(#[case] databas
         space: "Agence".to_owned(),
         state: LinkState::Synced("00ff".to_owned()),
         written: at(2),
+        as_of: None,
         version: 0,
     };
     let link = store.save_link(&link).await.unwrap();

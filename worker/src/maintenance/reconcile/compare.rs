@@ -3,18 +3,20 @@
 use passerelle_model::config::{RowDeleted, WriteBack};
 use passerelle_model::id::RowKey;
 use passerelle_model::ledger::FailureClass;
+use passerelle_queue::gate::CallResult;
 use passerelle_store::{Link, LinkState};
 
 use super::linked_tables::{LinkedTables, WholeTables};
 use super::wiki_view::{Sight, WikiView};
 use super::{Reason, Scope};
 use crate::clients::baserow::Table;
-use crate::content::page::DesiredPage;
+use crate::content::page::{Body, DesiredPage, Difference};
 use crate::content::row::Row;
 use crate::context::Context;
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::rules::{PageRule, SubPageRow, Subject};
+use crate::sync::apply::text_difference;
 use crate::sync::linked_rows::Linking;
 
 /// A rule and the table that it means.
@@ -191,7 +193,8 @@ async fn in_wiki(
                 None => None,
             };
             let page = group.map_or_else(|| page.clone(), |group| page.in_group(group));
-            let differences = page.differences(&shown, &space.id);
+            let mut differences = page.differences(&shown, &space.id);
+            differences.extend(in_text(context, wiki, &page, link).await?);
             let words: Vec<&str> = differences.iter().map(|difference| difference.as_str()).collect();
             (!words.is_empty()).then(|| Reason::PageChanged(words.join(", ")))
         }
@@ -200,6 +203,34 @@ async fn in_wiki(
         Sight::OutOfReach => Some(Reason::PageOutOfReach),
         Sight::Unknown => None,
     })
+}
+
+/// What is wrong with the text of a page that lives. One that Docmost cannot show is not judged: it
+/// must not stop the walk.
+async fn in_text(
+    context: &Context,
+    wiki: &WikiView,
+    page: &DesiredPage,
+    link: &Link,
+) -> Result<Option<Difference>, Failure> {
+    if matches!(page.body, Body::Once { .. }) || !wiki.may_have_changed(link) {
+        return Ok(None);
+    }
+    let read = match context.docmost.page(&mut Journal::default(), &link.page).await {
+        Ok(Some(read)) if read.deleted_at.is_none() => read,
+        // It went away meanwhile.
+        Ok(_) => return Ok(None),
+        Err(failure) if failure.status == Some(500) || failure.as_call_result() == CallResult::Answered => {
+            tracing::warn!(page = %link.page, %failure, "a page cannot be compared with its row: its text cannot be read");
+            return Ok(None);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let difference = text_difference(&context.store, page, &read).await?;
+    if let (None, Some(as_of)) = (difference, &read.updated_at) {
+        context.store.note_as_of(link, as_of).await?;
+    }
+    Ok(difference)
 }
 
 fn page_link(links: &[Link]) -> Option<&Link> {

@@ -5,7 +5,8 @@
 //! rows that do not know their page, or name another one (a restored backup); rows whose rendered
 //! state is not the one last written (formulas, renamed options, events beyond Baserow's limit of a
 //! thousand rows); pages whose row is gone; and pages that are not in the wiki as they were
-//! written: deleted, in the trash, retitled, with another icon, in another place.
+//! written: deleted, in the trash, retitled, with another icon, in another place, or with another
+//! section (or text, where all of it follows the row).
 //!
 //! **What is done.** Nothing but an ordinary forced event for each such row. The row's own job then
 //! does what it always does, under the same promises: a page that exists already is found by its
@@ -13,10 +14,10 @@
 //! interrupted reconciliation may always start over: what it had requested differs no more. It need
 //! not: [`Checkpoint`]s say how far it had come.
 //!
-//! **What it costs.** One call to Baserow per 200 rows. One call to Docmost per 100 pages of the
-//! wiki and one per page that has others below it: its trees are read, not its pages. [`Walk`]
-//! reads,
-//! [`Requests`] requests syncs, slowly and only while few jobs wait.
+//! **What it costs.** One call to Baserow per 200 rows. Two calls to Docmost per 100 pages of the
+//! wiki and one per page that has others below it: its trees are read, and when each page was
+//! changed last. One more per page that has changed since its text was last known to be right.
+//! [`Walk`] reads, [`Requests`] requests syncs, slowly and only while few jobs wait.
 //!
 //! **What is not requested.** A row that cannot be rendered at all: its job would only die. And a
 //! row that was refused for good within the last day, whose dead letter no operator has replayed or

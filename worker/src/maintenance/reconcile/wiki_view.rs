@@ -1,5 +1,10 @@
 //! The wiki as it is: the page trees and the trash of all spaces that our account is in.
 //!
+//! What a page says is in no list. But the list of the pages with the bridge's label has when each
+//! was changed last: a page that has not changed since its text was last known to be right needs no
+//! look, any other costs one call. So a walk looks at what changed since the last one, and a wiki
+//! that went back to an older copy is looked at where it went back.
+//!
 //! A tree is read a hundred pages per call, one call or more for each page that has others below
 //! it; no page is asked for by itself. What is in no tree and no trash was deleted for good, is
 //! below a page in the trash, or is in a space that we do not see: a few such pages are looked at
@@ -13,6 +18,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_store::{Link, LinkState};
 
 use crate::clients::docmost::{Below, Docmost, TreePage};
+use crate::content::marker::Marker;
 use crate::content::page::Shown;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -32,6 +38,9 @@ pub(super) struct WikiView {
     seen: Timestamp,
     pages: HashMap<PageId, TreePage>,
     trashed: HashSet<PageId>,
+    /// When each page with the bridge's label was changed last, in Docmost's words. Docmost may
+    /// leave one out.
+    changed: HashMap<PageId, String>,
     /// Whether all trees were read to their ends.
     is_whole: bool,
     looks: usize,
@@ -58,6 +67,7 @@ impl WikiView {
         let docmost = &context.docmost;
         let mut journal = Journal::default();
         let seen = Timestamp::now();
+        let changed = changed(context, &mut journal).await?;
         let (mut pages, mut trashed) = (HashMap::new(), HashSet::new());
         let mut above: VecDeque<Below> = VecDeque::new();
         for space in docmost.spaces(&mut journal).await? {
@@ -69,7 +79,7 @@ impl WikiView {
         let began = Timestamp::now();
         while let Some(next) = above.pop_front() {
             if calls >= MOST_CALLS {
-                return Ok(Self::of(seen, pages, trashed, false));
+                break;
             }
             let below = below(docmost, &mut journal, &next).await?;
             calls += 1 + below.len() / 100;
@@ -88,17 +98,14 @@ impl WikiView {
             millis,
             "the page trees of the wiki were read"
         );
-        Ok(Self::of(seen, pages, trashed, true))
-    }
-
-    fn of(seen: Timestamp, pages: HashMap<PageId, TreePage>, trashed: HashSet<PageId>, is_whole: bool) -> Self {
-        Self {
+        Ok(Self {
             seen,
             pages,
             trashed,
-            is_whole,
+            changed,
+            is_whole: calls < MOST_CALLS,
             looks: 0,
-        }
+        })
     }
 
     pub(super) fn is_stale(&self) -> bool {
@@ -114,6 +121,11 @@ impl WikiView {
     /// from a backup, or somebody took the page out.
     pub(super) fn contradicts(&self, link: &Link) -> bool {
         link.state == LinkState::Trashed && !self.is_older_than(link.written) && self.pages.contains_key(&link.page)
+    }
+
+    /// Whether a page may have been changed since its text was last known to be right.
+    pub(super) fn may_have_changed(&self, link: &Link) -> bool {
+        link.as_of.is_none() || self.changed.get(&link.page) != link.as_of.as_ref()
     }
 
     /// What became of a page.
@@ -139,6 +151,13 @@ impl WikiView {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// When each page with the bridge's label was changed last.
+async fn changed(context: &Context, journal: &mut Journal) -> Result<HashMap<PageId, String>, Failure> {
+    let label = format!("{}{}", Marker::BRIDGE_PREFIX, context.bridge().await?.instance);
+    let pages = context.docmost.labelled(journal, &label, 100).await?.into_iter();
+    Ok(pages.filter_map(|page| Some((page.id, page.updated_at?))).collect())
 }
 
 /// The pages right below. A page that went away meanwhile has none.

@@ -4,8 +4,9 @@ use passerelle_model::config::PageTrashed;
 use passerelle_store::{Link, LinkState};
 
 use super::Application;
+use super::section::text_difference;
 use crate::clients::docmost::Page;
-use crate::content::page::Difference;
+use crate::content::page::Body;
 use crate::failure::Failure;
 
 /// What a look at a linked page came to.
@@ -36,13 +37,21 @@ impl Application<'_, '_> {
         let space = self.space().await?;
         let shown = page.shown();
         let mut differences = self.page.differences(&shown, &space.id);
-        if page.deleted_at.is_none() && self.section_differs(&page).await? {
-            differences.push(Difference::Section);
+        if page.deleted_at.is_none() {
+            differences.extend(text_difference(&self.context.store, self.page, &page).await?);
         }
         if differences.is_empty() {
             self.put_marks_back(&page).await?;
+            if let Some(as_of) = &page.updated_at {
+                self.context.store.note_as_of(link, as_of).await?;
+            }
+            let text = match self.page.body {
+                Body::Once { .. } => "",
+                Body::Section { .. } => ", section",
+                Body::Follows { .. } => ", text",
+            };
             let note = format!(
-                "{} equals {} in title, icon and place",
+                "{} equals {} in title, icon{text} and place",
                 self.page_in_words(&page),
                 self.owner
             );

@@ -45,8 +45,8 @@
 //! - A page that people put into the trash while its row lives is taken out again, or stays there,
 //!   as the rule says. The same goes for a page that people moved.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at
-//!   all (D3), unless the sync is forced: then the page itself is looked at. The section is
-//!   compared by that look, any other body is not.
+//!   all (D3), unless the sync is forced: then the page itself is looked at, with what follows the
+//!   row in its text.
 
 mod collection;
 mod deletion;
@@ -66,6 +66,7 @@ use passerelle_store::{Link, LinkState};
 
 pub use deletion::delete_pages;
 pub(crate) use find::duplicate_pages;
+pub(crate) use section::text_difference;
 
 use crate::content::page::DesiredPage;
 use crate::content::row::Row;

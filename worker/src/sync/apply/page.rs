@@ -245,6 +245,7 @@ impl Application<'_, '_> {
             space: self.page.space.clone(),
             state,
             written,
+            as_of: page.updated_at,
             version,
         };
         let saved = self.context.store.save_link(&link).await?;

@@ -7,12 +7,12 @@
 use passerelle_model::id::PageId;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
-use passerelle_store::{Link, StoredSection};
+use passerelle_store::{Link, Store, StoredSection};
 
 use super::Application;
 use super::update::Updated;
 use crate::clients::docmost::{Page, Visit};
-use crate::content::page::Body;
+use crate::content::page::{Body, DesiredPage, Difference};
 use crate::crash::CrashPoint;
 use crate::failure::{Failure, Target};
 use crate::section::{self, Found, ID, Known, Patch, Section};
@@ -72,21 +72,6 @@ impl Application<'_, '_> {
         };
         self.context.store.save_section(&now).await?;
         Ok(Updated::Page(Box::new(page)))
-    }
-
-    /// Whether the section of a page is not as it should be, as far as the wiki has stored it. One
-    /// that people have taken away is, unless the rule puts it back.
-    pub(super) async fn section_differs(&self, page: &Page) -> Result<bool, Failure> {
-        let Body::Section { section, recreate } = &self.page.body else {
-            return Ok(false);
-        };
-        let stored = self.context.store.section(&page.id).await?;
-        let block = stored.as_ref().map_or(ID, |stored| stored.block.as_str());
-        let content = page.content.as_ref();
-        Ok(match content.and_then(|content| section::in_page(content, block)) {
-            Some(said) => said != section.fingerprint(),
-            None => *recreate || stored.is_none_or(|stored| stored.taken.is_none()),
-        })
     }
 
     /// What a new page has got.
@@ -190,6 +175,28 @@ impl Application<'_, '_> {
         tracing::info!(row = %self.owner, slot = %self.page.slot, step, "{words}");
         self.journal.note(step, words);
     }
+}
+
+/// Whether what follows the row in the text of a page is not as it should be, as far as the wiki has
+/// stored it. A section that people have taken away is, unless the rule puts it back.
+pub(crate) async fn text_difference(
+    store: &Store,
+    wanted: &DesiredPage,
+    page: &Page,
+) -> Result<Option<Difference>, Failure> {
+    let (section, recreate) = match &wanted.body {
+        Body::Once { .. } => return Ok(None),
+        Body::Follows { proof, .. } => return Ok((!page.contains(proof)).then_some(Difference::Text)),
+        Body::Section { section, recreate } => (section, recreate),
+    };
+    let stored = store.section(&page.id).await?;
+    let block = stored.as_ref().map_or(ID, |stored| stored.block.as_str());
+    let content = page.content.as_ref();
+    let differs = match content.and_then(|content| section::in_page(content, block)) {
+        Some(said) => said != section.fingerprint(),
+        None => *recreate || stored.is_none_or(|stored| stored.taken.is_none()),
+    };
+    Ok(differs.then_some(Difference::Section))
 }
 
 /// What is known of the section now; `None` if the wiki has not stored it.
