@@ -60,6 +60,10 @@ down: ## stop what `make up` started; what is in hand is finished
 
 ##@ Set up
 
+init: tools/redis ## set the bridge up, step by step: logins, settings, tables, spaces, webhooks, a row to try it [ARGS="--tables make --dry-run"]
+	@brought=$$($(PROGRAM) exec -- scripts/bridge redis); trap '[ -z "$$brought" ] || scripts/bridge no-redis' EXIT; \
+	  $(PASSERELLE) init $(ARGS)
+
 check-rules: ## whether bridge.toml and its templates are right [ARGS=--live: and fit the real tables, fields and spaces]
 	@$(PASSERELLE) check $(ARGS)
 
@@ -210,5 +214,5 @@ clean: ## remove what was built, and the logs of what has run; the data stay. Re
 	@scripts/bridge idle
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
-.PHONY: help demo test test-faults soak run up restart status down check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
+.PHONY: help demo test test-faults soak run up restart status down init check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    all, browser, check, dead, doctor, gates, jobs, manual, notices, pause, preview, provision, reconcile, rules,
+    all, browser, check, dead, doctor, gates, init, jobs, manual, notices, pause, preview, provision, reconcile, rules,
     stats, sync, trace, workers,
 };
 
@@ -48,6 +48,12 @@ pub enum Verb {
     /// finishes what it has in hand.
     #[command(after_help = "Example: passerelle all")]
     All,
+    /// Sets the bridge up: logins, settings, tables, token, spaces, webhooks, and a row to try it.
+    ///
+    /// Asks at a terminal for what no option and no setting says. What is there is kept; run again, it goes on where it
+    /// was broken off.
+    #[command(after_help = "Example: passerelle init --example crm --tables make --dry-run")]
+    Init(init::Init),
     /// Checks bridge.toml and its templates. Shows all problems at once, each with its line and its
     /// cure.
     #[command(after_help = "Example: passerelle check --live")]
@@ -147,6 +153,7 @@ impl Verb {
         // of them runs.
         match self {
             Self::All => Box::pin(all::run(reader, &console.stop)).await,
+            Self::Init(verb) => Box::pin(init::run(&verb, reader, console)).await,
             Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
@@ -177,6 +184,7 @@ impl Verb {
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
             Self::All
+            | Self::Init(_)
             | Self::Check(_)
             | Self::Rules(_)
             | Self::Preview(_)

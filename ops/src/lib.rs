@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | which verbs there are |
 //! | [`all`] | the whole bridge in one process |
+//! | [`init`] | a new installation, step by step |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
 //! | [`rules`] | what `bridge.toml` may say, for editors |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
@@ -41,6 +42,7 @@ pub mod console;
 pub mod dead;
 pub mod doctor;
 pub mod gates;
+pub mod init;
 pub mod jobs;
 pub mod manual;
 pub mod notices;
@@ -64,14 +66,14 @@ use std::ffi::OsString;
 use clap::Parser as _;
 use passerelle_model::config::Reader;
 
-use cli::Cli;
+use cli::{Cli, Verb};
 pub use console::Console;
 use trouble::Trouble;
 
 /// Runs one verb and returns its exit code: 0 done, 1 not found or failed, 2 wrong usage or
 /// settings, 130 stopped by Ctrl-C or SIGTERM.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, console: &mut Console) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(usage) => {
             console.usage(&usage);
@@ -79,7 +81,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
         }
     };
     console.json = cli.json;
-    let reader = reader.with_env_file(cli.env_file.as_deref());
+    let reader = match &mut cli.verb {
+        Verb::Init(verb) => verb.settings(reader, cli.env_file.as_deref()),
+        _ => reader.with_env_file(cli.env_file.as_deref()),
+    };
     let stop = console.stop.clone();
     let ends_itself = cli.verb.ends_itself();
     let interrupted = async {

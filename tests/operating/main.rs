@@ -3,6 +3,7 @@
 mod all_in_one;
 mod background;
 mod dead_budget;
+mod init;
 mod monitoring;
 mod package;
 mod provision;
@@ -11,6 +12,7 @@ mod restart;
 mod runbook;
 mod secrets;
 mod shell;
+mod site;
 
 use passerelle_model::id::RowKey;
 use serde_json::json;

@@ -10,20 +10,20 @@ use super::schema::Making;
 
 /// The answer. Never shows a header of a webhook: it is a secret.
 #[derive(Debug, Serialize)]
-pub(super) struct Provisioned {
-    pub(super) dry_run: bool,
+pub(crate) struct Provisioned {
+    pub(crate) dry_run: bool,
     /// What was done, or would be.
-    pub(super) changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// What else an operator must know.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Change {
+pub(crate) struct Change {
     #[serde(rename = "change")]
-    pub(super) kind: &'static str,
-    pub(super) table: String,
-    pub(super) what: String,
+    pub(crate) kind: &'static str,
+    pub(crate) table: String,
+    pub(crate) what: String,
 }
 
 impl Change {

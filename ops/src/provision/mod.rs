@@ -4,22 +4,20 @@
 //! Database tokens may not do this: it needs a user.
 
 mod answer;
+mod given;
 mod plan;
 mod schema;
 mod tables;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use passerelle_model::config::{
-    BaserowSettings, BaserowUserSettings, BridgeFileSettings, Reader, RedisSettings, shown_url,
-};
+use passerelle_model::config::{BaserowSettings, BaserowUserSettings, Reader, RedisSettings, shown_url};
 use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::baserow::{Baserow, Table};
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::{RuleSources, Rules};
-use passerelle_worker::settings::read_rule_sources;
 use serde_json::json;
 
 use crate::arguments::By;
@@ -28,7 +26,9 @@ use crate::operator::who;
 use crate::survey::{SeenTable, Survey, baserow_client};
 use crate::trouble::Trouble;
 use answer::{Change, Provisioned, in_words};
+pub(crate) use given::{Given, planned};
 use plan::{Deed, Wanted};
+pub(crate) use schema::Schema;
 use tables::Tables;
 
 /// `provision`.
@@ -78,7 +78,19 @@ struct Provisioning<'a> {
 
 /// Plans, and unless it is a dry run carries out the plan, reporting each step.
 pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    let site = Site::open(&reader).await?;
+    let given = Given::read(verb, &reader)?;
+    let provisioned = carry_out(verb, given, &reader, console).await?;
+    console.answer(&provisioned, in_words)
+}
+
+/// The same without the answer, which the caller gives.
+pub(crate) async fn carry_out(
+    verb: &Provision,
+    given: Given,
+    reader: &Reader,
+    console: &mut Console,
+) -> Result<Provisioned, Trouble> {
+    let site = Site::open(reader, given.sources).await?;
     let by = By { by: verb.by.clone() };
     let user = reader.optional("USER").or_else(|| Some(site.email.clone()));
     let mut run = Provisioning {
@@ -89,13 +101,16 @@ pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Res
         changes: Vec::new(),
         notes: Vec::new(),
     };
-    let planned = match &verb.schema {
-        Some(schema) => run.tables(schema, verb.database).await?,
+    let planned = match given.schema {
+        Some(schema) => run.tables(&schema, verb.database).await?,
         None => Vec::new(),
     };
-    let survey = Survey::look(&run.site.client, &run.site.rules)
-        .await
-        .map_err(|failure| failed(&failure))?;
+    let survey = if given.as_user {
+        run.site.survey_as_user().await
+    } else {
+        Survey::look(&run.site.client, &run.site.rules).await
+    };
+    let survey = survey.map_err(|failure| failed(&failure))?;
     for seen in &planned {
         if !verb.dry_run && !survey.sees(&seen.table) {
             run.notes.push(format!(
@@ -105,7 +120,7 @@ pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Res
         }
     }
     let survey = if verb.dry_run { survey.with(planned) } else { survey };
-    let deeds = run.site.plan(verb, &survey, &reader, &mut run.notes).await?;
+    let deeds = run.site.plan(verb, &survey, reader, &mut run.notes).await?;
     for deed in deeds {
         let result = if verb.dry_run {
             Ok(())
@@ -114,12 +129,11 @@ pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Res
         };
         run.end(Change::of(&deed), result).await?;
     }
-    let provisioned = Provisioned {
+    Ok(Provisioned {
         dry_run: verb.dry_run,
         changes: run.changes,
         notes: run.notes,
-    };
-    run.console.answer(&provisioned, in_words)
+    })
 }
 
 fn failed(failure: &Failure) -> Trouble {
@@ -128,7 +142,7 @@ fn failed(failure: &Failure) -> Trouble {
 
 impl Provisioning<'_> {
     /// Makes the tables of the schema where they are missing, or plans that. Returns all of them.
-    async fn tables(&mut self, schema: &Path, database: Option<u64>) -> Result<Vec<SeenTable>, Trouble> {
+    async fn tables(&mut self, schema: &Schema, database: Option<u64>) -> Result<Vec<SeenTable>, Trouble> {
         let mut tables = Tables::look(&self.site.user, schema, database).await?;
         self.notes.append(&mut tables.notes);
         for making in std::mem::take(&mut tables.makings) {
@@ -166,7 +180,7 @@ impl Provisioning<'_> {
 }
 
 impl Site {
-    async fn open(reader: &Reader) -> Result<Self, Trouble> {
+    async fn open(reader: &Reader, sources: RuleSources) -> Result<Self, Trouble> {
         let mut own = reader.afresh();
         let server = BaserowSettings::read(&mut own);
         let redis = RedisSettings::read(&mut own);
@@ -178,7 +192,6 @@ impl Site {
                 "Baserow lets only users create tables, fields and webhooks, not database tokens: {advice}"
             ))
         })?;
-        let sources = read_rule_sources(&BridgeFileSettings::read(reader).path)?;
         let rules = Rules::compile(&sources)?;
         let redis = Redis::open(&redis)?;
         let client = baserow_client(&redis, &server)?;
@@ -192,6 +205,16 @@ impl Site {
             email: login.email,
             queue: Queue::new(redis, QueueName::Sync),
         })
+    }
+
+    /// All tables that the user sees.
+    async fn survey_as_user(&self) -> Result<Survey, Failure> {
+        let mut seen = Vec::new();
+        for table in self.user.databases().await?.into_iter().flat_map(|known| known.tables) {
+            let fields = self.user.fields(table.id).await?;
+            seen.push(SeenTable { table, fields });
+        }
+        Ok(Survey::default().with(seen))
     }
 
     async fn plan(

@@ -13,7 +13,7 @@ use crate::trouble::Trouble;
 /// The file: `examples/agence/schema.toml` is one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     tables: Vec<TableSpec>,
 }
 
@@ -52,13 +52,13 @@ pub(super) enum Making {
 
 impl Schema {
     /// Reads the file.
-    pub(super) fn read(path: &Path) -> Result<Self, Trouble> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Trouble> {
         let unfit = |what: String| Trouble::Usage(format!("{}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| unfit(error.to_string()))?;
         Self::parse(&text).map_err(unfit)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let schema: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for table in &schema.tables {
             for field in &table.fields {

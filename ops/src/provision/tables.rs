@@ -1,7 +1,5 @@
 //! The tables of a schema, made where they are missing.
 
-use std::path::Path;
-
 use passerelle_model::id::TableId;
 use passerelle_worker::clients::baserow::Table;
 use passerelle_worker::clients::baserow::user::{BaserowUser, Database};
@@ -23,10 +21,9 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Compares the schema with the database of this number, or with the one that there is.
-    pub(super) async fn look(user: &BaserowUser, schema: &Path, number: Option<u64>) -> Result<Self, Trouble> {
-        let schema = Schema::read(schema)?;
+    pub(super) async fn look(user: &BaserowUser, schema: &Schema, number: Option<u64>) -> Result<Self, Trouble> {
         let failed = |failure: Failure| Trouble::Failed(format!("Baserow: {}", failure.message));
-        let database = chosen(user.databases().await.map_err(failed)?, number, &schema)?;
+        let database = chosen(user.databases().await.map_err(failed)?, number, schema)?;
         let mut known = Vec::new();
         for table in database.tables {
             if schema.tables().any(|name| name == table.name) {

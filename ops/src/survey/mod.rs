@@ -31,13 +31,17 @@ impl Products {
         let redis = Redis::open(redis)?;
         Ok(Self {
             baserow: baserow_client(&redis, baserow)?,
-            docmost: Docmost::new(docmost, redis.clone(), gates(&redis)).map_err(unusable)?,
+            docmost: docmost_client(&redis, docmost)?,
         })
     }
 }
 
 pub fn baserow_client(redis: &Redis, settings: &BaserowSettings) -> Result<Baserow, Trouble> {
     Baserow::new(settings, gates(redis)).map_err(unusable)
+}
+
+pub fn docmost_client(redis: &Redis, settings: &DocmostSettings) -> Result<Docmost, Trouble> {
+    Docmost::new(settings, redis.clone(), gates(redis)).map_err(unusable)
 }
 
 /// Gates that nothing stops: an operator wants to see the system itself, not the workers' view of

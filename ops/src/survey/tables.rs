@@ -18,7 +18,7 @@ pub struct SeenTable {
 }
 
 /// What Baserow shows our token of the tables that rules use.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Survey {
     pub(super) tables: Vec<Table>,
     seen: BTreeMap<TableId, SeenTable>,

@@ -14,6 +14,8 @@ use super::values::LinkTo;
 
 pub(crate) const DATABASE: u64 = 1;
 pub(crate) const WORKSPACE: u64 = 1;
+pub(crate) const WORKSPACE_NAME: &str = "Agence";
+const DATABASE_NAME: &str = "Formation";
 
 /// One unit of a row's order; orders between two rows are fractions.
 pub(crate) const ORDER_UNIT: u128 = 100_000_000_000_000_000_000;
@@ -21,6 +23,8 @@ pub(crate) const ORDER_UNIT: u128 = 100_000_000_000_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) tables: BTreeMap<u64, Table>,
+    /// The names of the databases.
+    pub(crate) databases: BTreeMap<u64, String>,
     links: HashMap<u64, BTreeMap<u64, BTreeSet<u64>>>,
     next_field: u64,
     next_option: u64,
@@ -93,6 +97,7 @@ impl Store {
     pub(crate) fn new() -> Self {
         let mut store = Self {
             tables: BTreeMap::new(),
+            databases: BTreeMap::from([(DATABASE, DATABASE_NAME.to_owned())]),
             links: HashMap::new(),
             next_field: schema::NEXT_FIELD_ID,
             next_option: 1,
@@ -127,6 +132,9 @@ impl Store {
             next_row: 1,
         };
         self.tables.insert(id, table);
+        self.databases
+            .entry(database)
+            .or_insert_with(|| DATABASE_NAME.to_owned());
         id
     }
 

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
+use rand::distr::{Alphanumeric, SampleString as _};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 pub(crate) struct Token {
     pub(crate) key: String,
+    /// As its owner sees it in the list.
+    #[serde(default)]
+    pub(crate) name: String,
     /// Whose token it is: 1 is the administrator, 2 the bridge's own user.
     #[serde(default = "administrator")]
     pub(crate) user: u64,
@@ -43,6 +47,7 @@ impl Token {
     pub(crate) fn of_administrator(key: &str) -> Self {
         Self {
             key: key.to_owned(),
+            name: "sandbox".to_owned(),
             user: administrator(),
             may: Act::all(),
             tables: None,
@@ -129,6 +134,16 @@ impl Doors {
     /// Ends every session, as expiry does on a real server.
     pub(crate) fn end_sessions(&mut self) {
         self.sessions.clear();
+    }
+
+    /// Makes a token of a user that may do everything, and gives its number.
+    pub(crate) fn make_token(&mut self, user: u64, name: &str) -> usize {
+        self.tokens.push(Token {
+            user,
+            name: name.to_owned(),
+            ..Token::of_administrator(&Alphanumeric.sample_string(&mut rand::rng(), 32))
+        });
+        self.tokens.len()
     }
 
     /// The user of a session.

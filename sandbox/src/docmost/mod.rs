@@ -19,6 +19,7 @@ mod control;
 pub mod editor;
 mod envelope;
 mod health;
+mod invitations;
 mod labels;
 mod options;
 mod pages;

@@ -10,7 +10,7 @@ use super::envelope::{Answer, Problem, Reply};
 use super::pages::{self, create, duplicate, lookup, trash, tree, update};
 use super::state::{Call, World};
 use super::throttle::{Allowance, LOGINS};
-use super::{Docmost, auth, body, health, labels, search, shares, spaces};
+use super::{Docmost, auth, body, health, invitations, labels, search, shares, spaces};
 use crate::clock;
 use crate::faults::{LoseContent, Switches};
 
@@ -33,6 +33,7 @@ fn route(path: &str) -> Option<Route> {
     let open: Option<Open> = match path {
         LOGIN => Some(auth::login),
         "/api/shares/info" => Some(shares::info),
+        "/api/workspace/invites/accept" => Some(invitations::accept),
         _ => None,
     };
     open.map(Route::Open).or_else(|| closed(path).map(Route::Closed))
@@ -71,6 +72,9 @@ fn closed(path: &str) -> Option<Closed> {
         "/api/spaces/members/add" => spaces::add_members,
         "/api/spaces/members/change-role" => spaces::change_role,
         "/api/users/me" => auth::me,
+        "/api/workspace/invites" => invitations::list,
+        "/api/workspace/invites/create" => invitations::create,
+        "/api/workspace/invites/link" => invitations::link,
         _ => return None,
     })
 }

@@ -22,6 +22,8 @@ pub(super) struct World {
     pub(super) users: BTreeMap<String, User>,
     /// The ids of the sessions that have not ended.
     pub(super) sessions: BTreeSet<String>,
+    /// Invitations that nobody has accepted, by their ids.
+    pub(super) invitations: BTreeMap<String, Invitation>,
     pub(super) spaces: BTreeMap<String, Space>,
     pub(super) pages: BTreeMap<String, Page>,
     pub(super) labels: BTreeMap<String, Label>,
@@ -76,6 +78,14 @@ pub(super) struct User {
     pub(super) is_owner: bool,
     pub(super) created: Moment,
     pub(super) last_login: Option<Moment>,
+}
+
+/// Who was asked to become a member.
+#[derive(Debug)]
+pub(super) struct Invitation {
+    pub(super) email: String,
+    pub(super) token: String,
+    pub(super) created: Moment,
 }
 
 /// What a member may do in a space.
@@ -167,6 +177,7 @@ impl World {
             born: Moment::now(),
             users: BTreeMap::new(),
             sessions: BTreeSet::new(),
+            invitations: BTreeMap::new(),
             spaces: BTreeMap::new(),
             pages: BTreeMap::new(),
             labels: BTreeMap::new(),

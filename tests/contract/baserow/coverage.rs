@@ -34,10 +34,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "set-up; the field is there, and shown in 00-list-fields-projet",
     ),
     (
-        "00-create-token",
-        "set-up; tokens are options and controls of the sandbox",
-    ),
-    (
         "00-token-permissions",
         "set-up; tokens are options and controls of the sandbox",
     ),
@@ -104,7 +100,8 @@ const LISTS: [&[&str]; 7] = [
 ];
 
 /// Records that have a test of their own.
-const SINGLE: [&str; 23] = [
+const SINGLE: [&str; 24] = [
+    rest::TOKEN,
     rest::OTHER_TABLE,
     rest::BAD_HOST,
     rest::LOGIN,

@@ -110,6 +110,7 @@ pub(crate) const FIELDS: &[&str] = &[
 pub(crate) const PERMISSIONS: &[&str] = &["A05-readonly-token-patch", "A05-readonly-token-post"];
 pub(crate) const OTHER_TABLE: &str = "A05-token-other-table-get";
 pub(crate) const BAD_HOST: &str = "A09-bad-host";
+pub(crate) const TOKEN: &str = "00-create-token";
 pub(crate) const LOGIN: &str = "00-token-auth";
 
 /// A world in which the next project is 2595, and client 7 is the fourth.
@@ -193,11 +194,30 @@ async fn a_log_in_has_the_recorded_shape() -> anyhow::Result<()> {
     let wanted: Value = serde_json::from_str(&recorded.response.body)?;
     assert_eq!(status, recorded.response.status);
     assert_eq!(answer["user"], wanted["user"]);
-    let keys = |json: &Value| {
-        json.as_object()
-            .map(|object| object.keys().cloned().collect::<Vec<_>>())
-    };
     assert_eq!(keys(&answer), keys(&wanted));
+    Ok(())
+}
+
+fn keys(json: &Value) -> Option<Vec<String>> {
+    json.as_object().map(|object| object.keys().cloned().collect())
+}
+
+#[tokio::test]
+async fn a_token_that_a_user_makes_is_shown_as_recorded_and_opens_rows() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let recorded = Exchange::load(TOKEN)?;
+    let body = serde_json::from_str(&recorded.request.body.unwrap_or_default())?;
+    let (status, answer) = world.send(Method::POST, &recorded.request.path, &body).await?;
+    let wanted: Value = serde_json::from_str(&recorded.response.body)?;
+    assert_eq!(status, recorded.response.status);
+    assert_eq!(keys(&answer), keys(&wanted));
+    for field in ["name", "workspace", "permissions"] {
+        assert_eq!(answer[field], wanted[field], "{field}");
+    }
+    let length = |token: &Value| token["key"].as_str().map(str::len);
+    assert_eq!(length(&answer), length(&wanted));
+    let listed = world.get("/api/database/tokens/").await?;
+    assert_eq!(listed.as_array().and_then(|tokens| tokens.last()), Some(&answer));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod request;
 mod route;
 mod row_body;
 mod rows;
+mod setup;
 mod tables;
 mod users;
 mod webhooks;
@@ -101,6 +102,8 @@ fn read(baserow: &Baserow, route: Route, caller: &Caller, request: &Request) -> 
     match route {
         Route::TokenCheck => Ok(Answer::ok(&json!({"token": "OK"}))),
         Route::AllTables => Ok(tables::all(&state.store)),
+        Route::Workspaces => Ok(setup::workspaces()),
+        Route::Tokens => Ok(setup::tokens(state, caller)),
         Route::Applications => Ok(tables::applications(&state.store)),
         Route::Rows(table) => list::rows(&state.store, table, caller, request),
         Route::Row(path) => rows::one(&state.store, path, caller, request),
@@ -124,6 +127,8 @@ async fn write(baserow: &Baserow, route: Route, caller: &Caller, request: &Reque
             (Route::Batch(table), "POST") => batches::create(state, table, caller, request)?,
             (Route::Batch(table), _) => batches::update(state, table, caller, request)?,
             (Route::BatchDelete(table), _) => batches::delete(state, table, caller, request)?,
+            (Route::Databases(workspace), _) => (setup::create_database(state, workspace, request)?, None),
+            (Route::Tokens, _) => (setup::create_token(state, caller, request)?, None),
             (Route::Tables(database), _) => tables::create(state, database, request)?,
             (Route::Fields(table), _) => fields::create(state, table, request)?,
             (Route::Field(field), "PATCH") => fields::update(state, field, request)?,

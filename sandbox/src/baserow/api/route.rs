@@ -13,6 +13,9 @@ pub(crate) enum Route {
     Health,
     LogIn,
     TokenCheck,
+    Tokens,
+    Workspaces,
+    Databases(u64),
     AllTables,
     Applications,
     Tables(u64),
@@ -58,6 +61,8 @@ impl Route {
             ["_health"] => Self::Health,
             ["user", "token-auth"] => Self::LogIn,
             ["applications"] => Self::Applications,
+            ["applications", "workspace", workspace] => Self::Databases(number(workspace)?),
+            ["workspaces"] => Self::Workspaces,
             ["trash", "restore"] => Self::Restore,
             ["database", rest @ ..] => Self::of_database(rest)?,
             _ => return None,
@@ -67,6 +72,7 @@ impl Route {
 
     fn of_database(segments: &[&str]) -> Option<Self> {
         Some(match segments {
+            ["tokens"] => Self::Tokens,
             ["tokens", "check"] => Self::TokenCheck,
             ["tables", "all-tables"] => Self::AllTables,
             ["tables", "database", database] => Self::Tables(number(database)?),
@@ -90,9 +96,14 @@ impl Route {
             Self::Health => return None,
             Self::TokenCheck | Self::AllTables => "GET, HEAD, OPTIONS",
             Self::LogIn | Self::BatchDelete(_) => "POST, OPTIONS",
-            Self::Applications | Self::Tables(_) | Self::Rows(_) | Self::Fields(_) | Self::Webhooks(_) => {
-                "GET, POST, HEAD, OPTIONS"
-            }
+            Self::Applications
+            | Self::Databases(_)
+            | Self::Workspaces
+            | Self::Tokens
+            | Self::Tables(_)
+            | Self::Rows(_)
+            | Self::Fields(_)
+            | Self::Webhooks(_) => "GET, POST, HEAD, OPTIONS",
             Self::Row(_) | Self::Field(_) | Self::Webhook(_) => "GET, PATCH, DELETE, HEAD, OPTIONS",
             Self::RowMove(_) | Self::Restore => "PATCH, OPTIONS",
             Self::Batch(_) => "POST, PATCH, OPTIONS",
@@ -113,6 +124,9 @@ impl Route {
             | Self::BatchDelete(_)
             | Self::Fields(_) => Door::TokenOrSession,
             Self::Applications
+            | Self::Databases(_)
+            | Self::Workspaces
+            | Self::Tokens
             | Self::Tables(_)
             | Self::Field(_)
             | Self::Webhooks(_)

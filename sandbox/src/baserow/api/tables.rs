@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::State;
-use super::super::store::{DATABASE, Store, WORKSPACE};
+use super::super::store::{Store, WORKSPACE, WORKSPACE_NAME};
 use super::Written;
 use super::answer::Answer;
 use super::request::Request;
@@ -19,26 +19,25 @@ pub(crate) fn all(store: &Store) -> Answer {
 
 /// `GET /api/applications/`: the databases of all workspaces of a user.
 pub(crate) fn applications(store: &Store) -> Answer {
-    let mut ids: Vec<u64> = store.tables.values().map(|table| table.database).collect();
-    ids.push(DATABASE);
-    ids.sort_unstable();
-    ids.dedup();
-    let shown = |id: u64| {
-        let tables = store.tables.values().filter(|table| table.database == id);
-        let tables: Vec<Value> = tables
-            .map(|table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": id}))
-            .collect();
-        json!({
-            "id": id,
-            "name": "Formation",
-            "order": id,
-            "type": "database",
-            "workspace": {"id": WORKSPACE, "name": "Agence", "generative_ai_models_enabled": {}},
-            "created_on": "2026-11-22T10:48:05.462815Z",
-            "tables": tables,
-        })
-    };
-    Answer::ok(&Value::Array(ids.into_iter().map(shown).collect()))
+    let shown = store.databases.iter().map(|(id, name)| application(store, *id, name));
+    Answer::ok(&Value::Array(shown.collect()))
+}
+
+/// A database as applications are shown.
+pub(super) fn application(store: &Store, id: u64, name: &str) -> Value {
+    let tables = store.tables.values().filter(|table| table.database == id);
+    let tables: Vec<Value> = tables
+        .map(|table| json!({"id": table.id, "name": table.name, "order": table.id, "database_id": id}))
+        .collect();
+    json!({
+        "id": id,
+        "name": name,
+        "order": id,
+        "type": "database",
+        "workspace": {"id": WORKSPACE, "name": WORKSPACE_NAME, "generative_ai_models_enabled": {}},
+        "created_on": "2026-11-22T10:48:05.462815Z",
+        "tables": tables,
+    })
 }
 
 /// `POST /api/database/tables/database/{database}/`: from the one row of `data`, the names of its

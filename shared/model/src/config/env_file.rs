@@ -51,6 +51,28 @@ impl EnvFile {
     }
 }
 
+/// The line that gives a setting this value; `None` where no line can, e.g. for a value with a line
+/// break.
+pub fn env_line(name: &str, value: &str) -> Option<String> {
+    let mut escaped = String::new();
+    for character in value.chars() {
+        if matches!(character, '"' | '\\' | '$') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    let spellings = [value.to_owned(), format!("'{value}'"), format!("\"{escaped}\"")];
+    let says_it = |line: &String| {
+        let read = EnvFile::parse(line, "");
+        let is_it = |only: &Line| only.name == name && only.value == value;
+        read.problems.is_empty() && matches!(read.lines.as_slice(), [only] if is_it(only))
+    };
+    spellings
+        .into_iter()
+        .map(|written| format!("{name}={written}"))
+        .find(says_it)
+}
+
 /// The setting of a line; `None` for a comment and an empty line.
 fn setting(line: &str) -> Result<Option<(String, String)>, Refusal> {
     if line.starts_with('#') {
@@ -225,6 +247,17 @@ mod tests {
     fn what_readers_disagree_about_is_refused(#[case] written: &str, #[case] why: &str) {
         let refusal = value(written).unwrap_err();
         assert!(refusal.contains(why), "{refusal}");
+    }
+
+    #[rstest]
+    #[case("simple", Some("NAME=simple"))]
+    #[case("Xk$9 #2", Some("NAME='Xk$9 #2'"))]
+    #[case("it's $5", Some(r#"NAME="it's \$5""#))]
+    #[case(" blanks ", Some("NAME=' blanks '"))]
+    #[case(r"ends with \", Some(r#"NAME="ends with \\""#))]
+    #[case("two\nlines", None)]
+    fn a_value_is_written_as_it_is_read(#[case] written: &str, #[case] line: Option<&str>) {
+        assert_eq!(env_line("NAME", written).as_deref(), line);
     }
 
     #[test]

@@ -29,11 +29,12 @@ pub use bridge_file::{
     BridgeFile, CollectionAction, Icons, Mark, PageAction, PageMoved, PageTrashed, RowDeleted, Rule, TableRef,
     WriteBack, line_of,
 };
+pub use env_file::env_line;
 pub use locale::{Language, Locale};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use problem::{Problem, Problems};
-pub use reader::{Asked, Reader};
+pub use reader::{Asked, Reader, may_be_there};
 pub use redis::{RedisSettings, ReplicaWait};
 pub use schema::bridge_file_schema;
 pub use settings::{

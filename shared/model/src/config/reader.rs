@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::catalogue::Setting;
-use super::env_file::{EnvFile, Line};
 use super::problem::{Problem, Problems};
 use super::unknown;
 use crate::shown::{keep_secret, keep_secrets_of_url};
@@ -33,10 +31,6 @@ pub(super) struct Variable {
     /// `.env:12`.
     pub(super) place: Option<String>,
 }
-
-/// The files with the settings, where `PASSERELLE_ENV_FILE` names no other: the first one that is
-/// there. The second is the package's.
-const ENV_FILES: [&str; 2] = [".env", "/etc/passerelle/passerelle.env"];
 
 /// Variables that were looked up, each with its default where it has one.
 pub type Asked = BTreeMap<String, Option<String>>;
@@ -66,44 +60,12 @@ impl Reader {
         }
     }
 
-    /// And over the settings of a file, where the environment does not have them: of the one that is
-    /// named here, else by `PASSERELLE_ENV_FILE`, else of `.env` in the working directory or of
-    /// `/etc/passerelle/passerelle.env`, if there is one.
+    /// The same settings, but for this one.
     #[must_use]
-    pub fn with_env_file(mut self, named: Option<&Path>) -> Self {
-        let named = named.map(|path| path.display().to_string());
-        let named = named.or_else(|| self.optional("PASSERELLE_ENV_FILE"));
-        let found = ENV_FILES.into_iter().find(|path| Path::new(path).exists());
-        let Some(path) = named.as_deref().or(found) else {
-            return self;
-        };
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let file = EnvFile::parse(&text, path);
-                self.problems.extend(file.problems);
-                for Line { name, value, place } in file.lines {
-                    let place = Some(place);
-                    // The last line of a name counts, and the environment more than any.
-                    if self.variables.get(&name).is_none_or(|known| known.place.is_some()) {
-                        self.variables.insert(name, Variable { value, place });
-                    }
-                }
-            }
-            Err(error) => {
-                let hint = "correct --env-file or PASSERELLE_ENV_FILE, or be a user who may read the file: \
-                    sudo -u passerelle passerelle …";
-                self.problem(path, &format!("cannot be read: {error}"), hint);
-            }
-        }
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let value = value.to_owned();
+        self.variables.insert(name.to_owned(), Variable { value, place: None });
         self
-    }
-
-    /// The settings that stand in the file, for a program that reads its environment only.
-    pub fn of_file(&self) -> BTreeMap<String, String> {
-        let of_file = self.variables.iter().filter(|(_, variable)| variable.place.is_some());
-        of_file
-            .map(|(name, variable)| (name.clone(), variable.value.clone()))
-            .collect()
     }
 
     /// Everything that was looked up so far by this reader, its clones and those made by
@@ -328,5 +290,7 @@ fn keep_what_is_secret(name: &str, value: &str) {
     }
 }
 
+mod file;
+pub use file::may_be_there;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::authorities::Authorities;
-use super::reader::Reader;
+use super::reader::{Reader, may_be_there};
 
 /// Where the ledger lives.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl StoreSettings {
         let path = self.url.expose_secret().strip_prefix("sqlite:");
         let path = path.map(|path| path.strip_prefix("//").unwrap_or(path));
         path.and_then(|path| path.split('?').next())
-            .is_some_and(|path| !std::path::Path::new(path).exists())
+            .is_some_and(|path| !may_be_there(std::path::Path::new(path)))
     }
 
     /// Reads `DATABASE_URL`, `DATABASE_TIMEOUT_SECONDS` and, for PostgreSQL, `EXTRA_CA_FILE`.

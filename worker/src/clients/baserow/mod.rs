@@ -6,6 +6,7 @@
 mod answers;
 mod meaning;
 mod rights;
+pub mod setup;
 pub mod user;
 mod writes;
 

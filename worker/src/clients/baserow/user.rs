@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::clients::answer::{Effect, exchange, http};
 use crate::clients::baserow::meaning::classify;
+use crate::clients::baserow::setup::Workspace;
 use crate::clients::baserow::{Field, Table};
 use crate::failure::{Failure, Target};
 
@@ -46,6 +47,9 @@ pub struct Database {
     kind: String,
     #[serde(default)]
     pub tables: Vec<Table>,
+    /// Where it is; older versions of Baserow do not tell.
+    #[serde(default)]
+    pub workspace: Option<Workspace>,
 }
 
 /// A webhook of a table.
@@ -189,7 +193,12 @@ impl BaserowUser {
         self.call(Method::POST, &path, Some(field)).await.map(drop)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, Failure> {
         let unknown_outcome = effect(&method).unknown_outcome();
         let answer = self.call(method, path, body).await?;
         serde_json::from_str(&answer).map_err(|error| {
@@ -199,7 +208,7 @@ impl BaserowUser {
     }
 
     /// The body of the answer.
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<String, Failure> {
+    pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<String, Failure> {
         let effect = effect(&method);
         let mut request = self.http.request(method, format!("{}/api/{path}", self.url));
         if !self.token.is_empty() {

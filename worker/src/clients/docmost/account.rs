@@ -21,6 +21,7 @@ const MOST_PAGES: usize = 20;
 /// Our account, as Docmost sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
+    pub id: String,
     pub email: String,
     /// Its role in the workspace: `owner`, `admin`, `member`.
     pub role: String,
@@ -67,9 +68,10 @@ impl Docmost {
         account
     }
 
-    async fn look_around(&self, session: &Session) -> Result<Account, Failure> {
+    pub(super) async fn look_around(&self, session: &Session) -> Result<Account, Failure> {
         #[derive(Deserialize)]
         struct User {
+            id: String,
             email: String,
             role: String,
         }
@@ -80,6 +82,7 @@ impl Docmost {
         let who = Route::repeatable("who_am_i", "users/me");
         let me: Me = data_of(&self.ask_as(session, &who, &json!({})).await?, Effect::Repeatable)?;
         Ok(Account {
+            id: me.user.id,
             email: me.user.email,
             role: me.user.role,
             spaces: self.memberships(session).await?,

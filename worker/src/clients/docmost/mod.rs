@@ -6,6 +6,7 @@
 //! A 200 does not prove that an update was stored: the answer carries title, text and `deletedAt`, and [`Docmost::update`] checks them.
 
 mod account;
+mod admin;
 mod call;
 mod collab;
 mod meaning;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use crate::clients::docmost::account::{Account, Membership};
+pub use crate::clients::docmost::admin::{Admin, NewMember};
 pub use crate::clients::docmost::call::{Docmost, Late};
 pub use crate::clients::docmost::collab::Visit;
 use crate::clients::docmost::meaning::check_update;

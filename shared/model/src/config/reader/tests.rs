@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use rstest::rstest;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -120,6 +122,29 @@ fn a_file_that_is_named_must_be_there() {
     assert!(problems.contains("/nowhere/.env: cannot be read"), "{problems}");
     let nothing = Reader::from_pairs([("PASSERELLE_ENV_FILE", "/dev/null")]).with_env_file(None);
     assert!(nothing.finish(()).is_ok());
+}
+
+#[test]
+fn a_file_that_nobody_can_look_at_is_a_problem_and_not_absent() {
+    // No user can follow a link to itself; other users than root cannot search a closed folder.
+    let folder = tempfile::tempdir().unwrap();
+    let (link, closed) = (folder.path().join("link"), folder.path().join("closed"));
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    std::fs::create_dir(&closed).unwrap();
+    let inside = closed.join(".env");
+    std::fs::write(&inside, "").unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let nothing = folder.path().join("nothing");
+    for path in [link.to_str().unwrap(), inside.to_str().unwrap()] {
+        let found = file::first_of([nothing.to_str().unwrap(), path]);
+        assert_eq!(found, Some(path));
+        let told = Reader::from_pairs([("", "")]).over(path).finish(()).err();
+        let may_read = std::fs::read(path).is_ok();
+        let is_told = told.is_some_and(|told| told.to_string().contains(&format!("{path}: cannot be read")));
+        assert_eq!(is_told, !may_read, "{path}");
+    }
+    assert_eq!(file::first_of([nothing.to_str().unwrap()]), None);
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]

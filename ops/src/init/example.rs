@@ -1,0 +1,168 @@
+//! The rules and templates to begin with, as they are shipped.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use clap::ValueEnum;
+use passerelle_model::config::{BridgeFile, BridgeFileSettings, may_be_there};
+use passerelle_worker::rules::RuleSources;
+use passerelle_worker::settings::read_rule_sources;
+
+use super::{Setup, State, TablesAre};
+use crate::provision::Schema;
+use crate::trouble::Trouble;
+
+/// What there is to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Example {
+    /// A training agency, in French: projects, courses and who teaches them.
+    Agence,
+    /// A sales team: deals with their documents.
+    Crm,
+}
+
+/// A file, by its path beside bridge.toml, and its text.
+type File = (&'static str, &'static str);
+
+impl Example {
+    const fn bridge(self) -> &'static str {
+        match self {
+            Self::Agence => include_str!("../../../bridge.toml"),
+            Self::Crm => include_str!("../../../examples/crm/bridge.toml"),
+        }
+    }
+
+    const fn templates(self) -> &'static [File] {
+        match self {
+            Self::Agence => &[
+                ("templates/projet.md", include_str!("../../../templates/projet.md")),
+                (
+                    "templates/formation.md",
+                    include_str!("../../../templates/formation.md"),
+                ),
+                ("templates/bloc.md", include_str!("../../../templates/bloc.md")),
+            ],
+            Self::Crm => &[
+                (
+                    "templates/deal.md",
+                    include_str!("../../../examples/crm/templates/deal.md"),
+                ),
+                (
+                    "templates/document.md",
+                    include_str!("../../../examples/crm/templates/document.md"),
+                ),
+            ],
+        }
+    }
+
+    const fn schema(self) -> &'static str {
+        match self {
+            Self::Agence => include_str!("../../../examples/agence/schema.toml"),
+            Self::Crm => include_str!("../../../examples/crm/schema.toml"),
+        }
+    }
+
+    /// The rules as they would be read from the files.
+    fn sources(self, path: &Path) -> Result<RuleSources, Trouble> {
+        let place = path.display().to_string();
+        let text = self.bridge().to_owned();
+        let templates = self.templates().iter();
+        Ok(RuleSources {
+            file: BridgeFile::parse(&text, &place)?,
+            place,
+            text,
+            templates: templates
+                .map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned())))
+                .collect(),
+        })
+    }
+}
+
+impl Setup<'_> {
+    /// The rules that are there, or else those of the example.
+    pub(super) fn rules(&mut self) -> Result<RuleSources, Trouble> {
+        let path = BridgeFileSettings::read(&self.settings.reader()).path;
+        if may_be_there(&path) {
+            self.tell(State::Kept, path.display().to_string());
+            return Ok(read_rule_sources(&path)?);
+        }
+        let example = self.verb.example;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // The rules are last: with them, everything that they name is there.
+        let files = example.templates().iter().copied().chain([(name, example.bridge())]);
+        let mut told = Vec::new();
+        for (name, text) in files {
+            let path = folder.join(name);
+            let is_new = if self.verb.dry_run {
+                !may_be_there(&path)
+            } else {
+                write_new(&path, text)?
+            };
+            told.push((
+                if is_new { self.made() } else { State::Kept },
+                path.display().to_string(),
+            ));
+        }
+        for (state, what) in told {
+            self.tell(state, what);
+        }
+        if self.verb.dry_run {
+            return example.sources(&path);
+        }
+        Ok(read_rule_sources(&path)?)
+    }
+
+    /// The tables to make, if any shall be made.
+    pub(super) fn schema(&self, tables: TablesAre) -> Result<Option<Schema>, Trouble> {
+        match (tables, &self.verb.schema) {
+            (TablesAre::Use, _) => Ok(None),
+            (TablesAre::Make, Some(path)) => Schema::read(path).map(Some),
+            (TablesAre::Make, None) => Schema::parse(self.verb.example.schema())
+                .map(Some)
+                .map_err(Trouble::Usage),
+        }
+    }
+
+    /// Has the file of settings keep secrets for webhooks: one for each name in `[sources]`.
+    pub(super) fn keep_webhook_secrets(&mut self, sources: &RuleSources) -> Result<(), Trouble> {
+        let mut names: Vec<&str> = sources
+            .file
+            .sources
+            .values()
+            .map(|source| source.secrets.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let secret = self.settings.get(name).unwrap_or_else(made_up);
+            self.keep(name, &secret)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file that is not there; returns whether it was not.
+fn write_new(path: &Path, text: &str) -> Result<bool, Trouble> {
+    let failed = |error: std::io::Error| {
+        let path = path.display();
+        Trouble::Failed(format!(
+            "{path} cannot be written: {error}. Be a user who may, or set BRIDGE_FILE to another path"
+        ))
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true).map_err(failed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A password or secret that nobody has to type.
+pub(super) fn made_up() -> String {
+    use rand::distr::{Alphanumeric, SampleString as _};
+    Alphanumeric.sample_string(&mut rand::rng(), 40)
+}
