@@ -135,13 +135,17 @@ impl File {
             self.line(&mut text, line);
             self.written += 1;
         }
-        match next {
-            Some(next) if self.written < MOST => self.at = At::Lines(next),
-            more => {
-                self.at = At::End;
-                text.push_str(&self.end(more.is_some()));
+        let has_more = match next {
+            Some(next) if self.written < MOST => {
+                self.at = At::Lines(next);
+                return Ok(Some(text));
             }
-        }
+            // A full page says that there may be more.
+            Some(next) => !self.sheet.page(&next, 1).await?.0.is_empty(),
+            None => false,
+        };
+        self.at = At::End;
+        text.push_str(&self.end(has_more));
         Ok(Some(text))
     }
 
@@ -172,7 +176,7 @@ impl File {
 
     fn end(&self, has_more: bool) -> String {
         match self.form {
-            Form::Csv if has_more => format!("{}\r\n", csv_cell(&format!("only the newest {MOST} lines"))),
+            Form::Csv if has_more => format!("{}\r\n", csv_cell(&format!("only the first {MOST} lines"))),
             Form::Csv => String::new(),
             Form::Json => format!("\n],\"complete\":{}}}\n", !has_more),
         }
