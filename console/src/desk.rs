@@ -16,6 +16,8 @@ use crate::letters::groups::Groups;
 use crate::letters::run::Runs;
 use crate::overview::pulse::Pulse;
 use crate::pages::Pages;
+use crate::pages::rules::Known;
+use crate::rulebook::ReadsRules;
 use crate::settings::ConsoleSettings;
 
 /// Most passwords that are checked at once: each takes 19 MiB and a core.
@@ -40,6 +42,7 @@ pub(crate) struct Desk {
     pub(crate) once: Once,
     pub(crate) pulse: Pulse,
     pub(crate) groups: Groups,
+    pub(crate) rules: Known,
     pub(crate) runs: Runs,
     pub(crate) hashing: Semaphore,
     pub(crate) live: Arc<Semaphore>,
@@ -47,7 +50,13 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(settings: ConsoleSettings, store: Store, redis: Redis, pages: Pages) -> Self {
+    pub(crate) fn new(
+        settings: ConsoleSettings,
+        store: Store,
+        redis: Redis,
+        pages: Pages,
+        rules: Arc<dyn ReadsRules>,
+    ) -> Self {
         // Rows are parked by the ingress; the console only looks.
         let no_limits = LoopPolicy::read(&mut Reader::from_pairs::<String, String>([]));
         Self {
@@ -61,6 +70,7 @@ impl Desk {
             once: Once::default(),
             pulse: Pulse::default(),
             groups: Groups::default(),
+            rules: Known::new(rules),
             runs: Runs::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             live: Arc::new(Semaphore::new(LIVE_PAGES)),

@@ -14,7 +14,8 @@ use passerelle_store::{Store, StoreError};
 
 use crate::desk::Desk;
 use crate::entrance::{login, visitor::Caller};
-use crate::pages::{Pages, export, letters, lists, operate, overview, rows, story, waiting};
+use crate::pages::{Pages, export, letters, lists, operate, overview, rows, rules, story, waiting};
+use crate::rulebook::ReadsRules;
 use crate::settings::ConsoleSettings;
 use crate::{assets, live};
 
@@ -83,13 +84,13 @@ impl Bound {
     ///
     /// # Errors
     /// If the store or the URL of Redis cannot be used.
-    pub async fn open(self) -> Result<Server, StartError> {
+    pub async fn open(self, rules: Arc<dyn ReadsRules>) -> Result<Server, StartError> {
         let store = Store::open_as_is(&self.settings.store).await?;
         let redis = Redis::open(&self.settings.redis)?;
         Ok(Server {
             listener: self.listener,
             address: self.address,
-            desk: Data::from(Arc::new(Desk::new(self.settings, store, redis, Pages::new()?))),
+            desk: Data::from(Arc::new(Desk::new(self.settings, store, redis, Pages::new()?, rules))),
         })
     }
 }
@@ -107,8 +108,8 @@ impl Server {
     ///
     /// # Errors
     /// See [`Bound`].
-    pub async fn bind(settings: ConsoleSettings) -> Result<Self, StartError> {
-        Bound::take(settings)?.open().await
+    pub async fn bind(settings: ConsoleSettings, rules: Arc<dyn ReadsRules>) -> Result<Self, StartError> {
+        Bound::take(settings)?.open(rules).await
     }
 
     /// The address that it listens on.
@@ -134,6 +135,7 @@ impl Server {
                 .configure(operate::routes)
                 .configure(waiting::routes)
                 .configure(rows::routes)
+                .configure(rules::routes)
                 .configure(export::routes)
                 .route("/healthz", web::get().to(|| async { "ok\n" }))
                 .default_service(web::to(not_found))

@@ -4,6 +4,7 @@
 //! signal, or when one of them ends.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use passerelle_console::{Bound, ConsoleSettings};
 use passerelle_ingress::server::Server;
@@ -15,6 +16,7 @@ use passerelle_worker::settings::Settings as WorkerSettings;
 use passerelle_worker::start::Worker;
 use tokio_util::sync::CancellationToken;
 
+use crate::rulebook::RuleFile;
 use crate::trouble::Trouble;
 
 /// Runs all parts until `stop` is cancelled; each finishes what it has in hand.
@@ -22,6 +24,7 @@ pub async fn run(mut reader: Reader, stop: &CancellationToken) -> Result<(), Tro
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
     reader.warn_of_unknown();
     let ingress = IngressSettings::read(&mut reader);
+    let rules = RuleFile::read(&reader);
     let console = ConsoleSettings::read(&mut reader);
     // Last, because it reports what is wrong with the settings of all.
     let worker = WorkerSettings::read(reader)?;
@@ -38,7 +41,7 @@ pub async fn run(mut reader: Reader, stop: &CancellationToken) -> Result<(), Tro
             Ok(None) => return [None, None],
             Err(error) => return [part("worker", stop, async { Err(error) }).await, None],
         };
-        let console = async { Ok::<_, StartOrRun>(console.open().await?.run(stopped()).await?) };
+        let console = async { Ok::<_, StartOrRun>(console.open(Arc::new(rules)).await?.run(stopped()).await?) };
         let working = part("worker", stop, worker.run(store, stop.clone()));
         <[_; 2]>::from(tokio::join!(working, part("console", stop, console)))
     };

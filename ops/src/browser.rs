@@ -1,5 +1,7 @@
 //! `console`: serves the console, and keeps the accounts of those who may use it.
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand, ValueEnum};
 use passerelle_console::{ConsoleSettings, Server, password};
 use passerelle_model::config::Reader;
@@ -9,6 +11,7 @@ use serde::Serialize;
 
 use crate::console::Console;
 use crate::operator::Operator;
+use crate::rulebook::RuleFile;
 use crate::trouble::Trouble;
 
 /// The longest name of an account, in characters.
@@ -111,10 +114,12 @@ pub async fn run(verb: Browser, reader: Reader, console: &mut Console) -> Result
 }
 
 async fn serve(mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let rules = RuleFile::read(&reader);
     let settings = ConsoleSettings::read(&mut reader);
     reader.finish(())?;
     let failed = |error: &dyn std::fmt::Display| Trouble::Failed(error.to_string());
-    let server = Server::bind(settings).await.map_err(|error| failed(&error))?;
+    let server = Server::bind(settings, Arc::new(rules)).await;
+    let server = server.map_err(|error| failed(&error))?;
     console.note(&format!(
         "The console listens on http://{}. Ctrl-C stops it.",
         server.address()

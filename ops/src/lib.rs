@@ -15,6 +15,7 @@
 //! | [`trace`] | the history of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
 //! | [`browser`] | the console, and who may use it |
+//! | [`rulebook`] | the rules as the console shows them |
 //! | [`sync`] | a forced sync of one row |
 //! | [`reconcile`] | rows that differ from their pages |
 //! | [`pause`] | pause and resume |
@@ -52,6 +53,7 @@ pub mod preview;
 pub mod provision;
 pub mod reconcile;
 pub mod rows;
+pub mod rulebook;
 pub mod rules;
 pub mod sample;
 pub mod stats;

@@ -11,7 +11,7 @@ use browser::{Browser, WIDE};
 use site::Site;
 
 /// Every page that a link of the console leads to.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/why",
     "/why?q=nothing+known",
@@ -25,6 +25,7 @@ const PAGES: [&str; 13] = [
     "/waiting",
     "/waiting?queue=mail&state=held",
     "/rows",
+    "/rules",
 ];
 
 #[tokio::test]
@@ -112,6 +113,26 @@ async fn a_pasted_address_of_a_page_tells_its_story_and_a_button_syncs_the_row()
     site.system.drain().await;
     browser.reload().await.unwrap();
     browser.reads("Demandé par camille: le client ne la trouve pas").await;
+    browser.has_shown_no_error().await.unwrap();
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rule_fits_the_real_table_and_shows_the_page_that_it_makes_of_a_row() {
+    let Some(browser) = Browser::open("en", WIDE).await.unwrap() else {
+        return;
+    };
+    let site = Site::build().await.unwrap();
+    let row = site.project("Refonte du site").await.unwrap();
+    browser.goto(&site.address("/")).await.unwrap();
+    browser.sign_in("camille", &site.password).await.unwrap();
+    browser.goto(&site.address("/rules")).await.unwrap();
+    browser.reads("Each row of projet has a page in").await;
+    browser.reads("It does well.").await;
+    let preview = format!("/rules/preview?rule=projet-page&row={row}");
+    browser.goto(&site.address(&preview)).await.unwrap();
+    browser.reads("Projet Refonte du site").await;
+    browser.reads("The page is so already.").await;
     browser.has_shown_no_error().await.unwrap();
     browser.close().await.unwrap();
 }

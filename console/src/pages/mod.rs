@@ -9,6 +9,7 @@ pub(crate) mod overview;
 mod paging;
 pub(crate) mod redacted;
 pub(crate) mod rows;
+pub(crate) mod rules;
 mod sheet;
 pub(crate) mod story;
 mod timeline;
@@ -46,8 +47,10 @@ templates!(
     "overview.html",
     "overview_now.html",
     "plan.html",
+    "preview.html",
     "refused.html",
     "rows.html",
+    "rules.html",
     "run.html",
     "run_now.html",
     "waiting.html",

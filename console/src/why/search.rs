@@ -4,7 +4,7 @@
 use passerelle_model::id::{EventId, JobKey, PageId, RowKey, TableId};
 use passerelle_model::named::{RowName, is_address};
 use passerelle_queue::QueueName;
-use passerelle_store::{EventStory, Named};
+use passerelle_store::{EventStory, Named, StoreError};
 
 use crate::desk::Desk;
 
@@ -43,8 +43,8 @@ pub(crate) enum NotFound {
     Away(String),
 }
 
-impl From<passerelle_store::StoreError> for NotFound {
-    fn from(error: passerelle_store::StoreError) -> Self {
+impl From<StoreError> for NotFound {
+    fn from(error: StoreError) -> Self {
         Self::Away(error.to_string())
     }
 }
@@ -70,8 +70,7 @@ pub(crate) async fn find(desk: &Desk, text: &str) -> Result<Found, NotFound> {
         Said::Row(RowName::Numbers(row)) => of_job(desk, JobKey::Row(row)).await,
         Said::Row(RowName::Named { table, row }) => {
             let tables = desk.store.meanings(Named::Table).await?;
-            let meant = tables.iter().find(|(name, _)| *name == table);
-            let Some(table_id) = meant.and_then(|(_, id)| id.parse::<TableId>().ok()) else {
+            let Some(table_id) = meant(&tables, &table) else {
                 return Err(NotFound::Table(
                     table,
                     tables.into_iter().map(|(name, _)| name).collect(),
@@ -85,6 +84,34 @@ pub(crate) async fn find(desk: &Desk, text: &str) -> Result<Found, NotFound> {
         Said::Id(id) => of_id(desk, &id).await,
         Said::Nothing => Err(NotFound::Unknown),
     }
+}
+
+/// The table that a name meant when it was first looked up.
+fn meant(tables: &[(String, String)], name: &str) -> Option<TableId> {
+    let (_, id) = tables.iter().find(|(known, _)| known == name)?;
+    id.parse().ok()
+}
+
+/// The row that somebody means, whether or not anything is known of it; nothing if it is no row.
+pub(crate) async fn row_of(desk: &Desk, text: &str) -> Result<Option<RowKey>, StoreError> {
+    let links = match said(text) {
+        Said::Row(RowName::Numbers(row)) => return Ok(Some(row)),
+        Said::Row(RowName::Named { table, row }) => {
+            let tables = desk.store.meanings(Named::Table).await?;
+            return Ok(meant(&tables, &table).map(|table| RowKey { table, row }));
+        }
+        Said::Row(RowName::Page(slug)) => desk.store.links_of_slug(&slug).await?,
+        Said::Job(job) => match job.page() {
+            Some(page) => desk.store.links_of_page(page).await?,
+            None => return Ok(None),
+        },
+        Said::Id(id) => match PageId::parse(&id) {
+            Ok(page) => desk.store.links_of_page(&page).await?,
+            Err(_) => desk.store.links_of_slug(&id).await?,
+        },
+        Said::Nothing => return Ok(None),
+    };
+    Ok(links.first().map(|link| link.row))
 }
 
 /// A row that is in step has a page, even where the ledger no longer has its events.

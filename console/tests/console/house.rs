@@ -1,6 +1,7 @@
 //! A console with its own Redis and store, and people who use it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -15,6 +16,8 @@ use reqwest::{Method, StatusCode, redirect};
 use tempfile::TempDir;
 use test_support::{ErrorLog, TestRedis};
 use tokio::task::JoinHandle;
+
+use crate::rules::Book;
 
 /// What everybody's password is here.
 const PASSWORD: &str = "a password for tests";
@@ -82,7 +85,7 @@ impl House {
         let connection = Redis::open(&RedisSettings::read(&mut reader))?;
         let store = Store::open(&StoreSettings::read(&mut reader)).await?;
         reader.finish(())?;
-        let server = Server::bind(settings).await?;
+        let server = Server::bind(settings, Arc::new(Book)).await?;
         let address = server.address();
         let serving = tokio::spawn(async move {
             let _ = server.run(std::future::pending()).await;

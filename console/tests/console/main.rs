@@ -11,5 +11,6 @@ mod letters;
 mod lines;
 mod lists;
 mod overview;
+mod rules;
 mod story;
 mod work;

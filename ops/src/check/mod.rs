@@ -2,7 +2,7 @@
 //! worker's compiler and the ingress' reader judge the file; with `--live` the real tables, fields
 //! and spaces do too. All problems are reported at once.
 
-mod reach;
+pub(crate) mod reach;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

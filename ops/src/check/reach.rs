@@ -5,7 +5,7 @@ use passerelle_model::config::{Problem, Rule};
 use passerelle_model::event::EventKind;
 use passerelle_worker::rules::{Owner, Purpose, RuleSources, Rules};
 
-pub(super) fn problems(sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
+pub(crate) fn problems(sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rule in rules.iter() {
         let place = sources.place_of(&rule.name);

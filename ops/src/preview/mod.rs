@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use passerelle_console::rulebook::Previewed;
 use passerelle_model::config::{
     BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Reader, RedisSettings, StoreSettings, TableRef,
 };
@@ -18,7 +19,6 @@ use passerelle_worker::content::row::Row;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::{PageRule, Rules, Subject};
 use passerelle_worker::settings::read_rule_sources;
-use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 
@@ -50,31 +50,11 @@ pub struct Preview {
     pub watch: bool,
 }
 
-/// The answer.
-#[derive(Debug, Serialize)]
-struct Shown {
-    rule: String,
-    space: String,
-    /// The title of the page above it; `None` for the top of the space.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group: Option<String>,
-    title: String,
-    /// `None` where the rule says nothing about icons, and where it wants none.
-    icon: Option<String>,
-    /// The text after a sync, line by line: what people wrote is a part of it.
-    body: Vec<String>,
-    /// The page of the first linked row, for a rule with a collection.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    below: Option<Box<Shown>>,
-    /// What a sync would change of the page; `None` if there is none yet, or nobody looked.
-    changes: Option<Vec<String>>,
-}
-
 /// What a row and its page are read from.
-struct Systems {
-    products: Products,
+pub struct Systems {
+    pub products: Products,
     /// What was written before; without it the page is the one that the row names.
-    store: Option<Store>,
+    pub store: Option<Store>,
 }
 
 /// Shows the page of a row.
@@ -138,19 +118,19 @@ async fn show(
     rules: &Rules,
     row: Option<(&Systems, RowKey)>,
     file: Option<&str>,
-) -> Result<Shown, Trouble> {
+) -> Result<Previewed, Trouble> {
     match (row, file) {
-        (Some((systems, row)), _) => of_row(verb, rules, systems, row).await,
+        (Some((systems, row)), _) => of_row(verb.rule.as_deref(), rules, systems, row).await,
         (None, Some(file)) => of_file(verb, rules, file),
         (None, None) => Err(Trouble::Usage("name a row, or a --file".to_owned())),
     }
 }
 
 /// The page of a row in Baserow, compared with the page in Docmost.
-async fn of_row(verb: &Preview, rules: &Rules, systems: &Systems, key: RowKey) -> Result<Shown, Trouble> {
+pub async fn of_row(rule: Option<&str>, rules: &Rules, systems: &Systems, key: RowKey) -> Result<Previewed, Trouble> {
     let comparer = Comparer::new(&systems.products, rules, systems.store.as_ref());
     let comparer = comparer.await.map_err(failed)?;
-    let rule = chosen(verb, rules, |reference| comparer.is_table(reference, key))?;
+    let rule = chosen(rule, rules, |reference| comparer.is_table(reference, key))?;
     let Some(Compared { sample, now }) = comparer.compare(rule, key).await.map_err(failed)? else {
         return Err(Trouble::NotFound(format!("there is no row {key}")));
     };
@@ -164,11 +144,11 @@ async fn of_row(verb: &Preview, rules: &Rules, systems: &Systems, key: RowKey) -
 }
 
 /// The page of a row that a file holds.
-fn of_file(verb: &Preview, rules: &Rules, file: &str) -> Result<Shown, Trouble> {
+fn of_file(verb: &Preview, rules: &Rules, file: &str) -> Result<Previewed, Trouble> {
     let unfit = |what: String| Trouble::Usage(format!("the file: {what}"));
     let rows: Map<String, Value> = serde_json::from_str(file).map_err(|error| unfit(error.to_string()))?;
     let row = |value: &Value| Row::from_json(&value.to_string());
-    let rule = chosen(verb, rules, |_| false)?;
+    let rule = chosen(verb.rule.as_deref(), rules, |_| false)?;
     let own = rows.get("row").ok_or_else(|| unfit("it has no \"row\"".to_owned()))?;
     let own = row(own).map_err(|error| unfit(error.to_string()))?;
     let links = rule.links.keys().map(|name| {
@@ -191,9 +171,13 @@ fn of_file(verb: &Preview, rules: &Rules, file: &str) -> Result<Shown, Trouble> 
 }
 
 /// The rule that is named, or that of the row's table.
-fn chosen<'r>(verb: &Preview, rules: &'r Rules, is_its: impl Fn(&TableRef) -> bool) -> Result<&'r PageRule, Trouble> {
-    let found = match &verb.rule {
-        Some(name) => rules.pages().find(|rule| rule.name == *name),
+fn chosen<'r>(
+    named: Option<&str>,
+    rules: &'r Rules,
+    is_its: impl Fn(&TableRef) -> bool,
+) -> Result<&'r PageRule, Trouble> {
+    let found = match named {
+        Some(name) => rules.pages().find(|rule| rule.name == name),
         None => rules.pages().find(|rule| is_its(&rule.table)),
     };
     found.ok_or_else(|| {
@@ -207,8 +191,8 @@ fn failed(failure: Failure) -> Trouble {
 }
 
 /// `after`: all that the page will say, if it exists already.
-fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Shown {
-    Shown {
+fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Previewed {
+    Previewed {
         rule: rule.to_owned(),
         space: page.space.clone(),
         group: page.group.clone(),
@@ -223,7 +207,7 @@ fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Shown {
     }
 }
 
-fn in_words(shown: &Shown) -> String {
+fn in_words(shown: &Previewed) -> String {
     let mut lines = vec![
         format!("{} {}", shown.icon.as_deref().unwrap_or_default(), shown.title)
             .trim()

@@ -22,6 +22,7 @@
 //! | `notices.rs` | notices to people |
 //! | `open_items.rs` | the jobs that some event still waits for |
 //! | `pending.rs` | the events that a row's job answers for |
+//! | `health.rs` | how the rules do |
 //! | `groups.rs` | the pages below which pages of rows stand |
 //! | `sections.rs` | what is known of the sections of pages |
 //! | `unconfirmed_creates.rs` | pages that may have a duplicate |
@@ -55,6 +56,7 @@ mod counts;
 mod error;
 mod fold;
 mod groups;
+mod health;
 mod intake;
 mod intents;
 mod known;

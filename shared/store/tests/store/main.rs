@@ -7,6 +7,7 @@ mod databases;
 mod fencing;
 mod full_disk;
 mod hanging;
+mod health;
 mod history;
 mod intake;
 mod ledger;

@@ -1,0 +1,195 @@
+//! The rules: what each does, whether it fits, how it does; and the page that it would make of a row.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Query, ServiceConfig, get, resource};
+use actix_web::{Error, HttpResponse};
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+use passerelle_model::config::{Problem, TableRef};
+use passerelle_model::id::TableId;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::HeldTable;
+use passerelle_store::Named;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::operate::told;
+use crate::entrance::visitor::Visitor;
+use crate::rulebook::{ReadsRules, RuleSheet, Rulebook};
+use crate::why::search;
+
+/// How long the rules count as fresh: to compare them costs calls of Baserow.
+const FRESH: Duration = Duration::from_secs(30);
+/// How long Baserow and Docmost may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What has failed since then counts.
+const LATELY: Duration = Duration::from_hours(24);
+
+/// The rules, read for all who look.
+#[derive(Debug)]
+pub(crate) struct Known {
+    reader: Arc<dyn ReadsRules>,
+    last: Mutex<Option<(Timestamp, Arc<Rulebook>)>>,
+}
+
+impl Known {
+    pub(crate) fn new(reader: Arc<dyn ReadsRules>) -> Self {
+        Self {
+            reader,
+            last: Mutex::default(),
+        }
+    }
+
+    async fn rules(&self) -> Result<Arc<Rulebook>, tokio::time::error::Elapsed> {
+        let (mut last, now) = (self.last.lock().await, Timestamp::now());
+        if let Some((at, book)) = last.as_ref()
+            && *at <= now
+            && now.since(*at) < FRESH
+        {
+            return Ok(Arc::clone(book));
+        }
+        let book = Arc::new(timeout(PATIENCE, self.reader.rules()).await?);
+        *last = Some((now, Arc::clone(&book)));
+        Ok(book)
+    }
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/rules").route(get().to(page)))
+        .service(resource("/rules/preview").route(get().to(preview)));
+}
+
+/// What has become of the rules' tables and notices.
+struct Health {
+    names: Vec<(String, String)>,
+    held: Vec<HeldTable>,
+    died: BTreeMap<TableId, i64>,
+    failed: BTreeMap<String, i64>,
+}
+
+impl Health {
+    async fn look(visitor: &Visitor) -> Result<Self, Error> {
+        let (desk, since) = (visitor.desk(), Timestamp::now().minus(LATELY));
+        let away = |error: passerelle_store::StoreError| visitor.away(&error);
+        Ok(Self {
+            names: desk.store.meanings(Named::Table).await.map_err(away)?,
+            held: desk.queue.held_tables().await.map_err(|error| visitor.away(&error))?,
+            died: desk.store.died_since(since).await.map_err(away)?.into_iter().collect(),
+            failed: desk
+                .store
+                .failed_notices_since(since)
+                .await
+                .map_err(away)?
+                .into_iter()
+                .collect(),
+        })
+    }
+
+    /// The rule's table: as Baserow says, or as it was when it was first looked up.
+    fn table(&self, rule: &RuleSheet) -> Option<TableId> {
+        let known = |name: &str| {
+            let meant = self.names.iter().find(|(known, _)| known == name);
+            meant.and_then(|(_, id)| id.parse().ok())
+        };
+        rule.table_id.or_else(|| match &rule.table {
+            TableRef::Id(id) => Some(*id),
+            TableRef::Name(name) => known(name),
+        })
+    }
+}
+
+async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
+    let book = visitor
+        .desk()
+        .rules
+        .rules()
+        .await
+        .map_err(|error| visitor.away(&error))?;
+    let health = Health::look(&visitor).await?;
+    let mut rules = Vec::new();
+    for rule in &book.rules {
+        rules.push(rule_of(rule, &health, &visitor).await?);
+    }
+    let content = context! {
+        rules => rules,
+        problems => problems(&book.problems),
+        unasked => book.unasked.as_deref(),
+    };
+    Ok(visitor.page("rules.html", content)?)
+}
+
+fn problems(problems: &[Problem]) -> Vec<Value> {
+    problems.iter().map(|problem| Value::from(Serde(problem))).collect()
+}
+
+async fn rule_of(rule: &RuleSheet, health: &Health, visitor: &Visitor) -> Result<Value, Error> {
+    let tongue = visitor.caller.tongue;
+    let table = health.table(rule);
+    let last = match table {
+        Some(table) => visitor.desk().store.last_event_of(table).await,
+        None => Ok(None),
+    };
+    let last = last.map_err(|error| visitor.away(&error))?;
+    let held = table.and_then(|table| {
+        let name = format!("t{table}");
+        health.held.iter().find(|held| held.table == name)
+    });
+    let died = table.and_then(|table| health.died.get(&table)).copied().unwrap_or(0);
+    let failed = health.failed.get(&rule.name).copied().unwrap_or(0);
+    Ok(context! {
+        name => rule.name.as_str(),
+        table => match &rule.table {
+            TableRef::Id(id) => id.to_string(),
+            TableRef::Name(name) => name.clone(),
+        },
+        does => Serde(rule.does),
+        space => rule.space.as_deref(),
+        on => rule.on.iter().map(|kind| tongue.say(&format!("kind.{}", kind.as_str()), &[])).collect::<Vec<_>>(),
+        last => last.map(Timestamp::as_millis),
+        died => died,
+        failed => failed,
+        held => held.map(|held| context! {
+            since => held.since.as_millis(),
+            why => told(Some(held.why.as_str()), visitor),
+            next => held.next_probe.as_millis(),
+        }),
+        problems => problems(&rule.problems),
+        is_well => held.is_none() && died == 0 && failed == 0 && rule.problems.is_empty(),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    rule: String,
+    #[serde(default)]
+    row: String,
+}
+
+async fn preview(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
+    if !visitor.sees_contents() {
+        return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.contents", "").into());
+    }
+    let row = search::row_of(visitor.desk(), &wanted.row).await;
+    let reader = &visitor.desk().rules.reader;
+    let made = match row {
+        Err(away) => return Err(visitor.away(&away).into()),
+        Ok(None) => Err(visitor.caller.tongue.say("preview.no_row", &[])),
+        Ok(Some(row)) => timeout(PATIENCE, reader.preview(&wanted.rule, row))
+            .await
+            .unwrap_or_else(|late| Err(late.to_string())),
+    };
+    let content = context! {
+        rule => wanted.rule.as_str(),
+        row => wanted.row.as_str(),
+        page => made.as_ref().ok().map(Serde),
+        why => made.as_ref().err().map(String::as_str),
+    };
+    Ok(visitor.page("preview.html", content)?)
+}
