@@ -98,7 +98,7 @@ impl Health {
             meant.and_then(|(_, id)| id.parse().ok())
         };
         rule.table_id.or_else(|| match &rule.table {
-            TableRef::Id(id) => Some(*id),
+            TableRef::Id(id) => TableId::new(*id).ok(),
             TableRef::Name(name) => known(name),
         })
     }

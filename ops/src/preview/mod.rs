@@ -181,8 +181,8 @@ fn chosen<'r>(
         None => rules.pages().find(|rule| is_its(&rule.table)),
     };
     found.ok_or_else(|| {
-        let names: Vec<&str> = rules.pages().map(|rule| rule.name.as_str()).collect();
-        Trouble::NotFound(format!("no such rule makes pages; those that do: {}", names.join(", ")))
+        let known: Vec<&str> = rules.pages().map(|rule| rule.name.as_str()).collect();
+        Trouble::NotFound(format!("no such rule makes pages; those that do: {}", known.join(", ")))
     })
 }
 

@@ -35,8 +35,8 @@ async fn a_table_has_its_newest_event_and_what_died_lately_and_a_rule_its_failed
     store.record(&entries, None).await.unwrap();
     assert_eq!(store.last_event_of(table).await.unwrap(), Some(seq(5).moment()));
     assert_eq!(store.died_since(at(0)).await.unwrap(), [(table, 2)]);
-    assert_eq!(store.died_since(at(3)).await.unwrap(), [(table, 1)]);
-    assert_eq!(store.died_since(at(5)).await.unwrap(), []);
+    assert_eq!(store.died_since(at(4)).await.unwrap(), [(table, 1)]);
+    assert_eq!(store.died_since(at(6)).await.unwrap(), []);
 
     for (id, state) in [
         ("notice/a/1", NoticeState::Failed),
