@@ -2,27 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-use passerelle_model::ledger::Verdict;
+use passerelle_model::id::JobKey;
+use passerelle_model::ledger::{LedgerRecord, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 use passerelle_store::Role;
 use reqwest::StatusCode;
 use sqlx::AnyPool;
-use test_support::TestPostgres;
+use test_support::{TestPostgres, eventually};
 
 use crate::house::{Guest, House};
+use crate::lines::{changed, row};
 
 const EVENTS: i64 = 1_000_000;
 const ROWS: i64 = 20_000;
 /// One event each.
 const EVERY_MS: i64 = 100;
+const LETTERS: &str = "100000";
+const HELD: u64 = 10_000;
+/// Events that are accepted at once.
+const AT_ONCE: usize = 100;
+/// Copies a letter, with one of five causes each.
+const COPY: &str = r"for i = 1, tonumber(ARGV[2]) do
+    local id = string.format('01J%023d', i)
+    local copy = string.gsub(ARGV[1], 'title is', 'field ' .. string.char(97 + i % 5) .. ' is')
+    redis.call('ZADD', KEYS[1], 0, id)
+    redis.call('SET', KEYS[2] .. ':' .. id, copy)
+end";
+/// A call of Redis that takes longer is too long: microseconds.
+const LONG: &str = "10000";
 /// How often a page is loaded.
 const TIMES: usize = 60;
 /// How long watchers are watched.
 const WATCHED: Duration = Duration::from_secs(20);
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 20] = [
     "/",
     "/why?q=t2%2Fr5",
     "/why?q=event-500000",
@@ -35,9 +50,13 @@ const PAGES: [&str; 16] = [
     "/notices?state=failed",
     "/acts",
     "/letters",
+    "/letters?after=01J00000000000000000050000",
     "/waiting",
+    "/waiting?state=held",
+    "/waiting?state=held&after=t2%2Fr5000",
     "/rows",
     "/rows?table=2&after=2~19000~page",
+    "/rules",
     "/operate",
 ];
 
@@ -94,6 +113,44 @@ async fn fill(url: &str) -> anyhow::Result<()> {
     }
     pool.close().await;
     Ok(())
+}
+
+/// Fills the queue: dead letters, and the jobs of a table that is held.
+async fn fill_queue(house: &House) -> anyhow::Result<()> {
+    let letter = house.dead_rows([5].into_iter()).await?.remove(0);
+    let copy = serde_json::to_string(&letter)?;
+    let (dead, letters) = ("{bridge}:sync:dead", "{bridge}:sync:letter");
+    house
+        .redis
+        .ask::<()>(&["EVAL", COPY, "2", dead, letters, &copy, LETTERS])?;
+    let mut events = Vec::new();
+    for row in 1..=HELD {
+        if let LedgerRecord::Accepted(event) = changed(1, &format!("held-{row}"), row)? {
+            events.push(event);
+        }
+    }
+    for some in events.chunks(AT_ONCE) {
+        let accepted = some.iter().map(|event| house.queue.accept(event.clone()));
+        futures::future::try_join_all(accepted).await?;
+    }
+    let (job, hour) = (JobKey::Row(row(5)?), Duration::from_hours(1));
+    house.queue.hold_table(&job, "no field \"Nmo\"", hour, hour).await?;
+    let stats = house.queue.stats().await?;
+    say(&format!("{} dead letters, {} jobs of a held table", stats.dead, stats.active));
+    house
+        .redis
+        .ask::<()>(&["CONFIG", "SET", "slowlog-log-slower-than", LONG])?;
+    house.redis.ask::<()>(&["SLOWLOG", "RESET"])
+}
+
+/// The plan of the largest group of letters.
+async fn plan(guest: &mut Guest) -> String {
+    eventually("the letters are grouped", async || {
+        let page = guest.get("/letters").await.map_err(|error| error.to_string())?.body;
+        let plan = page.split('"').find(|part| part.starts_with("/letters/plan/"));
+        plan.map(str::to_owned).ok_or(page)
+    })
+    .await
 }
 
 #[expect(clippy::print_stdout, reason = "figures are for people")]
@@ -157,10 +214,14 @@ async fn figures(name: &str, house: &House) -> anyhow::Result<()> {
         began.elapsed().as_secs_f64()
     ));
     let mut guest = house.guest("camille", Role::Operator).await?;
-    for page in PAGES {
+    fill_queue(house).await?;
+    let plan = plan(&mut guest).await;
+    for page in PAGES.into_iter().chain([plan.as_str()]) {
         let (median, high) = measured(&mut guest, page).await?;
         say(&format!("| `{page}` | {median:.1} | {high:.1} |"));
     }
+    let long: i64 = house.redis.ask(&["SLOWLOG", "LEN"])?;
+    say(&format!("{long} calls of Redis took longer than {LONG} µs"));
     for watchers in [0, 1, 50] {
         let share = watched(&guest, watchers).await?;
         say(&format!("{watchers} watchers: {:.1} % of a core", share * 100.0));
