@@ -26,6 +26,10 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
+play: tools/redis ## a sandbox of Baserow and Docmost, the bridge and its console, to play with in a browser until Ctrl-C
+	@$(call CARGO_BUILD,target/debug/play) --workspace --bins
+	@exec target/debug/play
+
 test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser build/tests ## all tests
 	@scripts/test
 
@@ -214,5 +218,5 @@ clean: ## remove what was built, and the logs of what has run; the data stay. Re
 	@scripts/bridge idle
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
-.PHONY: help demo test test-faults soak run up restart status down init check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
+.PHONY: help demo play test test-faults soak run up restart status down init check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

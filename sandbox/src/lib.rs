@@ -4,7 +4,7 @@
 //! They speak the products' protocols as observed on real servers (the captures are under
 //! `tests/contract/captures/`), keep their state in memory, and fail on request in every way that
 //! was observed ([`faults`]). [`server`] is what they share; [`baserow`], [`docmost`], [`smtp`] and
-//! [`slack`] are the products.
+//! [`slack`] are the products. [`playground`] is a page for people who want to see them.
 
 pub mod baserow;
 pub mod calls;
@@ -15,6 +15,7 @@ pub mod faults;
 mod manners;
 mod middleware;
 pub mod notices;
+pub mod playground;
 pub mod program;
 pub mod server;
 pub mod slack;

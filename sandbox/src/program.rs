@@ -8,7 +8,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::server::Running;
-use crate::{baserow, docmost, notices};
+use crate::{baserow, docmost, notices, playground};
 
 /// Stand-ins for Baserow, Docmost, a mail server and Slack, with fault switches under
 /// /_sandbox/faults on each port.
@@ -30,12 +30,15 @@ pub struct Options {
     docmost: docmost::Options,
     #[command(flatten)]
     notices: notices::Options,
+    #[command(flatten)]
+    playground: playground::Options,
 }
 
 /// Starts the products, each on its own port, and serves until SIGTERM or SIGINT.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = options.baserow.baserow_token.clone();
     let baserow = baserow::start(listen(options.host, options.baserow_port)?, options.baserow)?;
     announce(&baserow)?;
     let docmost = docmost::start(listen(options.host, options.docmost_port)?, options.docmost)?;
@@ -44,9 +47,27 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     for line in notices.announcements() {
         writeln!(std::io::stdout(), "{line}")?;
     }
+    let playground = match options.playground.playground_port {
+        Some(port) => {
+            let listener = listen(options.host, port)?;
+            Some(playground::start(
+                listener,
+                options.playground,
+                (&baserow, token),
+                &docmost,
+            )?)
+        }
+        None => None,
+    };
+    if let Some(playground) = &playground {
+        announce(playground)?;
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+    if let Some(playground) = playground {
+        playground.stop().await?;
     }
     let (first, second) = tokio::join!(baserow.stop(), docmost.stop());
     first?;

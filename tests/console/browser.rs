@@ -146,6 +146,13 @@ impl Browser {
         Ok(field.send_keys(text).await?)
     }
 
+    /// Types over what stands in a field.
+    pub(crate) async fn retype(&self, field: &str, text: &str) -> anyhow::Result<()> {
+        const ALL: &str = "\u{e009}a\u{e000}";
+        let field = self.client.find(Locator::Css(field)).await?;
+        Ok(field.send_keys(&format!("{ALL}{text}")).await?)
+    }
+
     /// Ends a field as a person does.
     pub(crate) async fn enter(&self, field: &str) -> anyhow::Result<()> {
         Ok(self
@@ -160,6 +167,17 @@ impl Browser {
     pub(crate) async fn press(&self, words: &str) -> anyhow::Result<()> {
         let button = format!("//button[normalize-space()='{words}']");
         Ok(self.client.find(Locator::XPath(&button)).await?.click().await?)
+    }
+
+    /// Presses what a selector finds first.
+    pub(crate) async fn click(&self, selector: &str) -> anyhow::Result<()> {
+        Ok(self.client.find(Locator::Css(selector)).await?.click().await?)
+    }
+
+    /// What stands in a field.
+    pub(crate) async fn value(&self, field: &str) -> anyhow::Result<String> {
+        let value = self.client.find(Locator::Css(field)).await?.prop("value").await?;
+        Ok(value.unwrap_or_default())
     }
 
     /// Opens what unfolds under these words.

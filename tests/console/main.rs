@@ -3,6 +3,7 @@
 mod acts;
 mod browser;
 mod pictures;
+mod playground;
 mod site;
 
 use serde_json::json;
@@ -169,7 +170,7 @@ async fn a_reader_sees_no_button_and_on_a_phone_every_page_fits() {
     };
     let site = Site::build().await.unwrap();
     let row = site.project("Refonte du site").await.unwrap();
-    let password = site.account("dominique", "reader").await.unwrap();
+    let password = site.system.console_account("dominique", "reader").await.unwrap();
     browser.goto(&site.address("/")).await.unwrap();
     browser.fits().await.unwrap();
     browser.sign_in("dominique", &password).await.unwrap();

@@ -1,23 +1,32 @@
 //! How a system is started: with which settings, and in which order.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
 use passerelle_queue::{Queue, QueueName, Redis};
-use test_support::{TestRedis, free_port};
+use test_support::TestRedis;
 
 use crate::earlier_build;
 use crate::leftovers::Expected;
-use crate::people::{self, People};
-use crate::system::SECRET;
+use crate::people::People;
 use crate::{Baserow, Docmost, Process, System};
+use settings::Ports;
 
 const BASEROW_TOKEN: &str = "sandbox-database-token";
 const DOCMOST_EMAIL: &str = "bridge@example.org";
 const DOCMOST_PASSWORD: &str = "bridge-password";
+
+/// Gates as in production, but a minute is a few seconds.
+const QUICK_GATES: [(&str, &str); 4] = [
+    ("GATE_PROBE_SECONDS", "0.5"),
+    ("GATE_PROBE_LONGEST_SECONDS", "2"),
+    ("GATE_STEP_SECONDS", "0.2"),
+    ("GATE_TICK_SECONDS", "0.2"),
+];
 
 /// How a system shall be started.
 #[derive(Debug, Clone)]
@@ -35,6 +44,14 @@ pub struct SystemBuilder {
     environment: BTreeMap<String, String>,
     earlier_build: Option<PathBuf>,
     docmost_password: String,
+    playground: Option<Playground>,
+}
+
+/// The sandbox's page for people.
+#[derive(Debug, Clone)]
+struct Playground {
+    port: u16,
+    console_url: String,
 }
 
 impl Default for SystemBuilder {
@@ -53,6 +70,7 @@ impl Default for SystemBuilder {
             environment: BTreeMap::new(),
             earlier_build: None,
             docmost_password: DOCMOST_PASSWORD.to_owned(),
+            playground: None,
         }
     }
 }
@@ -143,6 +161,25 @@ impl SystemBuilder {
         }
     }
 
+    /// With gates that open again within seconds.
+    #[must_use]
+    pub fn quick_gates(self) -> Self {
+        QUICK_GATES
+            .into_iter()
+            .fold(self, |builder, (name, value)| builder.variable(name, value))
+    }
+
+    /// With the sandbox's page for people on a port, which leads to the console at an address. What
+    /// people leave in the end, nobody minds.
+    #[must_use]
+    pub fn playground(self, port: u16, console_url: &str) -> Self {
+        let console_url = console_url.to_owned();
+        Self {
+            playground: Some(Playground { port, console_url }),
+            ..self
+        }
+    }
+
     /// On what another build left behind: a folder with `queue.aof` (commands for Redis) and
     /// `store.sql` (a SQLite dump).
     #[must_use]
@@ -160,14 +197,7 @@ impl SystemBuilder {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
         let folder = tempfile::tempdir()?;
         let redis = TestRedis::start()?;
-        let ports = Ports {
-            baserow: free_port()?,
-            docmost: free_port()?,
-            ingress: free_port()?,
-            smtp: free_port()?,
-            smtp_control: free_port()?,
-            slack: free_port()?,
-        };
+        let ports = Ports::free()?;
         let environment = self.environment(&redis, &ports, folder.path())?;
         if let Some(left) = &self.earlier_build {
             earlier_build::load_queue(&left.join("queue.aof"), &redis.url()).await?;
@@ -197,10 +227,17 @@ impl SystemBuilder {
             worker_environment: self.worker_environment.clone(),
             http,
             folder,
-            expected: Expected::default(),
+            expected: if self.playground.is_some() {
+                Expected::anything()
+            } else {
+                Expected::default()
+            },
         };
         system.answers(&format!("{baserow_url}/api/_health/")).await;
         system.answers(&format!("{docmost_url}/api/health")).await;
+        if let Some(playground) = &self.playground {
+            system.answers(&format!("http://127.0.0.1:{}", playground.port)).await;
+        }
         system.answers(&format!("{}/readyz", system.ingress_url)).await;
         for _ in 0..self.workers {
             system.start_worker()?;
@@ -214,84 +251,6 @@ impl SystemBuilder {
             }
         }
         Ok(system)
-    }
-
-    fn environment(&self, redis: &TestRedis, ports: &Ports, folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-        let folder = folder.to_str().context("the temporary folder's name is not UTF-8")?;
-        let sqlite = format!("sqlite://{folder}/store.sqlite");
-        let bridge_file = self
-            .bridge_file
-            .to_str()
-            .context("the path of the bridge file is not UTF-8")?;
-        let pairs = [
-            ("REDIS_URL", redis.url()),
-            ("DATABASE_URL", self.database_url.clone().unwrap_or(sqlite)),
-            ("BRIDGE_FILE", bridge_file.to_owned()),
-            ("BASEROW_WEBHOOK_SECRET", SECRET.to_owned()),
-            ("BASEROW_URL", format!("http://127.0.0.1:{}", ports.baserow)),
-            ("BASEROW_TOKEN", BASEROW_TOKEN.to_owned()),
-            ("DOCMOST_URL", format!("http://127.0.0.1:{}", ports.docmost)),
-            ("DOCMOST_EMAIL", DOCMOST_EMAIL.to_owned()),
-            ("DOCMOST_PASSWORD", self.docmost_password.clone()),
-            ("INGRESS_BIND", format!("127.0.0.1:{}", ports.ingress)),
-            ("INGRESS_SPOOL_DIR", format!("{folder}/spool")),
-            ("WORKER_HEALTH_BIND", "127.0.0.1:0".to_owned()),
-            ("LOG_LEVEL", "info".to_owned()),
-            ("PASSERELLE_ENV_FILE", "/dev/null".to_owned()),
-        ];
-        let pairs = pairs.into_iter().chain(self.notice_settings(ports));
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
-        Ok(pairs.chain(self.environment.clone()).collect())
-    }
-
-    /// The settings of the ends of notices that the system has.
-    fn notice_settings(&self, ports: &Ports) -> Vec<(&'static str, String)> {
-        let mut settings = Vec::new();
-        if self.has_mail {
-            settings.extend([
-                ("SMTP_URL", format!("smtp://127.0.0.1:{}", ports.smtp)),
-                ("SMTP_TLS", "none".to_owned()),
-                ("SMTP_TIMEOUT_SECONDS", "2".to_owned()),
-                ("MAIL_FROM", "Passerelle <passerelle@example.org>".to_owned()),
-                ("ADMIN_EMAIL", people::ADMIN.to_owned()),
-            ]);
-        }
-        if self.has_slack {
-            let webhook = "services/T00000001/B00000001/sandboxsandboxsandboxsan";
-            let url = format!("http://127.0.0.1:{}/{webhook}", ports.slack);
-            settings.push(("SLACK_WEBHOOK_URL", url));
-        }
-        settings
-    }
-
-    fn sandbox_arguments(&self, ports: &Ports, ingress_url: &str) -> Vec<String> {
-        let mut arguments = vec![
-            format!("--baserow-port={}", ports.baserow),
-            format!("--docmost-port={}", ports.docmost),
-            format!("--baserow-token={BASEROW_TOKEN}"),
-            format!("--docmost-email={DOCMOST_EMAIL}"),
-            format!("--docmost-password={}", self.docmost_password),
-            format!("--time-scale={}", self.time_scale),
-        ];
-        if !self.spaces.is_empty() {
-            arguments.push(format!("--docmost-spaces={}", self.spaces.join(",")));
-        }
-        if self.has_mail {
-            arguments.push(format!("--smtp-port={}", ports.smtp));
-            arguments.push(format!("--smtp-control-port={}", ports.smtp_control));
-        }
-        if self.has_slack {
-            arguments.push(format!("--slack-port={}", ports.slack));
-        }
-        if self.webhook {
-            for table in &self.webhook_tables {
-                arguments.push(format!(
-                    "--webhook={table}={ingress_url}/api/webhooks/baserow/{table}-changed"
-                ));
-            }
-            arguments.push(format!("--webhook-secret={SECRET}"));
-        }
-        arguments
     }
 }
 
@@ -310,14 +269,4 @@ pub(crate) fn open_redis(environment: &BTreeMap<String, String>) -> anyhow::Resu
 /// The folder of the whole project.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-#[derive(Debug)]
-struct Ports {
-    baserow: u16,
-    docmost: u16,
-    ingress: u16,
-    smtp: u16,
-    smtp_control: u16,
-    slack: u16,
 }

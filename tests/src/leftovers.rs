@@ -28,6 +28,15 @@ struct Leavings {
 }
 
 impl Expected {
+    /// Nobody minds what is left.
+    pub(crate) fn anything() -> Self {
+        Self(Mutex::new(Leavings {
+            is_broken: true,
+            errors: vec![String::new()],
+            ..Leavings::default()
+        }))
+    }
+
     fn change(&self, change: impl FnOnce(&mut Leavings)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -13,6 +13,7 @@
 
 pub mod baserow;
 pub mod builder;
+pub mod console;
 pub mod docmost;
 mod earlier_build;
 mod leftovers;
@@ -24,6 +25,7 @@ pub mod webhook;
 
 pub use baserow::Baserow;
 pub use builder::SystemBuilder;
+pub use console::Console;
 pub use docmost::Docmost;
 pub use people::People;
 pub use process::Process;

@@ -2,7 +2,7 @@
 //!
 //! | call | effect |
 //! |---|---|
-//! | `GET /_sandbox/pages` | all pages with labels and Markdown, trashed ones too, oldest first |
+//! | `GET /_sandbox/pages` | all pages with labels, Markdown and HTML, trashed ones too, oldest first |
 //! | `POST /_sandbox/pages` | `{space, pages}`: so many pages of the owner at the top of a space |
 //! | `PUT /_sandbox/backup` | keeps a copy of all pages and labels |
 //! | `POST /_sandbox/backup` | brings the kept pages and labels back; what came since is gone |
@@ -93,6 +93,7 @@ fn page_json(world: &World, page: &Page) -> Value {
         "creatorEmail": email(&page.creator), "lastUpdatedByEmail": email(&page.last_updated_by),
         "createdAt": page.created.shown(), "deletedAt": page.deleted.as_ref().map(|(at, _)| at.shown()),
         "labels": labels.map(|label| label.name.as_str()).collect::<Vec<_>>(), "markdown": page.shown(Format::Markdown),
+        "html": page.shown(Format::Html),
         "content": page.content, "isOpen": world.has_open_document(&page.id),
     })
 }

@@ -17,7 +17,7 @@ pub fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
 }
 
 /// The processes whose parent is this one.
-pub(crate) fn children_of(parent: u32) -> anyhow::Result<Vec<u32>> {
+pub fn children_of(parent: u32) -> anyhow::Result<Vec<u32>> {
     let processes = std::fs::read_dir("/proc").context("there is no /proc")?.flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     Ok(numbers.filter(|pid| parent_of(*pid) == Some(parent)).collect())

@@ -1,0 +1,117 @@
+//! `make play`: a sandbox of Baserow and Docmost, the bridge and its console, for a person who
+//! wants to see what the bridge does. It runs until Ctrl-C, and leaves nothing behind.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+use system_tests::{Console, Process, System};
+use test_support::free_port;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Who signs in to the console.
+const PERSON: &str = "play";
+/// How long a process may take to stop by itself. What it holds is thrown away.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// As many webhook calls at once as on a real server: they come in any order.
+const EXPORT_WORKERS: u32 = 4;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut ends = Ends::new()?;
+    say("Starting Redis, a sandbox of Baserow and Docmost, the bridge and its console …");
+    let stage = tokio::select! {
+        stage = Stage::set() => stage?,
+        () = ends.wanted() => return Ok(()),
+    };
+    say(&stage.told());
+    ends.wanted().await;
+    say("Stopping …");
+    stage.clear().await;
+    say("Everything is stopped, and nothing is left behind.");
+    Ok(())
+}
+
+/// The signals that end it: Ctrl-C, a closed terminal, `kill`.
+struct Ends {
+    interrupt: Signal,
+    hang_up: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wanted(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.hang_up.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// All that runs.
+struct Stage {
+    console: Console,
+    password: String,
+    playground: u16,
+    system: System,
+}
+
+impl Stage {
+    async fn set() -> anyhow::Result<Self> {
+        let (playground, port) = (free_port()?, free_port()?);
+        let console_url = format!("http://127.0.0.1:{port}");
+        let builder = System::builder().quick_gates();
+        let system = builder.playground(playground, &console_url).start().await?;
+        let workers = json!({"export_workers": EXPORT_WORKERS});
+        let settings = "/_sandbox/baserow/settings";
+        system
+            .baserow
+            .control(reqwest::Method::PATCH, settings, Some(workers))
+            .await?;
+        let mut clients = Vec::new();
+        for name in ["Atelier Nord", "Ville de Lille"] {
+            clients.push(system.baserow.create("client", json!({"Name": name})).await?.row.get());
+        }
+        for (name, client) in ["Refonte du site", "Gare du Nord"].iter().zip(clients) {
+            let project = json!({"Nom": name, "Statut": "En cours", "Client": [client]});
+            system.baserow.create("projet", project).await?;
+        }
+        Ok(Self {
+            console: system.start_console(port).await?,
+            password: system.console_account(PERSON, "operator").await?,
+            playground,
+            system,
+        })
+    }
+
+    fn told(&self) -> String {
+        format!(
+            "\n  Playground  http://127.0.0.1:{}\n              change rows, see their pages, break Docmost\n  Console     {}\n              \
+             what the bridge does, and why: sign in as {PERSON}, password {}\n  Baserow     {}\n  Docmost     {}\n\nCtrl-C stops \
+             everything and leaves nothing behind.",
+            self.playground, self.console.url, self.password, self.system.baserow.url, self.system.docmost.url
+        )
+    }
+
+    /// Stops everything. What Ctrl-C has reached already stops anyway; what does not is killed.
+    async fn clear(mut self) {
+        let bridge = std::iter::once(&mut self.console.process)
+            .chain(&mut self.system.workers)
+            .chain([&mut self.system.ingress, &mut self.system.sandbox]);
+        let stops = bridge.map(|process: &mut Process| process.stop(STOPS_WITHIN));
+        futures::future::join_all(stops).await;
+    }
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
