@@ -130,8 +130,8 @@ async fn a_rule_fits_the_real_table_and_shows_the_page_that_it_makes_of_a_row() 
     browser.goto(&site.address("/rules")).await.unwrap();
     browser.reads("Each row of projet has a page in").await;
     browser.reads("It does well.").await;
-    let preview = format!("/rules/preview?rule=projet-page&row={row}");
-    browser.goto(&site.address(&preview)).await.unwrap();
+    browser.fill(".look input[name=row]", &row.to_string()).await.unwrap();
+    browser.press("Show its page").await.unwrap();
     browser.reads("Projet Refonte du site").await;
     browser.reads("The page is so already.").await;
     browser.has_shown_no_error().await.unwrap();
