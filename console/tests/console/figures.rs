@@ -136,7 +136,10 @@ async fn fill_queue(house: &House) -> anyhow::Result<()> {
     let (job, hour) = (JobKey::Row(row(5)?), Duration::from_hours(1));
     house.queue.hold_table(&job, "no field \"Nmo\"", hour, hour).await?;
     let stats = house.queue.stats().await?;
-    say(&format!("{} dead letters, {} jobs of a held table", stats.dead, stats.active));
+    say(&format!(
+        "{} dead letters, {} jobs of a held table",
+        stats.dead, stats.active
+    ));
     house
         .redis
         .ask::<()>(&["CONFIG", "SET", "slowlog-log-slower-than", LONG])?;
