@@ -108,6 +108,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// How far the call came, if the target did not answer it.
     pub unanswered: Option<Unanswered>,
+    /// Whether the call changes something where it is carried out.
+    pub changes: bool,
     /// Whether every row of the rule's table would fail alike, until somebody mends what the
     /// message names.
     pub breaks_rule: bool,
@@ -138,6 +140,7 @@ impl Failure {
             body: None,
             retry_after: None,
             unanswered: None,
+            changes: false,
             breaks_rule: false,
         }
     }

@@ -28,7 +28,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What it would mean to send a request twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing: it reads, or sets a state that may be set again.
+    /// Nothing: it changes no content. It reads, or signs in or out.
+    Reads,
+    /// Nothing more: it sets a state that may be set again.
     Repeatable,
     /// A second thing would exist. A lost answer is therefore *ambiguous*, never just transient.
     Creates,
@@ -38,7 +40,7 @@ impl Effect {
     /// The class of a failure after which nobody knows whether the request was carried out.
     pub(super) fn unknown_outcome(self) -> FailureClass {
         match self {
-            Self::Repeatable => FailureClass::Transient,
+            Self::Reads | Self::Repeatable => FailureClass::Transient,
             Self::Creates => FailureClass::Ambiguous,
         }
     }
@@ -172,7 +174,7 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
         if bytes.len() > MOST_ANSWER_BYTES {
             // Asked again, it would answer the same.
             let class = match effect {
-                Effect::Repeatable => FailureClass::Permanent,
+                Effect::Reads | Effect::Repeatable => FailureClass::Permanent,
                 Effect::Creates => effect.unknown_outcome(),
             };
             let message = format!("the answer is longer than {MOST_ANSWER_BYTES} bytes");

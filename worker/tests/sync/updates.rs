@@ -10,17 +10,23 @@ use test_support::eventually;
 use crate::world::World;
 
 const UPDATE: &str = "/api/pages/update";
+const TRASH: &str = "/api/pages/delete";
+
+/// A call that is carried out only when its fault is cleared, long after it was given up.
+fn late(path: &str) -> Fault {
+    let late = FaultKind::ZombieWrite {
+        after_ms: None,
+        after_release_ms: 0,
+    };
+    Fault::on(path, late).times(1)
+}
 
 #[tokio::test]
 async fn the_page_ends_with_the_newest_text_though_an_older_update_is_carried_out_after_it() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
     world.synced(row).await.unwrap();
-    let late = FaultKind::ZombieWrite {
-        after_ms: None,
-        after_release_ms: 0,
-    };
-    world.docmost_fault(Fault::on(UPDATE, late).times(1));
+    world.docmost_fault(late(UPDATE));
     world.change(row, json!({"Nom": "Ancien"})).await.unwrap();
     let first = world.attempt(row).await.verdict;
     assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
@@ -54,11 +60,7 @@ async fn a_row_that_goes_back_to_what_its_page_says_gets_it_back_after_an_update
     let world = World::start().await.unwrap();
     let row = world.project("A").await.unwrap();
     world.synced(row).await.unwrap();
-    let late = FaultKind::ZombieWrite {
-        after_ms: None,
-        after_release_ms: 0,
-    };
-    world.docmost_fault(Fault::on(UPDATE, late).times(1));
+    world.docmost_fault(late(UPDATE));
     world.change(row, json!({"Nom": "B"})).await.unwrap();
     if has_vanished {
         let is_sent = eventually("the update is on its way", async || {
@@ -130,4 +132,130 @@ async fn a_page_is_not_written_while_the_store_cannot_be_written() {
     store.close().await;
     assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
     assert_eq!(world.docmost.calls.count(UPDATE), 1);
+}
+
+#[tokio::test]
+async fn a_page_that_was_found_again_ends_with_the_newest_text_though_an_older_update_is_carried_out_after_it() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    let store = sqlx::AnyPool::connect(&world.store_url()).await.unwrap();
+    sqlx::query("DELETE FROM links").execute(&store).await.unwrap();
+    store.close().await;
+    world.docmost_fault(late(UPDATE));
+    world.change(row, json!({"Nom": "Ancien"})).await.unwrap();
+    let first = world.attempt(row).await.verdict;
+    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+
+    world.change(row, json!({"Nom": "Nouveau"})).await.unwrap();
+    let second = world.attempt(row).await.verdict;
+    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    world.docmost.faults.clear();
+    eventually("the old update is carried out", async || match world.titles().await {
+        Ok(titles) if titles == ["Projet Ancien - Atelier Nord"] => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    assert_eq!(world.titles().await.unwrap(), ["Projet Nouveau - Atelier Nord"]);
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+}
+
+#[tokio::test]
+async fn the_page_of_a_restored_row_lives_though_it_is_put_into_the_trash_late() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.docmost_fault(late(TRASH));
+    world.delete(row).await.unwrap();
+    let first = world.attempt(row).await.verdict;
+    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+
+    world.restore_row(row).await.unwrap();
+    let second = world.attempt(row).await.verdict;
+    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    assert_eq!(world.pages().await.unwrap().len(), 1);
+    world.docmost.faults.clear();
+    eventually("the page is in the trash", async || match world.pages().await {
+        Ok(pages) if pages.is_empty() => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    assert_eq!(world.pages().await.unwrap().len(), 1);
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+}
+
+#[tokio::test]
+async fn the_page_of_a_deleted_row_ends_in_the_trash_though_its_trashing_was_refused_first() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    let refused = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    world.docmost_fault(Fault::on(TRASH, refused).times(1));
+    world.delete(row).await.unwrap();
+    let first = world.attempt(row).await.verdict;
+    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    assert_eq!(
+        world.sync(row).await.unwrap(),
+        Outcome::Synced,
+        "there is nothing to wait for"
+    );
+    assert!(world.pages().await.unwrap().is_empty());
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+}
+
+#[tokio::test]
+async fn a_page_is_not_trashed_while_the_store_cannot_be_written() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.delete(row).await.unwrap();
+    let store = sqlx::AnyPool::connect(&world.store_url()).await.unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE UPDATE ON links BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
+    sqlx::query(full).execute(&store).await.unwrap();
+    for _ in 0..3 {
+        let verdict = world.attempt(row).await.verdict;
+        assert!(!matches!(verdict, Verdict::Done(_)), "{verdict:?}");
+    }
+    assert_eq!(world.docmost.calls.count(TRASH), 0);
+    sqlx::query("DROP TRIGGER full").execute(&store).await.unwrap();
+    store.close().await;
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    assert_eq!(world.docmost.calls.count(TRASH), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_goes_back_gets_its_page_back_after_an_update_that_was_done_though_docmost_said_it_failed() {
+    let world = World::start().await.unwrap();
+    let row = world.project("A").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.docmost_fault(Fault::on(UPDATE, FaultKind::FailedButDone { status: 500 }).times(1));
+    world.change(row, json!({"Nom": "B"})).await.unwrap();
+    let first = world.attempt(row).await.verdict;
+    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    assert_eq!(world.titles().await.unwrap(), ["Projet B - Atelier Nord"]);
+
+    world.change(row, json!({"Nom": "A"})).await.unwrap();
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
+    assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+}
+
+#[tokio::test]
+async fn a_look_at_a_page_that_was_not_answered_leaves_nothing_to_wait_for() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.docmost_fault(Fault::on("/api/pages/info", FaultKind::Hang).times(1));
+    world.delete(row).await.unwrap();
+    let first = world.attempt(row).await.verdict;
+    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
+    assert!(world.pages().await.unwrap().is_empty());
 }

@@ -62,7 +62,7 @@ impl Docmost {
         let account = self.look_around(&session).await;
         // Each login leaves a session behind, and Docmost keeps only 25; a fixed token must stay what it is.
         if self.has_password() {
-            let logout = Route::repeatable("sign_out", "auth/logout");
+            let logout = Route::reading("sign_out", "auth/logout");
             let _ = self.ask_as(&session, &logout, &json!({})).await;
         }
         account
@@ -79,8 +79,8 @@ impl Docmost {
         struct Me {
             user: User,
         }
-        let who = Route::repeatable("who_am_i", "users/me");
-        let me: Me = data_of(&self.ask_as(session, &who, &json!({})).await?, Effect::Repeatable)?;
+        let who = Route::reading("who_am_i", "users/me");
+        let me: Me = data_of(&self.ask_as(session, &who, &json!({})).await?, Effect::Reads)?;
         Ok(Account {
             id: me.user.id,
             email: me.user.email,
@@ -99,11 +99,11 @@ impl Docmost {
     }
 
     async fn memberships(&self, session: &Session) -> Result<Vec<Membership>, Failure> {
-        let route = Route::repeatable("list_spaces", "spaces");
+        let route = Route::reading("list_spaces", "spaces");
         let mut body = json!({"limit": PAGE});
         let mut memberships = Vec::new();
         for _ in 0..MOST_PAGES {
-            let listing: Value = data_of(&self.ask_as(session, &route, &body).await?, Effect::Repeatable)?;
+            let listing: Value = data_of(&self.ask_as(session, &route, &body).await?, Effect::Reads)?;
             let items = listing["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             for item in items {
                 memberships.push(membership(item)?);

@@ -210,8 +210,12 @@ impl Docmost {
     }
 
     async fn send(&self, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
-        let answer = exchange(Target::Docmost, effect, request).await?;
-        classify(&answer, effect).map_or(Ok(answer), Err)
+        let exchanged = exchange(Target::Docmost, effect, request).await;
+        let result = exchanged.and_then(|answer| classify(&answer, effect).map_or(Ok(answer), Err));
+        result.map_err(|failure| Failure {
+            changes: effect != Effect::Reads,
+            ..failure
+        })
     }
 
     /// Whether it works as a whole, by its own word. `health/live` is not asked: it answers also
@@ -221,7 +225,7 @@ impl Docmost {
             .http
             .get(format!("{}/api/health", self.settings.url))
             .timeout(patience);
-        health_in(&exchange(Target::Docmost, Effect::Repeatable, request).await?)
+        health_in(&exchange(Target::Docmost, Effect::Reads, request).await?)
     }
 
     fn post(&self, path: &str) -> RequestBuilder {
@@ -240,15 +244,15 @@ impl Docmost {
             DocmostCredentials::Password { email, password } => {
                 let body = json!({"email": email, "password": password.expose_secret()});
                 let answer = self
-                    .send_limited(Effect::Repeatable, self.post("auth/login").json(&body))
+                    .send_limited(Effect::Reads, self.post("auth/login").json(&body))
                     .await?;
                 tracing::info!("signed in to Docmost");
                 token_in(&answer)?
             }
         };
         let request = self.post("users/me").bearer_auth(&token).json(&json!({}));
-        let answer = self.send_limited(Effect::Repeatable, request).await?;
-        let me: Value = data_of(&answer, Effect::Repeatable)?;
+        let answer = self.send_limited(Effect::Reads, request).await?;
+        let me: Value = data_of(&answer, Effect::Reads)?;
         let user = me
             .pointer("/user/id")
             .and_then(Value::as_str)

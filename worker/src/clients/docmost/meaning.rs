@@ -81,8 +81,9 @@ pub(super) fn health_in(answer: &Answer) -> Result<(), Failure> {
             let message = format!("its health check answered {}: {word}", answer.status);
             Err(answer.failure(FailureClass::Transient, Target::Docmost, message))
         }
-        None => Err(classify(answer, Effect::Repeatable)
-            .unwrap_or_else(|| answer.not_reached(Target::Docmost, Effect::Repeatable))),
+        None => {
+            Err(classify(answer, Effect::Reads).unwrap_or_else(|| answer.not_reached(Target::Docmost, Effect::Reads)))
+        }
     }
 }
 

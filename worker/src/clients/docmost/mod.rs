@@ -58,7 +58,7 @@ impl Docmost {
 
     /// The spaces that our account is in.
     pub async fn spaces(&self, journal: &mut Journal) -> Result<Vec<Space>, Failure> {
-        self.list(journal, &Route::repeatable("find_space", "spaces"), json!({}))
+        self.list(journal, &Route::reading("find_space", "spaces"), json!({}))
             .await
     }
 
@@ -113,7 +113,7 @@ impl Docmost {
         let result = self
             .ask(
                 journal,
-                &Route::repeatable("read_page", "pages/info"),
+                &Route::reading("read_page", "pages/info"),
                 json!({"pageId": id}),
             )
             .await;
@@ -125,7 +125,7 @@ impl Docmost {
         let result = self
             .list(
                 journal,
-                &Route::repeatable("read_labels", "pages/labels"),
+                &Route::reading("read_labels", "pages/labels"),
                 json!({"pageId": id}),
             )
             .await
@@ -143,14 +143,14 @@ impl Docmost {
     /// The pages that people put a label on, trashed ones left out, `at_once` (at most 100) per call. Docmost's lists by time may leave out a page at
     /// the border of two calls: whoever looks regularly varies `at_once`.
     pub async fn labelled(&self, journal: &mut Journal, label: &str, at_once: u8) -> Result<Vec<Page>, Failure> {
-        let route = Route::repeatable("list_labelled", "labels/pages");
+        let route = Route::reading("list_labelled", "labels/pages");
         self.list_by(journal, &route, json!({"name": label, "limit": at_once}))
             .await
     }
 
     /// The shares of all spaces that our account is a member of, latest first.
     pub async fn shares(&self, journal: &mut Journal) -> Result<Vec<Share>, Failure> {
-        let route = Route::repeatable("list_shares", "shares");
+        let route = Route::reading("list_shares", "shares");
         self.list(journal, &route, json!({})).await
     }
 
@@ -174,7 +174,7 @@ impl Docmost {
     pub async fn pages_with_label(&self, journal: &mut Journal, label: &str) -> Result<Vec<Page>, Failure> {
         self.list(
             journal,
-            &Route::repeatable("find_by_label", "labels/pages"),
+            &Route::reading("find_by_label", "labels/pages"),
             json!({"name": label}),
         )
         .await
@@ -189,7 +189,7 @@ impl Docmost {
         let user = self.account_id().await?;
         let body = json!({"query": token, "creatorId": user, "limit": 50});
         let hits: Hits = self
-            .ask(journal, &Route::repeatable("find_by_token", "search"), body)
+            .ask(journal, &Route::reading("find_by_token", "search"), body)
             .await?;
         Ok(hits.items)
     }
@@ -198,7 +198,7 @@ impl Docmost {
     pub async fn trash_of(&self, journal: &mut Journal, space: &str) -> Result<Vec<Page>, Failure> {
         self.list(
             journal,
-            &Route::repeatable("look_in_trash", "pages/trash"),
+            &Route::reading("look_in_trash", "pages/trash"),
             json!({"spaceId": space}),
         )
         .await
@@ -237,7 +237,7 @@ impl Docmost {
             Below::Space(id) => json!({"spaceId": id}),
             Below::Page(id) => json!({"pageId": id}),
         };
-        self.list(journal, &Route::repeatable("list_below", "pages/sidebar-pages"), filter)
+        self.list(journal, &Route::reading("list_below", "pages/sidebar-pages"), filter)
             .await
     }
 

@@ -13,7 +13,7 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_store::{Link, LinkState};
 
 use super::deletion::{mark_linked, trash_linked};
-use super::page::check_again_later;
+use super::unconfirmed::check_again_later;
 use super::write_back::unlink_row;
 use super::{Application, Work, WriteBackTarget};
 use crate::context::Context;
@@ -79,14 +79,18 @@ pub(super) async fn apply_sub_pages(
         swept = swept.and(check_again_later(context, &link));
     }
     for link in removed(context, collection, parent.row, plan).await? {
-        has_changed |= match collection.removed {
+        let handled = match collection.removed {
             RowDeleted::Trash => {
                 unlink_row(context, collection, &link, journal).await?;
                 trash_linked(context, &link, looks, journal).await?
             }
             RowDeleted::Mark => mark_linked(context, &rule.page.mark, &link, journal).await?,
-            RowDeleted::Keep => false,
+            RowDeleted::Keep => None,
         };
+        if let Some((link, had_to)) = handled {
+            has_changed |= had_to;
+            swept = swept.and(check_again_later(context, &link));
+        }
     }
     swept.map(|()| has_changed)
 }

@@ -5,12 +5,12 @@ use passerelle_model::config::{Mark, RowDeleted};
 use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::outcome::Outcome;
-use passerelle_model::time::Timestamp;
 use passerelle_store::{Link, LinkState};
 
 use super::super::ownership::Claims;
 use super::Work;
 use super::trash::trash_alone;
+use super::unconfirmed::{self, check_again_later};
 use crate::context::Context;
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
@@ -25,14 +25,19 @@ pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work:
     if links.is_empty() {
         return unlinked(context, row, &Slot::page(), journal).await;
     }
-    let mut has_changed = false;
+    let (mut has_changed, mut swept) = (false, Ok(()));
     for link in &links {
-        has_changed |= match rule.page.row_deleted {
+        let handled = match rule.page.row_deleted {
             RowDeleted::Trash => trash_linked(context, link, looks, journal).await?,
             RowDeleted::Mark => mark_linked(context, &rule.page.mark, link, journal).await?,
-            RowDeleted::Keep => false,
+            RowDeleted::Keep => None,
         };
+        if let Some((link, had_to)) = handled {
+            has_changed |= had_to;
+            swept = swept.and(check_again_later(context, &link));
+        }
     }
+    swept?;
     Ok(if has_changed {
         Outcome::Synced
     } else {
@@ -40,76 +45,61 @@ pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work:
     })
 }
 
-/// Stores that the page is about to follow its row. If the end of that is not stored and the row
-/// comes back meanwhile, the link does not say that the page equals the row, and the page is
-/// written.
-async fn begin(context: &Context, link: &Link) -> Result<Link, Failure> {
-    let begun = Link {
-        state: LinkState::Unknown,
-        ..link.clone()
-    };
-    Ok(context.store.save_link(&begun).await?)
-}
-
-/// Puts a page into the trash and remembers it there; says whether it had to. What the store
-/// believes to be there is looked for only by a forced sync.
+/// Puts a page into the trash and remembers it there. Returns the link as it is then, and whether it
+/// had to; nothing where the store believes it there and nobody forced a look.
 pub(super) async fn trash_linked(
     context: &Context,
     link: &Link,
     looks: bool,
     journal: &mut Journal,
-) -> Result<bool, Failure> {
+) -> Result<Option<(Link, bool)>, Failure> {
     if link.state == LinkState::Trashed && !looks {
-        return Ok(false);
+        return Ok(None);
     }
-    let begun = begin(context, link).await?;
+    let begun = unconfirmed::begin(context, link).await?;
     let had_to = match trash_alone(context, &link.page, link.row, journal).await {
         Ok(had_to) => had_to,
         Err(failure) if failure.class == FailureClass::Gone => {
             context.store.forget_link(&begun).await?;
-            return Ok(false);
+            return Ok(None);
         }
-        Err(failure) => return Err(failure),
+        Err(failure) => {
+            unconfirmed::give_up(context, link, begun, &failure).await?;
+            return Err(failure);
+        }
     };
     CrashPoint::AfterTrash.pass();
-    let trashed = Link {
-        state: LinkState::Trashed,
-        written: Timestamp::now(),
-        ..begun
-    };
-    context.store.save_link(&trashed).await?;
-    Ok(had_to)
+    let trashed = unconfirmed::end(context, link, begun, LinkState::Trashed).await?;
+    Ok(Some((trashed, had_to)))
 }
 
-/// Lets the title of a page say that its row is gone; says whether it had to. People's words in it
-/// stay, and a page in the trash stays there.
+/// Lets the title of a page say that its row is gone. People's words in it stay, and a page in the
+/// trash stays there. Returns the link as it is then, and that there was something to do.
 pub(super) async fn mark_linked(
     context: &Context,
     mark: &Mark,
     link: &Link,
     journal: &mut Journal,
-) -> Result<bool, Failure> {
+) -> Result<Option<(Link, bool)>, Failure> {
     if link.state.is_row_gone() {
-        return Ok(false);
+        return Ok(None);
     }
     let Some(page) = context.docmost.page(journal, &link.page).await? else {
         context.store.forget_link(link).await?;
-        return Ok(false);
+        return Ok(None);
     };
-    let begun = begin(context, link).await?;
+    let begun = unconfirmed::begin(context, link).await?;
     let title = page.title.unwrap_or_default();
     if page.deleted_at.is_none() && !title.starts_with(&mark.prefix) {
         let title = format!("{}{title}", mark.prefix);
         let icon = mark.icon.as_deref();
-        context.docmost.retitle(journal, &link.page, &title, icon).await?;
+        if let Err(failure) = context.docmost.retitle(journal, &link.page, &title, icon).await {
+            unconfirmed::give_up(context, link, begun, &failure).await?;
+            return Err(failure);
+        }
     }
-    let marked = Link {
-        state: LinkState::Marked,
-        written: Timestamp::now(),
-        ..begun
-    };
-    context.store.save_link(&marked).await?;
-    Ok(true)
+    let marked = unconfirmed::end(context, link, begun, LinkState::Marked).await?;
+    Ok(Some((marked, true)))
 }
 
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its

@@ -22,7 +22,7 @@
 //! | link stored | a row that does not know its page | sees the equal hash, writes back |
 //! | row written back | nothing to do | sees no difference |
 //!
-//! **The order of an update:**
+//! **The order of an update**, of a trashing, and of a page that was found again, once its link is stored:
 //!
 //! | step | a crash after it leaves | the next attempt |
 //! |---|---|---|
@@ -39,9 +39,9 @@
 //!   calls were seen to run later still. The oldest page wins, the others go to the trash, and the
 //!   steps say so. Later calls are found by the clean-up ([`crate::maintenance::tasks`]), which
 //!   looks after such creates for a day.
-//! - An update of unknown outcome may undo a newer one. So the link stays unconfirmed until the old
-//!   update can no longer be carried out; then the page is written once more. What Docmost has
-//!   answered, whatever it was, leaves nothing to wait for.
+//! - A write of unknown outcome may undo a newer one. So the link stays unconfirmed until the old
+//!   write can no longer be carried out; then the page is written once more (`unconfirmed.rs`).
+//!   What Docmost has answered leaves nothing to wait for, and a read changes nothing.
 //! - A page that people put into the trash while its row lives is taken out again, or stays there,
 //!   as the rule says. The same goes for a page that people moved.
 //! - The hash of the state last written is kept with the link: equal hash, no call to Docmost at
@@ -56,6 +56,7 @@ mod look;
 mod page;
 mod section;
 mod trash;
+mod unconfirmed;
 mod update;
 mod write_back;
 
@@ -75,7 +76,7 @@ use crate::crash::CrashPoint;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::{PageRule, Plan, Subject};
-use page::check_again_later;
+use unconfirmed::check_again_later;
 
 /// The row that shows its page's id and address, and in which fields.
 #[derive(Clone, Copy)]

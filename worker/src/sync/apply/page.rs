@@ -6,14 +6,13 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use passerelle_store::{Intent, Link, LinkState};
 
-use super::Application;
 use super::look::{Looked, left};
 use super::update::Updated;
+use super::{Application, unconfirmed};
 use crate::clients::docmost::{Page, Space};
 use crate::content::page::Body;
-use crate::context::Context;
 use crate::crash::CrashPoint;
-use crate::failure::{Failure, Target, Unanswered};
+use crate::failure::Failure;
 
 impl Application<'_, '_> {
     /// The link of the page, which now equals the desired one; and whether anything was written.
@@ -43,13 +42,11 @@ impl Application<'_, '_> {
         if link.state == LinkState::Unconfirmed {
             self.clean_up_duplicates(&link).await?;
         }
-        let begun = self.begin_update(&link).await?;
-        let updated = match self.update(&link.page, Some(&link)).await {
+        let begun = unconfirmed::begin(self.context, &link).await?;
+        let updated = match self.update(&link).await {
             Ok(updated) => updated,
             Err(failure) => {
-                if !may_still_be_carried_out(&failure) {
-                    self.context.store.restate_link(&begun, &link.state).await?;
-                }
+                unconfirmed::give_up(self.context, &link, begun, &failure).await?;
                 return Err(self.out_of_reach(&link, failure).await);
             }
         };
@@ -57,8 +54,11 @@ impl Application<'_, '_> {
             Updated::Page(page) => {
                 if self.looks {
                     self.put_marks_back(&page).await?;
+                } else if link.state == LinkState::Unknown {
+                    self.label(&page.id).await?;
                 }
-                return Ok((self.save(*page, &link, begun.version).await?, true));
+                let (state, written) = unconfirmed::end_of(self.context, &link, self.desired_state());
+                return Ok((self.save(*page, state, written, begun.version).await?, true));
             }
             Updated::Left => return Ok((self.leave(begun).await?, false)),
             Updated::Gone => {}
@@ -67,18 +67,6 @@ impl Application<'_, '_> {
             .note("page_gone", format!("{} was deleted for good in the wiki", link.page));
         self.context.store.forget_link(&begun).await?;
         Box::pin(self.find_or_create()).await
-    }
-
-    /// Stores that the page is about to be written. If the outcome stays unknown, Docmost may carry
-    /// the update out after a later one: so the link is unconfirmed until that can no longer be,
-    /// and then the page is written once more. A store that cannot be written ends here.
-    async fn begin_update(&self, link: &Link) -> Result<Link, Failure> {
-        let begun = Link {
-            state: LinkState::Unconfirmed,
-            written: Timestamp::now().plus(self.context.docmost.timeout()),
-            ..link.clone()
-        };
-        Ok(self.context.store.save_link(&begun).await?)
     }
 
     /// The intent is stored right before the create, so that trouble during the look-ups leaves
@@ -91,7 +79,7 @@ impl Application<'_, '_> {
             // Another attempt may have linked it since this one read the link.
             return match self.context.store.link(row, slot).await? {
                 Some(link) => Box::pin(self.bring_up_to_date(link)).await,
-                None => Ok((self.adopt(&page).await?, true)),
+                None => self.adopt(page).await,
             };
         }
         if matches!(self.page.body, Body::Section { .. }) {
@@ -112,7 +100,7 @@ impl Application<'_, '_> {
         }
         if intent.existed {
             if let Some(page) = self.abandoned_page(&space).await? {
-                return Ok((self.adopt(&page).await?, true));
+                return self.adopt(page).await;
             }
             self.context
                 .wait_out_create(intent.started, self.context.docmost.timeout(), "page")?;
@@ -121,18 +109,12 @@ impl Application<'_, '_> {
         Ok((self.create(&space, &intent).await?, true))
     }
 
-    async fn adopt(&mut self, found: &Page) -> Result<Link, Failure> {
+    /// The page that was found is linked first: from then on it is written as any other.
+    async fn adopt(&mut self, found: Page) -> Result<(Link, bool), Failure> {
         self.journal
             .note("adopt_page", format!("{} is this row's page already", found.id));
-        let Updated::Page(page) = self.update(&found.id, None).await? else {
-            return Err(Failure::new(
-                FailureClass::Gone,
-                Target::Docmost,
-                "the page vanished while it was adopted",
-            ));
-        };
-        self.label(&page.id).await?;
-        self.save_as(*page, self.desired_state(), Timestamp::now(), 0).await
+        let link = self.save(found, LinkState::Unknown, Timestamp::now(), 0).await?;
+        Box::pin(self.bring_up_to_date(link)).await
     }
 
     async fn create(&mut self, space: &Space, intent: &Intent) -> Result<Link, Failure> {
@@ -165,7 +147,7 @@ impl Application<'_, '_> {
         } else {
             self.desired_state()
         };
-        self.save_as(page, state, Timestamp::now(), 0).await
+        self.save(page, state, Timestamp::now(), 0).await
     }
 
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is
@@ -215,28 +197,7 @@ impl Application<'_, '_> {
         LinkState::Synced(self.page.hash.clone())
     }
 
-    /// Stores the link of a page that now equals the desired one. If it was unconfirmed `before`,
-    /// it stays so until the window is over.
-    async fn save(&mut self, page: Page, before: &Link, version: i64) -> Result<Link, Failure> {
-        let now = Timestamp::now();
-        // The end of the call is not known; a moment further ahead was written before a clock went
-        // back.
-        let written = before.written.min(now.plus(self.context.docmost.timeout()));
-        let is_in_window = now.since(written) < self.context.zombie_window;
-        if before.state == LinkState::Unconfirmed && is_in_window {
-            self.save_as(page, LinkState::Unconfirmed, written, version).await
-        } else {
-            self.save_as(page, self.desired_state(), now, version).await
-        }
-    }
-
-    async fn save_as(
-        &mut self,
-        page: Page,
-        state: LinkState,
-        written: Timestamp,
-        version: i64,
-    ) -> Result<Link, Failure> {
+    async fn save(&mut self, page: Page, state: LinkState, written: Timestamp, version: i64) -> Result<Link, Failure> {
         let link = Link {
             row: self.owner,
             slot: self.page.slot.clone(),
@@ -254,30 +215,4 @@ impl Application<'_, '_> {
         CrashPoint::AfterLinkSaved.pass();
         Ok(saved)
     }
-}
-
-/// Whether Docmost may still be at it: the call was sent, and neither Docmost nor a proxy with an
-/// answer of Docmost's has ended it.
-fn may_still_be_carried_out(failure: &Failure) -> bool {
-    let is_unanswered = match failure.status {
-        None => failure.unanswered != Some(Unanswered::NoConnection) && failure.retry_after.is_none(),
-        Some(status) => matches!(status, 502 | 504),
-    };
-    failure.target == Target::Docmost && is_unanswered
-}
-
-/// The page is right, but an abandoned call may still make a second one or undo it: come back when
-/// that can no longer be.
-pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Failure> {
-    debug_assert_ne!(
-        link.state,
-        LinkState::Trashed,
-        "a trashed page is never the result of applying a plan"
-    );
-    if link.state != LinkState::Unconfirmed {
-        return Ok(());
-    }
-    let wait = link.written.plus(context.zombie_window).since(Timestamp::now());
-    let message = "the page is right, but an earlier call has an unknown outcome: looking once more when it can no longer be carried out";
-    Err(Failure::new(FailureClass::Ambiguous, Target::Bridge, message).after(wait))
 }

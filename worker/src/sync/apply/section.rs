@@ -7,7 +7,7 @@
 use passerelle_model::id::PageId;
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
-use passerelle_store::{Link, Store, StoredSection};
+use passerelle_store::{Store, StoredSection};
 
 use super::Application;
 use super::update::Updated;
@@ -30,12 +30,10 @@ enum Visited {
 }
 
 impl Application<'_, '_> {
-    /// Brings the section of a page to what it should be, and its title and icon with it. `link` is
-    /// what the store knows of the page.
+    /// Brings the section of a page to what it should be, and its title and icon with it.
     pub(super) async fn bring_section(
         &mut self,
         id: &PageId,
-        link: Option<&Link>,
         section: &Section,
         recreate: bool,
     ) -> Result<Updated, Failure> {
@@ -49,7 +47,7 @@ impl Application<'_, '_> {
             recreate,
             form,
         };
-        let patch = match self.visit(id, link, section, &known).await? {
+        let patch = match self.visit(id, section, &known).await? {
             Visited::Done(patch) => patch,
             Visited::Left => return Ok(Updated::Left),
             Visited::Gone => return Ok(Updated::Gone),
@@ -87,13 +85,7 @@ impl Application<'_, '_> {
 
     /// Visits the page, out of the trash if it is there and the rule wants that. Why we are not let
     /// in, only the API tells.
-    async fn visit(
-        &mut self,
-        id: &PageId,
-        link: Option<&Link>,
-        section: &Section,
-        known: &Known,
-    ) -> Result<Visited, Failure> {
+    async fn visit(&mut self, id: &PageId, section: &Section, known: &Known) -> Result<Visited, Failure> {
         let docmost = &self.context.docmost;
         let refused = match docmost.visit(self.journal, id, section, known).await? {
             Visit::Done(patch) => return Ok(Visited::Done(patch)),
@@ -103,7 +95,7 @@ impl Application<'_, '_> {
             return Ok(Visited::Gone);
         };
         if page.deleted_at.is_some() {
-            if link.is_some() && self.is_left(&page).await? {
+            if self.is_left(&page).await? {
                 return Ok(Visited::Left);
             }
             docmost.restore(self.journal, id).await?;

@@ -1,7 +1,6 @@
 //! Makes an existing page equal to the desired one, where it should be.
 
 use passerelle_model::config::PageMoved;
-use passerelle_model::id::PageId;
 use passerelle_model::ledger::FailureClass;
 use passerelle_store::Link;
 
@@ -23,12 +22,13 @@ pub(super) enum Updated {
 
 impl Application<'_, '_> {
     /// Makes a page equal to the desired one, and brings it out of the trash and to its place as
-    /// far as the rule wants that. `link` is what the store knows of it.
-    pub(super) async fn update(&mut self, id: &PageId, link: Option<&Link>) -> Result<Updated, Failure> {
+    /// far as the rule wants that.
+    pub(super) async fn update(&mut self, link: &Link) -> Result<Updated, Failure> {
+        let id = &link.page;
         let docmost = &self.context.docmost;
         let written = match &self.page.body {
             // Boxed: it remembers much, and every caller would carry it on its stack.
-            Body::Section { section, recreate } => Box::pin(self.bring_section(id, link, section, *recreate)).await,
+            Body::Section { section, recreate } => Box::pin(self.bring_section(id, section, *recreate)).await,
             Body::Once { .. } | Body::Follows { .. } => {
                 let page = docmost.update(self.journal, id, self.page).await;
                 page.map(|page| Updated::Page(Box::new(page)))
@@ -42,7 +42,7 @@ impl Application<'_, '_> {
         };
         CrashPoint::AfterUpdate.pass();
         let is_trashed = page.deleted_at.is_some();
-        if is_trashed && link.is_some() && self.is_left(&page).await? {
+        if is_trashed && self.is_left(&page).await? {
             return Ok(Updated::Left);
         }
         if is_trashed {
@@ -54,7 +54,7 @@ impl Application<'_, '_> {
         // What people moved stays there, unless the rule says otherwise, or names another space
         // now.
         let brings_back = self.page.people.moved == PageMoved::BringBack;
-        let is_rule_moved = link.is_some_and(|link| link.space != self.page.space);
+        let is_rule_moved = link.space != self.page.space;
         if is_elsewhere && !brings_back && !is_rule_moved {
             return Ok(Updated::Page(page));
         }
@@ -68,7 +68,7 @@ impl Application<'_, '_> {
         // Both may have taken it from below its parent.
         let is_below_parent = page.parent_page_id == self.page.parent;
         let is_in_order = is_below_parent && page.position == self.page.position;
-        let may_be_placed = brings_back || link.is_none() || is_below_parent;
+        let may_be_placed = brings_back || is_below_parent;
         if is_trashed || is_elsewhere || (may_be_placed && !is_in_order) {
             self.place(&page).await?;
         }

@@ -39,7 +39,7 @@ use wire::Heard;
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Answered by every Docmost whose pages may have synced blocks.
-pub(super) const SYNCED_BLOCKS: Route = Route::repeatable("ask_for_synced_blocks", "pages/transclusion/lookup");
+pub(super) const SYNCED_BLOCKS: Route = Route::reading("ask_for_synced_blocks", "pages/transclusion/lookup");
 
 /// How long it is believed how sections are built.
 const FORM_IS_KNOWN_FOR: Duration = Duration::from_mins(10);
@@ -198,7 +198,7 @@ impl Docmost {
 
     async fn collab_token(&self, refused: Option<&str>) -> Result<String, Failure> {
         let fetch = async {
-            let route = Route::repeatable("collab_token", "auth/collab-token");
+            let route = Route::reading("collab_token", "auth/collab-token");
             let answer = self.call(&route, &json!({}), None).await?;
             let data: Value = data_of(&answer, route.effect)?;
             let token = data["token"].as_str().map(str::to_owned);
@@ -246,5 +246,8 @@ fn hung_up() -> Failure {
 
 /// A conversation that broke off: the visit may be repeated.
 fn broken(message: impl Into<String>) -> Failure {
-    Failure::new(FailureClass::Transient, Target::Docmost, message)
+    Failure {
+        changes: true,
+        ..Failure::new(FailureClass::Transient, Target::Docmost, message)
+    }
 }
