@@ -29,6 +29,11 @@ pub(super) fn login(world: &mut World, fields: &Map<String, Value>) -> Answer {
 
 /// Starts a session, and answers with its token in a cookie.
 fn log_in(world: &mut World, user: &str) -> Answer {
+    Ok(Reply::done().with_cookie(cookie(world, user)?))
+}
+
+/// Starts a session; gives the cookie with its token.
+pub(super) fn cookie(world: &mut World, user: &str) -> Result<String, Problem> {
     if let Some(user) = world.users.get_mut(user) {
         user.last_login = Some(Moment::now());
     }
@@ -36,8 +41,9 @@ fn log_in(world: &mut World, user: &str) -> Answer {
     let token = world.issue(user, "access", lifetime).ok_or_else(Problem::internal)?;
     let expires = jiff::Timestamp::from_second(clock::now_ms() / 1000 + lifetime).unwrap_or_default();
     let expires = expires.strftime("%a, %d %b %Y %H:%M:%S GMT");
-    let cookie = format!("authToken={token}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax");
-    Ok(Reply::done().with_cookie(cookie))
+    Ok(format!(
+        "authToken={token}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
+    ))
 }
 
 /// `auth/logout`: ends this session at once; other sessions continue.

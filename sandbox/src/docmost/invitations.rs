@@ -3,6 +3,7 @@
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value, json};
 
+use super::auth;
 use super::body::Check;
 use super::envelope::{Answer, Problem, Reply};
 use super::paging::{Order, Paging, Row};
@@ -92,9 +93,10 @@ pub(super) fn accept(world: &mut World, fields: &Map<String, Value>) -> Answer {
     world.invitations.remove(&id);
     let user = world.add_user(&name, &email, &password);
     if let Some(general) = world.spaces.values_mut().next() {
-        general.members.insert(user, Role::Writer);
+        general.members.insert(user.clone(), Role::Writer);
     }
-    Ok(Reply::data(json!({"requiresLogin": false})))
+    let cookie = auth::cookie(world, &user)?;
+    Ok(Reply::data(json!({"requiresLogin": false})).with_cookie(cookie))
 }
 
 fn only_owner(world: &World, call: &Call) -> Result<(), Problem> {

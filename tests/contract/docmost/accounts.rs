@@ -1,11 +1,14 @@
 //! Accounts, spaces, sessions, and what a member of a space may do.
 
-use passerelle_sandbox::docmost::{BRIDGE_EMAIL, BRIDGE_PASSWORD, OWNER_EMAIL, OWNER_PASSWORD};
+use passerelle_sandbox::docmost::{OWNER_EMAIL, OWNER_PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::replay::{Replay, Who};
 
+/// The account that the captured invitation made.
+const BRIDGE_EMAIL: &str = "bridge@bridge.test";
+const BRIDGE_PASSWORD: &str = "Bridge-Pass-1";
 const BRIDGE_SPACE: &str = "01a202da-621d-7fba-b1e0-d1ada4ab0e22";
 const BY_BRIDGE: &str = "01a202e0-2412-75db-a35a-0c5c6b8a2595";
 
@@ -37,6 +40,10 @@ pub(crate) async fn accounts(replay: &mut Replay) -> anyhow::Result<()> {
         "01q-me-json-ct-empty-body",
         "01r-api-keys-list",
         "01s-api-keys-create",
+        "01w-invite-create",
+        "01x-invites-list",
+        "01y-invite-link",
+        "01z-invite-accept",
     ];
     replay.play(Who::Admin, &admin).await?;
     replay.play(Who::Tampered, &["01n-me-tampered"]).await

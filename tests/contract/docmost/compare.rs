@@ -92,6 +92,9 @@ impl Known {
         if name == "highlight" {
             return captured.is_empty() == ours.is_empty();
         }
+        if name == "inviteLink" {
+            return self.same_invitation(captured, ours);
+        }
         let learnable = matches!(name, "slugId" | "key" | "nextCursor" | "prevCursor" | "position");
         if (is_id(captured) && is_id(ours)) || (learnable && captured.is_empty() == ours.is_empty()) {
             let is_new = !self.captured.contains_key(ours);
@@ -104,6 +107,20 @@ impl Known {
             || (name == "id" && both(is_block_id))
             || lengthened(captured) == ours
             || without_block_ids(captured) == without_block_ids(ours)
+    }
+
+    /// Whether two links lead to one invitation, each on its own server. Learns its token.
+    fn same_invitation(&mut self, captured: &str, ours: &str) -> bool {
+        let parts = |link: &str| {
+            let (_, invitation) = link.split_once("/invites/")?;
+            let (id, token) = invitation.split_once("?token=")?;
+            Some((id.to_owned(), token.to_owned()))
+        };
+        let (Some((id, token)), Some((own_id, own_token))) = (parts(captured), parts(ours)) else {
+            return false;
+        };
+        self.learn(&token, &own_token);
+        self.ours.get(&id) == Some(&own_id) && token.len() == own_token.len()
     }
 }
 

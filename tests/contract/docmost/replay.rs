@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use passerelle_sandbox::docmost::{self, BRIDGE_EMAIL, BRIDGE_PASSWORD, OWNER_EMAIL, OWNER_PASSWORD, Options};
+use passerelle_sandbox::docmost::{self, OWNER_EMAIL, OWNER_PASSWORD, Options};
 use passerelle_sandbox::server::Running;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -68,9 +68,6 @@ impl Replay {
         for (captured, ours) in [
             ("admin@bridge.test", OWNER_EMAIL),
             ("Throwaway-Pass-1", OWNER_PASSWORD),
-            ("bridge@bridge.test", BRIDGE_EMAIL),
-            ("Bridge-Pass-1", BRIDGE_PASSWORD),
-            ("Bridge Bot", "Bridge"),
             ("Bridge Admin", "Owner"),
             ("Bridge Test", "Sandbox"),
         ] {
