@@ -45,7 +45,8 @@ pub struct Provision {
     /// The number of the database for them. Default: the only one, or the one that has such tables.
     #[arg(long, requires = "schema")]
     pub database: Option<u64>,
-    /// Take away webhooks that call the bridge at an earlier address.
+    /// Take away webhooks that call this bridge at an earlier address. They are known by its
+    /// secret; those of another bridge stay.
     #[arg(long, requires = "url")]
     pub remove_earlier: bool,
     /// Show what would be done, and do nothing.
@@ -246,16 +247,23 @@ impl Site {
             let existing = self.webhooks(&wanted.table).await?;
             deeds.extend(plan::webhook(&wanted, &existing));
             for earlier in plan::earlier(&wanted, &existing) {
-                let (table, id, url) = (&wanted.table.name, earlier.id, shown_url(&earlier.call.url));
-                if verb.remove_earlier {
+                let (table, id, address) = (&wanted.table, earlier.id, shown_url(&earlier.call.url));
+                let name = &table.name;
+                if !plan::is_known(earlier, table, &self.sources.file, reader, url)? {
+                    notes.push(format!(
+                        "{name}: webhook {id} calls {address} without a secret of this bridge: it may be another bridge's, \
+                         and stays. If nothing of yours is there any more, delete it in Baserow."
+                    ));
+                } else if verb.remove_earlier {
                     deeds.push(Deed::RemoveWebhook {
                         id,
-                        table: table.clone(),
+                        table: name.clone(),
                         url: earlier.call.url.clone(),
                     });
                 } else {
                     notes.push(format!(
-                        "{table}: webhook {id} calls another address of a bridge, {url}: --remove-earlier takes it away."
+                        "{name}: webhook {id} calls another address of this bridge, {address}: --remove-earlier takes it \
+                         away."
                     ));
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passerelle_model::config::{BridgeFile, ProofKind, Reader, SourceConfig};
 use passerelle_worker::clients::baserow::Table;
-use passerelle_worker::clients::baserow::user::{Webhook, WebhookCall};
+use passerelle_worker::clients::baserow::user::{BRIDGE_PATH, Webhook, WebhookCall};
 use secrecy::ExposeSecret as _;
 
 use crate::survey::Missing;
@@ -44,28 +44,28 @@ pub(super) fn wanted(
     reader: &Reader,
     base: &str,
 ) -> Result<Wanted, Trouble> {
-    let source = source_name(&table);
-    let unknown = || {
-        let advice = "name it in [sources] of bridge.toml, or add \"*\"";
-        Trouble::Usage(format!(
-            "the table {} needs the source {source:?}: {advice}",
-            table.name
-        ))
-    };
-    let config = file
-        .sources
-        .get(&source)
-        .or_else(|| file.sources.get("*"))
-        .ok_or_else(unknown)?;
+    let (source, config) = source_of(&table, file)?;
     let call = WebhookCall {
         name: format!("Passerelle: {}", table.name),
-        url: format!("{}/api/webhooks/baserow/{source}", base.trim_end_matches('/')),
+        url: format!("{}{BRIDGE_PATH}{source}", base.trim_end_matches('/')),
         headers: proof(config, reader)?,
         include_all_events: false,
         events: events.into_iter().map(str::to_owned).collect(),
         use_user_field_names: true,
     };
     Ok(Wanted { table, call })
+}
+
+/// The source that a table's webhook calls, and what it asks for.
+fn source_of<'a>(table: &Table, file: &'a BridgeFile) -> Result<(String, &'a SourceConfig), Trouble> {
+    let source = source_name(table);
+    let config = file.sources.get(&source).or_else(|| file.sources.get("*"));
+    let config = config.ok_or_else(|| {
+        let name = &table.name;
+        let advice = "name it in [sources] of bridge.toml, or add \"*\"";
+        Trouble::Usage(format!("the table {name} needs the source {source:?}: {advice}"))
+    })?;
+    Ok((source, config))
 }
 
 /// `projet-changed`; the table's number where its name cannot stand in an address.
@@ -139,6 +139,27 @@ pub(super) fn earlier<'a>(wanted: &Wanted, existing: &'a [Webhook]) -> impl Iter
     let url = wanted.call.url.clone();
     let bridges = existing.iter().filter(|hook| hook.calls_the_bridge());
     bridges.filter(move |hook| hook.call.url != url)
+}
+
+/// Whether a webhook is known to be of this bridge, and not of another on the same Baserow: it
+/// calls this bridge's address, or carries a secret that is live here.
+pub(super) fn is_known(
+    hook: &Webhook,
+    table: &Table,
+    file: &BridgeFile,
+    reader: &Reader,
+    base: &str,
+) -> Result<bool, Trouble> {
+    let own = format!("{}{BRIDGE_PATH}", base.trim_end_matches('/'));
+    if hook.call.url.starts_with(&own) {
+        return Ok(true);
+    }
+    let (_, config) = source_of(table, file)?;
+    let header = config.header_of(ProofKind::Token);
+    let mut headers = hook.call.headers.iter();
+    let carried = headers.find(|(name, _)| name.eq_ignore_ascii_case(header));
+    let secrets = reader.secrets(&config.secrets);
+    Ok(carried.is_some_and(|(_, carried)| secrets.iter().any(|secret| secret.expose_secret() == carried)))
 }
 
 #[cfg(test)]

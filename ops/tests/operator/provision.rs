@@ -207,7 +207,7 @@ async fn webhooks_of_an_earlier_address_are_told_and_taken_away_when_asked() {
     let said = town.passerelle(&RUN).await;
     assert!(
         said.out
-            .contains("calls another address of a bridge, https://old.example.org/"),
+            .contains("calls another address of this bridge, https://old.example.org/"),
         "{}",
         said.out
     );
@@ -229,6 +229,44 @@ async fn webhooks_of_an_earlier_address_are_told_and_taken_away_when_asked() {
         ]
     );
     assert!(town.passerelle(&RUN).await.out.contains("Nothing to do"));
+}
+
+#[tokio::test]
+async fn webhooks_of_a_second_bridge_on_the_same_baserow_are_told_and_stay() {
+    let town = Town::start().unwrap();
+    town.rules(RULES).unwrap();
+    let others = [("BASEROW_WEBHOOK_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0")];
+    let second = ["provision", "--url", "https://second.example.org"];
+    let made = town.passerelle_with(&second, &others).await;
+    assert_eq!(made.code, 0, "{}", made.err);
+    let moved = ["provision", "--url", "https://old.example.org"];
+    assert_eq!(town.passerelle(&moved).await.code, 0);
+    let said = town.passerelle(&[&RUN[..], &["--remove-earlier"]].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out.contains("calls https://second.example.org/") && said.out.contains("another bridge's, and stays"),
+        "{}",
+        said.out
+    );
+    for table in [2, 4] {
+        let left = webhooks(&town, table).await.unwrap();
+        let mut left: Vec<&str> = left
+            .iter()
+            .filter_map(|hook| hook["url"].as_str()?.split('/').nth(2))
+            .collect();
+        left.sort_unstable();
+        assert_eq!(left, ["bridge.example.org", "second.example.org"]);
+    }
+    // During a rotation both secrets are ours.
+    let rotated = format!("0f1e2d3c4b5a69788796a5b4c3d2e1f0,{SECRET}");
+    let said = town
+        .passerelle_with(
+            &[&RUN[..], &["--remove-earlier"]].concat(),
+            &[("BASEROW_WEBHOOK_SECRET", &rotated)],
+        )
+        .await;
+    assert!(said.err.contains("remove webhook"), "{}{}", said.out, said.err);
+    assert_eq!(webhooks(&town, 2).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
-//! What only a user of Baserow may do: making tables and fields, and seeing and making webhooks. Database tokens are answered 401 there.
+//! What only a user of Baserow may do: making tables and fields, and seeing and making webhooks.
+//! Database tokens are answered 401 there.
 //!
-//! Baserow shows a webhook's headers in clear, and they hold the secret of the ingress: nothing of them is logged or put into a failure.
+//! Baserow shows a webhook's headers in clear, and they hold the secret of the ingress: nothing of
+//! them is logged or put into a failure.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,7 @@ use crate::clients::baserow::{Field, Table};
 use crate::failure::{Failure, Target};
 
 /// The path that webhooks of the bridge call, whatever stands before and behind it.
-const BRIDGE_PATH: &str = "/api/webhooks/baserow/";
+pub const BRIDGE_PATH: &str = "/api/webhooks/baserow/";
 
 /// Baserow, signed in as a user.
 pub struct BaserowUser {
