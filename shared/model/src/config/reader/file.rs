@@ -1,6 +1,7 @@
 //! The file with the settings, over which the environment stands.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::super::env_file::{EnvFile, Line};
@@ -71,5 +72,6 @@ pub(super) fn first_of<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<&
 /// Whether there is a file, or nobody knows: what is in a folder that this user may not search is
 /// not absent, and reading it tells the trouble.
 pub fn may_be_there(path: &Path) -> bool {
-    path.try_exists().unwrap_or(true)
+    path.try_exists()
+        .unwrap_or_else(|error| error.kind() != ErrorKind::NotADirectory)
 }
