@@ -2,8 +2,10 @@
 //! when a job is tried again** (`tests/walls.rs` holds it). What follows when a worker itself dies
 //! is the queue's decision (`working/ending.rs`).
 //!
-//! *Classified once*: the client that knows the protocol says what kind of failure an answer is (`clients/*::classify`).
-//! *Decided once*: the failure climbs unchanged to the runner, which asks [`verdict`]; nothing in between retries.
+//! *Classified once*: the client that knows the protocol says what kind of failure an answer is
+//! (`clients/*::classify`).
+//! *Decided once*: the failure climbs unchanged to the runner, which asks [`verdict`]; nothing in
+//! between retries.
 //!
 //! | class | what follows | attempt counted |
 //! |---|---|---|
@@ -26,6 +28,7 @@
 //! by [`CRASH_POLICY`], which the queue carries out.
 
 mod ours;
+mod unanswered;
 
 use std::time::Duration;
 
@@ -35,6 +38,8 @@ use passerelle_model::shown::shown;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::{CallResult, GateTarget};
 use passerelle_queue::{CrashPolicy, backoff};
+
+pub use unanswered::{Obstacle, Unanswered};
 
 /// Counted attempts before a job is given up.
 pub const MOST_ATTEMPTS: u32 = 12;
@@ -115,19 +120,6 @@ pub struct Failure {
     pub breaks_rule: bool,
 }
 
-/// What became of a call that the target did not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered {
-    /// There was no connection to be had: nothing was sent.
-    NoConnection,
-    /// It was sent, and no answer came in time.
-    TimedOut,
-    /// A proxy or a login page answered in the target's place.
-    NotReached,
-    /// It answered more than is read.
-    TooLong,
-}
-
 impl Failure {
     /// A failure without an answer. Its message may quote a foreign system: what it shows is safe
     /// to show.
@@ -195,7 +187,7 @@ impl Failure {
             FailureClass::Transient | FailureClass::Ambiguous if !is_own_answer => {
                 let why = self.message.clone();
                 match self.unanswered {
-                    Some(Unanswered::NoConnection | Unanswered::NotReached) => CallResult::NoConnection(why),
+                    Some(Unanswered::NoConnection(_) | Unanswered::NotReached) => CallResult::NoConnection(why),
                     Some(Unanswered::TimedOut) => CallResult::NoAnswer(why),
                     Some(Unanswered::TooLong) => CallResult::Answered,
                     None => CallResult::Failed(why),

@@ -54,7 +54,7 @@ async fn failing_for(gates: &Gates, target: GateTarget, since: Timestamp) -> Res
 fn is_the_rows_own(job: &Job, failure: &Failure) -> bool {
     let was_reached = !matches!(
         failure.unanswered,
-        Some(Unanswered::NoConnection | Unanswered::NotReached)
+        Some(Unanswered::NoConnection(_) | Unanswered::NotReached)
     );
     guard::is_let_through() && job.attempts >= ATTEMPTS_TO_NOTIFY && was_reached
 }

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use passerelle_model::config::{Authorities, Reader, shown_url};
+use passerelle_model::ledger::FailureClass;
+use passerelle_worker::clients::no_answer;
+use passerelle_worker::failure::{Failure, Target, Unanswered};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderValue, LOCATION};
 use serde::Deserialize;
 
 use super::Finding;
+use super::cure::INGRESS;
 use super::stores::mebibytes;
 use crate::age::in_largest_unit;
 
@@ -69,6 +75,7 @@ fn client(reader: &Reader) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .tls_certs_merge(authorities)
         .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
         .build()
 }
 
@@ -79,10 +86,31 @@ fn addresses(reader: &Reader) -> String {
         .unwrap_or_else(|| format!("http://{bind}"))
 }
 
-async fn examine(http: &reqwest::Client, address: &str) -> Result<Vec<Finding>, reqwest::Error> {
-    let readiness: Readiness = http.get(format!("{address}/readyz")).send().await?.json().await?;
-    let metrics = http.get(format!("{address}/metrics")).send().await?.text().await?;
+async fn examine(http: &reqwest::Client, address: &str) -> Result<Vec<Finding>, Failure> {
+    let lost = |error: reqwest::Error| no_answer(Target::Bridge, &error);
+    let answer = http.get(format!("{address}/readyz")).send().await.map_err(lost)?;
+    let (status, place) = (answer.status(), answer.headers().get(LOCATION).cloned());
+    let text = answer.text().await.map_err(lost)?;
+    // It answers 503 in its own words where it accepts nothing.
+    let readiness: Readiness = serde_json::from_str(&text).map_err(|_| not_an_ingress(status, place.as_ref()))?;
+    let metrics = http.get(format!("{address}/metrics")).send().await.map_err(lost)?;
+    let metrics = metrics.text().await.map_err(lost)?;
     Ok(judge(&shown_url(address), &readiness, &metrics))
+}
+
+/// Something else answered in its place.
+fn not_an_ingress(status: StatusCode, place: Option<&HeaderValue>) -> Failure {
+    let place = place.and_then(|place| Some(format!(" to {}", shown_url(place.to_str().ok()?))));
+    let message = format!(
+        "{}{} is not an ingress' answer",
+        status.as_u16(),
+        place.unwrap_or_default()
+    );
+    Failure {
+        status: Some(status.as_u16()),
+        unanswered: Some(Unanswered::NotReached),
+        ..Failure::new(FailureClass::Transient, Target::Bridge, message)
+    }
 }
 
 fn judge(address: &str, readiness: &Readiness, metrics: &str) -> Vec<Finding> {
@@ -150,22 +178,18 @@ fn whole(value: f64) -> u64 {
     value as u64
 }
 
-/// The error without its URL, which may hold a password.
-fn unreachable(address: &str, error: &reqwest::Error, is_named: bool) -> Finding {
-    let why = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the answer is not that of an ingress"
-    };
-    let found = format!("{} does not answer: {why}", shown_url(address));
+fn unreachable(address: &str, failure: &Failure, is_named: bool) -> Finding {
+    let found = format!("{} does not answer: {}", shown_url(address), failure.message);
+    let cure = INGRESS.cure(failure);
     if is_named {
-        let fix = "start passerelle-ingress (make up, docker compose up -d), or correct INGRESS_URL";
-        return Finding::fail(CHECK, found, fix);
+        return Finding::fail(CHECK, found, cure);
     }
-    let fix = "start passerelle-ingress (make up, docker compose up -d), or set INGRESS_URL to its address";
-    Finding::warn(CHECK, found, fix)
+    // Nobody said that it is here.
+    Finding::warn(
+        CHECK,
+        found,
+        format!("{cure}. Where it is elsewhere, set INGRESS_URL to its address"),
+    )
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! The parts are examined at the same time, each with a time-out: a system that hangs does not hide
 //! the others.
 
+mod cure;
 pub(crate) mod ingress;
 mod products;
 mod senders;

@@ -4,16 +4,19 @@ use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings,
 };
 use passerelle_model::id::ProcessName;
+use passerelle_model::ledger::FailureClass;
 use passerelle_queue::Redis;
 use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_worker::clients::baserow::Baserow;
 use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::docmost::Docmost;
+use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
 use passerelle_worker::rules::{RuleSources, Rules};
 use passerelle_worker::settings::read_rule_sources;
 
-use super::Finding;
+use super::cure::{BASEROW, BASEROW_USER, Called, DOCMOST};
+use super::{Finding, State};
 use crate::survey::{Survey, baserow_client, space_problems};
 
 pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
@@ -48,7 +51,7 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
     };
     let tables = match client.tables(&mut Journal::default()).await {
         Ok(tables) => tables.len(),
-        Err(failure) => return vec![Finding::fail(CHECK, failure.message, fix)],
+        Err(failure) => return vec![broken(CHECK, BASEROW, failure)],
     };
     let mut findings = vec![Finding::ok(
         CHECK,
@@ -72,7 +75,7 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
             findings.extend(rights(&client, &survey, sources, rules).await);
             findings.extend(webhooks(&settings, user.as_ref(), &survey, rules).await);
         }
-        Err(failure) => findings.push(Finding::fail("baserow fields", failure.message, fix)),
+        Err(failure) => findings.push(broken("baserow fields", BASEROW, failure)),
     }
     findings
 }
@@ -82,7 +85,7 @@ async fn rights(client: &Baserow, survey: &Survey, sources: &RuleSources, rules:
     const CHECK: &str = "baserow rights";
     match survey.missing_rights(client, sources, rules).await {
         Ok(problems) => judged(CHECK, problems, "the token may do what the rules do"),
-        Err(failure) => vec![Finding::fail(CHECK, failure.message, "run `passerelle doctor` again")],
+        Err(failure) => vec![broken(CHECK, BASEROW, failure)],
     }
 }
 
@@ -103,11 +106,8 @@ async fn webhooks(
     let user = match BaserowUser::log_in(server, user).await {
         Ok(user) => user,
         Err(failure) => {
-            return vec![Finding::warn(
-                CHECK,
-                failure.message,
-                "correct BASEROW_EMAIL or BASEROW_PASSWORD",
-            )];
+            let cure = BASEROW_USER.cure(&failure);
+            return vec![Finding::warn(CHECK, failure.message, cure)];
         }
     };
     let mut findings = Vec::new();
@@ -117,7 +117,12 @@ async fn webhooks(
         match user.webhooks(table.id).await {
             Ok(hooks) => findings.extend(webhook(name, &hooks)),
             Err(failure) => {
-                let fix = "give the user of BASEROW_EMAIL the role builder or admin in the workspace";
+                let fix = match failure.class {
+                    FailureClass::Auth | FailureClass::Permanent => {
+                        "give the user of BASEROW_EMAIL the role builder or admin in the workspace".to_owned()
+                    }
+                    _ => BASEROW_USER.cure(&failure),
+                };
                 findings.push(Finding::warn(CHECK, format!("{name}: {}", failure.message), fix));
             }
         }
@@ -172,13 +177,29 @@ async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
         Ok(client) => client,
         Err(error) => return vec![Finding::fail(CHECK, error.to_string(), fix)],
     };
+    let mut findings = Vec::new();
     let account = match client.account().await {
         Ok(account) => account,
-        Err(failure) => return vec![Finding::fail(CHECK, failure.message, fix)],
+        Err(failure) => {
+            // The login alone is limited: the workers go on, and so may the rest of this.
+            let by_workers = match failure.class {
+                FailureClass::Throttled => client.account_of_workers().await,
+                _ => None,
+            };
+            let finding = broken(CHECK, DOCMOST, failure);
+            let Some(account) = by_workers else {
+                return vec![finding];
+            };
+            findings.push(Finding {
+                state: State::Warn,
+                ..finding
+            });
+            account
+        }
     };
     let (email, role, spaces) = (&account.email, &account.role, account.spaces.len());
     let found = format!("signed in as {email}, {role} of the workspace, in {spaces} spaces");
-    let mut findings = vec![if role == "member" {
+    findings.push(if role == "member" {
         Finding::ok(CHECK, found)
     } else {
         Finding::warn(
@@ -186,7 +207,7 @@ async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
             found,
             "make it a member: the bridge needs no more, and a stolen password is then worth less",
         )
-    }];
+    });
     if let Some((sources, rules)) = rules {
         let problems = space_problems(&account, sources, rules);
         findings.extend(judged(
@@ -217,6 +238,12 @@ async fn sections(client: &Docmost, has_synced_blocks: bool) -> Finding {
             "upgrade Docmost to 0.95 or later",
         ),
     }
+}
+
+/// A call failed: what it says, and what mends it.
+fn broken(check: &'static str, called: Called, failure: Failure) -> Finding {
+    let cure = called.cure(&failure);
+    Finding::fail(check, failure.message, cure)
 }
 
 fn judged(check: &'static str, problems: Vec<Problem>, all_well: &str) -> Vec<Finding> {

@@ -51,7 +51,7 @@ pub(crate) async fn run_program(arguments: &[&str], pairs: Vec<(String, String)>
 pub(crate) struct Desk {
     pub(crate) redis: TestRedis,
     pub(crate) stop: CancellationToken,
-    _errors: ErrorLog,
+    pub(crate) errors: ErrorLog,
     folder: TempDir,
 }
 
@@ -60,7 +60,7 @@ impl Desk {
         Ok(Self {
             redis: TestRedis::start()?,
             stop: CancellationToken::new(),
-            _errors: ErrorLog::watch(),
+            errors: ErrorLog::watch(),
             folder: tempfile::tempdir()?,
         })
     }

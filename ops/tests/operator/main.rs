@@ -3,6 +3,7 @@
 
 mod accounts;
 mod check;
+mod cures;
 mod dead;
 mod desk;
 mod doctor;

@@ -154,16 +154,14 @@ pub(super) fn http(timeout: Duration, authorities: Option<&Authorities>) -> Resu
 /// Sends a request, unless the job's lease is over, and reads the whole answer.
 pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBuilder) -> Result<Answer, Failure> {
     let lost = |error: reqwest::Error| {
+        let failure = no_answer(target, &error);
         // A connection that was never made carried nothing; everything later may have.
         let class = if error.is_connect() {
             FailureClass::Transient
         } else {
             effect.unknown_outcome()
         };
-        Failure {
-            unanswered: unanswered(&error),
-            ..Failure::new(class, target, sentence(target, &error))
-        }
+        Failure { class, ..failure }
     };
     check_lease()?;
     let mut response = request.send().await.map_err(lost)?;
@@ -188,9 +186,17 @@ pub(super) async fn exchange(target: Target, effect: Effect, request: RequestBui
     Ok(Answer { status, headers, body })
 }
 
+/// The failure of a call that got no answer and may be repeated.
+pub fn no_answer(target: Target, error: &reqwest::Error) -> Failure {
+    Failure {
+        unanswered: unanswered(error),
+        ..Failure::new(FailureClass::Transient, target, sentence(target, error))
+    }
+}
+
 fn unanswered(error: &reqwest::Error) -> Option<Unanswered> {
     match error {
-        error if error.is_connect() => Some(Unanswered::NoConnection),
+        error if error.is_connect() => Some(Unanswered::NoConnection(certificate::obstacle(error))),
         error if error.is_timeout() => Some(Unanswered::TimedOut),
         _ => None,
     }

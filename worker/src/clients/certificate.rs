@@ -1,11 +1,12 @@
-//! What is wrong with a server's certificate, and which setting mends it.
+//! Why there is no connection: what is wrong with a server's certificate, and which setting mends
+//! it.
 
 use std::error::Error;
 use std::io;
 
 use rustls::CertificateError;
 
-use crate::failure::Target;
+use crate::failure::{Obstacle, Target};
 
 /// A sentence, if a certificate is why there is no connection to this target.
 pub(super) fn trouble(target: Target, error: &(dyn Error + 'static)) -> Option<String> {
@@ -14,8 +15,12 @@ pub(super) fn trouble(target: Target, error: &(dyn Error + 'static)) -> Option<S
         Target::Docmost => ("DOCMOST_URL or DOCMOST_COLLAB_URL", "EXTRA_CA_FILE"),
         Target::Slack => ("SLACK_WEBHOOK_URL", "EXTRA_CA_FILE"),
         Target::Smtp => ("SMTP_URL", "SMTP_CA_FILE or EXTRA_CA_FILE"),
-        Target::Store | Target::Redis | Target::Bridge => return None,
+        Target::Bridge => ("INGRESS_URL", "EXTRA_CA_FILE"),
+        Target::Store | Target::Redis => return None,
     };
+    if obstacle(error) == Obstacle::NoTls {
+        return Some(format!("the server does not speak TLS at the address in {address}"));
+    }
     Some(match refusal(error)? {
         CertificateError::UnknownIssuer => format!(
             "nobody whom this machine trusts has signed the server's certificate: name the certificate of its authority \
@@ -35,18 +40,38 @@ pub(super) fn trouble(target: Target, error: &(dyn Error + 'static)) -> Option<S
     })
 }
 
-/// An error of a connection often lies within another that does not name it as its source.
+/// What stands between us and the server.
+pub(super) fn obstacle(error: &(dyn Error + 'static)) -> Obstacle {
+    if refusal(error).is_some() {
+        return Obstacle::Certificate;
+    }
+    let is_no_tls = |error| matches!(error, &rustls::Error::InvalidMessage(_));
+    if causes(error).filter_map(|cause| cause.downcast_ref()).any(is_no_tls) {
+        return Obstacle::NoTls;
+    }
+    // The client has no type for it; `a_host_without_an_address_is_told_apart` holds its word.
+    if causes(error).any(|cause| cause.to_string() == "dns error") {
+        return Obstacle::UnknownHost;
+    }
+    Obstacle::Unreachable
+}
+
 fn refusal<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e CertificateError> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(refusal)) = error.downcast_ref() {
-            return Some(refusal);
-        }
+    causes(error).find_map(|cause| match cause.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(refusal)) => Some(refusal),
+        _ => None,
+    })
+}
+
+/// The error and all that it comes from. An error of a connection often lies within another that
+/// does not name it as its source.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
+        let error = *error;
         let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause = match within {
+        match within {
             Some(inner) => Some(inner as &'e (dyn Error + 'static)),
             None => error.source(),
-        };
-    }
-    None
+        }
+    })
 }

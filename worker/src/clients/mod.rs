@@ -2,6 +2,7 @@
 //! [`Failure`](crate::failure::Failure).
 
 mod answer;
+pub use answer::no_answer;
 pub mod baserow;
 mod certificate;
 pub mod docmost;

@@ -6,7 +6,7 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_queue::QueueError;
 use passerelle_store::StoreError;
 
-use super::{Failure, Target, Unanswered};
+use super::{Failure, Obstacle, Target, Unanswered};
 
 /// How long to keep away from a store that does not answer: its gate may know better.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ impl From<StoreError> for Failure {
             return failure;
         }
         Self {
-            unanswered: Some(Unanswered::NoConnection),
+            unanswered: Some(Unanswered::NoConnection(Obstacle::Unreachable)),
             ..failure.after(STORE_PATIENCE)
         }
     }

@@ -1,5 +1,6 @@
-//! What Docmost lets our account do, looked at anew: for checks, which must not believe a session that was opened before a password changed,
-//! and must work while Redis, where the replicas share their session, is away.
+//! What Docmost lets our account do, looked at anew: for checks, which must not believe a session
+//! that was opened before a password changed, and must work while Redis, where the replicas share
+//! their session, is away.
 
 use passerelle_model::ledger::FailureClass;
 use serde::Deserialize;
@@ -60,12 +61,20 @@ impl Docmost {
     pub async fn account(&self) -> Result<Account, Failure> {
         let session = self.sign_in().await?;
         let account = self.look_around(&session).await;
-        // Each login leaves a session behind, and Docmost keeps only 25; a fixed token must stay what it is.
+        // Each login leaves a session behind, and Docmost keeps only 25; a fixed token must stay
+        // what it is.
         if self.has_password() {
             let logout = Route::reading("sign_out", "auth/logout");
             let _ = self.ask_as(&session, &logout, &json!({})).await;
         }
         account
+    }
+
+    /// The same without a login, by the session of the workers: for when Docmost takes no more
+    /// logins. None if they have no session, or not one that Docmost takes.
+    pub async fn account_of_workers(&self) -> Option<Account> {
+        let session = self.shared_session().await?;
+        self.look_around(&session).await.ok()
     }
 
     pub(super) async fn look_around(&self, session: &Session) -> Result<Account, Failure> {

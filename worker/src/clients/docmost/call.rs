@@ -106,6 +106,11 @@ impl Docmost {
         self.settings.timeout
     }
 
+    /// The session of the workers, if they have one.
+    pub(super) async fn shared_session(&self) -> Option<Session> {
+        self.session.shared().await
+    }
+
     /// The user id of our account.
     pub async fn account_id(&self) -> Result<String, Failure> {
         Ok(self.session(None).await?.user)

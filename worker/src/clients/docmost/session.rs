@@ -1,9 +1,10 @@
 //! The session with Docmost, shared by all replicas: Docmost allows ten logins a minute and keeps
 //! 25 sessions.
 //!
-//! - The token is in Redis (`<prefix>:docmost:session`) and outlives restarts. Each process caches it.
-//! - A replica logs in when the token has reached 80 % of its life, or was refused. One replica logs
-//!   in at a time (`<prefix>:docmost:login:lock`), all together at most eight times a minute
+//! - The token is in Redis (`<prefix>:docmost:session`) and outlives restarts. Each process caches
+//!   it.
+//! - A replica logs in when the token has reached 80 % of its life, or was refused. One replica
+//!   logs   in at a time (`<prefix>:docmost:login:lock`), all together at most eight times a minute
 //!   (`<prefix>:docmost:logins`). The others wait for the new token.
 //! - A 401 does not say why. So the replica first looks whether another one has renewed the token.
 //! - A failed login holds jobs and spends no attempts: no work on the row has begun.
@@ -103,6 +104,12 @@ impl SharedSession {
             redis,
             copy: Mutex::new(Copy::default()),
         }
+    }
+
+    /// The session that the replicas share, if there is a fresh one.
+    pub(super) async fn shared(&self) -> Option<Session> {
+        let session = self.stored().await.ok().flatten();
+        session.filter(|session| session.is_fresh(Timestamp::now()))
     }
 
     /// A session to use. `refused` is the one that Docmost has just refused, if any.

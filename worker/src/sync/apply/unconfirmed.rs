@@ -84,7 +84,7 @@ pub(super) fn check_again_later(context: &Context, link: &Link) -> Result<(), Fa
 /// proxy with an answer of Docmost's has ended it.
 fn may_still_be_carried_out(failure: &Failure) -> bool {
     let is_unanswered = match failure.status {
-        None => failure.unanswered != Some(Unanswered::NoConnection) && failure.retry_after.is_none(),
+        None => !matches!(failure.unanswered, Some(Unanswered::NoConnection(_))) && failure.retry_after.is_none(),
         Some(status) => matches!(status, 502 | 504),
     };
     failure.target == Target::Docmost && failure.changes && is_unanswered

@@ -132,7 +132,7 @@ impl Socket {
 fn unreachable(error: impl std::error::Error + 'static) -> Failure {
     let why = certificate::trouble(Target::Docmost, &error).unwrap_or_else(|| error.to_string());
     Failure {
-        unanswered: Some(Unanswered::NoConnection),
+        unanswered: Some(Unanswered::NoConnection(certificate::obstacle(&error))),
         ..broken(format!("no connection to Docmost's documents: {why}"))
     }
 }
