@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use passerelle_model::config::{
-    BridgeFile, BridgeFileSettings, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig, StallSettings,
+    BridgeFile, BridgeFileSettings, Problems, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig,
+    StallSettings,
 };
 use passerelle_queue::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -150,13 +151,14 @@ fn at_least_one(reader: &mut Reader, name: &str, default: usize) -> usize {
 impl Bridge {
     fn read(reader: &mut Reader) -> Self {
         let path = BridgeFileSettings::read(reader).path;
-        let file = match BridgeFile::load(&path) {
-            Ok(file) => file,
-            Err(problems) => {
-                reader.add(problems);
-                return Self::default();
-            }
+        let place = path.display().to_string();
+        let (file, problems) = match BridgeFile::read_text(&path) {
+            Ok(text) => BridgeFile::parse_partly(&text, &place),
+            Err(Problems(problems)) => (None, problems),
         };
+        let is_whole = problems.is_empty();
+        reader.add(Problems(problems));
+        let Some(file) = file else { return Self::default() };
         let mut bridge = Self {
             sources: Sources::default(),
             quiet: QuietFields {
@@ -165,13 +167,13 @@ impl Bridge {
                 order_is_shown: file.rules.iter().any(|rule| rule.get_ref().collection.is_some()),
             },
         };
-        let place = path.display().to_string();
-        if file.sources.is_empty() {
+        if file.sources.is_empty() && is_whole {
             let hint = "e.g. \"*\" = { proof = [\"hmac\", \"token\"], secrets = \"BASEROW_WEBHOOK_SECRET\" }";
             reader.problem(&place, "[sources] is empty: no call could be accepted", hint);
         }
         for (name, config) in &file.sources {
-            let place = format!("{place} [sources] {name:?}");
+            let path = ["sources".to_owned(), name.clone()];
+            let place = format!("{} (source {name})", file.positions.of(&path, &[]));
             let Some(proof) = proof(reader, &place, config) else {
                 continue;
             };

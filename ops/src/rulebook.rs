@@ -9,8 +9,8 @@ use passerelle_model::config::{
 };
 use passerelle_model::id::RowKey;
 use passerelle_store::Store;
+use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{RuleSources, Rules};
-use passerelle_worker::settings::read_rule_sources;
 
 use crate::check::reach;
 use crate::preview::{self, Systems};
@@ -93,7 +93,7 @@ impl RuleFile {
             }
         }
         let rules = sources.file.rules.iter().map(|rule| {
-            let own = taken(&mut problems, &sources.place_of(&rule.get_ref().name));
+            let own = taken(&mut problems, &rule.get_ref().name);
             sheet(rule.get_ref(), survey.as_ref(), own)
         });
         let rules = rules.collect();
@@ -116,9 +116,10 @@ impl RuleFile {
     }
 }
 
-/// The problems of a place, which are taken away from the others.
-fn taken(problems: &mut Vec<Problem>, place: &str) -> Vec<Problem> {
-    let (own, others) = problems.drain(..).partition(|problem| problem.place.starts_with(place));
+/// The problems of a rule, which are taken away from the others.
+fn taken(problems: &mut Vec<Problem>, rule: &str) -> Vec<Problem> {
+    let whose = format!(" (rule {rule})");
+    let (own, others) = problems.drain(..).partition(|problem| problem.place.contains(&whose));
     *problems = others;
     own
 }

@@ -21,6 +21,7 @@
 //! | [`lookups`] | answers that may be some minutes old |
 //! | [`maintenance`] | what workers do besides jobs: ledger, probes, periodic tasks, health |
 //! | [`journal`] | what `trace` shows of an attempt |
+//! | [`rule_files`] | the files that rules are made of, read and checked as a whole |
 //! | [`start`], [`settings`] | how a worker process begins |
 //! | [`crash`] | where a test may kill the process |
 
@@ -36,6 +37,7 @@ pub mod notify;
 pub mod outage;
 pub mod outbox;
 pub mod process;
+pub mod rule_files;
 pub mod rules;
 pub mod runner;
 pub mod section;

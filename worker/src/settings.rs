@@ -1,14 +1,12 @@
 //! The worker's settings: its own group and those that it shares with other processes. All problems
 //! are reported at once.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use passerelle_model::config::{
-    BaserowSettings, BaserowUserSettings, BridgeFile, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
-    MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings,
+    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
+    MailSettings, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings,
 };
 
 use passerelle_queue::gate::GatePolicy;
@@ -18,7 +16,8 @@ use crate::clients::mail::Mail;
 use crate::maintenance::ledger_writer::Retention;
 use crate::maintenance::tasks::TaskSettings;
 use crate::outbox::templates::Templates;
-use crate::rules::{NoticeRuleAction, RuleSources, Rules};
+use crate::rule_files::{self, Loaded};
+use crate::rules::Rules;
 use crate::runner::RunnerSettings;
 
 /// Everything that a worker needs to start.
@@ -74,17 +73,8 @@ impl Settings {
     /// Reads everything, or reports everything that is wrong.
     pub fn read(mut reader: Reader) -> Result<Self, Problems> {
         let path = BridgeFileSettings::read(&reader).path;
-        let rules = noted(
-            &mut reader,
-            read_rule_sources(&path).and_then(|sources| Rules::compile(&sources)),
-        );
         let locale = Locale::read(&mut reader);
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let templates = noted(&mut reader, Templates::load(&folder.join("templates/notices"), &locale));
-        let rules = rules.map(|rules| rules.speaking(locale));
-        if let (Some(rules), Some(templates)) = (&rules, &templates) {
-            reader.add(missing_templates(rules, templates, &path));
-        }
+        let loaded = noted(&mut reader, rule_files::load(&path, &locale));
         let mail = MailSettings::read(&mut reader).and_then(|mail| noted(&mut reader, Mail::new(&mail)));
         let mails_per_hour = reader.parsed("NOTICE_MAILS_PER_HOUR", 200);
         let slack = SlackSettings::read(&mut reader);
@@ -105,7 +95,7 @@ impl Settings {
         let dead_letters = DeadLetterSettings::read(&mut reader);
         let stalls = StallSettings::read(&mut reader);
         let loops = LoopPolicy::read(&mut reader);
-        let (rules, templates) = reader.finish(rules.zip(templates))?.ok_or(Problems(Vec::new()))?;
+        let Loaded { rules, templates, .. } = reader.finish(loaded)?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
             runner,
             health_bind,
@@ -138,21 +128,6 @@ fn noted<T>(reader: &mut Reader, read: Result<T, Problems>) -> Option<T> {
     read.map_err(|problems| reader.add(problems)).ok()
 }
 
-/// The templates that rules name and that are not there.
-fn missing_templates(rules: &Rules, templates: &Templates, path: &Path) -> Problems {
-    let named = rules.notices().filter_map(|rule| match &rule.action {
-        NoticeRuleAction::Notice(notice) => Some((&rule.name, &notice.template)),
-        NoticeRuleAction::Capacity(_) => None,
-    });
-    let missing = named.filter(|(_, template)| !templates.has(template));
-    let problem = |(rule, template): (&String, &String)| Problem {
-        place: format!("{} (rule {rule})", path.display()),
-        what: format!("there is no notice template {template:?}"),
-        hint: format!("make templates/notices/{template}.subject, .txt and .html beside it, or name one that is there"),
-    };
-    Problems(missing.map(problem).collect())
-}
-
 fn runner(reader: &mut Reader) -> RunnerSettings {
     RunnerSettings {
         concurrency: reader.parsed("WORKER_CONCURRENCY", 16_usize).clamp(1, 1024),
@@ -178,29 +153,4 @@ fn retention(reader: &mut Reader) -> Retention {
         keep: (days > 0).then(|| Duration::from_hours(24 * u64::from(days))),
         may_remove_most: reader.parsed("LEDGER_REMOVE_MOST", false),
     }
-}
-
-/// Reads `bridge.toml` and the templates that its rules name. A template that cannot be read is a
-/// problem of its rule, reported with the others.
-pub fn read_rule_sources(path: &Path) -> Result<RuleSources, Problems> {
-    let place = path.display().to_string();
-    let text = BridgeFile::read_text(path)?;
-    let file = BridgeFile::parse(&text, &place)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let paths = file
-        .rules
-        .iter()
-        .flat_map(|rule| rule.get_ref().bodies().map(str::to_owned));
-    let templates: BTreeMap<_, _> = paths
-        .map(|template| {
-            let text = std::fs::read_to_string(folder.join(&template)).map_err(|error| error.to_string());
-            (template, text)
-        })
-        .collect();
-    Ok(RuleSources {
-        place,
-        text,
-        file,
-        templates,
-    })
 }

@@ -61,13 +61,13 @@ fn everything_that_is_wrong_is_told_at_once_without_telling_a_secret() {
           → give a number like 1024
       SHORT: 2 of its 2 secrets have fewer than 16 characters
           → make a long one with `openssl rand -hex 32`
-      bridge.toml [sources] "missing": "X Token" cannot be the name of a header
+      bridge.toml:4:19 (source missing): "X Token" cannot be the name of a header
           → leave `header` out for X-Bridge-Token
       MISSING: is not set
-          → make one with `openssl rand -hex 32` and set MISSING to it (bridge.toml [sources] "missing" asks for it)
-      bridge.toml [sources] "none": `tables` names no table: no call could be accepted
+          → make one with `openssl rand -hex 32` and set MISSING to it (bridge.toml:4:19 (source missing) asks for it)
+      bridge.toml:6:16 (source none): `tables` names no table: no call could be accepted
           → give the numbers of its tables, or leave `tables` out for all
-      bridge.toml [sources] "two": `header` names one header for several proofs
+      bridge.toml:5:15 (source two): `header` names one header for several proofs
           → leave `header` out, or name one proof
     "#);
 }

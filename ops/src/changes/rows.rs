@@ -7,8 +7,8 @@ use passerelle_worker::content::row::Row;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
 use passerelle_worker::lookups::tables::is_table;
+use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{PageRule, Rules};
-use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
 
 use super::Now;

@@ -12,8 +12,8 @@ use passerelle_model::config::{
     BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Problem, Reader, RedisSettings,
 };
 use passerelle_worker::clients::baserow::Baserow;
+use passerelle_worker::rule_files::{self, Loaded, read_rule_sources};
 use passerelle_worker::rules::{RuleSources, Rules};
-use passerelle_worker::settings::read_rule_sources;
 use serde::Serialize;
 
 use crate::console::Console;
@@ -62,7 +62,7 @@ pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Res
         problems: Vec::new(),
     };
     match read_rule_sources(&path) {
-        Ok(sources) => checked.judge(&path, &sources, locale, systems).await?,
+        Ok(sources) => checked.judge(&path, &sources, &locale, systems).await?,
         Err(problems) => checked.problems = problems.0,
     }
     console.answer(&checked, in_words)?;
@@ -77,17 +77,15 @@ impl Checked {
         &mut self,
         path: &Path,
         sources: &RuleSources,
-        locale: Locale,
+        locale: &Locale,
         systems: Option<Systems>,
     ) -> Result<(), Trouble> {
         let rules = sources.file.rules.iter().map(|rule| rule.get_ref().name.clone());
         self.rules = rules.collect();
         let wiki = sources.file.wiki.iter().map(|rule| rule.get_ref().name.clone());
         self.wiki_rules = wiki.collect();
-        self.problems.extend(caller_problems(path));
-        match Rules::compile(sources) {
-            Ok(rules) => {
-                let rules = rules.speaking(locale);
+        match rule_files::compile(sources, path, locale) {
+            Ok(Loaded { rules, .. }) => {
                 self.problems.extend(reach::problems(sources, &rules));
                 if let Some(systems) = systems {
                     self.problems.extend(systems.look(sources, &rules).await?);
@@ -95,6 +93,9 @@ impl Checked {
             }
             Err(problems) => self.problems.extend(problems.0),
         }
+        let callers = caller_problems(path).into_iter();
+        let others: Vec<Problem> = callers.filter(|problem| !self.problems.contains(problem)).collect();
+        self.problems.extend(others);
         Ok(())
     }
 }
@@ -173,7 +174,7 @@ async fn first_rows(baserow: &Baserow, survey: &Survey, sources: &RuleSources, r
         if let Err((row, failure)) = rendered {
             let row = row.map_or_else(String::new, |row| format!(", row {row}"));
             problems.push(Problem {
-                place: sources.place_of(&rule.name),
+                place: sources.place_of(&rule.name, &["page"]),
                 what: format!("the table {:?}{row}: {}", table.table.name, failure.message),
                 hint: "mend the template, or the field in Baserow; `passerelle preview` shows the page".to_owned(),
             });

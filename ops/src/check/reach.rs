@@ -3,52 +3,45 @@
 
 use passerelle_model::config::{Problem, Rule};
 use passerelle_model::event::EventKind;
-use passerelle_worker::rules::{Owner, Purpose, RuleSources, Rules};
+use passerelle_worker::rules::{FieldNeed, Owner, Purpose, RuleSources, Rules, TableNeeds};
 
 pub(crate) fn problems(sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rule in rules.iter() {
-        let place = sources.place_of(&rule.name);
-        let mut add = |(what, hint): (String, &str)| {
-            problems.push(Problem {
-                place: place.clone(),
-                what,
-                hint: hint.to_owned(),
-            });
-        };
-        triggers(rule).map(&mut add);
-        for finding in fields(sources, rules, rule) {
-            add(finding);
-        }
+        problems.extend(triggers(sources, rule));
+        problems.extend(fields(sources, rules, rule));
     }
     problems
 }
 
-fn triggers(rule: &Rule) -> Option<(String, &'static str)> {
-    if rule.on.iter().all(|kind| *kind == EventKind::Other) {
-        let what = "it never runs: events of the kind `other` concern no row".to_owned();
-        return Some((what, "react to created, updated, deleted or forced, or leave `on` out"));
-    }
-    None
+fn triggers(sources: &RuleSources, rule: &Rule) -> Option<Problem> {
+    let is_deaf = rule.on.iter().all(|kind| *kind == EventKind::Other);
+    is_deaf.then(|| Problem {
+        place: sources.place_of(&rule.name, &["on"]),
+        what: "it never runs: events of the kind `other` concern no row".to_owned(),
+        hint: "react to created, updated, deleted or forced, or leave `on` out".to_owned(),
+    })
 }
 
 /// Fields that owned_fields must name, and fields that it must not.
-fn fields<'a>(
-    sources: &'a RuleSources,
-    rules: &'a Rules,
-    rule: &'a Rule,
-) -> impl Iterator<Item = (String, &'static str)> + 'a {
+fn fields(sources: &RuleSources, rules: &Rules, rule: &Rule) -> Vec<Problem> {
     let (owned, ignored) = (&sources.file.owned_fields, &sources.file.ignored_fields);
-    rules.needs(rule).into_iter().filter_map(move |need| {
+    let needs = TableNeeds {
+        rule: &rule.name,
+        is_wiki: false,
+        table: &rule.table,
+        fields: rules.needs(rule),
+    };
+    let finding = |need: &FieldNeed| {
         let field = &need.field;
-        match need.purpose {
+        let (what, hint) = match need.purpose {
             Purpose::PageId | Purpose::PageUrl if !owned.contains(field) => {
                 let what = format!(
                     "{} writes the field {field:?}, which is not among owned_fields: the bridge's own writes would \
                      trigger it again",
                     need.place
                 );
-                Some((what, "add the field to owned_fields, at the top of the file"))
+                (what, "add the field to owned_fields, at the top of the file")
             }
             Purpose::Link | Purpose::Read { follows: true }
                 if need.of == Owner::Row && (owned.contains(field) || ignored.contains(field)) =>
@@ -57,9 +50,15 @@ fn fields<'a>(
                     "{} follows the field {field:?}, but owned_fields or ignored_fields hide its changes",
                     need.place
                 );
-                Some((what, "remove the field from these lists, or do not use it here"))
+                (what, "remove the field from these lists, or do not use it here")
             }
-            _ => None,
-        }
-    })
+            _ => return None,
+        };
+        Some(Problem {
+            place: sources.place_of_need(&needs, need),
+            what,
+            hint: hint.to_owned(),
+        })
+    };
+    needs.fields.iter().filter_map(finding).collect()
 }

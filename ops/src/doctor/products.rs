@@ -12,8 +12,8 @@ use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::docmost::Docmost;
 use passerelle_worker::failure::Failure;
 use passerelle_worker::journal::Journal;
+use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{RuleSources, Rules};
-use passerelle_worker::settings::read_rule_sources;
 
 use super::cure::{BASEROW, BASEROW_USER, Called, DOCMOST};
 use super::{Finding, State};

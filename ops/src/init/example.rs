@@ -6,8 +6,8 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use passerelle_model::config::{BridgeFile, BridgeFileSettings, may_be_there};
+use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::RuleSources;
-use passerelle_worker::settings::read_rule_sources;
 
 use super::{Setup, State, TablesAre};
 use crate::provision::Schema;
@@ -66,16 +66,10 @@ impl Example {
     /// The rules as they would be read from the files.
     fn sources(self, path: &Path) -> Result<RuleSources, Trouble> {
         let place = path.display().to_string();
-        let text = self.bridge().to_owned();
         let templates = self.templates().iter();
-        Ok(RuleSources {
-            file: BridgeFile::parse(&text, &place)?,
-            place,
-            text,
-            templates: templates
-                .map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned())))
-                .collect(),
-        })
+        let templates = templates.map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned())));
+        let file = BridgeFile::parse(self.bridge(), &place)?;
+        Ok(RuleSources::new(file, templates.collect()))
     }
 }
 

@@ -17,8 +17,8 @@ use passerelle_worker::content::document::Node;
 use passerelle_worker::content::page::{DesiredIcon, DesiredPage};
 use passerelle_worker::content::row::Row;
 use passerelle_worker::failure::Failure;
+use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{PageRule, Rules, Subject};
-use passerelle_worker::settings::read_rule_sources;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 

@@ -2,7 +2,7 @@
 
 use passerelle_model::config::{BridgeFileSettings, Reader};
 use passerelle_worker::rules::RuleSources;
-use passerelle_worker::settings::read_rule_sources;
+use passerelle_worker::rule_files::read_rule_sources;
 
 use super::Provision;
 use super::answer::Change;

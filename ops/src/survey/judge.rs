@@ -8,7 +8,7 @@ use passerelle_worker::clients::baserow::Table;
 use passerelle_worker::rules::{FieldNeed, IconNeed, Purpose, RuleSources, Rules, TableNeeds};
 
 use super::tables::{SeenTable, Survey, find};
-use super::{listed, problem};
+use super::{listed, meant_or, problem};
 
 /// The types of fields that take a text as the bridge writes it.
 const WRITABLE: [&str; 5] = ["text", "long_text", "url", "date", "single_select"];
@@ -19,7 +19,7 @@ impl Survey {
         let mut problems = Vec::new();
         let mut pages = BTreeMap::new();
         for needs in rules.table_needs() {
-            let place = place_of(sources, &needs);
+            let place = place_of_table(sources, &needs);
             let Some(table) = self.table(needs.table) else {
                 problems.push(self.no_table(needs.table, &place));
                 continue;
@@ -27,7 +27,10 @@ impl Survey {
             problems
                 .extend(twice(rules, &needs, &table.table, &mut pages).map(|(what, hint)| problem(&place, what, hint)));
             let fields = needs.fields.iter();
-            problems.extend(fields.filter_map(|need| self.field_problem(needs.table, need, &place)));
+            problems.extend(fields.filter_map(|need| {
+                let place = sources.place_of_need(&needs, need);
+                self.field_problem(needs.table, need, &place)
+            }));
         }
         problems
     }
@@ -48,13 +51,19 @@ impl Survey {
             .filter(|value| !value.is_empty() && !options().any(|option| option == *value))
             .collect();
         let (table, field) = (&table.table.name, &field.name);
-        (!gone.is_empty()).then(|| {
+        let keys: Vec<&str> = need.place.split('.').collect();
+        gone.first().map(|first| {
             let gone = listed(gone.iter().map(|value| format!("{value:?}")));
             let there = listed(options().map(|option| format!("{option:?}")));
             problem(
-                &format!("{} {}", sources.place_of(need.rule), need.place),
+                &format!("{} {}", sources.place_within(need.rule, &keys, first), need.place),
                 format!("the field {field:?} of the table {table:?} has no option {gone}; it has: {there}"),
-                "write the option as it is called now, or take it out of `values`: its rows get the icon of `default`",
+                meant_or(
+                    first,
+                    options(),
+                    "write the option as it is called now, or take it out of `values`: its rows get the icon of \
+                     `default`",
+                ),
             )
         })
     }
@@ -75,7 +84,11 @@ impl Survey {
                 "BASEROW_TOKEN cannot see a table {}; it sees: {known}",
                 shown(reference)
             ),
-            "correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)",
+            meant_or(
+                &reference.to_string(),
+                self.tables.iter().map(|table| table.name.as_str()),
+                "correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)",
+            ),
         )
     }
 
@@ -84,7 +97,6 @@ impl Survey {
         // A link that leads nowhere is reported once, where the rule names it.
         let table = self.owner(reference, &need.of)?;
         let name = &table.table.name;
-        let place = format!("{place} {}", need.place);
         let Some(field) = find(table, field_name) else {
             let hint = match need.purpose {
                 Purpose::PageId => format!("create it as a text field, or let `passerelle provision` do it; {FIELDS}"),
@@ -93,37 +105,38 @@ impl Survey {
                 Purpose::Link | Purpose::Read { .. } => format!("correct the name; the table has: {}", names(table)),
             };
             let what = format!("the table {name:?} has no field {field_name:?}");
-            return Some(problem(&place, what, hint));
+            let known = table.fields.iter().map(|field| field.name.as_str());
+            return Some(problem(place, what, meant_or(field_name, known, hint)));
         };
         let kind = &field.kind;
         let is = format!("the field {field_name:?} of the table {name:?} is of the type {kind}");
         match need.purpose {
             Purpose::Link => match field.link_row_table_id {
                 None => Some(problem(
-                    &place,
+                    place,
                     format!("{is}, not a link to another table"),
                     "name a link field",
                 )),
                 Some(other) if !self.tables.iter().any(|table| table.id == other) => Some(problem(
-                    &place,
+                    place,
                     format!("the field {field_name:?} links to table {other}, which BASEROW_TOKEN cannot see"),
                     "give the token rights on that table too",
                 )),
                 Some(_) => None,
             },
             Purpose::PageId if field.read_only || !["text", "long_text"].contains(&kind.as_str()) => Some(problem(
-                &place,
+                place,
                 format!("{is}: a page's id cannot be kept there"),
                 "use a text field",
             )),
             Purpose::PageUrl if field.read_only || !["text", "long_text", "url"].contains(&kind.as_str()) => {
                 let what = format!("{is}: a page's address cannot be kept there");
-                Some(problem(&place, what, "use a URL field or a text field"))
+                Some(problem(place, what, "use a URL field or a text field"))
             }
             Purpose::Text if field.read_only || !WRITABLE.contains(&kind.as_str()) => {
                 let what = format!("{is}: a text cannot be kept there");
                 Some(problem(
-                    &place,
+                    place,
                     what,
                     format!("use a field of one of the types {}", WRITABLE.join(", ")),
                 ))
@@ -133,11 +146,12 @@ impl Survey {
     }
 }
 
-pub(super) fn place_of(sources: &RuleSources, needs: &TableNeeds<'_>) -> String {
+/// Where a rule names its table.
+pub(super) fn place_of_table(sources: &RuleSources, needs: &TableNeeds<'_>) -> String {
     if needs.is_wiki {
-        sources.place_of_wiki(needs.rule)
+        sources.place_of_wiki(needs.rule, &["row", "table"])
     } else {
-        sources.place_of(needs.rule)
+        sources.place_of(needs.rule, &["table"])
     }
 }
 

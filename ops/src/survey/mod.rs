@@ -6,7 +6,7 @@ mod rights;
 mod spaces;
 mod tables;
 
-use passerelle_model::config::{BaserowSettings, DocmostSettings, Problem, RedisSettings};
+use passerelle_model::config::{BaserowSettings, DocmostSettings, Problem, RedisSettings, nearest};
 use passerelle_model::id::ProcessName;
 use passerelle_queue::Redis;
 use passerelle_queue::gate::{GatePolicy, Gates};
@@ -62,6 +62,11 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
     } else {
         names.join(", ")
     }
+}
+
+/// The name that may be meant, or else this hint.
+fn meant_or<'a>(name: &str, known: impl IntoIterator<Item = &'a str>, hint: impl Into<String>) -> String {
+    nearest(name, known).map_or_else(|| hint.into(), |meant| format!("did you mean {meant:?}?"))
 }
 
 /// A problem in three parts.

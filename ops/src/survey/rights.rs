@@ -8,7 +8,7 @@ use passerelle_worker::clients::baserow::{Baserow, Right, Table};
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::{Purpose, RuleSources, Rules};
 
-use super::judge::place_of;
+use super::judge::place_of_table;
 use super::problem;
 use super::tables::Survey;
 
@@ -39,7 +39,7 @@ impl Survey {
     fn rights(&self, sources: &RuleSources, rules: &Rules) -> BTreeMap<(TableId, Right), (String, String)> {
         let mut rights = BTreeMap::new();
         for needs in rules.table_needs() {
-            let place = place_of(sources, &needs);
+            let place = place_of_table(sources, &needs);
             let mut need = |table: &Table, right| {
                 let told = || (table.name.clone(), place.clone());
                 rights.entry((table.id, right)).or_insert_with(told);

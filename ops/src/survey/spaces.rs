@@ -4,13 +4,13 @@ use passerelle_model::config::Problem;
 use passerelle_worker::clients::docmost::Account;
 use passerelle_worker::rules::{RuleSources, Rules};
 
-use super::{listed, problem};
+use super::{listed, meant_or, problem};
 
 /// What is wrong with the spaces of the rules.
 pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rule in rules.pages() {
-        let (place, name) = (sources.place_of(&rule.name), &rule.page.space);
+        let (place, name) = (sources.place_of(&rule.name, &["page", "space"]), &rule.page.space);
         let email = &account.email;
         match account.spaces_called(name).as_slice() {
             [] => problems.push(unseen(account, &place, name, "as a writer")),
@@ -25,7 +25,7 @@ pub fn space_problems(account: &Account, sources: &RuleSources, rules: &Rules) -
     }
     problems.extend(rules.wiki().filter_map(|rule| {
         let name = rule.space.as_deref()?;
-        let place = sources.place_of_wiki(&rule.name);
+        let place = sources.place_of_wiki(&rule.name, &["space"]);
         match account.spaces_called(name).len() {
             0 => Some(unseen(account, &place, name, "as a member")),
             1 => None,
@@ -49,13 +49,18 @@ fn several(account: &Account, place: &str, name: &str) -> Problem {
 }
 
 fn unseen(account: &Account, place: &str, name: &str, role: &str) -> Problem {
-    let known = listed(account.spaces.iter().map(|member| member.space.name.clone()));
+    let names = || account.spaces.iter().map(|member| member.space.name.as_str());
+    let known = listed(names().map(str::to_owned));
     problem(
         place,
         format!(
             "the account {} cannot see a space {name:?} in Docmost; it sees: {known}",
             account.email
         ),
-        format!("correct the name, or add the account to the space {role} (Docmost: Space settings → Members)"),
+        meant_or(
+            name,
+            names(),
+            format!("correct the name, or add the account to the space {role} (Docmost: Space settings → Members)"),
+        ),
     )
 }

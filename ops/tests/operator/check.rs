@@ -42,20 +42,20 @@ async fn every_problem_of_the_file_is_told_at_once_with_its_line() {
     insta::assert_snapshot!(checked.out, @r#"
     bridge.toml: 3 rules, 4 problems
 
-    bridge.toml:9 (rule a)
+    bridge.toml:10:8 (rule a)
       another rule has the same name
       → give each rule its own name
 
-    bridge.toml:4 (rule a)
+    bridge.toml:8:18 (rule a)
       "1x" cannot be the name of a link in templates
       → use letters, digits and _, and not the word `row`
 
-    bridge.toml:9 (rule a)
+    bridge.toml:13:6 (rule a)
       `on` is empty: it would never do anything
       → leave `on` out for all kinds of event
 
-    bridge.toml:14 (rule b)
-      "title of b" uses "nobody", which is neither `row` nor one of the rule's links
+    bridge.toml:17:40 (rule b)
+      `page.title` uses "nobody", which does not exist there
       → correct the name, or add it: links = { nobody = "<link field>" }
     "#);
 }
@@ -74,15 +74,15 @@ async fn a_rule_that_can_never_do_its_work_is_told() {
     insta::assert_snapshot!(checked.out, @r#"
     bridge.toml: 3 rules, 3 problems
 
-    bridge.toml:4 (rule none)
+    bridge.toml:8:6 (rule none)
       it never runs: events of the kind `other` concern no row
       → react to created, updated, deleted or forced, or leave `on` out
 
-    bridge.toml:9 (rule hidden)
+    bridge.toml:12:44 (rule hidden) page.title
       page.title follows the field "docmost_url", but owned_fields or ignored_fields hide its changes
       → remove the field from these lists, or do not use it here
 
-    bridge.toml:14 (rule echo)
+    bridge.toml:17:56 (rule echo) page.write_back
       page.write_back writes the field "page", which is not among owned_fields: the bridge's own writes would trigger it again
       → add the field to owned_fields, at the top of the file
     "#);
@@ -97,7 +97,7 @@ async fn a_bad_filter_is_told_at_once_and_a_value_that_does_not_fit_one_with_its
         .unwrap();
     let checked = town.passerelle(&["check"]).await;
     assert_eq!(checked.code, 1);
-    let told = "\"page.md\", line 1, uses the filter \"datte\", which does not exist";
+    let told = "page.md:1:33 (rule p)\n  the file uses the filter \"datte\", which does not exist\n  → did you mean \"date\"?";
     assert!(checked.out.contains(told), "{}", checked.out);
 
     town.template("page.md", "{{ row.Nom | date }}").unwrap();
@@ -142,27 +142,27 @@ async fn what_does_not_fit_the_real_systems_is_told_with_what_there_is() {
     insta::assert_snapshot!(checked.out, @r#"
     bridge.toml: 4 rules, 6 problems
 
-    bridge.toml:4 (rule nowhere)
+    bridge.toml:6:9 (rule nowhere)
       BASEROW_TOKEN cannot see a table "projets"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
-      → correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)
+      → did you mean "projet"?
 
-    bridge.toml:9 (rule fields) page.write_back
+    bridge.toml:12:79 (rule fields) page.write_back
       the field "Client" of the table "projet" is of the type link_row: a page's id cannot be kept there
       → use a text field
 
-    bridge.toml:9 (rule fields) page.title
+    bridge.toml:12:44 (rule fields) page.title
       the table "projet" has no field "Nmo"
-      → correct the name; the table has: Nom, Statut, Client, docmost_page_id, docmost_url
+      → did you mean "Nom"?
 
-    bridge.toml:9 (rule fields) links.client
+    bridge.toml:13:21 (rule fields) links.client
       the field "Statut" of the table "projet" is of the type single_select, not a link to another table
       → name a link field
 
-    bridge.toml:14 (rule twice)
+    bridge.toml:16:9 (rule twice)
       it never runs: "projet" is the table of the rule "fields", which makes the page of its rows
       → make one rule of the two
 
-    bridge.toml:19 (rule space)
+    bridge.toml:22:18 (rule space)
       the account bridge@passerelle.test cannot see a space "Direction" in Docmost; it sees: Agence, General
       → correct the name, or add the account to the space as a writer (Docmost: Space settings → Members)
     "#);
@@ -179,7 +179,7 @@ async fn an_icon_of_an_option_that_the_table_has_no_more_is_told_with_those_it_h
     insta::assert_snapshot!(checked.out, @r#"
     bridge.toml: 1 rule, 1 problem
 
-    bridge.toml:4 (rule p) page.icon
+    bridge.toml:7:97 (rule p) page.icon
       the field "Statut" of the table "projet" has no option "Clos"; it has: "Brouillon", "En cours", "Terminé"
       → write the option as it is called now, or take it out of `values`: its rows get the icon of `default`
     "#);
@@ -218,7 +218,7 @@ async fn a_file_that_is_not_there_or_no_toml_is_told_with_its_place() {
     );
     town.rules("[sources]\n[[rules]]\nnmae = \"x\"\n").unwrap();
     let broken = town.passerelle(&["check"]).await;
-    assert!(broken.out.contains("bridge.toml:3\n"), "{}", broken.out);
+    assert!(broken.out.contains("bridge.toml:3:1\n"), "{}", broken.out);
 }
 
 #[tokio::test]
@@ -241,27 +241,27 @@ async fn wiki_rules_are_counted_and_their_table_fields_and_space_are_looked_at()
     insta::assert_snapshot!(checked.out, @r#"
     bridge.toml: 1 rule and 4 wiki rules, 6 problems
 
-    bridge.toml:9 (wiki rule lost)
+    bridge.toml:13:9 (wiki rule lost)
       BASEROW_TOKEN cannot see a table "rapports"; it sees: client (1), projet (2), formation (3), bloc (4), personne (5), attribution (6), intervention (7), comptes_rendus (8), essai (9)
       → correct the name, or give the token rights on the table (Baserow: Settings → Database tokens)
 
-    bridge.toml:16 (wiki rule notes) wiki.row
+    bridge.toml:23:48 (wiki rule notes)
       the table "comptes_rendus" has no field "Sujet"
       → create it, or let `passerelle provision` make a text field; names must match exactly, in case and accents
 
-    bridge.toml:16 (wiki rule notes) wiki.row
+    bridge.toml:22:11 (wiki rule notes)
       the table "comptes_rendus" has no field "page"
       → create it as a text field, or let `passerelle provision` do it; names must match exactly, in case and accents
 
-    bridge.toml:24 (wiki rule types) wiki.row
+    bridge.toml:30:23 (wiki rule types)
       the field "Personne" of the table "attribution" is of the type link_row: a text cannot be kept there
       → use a field of one of the types text, long_text, url, date, single_select
 
-    bridge.toml:31 (wiki rule circle)
+    bridge.toml:35:9 (wiki rule circle)
       rows of "projet" get pages by another rule: page, row, page … would never end
       → give the rows another table
 
-    bridge.toml:16 (wiki rule notes)
+    bridge.toml:19:9 (wiki rule notes)
       the account bridge@passerelle.test cannot see a space "Direction" in Docmost; it sees: Agence, General
       → correct the name, or add the account to the space as a member (Docmost: Space settings → Members)
     "#);
@@ -303,4 +303,85 @@ async fn a_name_of_two_spaces_is_told_with_both_slugs_and_a_slug_is_enough() {
     }
     let told = checked("suivi-2026").await;
     assert_eq!(told.code, 0, "{}", told.out);
+}
+
+/// One problem of each kind that the files alone can show.
+const WRONG: &str = r#"owned_fields = ["docmost_page_id"]
+owned_field = ["docmost_url"]
+
+[sources]
+"*" = { proof = "hmca", secrets = "BASEROW_WEBHOOK_SECRET" }
+
+[[rules]]
+nmae = "keys"
+table = "projet"
+on = ["creatd"]
+[rules.page]
+space = 3
+title = "x"
+
+[[rules]]
+name = "texts"
+table = "projet"
+links = { client = "Client", "1x" = "Autre" }
+[rules.page]
+space = "Agence"
+title = "Projet {{ clinet.Nom }} {{ row.Nom | uper }}"
+parent = """
+Année
+  {{ row.Nom | nmber(2) }}"""
+body = "pages.md"
+
+[[rules]]
+name = "texts"
+table = "formation"
+on = ["created"]
+[rules.page]
+space = "Agence"
+title = ""
+body = "broken.md"
+[rules.collection]
+of = " "
+slot = "Bloc 1"
+title = "{{ parnt.Titre }}"
+body = "words.md"
+
+[[rules]]
+name = "told"
+table = "attribution"
+on = []
+[rules.notice]
+template = "trainer-asigned"
+to = { link = "", email = "Email" }
+values = { trainer = "{{ persn.Nom }}" }
+
+[[rules]]
+name = "no action"
+table = "intervention"
+
+[[wiki]]
+name = "label"
+label = "Compte rendu"
+[wiki.row]
+table = "comptes_rendus"
+page_id = "page"
+[wiki.row.fields]
+Titre = "{{ page.titel }}"
+Sujet = "{{ pge.title | lowr }}"
+"#;
+
+#[tokio::test]
+async fn a_problem_of_each_kind_is_told_at_its_line_and_character_with_what_may_be_meant() {
+    let town = Town::start().unwrap();
+    town.rules(WRONG).unwrap();
+    town.template("broken.md", "# {{ row.Titre }}\n{% for x in row.Titre %}\n")
+        .unwrap();
+    town.template(
+        "words.md",
+        "é {{ row.Titre }}\n{% if rwo.Titre is definde %}x{% endif %}",
+    )
+    .unwrap();
+    let checked = town.passerelle(&["check"]).await;
+    assert_eq!(checked.code, 1);
+    insta::assert_snapshot!(checked.out);
 }

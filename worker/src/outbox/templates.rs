@@ -11,7 +11,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use passerelle_model::config::{Language, Locale, Problem, Problems};
+use passerelle_model::config::{self, Language, Locale, Problem, Problems};
 use serde_json::{Map, Value, json};
 
 use crate::content::moment;
@@ -69,6 +69,8 @@ const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../../templates/no
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
+    /// The names and texts of the files in the folder.
+    of_the_folder: Vec<(String, String)>,
 }
 
 impl Templates {
@@ -89,16 +91,23 @@ impl Templates {
         if folder.is_dir() {
             read_folder(folder, &mut sources, &mut problems);
         }
+        let is_own = |(name, (place, _)): &(&String, &(String, String))| place != *name;
+        let own = sources.iter().filter(is_own);
+        let of_the_folder = own.map(|(name, (_, text))| (name.clone(), text.clone())).collect();
         let mut environment = environment(locale);
         for (name, (place, source)) in &sources {
             if let Err(error) = environment.add_template_owned(name.clone(), source.clone()) {
-                let line = error.line().unwrap_or(1);
-                problems.push(problem(format!("{place}:{line}"), error.to_string()));
+                let at = error.range().map_or(0, |range| range.start);
+                let what = format!("it is no template: {}", error.detail().unwrap_or_default());
+                problems.push(problem(config::place(place, source, at), what));
             }
         }
         problems.extend(missing_parts(sources.keys(), folder));
         if problems.is_empty() {
-            Ok(Self { environment })
+            Ok(Self {
+                environment,
+                of_the_folder,
+            })
         } else {
             Err(Problems(problems))
         }
@@ -107,6 +116,18 @@ impl Templates {
     /// Whether there is a template of this name.
     pub fn has(&self, name: &str) -> bool {
         self.environment.get_template(&format!("{name}.subject")).is_ok()
+    }
+
+    /// The names of all templates.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.environment.templates().map(|(name, _)| name);
+        names.filter_map(|name| name.strip_suffix(".subject"))
+    }
+
+    /// The names and texts of the files in the folder.
+    pub fn of_the_folder(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.of_the_folder.iter();
+        files.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// Puts a notice into words. A failure is permanent: the same words would be missing next time.

@@ -121,12 +121,8 @@ body = "bloc.md"
 
     fn sources(text: &str) -> RuleSources {
         let template = |name: &str| (name.to_owned(), Ok("{{ row.Titre }}".to_owned()));
-        RuleSources {
-            place: "bridge.toml".to_owned(),
-            text: text.to_owned(),
-            file: BridgeFile::parse(text, "bridge.toml").unwrap(),
-            templates: BTreeMap::from([template("formation.md"), template("bloc.md")]),
-        }
+        let templates = BTreeMap::from([template("formation.md"), template("bloc.md")]);
+        RuleSources::new(BridgeFile::parse(text, "bridge.toml").unwrap(), templates)
     }
 
     fn linked(id: u64, title: &str) -> SubPageRow {
@@ -196,17 +192,17 @@ body = "bloc.md"
             );
         insta::assert_snapshot!(Rules::compile(&sources(&wrong)).unwrap_err(), @r#"
         the configuration has 6 problems:
-          bridge.toml:4 (rule formation): the collection has no link field
+          bridge.toml:16:6 (rule formation): the collection has no link field
               → name the link field whose rows get sub-pages, e.g. of = "bloc"
-          bridge.toml:4 (rule formation): "Bloc 1" cannot be the slot of a collection
+          bridge.toml:17:8 (rule formation): "Bloc 1" cannot be the slot of a collection
               → use 1 to 20 letters a–z, and not the word `page`, e.g. slot = "bloc"
-          bridge.toml:4 (rule formation): "parent" cannot be the name of a link beside a collection
+          bridge.toml:8:20 (rule formation): "parent" cannot be the name of a link beside a collection
               → give the link another name: sub-pages know the rule's own row as `parent`
-          bridge.toml:4 (rule formation): a collection can only follow its rows if the rule reacts to `updated`
+          bridge.toml:7:6 (rule formation): a collection can only follow its rows if the rule reacts to `updated`
               → add "updated" to `on`, or leave `on` out
-          bridge.toml:4 (rule formation): "title of formation/collection" uses "formation", which is neither `row`, `parent` nor one of the rule's links
+          bridge.toml:18:13 (rule formation): `collection.title` uses "formation", which does not exist there
               → correct the name, or add it: links = { formation = "<link field>" }
-          bridge.toml:4 (rule formation): the template "missing.md" was not read
+          bridge.toml:19:8 (rule formation): the template "missing.md" was not read
               → give its path relative to bridge.toml
         "#);
     }
@@ -214,7 +210,7 @@ body = "bloc.md"
     #[test]
     fn an_unknown_field_is_refused_with_its_line() {
         let problems = BridgeFile::parse(&format!("{RULE}order = 1\n"), "bridge.toml").unwrap_err();
-        assert!(problems.to_string().contains("bridge.toml:18"), "{problems}");
+        assert!(problems.to_string().contains("bridge.toml:18:1"), "{problems}");
     }
 
     proptest! {

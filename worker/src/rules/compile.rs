@@ -1,43 +1,14 @@
 //! Checks everything that can be checked before a row comes, and reports every problem at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use passerelle_model::config::{
-    BridgeFile, CollectionAction, Locale, PageAction, Problem, Problems, Rule, TableRef, line_of,
-};
+use passerelle_model::config::{CollectionAction, Locale, PageAction, Problem, Problems, Rule, TableRef, did_you_mean};
 use passerelle_model::event::EventKind;
 use toml::Spanned;
 
-use super::words::{self, UnknownWord};
-use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template, wiki};
-
-/// The texts that rules are made from, read by the caller.
-#[derive(Debug)]
-pub struct RuleSources {
-    /// The name of `bridge.toml` in problems.
-    pub place: String,
-    /// Its text, for line numbers.
-    pub text: String,
-    pub file: BridgeFile,
-    /// Each template's text, or why it could not be read, by its path in the file.
-    pub templates: BTreeMap<String, Result<String, String>>,
-}
-
-impl RuleSources {
-    /// Where a rule is: `bridge.toml:12 (rule projet-page)`.
-    pub fn place_of(&self, rule: &str) -> String {
-        let found = self.file.rules.iter().find(|found| found.get_ref().name == rule);
-        let line = found.map_or(1, |found| line_of(&self.text, found.span().start));
-        format!("{}:{line} (rule {rule})", self.place)
-    }
-
-    /// The same for one of `[[wiki]]`: `bridge.toml:78 (wiki rule compte-rendu)`.
-    pub fn place_of_wiki(&self, rule: &str) -> String {
-        let found = self.file.wiki.iter().find(|found| found.get_ref().name == rule);
-        let line = found.map_or(1, |found| line_of(&self.text, found.span().start));
-        format!("{}:{line} (wiki rule {rule})", self.place)
-    }
-}
+use super::sources::{RuleSources, Unread};
+use super::texts::{At, RuleText};
+use super::{NoticeRule, NoticeRuleAction, PageRule, Rules, template};
 
 impl Rules {
     /// Compiles all rules, or reports everything that is wrong with them.
@@ -45,14 +16,16 @@ impl Rules {
         let mut check = Check {
             sources,
             environment: template::environment(),
-            problems: Vec::new(),
+            problems: sources.problems.clone(),
         };
         check.names_and_tables();
         for rule in &sources.file.rules {
             check.triggers(rule);
             check.actions(rule);
         }
-        check.problems.extend(wiki::check(sources, &mut check.environment));
+        for rule in &sources.file.wiki {
+            check.wiki(rule);
+        }
         if !check.problems.is_empty() {
             return Err(Problems(check.problems));
         }
@@ -91,16 +64,32 @@ fn notice_rule(rule: &Rule) -> Option<NoticeRule> {
     })
 }
 
-/// Whose templates are checked, and the rows that these may name besides the rule's links.
-pub(super) struct RuleTexts<'a> {
+/// The key of a template in a rule, and the rows that it may name besides the rule's links.
+pub(super) struct RuleKey<'a> {
     pub(super) rule: &'a Spanned<Rule>,
+    pub(super) keys: &'a [&'a str],
     pub(super) own_names: &'a [&'a str],
 }
 
+/// How a rule gets more names; `@` is the one that is missing.
+const MORE_NAMES: &str = "correct the name, or add it: links = { @ = \"<link field>\" }";
+
+impl RuleKey<'_> {
+    /// What follows a place.
+    fn whose(&self) -> String {
+        format!(" (rule {})", self.rule.get_ref().name)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        let links = self.rule.get_ref().links.keys().map(String::as_str);
+        self.own_names.iter().copied().chain(links).collect()
+    }
+}
+
 pub(super) struct Check<'a> {
-    sources: &'a RuleSources,
+    pub(super) sources: &'a RuleSources,
     pub(super) environment: minijinja::Environment<'static>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Check<'_> {
@@ -114,13 +103,14 @@ impl Check<'_> {
             if !names.insert(spec.name.as_str()) {
                 self.problem(
                     rule,
+                    &["name"],
                     "another rule has the same name".to_owned(),
                     "give each rule its own name",
                 );
             }
             if let Some(other) = spec.page.as_ref().and_then(|_| tables.insert(&spec.table, &spec.name)) {
                 let what = format!("the rule {other:?} already makes the page of this table's rows");
-                self.problem(rule, what, "make one rule of the two");
+                self.problem(rule, &["table"], what, "make one rule of the two");
             }
         }
     }
@@ -130,6 +120,7 @@ impl Check<'_> {
         if spec.on.is_empty() {
             self.problem(
                 rule,
+                &["on"],
                 "`on` is empty: it would never do anything".to_owned(),
                 "leave `on` out for all kinds of event",
             );
@@ -139,7 +130,8 @@ impl Check<'_> {
                 && !name.starts_with(|c: char| c.is_ascii_digit());
             if !is_word || name.is_empty() || name == "row" {
                 let what = format!("{name:?} cannot be the name of a link in templates");
-                self.problem(rule, what, "use letters, digits and _, and not the word `row`");
+                let hint = "use letters, digits and _, and not the word `row`";
+                self.problem(rule, &["links", name.as_str()], what, hint);
             }
         }
     }
@@ -150,9 +142,9 @@ impl Check<'_> {
         let actions = [spec.page.is_some(), spec.notice.is_some(), spec.capacity.is_some()];
         let hint = "give it one of [rules.page], [rules.notice] and [rules.capacity]; a table may have several rules";
         match actions.iter().filter(|is_there| **is_there).count() {
-            0 => self.problem(rule, "the rule has no action".to_owned(), hint),
+            0 => self.problem(rule, &[], "the rule has no action".to_owned(), hint),
             1 => {}
-            _ => self.problem(rule, "the rule has more than one action".to_owned(), hint),
+            _ => self.problem(rule, &[], "the rule has more than one action".to_owned(), hint),
         }
         if let Some(page) = &spec.page {
             self.page(rule, page);
@@ -161,7 +153,7 @@ impl Check<'_> {
             (Some(collection), Some(_)) => self.collection(rule, collection),
             (Some(_), None) => {
                 let what = "a collection needs a page above it".to_owned();
-                self.problem(rule, what, "give the rule a [rules.page] too");
+                self.problem(rule, &["collection"], what, "give the rule a [rules.page] too");
             }
             (None, _) => {}
         }
@@ -174,16 +166,17 @@ impl Check<'_> {
     }
 
     fn page(&mut self, rule: &Spanned<Rule>, page: &PageAction) {
-        let spec = rule.get_ref();
-        let texts = RuleTexts {
+        let name = &rule.get_ref().name;
+        let key = |keys| RuleKey {
             rule,
+            keys,
             own_names: &["row"],
         };
-        self.title(&texts, &template::title_of(&spec.name), &page.title);
+        self.title(&key(&["page", "title"]), &template::title_of(name), &page.title);
         if let Some(parent) = &page.parent {
-            self.title(&texts, &template::parent_of(&spec.name), parent);
+            self.title(&key(&["page", "parent"]), &template::parent_of(name), parent);
         }
-        self.body(&texts, &page.body);
+        self.body(&key(&["page", "body"]), &page.body);
     }
 
     fn collection(&mut self, rule: &Spanned<Rule>, collection: &CollectionAction) {
@@ -192,6 +185,7 @@ impl Check<'_> {
             let what = "the collection has no link field".to_owned();
             self.problem(
                 rule,
+                &["collection", "of"],
                 what,
                 "name the link field whose rows get sub-pages, e.g. of = \"bloc\"",
             );
@@ -201,6 +195,7 @@ impl Check<'_> {
             let what = format!("{:?} cannot be the slot of a collection", collection.slot);
             self.problem(
                 rule,
+                &["collection", "slot"],
                 what,
                 "use 1 to 20 letters a–z, and not the word `page`, e.g. slot = \"bloc\"",
             );
@@ -209,109 +204,85 @@ impl Check<'_> {
             let what = "\"parent\" cannot be the name of a link beside a collection".to_owned();
             self.problem(
                 rule,
+                &["links", "parent"],
                 what,
                 "give the link another name: sub-pages know the rule's own row as `parent`",
             );
         }
         if !spec.on.contains(&EventKind::Updated) {
             let what = "a collection can only follow its rows if the rule reacts to `updated`".to_owned();
-            self.problem(rule, what, "add \"updated\" to `on`, or leave `on` out");
+            self.problem(rule, &["on"], what, "add \"updated\" to `on`, or leave `on` out");
         }
-        let texts = RuleTexts {
+        let key = |keys| RuleKey {
             rule,
+            keys,
             own_names: &["row", "parent"],
         };
-        self.title(&texts, &template::sub_page_title_of(&spec.name), &collection.title);
-        self.body(&texts, &collection.body);
+        let name = template::sub_page_title_of(&spec.name);
+        self.title(&key(&["collection", "title"]), &name, &collection.title);
+        self.body(&key(&["collection", "body"]), &collection.body);
     }
 
-    fn title(&mut self, texts: &RuleTexts<'_>, name: &str, title: &str) {
+    fn title(&mut self, key: &RuleKey<'_>, name: &str, title: &str) {
         if title.trim().is_empty() {
             self.problem(
-                texts.rule,
+                key.rule,
+                key.keys,
                 "the title is empty".to_owned(),
                 "e.g. title = \"Projet {{ row.Nom }}\"",
             );
         }
-        match self.environment.add_template_owned(name.to_owned(), title.to_owned()) {
-            Ok(()) => self.variables(texts, name),
-            Err(error) => self.problem(
-                texts.rule,
-                format!("the title is no template: {error}"),
-                "see docs/RULES.md, Templates",
-            ),
-        }
+        self.value(key, name, title);
     }
 
-    fn body(&mut self, texts: &RuleTexts<'_>, path: &str) {
+    /// A template that stands in the rule itself.
+    pub(super) fn value(&mut self, key: &RuleKey<'_>, name: &str, source: &str) {
+        let positions = &self.sources.file.positions;
+        let path = positions.path("rules", key.rule.span().start);
+        let called = format!("`{}`", key.keys.join("."));
+        self.text(&RuleText {
+            whose: &key.whose(),
+            at: At::Value(&path, key.keys),
+            called: &called,
+            name,
+            source,
+            names: &key.names(),
+            more_names: MORE_NAMES,
+        });
+    }
+
+    fn body(&mut self, key: &RuleKey<'_>, path: &str) {
         match self.sources.templates.get(path) {
-            Some(Ok(text)) => match self.environment.add_template_owned(path.to_owned(), text.clone()) {
-                Ok(()) => self.variables(texts, path),
-                Err(error) => {
-                    let place = format!("{path}:{}", error.line().unwrap_or(1));
-                    self.problems.push(Problem {
-                        place,
-                        what: format!("it is no template: {error}"),
-                        hint: "see docs/RULES.md, Templates".to_owned(),
-                    });
-                }
-            },
-            Some(Err(error)) => {
-                let what = format!("the template {path:?} cannot be read: {error}");
-                self.problem(texts.rule, what, "give its path relative to bridge.toml");
+            Some(Ok(source)) => self.text(&RuleText {
+                whose: &key.whose(),
+                at: At::File(path),
+                called: "the file",
+                name: path,
+                source,
+                names: &key.names(),
+                more_names: MORE_NAMES,
+            }),
+            Some(Err(Unread { why, there_are })) => {
+                let what = format!("the template {path:?} cannot be read: {why}");
+                let hint = did_you_mean(path, there_are.iter().map(String::as_str));
+                self.problem(key.rule, key.keys, what, hint);
             }
             None => self.problem(
-                texts.rule,
+                key.rule,
+                key.keys,
                 format!("the template {path:?} was not read"),
                 "give its path relative to bridge.toml",
             ),
         }
     }
 
-    /// A template may only use the rows that its page has, the rule's links, and what the engine
-    /// offers.
-    pub(super) fn variables(&mut self, texts: &RuleTexts<'_>, template: &str) {
-        let links = &texts.rule.get_ref().links;
-        let offered: HashSet<String> = self.environment.globals().map(|(name, _)| name.to_owned()).collect();
-        let used = match self.environment.get_template(template) {
-            Ok(template) => template.undeclared_variables(false),
-            Err(_) => return,
-        };
-        let is_known = |name: &String| {
-            texts.own_names.contains(&name.as_str()) || links.contains_key(name) || offered.contains(name)
-        };
-        let mut unknown: Vec<String> = used.into_iter().filter(|name| !is_known(name)).collect();
-        unknown.sort();
-        self.words(texts, template);
-        for name in unknown {
-            let own = texts.own_names.join("`, `");
-            let what = format!("{template:?} uses {name:?}, which is neither `{own}` nor one of the rule's links");
-            let hint = format!("correct the name, or add it: links = {{ {name} = \"<link field>\" }}");
-            self.problem(texts.rule, what, &hint);
-        }
-    }
-
-    fn words(&mut self, texts: &RuleTexts<'_>, template: &str) {
-        let unknown = self
-            .environment
-            .get_template(template)
-            .map(|found| words::unknown(&found));
-        for UnknownWord { line, kind, name } in unknown.unwrap_or_default() {
-            let what = format!("{template:?}, line {line}, uses the {kind} {name:?}, which does not exist");
-            self.problem(
-                texts.rule,
-                what,
-                "correct its name; docs/RULES.md lists what the bridge adds to minijinja's",
-            );
-        }
-    }
-
-    pub(super) fn problem(&mut self, rule: &Spanned<Rule>, what: String, hint: &str) {
-        let line = line_of(&self.sources.text, rule.span().start);
+    pub(super) fn problem(&mut self, rule: &Spanned<Rule>, keys: &[&str], what: String, hint: impl Into<String>) {
+        let positions = &self.sources.file.positions;
+        let place = positions.of(&positions.path("rules", rule.span().start), keys);
         self.problems.push(Problem {
-            place: format!("{}:{line} (rule {})", self.sources.place, rule.get_ref().name),
+            place: format!("{place} (rule {})", rule.get_ref().name),
             what,
-            hint: hint.to_owned(),
+            hint: hint.into(),
         });
     }
 }

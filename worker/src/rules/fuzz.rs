@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use passerelle_model::config::BridgeFile;
 use test_support::fuzz;
 
-use super::{RuleSources, Rules};
+use super::{RuleSources, Rules, Unread};
 
 const SHIPPED: &str = include_str!("../../../bridge.toml");
 
 /// The paths of the shipped templates.
-fn templates(text: Option<&str>) -> BTreeMap<String, Result<String, String>> {
+fn templates(text: Option<&str>) -> BTreeMap<String, Result<String, Unread>> {
     let paths = SHIPPED.split('"').filter_map(|path| path.strip_suffix(".md"));
     let text = text.unwrap_or("{{ row.Nom }}");
     paths.map(|path| (format!("{path}.md"), Ok(text.to_owned()))).collect()
@@ -20,12 +20,7 @@ fn templates(text: Option<&str>) -> BTreeMap<String, Result<String, String>> {
 fn fuzz_rules() {
     let compile = |text: &str, templates| {
         if let Ok(file) = BridgeFile::parse(text, "bridge.toml") {
-            let _ = Rules::compile(&RuleSources {
-                place: "bridge.toml".to_owned(),
-                text: text.to_owned(),
-                file,
-                templates,
-            });
+            let _ = Rules::compile(&RuleSources::new(file, templates));
         }
     };
     let read = |bytes: &[u8]| {

@@ -18,7 +18,9 @@ mod notice_check;
 mod plain;
 mod plan;
 mod shown;
+mod sources;
 mod template;
+mod texts;
 mod value;
 mod wiki;
 mod words;
@@ -32,13 +34,13 @@ use passerelle_model::event::EventKind;
 use passerelle_model::job::EventKinds;
 
 pub use collection::{MOST_SUB_PAGES, SubPageRow, position, sub_page_slot};
-pub use compile::RuleSources;
 pub use heard::{CREATED, DELETED, Heard, UPDATED};
 pub use icon_needs::IconNeed;
 pub use needs::{FieldNeed, Owner, Purpose, TableNeeds};
 pub use notice::{CAUSE, HoursLeft, NoticeValues, Short};
 pub use plan::{Plan, Subject};
 pub use shown::ShownFields;
+pub use sources::{RuleSources, Unread};
 pub use wiki::DesiredRow;
 
 /// All rules, checked and ready.
@@ -160,12 +162,8 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
     const BODY: &str = "| Client | {{ client.Nom }} |\n|---|---|\n| Statut | {{ row.Statut or \"–\" }} |\n\n{{ row.Description | paragraphs }}\n";
 
     fn sources(text: &str, body: &str) -> RuleSources {
-        RuleSources {
-            place: "bridge.toml".to_owned(),
-            text: text.to_owned(),
-            file: BridgeFile::parse(text, "bridge.toml").unwrap(),
-            templates: BTreeMap::from([("projet.md".to_owned(), Ok(body.to_owned()))]),
-        }
+        let templates = BTreeMap::from([("projet.md".to_owned(), Ok(body.to_owned()))]);
+        RuleSources::new(BridgeFile::parse(text, "bridge.toml").unwrap(), templates)
     }
 
     fn problems(text: &str, body: &str) -> Problems {
@@ -247,9 +245,9 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
         let title = RULE.replace("{{ row.Nom }}", "{{ row.Nom | majuscules }}");
         let problems = problems(&title, body).to_string();
         for word in [
-            "filter \"majuscules\"",
-            "line 1, uses the filter \"datte\"",
-            "line 2, uses the test \"vide\"",
+            "bridge.toml:11:30 (rule projet-page): `page.title` uses the filter \"majuscules\"",
+            "projet.md:1:37 (rule projet-page): the file uses the filter \"datte\", which does not exist\n      → did you mean \"date\"?",
+            "projet.md:2:18 (rule projet-page): the file uses the test \"vide\"",
         ] {
             assert!(problems.contains(word), "{problems}");
         }
@@ -299,17 +297,17 @@ icon = { field = "Statut", values = { "En cours" = "🚧", "Clos" = "" }, defaul
         let problems = problems(&format!("{RULE}\n{second}"), "{% if %}");
         insta::assert_snapshot!(problems, @r#"
         the configuration has 6 problems:
-          bridge.toml:15 (rule projet-page): another rule has the same name
+          bridge.toml:16:8 (rule projet-page): another rule has the same name
               → give each rule its own name
-          bridge.toml:15 (rule projet-page): the rule "projet-page" already makes the page of this table's rows
+          bridge.toml:17:9 (rule projet-page): the rule "projet-page" already makes the page of this table's rows
               → make one rule of the two
-          projet.md:1: it is no template: syntax error: unexpected end of block (in projet.md:1)
+          projet.md:1:7 (rule projet-page): the file is no template: syntax error: unexpected end of block
               → see docs/RULES.md, Templates
-          bridge.toml:15 (rule projet-page): "row" cannot be the name of a link in templates
+          bridge.toml:18:17 (rule projet-page): "row" cannot be the name of a link in templates
               → use letters, digits and _, and not the word `row`
-          bridge.toml:15 (rule projet-page): "title of projet-page" uses "clinet", which is neither `row` nor one of the rule's links
+          bridge.toml:22:36 (rule projet-page): `page.title` uses "clinet", which does not exist there
               → correct the name, or add it: links = { clinet = "<link field>" }
-          bridge.toml:15 (rule projet-page): the template "missing.md" was not read
+          bridge.toml:23:8 (rule projet-page): the template "missing.md" was not read
               → give its path relative to bridge.toml
         "#);
     }

@@ -257,12 +257,8 @@ mod tests {
         let text =
             format!("[sources]\n\"*\" = {{ proof = \"hmac\", secrets = \"S\" }}\n[[rules]]\nname = \"r\"\n{rule}");
         let read = |(path, text): &(&str, &str)| ((*path).to_owned(), Ok((*text).to_owned()));
-        let sources = RuleSources {
-            place: "bridge.toml".to_owned(),
-            file: BridgeFile::parse(&text, "bridge.toml").unwrap(),
-            text,
-            templates: templates.iter().map(read).collect::<BTreeMap<_, _>>(),
-        };
+        let templates = templates.iter().map(read).collect::<BTreeMap<_, _>>();
+        let sources = RuleSources::new(BridgeFile::parse(&text, "bridge.toml").unwrap(), templates);
         let rules = Rules::compile(&sources).unwrap();
         let rule = rules.iter().next().unwrap();
         let shown = |need: FieldNeed| format!("{:?}.{} {:?} ({})", need.of, need.field, need.purpose, need.place);

@@ -4,7 +4,7 @@ use passerelle_model::config::{CapacityAction, LinkedPeople, NoticeAction, Rule}
 use passerelle_model::event::EventKind;
 use toml::Spanned;
 
-use super::compile::{Check, RuleTexts};
+use super::compile::{Check, RuleKey};
 use super::notice::CAUSE;
 use super::template;
 use crate::content::notice::TemplateName;
@@ -16,13 +16,14 @@ impl Check<'_> {
             let what = format!("{:?} cannot be the name of a notice's template", notice.template);
             self.problem(
                 rule,
+                &["notice", "template"],
                 what,
                 "use small letters, digits and -, e.g. template = \"trainer-assigned\"",
             );
         }
         if let Some(LinkedPeople { link, email, .. }) = &notice.to {
-            self.field(rule, "to.link", link);
-            self.field(rule, "to.email", email);
+            self.field(rule, &["notice", "to", "link"], link);
+            self.field(rule, &["notice", "to", "email"], email);
         }
         let own_names: &[&str] = if notice.to.is_some() {
             &["row", "person"]
@@ -30,22 +31,25 @@ impl Check<'_> {
             &["row"]
         };
         for (name, text) in &notice.values {
-            self.value(&RuleTexts { rule, own_names }, name, text);
+            let keys = &["notice", "values", name.as_str()];
+            let template = template::value_of(&rule.get_ref().name, name);
+            self.value(&RuleKey { rule, keys, own_names }, &template, text);
         }
     }
 
     pub(super) fn capacity(&mut self, rule: &Spanned<Rule>, capacity: &CapacityAction) {
         self.told_events(rule);
-        self.field(rule, "capacity.people", &capacity.people);
-        self.field(rule, "capacity.name", &capacity.name);
-        self.field(rule, "capacity.hours_left", &capacity.hours_left);
+        self.field(rule, &["capacity", "people"], &capacity.people);
+        self.field(rule, &["capacity", "name"], &capacity.name);
+        self.field(rule, &["capacity", "hours_left"], &capacity.hours_left);
         if !capacity.below.is_finite() {
             let what = "`below` is no number of hours".to_owned();
-            self.problem(rule, what, "e.g. below = 0");
+            self.problem(rule, &["capacity", "below"], what, "e.g. below = 0");
         }
         if let Some(cause) = &capacity.cause {
-            let own_names = &["row"];
-            self.value(&RuleTexts { rule, own_names }, CAUSE, cause);
+            let (keys, own_names) = (&["capacity", CAUSE], &["row"]);
+            let template = template::value_of(&rule.get_ref().name, CAUSE);
+            self.value(&RuleKey { rule, keys, own_names }, &template, cause);
         }
     }
 
@@ -54,24 +58,14 @@ impl Check<'_> {
     fn told_events(&mut self, rule: &Spanned<Rule>) {
         if rule.get_ref().on.contains(&EventKind::Deleted) {
             let what = "a notice cannot say anything of a deleted row: only its number arrives".to_owned();
-            self.problem(rule, what, "name the kinds of event, e.g. on = [\"created\"]");
+            self.problem(rule, &["on"], what, "name the kinds of event, e.g. on = [\"created\"]");
         }
     }
 
-    fn field(&mut self, rule: &Spanned<Rule>, place: &str, field: &str) {
+    fn field(&mut self, rule: &Spanned<Rule>, keys: &[&str], field: &str) {
         if field.trim().is_empty() {
-            self.problem(rule, format!("{place} is empty"), "give the name of the field");
-        }
-    }
-
-    fn value(&mut self, texts: &RuleTexts<'_>, name: &str, text: &str) {
-        let template = template::value_of(&texts.rule.get_ref().name, name);
-        match self.environment.add_template_owned(template.clone(), text.to_owned()) {
-            Ok(()) => self.variables(texts, &template),
-            Err(error) => {
-                let what = format!("{name:?} is no template: {error}");
-                self.problem(texts.rule, what, "see docs/RULES.md, Templates");
-            }
+            let what = format!("`{}` is empty", keys.join("."));
+            self.problem(rule, keys, what, "give the name of the field");
         }
     }
 }
@@ -88,12 +82,8 @@ mod tests {
 
     fn compile(rules: &str) -> Result<Rules, Problems> {
         let text = format!("{START}{rules}");
-        Rules::compile(&RuleSources {
-            place: "bridge.toml".to_owned(),
-            file: BridgeFile::parse(&text, "bridge.toml")?,
-            text,
-            templates: BTreeMap::from([("a.md".to_owned(), Ok(String::new()))]),
-        })
+        let templates = BTreeMap::from([("a.md".to_owned(), Ok(String::new()))]);
+        Rules::compile(&RuleSources::new(BridgeFile::parse(&text, "bridge.toml")?, templates))
     }
 
     const PAGE: &str = "[[rules]]\nname = \"page\"\ntable = \"attribution\"\n[rules.page]\nspace = \"a\"\ntitle = \"t\"\nbody = \"a.md\"\n";
@@ -118,10 +108,10 @@ mod tests {
         let two = format!("{MAIL}[rules.capacity]\npeople = \"P\"\nname = \"N\"\nhours_left = \"h\"\n");
         let lonely = format!("{MAIL}[rules.collection]\nof = \"b\"\nslot = \"b\"\ntitle = \"t\"\nbody = \"a.md\"\n");
         for (rules, complaint) in [
-            (none, "bridge.toml:3 (rule x): the rule has no action"),
+            (none, "bridge.toml:3:1 (rule x): the rule has no action"),
             (
                 two.as_str(),
-                "bridge.toml:3 (rule mail): the rule has more than one action",
+                "bridge.toml:3:1 (rule mail): the rule has more than one action",
             ),
             (lonely.as_str(), "a collection needs a page"),
         ] {
@@ -142,19 +132,19 @@ mod tests {
             .replace("\"reste\"", "\" \"\nbelow = nan");
         insta::assert_snapshot!(compile(&format!("{mail}{hours}")).unwrap_err(), @r#"
         the configuration has 7 problems:
-          bridge.toml:3 (rule mail): a notice cannot say anything of a deleted row: only its number arrives
+          bridge.toml:3:1 (rule mail): a notice cannot say anything of a deleted row: only its number arrives
               → name the kinds of event, e.g. on = ["created"]
-          bridge.toml:3 (rule mail): "../secret" cannot be the name of a notice's template
+          bridge.toml:7:12 (rule mail): "../secret" cannot be the name of a notice's template
               → use small letters, digits and -, e.g. template = "trainer-assigned"
-          bridge.toml:3 (rule mail): to.email is empty
+          bridge.toml:8:35 (rule mail): `notice.to.email` is empty
               → give the name of the field
-          bridge.toml:3 (rule mail): "value course of mail" uses "rwo", which is neither `row`, `person` nor one of the rule's links
-              → correct the name, or add it: links = { rwo = "<link field>" }
-          bridge.toml:10 (rule hours): capacity.hours_left is empty
+          bridge.toml:9:55 (rule mail): `notice.values.course` uses "rwo", which does not exist there
+              → did you mean "row"?
+          bridge.toml:17:14 (rule hours): `capacity.hours_left` is empty
               → give the name of the field
-          bridge.toml:10 (rule hours): `below` is no number of hours
+          bridge.toml:18:9 (rule hours): `below` is no number of hours
               → e.g. below = 0
-          bridge.toml:10 (rule hours): "value cause of hours" uses "person", which is neither `row` nor one of the rule's links
+          bridge.toml:19:13 (rule hours): `capacity.cause` uses "person", which does not exist there
               → correct the name, or add it: links = { person = "<link field>" }
         "#);
     }

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use minijinja::Value;
-use passerelle_model::config::{BridgeFile, Problem, RowAction, TableRef, WikiRule, line_of};
+use passerelle_model::config::{Problem, RowAction, WikiRule};
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use super::words::{self, UnknownWord};
-use super::{RuleSources, Rules, plain, template};
+use super::compile::Check;
+use super::texts::{At, RuleText};
+use super::{Rules, plain, template};
 use crate::content::moment;
 use crate::content::wiki::Page;
 use crate::failure::Failure;
 
 /// The one name that templates of wiki rules know.
 const PAGE: &str = "page";
+/// What it has.
+const PAGE_FIELDS: [&str; 8] = ["title", "url", "id", "icon", "created", "created_on", "space", "author"];
 
 /// What the row of a page should hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,70 +91,76 @@ fn page_value(page: &Page, url: &str, zone: &TimeZone) -> Value {
     ])
 }
 
-/// Checks the rules and takes their templates into the environment; what is wrong is reported.
-pub(super) fn check(sources: &RuleSources, environment: &mut minijinja::Environment<'static>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for rule in &sources.file.wiki {
-        let line = line_of(&sources.text, rule.span().start);
-        let place = format!("{}:{line} (wiki rule {})", sources.place, rule.get_ref().name);
-        let mut report = |what: String, hint: &str| {
-            problems.push(Problem {
-                place: place.clone(),
-                what,
-                hint: hint.to_owned(),
-            });
-        };
-        check_shape(&sources.file, rule, &mut report);
-        check_templates(rule.get_ref(), environment, &mut report);
+impl Check<'_> {
+    /// Checks a rule and takes its templates into the environment.
+    pub(super) fn wiki(&mut self, rule: &Spanned<WikiRule>) {
+        let spec = rule.get_ref();
+        let named_so = |other: &&Spanned<WikiRule>| other.get_ref().name == spec.name;
+        if self.sources.file.wiki.iter().filter(named_so).count() > 1 {
+            let what = "another wiki rule has the same name".to_owned();
+            self.wiki_problem(rule, &["name"], what, "give each rule its own name");
+        }
+        let shape = (
+            spec.label.is_some(),
+            spec.row.is_some(),
+            spec.shared,
+            spec.alert.is_some(),
+        );
+        if !matches!(shape, (true, true, false, false) | (false, false, true, true)) {
+            let what = "it needs one trigger and the action that goes with it".to_owned();
+            let hint = "give either `label` and `[wiki.row]`, or `shared = true` and `alert = \"admin\"`";
+            self.wiki_problem(rule, &[], what, hint);
+        }
+        if let Some(label) = spec.label.as_ref().filter(|label| !is_label(label)) {
+            let what = format!("{label:?} cannot be a label in Docmost");
+            let hint = "use a–z, 0–9, - and _, at most 100 characters";
+            self.wiki_problem(rule, &["label"], what, hint);
+        }
+        if let Some(row) = &spec.row {
+            self.wiki_row(rule, row);
+        }
     }
-    problems
-}
 
-fn check_shape(file: &BridgeFile, spanned: &Spanned<WikiRule>, report: &mut impl FnMut(String, &str)) {
-    let rule = spanned.get_ref();
-    let same_name = file.wiki.iter().filter(|other| other.get_ref().name == rule.name);
-    if same_name.count() > 1 {
-        report(
-            "another wiki rule has the same name".to_owned(),
-            "give each rule its own name",
-        );
+    fn wiki_row(&mut self, rule: &Spanned<WikiRule>, row: &RowAction) {
+        let mut rules = self.sources.file.rules.iter().map(Spanned::get_ref);
+        if rules.any(|rule| rule.table == row.table && rule.page.is_some()) {
+            let what = format!(
+                "rows of {} get pages by another rule: page, row, page … would never end",
+                row.table
+            );
+            self.wiki_problem(rule, &["row", "table"], what, "give the rows another table");
+        }
+        if row.fields.contains_key(&row.page_id) {
+            let what = format!("{:?} is both page_id and a field", row.page_id);
+            let hint = "leave it out of `fields`: the bridge writes the page's id there";
+            self.wiki_problem(rule, &["row", "fields", row.page_id.as_str()], what, hint);
+        }
+        let path = self.sources.file.positions.path("wiki", rule.span().start);
+        let name = &rule.get_ref().name;
+        for (field, source) in &row.fields {
+            let text = RuleText {
+                whose: &format!(" (wiki rule {name})"),
+                at: At::Value(&path, &["row", "fields", field.as_str()]),
+                called: &format!("the text of {field:?}"),
+                name: &template_of(name, field),
+                source,
+                names: &[PAGE],
+                more_names: "only `page` is known: page.title, page.url, page.id, page.icon, page.created, \
+                             page.created_on, page.space, page.author",
+            };
+            self.text(&text);
+            self.fields(&text, PAGE, &PAGE_FIELDS);
+        }
     }
-    let shape = (
-        rule.label.is_some(),
-        rule.row.is_some(),
-        rule.shared,
-        rule.alert.is_some(),
-    );
-    if !matches!(shape, (true, true, false, false) | (false, false, true, true)) {
-        let what = "it needs one trigger and the action that goes with it".to_owned();
-        report(
+
+    fn wiki_problem(&mut self, rule: &Spanned<WikiRule>, keys: &[&str], what: String, hint: &str) {
+        let positions = &self.sources.file.positions;
+        let place = positions.of(&positions.path("wiki", rule.span().start), keys);
+        self.problems.push(Problem {
+            place: format!("{place} (wiki rule {})", rule.get_ref().name),
             what,
-            "give either `label` and `[wiki.row]`, or `shared = true` and `alert = \"admin\"`",
-        );
-    }
-    if let Some(label) = rule.label.as_ref().filter(|label| !is_label(label)) {
-        report(
-            format!("{label:?} cannot be a label in Docmost"),
-            "use a–z, 0–9, - and _, at most 100 characters",
-        );
-    }
-    let Some(row) = &rule.row else { return };
-    let makes_pages = |table: &TableRef| {
-        let mut rules = file.rules.iter().map(Spanned::get_ref);
-        rules.any(|rule| rule.table == *table && rule.page.is_some())
-    };
-    if makes_pages(&row.table) {
-        let what = format!(
-            "rows of {} get pages by another rule: page, row, page … would never end",
-            row.table
-        );
-        report(what, "give the rows another table");
-    }
-    if row.fields.contains_key(&row.page_id) {
-        report(
-            format!("{:?} is both page_id and a field", row.page_id),
-            "leave it out of `fields`: the bridge writes the page's id there",
-        );
+            hint: hint.to_owned(),
+        });
     }
 }
 
@@ -160,51 +169,15 @@ fn is_label(label: &str) -> bool {
     (1..=100).contains(&label.len()) && label.bytes().all(allowed)
 }
 
-fn check_templates(
-    rule: &WikiRule,
-    environment: &mut minijinja::Environment<'static>,
-    report: &mut impl FnMut(String, &str),
-) {
-    for (field, text) in rule.row.iter().flat_map(|row| &row.fields) {
-        let name = template_of(&rule.name, field);
-        if let Err(error) = environment.add_template_owned(name.clone(), text.clone()) {
-            report(
-                format!("the text of {field:?} is no template: {error}"),
-                "see docs/RULES.md, Templates",
-            );
-            continue;
-        }
-        let offered: Vec<String> = environment.globals().map(|(name, _)| name.to_owned()).collect();
-        let used = environment
-            .get_template(&name)
-            .map(|template| template.undeclared_variables(false))
-            .unwrap_or_default();
-        let words = environment
-            .get_template(&name)
-            .map(|template| words::unknown(&template));
-        for UnknownWord { kind, name, .. } in words.unwrap_or_default() {
-            let what = format!("the text of {field:?} uses the {kind} {name:?}, which does not exist");
-            report(
-                what,
-                "correct its name; docs/RULES.md lists what the bridge adds to minijinja's",
-            );
-        }
-        for unknown in used.into_iter().filter(|name| name != PAGE && !offered.contains(name)) {
-            report(
-                format!("the text of {field:?} uses {unknown:?}, which does not exist there"),
-                "only `page` is known: page.title, page.url, page.id, page.icon, page.created, page.created_on, page.space, page.author",
-            );
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use passerelle_model::config::BridgeFile;
     use serde_json::json;
 
     use super::*;
+    use crate::rules::RuleSources;
 
     const RULES: &str = r#"[sources]
 "*" = { proof = "hmac", secrets = "S" }
@@ -225,12 +198,8 @@ alert = "admin"
 "#;
 
     fn sources(text: &str) -> RuleSources {
-        RuleSources {
-            place: "bridge.toml".to_owned(),
-            text: text.to_owned(),
-            file: BridgeFile::parse(text, "bridge.toml").unwrap(),
-            templates: BTreeMap::from([("projet.md".to_owned(), Ok("x".to_owned()))]),
-        }
+        let templates = BTreeMap::from([("projet.md".to_owned(), Ok("x".to_owned()))]);
+        RuleSources::new(BridgeFile::parse(text, "bridge.toml").unwrap(), templates)
     }
 
     fn page(title: Option<&str>) -> Page {

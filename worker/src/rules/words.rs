@@ -3,6 +3,97 @@
 use minijinja::machinery::{Instruction, get_compiled_template};
 use minijinja::{ErrorKind, Template};
 
+/// The filters that there are, for a name that is none: the bridge's, and those of the engine.
+const FILTERS: [&str; 51] = [
+    "number",
+    "date",
+    "datetime",
+    "time",
+    "hours",
+    "raw",
+    "paragraphs",
+    "markdown",
+    "safe",
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "default",
+    "dictsort",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "upper",
+];
+/// The tests.
+const TESTS: [&str; 27] = [
+    "defined",
+    "undefined",
+    "none",
+    "true",
+    "false",
+    "boolean",
+    "odd",
+    "even",
+    "divisibleby",
+    "number",
+    "integer",
+    "float",
+    "string",
+    "sequence",
+    "iterable",
+    "mapping",
+    "startingwith",
+    "endingwith",
+    "lower",
+    "upper",
+    "in",
+    "eq",
+    "ne",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+];
+
+/// What there is of a kind: `filter` or `test`.
+pub(super) fn known(kind: &str) -> impl Iterator<Item = &'static str> {
+    let known: &[&str] = if kind == "filter" { &FILTERS } else { &TESTS };
+    known.iter().copied()
+}
+
 /// A filter or test that does not exist.
 pub(super) struct UnknownWord {
     /// Where, from 1.
@@ -36,4 +127,23 @@ pub(super) fn unknown(template: &Template<'_, '_>) -> Vec<UnknownWord> {
         }
     }
     unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::template;
+
+    #[test]
+    fn every_filter_and_test_that_may_be_meant_exists() {
+        let environment = template::environment();
+        let all = FILTERS.map(|name| format!("{{{{ 1 | {name} }}}}"));
+        let all = all
+            .into_iter()
+            .chain(TESTS.map(|name| format!("{{% if 1 is {name} %}}{{% endif %}}")));
+        let source: String = all.collect();
+        let template = environment.template_from_str(&source).unwrap();
+        let unknown: Vec<String> = unknown(&template).into_iter().map(|word| word.name).collect();
+        assert_eq!(unknown, [""; 0]);
+    }
 }

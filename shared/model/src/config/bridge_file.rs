@@ -12,6 +12,8 @@ use toml::Spanned;
 
 use super::body_updates::{BodyUpdates, SectionOptions};
 use super::notice_actions::{CapacityAction, NoticeAction};
+use super::parsing;
+use super::positions::Positions;
 use super::problem::{Problem, Problems};
 use super::schema;
 use super::source::SourceConfig;
@@ -38,6 +40,9 @@ pub struct BridgeFile {
     #[serde(default)]
     #[schemars(with = "Vec<Rule>")]
     pub rules: Vec<Spanned<Rule>>,
+    /// Where each thing stands in the text.
+    #[serde(skip)]
+    pub positions: Positions,
     /// What happens in the wiki and concerns Baserow, or people.
     #[serde(default)]
     #[schemars(with = "Vec<WikiRule>")]
@@ -46,7 +51,7 @@ pub struct BridgeFile {
 
 /// A table by its name or its number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the name or the number of a table")]
 pub enum TableRef {
     /// The number in Baserow's address bar.
     Id(u64),
@@ -266,12 +271,12 @@ impl Rule {
 }
 
 impl BridgeFile {
-    /// Reads the file. Problems name the file and the line.
+    /// Reads the file. Problems name the file, the line and the character.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         Self::parse(&Self::read_text(path)?, &path.display().to_string())
     }
 
-    /// Reads the text of the file, for whoever needs its lines besides its meaning.
+    /// Reads the text of the file, for whoever needs it besides its meaning.
     pub fn read_text(path: &Path) -> Result<String, Problems> {
         std::fs::read_to_string(path).map_err(|error| {
             Problems(vec![Problem {
@@ -284,18 +289,15 @@ impl BridgeFile {
 
     /// Parses the text of the file; `place` is its name in problems.
     pub fn parse(text: &str, place: &str) -> Result<Self, Problems> {
-        toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
-            Problems(vec![Problem {
-                place: format!("{place}:{line}"),
-                what: error.message().to_owned(),
-                hint: "see docs/RULES.md for the fields of this file".to_owned(),
-            }])
-        })
+        match Self::parse_partly(text, place) {
+            (Some(file), problems) if problems.is_empty() => Ok(file),
+            (_, problems) => Err(Problems(problems)),
+        }
     }
-}
 
-/// The one-based line of a byte position.
-pub fn line_of(text: &str, position: usize) -> usize {
-    text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
+    /// What could be read of the text, without the rules that are wrong in form, and all that is
+    /// wrong in form: what is wrong with the meaning of the others can be told with it.
+    pub fn parse_partly(text: &str, place: &str) -> (Option<Self>, Vec<Problem>) {
+        parsing::parse(text, place)
+    }
 }

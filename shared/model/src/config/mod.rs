@@ -10,8 +10,11 @@ mod bridge_file;
 pub mod catalogue;
 mod env_file;
 mod locale;
+mod nearest;
 mod notice_actions;
 mod notices;
+mod parsing;
+mod positions;
 mod problem;
 mod reader;
 mod redis;
@@ -27,12 +30,14 @@ pub use authorities::Authorities;
 pub use body_updates::{BodyUpdates, SectionOptions};
 pub use bridge_file::{
     BridgeFile, CollectionAction, Icons, Mark, PageAction, PageMoved, PageTrashed, RowDeleted, Rule, TableRef,
-    WriteBack, line_of,
+    WriteBack,
 };
 pub use env_file::env_line;
 pub use locale::{Language, Locale};
+pub use nearest::{did_you_mean, nearest};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
+pub use positions::{Positions, find_word, place};
 pub use problem::{Problem, Problems};
 pub use reader::{Asked, Reader, may_be_there};
 pub use redis::{RedisSettings, ReplicaWait};

@@ -2,16 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strsim::damerau_levenshtein;
-
 use super::bridge_file::BridgeFile;
 use super::catalogue::{FORMER_SETTINGS, SETTINGS, Setting};
+use super::nearest::nearest;
 use super::problem::Problem;
 use super::reader::{Reader, Variable};
 use super::settings::BridgeFileSettings;
-
-/// So many slips of the pen may be between a name and the one that was meant.
-const SLIPS: usize = 2;
 
 /// In the environment others have names too: there only a slip is one of ours. In the file also
 /// whatever begins as a setting does.
@@ -29,7 +25,7 @@ pub(super) fn names(variables: &BTreeMap<String, Variable>, reader: &Reader) -> 
         if let Some((_, hint)) = FORMER_SETTINGS.iter().find(|(former, _)| former == name) {
             return Some(former_setting(name, variable, hint));
         }
-        let meant = nearest(name);
+        let meant = nearest(name, SETTINGS.iter().map(|setting| setting.name));
         let place = match (&variable.place, meant) {
             (Some(line), _) if meant.is_some() || begins_as_a_setting(name) => format!("{name} ({line})"),
             (None, Some(_)) => name.clone(),
@@ -59,14 +55,6 @@ fn secrets_of_sources(reader: &Reader) -> BTreeSet<String> {
     let file = BridgeFile::load(&BridgeFileSettings::read(reader).path);
     let sources = file.map(|file| file.sources).unwrap_or_default();
     sources.into_values().map(|source| source.secrets).collect()
-}
-
-fn nearest(name: &str) -> Option<&'static str> {
-    let distances = SETTINGS
-        .iter()
-        .map(|setting| (damerau_levenshtein(name, setting.name), setting.name));
-    let nearest = distances.min().filter(|(distance, _)| *distance <= SLIPS);
-    nearest.map(|(_, name)| name)
 }
 
 fn begins_as_a_setting(name: &str) -> bool {
