@@ -1,8 +1,8 @@
 //! What a run of `provision` works from: the rules, and the tables to make.
 
 use passerelle_model::config::{BridgeFileSettings, Reader};
-use passerelle_worker::rules::RuleSources;
 use passerelle_worker::rule_files::read_rule_sources;
+use passerelle_worker::rules::RuleSources;
 
 use super::Provision;
 use super::answer::Change;

@@ -97,7 +97,8 @@ async fn a_bad_filter_is_told_at_once_and_a_value_that_does_not_fit_one_with_its
         .unwrap();
     let checked = town.passerelle(&["check"]).await;
     assert_eq!(checked.code, 1);
-    let told = "page.md:1:33 (rule p)\n  the file uses the filter \"datte\", which does not exist\n  → did you mean \"date\"?";
+    let told =
+        "page.md:1:33 (rule p)\n  the file uses the filter \"datte\", which does not exist\n  → did you mean \"date\"?";
     assert!(checked.out.contains(told), "{}", checked.out);
 
     town.template("page.md", "{{ row.Nom | date }}").unwrap();
