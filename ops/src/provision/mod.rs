@@ -17,7 +17,6 @@ use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::baserow::{Baserow, Table};
 use passerelle_worker::failure::Failure;
-use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{RuleSources, Rules};
 use serde_json::json;
 
