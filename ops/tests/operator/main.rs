@@ -25,3 +25,4 @@ mod stalls;
 mod stats;
 mod town;
 mod trace;
+mod wrong_rules;
