@@ -103,6 +103,9 @@ jobs: ## jobs one by one, and what each waits for [ARGS="--table projet --state 
 run-now: ## a waiting job now: make run-now ROW=projet/42 WHY="…", or TABLE=projet ARGS=--held [ARGS=--dry-run]
 	@$(PASSERELLE) run-now $(if $(WHY),$(if $(ROW),"$(ROW)") $(if $(TABLE),--table "$(TABLE)") --why "$(WHY)",--help) $(ARGS)
 
+acts: ## what operators have done, and why [ARGS="--limit 20"]
+	@$(PASSERELLE) acts $(ARGS)
+
 sync: ## sync one row now: make sync ROW=projet/42 [WHY="…" ARGS=--wait]
 	@$(PASSERELLE) sync $(if $(ROW),"$(ROW)",--help) $(if $(WHY),--why "$(WHY)") $(ARGS)
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::operator::Operator;
 use crate::rulebook::RuleFile;
+use crate::text::{Table, Text};
 use crate::trouble::Trouble;
 
 /// The longest name of an account, in characters.
@@ -211,22 +212,27 @@ fn in_words(changed: &Changed) -> String {
     }
 }
 
-fn list(accounts: &[Account]) -> String {
+fn list(accounts: &[Account]) -> Text {
     if accounts.is_empty() {
-        return "No accounts. To add one: passerelle console user add NAME --role operator".to_owned();
+        return "No accounts. To add one: passerelle console user add NAME --role operator"
+            .to_owned()
+            .into();
     }
-    let line = |account: &Account| {
+    let mut table = Table::new(&["name", "role", "by", "since"]);
+    for account in accounts {
         let by = if account.password.is_some() {
             "password"
         } else {
             "proxy"
         };
-        format!(
-            "{:<24} {:<9} by {by}, since {}",
-            account.name,
-            account.role.as_str(),
-            account.created
-        )
-    };
-    accounts.iter().map(line).collect::<Vec<_>>().join("\n")
+        table.row([
+            account.name.as_str().into(),
+            account.role.as_str().into(),
+            by.into(),
+            account.created.to_string().into(),
+        ]);
+    }
+    let mut text = Text::default();
+    text.table(table);
+    text
 }

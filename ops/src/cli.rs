@@ -13,8 +13,8 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
-    all, browser, check, dead, doctor, gates, init, jobs, manual, notices, pause, preview, provision, reconcile, rules,
-    stats, sync, trace, workers,
+    acts, all, browser, check, dead, doctor, gates, init, jobs, manual, notices, pause, preview, provision, reconcile,
+    rules, stats, sync, trace, workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "passerelle", version, max_term_width = 110)]
 pub struct Cli {
-    /// Print the answer as JSON.
+    /// Print the answer as JSON, and failures too (docs/CLI.md).
     #[arg(long, global = true)]
     pub json: bool,
     /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working directory,
@@ -86,6 +86,9 @@ pub enum Verb {
     /// requests a sync of each.
     #[command(after_help = "Example: passerelle reconcile --table projet --dry-run")]
     Reconcile(reconcile::Reconcile),
+    /// Lists what operators have done, to what, when and why.
+    #[command(after_help = "Example: passerelle acts --limit 20")]
+    Acts(acts::Acts),
     /// Stops taking jobs. Running jobs finish; new ones are accepted and wait.
     #[command(after_help = "Example: passerelle pause --why \"Docmost is being upgraded\"")]
     Pause(pause::Switch),
@@ -175,6 +178,7 @@ impl Verb {
             Self::Stats(verb) => stats::run(operator, &verb, console).await,
             Self::Sync(verb) => sync::run(operator, verb, console).await,
             Self::Reconcile(verb) => reconcile::run(operator, verb, console).await,
+            Self::Acts(verb) => acts::run(operator, &verb, console).await,
             Self::Pause(verb) => pause::pause(operator, verb, console).await,
             Self::Resume(verb) => pause::resume(operator, verb, console).await,
             Self::Gates { verb } => gates::run(operator, verb, console).await,

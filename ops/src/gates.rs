@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::arguments::By;
 use crate::console::Console;
 use crate::operator::Operator;
+use crate::text::{Cell, Table, Text, Tone};
 use crate::trouble::Trouble;
 
 /// How many incidents are shown.
@@ -116,41 +117,55 @@ fn parse(text: &str) -> Result<GateName, String> {
     })
 }
 
-fn in_words(shown: &Shown) -> String {
-    let mut text = String::from("Gates\n");
+fn in_words(shown: &Shown) -> Text {
+    let mut text = Text::from("Gates\n".to_owned());
+    let mut gates = Table::plain(2);
     for gate in &shown.gates {
-        let _ = writeln!(text, "  {:<14} {}", gate.gate, state_in_words(gate));
+        gates.row([gate.gate.into(), state(gate), details(gate).into()]);
     }
     for held in &shown.held_tables {
         let (table, since, next, why) = (&held.table, held.since, held.next_probe, &held.why);
-        let _ = writeln!(
-            text,
-            "  {table:<14} its rule is broken since {since}, next probe {next}: {why}"
-        );
+        gates.row([
+            table.as_str().into(),
+            Tone::Bad.of("held"),
+            format!("its rule is broken since {since}, next probe {next}: {why}").into(),
+        ]);
     }
+    text.table(gates);
     let _ = writeln!(text, "\n{} jobs are waiting.", shown.waiting);
     if !shown.incidents.is_empty() {
-        text.push_str("\nIncidents, newest first\n");
+        let _ = writeln!(text, "\nIncidents, newest first");
     }
+    let mut incidents = Table::plain(2);
     for incident in &shown.incidents {
-        let _ = writeln!(text, "  {}  {}", incident.at, incident.sentence());
+        incidents.row([incident.at.to_string().into(), incident.sentence().into()]);
     }
+    text.table(incidents);
     text
 }
 
-fn state_in_words(gate: &GateStatus) -> String {
+fn state(gate: &GateStatus) -> Cell {
+    match gate.state {
+        GateState::Flowing => Tone::Good.of("flowing"),
+        GateState::Ramping => Tone::Notice.of("ramping"),
+        GateState::Probing => Tone::Notice.of("probing"),
+        GateState::Stopped => Tone::Bad.of("stopped"),
+    }
+}
+
+/// What there is to say of a gate that does not flow; empty for one that does.
+pub(crate) fn details(gate: &GateStatus) -> String {
     let mut words = match gate.state {
-        GateState::Flowing => return "flowing".to_owned(),
+        GateState::Flowing => return String::new(),
         GateState::Ramping => format!(
-            "ramping: {} of its jobs at once, {} let through so far",
+            "{} of its jobs at once, {} let through so far, ",
             gate.limit.unwrap_or(0),
             gate.given.unwrap_or(0)
         ),
-        GateState::Probing => "probing".to_owned(),
-        GateState::Stopped => "stopped".to_owned(),
+        GateState::Probing | GateState::Stopped => String::new(),
     };
     if let Some(since) = gate.down_since {
-        let _ = write!(words, ", since {since}");
+        let _ = write!(words, "since {since}");
     }
     match (gate.state, gate.next_probe) {
         (GateState::Stopped, Some(next)) => {

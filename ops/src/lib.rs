@@ -25,13 +25,16 @@
 //! | [`dead`] | dead letters: list, show, replay, discard, export |
 //! | [`notices`] | notices: list, retry |
 //! | [`gates`] | outage mode: show, and by hand |
+//! | [`acts`] | what operators have done, and why |
 //! | [`operator`] | Redis, the store and the settings, as verbs need them |
-//! | [`console`], [`arguments`], [`rows`], [`age`] | answers; shared arguments; names of rows; ages in words |
+//! | [`console`], [`text`], [`local_time`] | where answers go; lines and tables for people; times in their zone |
+//! | [`arguments`], [`rows`], [`age`] | shared arguments; names of rows; ages in words |
 //! | [`changes`] | what a sync would change of the page of a row as it is |
 //! | [`sample`] | what a rule makes of one row, without a worker |
 //! | [`survey`] | what the rules need, compared with what both products have |
 //! | [`trouble`] | what can go wrong, and its exit code |
 
+pub mod acts;
 pub mod age;
 pub mod all;
 pub mod arguments;
@@ -45,6 +48,7 @@ pub mod doctor;
 pub mod gates;
 pub mod init;
 pub mod jobs;
+pub mod local_time;
 pub mod manual;
 pub mod notices;
 pub mod operator;
@@ -59,6 +63,7 @@ pub mod sample;
 pub mod stats;
 pub mod survey;
 pub mod sync;
+pub mod text;
 pub mod trace;
 pub mod trouble;
 pub mod workers;
@@ -70,11 +75,16 @@ use passerelle_model::config::Reader;
 
 use cli::{Cli, Verb};
 pub use console::Console;
+pub use text::Screen;
 use trouble::Trouble;
 
 /// Runs one verb and returns its exit code: 0 done, 1 not found or failed, 2 wrong usage or
 /// settings, 130 stopped by Ctrl-C or SIGTERM.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, console: &mut Console) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    console.look_at(&reader);
+    let own = arguments.split(|argument| argument == "--").next().unwrap_or_default();
+    console.json = own.iter().any(|argument| argument == "--json");
     let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(usage) => {
@@ -102,7 +112,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
     match result {
         Ok(()) => 0,
         Err(trouble) => {
-            console.note(&trouble.to_string());
+            console.trouble(&trouble);
             trouble.exit_code()
         }
     }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::process::ExitCode;
 
 use passerelle_model::config::Reader;
-use passerelle_ops::Console;
+use passerelle_ops::{Console, Screen};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
             });
         }
     }
-    let is_terminal = stdout().is_terminal();
-    let mut console = Console::new(Box::new(stdout()), Box::new(stderr()), is_terminal, stop);
+    let screen = Screen::new(stdout().is_terminal());
+    let mut console = Console::new(Box::new(stdout()), Box::new(stderr()), screen, stop);
     ExitCode::from(passerelle_ops::run(std::env::args_os(), Reader::from_process(), &mut console).await)
 }

@@ -12,6 +12,7 @@ use crate::age::in_largest_unit;
 use crate::arguments::By;
 use crate::console::Console;
 use crate::operator::Operator;
+use crate::text::{Table, Text, Tone};
 use crate::trouble::Trouble;
 
 /// `notices`.
@@ -174,23 +175,46 @@ async fn discard(operator: &Operator, rule: String, by: &str, why: &str, dry_run
     Ok(Discarded { rule, dry_run, count })
 }
 
-fn in_words(notices: &[StoredNotice], now: Timestamp) -> String {
+fn in_words(notices: &[StoredNotice], now: Timestamp) -> Text {
     if notices.is_empty() {
-        return "No notices.".to_owned();
+        return "No notices.".to_owned().into();
     }
-    let mut text = String::new();
+    let headings = ["id", "age", "state", "by", "rule", "about"];
+    let mut table = Table::new(&headings).with_numbers(&["age"]);
     for notice in notices {
-        let age = in_largest_unit(now.since(notice.created));
-        let _ = writeln!(text, "{}  {age} ago", notice.id);
-        let _ = writeln!(text, "  {}", line(notice));
+        let state = notice.state.as_str();
+        table.row([
+            notice.id.to_string().into(),
+            in_largest_unit(now.since(notice.created)).into(),
+            match notice.state {
+                NoticeState::Sent => Tone::Good.of(state),
+                NoticeState::Waiting => state.into(),
+                NoticeState::Off => Tone::Notice.of(state),
+                NoticeState::Failed => Tone::Bad.of(state),
+            },
+            notice.channel.as_str().into(),
+            notice.rule.as_str().into(),
+            about(notice).into(),
+        ]);
     }
+    let mut text = Text::default();
+    text.table(table);
     text
 }
 
-/// A notice on one line, as `trace` shows it too.
-pub(crate) fn line(notice: &StoredNotice) -> String {
-    let (channel, state) = (notice.channel.as_str(), notice.state.as_str());
-    let mut text = format!("{} by {channel} (rule {}): {state}", notice.kind, notice.rule);
+/// What it is about, and what became of it.
+fn about(notice: &StoredNotice) -> String {
+    let mut text = notice.kind.clone();
+    if let Some(row) = notice.row {
+        let _ = write!(text, " of {row}");
+    }
+    let _ = write!(text, "{}", ending(notice));
+    text
+}
+
+/// When it was sent, or why it was not.
+fn ending(notice: &StoredNotice) -> String {
+    let mut text = String::new();
     if let Some(ended) = notice.ended.filter(|_| notice.state == NoticeState::Sent) {
         let _ = write!(text, " at {ended}");
     }
@@ -201,4 +225,15 @@ pub(crate) fn line(notice: &StoredNotice) -> String {
         let _ = write!(text, ": {error}");
     }
     text
+}
+
+/// A notice on one line, for `trace`.
+pub(crate) fn line(notice: &StoredNotice) -> String {
+    let (channel, state) = (notice.channel.as_str(), notice.state.as_str());
+    format!(
+        "{} by {channel} (rule {}): {state}{}",
+        notice.kind,
+        notice.rule,
+        ending(notice)
+    )
 }

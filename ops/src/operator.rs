@@ -85,7 +85,11 @@ impl Operator {
     /// verb's affair.
     pub async fn refuse_later_layout(&self) -> Result<(), Trouble> {
         match timeout(FIRST_LOOK, self.queue.life(None)).await {
-            Ok(Err(later @ QueueError::NewerLayout { .. })) => Err(Trouble::Failed(later.to_string())),
+            Ok(Err(later @ QueueError::NewerLayout { .. })) => Err(Trouble::found(
+                "later_version",
+                later.to_string(),
+                "use the program of that version",
+            )),
             _ => Ok(()),
         }
     }
@@ -207,8 +211,11 @@ impl NotRead {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err(Trouble::Failed(
-            "the answer is not complete: see \"Not read\"".to_owned(),
-        ))
+        Err(incomplete())
     }
+}
+
+/// The answer says what it lacks.
+pub(crate) fn incomplete() -> Trouble {
+    Trouble::found("incomplete", "the answer is not complete", "see \"Not read\"")
 }

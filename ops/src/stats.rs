@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
+use passerelle_model::time::Timestamp;
+use passerelle_queue::gate::{GateState, GateStatus};
 use passerelle_queue::loops::Parked;
 use passerelle_queue::{DeadLoad, Pause};
 use passerelle_store::{Backlog, Counts, Deliveries, WentBack};
@@ -13,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::console::Console;
 use crate::doctor::ingress;
+use crate::gates::details;
 use crate::operator::{Freshness, NotRead, Operator};
 use crate::trace::parked_in_words;
 use crate::trouble::Trouble;
@@ -33,6 +36,8 @@ pub struct StatsVerb {
 /// The answer; a half that could not be read is absent.
 #[derive(Debug, Serialize)]
 struct Stats {
+    /// When this was looked at.
+    at: Timestamp,
     queue: Option<QueueNumbers>,
     #[serde(flatten)]
     ledger: Option<LedgerNumbers>,
@@ -74,6 +79,8 @@ struct QueueNumbers {
     ledger_backlog: u64,
     /// `null` while it is not.
     paused: Option<Pause>,
+    /// The gates that do not flow: why jobs wait.
+    gates: Vec<GateStatus>,
     /// Rows that the loop guard has parked.
     parked: Vec<Parked>,
 }
@@ -86,6 +93,7 @@ pub async fn run(operator: &Operator, verb: &StatsVerb, console: &mut Console) -
         console.answer(&stats, in_words)?;
         return verdict(&stats);
     }
+    console.is_watching = true;
     let stop = console.stop.clone();
     let mut looks = tokio::time::interval(WATCH_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,6 +114,7 @@ async fn look(operator: &Operator) -> Stats {
     let ledger = not_read.noting("the ledger", ledger(operator).await);
     let queue = not_read.noting("the queue", queue(operator).await);
     Stats {
+        at: Timestamp::now(),
         queue,
         ledger,
         spooled: ingress::spooled(&operator.settings()).await,
@@ -127,6 +136,13 @@ async fn queue(operator: &Operator) -> Result<QueueNumbers, Trouble> {
         dead_budget_bytes: operator.dead_letters.budget_bytes,
         ledger_backlog: queue.ledger_backlog,
         paused: queue.paused,
+        gates: operator
+            .gates()
+            .list()
+            .await?
+            .into_iter()
+            .filter(|gate| gate.state != GateState::Flowing)
+            .collect(),
         parked: operator.loops.list(MOST_PARKED).await?,
     })
 }
@@ -149,15 +165,17 @@ async fn ledger(operator: &Operator) -> Result<LedgerNumbers, Trouble> {
 fn verdict(stats: &Stats) -> Result<(), Trouble> {
     let lost = |ledger: &LedgerNumbers| ledger.answered.map_or(0, |found| found.missing);
     if let Some(lost) = stats.ledger.as_ref().map(lost).filter(|lost| *lost != 0) {
-        return Err(Trouble::Failed(format!(
-            "{lost} deliveries that were answered are nowhere: run `passerelle reconcile`, see \"Deliveries are missing\" in docs/RUNBOOK.md"
-        )));
+        return Err(Trouble::found(
+            "deliveries_missing",
+            format!("{lost} deliveries that were answered are nowhere"),
+            "run `passerelle reconcile`, see \"Deliveries are missing\" in docs/RUNBOOK.md",
+        ));
     }
     if stats.ledger.as_ref().is_none_or(|ledger| ledger.missing == 0) {
         return stats.not_read.verdict();
     }
-    let advice = "the ledger does not add up: keep the database as it is, and report this output";
-    Err(Trouble::Failed(advice.to_owned()))
+    let cure = "keep the database as it is, and report this output";
+    Err(Trouble::found("items_missing", "the ledger does not add up", cure))
 }
 
 fn in_words(stats: &Stats) -> String {
@@ -200,6 +218,13 @@ fn queue_in_words(queue: &QueueNumbers) -> String {
             text,
             "  Paused since {since} by {by} ({why}): no job is taken until `passerelle resume`."
         );
+    }
+    for gate in &queue.gates {
+        let state = match gate.state {
+            GateState::Ramping => "lets jobs through slowly",
+            GateState::Probing | GateState::Stopped | GateState::Flowing => "is stopped",
+        };
+        let _ = writeln!(text, "  The gate {} {state}, {}", gate.gate, details(gate));
     }
     for parked in &queue.parked {
         let _ = writeln!(text, "  {}", parked_in_words(parked));

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use passerelle_model::id::{EventId, RowKey};
+use passerelle_model::id::{EventId, JobKey, RowKey};
 use passerelle_model::named::RowName;
 use passerelle_model::outcome::Outcome;
+use passerelle_queue::{JobsOf, QueueName};
 use passerelle_store::EventStory;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -13,8 +14,10 @@ use tokio::time::MissedTickBehavior;
 use crate::arguments::By;
 use crate::changes::{self, compare};
 use crate::console::Console;
+use crate::jobs::Circumstances;
 use crate::operator::Operator;
 use crate::rows::row_key;
+use crate::text::Text;
 use crate::trace::story_in_words;
 use crate::trouble::Trouble;
 
@@ -82,12 +85,17 @@ pub async fn run(operator: &Operator, verb: SyncRow, console: &mut Console) -> R
     let stop = console.stop.clone();
     tokio::select! {
         story = ended(operator, &forced.event) => forced.story = Some(story?),
+        () = tell_what_it_waits_for(operator, row, console) => {}
         () = stop.cancelled() => console.note("Stopped waiting; the sync continues."),
     }
     console.answer(&forced, in_words)?;
     match forced.story.as_ref().map(outcome) {
         Some(Some(Outcome::Synced | Outcome::NoChange | Outcome::Superseded | Outcome::Echo)) => Ok(()),
-        Some(Some(other)) => Err(Trouble::Failed(format!("it ended as {other}"))),
+        Some(Some(other)) => Err(Trouble::found(
+            "ended_otherwise",
+            format!("it ended as {other}"),
+            "its history says why",
+        )),
         Some(None) | None => Err(Trouble::Interrupted(format!(
             "To follow it: passerelle trace {}",
             forced.event
@@ -105,6 +113,36 @@ async fn notes(operator: &Operator) -> Result<Vec<String>, Trouble> {
         notes.push("No worker is alive: the sync runs when one starts.".to_owned());
     }
     Ok(notes)
+}
+
+/// Says what the row's job is doing, whenever that changes. Never ends by itself.
+async fn tell_what_it_waits_for(operator: &Operator, row: RowKey, console: &mut Console) {
+    let of = JobsOf::Jobs(vec![JobKey::Row(row)]);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = String::new();
+    loop {
+        looks.tick().await;
+        // Whoever waits for the end is told of an error there.
+        let Ok(found) = operator.queue.jobs(&of, &[], None, 1).await else {
+            continue;
+        };
+        let Ok(circumstances) = Circumstances::look(operator, QueueName::Sync, &found.jobs).await else {
+            continue;
+        };
+        let Some(seen) = found.jobs.into_iter().next() else {
+            continue;
+        };
+        let why = match (&seen.worker, seen.until) {
+            (Some(worker), _) => format!("{worker} runs it"),
+            (None, Some(until)) => format!("{}, until {until}", circumstances.reason(&seen)),
+            (None, None) => circumstances.reason(&seen),
+        };
+        if why != told {
+            console.note(&format!("Waiting for row {row}: {why}."));
+            told = why;
+        }
+    }
 }
 
 /// The story of an event, once every row of it has an outcome.
@@ -127,7 +165,7 @@ pub(crate) fn outcome(story: &EventStory) -> Option<&Outcome> {
     story.items.first().and_then(|item| item.outcome.as_ref())
 }
 
-fn in_words(forced: &Forced) -> String {
+fn in_words(forced: &Forced) -> Text {
     let Forced {
         row,
         event,
@@ -141,5 +179,5 @@ fn in_words(forced: &Forced) -> String {
         "A sync of row {row} is queued. To follow it: passerelle trace {event}"
     )];
     lines.extend(notes.iter().cloned());
-    lines.join("\n")
+    lines.join("\n").into()
 }

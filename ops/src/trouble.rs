@@ -1,9 +1,10 @@
 //! What can go wrong with a verb. Each message says what to do; the exit code says which kind it
 //! is.
 
-use passerelle_model::config::Problems;
+use passerelle_model::config::{Problem, Problems};
 use passerelle_queue::QueueError;
 use passerelle_store::StoreError;
+use serde::Serialize;
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,16 @@ pub enum Trouble {
     /// Something is wrong, and the answer says what.
     #[error("{0}")]
     Failed(String),
+    /// The same with a code of its own.
+    #[error("{what}: {cure}")]
+    Found {
+        /// One of [`FOUND`].
+        code: &'static str,
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        cure: String,
+    },
     /// Something is broken, and the answer says what: the worse of two states for monitoring.
     #[error("{0}")]
     Broken(String),
@@ -42,7 +53,93 @@ impl Trouble {
         match self {
             Self::Settings(_) | Self::Usage(_) | Self::Broken(_) => 2,
             Self::Interrupted(_) => 130,
-            Self::NotFound(_) | Self::Failed(_) | Self::Queue(_) | Self::Store(_) | Self::Output(_) => 1,
+            Self::NotFound(_)
+            | Self::Failed(_)
+            | Self::Found { .. }
+            | Self::Queue(_)
+            | Self::Store(_)
+            | Self::Output(_) => 1,
         }
     }
+
+    /// What is wrong, with a code of its own.
+    pub(crate) fn found(code: &'static str, what: impl Into<String>, cure: impl Into<String>) -> Self {
+        debug_assert!(FOUND.contains(&code), "{code} is not listed");
+        Self::Found {
+            code,
+            what: what.into(),
+            cure: cure.into(),
+        }
+    }
+
+    /// The word for it that stays.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "settings",
+            Self::Usage(_) => "usage",
+            Self::NotFound(_) => "not_found",
+            Self::Failed(_) => "failed",
+            Self::Found { code, .. } => code,
+            Self::Broken(_) => "broken",
+            Self::Interrupted(_) => "interrupted",
+            Self::Queue(_) => "redis",
+            Self::Store(_) => "store",
+            Self::Output(_) => "output",
+        }
+    }
+
+    /// As a program reads it.
+    pub fn told(&self) -> Told<'_> {
+        let message = match self {
+            Self::Found { what, .. } => what.clone(),
+            Self::Queue(error) => error.to_string(),
+            other => other.to_string(),
+        };
+        let cure = match self {
+            Self::Found { cure, .. } => cure,
+            Self::Settings(_) => "correct the settings that `problems` names",
+            Self::Usage(_) => "`passerelle help` and the verb's --help show what it takes",
+            Self::NotFound(_) => "compare the name with the verb's list; the message says more",
+            Self::Failed(_) => "the message says what to do; `passerelle doctor` examines everything",
+            Self::Broken(_) => "each finding of the answer says what to do",
+            Self::Interrupted(_) => "the message says how to go on",
+            Self::Queue(_) => "start Redis, or correct REDIS_URL; `passerelle doctor` says more",
+            Self::Store(_) => "start the database, or correct DATABASE_URL; `passerelle doctor` says more",
+            Self::Output(_) => "give another place for the output, or make room there",
+        };
+        Told {
+            code: self.code(),
+            message,
+            cure,
+            exit_status: self.exit_code(),
+            problems: match self {
+                Self::Settings(problems) => &problems.0,
+                _ => &[],
+            },
+        }
+    }
+}
+
+/// The codes of [`Trouble::Found`].
+pub const FOUND: [&str; 9] = [
+    "deliveries_missing",
+    "ended_otherwise",
+    "incomplete",
+    "items_missing",
+    "later_version",
+    "no_worker",
+    "problems",
+    "refused",
+    "warnings",
+];
+
+/// A failure as `--json` tells it.
+#[derive(Debug, Serialize)]
+pub struct Told<'a> {
+    code: &'static str,
+    message: String,
+    cure: &'a str,
+    exit_status: u8,
+    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
+    problems: &'a [Problem],
 }

@@ -68,7 +68,7 @@ pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Res
     console.answer(&checked, in_words)?;
     match checked.problems.len() {
         0 => Ok(()),
-        some => Err(Trouble::Failed(counted(some))),
+        some => Err(Trouble::found("problems", counted(some), "each says what to do")),
     }
 }
 

@@ -10,17 +10,20 @@ use super::find::Found;
 use super::{Listed, Shown};
 use crate::age::in_largest_unit as age;
 use crate::changes;
+use crate::text::{Table, Text, Tone};
 use crate::trace::story_in_words;
 
 /// The answer of `list`; `all` is how many letters there are in all.
-pub(super) fn list(letters: &[Listed], all: u64, now: Timestamp) -> String {
+pub(super) fn list(letters: &[Listed], all: u64, now: Timestamp) -> Text {
     if letters.is_empty() {
-        return match all {
+        let none = match all {
             0 => "No dead letters.".to_owned(),
             _ => format!("None of the {all} dead letters match."),
         };
+        return none.into();
     }
-    let mut text = table(letters, now);
+    let mut text = Text::default();
+    text.table(table(letters, now));
     let _ = writeln!(
         text,
         "{} of {all} dead letters. For the history of one: passerelle dead show <id>",
@@ -29,39 +32,40 @@ pub(super) fn list(letters: &[Listed], all: u64, now: Timestamp) -> String {
     text
 }
 
-fn table(letters: &[Listed], now: Timestamp) -> String {
-    let mut text = format!(
-        "{:<27} {:<5} {:<14} {:<11} {:>5}  cause\n",
-        "id", "queue", "job", "reason", "age"
-    );
+fn table(letters: &[Listed], now: Timestamp) -> Table {
+    let headings = ["id", "queue", "job", "reason", "age", "cause"];
+    let mut table = Table::new(&headings).with_numbers(&["age"]);
     for Listed { found, superseded } in letters {
-        let (queue, letter) = (found.queue.as_str(), &found.letter);
-        let (id, job, reason) = (&letter.id, letter.job.to_string(), &letter.reason);
-        let ago = age(now.since(letter.died));
-        let _ = writeln!(
-            text,
-            "{id:<27} {queue:<5} {job:<14} {reason:<11} {ago:>5}  {}{}{}: {}",
-            if *superseded == Some(true) { "superseded; " } else { "" },
-            match letter.deaths {
-                1 => String::new(),
-                deaths => format!("died {deaths} times; "),
-            },
-            letter.failure.target,
-            letter.failure.message
-        );
+        let letter = &found.letter;
+        let mut cause = String::new();
+        if *superseded == Some(true) {
+            cause.push_str("superseded; ");
+        }
+        if letter.deaths > 1 {
+            let _ = write!(cause, "died {} times; ", letter.deaths);
+        }
+        let _ = write!(cause, "{}: {}", letter.failure.target, letter.failure.message);
+        table.row([
+            letter.id.as_str().into(),
+            found.queue.as_str().into(),
+            letter.job.to_string().into(),
+            Tone::Bad.of(letter.reason.as_str()),
+            age(now.since(letter.died)).into(),
+            cause.into(),
+        ]);
     }
-    text
+    table
 }
 
 /// The answer of `show`.
-pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
+pub(super) fn shown(shown: &Shown, now: Timestamp) -> Text {
     let Shown {
         found,
         history,
         not_read,
     } = shown;
     let letter = &found.letter;
-    let mut text = format!("Dead letter {}\n", letter.id);
+    let mut text = Text::from(format!("Dead letter {}\n", letter.id));
     let _ = writeln!(text, "  job        {} (queue {})", letter.job, found.queue.as_str());
     let _ = writeln!(
         text,
@@ -80,20 +84,27 @@ pub(super) fn shown(shown: &Shown, now: Timestamp) -> String {
     }
     let _ = writeln!(text, "  attempts   {}", letter.attempts);
     let _ = writeln!(text, "  last event {}", letter.last_event);
-    text.push_str(&failed(&letter.failure));
+    let _ = write!(text, "{}", failed(&letter.failure));
     if history.superseded && found.is_notice() {
-        text.push_str("  superseded the notice has been sent since: nothing is left to send\n");
+        let _ = writeln!(
+            text,
+            "  superseded the notice has been sent since: nothing is left to send"
+        );
     } else if history.superseded {
-        text.push_str("  superseded a newer event of its row has succeeded since: nothing is left to replay\n");
+        let _ = writeln!(
+            text,
+            "  superseded a newer event of its row has succeeded since: nothing is left to replay"
+        );
     }
     if let Some(warning) = not_read.warning() {
         let _ = writeln!(text, "\n{warning}");
     }
     if !history.events.is_empty() {
-        text.push_str("\nThe latest events of its row:\n");
+        let _ = writeln!(text, "\nThe latest events of its row:");
     }
     for event in &history.events {
-        let _ = write!(text, "\n{}", story_in_words(event));
+        let _ = writeln!(text);
+        text.append(story_in_words(event));
     }
     let again = if found.is_notice() {
         format!("passerelle notices retry {}, then discard the letter", letter.job)
@@ -125,22 +136,28 @@ fn failed(failure: &FailureRecord) -> String {
 }
 
 /// The answer of `replay` and `discard`.
-pub(super) fn acted(acted: &Acted) -> String {
+pub(super) fn acted(acted: &Acted) -> Text {
     let Acted { done, letters, .. } = acted;
     if !acted.dry_run {
-        return format!("{} of {} dead letters {done}.", acted.count, letters.len());
+        return format!("{} of {} dead letters {done}.", acted.count, letters.len()).into();
     }
     let written = match *done {
         "replayed" => ", each as one new event of its row, and removed",
         _ => "",
     };
-    let mut text = format!(
+    let mut text = Text::from(format!(
         "Dry run: {} dead letters would be {done}{written}. Nothing was changed.\n",
         letters.len()
-    );
+    ));
+    let mut table = Table::plain(2);
     for Found { letter, .. } in letters {
-        let _ = writeln!(text, "  {} {} ({})", letter.id, letter.job, letter.reason);
+        table.row([
+            letter.id.as_str().into(),
+            letter.job.to_string().into(),
+            format!("({})", letter.reason).into(),
+        ]);
     }
-    text.push_str(&changes::in_words(&acted.changes));
+    text.table(table);
+    let _ = write!(text, "{}", changes::in_words(&acted.changes));
     text
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use passerelle_model::time::Timestamp;
+use passerelle_model::time::{Timestamp, as_rfc_3339};
 use passerelle_queue::QueueName;
 
 use super::Filter;
@@ -63,7 +63,8 @@ async fn write_queue(
                 continue;
             }
             let found = Found { queue: name, letter };
-            let line = serde_json::to_string(&found).map_err(|error| Trouble::Output(error.to_string()))?;
+            let line =
+                as_rfc_3339(|| serde_json::to_string(&found)).map_err(|error| Trouble::Output(error.to_string()))?;
             writeln!(out, "{line}").map_err(|error| Trouble::Output(error.to_string()))?;
             written += 1;
         }

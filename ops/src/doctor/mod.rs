@@ -13,7 +13,6 @@ mod stalls;
 mod stores;
 mod work;
 
-use std::fmt::Write as _;
 use std::future::Future;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::console::Console;
+use crate::text::{Table, Text, Tone};
 use crate::trouble::Trouble;
 
 /// How long one part may take: longer than a single call, whose own error says more.
@@ -121,7 +121,11 @@ pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     };
     match state {
         State::Ok => Ok(()),
-        State::Warn => Err(Trouble::Failed(format!("{} warnings", count(State::Warn)))),
+        State::Warn => Err(Trouble::found(
+            "warnings",
+            format!("{} warnings", count(State::Warn)),
+            "each says what to do",
+        )),
         State::Fail => Err(Trouble::Broken(format!(
             "{} failures, {} warnings",
             count(State::Fail),
@@ -138,24 +142,21 @@ async fn within(part: &'static str, looking: impl Future<Output = Vec<Finding>>)
     timeout(PATIENCE, looking).await.unwrap_or_else(too_late)
 }
 
-fn in_words(diagnosis: &Diagnosis) -> String {
-    let mut text = String::new();
-    for Finding {
-        check,
-        state,
-        found,
-        fix,
-    } in &diagnosis.findings
-    {
-        let word = match state {
-            State::Ok => "ok  ",
-            State::Warn => "WARN",
-            State::Fail => "FAIL",
+fn in_words(diagnosis: &Diagnosis) -> Text {
+    let mut table = Table::plain(0);
+    for finding in &diagnosis.findings {
+        let word = match finding.state {
+            State::Ok => Tone::Good.of("ok"),
+            State::Warn => Tone::Notice.of("WARN"),
+            State::Fail => Tone::Bad.of("FAIL"),
         };
-        let _ = writeln!(text, "{word}  {check:<22} {found}");
-        if let Some(fix) = fix {
-            let _ = writeln!(text, "{:<30}→ {fix}", "");
-        }
+        let fix = finding
+            .fix
+            .as_ref()
+            .map_or_else(String::new, |fix| format!("\n→ {fix}"));
+        table.row([word, finding.check.into(), format!("{}{fix}", finding.found).into()]);
     }
+    let mut text = Text::default();
+    text.table(table);
     text
 }

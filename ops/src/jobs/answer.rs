@@ -8,23 +8,22 @@ use passerelle_queue::JobState;
 use super::{Line, Listed};
 use crate::age::in_largest_unit;
 use crate::operator::Freshness;
+use crate::text::{Cell, Table, Text, Tone};
 
 /// The list, and how to go on.
-pub(super) fn in_words(listed: &Listed, now: Timestamp) -> String {
+pub(super) fn in_words(listed: &Listed, now: Timestamp) -> Text {
     let all: u64 = listed.counts.values().sum();
-    let mut text = String::new();
-    if !listed.jobs.is_empty() {
-        text.push_str(&table(&listed.jobs, now));
-    }
-    if all == 0 {
-        text.push_str("No such jobs.\n");
+    let mut text = Text::default();
+    text.table(table(&listed.jobs, now));
+    let _ = if all == 0 {
+        writeln!(text, "No such jobs.")
     } else {
         let counts = listed.counts.iter();
         let counts: Vec<String> = counts
             .map(|(state, count)| format!("{count} {}", word(*state)))
             .collect();
-        let _ = writeln!(text, "{} of {all} jobs: {}.", listed.jobs.len(), counts.join(", "));
-    }
+        writeln!(text, "{} of {all} jobs: {}.", listed.jobs.len(), counts.join(", "))
+    };
     if let Some(next) = &listed.next {
         let _ = writeln!(text, "For the next ones: --after {next}");
     }
@@ -32,7 +31,7 @@ pub(super) fn in_words(listed: &Listed, now: Timestamp) -> String {
         listed.freshness.as_ref().and_then(Freshness::warning),
         listed.not_read.warning(),
     ] {
-        text.extend(warning.map(|warning| format!("{warning}\n")));
+        let _ = warning.map(|warning| writeln!(text, "{warning}"));
     }
     text
 }
@@ -45,31 +44,33 @@ fn word(state: JobState) -> &'static str {
     }
 }
 
-fn table(lines: &[Line], now: Timestamp) -> String {
-    let mut text = format!(
-        "{:<14} {:<14} {:<9} {:>4}  {:<24} {:>8}  why\n",
-        "job", "table", "state", "for", "until", "attempts"
-    );
+fn table(lines: &[Line], now: Timestamp) -> Table {
+    let headings = ["job", "table", "state", "for", "until", "attempts", "why"];
+    let mut table = Table::new(&headings).with_numbers(&["for", "attempts"]);
     for line in lines {
-        let state = match line.state {
-            JobState::TableHeld => JobState::Held.as_str(),
-            state => state.as_str(),
+        let state: Cell = match line.state {
+            JobState::TableHeld => Tone::Bad.of(JobState::Held.as_str()),
+            JobState::Held | JobState::Scheduled => Tone::Notice.of(line.state.as_str()),
+            JobState::Running | JobState::Queued => line.state.as_str().into(),
         };
-        let _ = writeln!(
-            text,
-            "{:<14} {:<14} {state:<9} {:>4}  {:<24} {:>8}  {}",
-            line.job.to_string(),
-            line.table.as_deref().unwrap_or("-"),
-            in_largest_unit(now.since(line.since)),
-            line.until.map_or_else(|| "-".to_owned(), |until| until.to_string()),
-            line.attempts,
-            line.worker
-                .as_ref()
-                .map_or_else(|| line.why.clone(), |worker| format!("{worker} runs it")),
-        );
+        let mut why = match &line.worker {
+            Some(worker) => format!("{worker} runs it"),
+            None => line.why.clone(),
+        };
         if let Some(last) = &line.last_failure {
-            let _ = writeln!(text, "{:<14} last failure {}: {}", "", last.at, last.cause);
+            let _ = write!(why, "\nlast failure {}: {}", last.at, last.cause);
         }
+        table.row([
+            line.job.to_string().into(),
+            line.table.as_deref().unwrap_or("-").into(),
+            state,
+            in_largest_unit(now.since(line.since)).into(),
+            line.until
+                .map_or_else(|| "-".to_owned(), |until| until.to_string())
+                .into(),
+            line.attempts.to_string().into(),
+            why.into(),
+        ]);
     }
-    text
+    table
 }

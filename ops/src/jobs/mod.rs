@@ -24,7 +24,7 @@ use crate::console::Console;
 use crate::operator::{Freshness, NotRead, Operator};
 use crate::rows::{row_key, table_id};
 use crate::trouble::Trouble;
-use reason::Circumstances;
+pub(crate) use reason::Circumstances;
 
 /// `jobs`.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use crate::trouble::Trouble;
 
 /// What holds back more than one job.
 #[derive(Debug, Default)]
-pub(super) struct Circumstances {
+pub(crate) struct Circumstances {
     /// Why no job of the queue is taken at present, or few are.
     pub(super) standstill: Option<String>,
     parked: BTreeMap<RowKey, Parked>,
@@ -22,7 +22,7 @@ pub(super) struct Circumstances {
 
 impl Circumstances {
     /// As they are now, for these jobs.
-    pub(super) async fn look(operator: &Operator, queue: QueueName, jobs: &[SeenJob]) -> Result<Self, Trouble> {
+    pub(crate) async fn look(operator: &Operator, queue: QueueName, jobs: &[SeenJob]) -> Result<Self, Trouble> {
         let mut parked = BTreeMap::new();
         let held = jobs.iter().filter(|seen| seen.state == JobState::Held);
         for row in held.filter_map(|seen| seen.job.key.row()) {
@@ -36,7 +36,7 @@ impl Circumstances {
     }
 
     /// Why the job is not done yet.
-    pub(super) fn reason(&self, seen: &SeenJob) -> String {
+    pub(crate) fn reason(&self, seen: &SeenJob) -> String {
         let is_due = seen.until.is_some_and(|until| until <= self.now);
         let crashes = seen.job.crashes;
         let parked = seen.job.key.row().and_then(|row| self.parked.get(&row));

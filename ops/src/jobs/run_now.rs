@@ -105,10 +105,11 @@ pub async fn run(operator: &Operator, verb: RunNowVerb, console: &mut Console) -
     let refused = ran.jobs.iter().filter(|job| job.is_refused()).count();
     match refused {
         0 => Ok(()),
-        refused => Err(Trouble::Failed(format!(
-            "{refused} of {} jobs cannot run now; nothing was changed of them",
-            ran.jobs.len()
-        ))),
+        refused => Err(Trouble::found(
+            "refused",
+            format!("{refused} of {} jobs cannot run now", ran.jobs.len()),
+            "nothing was changed of them, and the answer says why",
+        )),
     }
 }
 

@@ -81,6 +81,7 @@ pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> R
         Some(row) if systems.is_some() => Some(row_key(row, &Operator::new(afresh)?).await?),
         _ => None,
     };
+    console.is_watching = verb.watch;
     let subject = systems.as_ref().zip(row);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,7 +105,7 @@ pub async fn run(verb: &Preview, mut reader: Reader, console: &mut Console) -> R
         console.redraw()?;
         match shown {
             Ok(shown) => console.answer(&shown, in_words)?,
-            Err(trouble) => console.note(&trouble.to_string()),
+            Err(trouble) => console.trouble(&trouble),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::plan::Deed;
 use super::schema::Making;
+use crate::text::{Table, Text};
 
 /// The answer. Never shows a header of a webhook: it is a secret.
 #[derive(Debug, Serialize)]
@@ -74,12 +75,14 @@ impl Change {
     }
 }
 
-pub(super) fn in_words(provisioned: &Provisioned) -> String {
-    let mut text = String::new();
+pub(super) fn in_words(provisioned: &Provisioned) -> Text {
+    let mut changes = Table::plain(2);
     // A change that was made was told then.
     for Change { table, what, .. } in provisioned.changes.iter().filter(|_| provisioned.dry_run) {
-        let _ = writeln!(text, "  {table:<16} {what}");
+        changes.row([table.as_str().into(), what.as_str().into()]);
     }
+    let mut text = Text::default();
+    text.table(changes);
     let count = provisioned.changes.len();
     let _ = match (count, provisioned.dry_run) {
         (0, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),

@@ -7,12 +7,13 @@ use passerelle_worker::maintenance::reconcile::{Finding, Reason};
 
 use super::Reconciled;
 use crate::changes;
+use crate::text::{Table, Text};
 
 /// Findings that are shown in words; all of them are in the JSON form.
 const SHOWN: usize = 30;
 
-pub(super) fn in_words(answer: &Reconciled) -> String {
-    let mut text = format!("{} rows were compared with their pages.\n", answer.rows);
+pub(super) fn in_words(answer: &Reconciled) -> Text {
+    let mut text = Text::from(format!("{} rows were compared with their pages.\n", answer.rows));
     if let Some(before) = &answer.goes_on_after {
         let _ = writeln!(text, "An earlier run had finished {before}.");
     }
@@ -29,11 +30,11 @@ pub(super) fn in_words(answer: &Reconciled) -> String {
         );
     }
     findings(&mut text, &answer.findings);
-    text.push_str(&changes::in_words(&answer.changes));
+    let _ = write!(text, "{}", changes::in_words(&answer.changes));
     if answer.findings.iter().any(|finding| finding.dead_letter.is_some()) && !answer.with_dead {
-        text.push_str(
-            "Rows with a dead letter are skipped. When the cause is fixed: passerelle dead replay \
-            <letter>, or --with-dead.\n",
+        let _ = writeln!(
+            text,
+            "Rows with a dead letter are skipped. When the cause is fixed: passerelle dead replay <letter>, or --with-dead."
         );
     }
     let _ = match (answer.dry_run, answer.findings.is_empty(), answer.asked) {
@@ -47,7 +48,7 @@ pub(super) fn in_words(answer: &Reconciled) -> String {
     text
 }
 
-fn findings(text: &mut String, findings: &[Finding]) {
+fn findings(text: &mut Text, findings: &[Finding]) {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in findings {
         *reasons.entry(reason(&finding.reason)).or_default() += 1;
@@ -55,15 +56,20 @@ fn findings(text: &mut String, findings: &[Finding]) {
     for (reason, count) in reasons {
         let _ = writeln!(text, "  {count:>6}  {reason}");
     }
+    let mut table = Table::plain(2);
     for finding in findings.iter().take(SHOWN) {
         let detail = match (&finding.reason, &finding.dead_letter) {
             (Reason::Unmappable(why) | Reason::PageChanged(why), _) => format!(" ({why})"),
             (_, Some(letter)) => format!(" (has the dead letter {letter})"),
             _ => String::new(),
         };
-        let (row, rule) = (finding.row.to_string(), &finding.rule);
-        let _ = writeln!(text, "  {row:<14} {rule:<24} {}{detail}", reason(&finding.reason));
+        table.row([
+            finding.row.to_string().into(),
+            finding.rule.as_str().into(),
+            format!("{}{detail}", reason(&finding.reason)).into(),
+        ]);
     }
+    text.table(table);
     if findings.len() > SHOWN {
         let _ = writeln!(text, "  … and {} more (--json lists all)", findings.len() - SHOWN);
     }

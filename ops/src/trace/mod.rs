@@ -4,6 +4,7 @@ mod story;
 mod without_ledger;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use clap::Args;
 use passerelle_console::why::why;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::operator::{Freshness, Operator};
 use crate::rows::row_key;
+use crate::text::Text;
 use crate::trouble::Trouble;
 
 pub(crate) use story::story_in_words;
@@ -125,15 +127,21 @@ async fn history(operator: &Operator, subject: &Wanted, limit: u32) -> Result<Hi
     })
 }
 
-fn in_words(history: &History) -> String {
-    let mut text: Vec<String> = history
-        .events
+fn in_words(history: &History) -> Text {
+    let mut text = Text::default();
+    for event in &history.events {
+        text.append(story_in_words(&event.story));
+        let _ = writeln!(text);
+    }
+    for line in history
+        .parked
         .iter()
-        .map(|event| story_in_words(&event.story))
-        .collect();
-    text.extend(history.parked.iter().map(parked_in_words));
-    text.extend(history.freshness.warning());
-    text.join("\n")
+        .map(parked_in_words)
+        .chain(history.freshness.warning())
+    {
+        let _ = writeln!(text, "{line}");
+    }
+    text
 }
 
 /// A row in any of its spellings, a page, a share or a table, or else an event id.

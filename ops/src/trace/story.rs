@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use passerelle_console::why::why;
 use passerelle_console::words::Tongue;
-use passerelle_model::ledger::{AttemptRecord, FailureRecord, Step, Verdict};
+use passerelle_model::ledger::{AttemptRecord, FailureRecord, Verdict};
 use passerelle_store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
 
 use crate::notices;
+use crate::text::{Table, Text};
 
-pub(crate) fn story_in_words(story: &EventStory) -> String {
-    let mut text = format!("Event {}\n", story.key.event);
+pub(crate) fn story_in_words(story: &EventStory) -> Text {
+    let mut text = Text::from(format!("Event {}\n", story.key.event));
     let from = match story.key.webhook {
         Some(webhook) => format!("{} (webhook {webhook}, page {})", story.source, story.key.batch),
         None => story.source.to_string(),
@@ -48,7 +49,7 @@ pub(crate) fn story_in_words(story: &EventStory) -> String {
         write_item(&mut text, story, item);
     }
     if !story.notices.is_empty() {
-        text.push_str("\n  Notices\n");
+        let _ = writeln!(text, "\n  Notices");
     }
     for NoticeStory { notice, acts } in &story.notices {
         let _ = writeln!(text, "    {}  {}", notice.created, notices::line(notice));
@@ -68,7 +69,7 @@ fn subjects(story: &EventStory) -> &'static str {
     }
 }
 
-fn write_item(text: &mut String, story: &EventStory, item: &ItemStory) {
+fn write_item(text: &mut Text, story: &EventStory, item: &ItemStory) {
     match (item.row, &item.job) {
         (Some(row), _) => {
             let _ = writeln!(text, "\n  Row {row}");
@@ -76,10 +77,19 @@ fn write_item(text: &mut String, story: &EventStory, item: &ItemStory) {
         (None, Some(job)) => {
             let _ = writeln!(text, "\n  Wiki {job}");
         }
-        (None, None) => text.push_str("\n  No row\n"),
+        (None, None) => {
+            let _ = writeln!(text, "\n  No row");
+        }
     }
+    let mut acts = item.acts.iter().peekable();
     for attempt in &item.attempts {
+        while let Some(act) = acts.next_if(|act| act.at <= attempt.started) {
+            write_act(text, act);
+        }
         write_attempt(text, attempt);
+    }
+    while let Some(act) = acts.next_if(|act| item.closed.is_none_or(|closed| act.at < closed)) {
+        write_act(text, act);
     }
     match (&item.outcome, item.closed) {
         (Some(outcome), Some(closed)) => {
@@ -88,15 +98,17 @@ fn write_item(text: &mut String, story: &EventStory, item: &ItemStory) {
         (Some(outcome), None) => {
             let _ = writeln!(text, "    outcome: {outcome}");
         }
-        (None, _) => text.push_str("    no outcome yet\n"),
+        (None, _) => {
+            let _ = writeln!(text, "    no outcome yet");
+        }
     }
-    for act in &item.acts {
+    for act in acts {
         write_act(text, act);
     }
     let _ = writeln!(text, "    Why: {}", why(story, item, Tongue::English));
 }
 
-fn write_attempt(text: &mut String, attempt: &AttemptRecord) {
+fn write_attempt(text: &mut Text, attempt: &AttemptRecord) {
     let took = Tongue::English.took(attempt.ended.since(attempt.started));
     let number = if attempt.attempt == 0 {
         String::new()
@@ -110,9 +122,17 @@ fn write_attempt(text: &mut String, attempt: &AttemptRecord) {
         attempt.worker,
         ended(&attempt.verdict)
     );
+    let mut steps = Table::plain(8);
     for step in &attempt.steps {
-        write_step(text, step);
+        steps.row([
+            step.name.as_str().into(),
+            step.request.as_deref().unwrap_or_default().into(),
+            step.status.map_or_else(String::new, |status| status.to_string()).into(),
+            format!("{:>6} ms", step.duration_ms).into(),
+            step.note.as_deref().unwrap_or_default().into(),
+        ]);
     }
+    text.table(steps);
     if let Some(failure) = failure_of(&attempt.verdict) {
         write_failure(text, failure);
     }
@@ -129,17 +149,6 @@ pub(super) fn ended(verdict: &Verdict) -> String {
     }
 }
 
-fn write_step(text: &mut String, step: &Step) {
-    let request = step.request.as_deref().unwrap_or_default();
-    let status = step.status.map_or_else(String::new, |status| status.to_string());
-    let line = format!(
-        "        {:<16} {:<34} {status:>3} {:>6} ms",
-        step.name, request, step.duration_ms
-    );
-    let note = step.note.as_ref().map_or_else(String::new, |note| format!("  {note}"));
-    let _ = writeln!(text, "{line}{note}");
-}
-
 fn failure_of(verdict: &Verdict) -> Option<&FailureRecord> {
     match verdict {
         Verdict::Retry { failure, .. } | Verdict::Hold { failure, .. } | Verdict::Bury { failure, .. } => Some(failure),
@@ -147,7 +156,7 @@ fn failure_of(verdict: &Verdict) -> Option<&FailureRecord> {
     }
 }
 
-fn write_failure(text: &mut String, failure: &FailureRecord) {
+fn write_failure(text: &mut Text, failure: &FailureRecord) {
     let status = failure
         .status
         .map_or_else(String::new, |status| format!(", status {status}"));
@@ -169,7 +178,7 @@ fn first_line(body: &str) -> String {
     }
 }
 
-fn write_act(text: &mut String, act: &OperatorAct) {
+fn write_act(text: &mut Text, act: &OperatorAct) {
     let OperatorAct {
         act: what,
         letter,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Wanted, parked_in_words};
 use crate::console::Console;
-use crate::operator::Operator;
+use crate::operator::{Operator, incomplete};
 use crate::trouble::Trouble;
 
 /// Ledger entries on the way that are searched.
@@ -46,9 +46,7 @@ pub(super) async fn show(
         };
         format!("Redis has of it\n{found}\nNot read: the ledger: {}", answer.not_read)
     })?;
-    Err(Trouble::Failed(
-        "the answer is not complete: see \"Not read\"".to_owned(),
-    ))
+    Err(incomplete())
 }
 
 /// Whether a worker runs the job, the loop guard has parked its row, or it has dead letters.

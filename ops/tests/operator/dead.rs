@@ -88,7 +88,11 @@ async fn the_letter_of_a_row_that_died_again_says_how_often_and_since_when() {
     assert!(listed.out.contains("died 2 times; docmost"), "{}", listed.out);
     let id = &queue.dead_letters(None, 1).await.unwrap()[0].id;
     let shown = desk.passerelle(&["dead", "show", id]).await;
-    let since = format!("died 2 times since {}", first.first_died());
+    let died = first.first_died().to_string();
+    let since = format!(
+        "died 2 times since {}",
+        passerelle_ops::local_time::local_times(&died, &jiff::tz::TimeZone::UTC)
+    );
     assert!(shown.out.contains(&since), "{since}: {}", shown.out);
     let former = desk.passerelle(&["dead", "show", &first.id]).await;
     assert!(former.err.contains("has its job died again"), "{}", former.err);

@@ -14,11 +14,11 @@ use passerelle_model::ledger::{
 };
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
-use passerelle_ops::Console;
+use passerelle_ops::{Console, Screen};
 use passerelle_queue::{BackendSettings, CrashPolicy, Leased, Queue, QueueName, Redis};
 use passerelle_store::Store;
 use tempfile::TempDir;
-use test_support::{ErrorLog, TestRedis};
+use test_support::{ErrorLog, TestRedis, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,9 +35,23 @@ pub(crate) struct Said {
 
 /// Runs the program with these settings.
 pub(crate) async fn run_program(arguments: &[&str], pairs: Vec<(String, String)>, stop: &CancellationToken) -> Said {
+    run_on(arguments, pairs, stop, (Paper::default(), Paper::default())).await
+}
+
+async fn run_on(
+    arguments: &[&str],
+    pairs: Vec<(String, String)>,
+    stop: &CancellationToken,
+    papers: (Paper, Paper),
+) -> Said {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (out, err) = (Paper::default(), Paper::default());
-    let mut console = Console::new(Box::new(out.clone()), Box::new(err.clone()), false, stop.clone());
+    let (out, err) = papers;
+    let mut console = Console::new(
+        Box::new(out.clone()),
+        Box::new(err.clone()),
+        Screen::new(false),
+        stop.clone(),
+    );
     let arguments = ["passerelle"].iter().chain(arguments).map(Into::into);
     let code = passerelle_ops::run(arguments, Reader::from_pairs(pairs), &mut console).await;
     Said {
@@ -72,6 +86,7 @@ impl Desk {
             ("REDIS_URL", self.redis.url()),
             ("DATABASE_URL", store),
             ("USER", "camille".to_owned()),
+            ("TZ", "UTC".to_owned()),
         ];
         pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
@@ -105,6 +120,22 @@ impl Desk {
         run_program(arguments, self.pairs(), &self.stop).await
     }
 
+    /// Runs the program, and stops it as soon as its messages or its answer say this.
+    pub(crate) async fn passerelle_until(&self, arguments: &[&str], says: &str) -> Said {
+        self.with_schema().await;
+        let (out, err) = (Paper::default(), Paper::default());
+        let said = run_on(arguments, self.pairs(), &self.stop, (out.clone(), err.clone()));
+        let stopped = async {
+            eventually(says, async || {
+                let so_far = format!("{}{}", out.text(), err.text());
+                if so_far.contains(says) { Ok(()) } else { Err(so_far) }
+            })
+            .await;
+            self.stop.cancel();
+        };
+        tokio::join!(said, stopped).0
+    }
+
     pub(crate) fn queue(&self) -> anyhow::Result<Queue> {
         self.queue_of(QueueName::Sync)
     }
@@ -128,9 +159,18 @@ impl Desk {
         queue: QueueName,
         verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
     ) -> anyhow::Result<JoinHandle<()>> {
+        self.worker_named(&ProcessName::unique("worker"), queue, verdict)
+    }
+
+    /// The same with this name.
+    pub(crate) fn worker_named(
+        &self,
+        name: &ProcessName,
+        queue: QueueName,
+        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+    ) -> anyhow::Result<JoinHandle<()>> {
         let queue = self.queue_of(queue)?;
         let decide = Decide(Arc::new(verdict));
-        let name = ProcessName::unique("worker");
         let worker = WorkerBuilder::new(name.as_str())
             .backend(queue.backend(BackendSettings::new(name.clone(), 1, CrashPolicy::of_seconds(1, 10))))
             .data(decide)

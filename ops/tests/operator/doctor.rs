@@ -67,7 +67,7 @@ async fn a_sound_bridge_is_told_to_be_sound() {
         "workers",
         "conservation",
     ] {
-        assert!(said.out.contains(&format!("ok    {check}")), "{check}: {}", said.out);
+        assert!(said.out.contains(&format!("ok  {check}")), "{check}: {}", said.out);
     }
 }
 

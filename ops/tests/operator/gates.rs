@@ -76,3 +76,20 @@ async fn the_former_words_for_operating_a_gate_still_work_and_say_what_they_are_
     let help = desk.passerelle(&["gates", "--help"]).await;
     assert!(!help.out.contains("close"), "{}", help.out);
 }
+
+#[tokio::test]
+async fn stats_names_the_gate_of_an_outage_and_why() {
+    let desk = Desk::new().unwrap();
+    let flowing = desk.passerelle(&["stats"]).await;
+    assert!(!flowing.out.contains("The gate"), "{}", flowing.out);
+    desk.passerelle(&["gates", "stop", "docmost:write", "--why", "an upgrade"])
+        .await;
+    let stats = desk.passerelle(&["stats"]).await;
+    let line = stats.out.lines().find(|line| line.contains("docmost:write"));
+    let line = line.unwrap_or_default();
+    assert!(
+        line.contains("is stopped") && line.contains("an upgrade"),
+        "{}",
+        stats.out
+    );
+}

@@ -60,12 +60,9 @@ async fn each_job_is_listed_with_what_it_waits_for_until_when_and_its_last_failu
     let said = desk.passerelle(&["jobs"]).await;
     assert_eq!(said.code, 0, "{}", said.err);
     for (job, parts) in [
-        (
-            "t2/r1",
-            ["projet", " held ", " 0  it waits through no fault of its own"],
-        ),
-        ("t2/r2", ["projet", " scheduled ", " 1  it failed, and is tried again"]),
-        ("t2/r3", ["projet", " queued ", " 0  no worker is alive"]),
+        ("t2/r1", ["projet", " held ", "0  it waits through no fault of its own"]),
+        ("t2/r2", ["projet", " scheduled ", "1  it failed, and is tried again"]),
+        ("t2/r3", ["projet", " queued ", "0  no worker is alive"]),
     ] {
         let line = line(&said, job);
         assert!(parts.iter().all(|part| line.contains(part)), "{job}: {}", said.out);
@@ -97,13 +94,10 @@ async fn jobs_are_answered_as_json_page_by_page() {
     let first: serde_json::Value = serde_json::from_str(&first.out).unwrap();
     assert_eq!(first["counts"]["held"], 1);
     assert_eq!(first["jobs"][0]["last_failure"]["class"], "transient");
-    let hour = |job: &serde_json::Value| {
-        job["until"]
-            .as_i64()
-            .zip(job["since"].as_i64())
-            .map(|(until, since)| until - since)
-    };
-    assert_eq!(hour(&first["jobs"][0]), i64::try_from(HOUR).ok(), "{first}");
+    let moment = |field: &str| -> Option<jiff::Timestamp> { first["jobs"][0][field].as_str()?.parse().ok() };
+    let hour = moment("until").zip(moment("since"));
+    let hour = hour.map(|(until, since)| until.as_millisecond() - since.as_millisecond());
+    assert_eq!(hour, i64::try_from(HOUR).ok(), "{first}");
     let next = first["next"].as_str().unwrap();
     let rest = desk
         .passerelle(&["--json", "jobs", "--after", next, "--limit", "2"])
@@ -184,6 +178,30 @@ async fn waiting_jobs_of_a_table_run_now_and_the_ledger_keeps_who_and_why() {
             "job/t2/r2 run_now by camille: all of them"
         ]
     );
+}
+
+#[tokio::test]
+async fn who_had_a_job_run_now_and_why_is_told_by_its_trace_and_among_the_acts() {
+    let (desk, _queue) = with_jobs().await.unwrap();
+    let said = desk.passerelle(&["run-now", "t2/r1", "--why", "it is mended"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let traced = desk.passerelle(&["trace", "t2/r1"]).await;
+    assert!(
+        traced.out.contains("run_now by camille: it is mended"),
+        "{}",
+        traced.out
+    );
+    let other = desk.passerelle(&["trace", "t2/r2"]).await;
+    assert!(!other.out.contains("run_now"), "{}", other.out);
+    let acts = desk.passerelle(&["acts"]).await;
+    let line = acts
+        .out
+        .lines()
+        .find(|line| line.contains("job/t2/r1"))
+        .unwrap_or_default();
+    for part in ["camille", "run_now", "it is mended"] {
+        assert!(line.contains(part), "{part}: {}", acts.out);
+    }
 }
 
 #[tokio::test]

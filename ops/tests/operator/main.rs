@@ -3,6 +3,7 @@
 
 mod accounts;
 mod check;
+mod contract;
 mod cures;
 mod dead;
 mod desk;

@@ -67,3 +67,22 @@ async fn the_schema_that_is_printed_is_that_of_the_project() {
         (0, include_str!("../../../bridge.schema.json"))
     );
 }
+
+#[tokio::test]
+async fn people_read_times_in_the_zone_of_their_session_and_programs_in_utc() {
+    let desk = Desk::new().unwrap();
+    let queue = desk.queue().unwrap();
+    queue.pause("Ada", "a move").await.unwrap();
+    let since = queue.stats().await.unwrap().paused.unwrap().since;
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
+    let utc = since.to_string();
+    let local = passerelle_ops::local_time::local_times(&utc, &zone);
+    assert!(local.ends_with("+09:00"), "{local}");
+    desk.with_schema().await;
+    let there = [("TZ", "Asia/Tokyo")];
+    let said = desk.passerelle_with(&["stats"], &there).await;
+    assert!(said.out.contains(&format!("Paused since {local}")), "{}", said.out);
+    let said = desk.passerelle_with(&["--json", "stats"], &there).await;
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(answer["queue"]["paused"]["since"], utc);
+}

@@ -55,6 +55,17 @@ async fn waiting_for_a_sync_tells_how_it_ended() {
 }
 
 #[tokio::test]
+async fn waiting_for_a_sync_says_what_it_waits_for() {
+    let desk = Desk::new().unwrap();
+    desk.with_schema().await;
+    let queue = desk.queue().unwrap();
+    queue.pause("Ada", "a move").await.unwrap();
+    let told = "Waiting for row t2/r42: the queue is paused by Ada (a move).";
+    let said = desk.passerelle_until(&["sync", "t2/r42", "--wait"], told).await;
+    assert_eq!(said.err.matches(told).count(), 1, "{}", said.err);
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_the_waiting_and_not_the_sync() {
     let desk = Desk::new().unwrap();
     desk.stop.cancel();

@@ -67,12 +67,12 @@ async fn a_dry_run_tells_everything_and_does_nothing() {
     let said = town.passerelle(&[&RUN[..], &["--dry-run"]].concat()).await;
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-      projet           create the field "page_url" (url)
-      bloc             create the field "page" (text)
-      client           create a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/client-changed
-      projet           create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/projet-changed
-      formation        create a webhook for rows.created, rows.updated to https://bridge.example.org/api/webhooks/baserow/formation-changed
-      bloc             create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/bloc-changed
+      projet     create the field "page_url" (url)
+      bloc       create the field "page" (text)
+      client     create a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/client-changed
+      projet     create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/projet-changed
+      formation  create a webhook for rows.created, rows.updated to https://bridge.example.org/api/webhooks/baserow/formation-changed
+      bloc       create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/bloc-changed
     6 changes would be made. Nothing was changed.
     "#);
     assert_eq!(fields(&town, 2).await.unwrap(), before);

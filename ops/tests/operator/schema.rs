@@ -57,20 +57,20 @@ async fn a_dry_run_of_a_schema_tells_of_tables_fields_and_webhooks_and_makes_non
     let said = town.passerelle_with(&run, &[("BRIDGE_FILE", &bridge)]).await;
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-      Companies        create the table, with the field "Name" (text)
-      Documents        create the table, with the field "Name" (text)
-      Deals            create the table, with the field "Name" (text)
-      Documents        create the field "Wiki page" (text)
-      Deals            create the field "Stage" (single_select: Lead, Won, Lost)
-      Deals            create the field "Amount" (number)
-      Deals            create the field "Notes" (long_text)
-      Deals            create the field "Company" (link_row to Companies)
-      Deals            create the field "Documents" (link_row to Documents)
-      Deals            create the field "Wiki page" (text)
-      Deals            create the field "Wiki link" (url)
-      Companies        create a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/companies-changed
-      Documents        create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/documents-changed
-      Deals            create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/deals-changed
+      Companies  create the table, with the field "Name" (text)
+      Documents  create the table, with the field "Name" (text)
+      Deals      create the table, with the field "Name" (text)
+      Documents  create the field "Wiki page" (text)
+      Deals      create the field "Stage" (single_select: Lead, Won, Lost)
+      Deals      create the field "Amount" (number)
+      Deals      create the field "Notes" (long_text)
+      Deals      create the field "Company" (link_row to Companies)
+      Deals      create the field "Documents" (link_row to Documents)
+      Deals      create the field "Wiki page" (text)
+      Deals      create the field "Wiki link" (url)
+      Companies  create a webhook for rows.updated to https://bridge.example.org/api/webhooks/baserow/companies-changed
+      Documents  create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/documents-changed
+      Deals      create a webhook for rows.created, rows.deleted, rows.updated to https://bridge.example.org/api/webhooks/baserow/deals-changed
     14 changes would be made. Nothing was changed.
     "#);
     let tables = town

@@ -3,6 +3,7 @@
 use passerelle_model::event::Disposition::{Closed, Sync};
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
+use passerelle_ops::{Console, Screen};
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::{Desk, accepted, at, attempt, delivery};
@@ -30,7 +31,7 @@ async fn the_numbers_add_up_and_say_so() {
 #[tokio::test]
 async fn wrong_settings_are_named_with_exit_code_two() {
     let (out, err) = (Box::new(std::io::sink()), Box::new(std::io::sink()));
-    let mut console = passerelle_ops::Console::new(out, err, false, CancellationToken::new());
+    let mut console = Console::new(out, err, Screen::new(false), CancellationToken::new());
     let reader = passerelle_model::config::Reader::from_pairs([("DATABASE_URL", "mysql://nowhere")]);
     let arguments = ["passerelle", "stats"].map(Into::into);
     assert_eq!(passerelle_ops::run(arguments, reader, &mut console).await, 2);

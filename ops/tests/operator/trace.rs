@@ -110,11 +110,11 @@ async fn every_way_of_ending_is_explained(
 #[rstest]
 #[case(
     retry(),
-    "The next attempt is at 2024-11-22T12:53:25.000Z, because Docmost was unavailable: Docmost answered 503."
+    "The next attempt is at 2024-11-22 12:53:25+00:00, because Docmost was unavailable: Docmost answered 503."
 )]
 #[case(
     Verdict::Hold { after_ms: 60_000, failure: failure(FailureClass::Throttled) },
-    "It is held until 2024-11-22T12:54:23.000Z, because Docmost throttled the bridge: Docmost answered 503. Holding counts no attempt."
+    "It is held until 2024-11-22 12:54:23+00:00, because Docmost throttled the bridge: Docmost answered 503. Holding counts no attempt."
 )]
 #[case(Verdict::GiveBack, "Its worker was stopping; the next free worker takes it.")]
 #[case(

@@ -1,12 +1,14 @@
 //! The only place that reads the clock. Everything else is given a [`Timestamp`].
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// Milliseconds since 1970-01-01 UTC. Prints as RFC 3339 with milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Milliseconds since 1970-01-01 UTC. Prints as RFC 3339 with milliseconds. As JSON it is the
+/// number of milliseconds, but within [`as_rfc_3339`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -43,6 +45,34 @@ impl Timestamp {
             self.0
                 .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
         )
+    }
+}
+
+thread_local! {
+    static AS_RFC_3339: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Writes every [`Timestamp`] that `serialize` meets as RFC 3339 in UTC: what other programs read.
+/// What the bridge itself stores keeps the milliseconds.
+pub fn as_rfc_3339<T>(serialize: impl FnOnce() -> T) -> T {
+    /// Restores what was, also if `serialize` panics.
+    struct Former(bool);
+    impl Drop for Former {
+        fn drop(&mut self) {
+            AS_RFC_3339.set(self.0);
+        }
+    }
+    let _former = Former(AS_RFC_3339.replace(true));
+    serialize()
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if AS_RFC_3339.get() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i64(self.0)
+        }
     }
 }
 
@@ -102,6 +132,14 @@ mod tests {
             Timestamp::from_millis(1_732_280_000_120).to_string(),
             "2024-11-22T12:53:20.120Z"
         );
+    }
+
+    #[test]
+    fn a_moment_is_stored_in_milliseconds_and_told_to_programs_as_rfc_3339() {
+        let moment = Timestamp::from_millis(1_732_280_000_120);
+        let told = as_rfc_3339(|| serde_json::to_string(&moment)).unwrap();
+        assert_eq!(told, "\"2024-11-22T12:53:20.120Z\"");
+        assert_eq!(serde_json::to_string(&moment).unwrap(), "1732280000120");
     }
 
     #[test]

@@ -188,8 +188,10 @@ impl Queue {
                 }
             }
         }
-        let looks = kept.into_values().map(|(job, stored)| self.seen(job, stored, &held));
-        found.jobs = futures::future::try_join_all(looks).await?;
+        let kept: Vec<(Job, Vec<u8>)> = kept.into_values().collect();
+        for some in kept.chunks(AT_ONCE) {
+            found.jobs.extend(self.seen(some, &held).await?);
+        }
         Ok(found)
     }
 
@@ -216,38 +218,50 @@ impl Queue {
         redis.query(&ask).await
     }
 
-    async fn seen(&self, job: Job, stored: Vec<u8>, held: &HeldLanes) -> Result<SeenJob, QueueError> {
-        let (keys, key) = (&self.inner.keys, job.key.to_string());
-        let (state, lease) = (held.state(&stored, &job), record::lease(&stored));
-        let table = held.of(&job).filter(|_| state != JobState::Running);
-        let (until, since) = match state {
-            JobState::Running | JobState::Queued => (None, lease.as_ref().map(|lease| lease.began)),
-            JobState::TableHeld => (table.map(|held| held.next_probe), table.map(|held| held.since)),
-            JobState::Scheduled | JobState::Held => (
-                self.moment(&keys.scheduled, &key).await?,
-                self.moment(&keys.waits, &key).await?,
-            ),
+    async fn seen(&self, some: &[(Job, Vec<u8>)], held: &HeldLanes) -> Result<Vec<SeenJob>, QueueError> {
+        let keys = &self.inner.keys;
+        let waits =
+            |(job, stored): &&(Job, Vec<u8>)| matches!(held.state(stored, job), JobState::Scheduled | JobState::Held);
+        let waiting: Vec<String> = some.iter().filter(waits).map(|(job, _)| job.key.to_string()).collect();
+        let due = self.moments(&keys.scheduled, &waiting).await?;
+        let since = self.moments(&keys.waits, &waiting).await?;
+        let seen = |(job, stored): &(Job, Vec<u8>)| {
+            let (key, state, lease) = (job.key.to_string(), held.state(stored, job), record::lease(stored));
+            let table = held.of(job).filter(|_| state != JobState::Running);
+            let (until, since) = match state {
+                JobState::Running | JobState::Queued => (None, lease.as_ref().map(|lease| lease.began)),
+                JobState::TableHeld => (table.map(|held| held.next_probe), table.map(|held| held.since)),
+                JobState::Scheduled | JobState::Held => (due.get(&key).copied(), since.get(&key).copied()),
+            };
+            SeenJob {
+                state,
+                since: since.unwrap_or(job.waiting_since),
+                until,
+                worker: lease.map(|lease| lease.owner),
+                table_trouble: table.map(|held| held.why.clone()),
+                job: job.clone(),
+            }
         };
-        Ok(SeenJob {
-            state,
-            since: since.unwrap_or(job.waiting_since),
-            until,
-            worker: lease.map(|lease| lease.owner),
-            table_trouble: table.map(|held| held.why.clone()),
-            job,
-        })
+        Ok(some.iter().map(seen).collect())
     }
 
-    /// The moment that a sorted set keeps of a job.
-    async fn moment(&self, set: &str, job: &str) -> Result<Option<Timestamp>, QueueError> {
-        let mut ask = redis::cmd("ZSCORE");
-        ask.arg(set).arg(job);
-        let score: Option<f64> = self.inner.redis.query(&ask).await?;
+    /// The moments that a sorted set keeps of jobs.
+    async fn moments(&self, set: &str, jobs: &[String]) -> Result<HashMap<String, Timestamp>, QueueError> {
+        if jobs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut ask = redis::cmd("ZMSCORE");
+        ask.arg(set).arg(jobs);
+        let scores: Vec<Option<f64>> = self.inner.redis.query(&ask).await?;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a float cast saturates, and this is a moment"
         )]
-        Ok(score.map(|score| Timestamp::from_millis(score as i64)))
+        let moment = |score: f64| Timestamp::from_millis(score as i64);
+        let known = jobs.iter().zip(scores);
+        Ok(known
+            .filter_map(|(job, score)| Some((job.clone(), moment(score?))))
+            .collect())
     }
 
     /// Makes jobs that wait for their time ready; each change and its fact in the ledger are one

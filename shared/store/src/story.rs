@@ -70,16 +70,16 @@ pub struct ItemStory {
     pub closed: Option<Timestamp>,
     /// The attempts that answered for it, oldest first.
     pub attempts: Vec<AttemptRecord>,
-    /// What operators did to the row's dead letters since.
+    /// What operators did to its job while it waited, and to its dead letters since.
     pub acts: Vec<OperatorAct>,
 }
 
-/// What an operator did about a dead letter or a notice.
+/// What an operator did about a job, a dead letter or a notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperatorAct {
-    /// `replayed`, `discarded` or `retried`.
+    /// `replayed`, `discarded`, `retried` or `run_now`.
     pub act: String,
-    /// The dead letter.
+    /// The dead letter; empty where it was about none.
     pub letter: String,
     /// The new event, where it was replayed.
     pub event: Option<String>,
@@ -205,7 +205,7 @@ impl Store {
             };
             for notice in self.notices_of(at).await? {
                 if only.is_none() || notice.row.map(JobKey::Row).as_ref() == only {
-                    let acts = self.acts(&notice.id, Some(Seq::ZERO)).await?;
+                    let acts = self.acts(&notice.id, Seq::ZERO, Some(Seq::ZERO)).await?;
                     story.notices.push(NoticeStory { notice, acts });
                 }
             }
@@ -233,7 +233,7 @@ impl Store {
                 && (item.outcome.is_none() || closed_by.is_some())
             {
                 item.attempts = self.attempts(&job, seq, closed_by).await?;
-                item.acts = self.acts(&job, closed_by).await?;
+                item.acts = self.acts(&job, seq, closed_by).await?;
             }
             items.push(item);
         }
@@ -257,14 +257,16 @@ impl Store {
         found.iter().map(read_attempt).collect()
     }
 
-    /// What operators did about a job after it was given up; nothing while it is open.
-    async fn acts(&self, job: &JobKey, after: Option<Seq>) -> Result<Vec<OperatorAct>, StoreError> {
-        let Some(after) = after else { return Ok(Vec::new()) };
+    /// What operators did to a job between an entry and the one that closed it, and about it after
+    /// that.
+    async fn acts(&self, job: &JobKey, from: Seq, closed: Option<Seq>) -> Result<Vec<OperatorAct>, StoreError> {
         let statement = "SELECT act, letter, delivery_key, operator, why, at FROM operator_acts \
-                         WHERE job = $1 AND seq >= $2 ORDER BY seq, place";
+                         WHERE (job = $1 AND seq >= $2) OR (job = $3 AND seq >= $4 AND seq <= $2) ORDER BY seq, place";
         let found = sqlx::query(statement)
             .bind(job.to_string())
-            .bind(after.as_i64())
+            .bind(closed.map_or(i64::MAX, Seq::as_i64))
+            .bind(format!("job/{job}"))
+            .bind(from.as_i64())
             .fetch_all(&self.pool)
             .await?;
         found.iter().map(read_act).collect()

@@ -120,21 +120,20 @@ impl Queue {
         let mut ask = redis::cmd("ZRANGE");
         ask.arg(&keys.leases).arg(0).arg(MOST - 1);
         let jobs: Vec<String> = redis.query(&ask).await?;
-        let looks = jobs.into_iter().map(|job| async move {
-            let mut ask = redis::cmd("HGET");
-            ask.arg(&keys.records).arg(&job);
-            let record: Option<Vec<u8>> = redis.query(&ask).await?;
-            let lease = record.as_deref().and_then(record::lease);
-            let (Some(lease), Ok(job)) = (lease, JobKey::parse(&job)) else {
-                return Ok::<_, QueueError>(None);
-            };
-            Ok(Some(Running {
-                job,
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ask = redis::cmd("HMGET");
+        ask.arg(&keys.records).arg(&jobs);
+        let records: Vec<Option<Vec<u8>>> = redis.query(&ask).await?;
+        let running = |(job, record): (String, Option<Vec<u8>>)| {
+            let lease = record::lease(&record?)?;
+            Some(Running {
+                job: JobKey::parse(&job).ok()?,
                 worker: lease.owner,
                 since: lease.began,
-            }))
-        });
-        let found: Vec<Option<Running>> = futures::future::try_join_all(looks).await?;
-        Ok(found.into_iter().flatten().collect())
+            })
+        };
+        Ok(jobs.into_iter().zip(records).filter_map(running).collect())
     }
 }

@@ -265,6 +265,40 @@ async fn a_job_of_a_held_table_is_listed_as_such_and_not_run_by_hand() {
     );
 }
 
+/// 2,500 jobs are asked for by three calls of each set, not by 5,000 calls at once.
+#[tokio::test]
+async fn a_list_of_many_waiting_jobs_asks_redis_in_bounded_portions() {
+    const JOBS: u64 = 2_500;
+    let world = World::start().unwrap();
+    let worker = world.worker(64, |leased| async move {
+        let verdict = Verdict::Retry {
+            after_ms: 3_600_000,
+            failure: failure(),
+        };
+        leased.settle(settlement(verdict)).await;
+    });
+    for some in (1..=JOBS).collect::<Vec<u64>>().chunks(250) {
+        world.accept(some).await.unwrap();
+    }
+    eventually("all wait", async || match world.queue.stats().await {
+        Ok(stats) if stats.scheduled == JOBS => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    worker.stop().await.unwrap();
+    let () = world.ask(redis::cmd("CONFIG").arg("RESETSTAT")).await.unwrap();
+    let seen = world.queue.jobs(&JobsOf::Queue, &[], None, 10_000).await.unwrap();
+    assert_eq!(u64::try_from(seen.jobs.len()).unwrap(), JOBS);
+    assert!(
+        seen.jobs
+            .iter()
+            .all(|job| job.until.is_some_and(|until| until > job.since))
+    );
+    let asked: String = world.ask(redis::cmd("INFO").arg("commandstats")).await.unwrap();
+    assert!(!asked.contains("cmdstat_zscore:"), "{asked}");
+    assert!(asked.contains("cmdstat_zmscore:calls=6,"), "{asked}");
+}
+
 fn act(fact: &LedgerRecord) -> Option<String> {
     match fact {
         LedgerRecord::Switched { on, act, by, why, .. } => Some(format!("{on} {act} by {by}: {why}")),
