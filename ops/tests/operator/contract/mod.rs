@@ -20,6 +20,9 @@ use shape::Shape;
 /// reads as it is.
 const WITHOUT_AN_ANSWER: [&str; 5] = ["all", "completions", "console", "man", "rules schema"];
 
+/// Verbs whose answer needs more than the scene has: an installation from nothing.
+const ELSEWHERE: [&str; 1] = ["init"];
+
 /// Every verb that a person can type, e.g. `dead list`.
 fn verbs(command: &clap::Command, words: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -45,7 +48,7 @@ async fn every_verb_answers_as_json_with_the_fields_that_the_page_documents() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let answered: BTreeSet<String> = answers.into_keys().collect();
     let mut typed = verbs(&Cli::command(), "");
-    typed.retain(|verb| !WITHOUT_AN_ANSWER.contains(&verb.as_str()));
+    typed.retain(|verb| !WITHOUT_AN_ANSWER.contains(&verb.as_str()) && !ELSEWHERE.contains(&verb.as_str()));
     assert_eq!(answered, typed, "a verb without a place in the scene");
 }
 

@@ -31,7 +31,6 @@ pub(crate) struct Scene {
     /// Lets the worker that runs a job end.
     release: Sender<()>,
     workers: Vec<JoinHandle<()>>,
-    folder: tempfile::TempDir,
     answers: BTreeMap<String, Shape>,
 }
 
@@ -130,7 +129,6 @@ impl Scene {
             queue,
             release,
             workers: vec![worker],
-            folder: tempfile::tempdir()?,
             answers: BTreeMap::new(),
         })
     }
@@ -185,17 +183,6 @@ impl Scene {
         ] {
             self.types(verb, more).await?;
         }
-        let settings = self.folder.path().join("passerelle.env").display().to_string();
-        let init = [
-            "--env-file",
-            &settings,
-            "--tables",
-            "use",
-            "--test-row",
-            "none",
-            "--dry-run",
-        ];
-        self.types("init", &init).await?;
         self.letters().await?;
         self.acts(&by).await?;
         drop(self.release);
