@@ -7,7 +7,7 @@ use passerelle_model::config::BaserowUserSettings;
 use passerelle_model::shown::keep_secret;
 use secrecy::SecretString;
 
-use super::{Setup, TablesAre};
+use super::{Setup, TablesAre, TestRow};
 use crate::trouble::Trouble;
 
 /// Everything that was told.
@@ -179,7 +179,7 @@ impl Asking<'_, '_> {
         }
         let told = match known.or(given) {
             Some(told) => Some(told),
-            None => self.setup.asker.secret(name).await,
+            None => self.setup.asker.secret(&format!("Its password, {name}")).await,
         };
         Ok(told.map(secret))
     }
@@ -240,7 +240,11 @@ impl Asking<'_, '_> {
         Ok(WikiLogin::Password { email, password })
     }
 
+    /// Nobody needs it to take the test row away.
     async fn url(&mut self) -> Result<String, Trouble> {
+        if self.setup.verb.test_row == TestRow::Remove {
+            return Ok(String::new());
+        }
         let question = Question {
             name: None,
             option: "--url",
@@ -251,7 +255,11 @@ impl Asking<'_, '_> {
     }
 
     async fn tables(&mut self) -> TablesAre {
-        if let Some(tables) = self.setup.verb.tables {
+        let verb = self.setup.verb;
+        if verb.test_row == TestRow::Remove {
+            return TablesAre::Use;
+        }
+        if let Some(tables) = verb.tables {
             return tables;
         }
         let words = "Shall tables and fields that the example needs be made in Baserow?";

@@ -170,6 +170,9 @@ impl Setup<'_> {
         };
         let sources = self.rules()?;
         let rules = Rules::compile(&sources)?;
+        if self.verb.test_row == TestRow::Remove {
+            return self.trial(&redis, &rules, &user).await;
+        }
         self.keep_answers(&answers)?;
         self.keep_webhook_secrets(&sources)?;
         let account = self.wiki_account(known, &answers, &redis).await?;

@@ -49,7 +49,8 @@ pub(super) fn obstacle(error: &(dyn Error + 'static)) -> Obstacle {
     if causes(error).filter_map(|cause| cause.downcast_ref()).any(is_no_tls) {
         return Obstacle::NoTls;
     }
-    // The client has no type for it; `a_host_without_an_address_is_told_apart` holds its word.
+    // The client has no type for it, so its word counts; `doctor`'s tests of an address that leads
+    // nowhere hold it.
     if causes(error).any(|cause| cause.to_string() == "dns error") {
         return Obstacle::UnknownHost;
     }
