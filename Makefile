@@ -3,9 +3,6 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Programs that `make tools` could not find as packages run from Docker through small wrappers here.
-export PATH := $(CURDIR)/.run/bin:$(PATH)
-
 # A first build takes minutes and shows its progress; later ones are silent.
 CARGO_BUILD = cargo build $(if $(wildcard $1),-q)
 BUILD = $(call CARGO_BUILD,target/release/passerelle) --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
@@ -13,9 +10,7 @@ BUILD = $(call CARGO_BUILD,target/release/passerelle) --release -p passerelle-in
 OWN_REDIS := own=$${RUN_FOLDER:-.run}/redis.url; if [ -z "$${REDIS_URL:-}" ] && [ -f "$$own" ] && ! grep -qs '^REDIS_URL=.' .env; then export REDIS_URL=$$(cat "$$own"); fi;
 PROGRAM := cargo run -q -p passerelle-ops --bin passerelle --
 PASSERELLE := $(OWN_REDIS) $(PROGRAM)
-# The programs read .env by themselves (see docs/SETTINGS.md); the scripts get its settings from this one.
 RELEASED := target/release/passerelle
-WITH_SETTINGS := $(RELEASED) exec --
 
 ##@ Start here
 
@@ -46,21 +41,21 @@ soak: tools/redis ## load and faults for a long time; says what grows: make soak
 
 run: tools/redis ## the whole bridge in one process, with the settings of .env: ingress, one worker, console
 	@$(BUILD)
-	@$(WITH_SETTINGS) scripts/run
+	@$(RELEASED) all --own-redis
 
 up: tools/redis ## a whole bridge in the background, with the settings of .env: make up [WORKERS=4]; logs in .run/log; what dies is started again
 	@$(BUILD)
-	@$(WITH_SETTINGS) scripts/bridge up $(or $(WORKERS),1)
+	@$(RELEASED) up --workers $(or $(WORKERS),1)
 
 restart: ## restart what `make up` started, one process after the other: for new settings, secrets or versions
 	@$(BUILD)
-	@$(WITH_SETTINGS) scripts/bridge restart
+	@$(RELEASED) restart
 
 status: ## what of it runs
-	@$(WITH_SETTINGS) scripts/bridge status
+	@$(RELEASED) status
 
 down: ## stop what `make up` started; what is in hand is finished
-	@$(WITH_SETTINGS) scripts/bridge down
+	@$(RELEASED) down
 
 ##@ Set up
 
@@ -218,7 +213,8 @@ tools/systemd:
 	@scripts/tools systemd
 
 clean: ## remove what was built, and the logs of what has run; the data stay. Refuses while something runs
-	@scripts/bridge idle
+	@if [ -x $(RELEASED) ]; then $(RELEASED) idle $(or $(CARGO_TARGET_DIR),target); \
+	  elif compgen -G '$(or $(RUN_FOLDER),.run)/*.pid' >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
 .PHONY: help demo play test test-faults soak run up restart status down init check-rules preview provision doctor console gates trace stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \

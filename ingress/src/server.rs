@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,6 +81,18 @@ pub enum StartError {
     Metrics(#[from] BuildError),
 }
 
+/// A listening socket that whoever started this process holds and has passed as its standard input,
+/// as `inetd` does in its mode `wait`. Such a socket outlives the process: while the process is
+/// restarted, callers wait and are not refused.
+pub fn inherited_listener() -> io::Result<Option<TcpListener>> {
+    let given = io::stdin();
+    // An error: it is no socket at all.
+    if !rustix::net::sockopt::socket_acceptconn(&given).unwrap_or(false) {
+        return Ok(None);
+    }
+    Ok(Some(given.as_fd().try_clone_to_owned()?.into()))
+}
+
 /// A server that holds its address already, so that port 0 can be asked for the port that it got.
 #[derive(Debug)]
 pub struct Server {
@@ -97,7 +110,11 @@ impl Server {
     /// first delivery connects.
     pub fn bind(settings: Settings) -> Result<Self, StartError> {
         let bind = |address| TcpListener::bind(address).map_err(|error| StartError::Address(address, error));
-        let listener = bind(settings.bind)?;
+        let not_taken = |error| StartError::Address(settings.bind, error);
+        let listener = match inherited_listener().map_err(not_taken)? {
+            Some(listener) => listener,
+            None => bind(settings.bind)?,
+        };
         // Before the spool, which is measured as it opens.
         let export = passerelle_model::metrics::start()?;
         Ok(Self {

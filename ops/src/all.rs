@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use clap::Args;
 use passerelle_console::{Bound, ConsoleSettings};
 use passerelle_ingress::server::Server;
 use passerelle_ingress::settings::Settings as IngressSettings;
@@ -17,11 +18,38 @@ use passerelle_worker::start::Worker;
 use tokio_util::sync::CancellationToken;
 
 use crate::rulebook::RuleFile;
+use crate::console::Console;
+use crate::supervise::Folders;
+use crate::supervise::own_redis::Brought;
 use crate::trouble::Trouble;
 
-/// Runs all parts until `stop` is cancelled; each finishes what it has in hand.
-pub async fn run(mut reader: Reader, stop: &CancellationToken) -> Result<(), Trouble> {
+/// `all`.
+#[derive(Debug, Args)]
+pub struct All {
+    /// Brings a Redis for as long as it runs, if the settings name none and none was brought by
+    /// `up`.
+    #[arg(long)]
+    pub own_redis: bool,
+    #[command(flatten)]
+    pub folders: Folders,
+}
+
+/// Runs all parts until a stop signal; each finishes what it has in hand.
+pub async fn run(verb: &All, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
+    let brought = if verb.own_redis {
+        Brought::unless_named(&mut reader, &verb.folders, console).await?
+    } else {
+        None
+    };
+    let ended = Box::pin(parts(reader, &console.stop)).await;
+    if let Some(redis) = brought {
+        redis.stop().await;
+    }
+    ended
+}
+
+async fn parts(mut reader: Reader, stop: &CancellationToken) -> Result<(), Trouble> {
     reader.warn_of_unknown();
     let ingress = IngressSettings::read(&mut reader);
     let rules = RuleFile::read(&reader);

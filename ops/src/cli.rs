@@ -1,10 +1,7 @@
 //! The command line: every verb, assembled. The words and the meaning of a verb are in its own
 //! file.
 
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::{Parser, Subcommand};
 use passerelle_model::config::Reader;
@@ -14,7 +11,7 @@ use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
     acts, all, browser, check, dead, doctor, gates, init, jobs, manual, notices, pause, preview, provision, reconcile,
-    rules, stats, sync, trace, workers,
+    rules, stats, supervise, sync, trace, workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
@@ -47,7 +44,30 @@ pub enum Verb {
     /// Settings are those of the separate programs. SIGTERM or Ctrl-C ends all parts, and each
     /// finishes what it has in hand.
     #[command(after_help = "Example: passerelle all")]
-    All,
+    All(all::All),
+    /// Starts a whole bridge in the background: an ingress, a console and any number of workers, and a
+    /// Redis if none is named.
+    ///
+    /// It ends when all of them work. What dies later is started again. Typed again, it starts what is
+    /// missing, and stops the workers that are too many.
+    #[command(after_help = "Example: passerelle up --workers 4")]
+    Up(supervise::Up),
+    /// Restarts what `up` has started, one process after the other: for new settings, secrets or
+    /// versions. No delivery is refused meanwhile.
+    #[command(after_help = "Example: passerelle restart")]
+    Restart(supervise::Background),
+    /// Shows how each part is that `up` has started. Exit code 0: all are ready.
+    #[command(after_help = "Example: passerelle status")]
+    Status(supervise::Background),
+    /// Stops what `up` has started. What is in hand is finished.
+    #[command(after_help = "Example: passerelle down")]
+    Down(supervise::Background),
+    /// Looks after the parts: `up` and `restart` start it.
+    #[command(hide = true, after_help = "Example: passerelle supervise --workers 4")]
+    Supervise(supervise::supervisor::Supervise),
+    /// Fails if something of the bridge runs: for `make clean`.
+    #[command(hide = true, after_help = "Example: passerelle idle target")]
+    Idle(supervise::Idle),
     /// Sets the bridge up: logins, settings, tables, token, spaces, webhooks, and a row to try it.
     ///
     /// Asks at a terminal for what no option and no setting says. What is there is kept; run again, it goes on where it
@@ -120,13 +140,6 @@ pub enum Verb {
     /// Prints the manual page of the program, or writes one for each command.
     #[command(after_help = "Example: passerelle man --to /usr/local/share/man/man1")]
     Man(manual::Man),
-    /// Runs a program with the settings of the file in its environment.
-    #[command(hide = true, after_help = "Example: passerelle exec -- printenv REDIS_URL")]
-    Exec {
-        /// The program and its arguments.
-        #[arg(required = true, trailing_var_arg = true)]
-        command: Vec<OsString>,
-    },
     /// Shows which targets get no calls at present (outage mode), since when and why.
     #[command(after_help = "Example: passerelle gates")]
     Gates {
@@ -141,7 +154,8 @@ impl Verb {
     pub fn ends_itself(&self) -> bool {
         matches!(
             self,
-            Self::All
+            Self::All(_)
+                | Self::Supervise(_)
                 | Self::Stats(_)
                 | Self::Sync(_)
                 | Self::Reconcile(_)
@@ -155,13 +169,18 @@ impl Verb {
         // Boxed, so that the future of the whole program stays small: each verb's is large, and one
         // of them runs.
         match self {
-            Self::All => Box::pin(all::run(reader, &console.stop)).await,
+            Self::All(verb) => Box::pin(all::run(&verb, reader, console)).await,
+            Self::Up(verb) => Box::pin(supervise::up(verb, reader, console)).await,
+            Self::Restart(verb) => Box::pin(supervise::restart(verb, reader, console)).await,
+            Self::Status(verb) => Box::pin(supervise::status(verb, reader, console)).await,
+            Self::Down(verb) => Box::pin(supervise::down(verb, reader, console)).await,
+            Self::Supervise(verb) => Box::pin(supervise::supervisor::run(verb, reader, &console.stop)).await,
+            Self::Idle(verb) => supervise::idle(&verb, console),
             Self::Init(verb) => Box::pin(init::run(&verb, reader, console)).await,
             Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,
             Self::Preview(verb) => Box::pin(preview::run(&verb, reader, console)).await,
             Self::Provision(verb) => Box::pin(provision::run(&verb, reader, console)).await,
-            Self::Exec { command } => Err(exec(&command, reader)),
             Self::Rules(verb) => rules::run(&verb, console),
             Self::Completions(verb) => manual::completions(&verb, console),
             Self::Man(verb) => manual::man(&verb, console),
@@ -187,7 +206,13 @@ impl Verb {
             Self::RunNow(verb) => jobs::run_now(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
-            Self::All
+            Self::All(_)
+            | Self::Up(_)
+            | Self::Restart(_)
+            | Self::Status(_)
+            | Self::Down(_)
+            | Self::Supervise(_)
+            | Self::Idle(_)
             | Self::Init(_)
             | Self::Check(_)
             | Self::Rules(_)
@@ -196,23 +221,9 @@ impl Verb {
             | Self::Provision(_)
             | Self::Console(_)
             | Self::Completions(_)
-            | Self::Man(_)
-            | Self::Exec { .. } => Ok(()),
+            | Self::Man(_) => Ok(()),
         }
     }
-}
-
-/// Becomes the program; returns only if that fails.
-fn exec(command: &[OsString], reader: Reader) -> Trouble {
-    let settings = reader.of_file();
-    if let Err(problems) = reader.finish(()) {
-        return problems.into();
-    }
-    let Some((program, arguments)) = command.split_first() else {
-        return Trouble::Usage("name a program".to_owned());
-    };
-    let error = Command::new(program).args(arguments).envs(settings).exec();
-    Trouble::Failed(format!("{}: {error}", program.display()))
 }
 
 #[cfg(test)]
@@ -260,9 +271,9 @@ mod tests {
         let makefile = include_str!("../../Makefile");
         for (words, verb) in verbs(&Cli::command(), "") {
             let target = match words.as_str() {
-                // The scripts of make up, run and down type the first; the others are typed once,
-                // where the program is installed.
-                "exec" | "completions" | "man" | "rules schema" => continue,
+                // `up` and `make clean` type the first two; the others are typed once, where the program
+                // is installed.
+                "supervise" | "idle" | "completions" | "man" | "rules schema" => continue,
                 "all" => "run".to_owned(),
                 // `make check` is the developer's.
                 "check" => "check-rules".to_owned(),

@@ -7,6 +7,7 @@
 //! | [`cli`] | which verbs there are |
 //! | [`all`] | the whole bridge in one process |
 //! | [`init`] | a new installation, step by step |
+//! | [`supervise`] | the whole bridge in the background: up, restart, status, down |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
 //! | [`rules`] | what `bridge.toml` may say, for editors |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
@@ -61,6 +62,7 @@ pub mod rulebook;
 pub mod rules;
 pub mod sample;
 pub mod stats;
+pub mod supervise;
 pub mod survey;
 pub mod sync;
 pub mod text;

@@ -2,7 +2,6 @@
 //! does other things too.
 
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
@@ -14,10 +13,10 @@ use crate::shell::Shell;
 const RESTARTS: usize = 30;
 
 /// Processes that do nothing but keep the machine busy, killed when dropped.
-struct BusyLoops(Vec<Child>);
+pub(crate) struct BusyLoops(Vec<Child>);
 
 impl BusyLoops {
-    fn start(count: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(count: usize) -> std::io::Result<Self> {
         let busy = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
         Ok(Self((0..count).map(|_| busy()).collect::<Result<_, _>>()?))
     }
@@ -32,31 +31,9 @@ impl Drop for BusyLoops {
     }
 }
 
-/// Between its fork and its exec a process has its shell's name, for longer on a busy machine. This
-/// `setsid` makes the time long.
-const LATE_SETSID: &str = r#"#!/bin/sh
-shift
-printf '%s' "$1" >"$0.$$"
-program=$0.$$ exec sh -c 'sleep 1; exec "$(cat "$program")"'
-"#;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_whose_exec_is_late_is_not_taken_for_dead() {
-    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
-    let shell = Shell::of(&system).unwrap();
-    let setsid = shell.folder.path().join("setsid");
-    std::fs::write(&setsid, LATE_SETSID).unwrap();
-    std::fs::set_permissions(&setsid, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("PATH='{}':$PATH", shell.folder.path().display());
-    for command in ["make up WORKERS=1", "make restart", "make status"] {
-        let output = shell.typed(&format!("export {path}; {command}")).unwrap();
-        assert!(output.status.success(), "{command}: {output:?}");
-    }
-}
-
 /// Processes that a shell has started and that still run: all have the name of its folder in their
 /// environment.
-fn left_behind(shell: &Shell<'_>) -> Vec<String> {
+pub(crate) fn left_behind(shell: &Shell<'_>) -> Vec<String> {
     let folder = shell.run_folder().display().to_string();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let text_of = |path: PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
@@ -65,7 +42,7 @@ fn left_behind(shell: &Shell<'_>) -> Vec<String> {
         .collect()
 }
 
-async fn nothing_is_left_behind(shell: &Shell<'_>) {
+pub(crate) async fn nothing_is_left_behind(shell: &Shell<'_>) {
     eventually("nothing is left behind", async || match left_behind(shell) {
         left if left.is_empty() => Ok(()),
         left => Err(left),
@@ -87,14 +64,14 @@ async fn thirty_restarts_beside_busy_loops_take_no_process_for_dead_and_leave_no
         works("make restart");
         works("make status");
     }
-    let watch = std::fs::read_to_string(shell.run_folder().join("log/watch.log")).unwrap();
-    assert!(!watch.contains("has died"), "{watch}");
+    let log = std::fs::read_to_string(shell.run_folder().join("log/supervisor.log")).unwrap();
+    assert!(!log.contains("has died") && !log.contains("did not start"), "{log}");
     works("make down");
     nothing_is_left_behind(&shell).await;
 }
 
 /// The number of a part's process, as its file has it.
-fn process_of(shell: &Shell<'_>, part: &str) -> Option<u32> {
+pub(crate) fn process_of(shell: &Shell<'_>, part: &str) -> Option<u32> {
     let text = std::fs::read_to_string(shell.run_folder().join(format!("{part}.pid"))).ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
@@ -105,7 +82,7 @@ async fn what_dies_is_started_again_and_what_was_stopped_is_not() {
     let shell = Shell::without_a_redis(&system).unwrap();
     let typed = |command: &str| shell.typed(command).unwrap();
     assert!(typed("make up WORKERS=2").status.success());
-    for part in ["redis", "ingress", "worker-1"] {
+    for part in ["redis", "ingress", "console", "worker-1"] {
         let killed = process_of(&shell, part).unwrap();
         test_support::signal(killed, "KILL").unwrap();
         eventually(&format!("{part} runs again"), async || {
@@ -119,9 +96,11 @@ async fn what_dies_is_started_again_and_what_was_stopped_is_not() {
         .await;
     }
     assert!(typed("make up WORKERS=1").status.success());
-    let watch = shell.run_folder().join("log/watch.log");
-    let died = std::fs::read_to_string(&watch).unwrap();
-    assert!(!died.contains("worker-2"), "{died}");
+    let died = std::fs::read_to_string(shell.run_folder().join("log/supervisor.log")).unwrap();
+    assert!(
+        died.contains("worker-1 has died") && !died.contains("worker-2 has died"),
+        "{died}"
+    );
     assert_eq!(process_of(&shell, "worker-2"), None);
     assert!(typed("make down").status.success());
     nothing_is_left_behind(&shell).await;
@@ -226,14 +205,21 @@ async fn make_up_and_make_down_leave_alone_what_others_have_started() {
     // After a restart of the machine the number of a process may be another's: here, one that would
     // end by a signal.
     let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
+    let noted = |part: &str, start: &str| {
+        let note = format!("{}{start}\n", stranger.id());
+        std::fs::write(shell.run_folder().join(format!("{part}.pid")), note).unwrap();
+    };
     std::fs::create_dir_all(shell.run_folder()).unwrap();
-    std::fs::write(shell.run_folder().join("worker-1.pid"), stranger.id().to_string()).unwrap();
+    noted("worker-1", "");
+    noted("supervisor", " 1@8d0c59c5-b7a5-4e26-b1d8-34bcb9ad1e0f");
     let up = typed("make up");
     assert!(up.status.success(), "{up:?}");
     assert!(typed("make status").status.success(), "the worker was not started");
-    std::fs::write(shell.run_folder().join("worker-2.pid"), stranger.id().to_string()).unwrap();
+    noted("worker-2", " 1@8d0c59c5-b7a5-4e26-b1d8-34bcb9ad1e0f");
+    noted("watch", "");
     assert!(typed("make down").status.success());
-    assert_eq!(stranger.try_wait().unwrap(), None, "a stranger was stopped");
+    let ended = stranger.try_wait().unwrap();
+    assert_eq!(ended, None, "a stranger was stopped");
     stranger.kill().unwrap();
     stranger.wait().unwrap();
 }

@@ -13,6 +13,7 @@ mod runbook;
 mod secrets;
 mod shell;
 mod site;
+mod supervisor;
 
 use passerelle_model::id::RowKey;
 use serde_json::json;

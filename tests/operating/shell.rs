@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use test_support::free_ports;
 
 /// The most workers that a command may start.
-const MOST_WORKERS: u16 = 3;
+const MOST_WORKERS: u16 = 4;
 
 /// An operator's shell in a checkout, with the settings of a running system. What `make up` starts
 /// in it is stopped with it.
@@ -20,7 +20,8 @@ pub(crate) struct Shell<'a> {
     system: &'a System,
     pub(crate) folder: TempDir,
     programs: PathBuf,
-    /// The ports of the ingress, of our own Redis, and of as many workers as [`MOST_WORKERS`].
+    /// The ports of the ingress, of our own Redis, of the console, and of as many workers as
+    /// [`MOST_WORKERS`].
     ports: u16,
     /// Whether the settings name the system's Redis.
     names_redis: bool,
@@ -35,7 +36,7 @@ impl<'a> Shell<'a> {
             system,
             folder: tempfile::tempdir()?,
             programs: program.parent().context("no folder")?.to_owned(),
-            ports: free_ports(2 + MOST_WORKERS)?,
+            ports: free_ports(3 + MOST_WORKERS)?,
             names_redis: true,
             env_file: None,
         })
@@ -59,11 +60,12 @@ impl<'a> Shell<'a> {
     /// The settings of the system, but for what another bridge beside it may not share.
     fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = self.system.environment().clone();
-        let [ingress, workers] = [self.ports, self.ports + 2].map(|port| format!("127.0.0.1:{port}"));
+        let [ingress, console, workers] = [0, 2, 3].map(|port| format!("127.0.0.1:{}", self.ports + port));
         let own = [
             ("BASEROW_EMAIL", "admin@example.com".to_owned()),
             ("BASEROW_PASSWORD", "Baserow-pass-1".to_owned()),
             ("INGRESS_BIND", ingress),
+            ("CONSOLE_BIND", console),
             ("WORKER_HEALTH_BIND", workers),
             (
                 "INGRESS_SPOOL_DIR",
@@ -83,6 +85,11 @@ impl<'a> Shell<'a> {
         let mut shell = Self::of(system)?;
         shell.names_redis = false;
         Ok(shell)
+    }
+
+    /// The address of the ingress that `make up` starts.
+    pub(crate) fn ingress_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports)
     }
 
     /// Where a Redis of our own would listen.
@@ -105,7 +112,7 @@ impl<'a> Shell<'a> {
         tokio::task::block_in_place(|| self.run(command))
     }
 
-    fn run(&self, command: &str) -> anyhow::Result<Output> {
+    pub(crate) fn run(&self, command: &str) -> anyhow::Result<Output> {
         let program = self.programs.join("passerelle");
         // The programs of this build: a runbook is tested, not cargo.
         let command = command.replacen(
@@ -126,8 +133,7 @@ impl<'a> Shell<'a> {
             .env("PATH", path)
             .env("USER", "lea")
             .env("RUN_FOLDER", self.run_folder())
-            .env("DATA_FOLDER", self.data_folder())
-            .env("PROGRAM_FOLDER", &self.programs);
+            .env("DATA_FOLDER", self.data_folder());
         match &self.env_file {
             Some(file) => shell.env("PASSERELLE_ENV_FILE", file),
             None => shell.envs(self.settings()),
@@ -138,6 +144,6 @@ impl<'a> Shell<'a> {
 
 impl Drop for Shell<'_> {
     fn drop(&mut self) {
-        let _ = self.run("scripts/bridge down");
+        let _ = self.run("make down");
     }
 }

@@ -59,6 +59,11 @@ impl System {
         Caller::new(self.http.clone(), &self.ingress_url, "projet-changed", SECRET)
     }
 
+    /// The same for another ingress, each time over a connection of its own.
+    pub fn caller_of(&self, ingress_url: &str) -> Caller {
+        Caller::new(reqwest::Client::default(), ingress_url, "projet-changed", SECRET)
+    }
+
     /// A person who writes in the wiki beside the bridge.
     pub fn person(&self) -> Docmost {
         Docmost::new(self.http.clone(), &self.docmost.url, PERSON_EMAIL, PERSON_PASSWORD)

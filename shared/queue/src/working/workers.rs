@@ -49,13 +49,18 @@ impl WorkerInfo {
     /// How often a worker sends a heartbeat.
     pub const BEAT: Duration = Duration::from_secs(5);
 
-    /// This process, started now.
-    pub fn of_this_process(name: ProcessName, concurrency: usize) -> Self {
+    /// The name of this machine.
+    pub fn host() -> String {
         // Linux says it here; elsewhere the process number has to do.
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        host.trim().to_owned()
+    }
+
+    /// This process, started now.
+    pub fn of_this_process(name: ProcessName, concurrency: usize) -> Self {
         Self {
             name,
-            host: host.trim().to_owned(),
+            host: Self::host(),
             pid: std::process::id(),
             started: Timestamp::now(),
             concurrency,

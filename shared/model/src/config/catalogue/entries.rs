@@ -133,7 +133,9 @@ settings! {
             "How long those replicas may take.";
         [secret] DATABASE_URL = Value("sqlite://data/passerelle.sqlite"),
             "sqlite://path or postgres://user:password@host/database", [Worker, Cli],
-            "The ledger. Percent-encode special characters in the password, such as %3F for a question mark.";
+            "The ledger. Special characters of a password in it are percent-encoded, such as %3F for a question mark.";
+        [secret] DATABASE_PASSWORD = Unset, "text", [Worker, Cli],
+            "The password of PostgreSQL, if it does not stand in DATABASE_URL. It may have any character.";
         DATABASE_TIMEOUT_SECONDS = Value("30"), "seconds, from 1", [Worker, Cli],
             "How long a statement may take before the database counts as unavailable.";
         LEDGER_KEEP_DAYS = Value("90"), "days; 0: for ever", [Worker],
@@ -155,15 +157,15 @@ settings! {
         PASSERELLE_ENV_FILE = Value(".env"), "the path of a file; /dev/null: none", [Ingress, Worker, Cli],
             "The file with these settings. Without this, and without .env, it is /etc/passerelle/passerelle.env. Only in \
              the environment: the file cannot name another.";
-        OWN_REDIS_PORT = Value("6399"), "a port", [Scripts],
-            "Where `make up` and `make run` start a Redis of their own if REDIS_URL is not set.";
-        [secret] POSTGRES_PASSWORD = Unset, "text without special characters", [Scripts],
+        OWN_REDIS_PORT = Value("6399"), "a port", [Cli],
+            "Where `passerelle up` and `make run` start a Redis of their own if REDIS_URL is not set.";
+        [secret] POSTGRES_PASSWORD = Unset, "text", [Scripts],
             "The password of PostgreSQL in compose.yaml.";
     }
     "Ingress" {
-        INGRESS_BIND = Value("127.0.0.1:8080"), "address:port", [Ingress, Scripts],
+        INGRESS_BIND = Value("127.0.0.1:8080"), "address:port", [Ingress, Cli],
             "Where the ingress listens.";
-        INGRESS_HEALTH_BIND = Computed("INGRESS_BIND"), e.g. "0.0.0.0:8081", "address:port", [Ingress],
+        INGRESS_HEALTH_BIND = Computed("INGRESS_BIND"), e.g. "0.0.0.0:8081", "address:port", [Ingress, Cli],
             "Where `/healthz`, `/readyz` and `/metrics` answer. With an address of its own they are not at \
              INGRESS_BIND, which can then be public.";
         INGRESS_PORT = Value("8080"), "a port", [Scripts],
@@ -192,11 +194,11 @@ settings! {
     "Workers" {
         WORKER_CONCURRENCY = Value("16"), "a number from 1 to 1024", [Worker],
             "The most jobs that one worker runs at once.";
-        WORKER_GRACE_SECONDS = Value("20"), "seconds, from 1", [Worker, Scripts],
+        WORKER_GRACE_SECONDS = Value("20"), "seconds, from 1", [Worker, Cli],
             "How long running jobs may take to end at a stop.";
         WORKER_LEASE_SECONDS = Value("30"), "seconds, from 1", [Worker],
             "How long a job stays with a worker that no longer renews its lease.";
-        WORKER_HEALTH_BIND = Value("127.0.0.1:8081"), "address:port", [Worker, Scripts],
+        WORKER_HEALTH_BIND = Value("127.0.0.1:8081"), "address:port", [Worker, Cli],
             "Where `/healthz`, `/readyz` and `/metrics` answer.";
         WORKER_ZOMBIE_WINDOW_SECONDS = Value("15"), "seconds, from 1", [Worker],
             "How long a call without an answer may still take effect in Docmost.";

@@ -18,7 +18,7 @@ pub enum Program {
     Worker,
     /// `passerelle`, the operator's program.
     Cli,
-    /// `make up`, `make run`, `compose.yaml`.
+    /// `compose.yaml`.
     Scripts,
 }
 
@@ -29,7 +29,7 @@ impl Program {
             Self::Ingress => "ingress",
             Self::Worker => "worker",
             Self::Cli => "passerelle",
-            Self::Scripts => "make, compose",
+            Self::Scripts => "compose",
         }
     }
 }

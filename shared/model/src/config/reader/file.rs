@@ -17,11 +17,15 @@ impl Reader {
     /// `/etc/passerelle/passerelle.env`, if there is one.
     #[must_use]
     pub fn with_env_file(self, named: Option<&Path>) -> Self {
-        let named = named.map(|path| path.display().to_string());
-        let named = named.or_else(|| self.optional("PASSERELLE_ENV_FILE"));
-        match named.as_deref().or(first_of(ENV_FILES)) {
-            Some(path) => self.over(path),
+        let reader = match named {
+            // The programs that this one starts read the same file.
+            Some(path) => self.with("PASSERELLE_ENV_FILE", &path.display().to_string()),
             None => self,
+        };
+        let named = reader.optional("PASSERELLE_ENV_FILE");
+        match named.as_deref().or(first_of(ENV_FILES)) {
+            Some(path) => reader.over(path),
+            None => reader,
         }
     }
 

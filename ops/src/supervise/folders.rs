@@ -1,0 +1,119 @@
+//! The folder of what runs in the background: logs, and which process each part is.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::part::Part;
+use super::process::{Process, started};
+use crate::console::Console;
+use crate::trouble::Trouble;
+
+/// The name under which the supervisor's own process is noted.
+pub(crate) const SUPERVISOR: &str = "supervisor";
+/// How often a lock is tried that another command holds.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
+/// Where a bridge in the background keeps what is its own.
+#[derive(Debug, Clone, Args)]
+pub struct Folders {
+    /// Where logs and the numbers of processes are.
+    #[arg(long, env = "RUN_FOLDER", default_value = ".run", value_name = "FOLDER")]
+    pub run_folder: PathBuf,
+    /// Where a Redis of its own keeps its data.
+    #[arg(long, env = "DATA_FOLDER", default_value = "data", value_name = "FOLDER")]
+    pub data_folder: PathBuf,
+}
+
+/// Held by the one command that starts or stops parts.
+#[derive(Debug)]
+pub(crate) struct Alone {
+    _lock: File,
+}
+
+impl Folders {
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.run_folder.join("log").join(format!("{name}.log"))
+    }
+
+    fn pid_file(&self, name: &str) -> PathBuf {
+        self.run_folder.join(format!("{name}.pid"))
+    }
+
+    /// Where other commands find the address of a Redis of our own.
+    pub(crate) fn redis_url(&self) -> PathBuf {
+        self.run_folder.join("redis.url")
+    }
+
+    /// Where the supervisor listens for the one that follows it.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run_folder.join("supervisor.socket")
+    }
+
+    pub(crate) fn make(&self) -> Result<(), Trouble> {
+        let folder = self.run_folder.join("log");
+        fs::create_dir_all(&folder)
+            .map_err(|error| Trouble::Failed(format!("{} cannot be made (RUN_FOLDER): {error}", folder.display())))
+    }
+
+    /// The process that is noted under this name, if it still runs: its number may belong to
+    /// another by now.
+    pub(crate) fn process_of(&self, name: &str) -> Option<Process> {
+        let noted = fs::read_to_string(self.pid_file(name)).ok()?;
+        let (pid, start) = noted.trim().split_once(' ')?;
+        Process::noted(pid.parse().ok()?, start)
+    }
+
+    /// Notes a process, so that whoever comes later finds this one and no other.
+    pub(crate) fn note(&self, name: &str, pid: u32) -> io::Result<()> {
+        let new = self.run_folder.join(format!("{name}.pid.new"));
+        let start = started(pid).unwrap_or_else(|| "ended".to_owned());
+        fs::write(&new, format!("{pid} {start}\n"))?;
+        fs::rename(new, self.pid_file(name))
+    }
+
+    pub(crate) fn forget(&self, name: &str) {
+        let _ = fs::remove_file(self.pid_file(name));
+    }
+
+    /// What was started and not stopped, in the order in which it starts.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let files = fs::read_dir(&self.run_folder).into_iter().flatten().flatten();
+        let mut parts: Vec<Part> = files
+            .filter_map(|file| Part::named(file.file_name().to_str()?.strip_suffix(".pid")?))
+            .collect();
+        parts.sort();
+        parts
+    }
+
+    /// Tries to be the only command that starts or stops parts.
+    pub(crate) fn try_alone(&self) -> Result<Option<Alone>, Trouble> {
+        self.make()?;
+        let path = self.run_folder.join("lock");
+        let failed = |error: io::Error| Trouble::Failed(format!("{} cannot be locked: {error}", path.display()));
+        let lock = File::create(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Alone { _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Waits until no other command starts or stops parts.
+    pub(crate) async fn alone(&self, console: &mut Console) -> Result<Alone, Trouble> {
+        let mut has_told = false;
+        loop {
+            if let Some(alone) = self.try_alone()? {
+                return Ok(alone);
+            }
+            if !has_told {
+                console.note("waiting for another command to finish (make down ends it)");
+                has_told = true;
+            }
+            tokio::time::sleep(TRY_EVERY).await;
+        }
+    }
+}
