@@ -1,6 +1,6 @@
-# syntax=docker/dockerfile:1
 # One build, three small images: --target ingress, --target worker, --target ops.
-# Dependencies and build results stay in BuildKit's caches, so that a change of our code compiles our code only.
+# Dependencies and build results stay in BuildKit's caches, so that a change of our code compiles our code only. The cache
+# belongs to the machine, not to a checkout: what it has of other sources than these is older than they are, and compiled anew.
 ARG RUST=1.95.0
 
 FROM rust:${RUST}-slim-bookworm AS build
@@ -10,8 +10,14 @@ ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/src/target \
-    cargo build --release --locked -p passerelle-ingress -p passerelle-worker -p passerelle-ops \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    sources=$(find . -path ./target -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum) \
+    && if [ "$sources" != "$(cat target/sources 2>/dev/null)" ]; then \
+         find . -path ./target -prune -o -type f -exec touch {} + ; \
+       fi \
+    && rm -f target/sources \
+    && cargo build --release --locked -p passerelle-ingress -p passerelle-worker -p passerelle-ops \
+    && printf '%s\n' "$sources" >target/sources \
     && mkdir /out \
     && cp target/release/passerelle-ingress target/release/passerelle-worker target/release/passerelle /out/
 

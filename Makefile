@@ -60,8 +60,7 @@ down: ## stop what `make up` started; what is in hand is finished
 ##@ Set up
 
 init: tools/redis ## set the bridge up, step by step: logins, settings, tables, spaces, webhooks, a row to try it [ARGS="--tables make --dry-run"]
-	@brought=$$($(PROGRAM) exec -- scripts/bridge redis); trap '[ -z "$$brought" ] || scripts/bridge no-redis' EXIT; \
-	  $(PASSERELLE) init $(ARGS)
+	@$(PROGRAM) init --own-redis $(ARGS)
 
 check-rules: ## whether bridge.toml and its templates are right [ARGS=--live: and fit the real tables, fields and spaces]
 	@$(PASSERELLE) check $(ARGS)

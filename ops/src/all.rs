@@ -17,31 +17,22 @@ use passerelle_worker::settings::Settings as WorkerSettings;
 use passerelle_worker::start::Worker;
 use tokio_util::sync::CancellationToken;
 
-use crate::rulebook::RuleFile;
 use crate::console::Console;
-use crate::supervise::Folders;
-use crate::supervise::own_redis::Brought;
+use crate::rulebook::RuleFile;
+use crate::supervise::OwnRedis;
 use crate::trouble::Trouble;
 
 /// `all`.
 #[derive(Debug, Args)]
 pub struct All {
-    /// Brings a Redis for as long as it runs, if the settings name none and none was brought by
-    /// `up`.
-    #[arg(long)]
-    pub own_redis: bool,
     #[command(flatten)]
-    pub folders: Folders,
+    pub redis: OwnRedis,
 }
 
 /// Runs all parts until a stop signal; each finishes what it has in hand.
 pub async fn run(verb: &All, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     telemetry::start(&reader.text("LOG_LEVEL", "info"));
-    let brought = if verb.own_redis {
-        Brought::unless_named(&mut reader, &verb.folders, console).await?
-    } else {
-        None
-    };
+    let brought = verb.redis.bring(&mut reader, console).await?;
     let ended = Box::pin(parts(reader, &console.stop)).await;
     if let Some(redis) = brought {
         redis.stop().await;
@@ -49,7 +40,7 @@ pub async fn run(verb: &All, mut reader: Reader, console: &mut Console) -> Resul
     ended
 }
 
-async fn parts(mut reader: Reader, stop: &CancellationToken) -> Result<(), Trouble> {
+pub(crate) async fn parts(mut reader: Reader, stop: &CancellationToken) -> Result<(), Trouble> {
     reader.warn_of_unknown();
     let ingress = IngressSettings::read(&mut reader);
     let rules = RuleFile::read(&reader);

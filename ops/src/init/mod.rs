@@ -27,6 +27,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::console::Console;
 use crate::provision::{self, Given, Provision};
+use crate::supervise::OwnRedis;
 use crate::trouble::Trouble;
 use answer::{SetUp, State, Step, in_words};
 use answers::{Answers, WikiLogin};
@@ -87,6 +88,8 @@ pub struct Init {
     /// Who acts. Default: the user of this session, or else of BASEROW_EMAIL.
     #[arg(long)]
     pub by: Option<String>,
+    #[command(flatten)]
+    pub redis: OwnRedis,
     /// The file of settings, which may not be there yet.
     #[arg(skip)]
     env_file: PathBuf,
@@ -134,7 +137,16 @@ struct Setup<'a> {
 }
 
 /// Makes what is missing, telling each step.
-pub async fn run(verb: &Init, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+pub async fn run(verb: &Init, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let brought = verb.redis.bring(&mut reader, console).await?;
+    let done = Box::pin(set_up(verb, reader, console)).await;
+    if let Some(redis) = brought {
+        redis.stop().await;
+    }
+    done
+}
+
+async fn set_up(verb: &Init, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let began = Instant::now();
     let mut setup = Setup {
         verb,

@@ -165,7 +165,7 @@ impl Setup<'_> {
         let stop = CancellationToken::new();
         let reader = self.settings.reader().with("LOG_LEVEL", "off");
         let bridge = async {
-            let ended = Box::pin(all::run(reader, &stop)).await;
+            let ended = Box::pin(all::parts(reader, &stop)).await;
             stop.cancel();
             ended
         };

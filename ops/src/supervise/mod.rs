@@ -13,7 +13,7 @@
 pub(crate) mod folders;
 mod handover;
 mod keeper;
-pub(crate) mod own_redis;
+mod own_redis;
 mod part;
 mod plan;
 mod process;
@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use clap::Args;
 pub use folders::Folders;
+pub use own_redis::OwnRedis;
 use passerelle_model::config::Reader;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use clap::Args;
 use passerelle_model::config::Reader;
 
 use super::folders::Folders;
@@ -40,6 +41,26 @@ pub(crate) fn keep_data(folders: &Folders) -> Result<(), String> {
     moved.map_err(|error: io::Error| format!("{} cannot be moved: {error}", earlier.display()))
 }
 
+/// Whether a verb brings a Redis.
+#[derive(Debug, Args)]
+pub struct OwnRedis {
+    /// Bring a Redis for as long as this runs, if the settings name none and none was brought by `up`.
+    #[arg(long)]
+    pub own_redis: bool,
+    #[command(flatten)]
+    pub folders: Folders,
+}
+
+impl OwnRedis {
+    /// Brings it, if it is wanted.
+    pub(crate) async fn bring(&self, reader: &mut Reader, console: &mut Console) -> Result<Option<Brought>, Trouble> {
+        if !self.own_redis {
+            return Ok(None);
+        }
+        Brought::unless_named(reader, &self.folders, console).await
+    }
+}
+
 /// The Redis that a bridge in one process brings for as long as it runs.
 #[derive(Debug)]
 pub(crate) struct Brought {
@@ -51,7 +72,7 @@ pub(crate) struct Brought {
 impl Brought {
     /// Names the Redis of our own to the settings, where they name none: the one that runs already,
     /// or one that is started now.
-    pub(crate) async fn unless_named(
+    async fn unless_named(
         reader: &mut Reader,
         folders: &Folders,
         console: &mut Console,

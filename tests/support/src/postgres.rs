@@ -75,6 +75,19 @@ impl TestPostgres {
         self.boot()
     }
 
+    /// From now on it asks for this password.
+    pub fn ask_for(&self, password: &str) -> anyhow::Result<()> {
+        let statement = format!("ALTER ROLE passerelle PASSWORD '{}'", password.replace('\'', "''"));
+        let port = self.port.to_string();
+        let place = ["-h", "127.0.0.1", "-p", &port, "-U", "passerelle", "-d", "postgres"];
+        self.run("psql", &[&place[..], &["-c", &statement]].concat())?;
+        self.kill()?;
+        let rules = self.data().join("pg_hba.conf");
+        let text = std::fs::read_to_string(&rules)?;
+        std::fs::write(rules, text.replace("trust\n", "scram-sha-256\n"))?;
+        self.boot()
+    }
+
     /// Starts it again on the same port with the same data.
     pub fn boot(&self) -> anyhow::Result<()> {
         let options = format!(

@@ -39,7 +39,8 @@ impl StoreSettings {
             .is_some_and(|path| !may_be_there(std::path::Path::new(path)))
     }
 
-    /// Reads `DATABASE_URL`, `DATABASE_TIMEOUT_SECONDS` and, for PostgreSQL, `EXTRA_CA_FILE`.
+    /// Reads `DATABASE_URL`, `DATABASE_TIMEOUT_SECONDS` and, for PostgreSQL, `DATABASE_PASSWORD` and
+    /// `EXTRA_CA_FILE`.
     pub fn read(reader: &mut Reader) -> Self {
         let url = reader.text("DATABASE_URL", "sqlite://data/passerelle.sqlite");
         if !["sqlite:", "postgres:", "postgresql:"]
@@ -53,10 +54,29 @@ impl StoreSettings {
             );
         }
         Self {
-            url: SecretString::from(with_authorities(url, reader)),
+            url: SecretString::from(with_authorities(with_password(url, reader), reader)),
             timeout: reader.seconds("DATABASE_TIMEOUT_SECONDS", STATEMENT_SECONDS),
         }
     }
+}
+
+/// The password of a PostgreSQL where it stands apart from the URL: it may have any character then.
+fn with_password(url: String, reader: &Reader) -> String {
+    match reader.optional("DATABASE_PASSWORD") {
+        Some(password) if url.starts_with("postgres") => with_parameter(&url, "password", password.as_bytes()),
+        _ => url,
+    }
+}
+
+fn with_parameter(url: &str, name: &str, value: &[u8]) -> String {
+    let encoded = |byte: &u8| match byte {
+        b'/' | b'-' | b'_' | b'.' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let value: String = value.iter().map(encoded).collect();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{name}={value}")
 }
 
 /// The URL of a PostgreSQL names the file of our authorities, unless it names one of its own.
@@ -67,20 +87,7 @@ fn with_authorities(url: String, reader: &mut Reader) -> String {
     let Some(authorities) = Authorities::read(reader) else {
         return url;
     };
-    let encoded = |byte: &u8| match byte {
-        b'/' | b'-' | b'_' | b'.' => char::from(*byte).to_string(),
-        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    let path: String = authorities
-        .path
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .map(encoded)
-        .collect();
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}sslrootcert={path}")
+    with_parameter(&url, "sslrootcert", authorities.path.as_os_str().as_encoded_bytes())
 }
 
 /// How to reach Baserow's row API.

@@ -4,6 +4,26 @@ use passerelle_model::config::{Reader, StoreSettings};
 use passerelle_store::Store;
 use test_support::{TestCertificate, TestPostgres};
 
+/// Each of them means something else in a URL, or to a shell.
+const PASSWORD: &str = "p@ss/w#rd?&%41 x=1+é'\"$";
+
+#[tokio::test]
+async fn a_password_that_stands_apart_may_have_any_character() {
+    let server = TestPostgres::start().unwrap();
+    server.ask_for(PASSWORD).unwrap();
+    let open = async |password: &str| {
+        let pairs = [
+            ("DATABASE_URL", server.url()),
+            ("DATABASE_PASSWORD", password.to_owned()),
+        ];
+        let settings = StoreSettings::read(&mut Reader::from_pairs(pairs));
+        Store::open(&settings).await.map_err(|error| error.to_string())
+    };
+    open(PASSWORD).await.unwrap().check_write().await.unwrap();
+    let refused = open("another").await.unwrap_err();
+    assert!(!refused.contains("another"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_certificate_of_the_operators_own_is_trusted_when_extra_ca_file_names_it() {
     let _ = rustls::crypto::ring::default_provider().install_default();
