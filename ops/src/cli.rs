@@ -53,7 +53,7 @@ pub enum Verb {
     #[command(after_help = "Example: passerelle up --workers 4")]
     Up(supervise::Up),
     /// Restarts what `up` has started, one process after the other: for new settings, secrets or
-    /// versions. No delivery is refused meanwhile.
+    /// versions. No connection is refused meanwhile.
     #[command(after_help = "Example: passerelle restart")]
     Restart(supervise::Background),
     /// Shows how each part is that `up` has started. Exit code 0: all are ready.

@@ -7,7 +7,7 @@
 //! | [`ready`] | whether a part works |
 //! | [`keeper`] | when a part is started again |
 //! | [`supervisor`] | the process that looks after all parts |
-//! | [`handover`] | how the next supervisor takes its place, without refusing a delivery |
+//! | [`handover`] | how the next supervisor takes its place, without refusing a connection |
 //! | [`own_redis`] | a Redis of our own, where none is named |
 
 pub(crate) mod folders;
@@ -175,6 +175,11 @@ enum State {
 }
 
 #[derive(Debug, Serialize)]
+struct Status {
+    parts: Vec<PartStatus>,
+}
+
+#[derive(Debug, Serialize)]
 struct PartStatus {
     part: String,
     state: State,
@@ -191,7 +196,7 @@ pub async fn status(verb: Background, reader: Reader, console: &mut Console) -> 
     }
     let plan = Plan::read(reader, &verb.folders, 0)?;
     let readiness = Readiness::new(&plan)?;
-    let mut answer = Vec::new();
+    let mut answer = Status { parts: Vec::new() };
     for (name, part) in parts
         .into_iter()
         .map(|part| (part.to_string(), Some(part)))
@@ -205,15 +210,15 @@ pub async fn status(verb: Background, reader: Reader, console: &mut Console) -> 
             _ => State::NotReady,
         };
         let log = verb.folders.log(&name);
-        answer.push(PartStatus {
+        answer.parts.push(PartStatus {
             part: name,
             state,
             process,
             log,
         });
     }
-    console.answer(&answer, |answer| in_words(answer))?;
-    if answer.iter().all(|part| part.state == State::Ready) {
+    console.answer(&answer, |answer| in_words(&answer.parts))?;
+    if answer.parts.iter().all(|part| part.state == State::Ready) {
         return Ok(());
     }
     Err(Trouble::Failed(

@@ -18,10 +18,20 @@ use shape::Shape;
 
 /// Verbs that give no answer: they run until they are stopped, or write a text that another program
 /// reads as it is.
-const WITHOUT_AN_ANSWER: [&str; 5] = ["all", "completions", "console", "man", "rules schema"];
+const WITHOUT_AN_ANSWER: [&str; 8] = [
+    "all",
+    "completions",
+    "console",
+    "down",
+    "man",
+    "restart",
+    "rules schema",
+    "up",
+];
 
-/// Verbs whose answer needs more than the scene has: an installation from nothing.
-const ELSEWHERE: [&str; 1] = ["init"];
+/// Verbs whose answer needs more than the scene has: an installation from nothing, a bridge in the
+/// background.
+const ELSEWHERE: [&str; 2] = ["init", "status"];
 
 /// Every verb that a person can type, e.g. `dead list`.
 fn verbs(command: &clap::Command, words: &str) -> BTreeSet<String> {
