@@ -17,6 +17,7 @@ use crate::letters::run::Runs;
 use crate::overview::pulse::Pulse;
 use crate::pages::Pages;
 use crate::pages::rules::Known;
+use crate::reconcile::Courses;
 use crate::rulebook::ReadsRules;
 use crate::settings::ConsoleSettings;
 
@@ -44,6 +45,7 @@ pub(crate) struct Desk {
     pub(crate) groups: Groups,
     pub(crate) rules: Known,
     pub(crate) runs: Runs,
+    pub(crate) courses: Courses,
     pub(crate) hashing: Semaphore,
     pub(crate) live: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
@@ -72,6 +74,7 @@ impl Desk {
             groups: Groups::default(),
             rules: Known::new(rules),
             runs: Runs::default(),
+            courses: Courses::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             live: Arc::new(Semaphore::new(LIVE_PAGES)),
             exports: Arc::new(Semaphore::new(EXPORTED_AT_ONCE)),

@@ -15,6 +15,7 @@
 //! | `why/` | what became of something, and why |
 //! | `pages/` | what a page shows |
 //! | `live` | pages that change by themselves |
+//! | [`reconcile`] | a reconciliation, from its plan to its end |
 //! | [`rulebook`] | what is asked of the rules, and of whom |
 //! | [`words`] | English and French |
 //! | `assets` | style, script, icon |
@@ -28,6 +29,7 @@ mod letters;
 mod live;
 mod overview;
 mod pages;
+pub mod reconcile;
 pub mod rulebook;
 pub mod server;
 pub mod settings;

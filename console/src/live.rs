@@ -16,6 +16,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::entrance::visitor::Visitor;
 use crate::pages::letters::run_html;
+use crate::pages::reconcile::reconcile_html;
 
 /// How often a live page may change.
 const TICK: Duration = Duration::from_secs(1);
@@ -25,7 +26,8 @@ const CHECKED_EVERY: u32 = 10;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/live/overview").route(get().to(overview)))
-        .service(resource("/live/run").route(get().to(run)));
+        .service(resource("/live/run").route(get().to(run)))
+        .service(resource("/live/reconcile").route(get().to(reconcile)));
 }
 
 async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
@@ -34,6 +36,10 @@ async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
 
 async fn run(visitor: Visitor) -> Result<HttpResponse, Error> {
     follow(visitor, Part::Run)
+}
+
+async fn reconcile(visitor: Visitor) -> Result<HttpResponse, Error> {
+    follow(visitor, Part::Reconcile)
 }
 
 fn follow(visitor: Visitor, part: Part) -> Result<HttpResponse, Error> {
@@ -63,6 +69,8 @@ enum Part {
     Overview,
     /// How far the letters are that are replayed or discarded together.
     Run,
+    /// How far a reconciliation is.
+    Reconcile,
 }
 
 /// One reader's stream.
@@ -97,6 +105,7 @@ impl Watch {
             let html = match self.part {
                 Part::Overview => desk.pulse.html(desk, tongue).await.ok()?,
                 Part::Run => run_html(desk, tongue).ok()?.into(),
+                Part::Reconcile => reconcile_html(desk, tongue).ok()?.into(),
             };
             if self.shown.as_ref() != Some(&html) {
                 self.shown = Some(Arc::clone(&html));

@@ -8,6 +8,9 @@ use passerelle_model::config::{Problem, TableRef};
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{RowKey, TableId};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::reconcile::{Progress, Wanted};
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,4 +84,13 @@ pub trait ReadsRules: Debug + Send + Sync {
 
     /// The page that a rule makes of a row. The error says why there is none, in a sentence for operators.
     fn preview<'a>(&'a self, rule: &'a str, row: RowKey) -> BoxFuture<'a, Result<Previewed, String>>;
+
+    /// Compares rows with their pages, tells how far it is, and ends soon after `stop`. The error says what went wrong, in a
+    /// sentence for operators.
+    fn reconcile<'a>(
+        &'a self,
+        wanted: &'a Wanted,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<(), String>>;
 }

@@ -14,7 +14,7 @@ use passerelle_store::{Store, StoreError};
 
 use crate::desk::Desk;
 use crate::entrance::{login, visitor::Caller};
-use crate::pages::{Pages, export, letters, lists, operate, overview, rows, rules, story, waiting};
+use crate::pages::{Pages, export, letters, lists, operate, overview, reconcile, rows, rules, story, waiting};
 use crate::rulebook::ReadsRules;
 use crate::settings::ConsoleSettings;
 use crate::{assets, live};
@@ -136,6 +136,7 @@ impl Server {
                 .configure(waiting::routes)
                 .configure(rows::routes)
                 .configure(rules::routes)
+                .configure(reconcile::routes)
                 .configure(export::routes)
                 .route("/healthz", web::get().to(|| async { "ok\n" }))
                 .default_service(web::to(not_found))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
+use passerelle_console::reconcile::{Progress, Wanted};
 use passerelle_console::rulebook::{Does, Previewed, ReadsRules, RuleSheet, Rulebook};
 use passerelle_model::config::{
     BaserowSettings, BridgeFileSettings, DocmostSettings, Locale, Problem, Reader, RedisSettings, Rule, StoreSettings,
@@ -11,15 +12,18 @@ use passerelle_model::id::RowKey;
 use passerelle_store::Store;
 use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{RuleSources, Rules};
+use tokio_util::sync::CancellationToken;
 
 use crate::check::reach;
 use crate::preview::{self, Systems};
+use crate::reconcile;
 use crate::survey::{Products, Survey};
 use crate::trouble::Trouble;
 
 /// Where the rules stand, and the systems that they are about.
 #[derive(Debug)]
 pub struct RuleFile {
+    reader: Reader,
     path: PathBuf,
     locale: Locale,
     /// Why the systems cannot be asked, where settings of theirs are missing: the console needs none of them.
@@ -43,7 +47,7 @@ impl Settings {
 impl RuleFile {
     /// Reads the settings. What is wrong with them is told where it is needed.
     pub fn read(reader: &Reader) -> Self {
-        let mut reader = reader.afresh();
+        let (all, mut reader) = (reader.afresh(), reader.afresh());
         let path = BridgeFileSettings::read(&reader).path;
         let locale = Locale::read(&mut reader);
         let settings = Settings {
@@ -53,6 +57,7 @@ impl RuleFile {
             store: StoreSettings::read(&mut reader),
         };
         Self {
+            reader: all,
             path,
             locale,
             systems: reader.finish(settings).map_err(|problems| problems.to_string()),
@@ -151,5 +156,15 @@ impl ReadsRules for RuleFile {
 
     fn preview<'a>(&'a self, rule: &'a str, row: RowKey) -> BoxFuture<'a, Result<Previewed, String>> {
         Box::pin(async move { self.made(rule, row).await.map_err(|trouble| trouble.to_string()) })
+    }
+
+    fn reconcile<'a>(
+        &'a self,
+        wanted: &'a Wanted,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        let done = reconcile::serve(self.reader.afresh(), wanted, tell, stop);
+        Box::pin(async move { done.await.map_err(|trouble| trouble.to_string()) })
     }
 }

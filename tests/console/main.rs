@@ -4,6 +4,7 @@ mod acts;
 mod browser;
 mod pictures;
 mod playground;
+mod reconcile;
 mod site;
 
 use serde_json::json;
@@ -12,7 +13,7 @@ use browser::{Browser, WIDE};
 use site::Site;
 
 /// Every page that a link of the console leads to.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/",
     "/why",
     "/why?q=nothing+known",
@@ -26,6 +27,7 @@ const PAGES: [&str; 14] = [
     "/waiting",
     "/waiting?queue=mail&state=held",
     "/rows",
+    "/reconcile",
     "/rules",
 ];
 

@@ -47,6 +47,10 @@ async fn the_pictures_of_the_documentation() {
         take(browser, name).await.unwrap();
         browser.goto(&address).await.unwrap();
     }
+    browser.goto(&site.address("/rules")).await.unwrap();
+    browser.reads("It does well.").await;
+    take(&browser, "rules").await.unwrap();
+    browser.goto(&address).await.unwrap();
     browser.prefers("dark").await.unwrap();
     site.system.expect_errors("docmost is in trouble");
     let fault = json!({"path": "*", "kind": "reset"});

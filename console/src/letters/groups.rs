@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use passerelle_model::time::Timestamp;
 use passerelle_queue::{DeadLetter, Queue, QueueError, QueueName};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
@@ -31,8 +32,10 @@ pub(crate) struct Group {
 }
 
 /// All groups at one moment, the largest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Counted {
+    /// When the count began.
+    pub(crate) at: Timestamp,
     pub(crate) groups: Vec<Group>,
 }
 
@@ -88,6 +91,7 @@ impl Groups {
 }
 
 async fn count(queues: &[Queue]) -> Result<Counted, QueueError> {
+    let at = Timestamp::now();
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for queue in queues {
         let mut after: Option<String> = None;
@@ -110,7 +114,7 @@ async fn count(queues: &[Queue]) -> Result<Counted, QueueError> {
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.ids.len()));
-    Ok(Counted { groups })
+    Ok(Counted { at, groups })
 }
 
 /// What letters of one cause share: queue, reason, system, kind of failure, and the message but for
@@ -140,7 +144,6 @@ mod tests {
     use passerelle_model::id::JobKey;
     use passerelle_model::ledger::{FailureClass, FailureRecord};
     use passerelle_model::seq::Seq;
-    use passerelle_model::time::Timestamp;
 
     use super::*;
 

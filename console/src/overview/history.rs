@@ -54,6 +54,8 @@ struct Minute {
 pub(crate) struct Charts {
     pub(crate) hour: Bars,
     pub(crate) day: Bars,
+    /// When the latest minutes were counted.
+    pub(crate) counted: Option<Timestamp>,
     /// Whether the whole day is counted.
     pub(crate) is_whole: bool,
     /// Why it could not be counted on.
@@ -156,6 +158,7 @@ impl History {
         Charts {
             hour: bars(self.minutes.iter().map(ends), now, MINUTE, MINUTES),
             day: bars(self.minutes.iter().map(ends), now, HALF_HOUR, HALF_HOURS),
+            counted: self.latest.map(|(at, _)| at),
             is_whole: last.is_some_and(|last| (first..=last).all(|minute| self.minutes.contains_key(&minute))),
             failed: self.failed.as_ref().map(|(_, why)| why.clone()),
         }

@@ -11,8 +11,8 @@ use passerelle_queue::{DeadLetter, QueueName};
 use serde::Deserialize;
 
 use super::paging::{ONE_MORE, cut};
-use super::redacted;
 use super::story::given_reason;
+use super::{of_before, redacted};
 use crate::desk::Desk;
 use crate::entrance::form::Act;
 use crate::entrance::refusal::Refusal;
@@ -66,6 +66,7 @@ async fn page(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, E
             letters => load.letters,
         }).collect::<Vec<_>>(),
         is_counting => counted.is_none(),
+        of_before => counted.as_ref().and_then(|counted| of_before(counted.at, Timestamp::now())),
         groups => counted.iter().flat_map(|counted| &counted.groups).map(|group| group_of(group, &visitor)).collect::<Vec<_>>(),
         letters => letters.iter().map(|letter| letter_of(letter, &visitor)).collect::<Vec<_>>(),
         next => next,
@@ -111,8 +112,9 @@ fn letter_of(letter: &DeadLetter, visitor: &Visitor) -> Value {
 
 /// The group, as it is now.
 async fn group(visitor: &Visitor, name: &str) -> Result<Group, Refusal> {
-    let counted = groups(visitor.desk()).await.unwrap_or_default();
-    let found = counted.groups.iter().find(|group| group.name == name).cloned();
+    let counted = groups(visitor.desk()).await;
+    let mut groups = counted.iter().flat_map(|counted| &counted.groups);
+    let found = groups.find(|group| group.name == name).cloned();
     found.ok_or_else(|| visitor.refuse(StatusCode::NOT_FOUND, "refused.group", ""))
 }
 

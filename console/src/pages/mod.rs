@@ -7,6 +7,7 @@ pub(crate) mod lists;
 pub(crate) mod operate;
 pub(crate) mod overview;
 mod paging;
+pub(crate) mod reconcile;
 pub(crate) mod redacted;
 pub(crate) mod rows;
 pub(crate) mod rules;
@@ -48,6 +49,8 @@ templates!(
     "overview_now.html",
     "plan.html",
     "preview.html",
+    "reconcile.html",
+    "reconcile_now.html",
     "refused.html",
     "rows.html",
     "rules.html",
@@ -56,6 +59,14 @@ templates!(
     "waiting.html",
     "why.html",
 );
+
+/// What is younger counts as now.
+const NOW: Duration = Duration::from_secs(3);
+
+/// When a figure is from, if it is not from now.
+pub(crate) fn of_before(at: Timestamp, now: Timestamp) -> Option<i64> {
+    (now.since(at) >= NOW).then(|| at.as_millis())
+}
 
 /// The templates, in each language.
 #[derive(Debug)]
@@ -227,6 +238,13 @@ fn time_element(millis: i64, show: &str, text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_figure_says_when_it_is_from_if_it_is_not_from_now() {
+        let at = Timestamp::from_millis(1_732_280_000_000);
+        assert_eq!(of_before(at, at.plus(Duration::from_secs(2))), None);
+        assert_eq!(of_before(at, at.plus(NOW)), Some(at.as_millis()));
+    }
 
     #[test]
     fn what_is_inserted_is_neither_markup_nor_obeyed_by_a_browser() {

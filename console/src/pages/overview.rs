@@ -10,7 +10,7 @@ use minijinja::{Value, context};
 use passerelle_model::time::Timestamp;
 use passerelle_queue::gate::GateState;
 
-use super::Pages;
+use super::{Pages, of_before};
 use crate::entrance::visitor::Visitor;
 use crate::overview::chart;
 use crate::overview::history::Charts;
@@ -43,7 +43,7 @@ pub(crate) fn now_html(
         no_work => overview.work.as_ref().err().map(String::as_str),
         ledger => overview.ledger.as_ref().ok().map(ledger_of),
         no_ledger => overview.ledger.as_ref().err().map(String::as_str),
-        charts => charts_of(&overview.charts),
+        charts => charts_of(&overview.charts, overview.at),
         depth => Serde(chart::line(depth, overview.at, Duration::from_hours(1))),
     };
     pages.part(tongue, "overview_now.html", content)
@@ -108,10 +108,11 @@ fn work_of(work: &Work, now: Timestamp, tongue: Tongue) -> Value {
     }
 }
 
-fn charts_of(charts: &Charts) -> Value {
+fn charts_of(charts: &Charts, now: Timestamp) -> Value {
     context! {
         hour => Serde(&charts.hour),
         day => Serde(&charts.day),
+        of_before => charts.counted.and_then(|at| of_before(at, now)),
         is_whole => charts.is_whole,
         failed => charts.failed.as_deref(),
     }

@@ -17,9 +17,12 @@ use passerelle_store::Named;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
+use super::of_before;
 use super::operate::told;
 use crate::entrance::visitor::Visitor;
+use crate::reconcile::{Progress, Wanted};
 use crate::rulebook::{ReadsRules, RuleSheet, Rulebook};
 use crate::why::search;
 
@@ -45,17 +48,28 @@ impl Known {
         }
     }
 
-    async fn rules(&self) -> Result<Arc<Rulebook>, tokio::time::error::Elapsed> {
+    /// The rules, and when they were read.
+    pub(crate) async fn rules(&self) -> Result<(Timestamp, Arc<Rulebook>), tokio::time::error::Elapsed> {
         let (mut last, now) = (self.last.lock().await, Timestamp::now());
         if let Some((at, book)) = last.as_ref()
             && *at <= now
             && now.since(*at) < FRESH
         {
-            return Ok(Arc::clone(book));
+            return Ok((*at, Arc::clone(book)));
         }
         let book = Arc::new(timeout(PATIENCE, self.reader.rules()).await?);
         *last = Some((now, Arc::clone(&book)));
-        Ok(book)
+        Ok((now, book))
+    }
+
+    /// See [`ReadsRules::reconcile`].
+    pub(crate) async fn reconcile(
+        &self,
+        wanted: &Wanted,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
+        self.reader.reconcile(wanted, tell, stop).await
     }
 }
 
@@ -105,12 +119,8 @@ impl Health {
 }
 
 async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
-    let book = visitor
-        .desk()
-        .rules
-        .rules()
-        .await
-        .map_err(|error| visitor.away(&error))?;
+    let known = visitor.desk().rules.rules().await;
+    let (read, book) = known.map_err(|error| visitor.away(&error))?;
     let health = Health::look(&visitor).await?;
     let mut rules = Vec::new();
     for rule in &book.rules {
@@ -119,6 +129,7 @@ async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
     let content = context! {
         rules => rules,
         problems => problems(&book.problems),
+        of_before => of_before(read, Timestamp::now()),
         unasked => book.unasked.as_deref(),
     };
     Ok(visitor.page("rules.html", content)?)
@@ -165,14 +176,14 @@ async fn rule_of(rule: &RuleSheet, health: &Health, visitor: &Visitor) -> Result
 }
 
 #[derive(Debug, Deserialize)]
-struct Wanted {
+struct Asked {
     #[serde(default)]
     rule: String,
     #[serde(default)]
     row: String,
 }
 
-async fn preview(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
+async fn preview(visitor: Visitor, wanted: Query<Asked>) -> Result<HttpResponse, Error> {
     if !visitor.sees_contents() {
         return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.contents", "").into());
     }

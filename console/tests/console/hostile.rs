@@ -14,7 +14,7 @@ use crate::house::{Guest, House, encoded};
 use crate::lines::{attempted, buried, changed, has_page, remember};
 
 /// Every form that there is, with fields that it would accept.
-const FORMS: [(&str, &[(&str, &str)]); 8] = [
+const FORMS: [(&str, &[(&str, &str)]); 10] = [
     (
         "/act/run-now",
         &[("queue", "sync"), ("job", "t2/r5"), ("why", "because")],
@@ -30,6 +30,8 @@ const FORMS: [(&str, &[(&str, &str)]); 8] = [
         &[("group", "0123456789abcdef"), ("do", "discard"), ("why", "because")],
     ),
     ("/act/cancel", &[]),
+    ("/act/reconcile", &[("do", "start"), ("why", "because")]),
+    ("/act/reconcile/stop", &[]),
     ("/act/sync", &[("row", "t2/r5"), ("why", "because")]),
     (
         "/act/replay",

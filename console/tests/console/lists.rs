@@ -176,7 +176,7 @@ async fn what_a_person_wrote_into_an_act_is_no_formula_in_the_file_of_acts() {
 }
 
 /// Every page and file.
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "/",
     "/why?q=t2%2Fr5",
     "/why?q=t2%2Fr6",
@@ -184,6 +184,7 @@ const PAGES: [&str; 21] = [
     "/events?list=dead",
     "/waiting",
     "/rows",
+    "/reconcile",
     "/rules",
     "/letters",
     "/notices",

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
+use passerelle_console::reconcile::{Progress, Wanted};
 use passerelle_console::rulebook::{Does, Previewed, ReadsRules, RuleSheet, Rulebook};
 use passerelle_model::config::{Problem, TableRef};
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{JobKey, RowKey};
 use passerelle_store::{Named, Role};
 use reqwest::StatusCode;
+use test_support::eventually;
+use tokio_util::sync::CancellationToken;
 
 use crate::house::House;
 use crate::lines::{attempted, buried, changed, remember, row};
@@ -54,6 +57,25 @@ impl ReadsRules for Book {
             below: None,
             changes: Some(vec!["- title: a".to_owned()]),
         })))
+    }
+
+    /// Goes on until it is told to stop.
+    fn reconcile<'a>(
+        &'a self,
+        _wanted: &'a Wanted,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            tell(Progress {
+                table: "projet".to_owned(),
+                rows: 200,
+                of: 400,
+                ..Progress::default()
+            });
+            stop.cancelled().await;
+            Ok(())
+        })
     }
 }
 
@@ -122,4 +144,46 @@ async fn a_preview_shows_the_page_of_a_row_to_those_who_may_see_it() {
     let refused = reader.get(preview).await.unwrap();
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(!refused.body.contains("SECRET"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_reconciliation_shows_how_far_it_is_is_the_only_one_and_stops_when_told() {
+    let house = House::build().await.unwrap();
+    let mut operator = house.guest("camille", Role::Operator).await.unwrap();
+    let start = [("do", "start"), ("why", "the rules changed"), ("table", "2")];
+    let without_reason = operator.submit_from("/reconcile", "/act/reconcile", &start[..1]).await;
+    assert_eq!(without_reason.unwrap().status, StatusCode::BAD_REQUEST);
+    let begun = operator
+        .submit_from("/reconcile", "/act/reconcile", &start)
+        .await
+        .unwrap();
+    assert_eq!(begun.status, StatusCode::SEE_OTHER);
+    eventually("it is seen how far it is", async || {
+        let page = operator
+            .get("/reconcile")
+            .await
+            .map_err(|error| error.to_string())?
+            .body;
+        let is_shown = page.contains("It goes on: projet.") && page.contains("200 / 400");
+        if is_shown { Ok(()) } else { Err(page) }
+    })
+    .await;
+    let second = operator
+        .submit_from("/reconcile", "/act/reconcile", &start)
+        .await
+        .unwrap();
+    assert_eq!(second.status, StatusCode::CONFLICT, "{}", second.body);
+    operator
+        .submit_from("/reconcile", "/act/reconcile/stop", &[])
+        .await
+        .unwrap();
+    eventually("it is stopped", async || {
+        let page = operator
+            .get("/reconcile")
+            .await
+            .map_err(|error| error.to_string())?
+            .body;
+        if page.contains("Stopped.") { Ok(()) } else { Err(page) }
+    })
+    .await;
 }

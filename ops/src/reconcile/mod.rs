@@ -3,6 +3,8 @@
 //! day.
 
 mod answer;
+mod said;
+mod served;
 mod turn;
 
 use std::time::Duration;
@@ -16,6 +18,7 @@ use passerelle_worker::maintenance::reconcile::{Checkpoint, Finding, Look, Reque
 use passerelle_worker::settings::Settings;
 use passerelle_worker::{context, start};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::By;
 use crate::changes::{RowChanges, compare};
@@ -23,6 +26,8 @@ use crate::console::Console;
 use crate::operator::Operator;
 use crate::rows::table_id;
 use crate::trouble::Trouble;
+use said::{Said, Tell};
+pub(crate) use served::serve;
 
 /// How long an interrupted run can be resumed.
 const KEPT: Duration = Duration::from_hours(24);
@@ -92,6 +97,34 @@ struct Reconciled {
 /// Runs it.
 pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) -> Result<(), Trouble> {
     let by = operator.acting(verb.by.clone())?;
+    let (bar, stop) = (progress(), console.stop.clone());
+    let mut tell = |said: Said<'_>| match said {
+        Said::Note(line) => console.note(line),
+        Said::Looked(look) => {
+            bar.set_prefix(look.table.name.clone());
+            bar.set_length(look.of);
+            bar.set_position(look.rows);
+        }
+        Said::Asked(all) => bar.set_message(format!("{all} syncs requested")),
+    };
+    let result = carry_out(operator, &verb, &by, &mut tell, &stop).await;
+    bar.finish_and_clear();
+    let mut answer = result?;
+    if verb.dry_run {
+        let mendable = answer.findings.iter().filter(|finding| finding.can_be_mended());
+        answer.changes = compare(operator, mendable.map(|finding| finding.row)).await;
+    }
+    finish(&answer, console)
+}
+
+/// Compares all rows, and requests the syncs, until it is told to stop.
+async fn carry_out(
+    operator: &Operator,
+    verb: &Reconcile,
+    by: &str,
+    tell: &mut Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Reconciled, Trouble> {
     let settings = Settings::read(operator.settings())?;
     let worker = start::context(settings, operator.redis.clone(), operator.store().await?.clone())
         .map_err(|error| Trouble::Failed(error.to_string()))?;
@@ -103,7 +136,7 @@ pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) ->
     };
     let mut run = Run {
         worker: &worker,
-        progress: progress(),
+        tell,
         position: 0,
         finished: 0,
         answer: Reconciled {
@@ -112,23 +145,17 @@ pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) ->
             ..Reconciled::default()
         },
     };
-    let stop = console.stop.clone();
     let result = tokio::select! {
-        result = run.all(&verb, &by, operator, console) => result,
+        result = run.all(verb, by, operator) => result,
         () = stop.cancelled() => { run.answer.stopped = true; Ok(()) }
         () = worker.gates.report_for_ever() => Ok(()),
         lost = turn::hold(&schedule, &memo), if !verb.dry_run => Err(lost),
     };
-    run.progress.finish_and_clear();
     if !verb.dry_run {
         turn::release(&schedule, &memo).await?;
     }
     result.map_err(|trouble| run.explain(&trouble))?;
-    if verb.dry_run {
-        let mendable = run.answer.findings.iter().filter(|finding| finding.can_be_mended());
-        run.answer.changes = compare(operator, mendable.map(|finding| finding.row)).await;
-    }
-    finish(&run.answer, console)
+    Ok(run.answer)
 }
 
 async fn scope(operator: &Operator, table: Option<&TableName>, unmapped: bool) -> Result<Scope, Trouble> {
@@ -148,9 +175,9 @@ fn trail(operator: &Operator, scope: Scope) -> Trail {
     Trail::new(operator.redis.clone(), &format!("reconcile:{table}{unmapped}"), KEPT)
 }
 
-struct Run<'a> {
+struct Run<'a, 't> {
     worker: &'a context::Context,
-    progress: ProgressBar,
+    tell: &'a mut Tell<'t>,
     /// Rows of the present table that are done, by an earlier run or this one.
     position: u64,
     /// Tables that an earlier run has finished.
@@ -158,19 +185,11 @@ struct Run<'a> {
     answer: Reconciled,
 }
 
-impl<'a> Run<'a> {
-    async fn all(
-        &mut self,
-        verb: &Reconcile,
-        by: &str,
-        operator: &Operator,
-        console: &mut Console,
-    ) -> Result<(), Trouble> {
+impl<'a> Run<'a, '_> {
+    async fn all(&mut self, verb: &Reconcile, by: &str, operator: &Operator) -> Result<(), Trouble> {
         let scope = scope(operator, verb.table.as_ref(), verb.unmapped).await?;
         let trail = (!verb.dry_run).then(|| trail(operator, scope));
-        let mut walk = self
-            .begin(scope, trail.as_ref(), verb.reach.from_start, console)
-            .await?;
+        let mut walk = self.begin(scope, trail.as_ref(), verb.reach.from_start).await?;
         self.answer.missing_tables = walk.missing().to_vec();
         if walk.tables() == 0 {
             let what = "no rule in bridge.toml makes pages of this table's rows";
@@ -180,13 +199,13 @@ impl<'a> Run<'a> {
         let requests = Requests::new(self.worker.queue.clone(), run.as_str(), by, verb.rate);
         let mut requests = requests.because(verb.why.as_deref()).with_dead(verb.reach.with_dead);
         while let Some(look) = walk.step().await.map_err(|failure| failed(&failure))? {
-            self.show(&look, console);
+            self.show(&look);
             self.answer.findings.extend(look.findings.iter().cloned());
             let Some(trail) = &trail else { continue };
-            let (answer, progress) = (&mut self.answer, &self.progress);
+            let (answer, tell) = (&mut self.answer, &mut *self.tell);
             let asking = requests.ask(&look.findings, |some| {
                 answer.asked += some;
-                progress.set_message(format!("{} syncs requested", answer.asked));
+                tell(Said::Asked(answer.asked));
             });
             asking.await?;
             // Only now is the step done: a resumed run repeats it otherwise.
@@ -200,13 +219,7 @@ impl<'a> Run<'a> {
     }
 
     /// Resumes an interrupted run, or starts over.
-    async fn begin(
-        &mut self,
-        scope: Scope,
-        trail: Option<&Trail>,
-        from_start: bool,
-        console: &mut Console,
-    ) -> Result<Walk<'a>, Trouble> {
+    async fn begin(&mut self, scope: Scope, trail: Option<&Trail>, from_start: bool) -> Result<Walk<'a>, Trouble> {
         let resume = match trail.filter(|_| !from_start) {
             Some(trail) => Resume::of(trail.read().await?.iter().map(String::as_str)),
             None => Resume::default(),
@@ -215,7 +228,9 @@ impl<'a> Run<'a> {
         if let Some(before) = walk.goes_on_after().filter(|_| walk.tables() > 0) {
             self.finished = before.0;
             let before = finished(before.0, before.1).unwrap_or_default();
-            console.note(&format!("Resumes after {before}. To start over: --from-start"));
+            (self.tell)(Said::Note(&format!(
+                "Resumes after {before}. To start over: --from-start"
+            )));
             self.position = resume
                 .table
                 .map_or(0, |table| u64::try_from(table.seen.len()).unwrap_or_default());
@@ -232,20 +247,18 @@ impl<'a> Run<'a> {
         begin(self.worker, scope, &Resume::default()).await
     }
 
-    fn show(&mut self, look: &Look, console: &mut Console) {
+    fn show(&mut self, look: &Look) {
         let table = &look.table.name;
         if look.starts_over {
-            console.note(&format!(
+            (self.tell)(Said::Note(&format!(
                 "The rows of {table} have a different order now: the table is started over."
-            ));
+            )));
             self.position = 0;
             self.answer.goes_on_after = finished(self.finished, None);
         }
         self.answer.rows += look.rows.saturating_sub(self.position);
         self.position = if look.is_last { 0 } else { look.rows };
-        self.progress.set_prefix(table.clone());
-        self.progress.set_length(look.of);
-        self.progress.set_position(look.rows);
+        (self.tell)(Said::Looked(look));
     }
 
     fn explain(&self, trouble: &Trouble) -> Trouble {

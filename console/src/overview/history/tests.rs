@@ -151,6 +151,7 @@ async fn what_cannot_be_counted_costs_nothing_that_is_counted_and_is_tried_again
         .unwrap();
     history.refresh(&filled.store, later).await;
     let charts = history.charts(later);
+    assert_eq!(charts.counted, Some(NOW), "what is drawn says that it is from then");
     assert!(charts.failed.is_some_and(|why| why.contains("items")));
     assert_eq!(charts.day.all.sum(), 100);
 
