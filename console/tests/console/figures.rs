@@ -27,6 +27,7 @@ const AT_ONCE: usize = 100;
 const COPY: &str = r"for i = 1, tonumber(ARGV[2]) do
     local id = string.format('01J%023d', i)
     local copy = string.gsub(ARGV[1], 'title is', 'field ' .. string.char(97 + i % 5) .. ' is')
+    copy = string.gsub(copy, ARGV[3], id)
     redis.call('ZADD', KEYS[1], 0, id)
     redis.call('SET', KEYS[2] .. ':' .. id, copy)
 end";
@@ -122,7 +123,7 @@ async fn fill_queue(house: &House) -> anyhow::Result<()> {
     let (dead, letters) = ("{bridge}:sync:dead", "{bridge}:sync:letter");
     house
         .redis
-        .ask::<()>(&["EVAL", COPY, "2", dead, letters, &copy, LETTERS])?;
+        .ask::<()>(&["EVAL", COPY, "2", dead, letters, &copy, LETTERS, &letter.id])?;
     let mut events = Vec::new();
     for row in 1..=HELD {
         if let LedgerRecord::Accepted(event) = changed(1, &format!("held-{row}"), row)? {
