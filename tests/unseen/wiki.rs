@@ -179,6 +179,41 @@ fields = { Titre = "{{ page.title }} ({{ page.title | length }})" }
 }
 
 #[tokio::test]
+async fn a_wiki_rule_without_rights_holds_its_pages_and_makes_their_rows_when_they_are_given_back() {
+    let system = System::builder()
+        .worker_variable("WORKER_WIKI_SECONDS", "1")
+        .worker_variable("BASEROW_TOKEN", "a-token-with-limits")
+        .start()
+        .await
+        .unwrap();
+    let tables = async |tables: &[u64]| {
+        let token = json!({"key": "a-token-with-limits", "tables": tables});
+        let path = "/_sandbox/baserow/tokens";
+        system.baserow.control(reqwest::Method::POST, path, Some(token)).await
+    };
+    tables(&[1, 2, 3, 4, 5, 6, 7, 9]).await.unwrap();
+    let pages = [
+        labelled_page(&system, "Comité").await.unwrap(),
+        labelled_page(&system, "Bureau").await.unwrap(),
+    ];
+    for page in &pages {
+        eventually("the page is held", async || {
+            match system.operator(&["trace", &format!("page/{page}")]).await {
+                Ok(report) if report.contains("BASEROW_TOKEN may not do this on the table") => Ok(()),
+                other => Err(format!("{other:?}\n{}", system.logs())),
+            }
+        })
+        .await;
+    }
+    let told = system.store().await.unwrap().latest_notices(None, 100).await.unwrap();
+    let told = told.iter().filter(|notice| notice.kind == "rule-broken").count();
+    assert_eq!(told, 1);
+    tables(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).await.unwrap();
+    wait_for_titles(&system, &["Bureau", "Comité"]).await;
+    assert_eq!(system.drain().await.dead, 0);
+}
+
+#[tokio::test]
 async fn a_row_that_named_its_page_before_gets_the_fields_that_it_lacks() {
     let system = start().await.unwrap();
     let id = page(&system, "Comité").await.unwrap();

@@ -22,11 +22,17 @@ pub enum CrashPoint {
     AfterCreate,
     /// The page has its label, the link is not stored.
     AfterLabel,
+    /// The page above a row's page is claimed, and not made.
+    AfterGroupClaimed,
+    /// The page above a row's page exists, and nothing remembers it.
+    AfterGroupMade,
     /// The section of an existing page is right in the memory of the wiki, which may not have
     /// stored it.
     AfterVisit,
     /// An existing page was changed.
     AfterUpdate,
+    /// An existing page stands below another page, and the store does not know.
+    AfterMove,
     /// The link is stored, the row does not know the page.
     AfterLinkSaved,
     /// The row knows the page.
@@ -50,7 +56,7 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Every point: those of a sync in their order, then those of a notice.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::AfterFetch,
         Self::AfterRowRead,
         Self::AfterPlan,
@@ -58,8 +64,11 @@ impl CrashPoint {
         Self::AfterIntent,
         Self::AfterCreate,
         Self::AfterLabel,
+        Self::AfterGroupClaimed,
+        Self::AfterGroupMade,
         Self::AfterVisit,
         Self::AfterUpdate,
+        Self::AfterMove,
         Self::AfterLinkSaved,
         Self::AfterWriteBack,
         Self::AfterSubPage,
@@ -72,7 +81,7 @@ impl CrashPoint {
         Self::AfterNoticeSent,
     ];
     /// How many of them belong to a sync.
-    const OF_A_SYNC: usize = 17;
+    const OF_A_SYNC: usize = 20;
 
     /// The points of a sync.
     pub fn of_a_sync() -> impl Iterator<Item = Self> {

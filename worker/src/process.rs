@@ -24,7 +24,7 @@
 //! without a call to Docmost.
 
 use passerelle_model::event::EventKind;
-use passerelle_model::id::{JobKey, RowKey};
+use passerelle_model::id::{JobKey, RowKey, TableId};
 use passerelle_model::job::{EventKinds, Job};
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
@@ -95,7 +95,7 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         }
     };
     let Some(table) = context.tables.get(&context.baserow, journal, key.table).await? else {
-        return Ok(Outcome::Ignored(IgnoredReason::NoRule));
+        return without_table(context, key.table).await;
     };
     parking::keep_out(context, &table, key).await?;
     // Whatever the event: what is remembered of this row is old now, also where it is only the
@@ -132,6 +132,22 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         (_, None) => Outcome::RowNotFound,
     };
     Ok(with_notices(outcome, notified?))
+}
+
+/// How the event of a row ends whose table our token does not see: a rule that means the table is
+/// broken, and without one there is nothing to do.
+async fn without_table(context: &Context, id: TableId) -> Result<Outcome, Failure> {
+    let pages = context.rules.pages().map(|rule| (&rule.name, &rule.table));
+    let notices = context.rules.notices().map(|rule| (&rule.name, &rule.table));
+    for (rule, table) in pages.chain(notices) {
+        if context.meant(table).await? == Some(id) {
+            return Err(Failure::broken_rule(format!(
+                "BASEROW_TOKEN does not see the table t{id} of rule {rule:?} any more: take it out of Baserow's trash, \
+                 give the token rights on it, or take the rule out of bridge.toml"
+            )));
+        }
+    }
+    Ok(Outcome::Ignored(IgnoredReason::NoRule))
 }
 
 /// The rule that makes the pages of a table. There is at most one: two rules must not fight over a

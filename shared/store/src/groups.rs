@@ -102,6 +102,15 @@ impl Store {
         Ok(())
     }
 
+    /// Whether pages of rows stand below this page because the bridge has made it for them.
+    pub async fn is_group(&self, page: &PageId) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT title FROM groups_of_pages WHERE page_id = $1")
+            .bind(page.as_str().to_owned())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Below which page the bridge has put this one last; `None` for the top of its space.
     pub async fn place_of(&self, page: &PageId) -> Result<Option<PageId>, StoreError> {
         let found = sqlx::query("SELECT parent_id FROM places WHERE page_id = $1")

@@ -130,6 +130,17 @@ impl Context {
         self.fields_asked_within(Duration::ZERO, journal, table).await
     }
 
+    /// The first of these fields that the table does not have.
+    pub(crate) async fn missing_field<'n>(
+        &self,
+        journal: &mut Journal,
+        table: TableId,
+        names: &[&'n str],
+    ) -> Result<Option<&'n str>, Failure> {
+        let fields = self.fresh_fields(journal, table).await?;
+        Ok(names.iter().copied().find(|name| fields.get(name).is_none()))
+    }
+
     async fn fresh_fields(&self, journal: &mut Journal, table: TableId) -> Result<Arc<Fields>, Failure> {
         self.fields_asked_within(FRESH, journal, table).await
     }

@@ -256,6 +256,19 @@ impl Context {
         Ok(self.find_named(Named::Table, name, &tables).await?.cloned())
     }
 
+    /// The table that a rule means as far as is remembered, also if our token does not see it now.
+    pub(crate) async fn meant(&self, reference: &TableRef) -> Result<Option<TableId>, Failure> {
+        Ok(match reference {
+            TableRef::Id(id) => TableId::new(*id).ok(),
+            TableRef::Name(name) => {
+                let remembered = self.names.remembered(Named::Table, name).await?;
+                remembered
+                    .and_then(|id| id.parse().ok())
+                    .and_then(|id| TableId::new(id).ok())
+            }
+        })
+    }
+
     /// Whether a rule means this table. A name that fits two tables is refused for the rows of
     /// these two alone.
     pub(crate) async fn is_table(

@@ -1,29 +1,62 @@
-//! A rule that is broken: a field, a right or a space is gone, so that no row of its table can be
-//! carried out. Its jobs are held, nothing dies, and those of other tables go on; the admin is told
-//! once, with the cure. A probe now and then finds out whether it was mended.
+//! A rule that is broken: a table, a field, a right or a space is gone, so that no row of its table
+//! can be carried out. Its jobs are held, nothing dies, and those of other tables go on; the admin is
+//! told once, with the cure. A probe now and then finds out whether it was mended.
+//!
+//! Jobs of wiki pages and shares are of no table: each is held by itself, and the admin is told once
+//! a day of each cause.
+
+use std::time::Duration;
 
 use passerelle_model::id::{EventId, RowKey};
 use passerelle_model::job::Job;
+use passerelle_model::time::Timestamp;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 
-/// Holds the table of the job if its rule is to blame. Returns the failure as the verdict takes it:
-/// without a table to hold, it is the job's own.
+/// A job of no table is tried again within this time after the rule was mended.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// How often the admin is told of what keeps jobs of no table from being done.
+const NOTIFIED_ONCE_IN: Duration = Duration::from_hours(24);
+
+/// Holds the table of the job, or the job itself, if its rule is to blame. Returns the failure as
+/// the verdict takes it.
 pub async fn hold(context: &Context, job: &Job, failure: Failure, journal: &mut Journal) -> Failure {
-    let Some(row) = job.key.row().filter(|_| failure.breaks_rule) else {
-        return Failure {
-            breaks_rule: false,
-            ..failure
-        };
+    if !failure.breaks_rule {
+        return failure;
+    }
+    let Some(row) = job.key.row() else {
+        if let Err(error) = tell(context, &failure).await {
+            tracing::warn!(%error, "the notice of a broken rule could not be stored; the next attempt tries again");
+        }
+        let failing = job
+            .failing_since
+            .map_or(Duration::ZERO, |since| Timestamp::now().since(since));
+        return failure.after((failing / 4).clamp(FIRST_WAIT, LONGEST_WAIT));
     };
     if let Err(error) = hold_and_tell(context, job, row, &failure, journal).await {
         tracing::warn!(%error, "a table whose rule is broken could not be held; its jobs are tried one by one");
     }
     failure
+}
+
+/// Tells what keeps the job of a wiki page or share from being done.
+async fn tell(context: &Context, failure: &Failure) -> Result<(), Failure> {
+    let digest = hex::encode(Sha256::digest(&failure.message));
+    let cause = format!("rule-broken-{}", digest.get(..16).unwrap_or_default());
+    let since = context.queue.alert(&cause, NOTIFIED_ONCE_IN).await?;
+    let values = notice_values(json!({"table": "", "reason": failure.message, "waiting": 0}));
+    let event = EventId::parse(&format!("{cause}-{}", since.as_millis()));
+    context
+        .outbox
+        .notify_admin_of_own(NoticeKind::RuleBroken, &values, "rules", event)
+        .await?;
+    Ok(())
 }
 
 async fn hold_and_tell(

@@ -40,7 +40,7 @@ impl PageJob<'_, '_> {
         let table = self.context.table(self.journal, &self.action.table).await?;
         let table = table.ok_or_else(|| {
             let name = &self.action.table;
-            Failure::unmappable(format!(
+            Failure::broken_rule(format!(
                 "BASEROW_TOKEN sees no table {name}: create it, or mend the wiki rule in bridge.toml"
             ))
         })?;
@@ -67,7 +67,22 @@ impl PageJob<'_, '_> {
         self.save(key.table, key.row).await.map(|()| true)
     }
 
+    /// Baserow ignores fields that it does not know, and a filter on one: without `page_id`, each
+    /// attempt would make a row.
+    async fn check_fields(&mut self, table: TableId) -> Result<(), Failure> {
+        let wanted = self.wanted.fields.keys().copied();
+        let names: Vec<&str> = wanted.chain([self.action.page_id.as_str()]).collect();
+        let missing = self.context.missing_field(self.journal, table, &names).await?;
+        missing.map_or(Ok(()), |field| {
+            let name = &self.action.table;
+            Err(Failure::broken_rule(format!(
+                "the table {name} has no field {field:?}: create it, or mend the wiki rule in bridge.toml"
+            )))
+        })
+    }
+
     async fn find_or_create(&mut self, table: TableId, intended: Option<PageRow>) -> Result<(), Failure> {
+        self.check_fields(table).await?;
         let (id, field) = (self.page.id.as_str(), self.action.page_id.as_str());
         let mut found = self.context.rows_with(self.journal, table, field, id).await?;
         found.sort_by_key(crate::content::row::Row::id);

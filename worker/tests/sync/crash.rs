@@ -10,10 +10,15 @@ use passerelle_model::id::RowKey;
 use passerelle_queue::Queue;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_worker::crash::CrashPoint;
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::eventually;
 
 use crate::world::World;
+
+/// Pages below pages of their space, one for each status.
+const GROUPED: &str = r#"title = "Projet {{ row.Nom }} - Atelier Nord"
+parent = "Projets {{ row.Statut }}"
+write_back = { page_id = "docmost_page_id", url = "docmost_url" }"#;
 
 /// A worker process; killed when dropped.
 struct Worker(Child);
@@ -46,8 +51,20 @@ impl Drop for Worker {
 async fn carried_on(world: &World, queue: &Queue, row: RowKey, pages: usize) -> anyhow::Result<()> {
     let living = world.pages().await?;
     anyhow::ensure!(living.len() == pages, "{living:?}");
+    let is_group = |page: &Value| {
+        page["title"]
+            .as_str()
+            .is_some_and(|title| title.starts_with("Projets "))
+    };
+    let (groups, living): (Vec<Value>, Vec<Value>) = living.into_iter().partition(is_group);
     if let Some(page) = living.first() {
         let fields = world.row(row).await?;
+        let above = groups.iter().find(|group| group["id"] == page["parentPageId"]);
+        let is_below = groups.is_empty()
+            || above.is_some_and(|group| {
+                group["title"] == format!("Projets {}", fields["Statut"]["value"].as_str().unwrap_or_default())
+            });
+        anyhow::ensure!(is_below, "{page} is below {above:?}");
         anyhow::ensure!(fields["docmost_page_id"] == page["id"], "{fields}");
         let title = match fields["Nom"].as_str() {
             Some(name) => format!("Projet {name} - Atelier Nord"),
@@ -86,7 +103,11 @@ async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Res
     let row = world.project("Refonte").await?;
     let is_of_first_sync = !matches!(
         point,
-        CrashPoint::AfterVisit | CrashPoint::AfterUpdate | CrashPoint::AfterTrash | CrashPoint::AfterRestore
+        CrashPoint::AfterVisit
+            | CrashPoint::AfterUpdate
+            | CrashPoint::AfterMove
+            | CrashPoint::AfterTrash
+            | CrashPoint::AfterRestore
     );
     if !is_of_first_sync {
         world.synced(row).await?;
@@ -105,6 +126,11 @@ async fn prepare(world: &World, queue: &Queue, point: CrashPoint) -> anyhow::Res
         CrashPoint::AfterVisit | CrashPoint::AfterUpdate => {
             world.change(row, json!({"Nom": "Refonte 2"})).await?;
             1
+        }
+        CrashPoint::AfterGroupClaimed | CrashPoint::AfterGroupMade => 2,
+        CrashPoint::AfterMove => {
+            world.change(row, json!({"Statut": "Terminé"})).await?;
+            3
         }
         _ => 1,
     };
@@ -141,7 +167,12 @@ async fn a_worker_dies(world: &World, point: CrashPoint) -> anyhow::Result<()> {
 }
 
 async fn crash_and_carry_on(point: CrashPoint) -> anyhow::Result<()> {
-    let world = World::start().await?;
+    let world = match point {
+        CrashPoint::AfterGroupClaimed | CrashPoint::AfterGroupMade | CrashPoint::AfterMove => {
+            World::with_page_of("projet", GROUPED, "x").await?
+        }
+        _ => World::start().await?,
+    };
     let queue = world.queue()?;
     let (row, pages) = prepare(&world, &queue, point).await?;
     a_worker_dies(&world, point).await?;
@@ -182,6 +213,22 @@ async fn a_row_that_comes_back_before_its_deletion_is_stored_has_its_page_again(
     let _worker = Worker::start(&world, None).unwrap();
     eventually("the row has its page again", async || {
         carried_on(&world, &queue, row, 1).await
+    })
+    .await;
+}
+
+/// Nothing remembers the move, and the row has another group by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_whose_move_was_not_stored_follows_its_row_to_the_next_group() {
+    let world = World::with_page_of("projet", GROUPED, "x").await.unwrap();
+    let queue = world.queue().unwrap();
+    let (row, _) = prepare(&world, &queue, CrashPoint::AfterMove).await.unwrap();
+    a_worker_dies(&world, CrashPoint::AfterMove).await.unwrap();
+    world.change(row, json!({"Statut": "Brouillon"})).await.unwrap();
+
+    let _worker = Worker::start(&world, None).unwrap();
+    eventually("the page is below the third group", async || {
+        carried_on(&world, &queue, row, 4).await
     })
     .await;
 }

@@ -103,6 +103,25 @@ async fn a_lost_answer_makes_no_second_group_page() {
 }
 
 #[tokio::test]
+async fn a_move_whose_answer_was_lost_does_not_count_as_a_move_of_people() {
+    let world = World::with_page(PARENT, "x").await.unwrap();
+    let row = world.project("A").await.unwrap();
+    world.synced(row).await.unwrap();
+    world.docmost_fault(Fault::on("/api/pages/move", FaultKind::LostAnswer).times(1));
+    world.change(row, json!({"Statut": "Terminé"})).await.unwrap();
+    world.attempt(row).await;
+    world.change(row, json!({"Statut": "Brouillon"})).await.unwrap();
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    let wanted = [
+        "A < Projets Brouillon",
+        "Projets Brouillon",
+        "Projets En cours",
+        "Projets Terminé",
+    ];
+    assert_eq!(tree(&world).await.unwrap(), wanted);
+}
+
+#[tokio::test]
 async fn a_group_page_that_is_trashed_comes_back_and_one_that_is_deleted_is_made_anew() {
     let world = World::with_page(PARENT, "x").await.unwrap();
     let (a, client) = world.project_of_client("A").await.unwrap();

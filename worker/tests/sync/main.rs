@@ -18,6 +18,7 @@ mod mail_cap;
 mod names;
 mod not_reached;
 mod notices;
+mod older_marks;
 mod one_notice;
 mod one_page;
 mod orphans;

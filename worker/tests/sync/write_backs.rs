@@ -14,6 +14,7 @@ use passerelle_worker::journal::Journal;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::eventually;
+use tokio::time::timeout;
 
 use crate::world::World;
 
@@ -30,13 +31,18 @@ async fn projects(world: &World, count: usize) -> anyhow::Result<Vec<RowKey>> {
 
 /// The next write is carried out and answered when the faults are cleared.
 fn held() -> Fault {
+    all_held().times(1)
+}
+
+/// So are all writes.
+fn all_held() -> Fault {
     let kind = FaultKind::ZombieWrite {
         after_ms: None,
         after_release_ms: 0,
     };
     Fault {
         method: Some("PATCH".to_owned()),
-        ..Fault::on(PROJECTS, kind).times(1)
+        ..Fault::on(PROJECTS, kind)
     }
 }
 
@@ -198,7 +204,7 @@ async fn a_write_whose_lease_ends_while_it_waits_is_not_sent() {
     world.baserow.faults.set(vec![held()]);
     let (first, late) = tokio::join!(write(&world, rows[0], "docmost_page_id"), async {
         one_call_is_under_way(&world).await;
-        let lease = Lease::lasting(Duration::from_secs(1));
+        let lease = Lease::lasting(Duration::from_millis(300));
         let late = under_lease(lease.clone(), write(&world, rows[1], "docmost_page_id"));
         let (late, ()) = tokio::join!(late, async {
             lease.over().await;
@@ -209,6 +215,59 @@ async fn a_write_whose_lease_ends_while_it_waits_is_not_sent() {
     assert_eq!(first, Ok(()));
     let failure = late.unwrap_err();
     assert!(failure.retry_after.is_some(), "no attempt is counted: {failure:?}");
+    assert_eq!(writes(&world), 1);
+}
+
+#[tokio::test]
+async fn a_write_waits_a_second_at_most_for_a_call_of_its_table_that_hangs() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 3).await.unwrap();
+    world.baserow.faults.set(vec![held()]);
+    let mut hanging = Box::pin(write(&world, rows[0], "docmost_page_id"));
+    assert!(futures::poll!(&mut hanging).is_pending());
+    one_call_is_under_way(&world).await;
+    // A second write of the same row comes after the first.
+    let mut again = Box::pin(write(&world, rows[0], "docmost_url"));
+    assert!(futures::poll!(&mut again).is_pending());
+    let others = join_all(rows[1..].iter().map(|row| write(&world, *row, "docmost_page_id")));
+    let others = timeout(Duration::from_secs(10), others).await;
+    assert_eq!(others.expect("they do not wait for it"), [Ok(()), Ok(())]);
+    assert!(futures::poll!(&mut hanging).is_pending() && futures::poll!(&mut again).is_pending());
+    assert_eq!(writes(&world), 2, "one hangs, one for the two others");
+    world.baserow.faults.clear();
+    assert_eq!(tokio::join!(hanging, again), (Ok(()), Ok(())));
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_its_table_to_the_next_write() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 2).await.unwrap();
+    world.baserow.faults.set(vec![held()]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (baserow, row) = (world.context.baserow.clone(), rows[0]);
+    runtime.spawn(async move {
+        let values = BTreeMap::from([("docmost_page_id", "lost".to_owned())]);
+        baserow.write(&mut Journal::default(), row, &values).await
+    });
+    one_call_is_under_way(&world).await;
+    // All its tasks are dropped where they are.
+    tokio::task::spawn_blocking(move || drop(runtime)).await.unwrap();
+    let next = write(&world, rows[1], "docmost_page_id");
+    let next = timeout(Duration::from_secs(10), next).await;
+    assert_eq!(next.expect("its turn is over"), Ok(()));
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_told_by_one_call() {
+    let world = World::start().await.unwrap();
+    let rows = projects(&world, 50).await.unwrap();
+    world
+        .baserow_control(Method::DELETE, "tables/2", Value::Null)
+        .await
+        .unwrap();
+    let written = join_all(rows.iter().map(|row| write(&world, *row, "docmost_page_id"))).await;
+    let breaks_rule = |result: &Result<(), Failure>| result.as_ref().is_err_and(|failure| failure.breaks_rule);
+    assert!(written.iter().all(breaks_rule), "{written:?}");
     assert_eq!(writes(&world), 1);
 }
 
@@ -232,8 +291,8 @@ async fn new_pages_cost_three_calls_of_the_wiki_each_and_their_rows_share_write_
     let rows = projects(&world, 40).await.unwrap();
     world.synced(rows[0]).await.unwrap();
     let before = (world.docmost.calls.list().len(), writes(&world));
-    // A write-back that takes as long as all pages together.
-    world.baserow.faults.set(vec![held()]);
+    // Write-backs that take as long as all pages together.
+    world.baserow.faults.set(vec![all_held()]);
     let synced = join_all(rows[1..].iter().map(|row| world.sync(*row)));
     let (outcomes, ()) = tokio::join!(synced, async {
         let all_made = async || {

@@ -125,6 +125,13 @@ impl Redis {
     }
 }
 
+impl Queue {
+    /// [`Redis::alert`] of the Redis that the queue is in.
+    pub async fn alert(&self, about: &str, lasts: Duration) -> Result<Timestamp, QueueError> {
+        self.inner.redis.alert(about, lasts).await
+    }
+}
+
 impl std::iter::Sum for DeadLoad {
     fn sum<I: Iterator<Item = Self>>(loads: I) -> Self {
         loads.fold(Self::default(), |all, load| Self {

@@ -42,7 +42,9 @@ pub(super) fn check_echo<N: AsRef<str>>(answer: &Answer, row: &Row, sent: &BTree
         if row.cell(field).is_none() {
             let message =
                 format!("field {field:?} does not exist in the table: create it, or change write_back in bridge.toml");
-            return Err(answer.failure(FailureClass::Permanent, Target::Baserow, message));
+            return Err(answer
+                .failure(FailureClass::Permanent, Target::Baserow, message)
+                .of_the_rule());
         }
         if row.text(field).unwrap_or_default() != value {
             let message =
@@ -77,7 +79,10 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     let code = code.unwrap_or_default();
     let (class, message) = match (answer.status, code.as_str()) {
         (404, "ERROR_ROW_DOES_NOT_EXIST") => (FailureClass::Gone, "the row does not exist".to_owned()),
-        (404, "ERROR_TABLE_DOES_NOT_EXIST") => (FailureClass::Permanent, "the table does not exist".to_owned()),
+        (404, "ERROR_TABLE_DOES_NOT_EXIST") => (
+            FailureClass::Permanent,
+            "the table does not exist: take it out of Baserow's trash, or take its rule out of bridge.toml".to_owned(),
+        ),
         // The token is good, only not for this table: its rows wait for it, and those of other
         // tables are not held up.
         (401 | 403, "ERROR_NO_PERMISSION_TO_TABLE") => (
@@ -105,7 +110,10 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
         }
     };
     let mut failure = answer.failure(class, Target::Baserow, message);
-    failure.breaks_rule = code == "ERROR_NO_PERMISSION_TO_TABLE";
+    failure.breaks_rule = matches!(
+        code.as_str(),
+        "ERROR_NO_PERMISSION_TO_TABLE" | "ERROR_TABLE_DOES_NOT_EXIST"
+    );
     failure.retry_after = wait.filter(|_| class == FailureClass::Throttled);
     Some(failure)
 }

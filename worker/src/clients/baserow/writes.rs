@@ -3,19 +3,20 @@
 //!
 //! **How.** A write that comes while a call for its table is under way waits for that call, and
 //! then goes with all others that wait: so a lone write is sent at once, and a burst makes its own
-//! batches.
+//! batches. A call that is slow is not waited for: what waits goes with another call beside it.
 //!
 //! **Properties.**
 //! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow refuses
 //!    a batch as a whole, or answers 500; then each of its rows is written alone.
 //! 2. A write whose job was given up, or whose lease is over, is not sent, unless it is on its way.
 //! 3. A job that stopped gates let through writes alone: it speaks for itself.
+//! 4. Two writes of one row are never on their way at once.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures::stream::{self, StreamExt as _};
+use futures::stream::{self, FuturesUnordered, StreamExt as _};
 use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::FailureClass;
 use passerelle_queue::Lease;
@@ -23,6 +24,7 @@ use passerelle_queue::gate::GateName;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::Baserow;
 use super::meaning::{check_echo, row_in, rows_in};
@@ -35,13 +37,25 @@ use crate::journal::Journal;
 const MOST_ROWS: usize = 200;
 /// Rows of a refused batch that are written at once.
 const AT_ONCE: usize = 4;
+/// What waits is not held up by a call that takes longer.
+const SLOW: Duration = Duration::from_secs(1);
+/// Most calls for one table at once, while they are slow.
+const MOST_CALLS: usize = 4;
 const OPTIONS: &str = "user_field_names=true&send_webhook_events=false";
 
 /// The writes that wait for a call of their table to end.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     /// A table is in it while a task sends its writes.
-    tables: Mutex<HashMap<TableId, VecDeque<Waiting>>>,
+    tables: Mutex<HashMap<TableId, Pending>>,
+}
+
+/// The writes of one table.
+#[derive(Debug, Default)]
+struct Pending {
+    waiting: VecDeque<Waiting>,
+    /// The rows whose writes are on their way.
+    sent: HashSet<RowId>,
 }
 
 #[derive(Debug)]
@@ -92,45 +106,53 @@ impl Writes {
     fn push(&self, table: TableId, write: Waiting) -> bool {
         let mut tables = self.locked();
         let is_first = !tables.contains_key(&table);
-        tables.entry(table).or_default().push_back(write);
+        tables.entry(table).or_default().waiting.push_back(write);
         is_first
     }
 
-    /// The writes that go next, each of another row. None, and the turn is over, when none waits.
+    /// The writes that go next, each of another row. The turn is over when none waits and none is
+    /// on its way.
     fn next(&self, table: TableId) -> Option<Vec<Waiting>> {
         let mut tables = self.locked();
-        let waiting = tables.get_mut(&table)?;
-        let (mut batch, mut later, mut rows) = (Vec::new(), VecDeque::new(), HashSet::new());
+        let Pending { waiting, sent } = tables.get_mut(&table)?;
+        let (mut batch, mut later) = (Vec::new(), VecDeque::new());
         for write in waiting.drain(..).filter_map(|write| write.if_wanted(table)) {
-            if batch.len() < MOST_ROWS && rows.insert(write.row) {
+            if batch.len() < MOST_ROWS && sent.insert(write.row) {
                 batch.push(write);
             } else {
                 later.push_back(write);
             }
         }
         *waiting = later;
-        if batch.is_empty() {
+        if sent.is_empty() {
             tables.remove(&table);
-            return None;
         }
-        Some(batch)
+        (!batch.is_empty()).then_some(batch)
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<TableId, VecDeque<Waiting>>> {
+    /// These rows may be written again.
+    fn came_back(&self, table: TableId, rows: &[RowId]) {
+        if let Some(pending) = self.locked().get_mut(&table) {
+            pending.sent.retain(|row| !rows.contains(row));
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<TableId, Pending>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The turn of a task at the writes of a table. If it panics, the waiting writes fail, and the next
-/// one begins a new turn.
+/// The turn of a task at the writes of a table. If it panics or is dropped, the waiting writes fail,
+/// and the next one begins a new turn.
 struct Turn<'a> {
     writes: &'a Writes,
     table: TableId,
+    is_over: bool,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if !self.is_over {
             self.writes.locked().remove(&self.table);
         }
     }
@@ -194,13 +216,33 @@ impl Baserow {
 
     /// Sends what waits for this table, until nothing does.
     async fn write_waiting(self, table: TableId) {
-        let _turn = Turn {
+        let mut turn = Turn {
             writes: &self.writes,
             table,
+            is_over: false,
         };
-        while let Some(batch) = self.writes.next(table) {
-            self.write_batch(table, batch).await;
+        let mut calls = FuturesUnordered::new();
+        loop {
+            if calls.len() < MOST_CALLS
+                && let Some(batch) = self.writes.next(table)
+            {
+                calls.push(self.write_and_come_back(table, batch));
+            }
+            if calls.is_empty() {
+                break;
+            }
+            tokio::select! {
+                _ = calls.next() => {}
+                () = sleep(SLOW), if calls.len() < MOST_CALLS => {}
+            }
         }
+        turn.is_over = true;
+    }
+
+    async fn write_and_come_back(&self, table: TableId, batch: Vec<Waiting>) {
+        let rows: Vec<RowId> = batch.iter().map(|write| write.row).collect();
+        self.write_batch(table, batch).await;
+        self.writes.came_back(table, &rows);
     }
 
     async fn write_batch(&self, table: TableId, batch: Vec<Waiting>) {

@@ -60,6 +60,16 @@ fn full(kind: NoticeKind) -> Value {
     }
 }
 
+#[test]
+fn a_broken_rule_of_the_wiki_names_no_table() {
+    let mut values = full(NoticeKind::RuleBroken);
+    values["table"] = json!("");
+    let rendered = defaults().render(&notice(NoticeKind::RuleBroken, values)).unwrap();
+    for text in [rendered.subject.as_str(), &rendered.text, &rendered.html] {
+        assert!(text.contains("wiki") && !text.contains("table"), "{text}");
+    }
+}
+
 fn words(kind: NoticeKind) -> String {
     let rendered = defaults().render(&notice(kind, full(kind))).unwrap();
     format!("{}\n---\n{}", rendered.subject.as_str(), rendered.text)

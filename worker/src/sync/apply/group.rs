@@ -3,20 +3,22 @@
 //! It is made as any page is: claimed in the store first, so that of many jobs one makes it; found
 //! again by its marks after a lost answer. A row's page is put below it when it is made, and moved
 //! when the rule names another group, unless people have moved it: the store knows where the bridge
-//! has put it last.
+//! has put it last. After an interrupted update it may not, so a page below a group page of ours
+//! counts as moved by us then.
 
 use futures::FutureExt as _;
 use passerelle_model::config::{PageMoved, PageTrashed};
 use passerelle_model::id::{PageId, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
-use passerelle_store::Group;
+use passerelle_store::{Group, Link, LinkState};
 
 use super::Application;
 use crate::clients::docmost::{Page, Place, Space};
 use crate::content::document::Node;
 use crate::content::marker::Marker;
 use crate::content::page::{Body, DesiredIcon, DesiredPage, PeoplesWill, hash};
+use crate::crash::CrashPoint;
 use crate::failure::{Failure, Target};
 use crate::rules::position;
 
@@ -43,6 +45,7 @@ impl Application<'_, '_> {
                 }
             }
         }
+        CrashPoint::AfterGroupClaimed.pass();
         match self.found_or_made(&space, title).await {
             Ok(page) => {
                 store.save_group(&space.id, title, &page).await?;
@@ -123,6 +126,7 @@ impl Application<'_, '_> {
             .docmost
             .create(self.journal, &space.id, &page, &late)
             .await?;
+        CrashPoint::AfterGroupMade.pass();
         Ok(made.id)
     }
 
@@ -148,9 +152,19 @@ impl Application<'_, '_> {
         })
     }
 
+    /// Whether the page may stand where it does because an earlier update was interrupted: it moved
+    /// the page to a group page, and the store does not know.
+    async fn may_be_our_move(&self, stands: Option<&PageId>, link: Option<&Link>) -> Result<bool, Failure> {
+        let was_interrupted = link.is_none_or(|link| link.state == LinkState::Unconfirmed);
+        match stands.filter(|_| was_interrupted) {
+            Some(above) => Ok(self.context.store.is_group(above).await?),
+            None => Ok(false),
+        }
+    }
+
     /// Moves a row's own page to where its rule wants it, unless people have moved it. `is_lost`:
-    /// what was just done has taken it from where it stood.
-    pub(super) async fn settle(&mut self, page: &Page, is_lost: bool) -> Result<(), Failure> {
+    /// what was just done has taken it from where it stood. `link` is what the store knew of it.
+    pub(super) async fn settle(&mut self, page: &Page, is_lost: bool, link: Option<&Link>) -> Result<(), Failure> {
         let store = &self.context.store;
         let last = store.place_of(&page.id).await?;
         let wanted = self.page.parent.as_ref();
@@ -159,7 +173,7 @@ impl Application<'_, '_> {
         }
         let stands = page.parent_page_id.as_ref();
         if is_lost || stands != wanted {
-            let was_moved = !is_lost && stands != last.as_ref();
+            let was_moved = !is_lost && stands != last.as_ref() && !self.may_be_our_move(stands, link).await?;
             if was_moved && self.page.people.moved == PageMoved::Follow {
                 self.journal
                     .note("page_stays", "people have moved the page: it stays where they put it");
@@ -173,6 +187,7 @@ impl Application<'_, '_> {
             if let Err(failure) = placed {
                 return Err(self.without_group(failure).await?);
             }
+            CrashPoint::AfterMove.pass();
         }
         Ok(store.save_place(&page.id, wanted).await?)
     }

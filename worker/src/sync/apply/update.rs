@@ -62,7 +62,7 @@ impl Application<'_, '_> {
             docmost.move_to_space(self.journal, id, &space.id).await?;
         }
         if self.page.position.is_none() {
-            self.settle(&page, is_trashed || is_elsewhere).await?;
+            self.settle(&page, is_trashed || is_elsewhere, link).await?;
             return Ok(Updated::Page(page));
         }
         // Both may have taken it from below its parent.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use passerelle_model::config::CollectionAction;
 use passerelle_model::id::{PageId, RowKey};
+use passerelle_model::ledger::FailureClass;
 use passerelle_store::{Link, LinkState};
 
 use super::{Application, WriteBackTarget};
@@ -19,7 +20,12 @@ impl Application<'_, '_> {
         if wanted.is_empty() || self.knows_another_living_page(link).await? {
             return Ok(false);
         }
-        self.context.write_row(self.journal, self.target.key, &wanted).await?;
+        let written = self.context.write_row(self.journal, self.target.key, &wanted).await;
+        // Ids and addresses are alike for all rows: a field that does not take them takes none.
+        written.map_err(|failure| match failure.class {
+            FailureClass::Permanent if failure.status != Some(413) => failure.of_the_rule(),
+            _ => failure,
+        })?;
         Ok(true)
     }
 

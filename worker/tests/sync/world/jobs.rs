@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
-use passerelle_model::id::{EventId, JobKey, RowKey, SourceName};
+use passerelle_model::id::{EventId, JobKey, PageId, RowKey, SourceName};
 use passerelle_model::job::{EventKinds, Job};
 use passerelle_model::ledger::{LedgerRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
@@ -21,6 +21,15 @@ impl World {
     /// One attempt at the row's job.
     pub(crate) async fn attempt(&self, row: RowKey) -> Settlement {
         attempt(&self.context, row).await
+    }
+
+    /// One attempt at the job of a wiki page.
+    pub(crate) async fn attempt_page(&self, page: &str) -> anyhow::Result<Settlement> {
+        let job = Job {
+            key: JobKey::Page(PageId::parse(page)?),
+            ..job("t8/r1".parse()?)
+        };
+        Ok(process(&self.context, &job, 0.5).await)
     }
 
     /// One attempt that must end with an outcome.

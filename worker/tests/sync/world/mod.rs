@@ -60,7 +60,8 @@ impl World {
         Self::with(&folder.path().join("bridge.toml"), options).await
     }
 
-    async fn with_rules(path: &Path) -> anyhow::Result<Self> {
+    /// With the rules of this file.
+    pub(crate) async fn with_rules(path: &Path) -> anyhow::Result<Self> {
         Self::with(path, docmost::Options::default()).await
     }
 
