@@ -169,7 +169,7 @@ deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
 	@cargo deny --all-features check bans licenses sources
 
 bench: tools/redis ## measure against the limits of this machine (release build)
-	@cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-sandbox -p passerelle-bench
+	@cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops -p passerelle-sandbox -p passerelle-bench
 	@target/release/bench
 
 MINUTES ?= 20

@@ -2,6 +2,7 @@
 
 mod accept;
 mod backlog;
+mod burst;
 mod cpu;
 mod drain;
 mod jobs;

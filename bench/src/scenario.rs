@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{accept, backlog, drain, jobs, noop, pickup};
+use crate::{accept, backlog, burst, drain, jobs, noop, pickup};
 
 /// Measures Passerelle. Without a scenario: all of them.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ pub(crate) enum Scenario {
     Pickup,
     /// The cost of each operation with 1 k, 100 k, 1 M, 1.1 M and 1.4 M waiting jobs.
     Backlog,
+    /// Two hundred new rows to pages, against bare creates, with products as slow as the real ones.
+    Burst,
     /// The no-op handler itself; started by `accept`.
     #[command(hide = true)]
     NoopServer {
@@ -46,7 +48,13 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// The scenarios that run without being named.
-    pub(crate) const ALL: [Self; 4] = [Self::Accept { seconds: 5 }, Self::Drain, Self::Pickup, Self::Backlog];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Accept { seconds: 5 },
+        Self::Drain,
+        Self::Pickup,
+        Self::Backlog,
+        Self::Burst,
+    ];
 
     /// Runs the scenario, or the measured process.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
@@ -55,6 +63,7 @@ impl Scenario {
             Scenario::Drain => drain::bench().await,
             Scenario::Pickup => pickup::bench().await,
             Scenario::Backlog => backlog::bench().await,
+            Scenario::Burst => burst::bench().await,
             Scenario::NoopServer { port } => noop::serve(port),
             Scenario::NoopWorker { redis, jobs } => {
                 jobs::work(&jobs::queue(&redis)?, jobs, tokio::sync::mpsc::unbounded_channel().0).await

@@ -29,6 +29,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::hands::Hands;
+
 /// What goes wrong with a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -48,6 +50,13 @@ pub enum FaultKind {
     Delay {
         /// How long it waits before it starts, in milliseconds.
         ms: u64,
+    },
+    /// Carried out and answered as by a busy product, which works at few calls at once.
+    Work {
+        /// How long one takes, in milliseconds.
+        ms: u64,
+        /// How many it works at, whichever they are; the others wait.
+        at_once: usize,
     },
     /// Not answered while the fault is in the list; then the connection is cut. Never carried out.
     Hang,
@@ -93,6 +102,7 @@ impl FaultKind {
         match self {
             Self::Status { .. } => "status",
             Self::Delay { .. } => "delay",
+            Self::Work { .. } => "work",
             Self::Hang => "hang",
             Self::Reset => "reset",
             Self::LostAnswer => "lost_answer",
@@ -226,6 +236,8 @@ pub(crate) struct Met {
 pub struct Switches {
     list: Arc<Mutex<Vec<Switch>>>,
     changes: Arc<watch::Sender<u64>>,
+    /// Those of [`FaultKind::Work`].
+    pub(crate) hands: Hands,
 }
 
 impl Default for Switches {
@@ -233,6 +245,7 @@ impl Default for Switches {
         Self {
             list: Arc::default(),
             changes: Arc::new(watch::Sender::new(0)),
+            hands: Hands::default(),
         }
     }
 }

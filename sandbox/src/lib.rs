@@ -12,6 +12,7 @@ mod clock;
 mod control;
 pub mod docmost;
 pub mod faults;
+mod hands;
 mod manners;
 mod middleware;
 pub mod notices;

@@ -156,6 +156,10 @@ impl<B: MessageBody + 'static> Visit<B> {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 self.carry_out().await
             }
+            FaultKind::Work { ms, at_once } => {
+                desk.faults.hands.work(Duration::from_millis(ms), at_once).await;
+                self.carry_out().await
+            }
             FaultKind::Hang | FaultKind::Wedge => {
                 desk.faults.released(met.id).await;
                 Ok(self.cut())

@@ -32,6 +32,72 @@ async fn the_main_job_works_with_the_ledger_on_postgresql() {
 }
 
 #[tokio::test]
+async fn two_hundred_new_rows_cost_three_calls_of_the_wiki_and_a_tenth_of_a_read_each() {
+    let builder = System::builder().without_webhook();
+    let system = builder
+        .worker_variable("WORKER_WIKI_SECONDS", "0")
+        .start()
+        .await
+        .unwrap();
+    // Names, tokens and spaces are asked for once.
+    paste(&system, 1).await.unwrap();
+    let clear = async |path| system.baserow.control(reqwest::Method::DELETE, path, None).await;
+    clear("/_sandbox/log").await.unwrap();
+    let wiki = [
+        "/api/pages/create",
+        "/api/labels/pages",
+        "/api/pages/labels/add",
+        "/api/pages/info",
+        "/api/search",
+    ];
+    let calls = async || {
+        let mut calls = 0;
+        for path in wiki {
+            calls += system.docmost.calls(path).await?;
+        }
+        anyhow::Ok(calls)
+    };
+    let before = calls().await.unwrap();
+    paste(&system, 200).await.unwrap();
+    let calls = calls().await.unwrap() - before;
+    assert!(calls <= 3 * 200, "{calls} calls of Docmost");
+    let log = system
+        .baserow
+        .control(reqwest::Method::GET, "/_sandbox/log", None)
+        .await
+        .unwrap();
+    let reads = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| call["method"] == "GET")
+        .count();
+    assert!(reads <= 20, "{reads} reads of Baserow: {log:#}");
+    assert_eq!(system.docmost.pages("agence").await.unwrap().len(), 201);
+    system.every_item_has_one_outcome().await.unwrap();
+}
+
+/// Rows as somebody pastes them, with the delivery that tells of them; until all have their pages.
+async fn paste(system: &System, count: usize) -> anyhow::Result<()> {
+    let rows: Vec<Value> = (0..count)
+        .map(|number| json!({"Nom": format!("Projet {number}")}))
+        .collect();
+    let path = "/_sandbox/baserow/tables/projet/rows";
+    let added = system
+        .baserow
+        .control(reqwest::Method::POST, path, Some(json!(rows)))
+        .await?;
+    let ids = added["ids"].as_array().context("no ids")?;
+    let items: Vec<Value> = ids.iter().map(|id| json!({"id": id, "order": "1.00"})).collect();
+    let table = system.baserow.table("projet").await?;
+    let body = system_tests::webhook::delivery("rows.created", table, &format!("pasted-{count}"), &items);
+    let answer = system.caller().post(body.to_string()).await?;
+    anyhow::ensure!(answer.status == 200, "{answer:?}");
+    system.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wiki_whose_certificate_only_the_organisation_knows_is_spoken_to_and_its_documents_too() {
     let mut system = System::builder().workers(0).start().await.unwrap();
     let certificate = TestCertificate::signed().unwrap();

@@ -20,6 +20,7 @@ use crate::journal::Journal;
 use crate::lookups::cache::Cache;
 use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
+use crate::lookups::row_reads::RowReads;
 use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
 use crate::notify::mail_cap::MailCap;
@@ -39,6 +40,8 @@ pub struct Context {
     pub store: Store,
     /// Linked rows and spaces, up to five minutes old.
     pub cache: Cache,
+    /// The rows of leased jobs that were read together.
+    pub(crate) row_reads: RowReads,
     /// What to do for which table.
     pub rules: Rules,
     /// The tables that the token sees.

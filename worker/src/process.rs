@@ -109,7 +109,8 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     if rule.is_none() && notices.is_empty() {
         return Ok(without_a_page(propagated));
     }
-    let row = read_row(context, key, journal).await?;
+    let page_id = rule.and_then(|rule| rule.page.write_back.page_id.as_deref());
+    let row = read_row(context, key, page_id, journal).await?;
     let row_notices = RowNotices {
         context,
         table: &table,
@@ -237,14 +238,19 @@ async fn sync(
     Ok(outcome)
 }
 
-async fn read_row(context: &Context, key: RowKey, journal: &mut Journal) -> Result<Option<Row>, Failure> {
-    for read in 1..=READS {
-        if let Some(row) = context.row(journal, key).await? {
-            return Ok(Some(row));
+async fn read_row(
+    context: &Context,
+    key: RowKey,
+    page_id: Option<&str>,
+    journal: &mut Journal,
+) -> Result<Option<Row>, Failure> {
+    let mut row = context.row_of_job(journal, key, page_id).await?;
+    for _ in 1..READS {
+        if row.is_some() {
+            break;
         }
-        if read < READS {
-            tokio::time::sleep(READ_AGAIN_AFTER).await;
-        }
+        tokio::time::sleep(READ_AGAIN_AFTER).await;
+        row = context.row(journal, key).await?;
     }
-    Ok(None)
+    Ok(row)
 }

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::lookups::cache::Cache;
 use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
+use crate::lookups::row_reads::RowReads;
 use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
 use crate::maintenance::health::{MetricsPage, OpenedStore};
@@ -277,6 +278,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         loops,
         repeats,
         shown,
+        row_reads: RowReads::default(),
         ledger_turn: Mutex::new(()),
         solo: passerelle_queue::Solo::default(),
     })

@@ -62,6 +62,10 @@ impl Desk {
                 pause(ms).await;
                 Fate::Obeyed
             }
+            FaultKind::Work { ms, at_once } => {
+                self.faults.hands.work(Duration::from_millis(ms), at_once).await;
+                Fate::Obeyed
+            }
             FaultKind::Hang | FaultKind::Wedge => {
                 self.faults.released(met.id).await;
                 Fate::Cut

@@ -156,6 +156,7 @@ pub use server::keys::QueueName;
 pub use working::backend::{BackendSettings, WorkerBackend};
 pub use working::crash::{CrashPolicy, Solo};
 pub use working::lease::Leased;
+pub use working::roster::{Roster, RosterEntry};
 use working::settle::SettleCommit;
 pub use working::settle::Settled;
 pub use working::validity::Lease;

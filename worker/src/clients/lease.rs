@@ -23,7 +23,7 @@ pub async fn under_lease<T>(lease: Lease, job: impl Future<Output = T>) -> T {
 
 /// The lease of the job that this task works at. None for work without a lease: periodic tasks,
 /// operators.
-pub(super) fn lease_of_this_task() -> Option<Lease> {
+pub(crate) fn lease_of_this_task() -> Option<Lease> {
     LEASE.try_with(Lease::clone).ok()
 }
 

@@ -3,6 +3,7 @@
 pub mod cache;
 pub(crate) mod names;
 pub mod repeats;
+pub(crate) mod row_reads;
 mod rows;
 pub mod shown;
 pub mod tables;

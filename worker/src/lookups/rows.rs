@@ -31,8 +31,13 @@ impl Context {
         let Some(row) = self.baserow.row(journal, key).await? else {
             return Ok(None);
         };
-        let mut rows = self.described(journal, key.table, vec![row]).await?;
-        Ok(rows.pop())
+        self.described_row(journal, key.table, row).await.map(Some)
+    }
+
+    /// A row, its cells read as the fields are described, also under former names.
+    pub(crate) async fn described_row(&self, journal: &mut Journal, table: TableId, row: Row) -> Result<Row, Failure> {
+        let described = self.described(journal, table, vec![row.clone()]).await?.pop();
+        Ok(described.unwrap_or(row))
     }
 
     /// One page (from 1) of all rows of a table, in people's own order.

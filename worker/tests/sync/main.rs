@@ -24,6 +24,7 @@ mod one_page;
 mod orphans;
 mod ownership;
 mod probe;
+mod read_together;
 mod row_to_page;
 mod running;
 mod sections;

@@ -247,6 +247,10 @@ impl Visit {
                 rt::time::sleep(Duration::from_millis(ms)).await;
                 None
             }
+            FaultKind::Work { ms, at_once } => {
+                self.faults.hands.work(Duration::from_millis(ms), at_once).await;
+                None
+            }
             FaultKind::Hang | FaultKind::Wedge => {
                 self.faults.released(met.id).await;
                 None

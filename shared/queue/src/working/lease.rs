@@ -13,6 +13,7 @@ use crate::server::backoff::Reconnecting;
 use crate::server::scripts::RENEW;
 use crate::working::crash::{Company, CrashPolicy};
 use crate::working::ending::{Crash, Ending};
+use crate::working::roster::Roster;
 use crate::working::validity::Lease;
 use crate::{Queue, QueueError, Settled};
 use passerelle_model::id::ProcessName;
@@ -32,7 +33,9 @@ pub struct Leased {
 }
 
 impl Leased {
-    pub(crate) fn new(queue: Queue, job: Job, held: HeldLease) -> Self {
+    pub(crate) fn new(queue: Queue, job: Job, mut held: HeldLease) -> Self {
+        let entry = held.leases.roster.enter(&job.key);
+        held.lease = held.lease.clone().entered(entry);
         Self {
             job,
             queue,
@@ -155,6 +158,7 @@ pub(crate) struct Leases {
     pub(crate) wake: Notify,
     /// Cancelled when the worker begins to stop.
     pub(crate) closing: CancellationToken,
+    roster: Roster,
     held: Mutex<HashMap<String, (Vec<u8>, Lease)>>,
 }
 
@@ -165,6 +169,7 @@ impl Leases {
             crash_policy,
             wake: Notify::new(),
             closing: CancellationToken::new(),
+            roster: Roster::default(),
             held: Mutex::new(HashMap::new()),
         })
     }

@@ -11,12 +11,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::working::roster::RosterEntry;
+
 /// A lease, as its holder sees it. Clones are the same lease.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// `None`: it ends only when Redis says so.
     until: Arc<Mutex<Option<Instant>>>,
     lost: CancellationToken,
+    /// Its job among all that the process has leased.
+    entry: Option<Arc<RosterEntry>>,
 }
 
 impl Lease {
@@ -32,7 +36,22 @@ impl Lease {
         Self {
             until: Arc::default(),
             lost: CancellationToken::new(),
+            entry: None,
         }
+    }
+
+    /// The same lease, with its job's entry among all that the process has leased.
+    #[must_use]
+    pub fn entered(self, entry: RosterEntry) -> Self {
+        Self {
+            entry: Some(Arc::new(entry)),
+            ..self
+        }
+    }
+
+    /// Its job among all that the process has leased, if it is known.
+    pub fn entry(&self) -> Option<&RosterEntry> {
+        self.entry.as_deref()
     }
 
     /// Redis has confirmed the lease until then; it never gets shorter.

@@ -4,6 +4,7 @@
 //! and it answers 404 for a row in the trash, for a table that is gone and for a wrong path alike, so the error code is read, not the status.
 
 mod answers;
+mod lists;
 mod meaning;
 mod rights;
 pub mod setup;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 use crate::clients::answer::{Answer, Effect, exchange, http};
 use crate::clients::baserow::answers::Listing;
 pub use crate::clients::baserow::answers::{Field, Linking, LinkingRows, Rows, SelectOption, Table};
+pub use crate::clients::baserow::lists::OfPages;
 use crate::clients::baserow::meaning::{check_echo, classify, row_in};
 pub use crate::clients::baserow::rights::Right;
 use crate::clients::baserow::writes::Writes;

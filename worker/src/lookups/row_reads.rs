@@ -1,0 +1,307 @@
+//! The rows of many jobs, read with one call: Baserow lists two hundred rows in the time of three
+//! single reads.
+//!
+//! **How.** The first job that needs its row lists the rows of all jobs of its table that this
+//! process has leased ([`Roster`](passerelle_queue::Roster)): by their page's id, which the bridge has written into them,
+//! or as rows without one. The others find theirs when they begin.
+//!
+//! **Properties.**
+//! 1. What serves a job was read after the job was leased: a later change is told by an event, which
+//!    marks the job dirty, and it runs again.
+//! 2. Each row is what Baserow answered, whatever the list was asked for: a filter that Baserow
+//!    ignores costs a call, and no wrong row.
+//! 3. A row that the list lacks is read by itself, and so are all where lists do not help.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use passerelle_model::id::{PageId, RowId, RowKey, Slot, TableId};
+use passerelle_model::ledger::FailureClass;
+use passerelle_queue::RosterEntry;
+use tokio::time::timeout;
+
+use crate::clients::baserow::OfPages;
+use crate::clients::guard::is_let_through;
+use crate::clients::lease::lease_of_this_task;
+use crate::content::row::Row;
+use crate::context::Context;
+use crate::failure::{Failure, Unanswered};
+use crate::journal::Journal;
+
+/// Fewer rows are read one by one.
+const LEAST: usize = 3;
+/// Most rows that one call asks for by their page's id: the address of the call has its limits.
+const MOST_NAMED: usize = 20;
+/// What was read longer ago is read again: jobs may wait long in the buffer of a worker.
+const FRESH: Duration = Duration::from_secs(10);
+/// A list that takes longer is not waited for.
+const SLOW: Duration = Duration::from_secs(1);
+/// How long rows are read one by one after a list that lacked them.
+const USELESS_FOR: Duration = Duration::from_mins(1);
+/// The same after a list that Baserow refused, or that was too long.
+const REFUSED_FOR: Duration = Duration::from_mins(10);
+
+/// What was read for leased jobs.
+#[derive(Debug, Default)]
+pub(crate) struct RowReads(Mutex<HashMap<TableId, Arc<TableReads>>>);
+
+#[derive(Debug, Default)]
+struct TableReads {
+    /// Held by the job that lists. Until when lists are of no use.
+    turn: tokio::sync::Mutex<Option<Instant>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of the rows of leased jobs, by the numbers of the jobs.
+#[derive(Debug, Default)]
+struct Known(BTreeMap<u64, Read>);
+
+#[derive(Debug)]
+enum Read {
+    /// It waits for its job; since when.
+    Ready(Instant, Box<Row>),
+    /// Its job has it, or reads it alone.
+    Done,
+}
+
+impl Known {
+    /// The row of a job, once, if it was read. What the job needs later, it reads alone.
+    fn take(&mut self, job: u64) -> Option<Row> {
+        match self.0.insert(job, Read::Done) {
+            Some(Read::Ready(read, row)) if read.elapsed() < FRESH => Some(*row),
+            _ => None,
+        }
+    }
+
+    /// The jobs whose rows nobody has read. What is known of jobs that are leased no more is
+    /// forgotten.
+    fn unread(&mut self, leased: &BTreeMap<u64, RowId>) -> BTreeMap<u64, RowId> {
+        self.0.retain(|job, _| leased.contains_key(job));
+        let is_unread = |job: &u64| !self.0.contains_key(job);
+        leased
+            .iter()
+            .filter(|(job, _)| is_unread(job))
+            .map(|(job, row)| (*job, *row))
+            .collect()
+    }
+
+    /// Keeps rows for the jobs that were leased when the read began; says for how many.
+    fn keep(&mut self, began: Instant, asked: &BTreeMap<u64, RowId>, rows: &[Row]) -> usize {
+        let mut kept = 0;
+        for (job, id) in asked {
+            if let Some(row) = rows.iter().find(|row| row.id() == *id) {
+                let ready = || Read::Ready(began, Box::new(row.clone()));
+                self.0.entry(*job).or_insert_with(ready);
+                kept += 1;
+            }
+        }
+        kept
+    }
+}
+
+impl TableReads {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RowReads {
+    fn of(&self, table: TableId) -> Arc<TableReads> {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tables.entry(table).or_default())
+    }
+}
+
+/// Whether Baserow refuses such a list, or gives more than is read.
+fn does_not_help(failure: &Failure) -> bool {
+    let is_refused = failure.class == FailureClass::Permanent && !failure.breaks_rule;
+    is_refused || failure.unanswered == Some(Unanswered::TooLong)
+}
+
+/// The rows of a table among leased jobs, by the numbers of the jobs.
+fn of_table(entry: &RosterEntry, table: TableId) -> BTreeMap<u64, RowId> {
+    let all = entry.all().into_iter();
+    all.filter_map(|(number, job)| Some((number, job.row().filter(|row| row.table == table)?.row)))
+        .collect()
+}
+
+impl Context {
+    /// The row of the job that this task works at; `None` if it does not exist or is in the trash.
+    /// `page_id` is the field that has the ids of pages, if the rule names one.
+    pub(crate) async fn row_of_job(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        page_id: Option<&str>,
+    ) -> Result<Option<Row>, Failure> {
+        let lease = lease_of_this_task();
+        // A job that stopped gates let through reads alone: it speaks for itself.
+        let lease = lease.filter(|_| !is_let_through());
+        let entry = lease.as_ref().and_then(|lease| lease.entry());
+        if let (Some(page_id), Some(entry)) = (page_id, entry)
+            && let Some(row) = self.read_with_others(journal, key, page_id, entry).await?
+        {
+            return self.described_row(journal, key.table, row).await.map(Some);
+        }
+        self.row(journal, key).await
+    }
+
+    /// The row of a job among those that were read together; `None`: it is to be read alone.
+    async fn read_with_others(
+        &self,
+        journal: &mut Journal,
+        key: RowKey,
+        page_id: &str,
+        entry: &RosterEntry,
+    ) -> Result<Option<Row>, Failure> {
+        let reads = self.row_reads.of(key.table);
+        let served = |journal: &mut Journal| {
+            let row = reads.known().take(entry.number())?;
+            journal.note("read_row", "with the rows of other jobs");
+            Some(row)
+        };
+        let is_ready = reads.known().0.contains_key(&entry.number());
+        if is_ready {
+            return Ok(served(journal));
+        }
+        let Ok(mut useless) = timeout(SLOW, reads.turn.lock()).await else {
+            reads.known().take(entry.number());
+            return Ok(None);
+        };
+        let asked = {
+            let mut known = reads.known();
+            let asked = known.unread(&of_table(entry, key.table));
+            if !asked.contains_key(&entry.number())
+                || asked.len() < LEAST
+                || useless.is_some_and(|until| Instant::now() < until)
+            {
+                drop(known);
+                drop(useless);
+                return Ok(served(journal));
+            }
+            asked
+        };
+        let began = Instant::now();
+        let listed = self.list_rows_of(journal, key.table, page_id, &asked).await;
+        let rows = match listed {
+            Ok(rows) => rows,
+            Err(failure) if does_not_help(&failure) => {
+                *useless = Some(Instant::now() + REFUSED_FOR);
+                Vec::new()
+            }
+            Err(failure) => return Err(failure),
+        };
+        let mut known = reads.known();
+        if known.keep(began, &asked, &rows) < LEAST {
+            *useless = (*useless).max(Some(Instant::now() + USELESS_FOR));
+        }
+        Ok(known.take(entry.number()))
+    }
+
+    /// Lists these rows, as far as one call can name them.
+    async fn list_rows_of(
+        &self,
+        journal: &mut Journal,
+        table: TableId,
+        page_id: &str,
+        asked: &BTreeMap<u64, RowId>,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut pages: Vec<PageId> = Vec::new();
+        let mut has_new = false;
+        for row in asked.values() {
+            let link = self.store.link(RowKey { table, row: *row }, &Slot::page()).await?;
+            match link {
+                Some(link) if pages.len() < MOST_NAMED => pages.push(link.page),
+                Some(_) => {}
+                None => has_new = true,
+            }
+        }
+        let fields = self.tables.fields(&self.baserow, journal, table).await?;
+        let wanted = OfPages {
+            table,
+            field: fields.present(page_id),
+            pages: &pages,
+            or_none: has_new,
+        };
+        self.baserow.rows_of_pages(journal, wanted).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Act {
+        /// A job of this row is leased.
+        Lease(u64),
+        /// The row changes.
+        Change(u64),
+        /// A list of all unread rows is sent; Baserow answers with more rows than were asked for.
+        Send,
+        /// The oldest answer that is on its way comes.
+        Answer,
+        /// The job that was leased first begins.
+        Begin,
+        /// The job that was leased first ends.
+        End,
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let act = prop_oneof![
+            (1..5_u64).prop_map(Act::Lease),
+            (1..5_u64).prop_map(Act::Change),
+            Just(Act::Send),
+            Just(Act::Answer),
+            Just(Act::Begin),
+            Just(Act::End),
+        ];
+        prop::collection::vec(act, 1..60)
+    }
+
+    fn row(id: u64, version: u64) -> Row {
+        Row::from_json(&format!(r#"{{"id": {id}, "Nom": "{version}"}}"#)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn no_job_gets_a_row_from_before_it_was_leased_or_gets_it_twice(acts in acts()) {
+            let (mut known, mut versions) = (Known::default(), BTreeMap::from([(1, 0), (2, 0), (3, 0), (4, 0)]));
+            let (mut leased, mut when_leased) = (BTreeMap::new(), BTreeMap::new());
+            let (mut answers, mut number, mut served) = (std::collections::VecDeque::new(), 0, BTreeSet::new());
+            for act in acts {
+                match act {
+                    Act::Lease(id) => {
+                        number += 1;
+                        leased.insert(number, RowId::new(id).unwrap());
+                        when_leased.insert(number, versions[&id]);
+                    }
+                    Act::Change(id) => *versions.entry(id).or_default() += 1,
+                    Act::Send => {
+                        let rows: Vec<Row> = versions.iter().map(|(id, version)| row(*id, *version)).collect();
+                        answers.push_back((known.unread(&leased), rows));
+                    }
+                    Act::Answer => {
+                        if let Some((asked, rows)) = answers.pop_front() {
+                            known.keep(Instant::now(), &asked, &rows);
+                        }
+                    }
+                    Act::Begin => {
+                        let Some((job, id)) = leased.first_key_value() else { continue };
+                        let Some(row) = known.take(*job) else { continue };
+                        prop_assert_eq!(row.id(), *id);
+                        let version: u64 = row.text("Nom").unwrap().parse().unwrap();
+                        prop_assert!(version >= when_leased[job], "{version} is older than job {job}");
+                        prop_assert!(served.insert(*job), "job {job} is served twice");
+                    }
+                    Act::End => drop(leased.pop_first()),
+                }
+            }
+        }
+    }
+}
