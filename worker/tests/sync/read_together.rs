@@ -52,8 +52,8 @@ fn is_synced(settlement: &Settlement) -> bool {
 async fn the_rows_of_all_leased_jobs_are_read_with_one_call_new_ones_and_ones_that_have_pages() {
     let world = World::start().await.unwrap();
     let rows = world.pasted(20).await.unwrap();
+    let roster = Roster::default();
     for round in ["", " bis"] {
-        let roster = Roster::default();
         for row in &rows {
             let name = json!({"Nom": format!("{row}{round}")});
             world.change(*row, name).await.unwrap();

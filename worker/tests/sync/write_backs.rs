@@ -227,7 +227,7 @@ async fn a_write_waits_a_second_at_most_for_a_call_of_its_table_that_hangs() {
     assert!(futures::poll!(&mut hanging).is_pending());
     one_call_is_under_way(&world).await;
     // A second write of the same row comes after the first.
-    let mut again = Box::pin(write(&world, rows[0], "docmost_url"));
+    let mut again = Box::pin(write(&world, rows[0], "Nom"));
     assert!(futures::poll!(&mut again).is_pending());
     let others = join_all(rows[1..].iter().map(|row| write(&world, *row, "docmost_page_id")));
     let others = timeout(Duration::from_secs(10), others).await;
