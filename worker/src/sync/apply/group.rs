@@ -154,8 +154,8 @@ impl Application<'_, '_> {
 
     /// Whether the page may stand where it does because an earlier update was interrupted: it moved
     /// the page to a group page, and the store does not know.
-    async fn may_be_our_move(&self, stands: Option<&PageId>, link: Option<&Link>) -> Result<bool, Failure> {
-        let was_interrupted = link.is_none_or(|link| link.state == LinkState::Unconfirmed);
+    async fn may_be_our_move(&self, stands: Option<&PageId>, link: &Link) -> Result<bool, Failure> {
+        let was_interrupted = matches!(link.state, LinkState::Unconfirmed | LinkState::Unknown);
         match stands.filter(|_| was_interrupted) {
             Some(above) => Ok(self.context.store.is_group(above).await?),
             None => Ok(false),
@@ -164,7 +164,7 @@ impl Application<'_, '_> {
 
     /// Moves a row's own page to where its rule wants it, unless people have moved it. `is_lost`:
     /// what was just done has taken it from where it stood. `link` is what the store knew of it.
-    pub(super) async fn settle(&mut self, page: &Page, is_lost: bool, link: Option<&Link>) -> Result<(), Failure> {
+    pub(super) async fn settle(&mut self, page: &Page, is_lost: bool, link: &Link) -> Result<(), Failure> {
         let store = &self.context.store;
         let last = store.place_of(&page.id).await?;
         let wanted = self.page.parent.as_ref();
