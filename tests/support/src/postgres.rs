@@ -24,6 +24,19 @@ pub struct TestPostgres {
 impl TestPostgres {
     /// Creates a cluster in a folder of its own and starts it on a free port.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&["-A", "trust"])
+    }
+
+    /// The same, but it asks for this password.
+    pub fn start_asking_for(password: &str) -> anyhow::Result<Self> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        std::io::Write::write_all(&mut file, password.as_bytes())?;
+        // The server's user reads it.
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644))?;
+        Self::start_with(&["-A", "scram-sha-256", "--pwfile", path_text(file.path())?])
+    }
+
+    fn start_with(login: &[&str]) -> anyhow::Result<Self> {
         let initdb = find_program("initdb", &debian_folders())
             .context("PostgreSQL was not found: run `make tools`, or install the package postgresql")?;
         let programs = initdb.parent().context("initdb has no folder")?.to_owned();
@@ -36,21 +49,8 @@ impl TestPostgres {
         std::fs::set_permissions(server.folder.path(), std::fs::Permissions::from_mode(0o777))?;
         let data = server.data();
         let data = path_text(&data)?;
-        server.run(
-            "initdb",
-            &[
-                "-D",
-                data,
-                "-U",
-                "passerelle",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ],
-        )?;
+        let options = ["-U", "passerelle", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+        server.run("initdb", &[&["-D", data][..], &options, login].concat())?;
         server.boot()?;
         Ok(server)
     }
@@ -72,19 +72,6 @@ impl TestPostgres {
         let configuration = self.data().join("postgresql.conf");
         let text = std::fs::read_to_string(&configuration)?;
         std::fs::write(configuration, text + "\nssl = on\n")?;
-        self.boot()
-    }
-
-    /// From now on it asks for this password.
-    pub fn ask_for(&self, password: &str) -> anyhow::Result<()> {
-        let statement = format!("ALTER ROLE passerelle PASSWORD '{}'", password.replace('\'', "''"));
-        let port = self.port.to_string();
-        let place = ["-h", "127.0.0.1", "-p", &port, "-U", "passerelle", "-d", "postgres"];
-        self.run("psql", &[&place[..], &["-c", &statement]].concat())?;
-        self.kill()?;
-        let rules = self.data().join("pg_hba.conf");
-        let text = std::fs::read_to_string(&rules)?;
-        std::fs::write(rules, text.replace("trust\n", "scram-sha-256\n"))?;
         self.boot()
     }
 

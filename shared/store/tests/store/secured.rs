@@ -9,8 +9,7 @@ const PASSWORD: &str = "p@ss/w#rd?&%41 x=1+é'\"$";
 
 #[tokio::test]
 async fn a_password_that_stands_apart_may_have_any_character() {
-    let server = TestPostgres::start().unwrap();
-    server.ask_for(PASSWORD).unwrap();
+    let server = TestPostgres::start_asking_for(PASSWORD).unwrap();
     let open = async |password: &str| {
         let pairs = [
             ("DATABASE_URL", server.url()),
