@@ -10,7 +10,7 @@ owned_field = ["docmost_url"]
 "*" = { proof = "hmca", secrets = "BASEROW_WEBHOOK_SECRET" }
 
 [[rules]]
-nmae = "keys"
+namee = "keys"
 table = "projet"
 on = ["creatd"]
 [rules.page]
@@ -63,7 +63,7 @@ label = "Compte rendu"
 table = "comptes_rendus"
 page_id = "page"
 [wiki.row.fields]
-Titre = "{{ page.titel }}"
+Titre = "{{ page.titlee }}"
 Sujet = "{{ pge.title | lowr }}"
 "#;
 
@@ -75,7 +75,7 @@ async fn a_problem_of_each_kind_is_told_at_its_line_and_character_with_what_may_
         .unwrap();
     town.template(
         "words.md",
-        "é {{ row.Titre }}\n{% if rwo.Titre is definde %}x{% endif %}",
+        "é {{ row.Titre }}\n{% if rwo.Titre is definedd %}x{% endif %}",
     )
     .unwrap();
     let checked = town.passerelle(&["check"]).await;

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_word_is_found_where_it_stands_alone() {
-        let text = "clinets\n{{ clinet.Nom }}\n";
+        let text = "clinet2\n{{ clinet.Nom }}\n";
         let at = find_word(text, 1, "clinet").unwrap();
         assert_eq!(place("projet.md", text, at), "projet.md:2:4");
         assert_eq!(find_word(text, 3, "clinet"), None);

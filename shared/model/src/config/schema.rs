@@ -121,7 +121,7 @@ mod tests {
     #[case::slot(&format!("{RULE}\n{PAGE}\n[rules.collection]\nof = \"b\"\nslot = \"B1\"\ntitle = \"t\"\nbody = \"b.md\""), "/collection/slot")]
     #[case::deeper(&format!("{RULE}\n{PAGE}\nrow_deleted = \"delete\""), "row_deleted")]
     #[case::wiki(&format!("{RULE}\n{PAGE}\n[[wiki]]\nname = \"w\"\nlabel = \"l\""), "wiki/0")]
-    #[case::label(&format!("{RULE}\n{PAGE}\n[[wiki]]\nname = \"w\"\nlabel = \"Un mot\"\nrow = {{ table = 2, page_id = \"p\", fields = {{}} }}"), "label")]
+    #[case::label(&format!("{RULE}\n{PAGE}\n[[wiki]]\nname = \"w\"\nlabel = \"Un libellé\"\nrow = {{ table = 2, page_id = \"p\", fields = {{}} }}"), "label")]
     fn a_wrong_file_is_refused_at_the_place(#[case] rule: &str, #[case] place: &str) {
         const SOURCES: &str = "[sources]\n\"*\" = { proof = \"hmac\", secrets = \"S\" }\n[[rules]]\n";
         let found = complaints(&format!("{SOURCES}{rule}"));
