@@ -51,8 +51,13 @@ async fn every_verb_answers_as_json_with_the_fields_that_the_page_documents() {
     let answers = Scene::set().await.unwrap().play().await.unwrap();
     let page = Page::read();
     let mut wrong = Vec::new();
+    let shapes: Vec<String> = answers
+        .iter()
+        .map(|(verb, shape)| format!("# {verb}\n{shape}"))
+        .collect();
+    let shapes = shapes.join("\n");
+    insta::assert_snapshot!(shapes);
     for (verb, answer) in &answers {
-        insta::assert_snapshot!(verb.replace(' ', "_"), answer.to_string());
         wrong.extend(page.holds(verb, answer).err().map(|error| format!("{error:#}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
