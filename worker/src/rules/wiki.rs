@@ -240,8 +240,8 @@ alert = "admin"
         let problems = Rules::compile(&sources(&format!("{wrong}{projet}"))).unwrap_err();
         let text = problems.to_string();
         for part in [
-            "bridge.toml:4 (wiki rule compte-rendu): another wiki rule has the same name",
-            "bridge.toml:13 (wiki rule compte-rendu): it needs one trigger and the action that goes with it",
+            "bridge.toml:5:8 (wiki rule compte-rendu): another wiki rule has the same name",
+            "bridge.toml:13:1 (wiki rule compte-rendu): it needs one trigger and the action that goes with it",
             "\"Compte rendu\" cannot be a label",
             "uses \"row\", which does not exist there",
             "page, row, page … would never end",

@@ -4,7 +4,7 @@ use minijinja::machinery::{Instruction, get_compiled_template};
 use minijinja::{ErrorKind, Template};
 
 /// The filters that there are, for a name that is none: the bridge's, and those of the engine.
-const FILTERS: [&str; 51] = [
+const FILTERS: [&str; 50] = [
     "number",
     "date",
     "datetime",
@@ -53,7 +53,6 @@ const FILTERS: [&str; 51] = [
     "split",
     "sum",
     "title",
-    "tojson",
     "trim",
     "upper",
 ];
