@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use system_tests::Process;
@@ -13,15 +13,28 @@ use crate::browser::{Browser, WIDE};
 const FIRST: &str = "tbody tr:first-child";
 const STOPS_WITHIN: Duration = Duration::from_mins(1);
 
+/// It runs. However a test ends, it stops what it has started.
+struct Play(Process);
+
+impl Drop for Play {
+    fn drop(&mut self) {
+        let _ = self.0.signal("TERM");
+        let began = Instant::now();
+        while self.0.is_running() && began.elapsed() < STOPS_WITHIN {
+            std::thread::yield_now();
+        }
+    }
+}
+
 /// Starts it in a folder of its own; gives its address, once it says so.
-async fn start(folder: &Path) -> anyhow::Result<(Process, String)> {
+async fn start(folder: &Path) -> anyhow::Result<(Play, String)> {
     let place = folder.join("place");
     std::fs::create_dir(&place)?;
     let place = place.to_str().context("the folder's name is not UTF-8")?.to_owned();
     let environment = BTreeMap::from([("TMPDIR".to_owned(), place)]);
-    let play = Process::start("play", &[], &environment, &folder.join("play.log"))?;
+    let play = Play(Process::start("play", &[], &environment, &folder.join("play.log"))?);
     let address = eventually("the addresses are told", async || {
-        let said = play.output();
+        let said = play.0.output();
         let lines = said.lines().map(str::trim).collect::<Vec<_>>();
         let is_ready = lines.iter().any(|line| line.starts_with("Ctrl-C stops"));
         let found = lines.iter().find_map(|line| line.strip_prefix("Playground"));
@@ -90,14 +103,14 @@ async fn on_the_playground_pages_follow_their_rows_through_an_outage_lost_answer
 async fn ctrl_c_ends_the_playground_and_leaves_no_process_and_no_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (mut play, _address) = start(folder.path()).await.unwrap();
-    let children = children_of(play.pid()).unwrap();
+    let children = children_of(play.0.pid()).unwrap();
     assert!(children.len() >= 5, "{children:?}");
     // As a terminal does: everything in it is interrupted at once.
-    for pid in [play.pid()].iter().chain(&children) {
+    for pid in [play.0.pid()].iter().chain(&children) {
         signal(*pid, "INT").unwrap();
     }
-    let status = play.ended(STOPS_WITHIN).await.unwrap();
-    assert!(status.success(), "{status}: {}", play.output());
+    let status = play.0.ended(STOPS_WITHIN).await.unwrap();
+    assert!(status.success(), "{status}: {}", play.0.output());
     let alive: Vec<&u32> = children
         .iter()
         .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
