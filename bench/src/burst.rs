@@ -6,11 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use system_tests::System;
-use system_tests::webhook::delivery;
 
 use crate::table;
 
@@ -33,7 +32,7 @@ const DOCMOST: [(&str, u64); 5] = [
 pub(crate) async fn bench() -> anyhow::Result<()> {
     let system = System::builder().without_webhook().start().await?;
     // Names, tokens and spaces are asked for once.
-    rows(&system, 1, 0).await?;
+    system.paste_projects(&names(1, 0), "burst-0").await?;
     let docmost = DOCMOST.map(|(path, ms)| work(path, "POST", ms));
     system
         .docmost
@@ -105,25 +104,8 @@ async fn bare_creates(system: &System) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Rows as somebody pastes them, and the event that tells of them; waits until all have pages.
-async fn rows(system: &System, count: usize, round: usize) -> anyhow::Result<Duration> {
-    let rows: Vec<Value> = (0..count)
-        .map(|number| json!({"Nom": format!("Projet {round}.{number}")}))
-        .collect();
-    let path = "/_sandbox/baserow/tables/projet/rows";
-    let added = system
-        .baserow
-        .control(reqwest::Method::POST, path, Some(json!(rows)))
-        .await?;
-    let ids = added["ids"].as_array().context("no ids")?;
-    let items: Vec<Value> = ids.iter().map(|id| json!({"id": id, "order": "1.00"})).collect();
-    let table = system.baserow.table("projet").await?;
-    let body = delivery("rows.created", table, &format!("burst-{round}"), &items);
-    let began = Instant::now();
-    let answer = system.caller().post(body.to_string()).await?;
-    ensure!(answer.status == 200, "{answer:?}");
-    system.drain().await;
-    Ok(began.elapsed())
+fn names(count: usize, round: usize) -> Vec<String> {
+    (0..count).map(|number| format!("Projet {round}.{number}")).collect()
 }
 
 async fn with_the_bridge(system: &System, round: usize, bare: Duration) -> anyhow::Result<Vec<String>> {
@@ -135,7 +117,8 @@ async fn with_the_bridge(system: &System, round: usize, bare: Duration) -> anyho
         .baserow
         .control(reqwest::Method::DELETE, "/_sandbox/log", None)
         .await?;
-    let took = rows(system, ROWS, round).await?;
+    let event = format!("burst-{round}");
+    let took = system.paste_projects(&names(ROWS, round), &event).await?;
     let docmost = calls(
         &system
             .docmost

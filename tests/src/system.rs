@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use passerelle_model::config::StoreSettings;
 use passerelle_model::ledger::LedgerRecord;
 use passerelle_queue::{Queue, QueueStats};
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 use test_support::{TestRedis, eventually};
 
 use crate::leftovers::Expected;
+use crate::webhook::delivery;
 use crate::{Baserow, Caller, Docmost, People, Process, SystemBuilder};
 
 /// The webhook secret of every test system.
@@ -169,6 +171,26 @@ impl System {
             .control(reqwest::Method::PUT, "/_sandbox/faults", Some(json!(faults)))
             .await
             .map(|_| ())
+    }
+
+    /// Projects as somebody pastes them, and one delivery that tells of them; how long it takes until
+    /// all have their pages.
+    pub async fn paste_projects(&self, names: &[String], event: &str) -> anyhow::Result<Duration> {
+        let rows: Vec<Value> = names.iter().map(|name| json!({ "Nom": name })).collect();
+        let path = "/_sandbox/baserow/tables/projet/rows";
+        let added = self
+            .baserow
+            .control(reqwest::Method::POST, path, Some(json!(rows)))
+            .await?;
+        let ids = added["ids"].as_array().context("no ids")?;
+        let items: Vec<Value> = ids.iter().map(|id| json!({"id": id, "order": "1.00"})).collect();
+        let table = self.baserow.table("projet").await?;
+        let body = delivery("rows.created", table, event, &items);
+        let began = Instant::now();
+        let answer = self.caller().post(body.to_string()).await?;
+        anyhow::ensure!(answer.status == 200, "{answer:?}");
+        self.drain().await;
+        Ok(began.elapsed())
     }
 
     /// Accepted items = the sum of the outcomes, and nothing is open; by the totals and by counting

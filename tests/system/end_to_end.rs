@@ -40,7 +40,12 @@ async fn two_hundred_new_rows_cost_three_calls_of_the_wiki_and_a_tenth_of_a_read
         .await
         .unwrap();
     // Names, tokens and spaces are asked for once.
-    paste(&system, 1).await.unwrap();
+    let names = |count: usize| {
+        (0..count)
+            .map(|number| format!("Projet {count}.{number}"))
+            .collect::<Vec<_>>()
+    };
+    system.paste_projects(&names(1), "pasted-1").await.unwrap();
     let clear = async |path| system.baserow.control(reqwest::Method::DELETE, path, None).await;
     clear("/_sandbox/log").await.unwrap();
     let wiki = [
@@ -58,7 +63,7 @@ async fn two_hundred_new_rows_cost_three_calls_of_the_wiki_and_a_tenth_of_a_read
         anyhow::Ok(calls)
     };
     let before = calls().await.unwrap();
-    paste(&system, 200).await.unwrap();
+    system.paste_projects(&names(200), "pasted-200").await.unwrap();
     let calls = calls().await.unwrap() - before;
     assert!(calls <= 3 * 200, "{calls} calls of Docmost");
     let log = system
@@ -75,26 +80,6 @@ async fn two_hundred_new_rows_cost_three_calls_of_the_wiki_and_a_tenth_of_a_read
     assert!(reads <= 20, "{reads} reads of Baserow: {log:#}");
     assert_eq!(system.docmost.pages("agence").await.unwrap().len(), 201);
     system.every_item_has_one_outcome().await.unwrap();
-}
-
-/// Rows as somebody pastes them, with the delivery that tells of them; until all have their pages.
-async fn paste(system: &System, count: usize) -> anyhow::Result<()> {
-    let rows: Vec<Value> = (0..count)
-        .map(|number| json!({"Nom": format!("Projet {number}")}))
-        .collect();
-    let path = "/_sandbox/baserow/tables/projet/rows";
-    let added = system
-        .baserow
-        .control(reqwest::Method::POST, path, Some(json!(rows)))
-        .await?;
-    let ids = added["ids"].as_array().context("no ids")?;
-    let items: Vec<Value> = ids.iter().map(|id| json!({"id": id, "order": "1.00"})).collect();
-    let table = system.baserow.table("projet").await?;
-    let body = system_tests::webhook::delivery("rows.created", table, &format!("pasted-{count}"), &items);
-    let answer = system.caller().post(body.to_string()).await?;
-    anyhow::ensure!(answer.status == 200, "{answer:?}");
-    system.drain().await;
-    Ok(())
 }
 
 #[tokio::test]
