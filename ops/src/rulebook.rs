@@ -10,7 +10,7 @@ use passerelle_model::config::{
 };
 use passerelle_model::id::RowKey;
 use passerelle_store::Store;
-use passerelle_worker::rule_files::read_rule_sources;
+use passerelle_worker::rule_files::{self, read_rule_sources};
 use passerelle_worker::rules::{RuleSources, Rules};
 use tokio_util::sync::CancellationToken;
 
@@ -83,9 +83,10 @@ impl RuleFile {
             }
         };
         let (mut problems, mut survey, mut unasked) = (Vec::new(), None, None);
-        match Rules::compile(&sources) {
+        match rule_files::compile(&sources, &self.path, &self.locale) {
             Err(found) => problems = found.0,
-            Ok(rules) => {
+            Ok(loaded) => {
+                let rules = loaded.rules;
                 problems.extend(reach::problems(&sources, &rules));
                 match self.survey(&rules).await {
                     Err(why) => unasked = Some(why),
@@ -112,7 +113,7 @@ impl RuleFile {
     async fn made(&self, rule: &str, row: RowKey) -> Result<Previewed, Trouble> {
         let settings = self.systems.as_ref().map_err(|why| Trouble::Failed(why.clone()))?;
         let sources: RuleSources = read_rule_sources(&self.path)?;
-        let rules = Rules::compile(&sources)?.speaking(self.locale.clone());
+        let rules = rule_files::compile(&sources, &self.path, &self.locale)?.rules;
         let systems = Systems {
             products: settings.products()?,
             store: Store::open_as_is(&settings.store).await.ok(),

@@ -57,14 +57,15 @@ pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
 }
 
 /// How many deliveries wait in the spools of all ingresses: answered 200, and not yet counted by
-/// Redis. `None` where one does not answer.
+/// Redis. `None` where one does not say it.
 pub(crate) async fn spooled(reader: &Reader) -> Option<u64> {
     let http = client(reader).ok()?;
     let mut spooled = 0;
     for address in addresses(reader).split(',') {
         let address = address.trim().trim_end_matches('/');
-        let metrics = http.get(format!("{address}/metrics")).send().await.ok()?;
-        spooled += number(&metrics.text().await.ok()?, SPOOL_DELIVERIES);
+        let answer = http.get(format!("{address}/metrics")).send().await.ok()?;
+        let metrics = answer.error_for_status().ok()?.text().await.ok()?;
+        spooled += found(&metrics, SPOOL_DELIVERIES)?;
     }
     Some(spooled)
 }
@@ -80,10 +81,14 @@ fn client(reader: &Reader) -> Result<reqwest::Client, reqwest::Error> {
 }
 
 fn addresses(reader: &Reader) -> String {
-    let bind = reader.text("INGRESS_BIND", "127.0.0.1:8080");
-    reader
-        .optional("INGRESS_URL")
-        .unwrap_or_else(|| format!("http://{bind}"))
+    let health = || {
+        let bind = reader.text("INGRESS_BIND", "127.0.0.1:8080");
+        let bind = reader.optional("INGRESS_HEALTH_BIND").unwrap_or(bind);
+        // One that listens everywhere is asked here.
+        let here = bind.parse().map_or(bind, |address| from_here(address).to_string());
+        format!("http://{here}")
+    };
+    reader.optional("INGRESS_URL").unwrap_or_else(health)
 }
 
 async fn examine(http: &reqwest::Client, address: &str) -> Result<Vec<Finding>, Failure> {
@@ -162,11 +167,14 @@ fn judge(address: &str, readiness: &Readiness, metrics: &str) -> Vec<Finding> {
 
 /// The value of a metric without labels; 0 where it is absent.
 fn number(metrics: &str, name: &str) -> u64 {
+    found(metrics, name).unwrap_or_default()
+}
+
+fn found(metrics: &str, name: &str) -> Option<u64> {
     let value = metrics
         .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let value = value.and_then(|value| value.trim().parse::<f64>().ok());
-    value.map_or(0, whole)
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    value.trim().parse().ok().map(whole)
 }
 
 #[expect(

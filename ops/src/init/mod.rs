@@ -219,7 +219,7 @@ impl Setup<'_> {
         }
         if self.settings.is_open_to_others() {
             let file = self.settings.path.display();
-            let what = format!("{file} has secrets, and others on this machine may read it: chmod 600 {file}");
+            let what = format!("{file} has secrets, and everybody on this machine may read it: chmod o-rwx {file}");
             self.tell(State::Note, what);
         }
         Ok(())

@@ -104,10 +104,10 @@ impl Settings {
         file.sync_all()
     }
 
-    /// Whether others on the machine may read the file.
+    /// Whether everybody on the machine may read the file. A group may: that of a service's user.
     pub(super) fn is_open_to_others(&self) -> bool {
         let mode = std::fs::metadata(&self.path).map(|found| found.permissions().mode());
-        mode.is_ok_and(|mode| mode & 0o077 != 0)
+        mode.is_ok_and(|mode| mode & 0o007 != 0)
     }
 }
 

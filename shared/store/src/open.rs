@@ -83,7 +83,8 @@ impl Store {
 
 async fn open_postgres(url: &str, limit: Duration) -> Result<BoundedPool, StoreError> {
     let hint = "Is PostgreSQL running, and is DATABASE_URL right (postgres://user:password@host/database)? \
-                Special characters in the password must be percent-encoded: ? as %3F, @ as %40, / as %2F, # as %23";
+                A password with special characters stands in DATABASE_PASSWORD as it is, or is percent-encoded in the URL: \
+                ? as %3F, @ as %40, / as %2F, # as %23";
     let foreign = "Name the certificate (PEM) of the authority that signed PostgreSQL's own in EXTRA_CA_FILE, or as \
                    sslrootcert=/path in DATABASE_URL";
     let not_opened = |source: sqlx::Error| {

@@ -246,7 +246,7 @@ settings! {
             "The same of the oldest item without an outcome. A job may be retried for a day.";
         STALL_GATE_SECONDS = Value("900"), "seconds, from 1", [Worker, Cli],
             "The same of a gate that is stopped; `doctor` says FAIL then.";
-        INGRESS_URL = Computed("http:// and INGRESS_BIND"), e.g. "http://127.0.0.1:8080",
+        INGRESS_URL = Computed("http:// and INGRESS_HEALTH_BIND"), e.g. "http://127.0.0.1:8080",
             "http:// or https:// addresses, separated by commas", [Cli],
             "Where `doctor` finds the ingresses. Each is asked for /readyz and /metrics.";
     }
