@@ -14,6 +14,7 @@ use super::Finding;
 use super::cure::INGRESS;
 use super::stores::mebibytes;
 use crate::age::in_largest_unit;
+use crate::supervise::from_here;
 
 const CHECK: &str = "ingress";
 /// How long one answer may take.

@@ -38,6 +38,7 @@ use crate::trouble::Trouble;
 use folders::SUPERVISOR;
 use part::Part;
 use plan::Plan;
+pub(crate) use plan::from_here;
 use ready::Readiness;
 use supervisor::Told;
 
