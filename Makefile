@@ -88,6 +88,9 @@ stats: ## the queue and all outcomes in numbers [ARGS=--watch]
 notices: ## what people were told [ARGS="--state failed" | "retry <id>"]
 	@$(PASSERELLE) notices $(ARGS)
 
+reload: ## has all workers read bridge.toml and its templates again; wrong ones are not taken
+	@$(PASSERELLE) reload $(ARGS)
+
 workers: ## which workers are alive, and what they have in hand
 	@$(PASSERELLE) workers $(ARGS)
 
@@ -216,5 +219,5 @@ clean: ## remove what was built, and the logs of what has run; the data stay. Re
 	  elif compgen -G '$(or $(RUN_FOLDER),.run)/*.pid' >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
-.PHONY: help demo play test test-faults soak run up restart status down init check-rules preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
+.PHONY: help demo play test test-faults soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

@@ -11,7 +11,7 @@ use crate::operator::Operator;
 use crate::trouble::Trouble;
 use crate::{
     acts, all, browser, check, dead, doctor, gates, init, jobs, manual, notices, pause, preview, provision, reconcile,
-    rules, stats, supervise, sync, trace, workers,
+    reload, rules, stats, supervise, sync, trace, workers,
 };
 
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
@@ -78,6 +78,10 @@ pub enum Verb {
     /// cure.
     #[command(after_help = "Example: passerelle check --live")]
     Check(check::Check),
+    /// Has all workers read bridge.toml and its templates again, each those of its own machine. If
+    /// they are wrong, the earlier rules stay.
+    #[command(after_help = "Example: passerelle reload")]
+    Reload(reload::ReloadVerb),
     /// What bridge.toml may say, for editors.
     #[command(subcommand, after_help = "Example: passerelle rules schema")]
     Rules(rules::RulesVerb),
@@ -204,6 +208,7 @@ impl Verb {
             Self::Notices(verb) => notices::run(operator, verb, console).await,
             Self::Jobs(verb) => jobs::run(operator, verb, console).await,
             Self::RunNow(verb) => jobs::run_now(operator, verb, console).await,
+            Self::Reload(verb) => reload::run(operator, verb, console).await,
             Self::Workers => workers::run(operator, console).await,
             Self::Dead(verb) => dead::run(operator, verb, console).await,
             Self::All(_)

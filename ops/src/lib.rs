@@ -9,6 +9,7 @@
 //! | [`init`] | a new installation, step by step |
 //! | [`supervise`] | the whole bridge in the background: up, restart, status, down |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
+//! | [`reload`] | new rules for all workers |
 //! | [`rules`] | what `bridge.toml` may say, for editors |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
 //! | [`provision`] | the fields and webhooks that rules need, created in Baserow |
@@ -57,6 +58,7 @@ pub mod pause;
 pub mod preview;
 pub mod provision;
 pub mod reconcile;
+pub mod reload;
 pub mod rows;
 pub mod rulebook;
 pub mod rules;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{Running, WorkerInfo};
+use passerelle_queue::{RulesInUse, Running, WorkerInfo};
 use serde::Serialize;
 
 use crate::age::in_largest_unit;
@@ -81,6 +81,9 @@ fn in_words(alive: &Alive, now: Timestamp) -> Text {
             info.concurrency,
             claimed.len()
         );
+        if let Some(rules) = &info.rules {
+            let _ = writeln!(text, "  {}", of_rules(rules, now));
+        }
         let mut jobs = Table::plain(2);
         list(&mut jobs, "running", running, now);
         list(&mut jobs, "claimed", claimed, now);
@@ -96,6 +99,18 @@ fn in_words(alive: &Alive, now: Timestamp) -> Text {
         text.table(jobs);
     }
     text
+}
+
+fn of_rules(rules: &RulesInUse, now: Timestamp) -> String {
+    let text = format!(
+        "rules {}, for {}",
+        RulesInUse::short(&rules.hash),
+        in_largest_unit(now.since(rules.since))
+    );
+    match &rules.refused {
+        Some(why) => format!("{text}; later ones are wrong and were not taken: {why}"),
+        None => text,
+    }
 }
 
 fn list(table: &mut Table, state: &str, jobs: &[Running], now: Timestamp) {

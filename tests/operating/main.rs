@@ -7,6 +7,7 @@ mod init;
 mod monitoring;
 mod package;
 mod provision;
+mod reload;
 mod replay;
 mod restart;
 mod runbook;

@@ -11,7 +11,7 @@ use passerelle_queue::gate::Gates;
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{Queue, Solo};
 use passerelle_store::{Bridge, Named, Store};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, watch};
 
 use crate::clients::baserow::{Baserow, Table};
 use crate::clients::docmost::{Docmost, PageSpace, Space};
@@ -25,13 +25,42 @@ use crate::lookups::shown::Shown;
 use crate::lookups::tables::Tables;
 use crate::notify::mail_cap::MailCap;
 use crate::outbox::Outbox;
+use crate::outbox::templates::Templates;
+use crate::rule_files::Loaded;
 use crate::rules::Rules;
 
-#[derive(Debug)]
+/// What new work begins with. A reload replaces the rules in it; work in hand keeps the context that
+/// it began with.
+#[derive(Debug, Clone)]
+pub struct CurrentContext(Arc<watch::Sender<Arc<Context>>>);
+
+impl CurrentContext {
+    pub fn new(context: Context) -> Self {
+        Self(Arc::new(watch::Sender::new(Arc::new(context))))
+    }
+
+    /// The one that work should begin with now.
+    pub fn get(&self) -> Arc<Context> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// From now on work begins with these rules.
+    pub(crate) fn take(&self, loaded: Loaded) {
+        self.0.send_modify(|context| {
+            *context = Arc::new(Context {
+                rules: Arc::new(loaded.rules),
+                templates: Arc::new(loaded.templates),
+                ..Context::clone(context)
+            });
+        });
+    }
+}
+
+#[derive(Debug, Clone)]
 pub struct Context {
     /// The source of the rows.
     pub baserow: Baserow,
-    pub docmost: Docmost,
+    pub docmost: Arc<Docmost>,
     /// The queue of rows: a changed row requests a sync of the rows whose pages show it.
     pub queue: Queue,
     /// Hold the calls to a system that is down.
@@ -41,22 +70,24 @@ pub struct Context {
     /// Linked rows and spaces, up to five minutes old.
     pub cache: Cache,
     /// The rows of leased jobs that were read together.
-    pub(crate) row_reads: RowReads,
+    pub(crate) row_reads: Arc<RowReads>,
     /// What to do for which table.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
+    /// What notices say.
+    pub templates: Arc<Templates>,
     /// The tables that the token sees.
-    pub(crate) tables: Tables,
+    pub(crate) tables: Arc<Tables>,
     /// Which bridge this is, once it was asked; and the word that it would have if it were new.
-    pub(crate) bridge: OnceCell<Bridge>,
+    pub(crate) bridge: Arc<OnceCell<Bridge>>,
     pub(crate) new_bridge: String,
     /// What names in `bridge.toml` meant when they were first looked up.
-    pub(crate) names: Names,
+    pub(crate) names: Arc<Names>,
     /// How long after an unknown outcome a page may still come to exist.
     pub zombie_window: Duration,
     /// Where notices go out.
-    pub outbox: Outbox,
+    pub outbox: Arc<Outbox>,
     /// How many mails may go to people within an hour.
-    pub(crate) mail_cap: MailCap,
+    pub(crate) mail_cap: Arc<MailCap>,
     /// The states that were written lately.
     pub(crate) repeats: Repeats,
     /// What the pages of other rows were last told of a row.
@@ -64,7 +95,7 @@ pub struct Context {
     pub(crate) loops: Loops,
     /// Held by the one job of this process that writes the ledger to the store because it needs its
     /// events.
-    pub(crate) ledger_turn: Mutex<()>,
+    pub(crate) ledger_turn: Arc<Mutex<()>>,
     /// A job that crashed before runs alone in this process, whatever queue it is of.
     pub(crate) solo: Solo,
 }

@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 
 use crate::clients::guard::let_through;
 use crate::clients::lease::under_lease;
-use crate::context::Context;
+use crate::context::{Context, CurrentContext};
 use crate::crash::CrashPoint;
 use crate::failure::CRASH_POLICY;
 use crate::notify::deliver::deliver;
@@ -42,7 +42,7 @@ pub struct RunnerSettings {
 /// What every handler needs.
 #[derive(Debug, Clone)]
 struct JobContext {
-    context: Arc<Context>,
+    current: CurrentContext,
     /// Whose jobs they are.
     queue: QueueName,
     /// The grace time is over.
@@ -53,9 +53,10 @@ struct JobContext {
 pub async fn run(
     settings: RunnerSettings,
     queue: &Queue,
-    context: Arc<Context>,
+    current: CurrentContext,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let context = current.get();
     // The gates know this process by the same name.
     let name = context.gates.process().clone();
     let backend = queue.backend(BackendSettings {
@@ -67,7 +68,7 @@ pub async fn run(
     });
     let grace_over = CancellationToken::new();
     let job_context = JobContext {
-        context,
+        current,
         queue: queue.name(),
         grace_over: grace_over.clone(),
     };
@@ -92,7 +93,8 @@ pub async fn run(
 
 async fn attempt(leased: Leased, job_context: Data<JobContext>) {
     let job_context = JobContext::clone(&job_context);
-    let (context, queue) = (Arc::clone(&job_context.context), job_context.queue);
+    // With these rules the job ends, also if there are others meanwhile.
+    let (context, queue) = (job_context.current.get(), job_context.queue);
     let probe_of = leased.is_probe().then_some(queue);
     let job = leased.job();
     let span = tracing::info_span!(
@@ -104,12 +106,13 @@ async fn attempt(leased: Leased, job_context: Data<JobContext>) {
         attempt = job.attempts + 1
     );
     // A panic has been recorded by then: the lease counts it as a crash of the job.
-    let ended = tokio::spawn(attempt_and_settle(leased, job_context).instrument(span)).await;
+    let ended = tokio::spawn(attempt_and_settle(leased, Arc::clone(&context), job_context).instrument(span)).await;
     outage::report(&context.gates, probe_of, ended.ok().as_ref()).await;
 }
 
-async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempted {
+async fn attempt_and_settle(leased: Leased, context: Arc<Context>, job_context: JobContext) -> Attempted {
     CrashPoint::AfterFetch.pass();
+    let JobContext { queue, grace_over, .. } = job_context;
     let started = Timestamp::now();
     let given_back = || Settlement {
         verdict: Verdict::GiveBack,
@@ -123,8 +126,8 @@ async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempte
             tracing::warn!("the lease was not renewed in time: the attempt stops, another worker may have the job");
             given_back()
         }
-        () = job_context.grace_over.cancelled() => given_back(),
-        settlement = process_job(&job_context, &leased) => settlement,
+        () = grace_over.cancelled() => given_back(),
+        settlement = process_job(&context, queue, &leased) => settlement,
     };
     log(leased.job(), &settlement);
     let attempted = Attempted {
@@ -140,10 +143,10 @@ async fn attempt_and_settle(leased: Leased, job_context: JobContext) -> Attempte
     attempted
 }
 
-async fn process_job(job_context: &JobContext, leased: &Leased) -> Settlement {
-    let (context, job, chance) = (&*job_context.context, leased.job(), rand::random());
+async fn process_job(context: &Context, queue: QueueName, leased: &Leased) -> Settlement {
+    let (job, chance) = (leased.job(), rand::random());
     let work = Box::pin(async {
-        match job_context.queue {
+        match queue {
             QueueName::Sync => process(context, job, chance).await,
             QueueName::Mail => deliver(context, job, Channel::Mail, chance).await,
             QueueName::Slack => deliver(context, job, Channel::Slack, chance).await,

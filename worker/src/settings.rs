@@ -2,6 +2,7 @@
 //! are reported at once.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use passerelle_model::config::{
@@ -15,9 +16,7 @@ use passerelle_queue::loops::LoopPolicy;
 use crate::clients::mail::Mail;
 use crate::maintenance::ledger_writer::Retention;
 use crate::maintenance::tasks::TaskSettings;
-use crate::outbox::templates::Templates;
 use crate::rule_files::{self, Loaded};
-use crate::rules::Rules;
 use crate::runner::RunnerSettings;
 
 /// Everything that a worker needs to start.
@@ -56,11 +55,12 @@ pub struct Settings {
     pub dead_letters: DeadLetterSettings,
     /// `STALL_…`: how long things may wait.
     pub stalls: StallSettings,
-    /// What to do for which table.
-    pub rules: Rules,
+    /// What to do for which table, and what notices say.
+    pub loaded: Loaded,
+    /// `BRIDGE_FILE`: where the rules were read.
+    pub bridge_file: PathBuf,
     /// `LOOP_…`: when a row goes in circles.
     pub loops: LoopPolicy,
-    pub templates: Templates,
     /// The mail server, if `SMTP_URL` is set.
     pub mail: Option<Mail>,
     /// `NOTICE_MAILS_PER_HOUR`: most mails to people within an hour; 0: no limit.
@@ -95,7 +95,7 @@ impl Settings {
         let dead_letters = DeadLetterSettings::read(&mut reader);
         let stalls = StallSettings::read(&mut reader);
         let loops = LoopPolicy::read(&mut reader);
-        let Loaded { rules, templates, .. } = reader.finish(loaded)?.ok_or(Problems(Vec::new()))?;
+        let loaded = reader.finish(loaded)?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
             runner,
             health_bind,
@@ -113,9 +113,9 @@ impl Settings {
             tasks,
             dead_letters,
             stalls,
-            rules,
+            loaded,
+            bridge_file: path,
             loops,
-            templates,
             mail,
             mails_per_hour,
             slack,

@@ -1,45 +1,34 @@
 //! From settings to a running worker. Only unusable settings end a start; it waits for systems that
 //! are away.
 
+mod assemble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StallSettings};
-use passerelle_model::id::ProcessName;
 use passerelle_model::telemetry;
-use passerelle_queue::gate::Gates;
-use passerelle_queue::loops::Loops;
 use passerelle_queue::schedule::Schedule;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis, WorkerInfo};
 use passerelle_store::{Store, StoreError};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::baserow::Baserow;
-use crate::clients::docmost::Docmost;
-use crate::clients::slack::Slack;
-use crate::context::Context;
-use crate::lookups::cache::Cache;
-use crate::lookups::names::Names;
-use crate::lookups::repeats::Repeats;
-use crate::lookups::row_reads::RowReads;
-use crate::lookups::shown::Shown;
-use crate::lookups::tables::Tables;
+use crate::context::{Context, CurrentContext};
 use crate::maintenance::health::{MetricsPage, OpenedStore};
 use crate::maintenance::ledger_writer::LedgerWriter;
+use crate::maintenance::reload::Reload;
 use crate::maintenance::sources::SourceWatch;
 use crate::maintenance::stalls::{self, Stalls};
 use crate::maintenance::tasks::PeriodicTasks;
 use crate::maintenance::{health, heartbeat, probe};
-use crate::notify::mail_cap::MailCap;
 use crate::notify::{dead_budget, incidents};
-use crate::outbox::{Channels, Outbox};
 use crate::runner;
 use crate::runner::RunnerSettings;
 use crate::settings::Settings;
+
+pub use assemble::context;
 
 /// How often to look for a store that was away at the start.
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
@@ -85,6 +74,8 @@ pub struct Worker {
     redis: Redis,
     opened: OpenedStore,
     stalls: Stalls,
+    /// Until it is listened to, SIGHUP would end the process.
+    hangup: Signal,
 }
 
 impl Worker {
@@ -104,6 +95,7 @@ impl Worker {
             redis,
             opened,
             stalls,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -152,6 +144,7 @@ impl Worker {
             redis,
             opened,
             stalls,
+            hangup,
         } = self;
         let store = opened.get_or_init(|| store).clone();
         let queue = Queue::new(redis.clone(), QueueName::Sync);
@@ -163,22 +156,27 @@ impl Worker {
         refuse_later_layout(&queue).await?;
         let user = settings.baserow_user.clone();
         let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
-        let context = Arc::new(context(settings, redis.clone(), store.clone())?);
+        let reload = Reload::new(&settings, queue.clone());
+        let in_use = reload.in_use();
+        let current = CurrentContext::new(context(settings, redis.clone(), store.clone())?);
+        let context = current.get();
+        let reload = tokio::spawn(reload.run(current.clone(), hangup, stop.clone()));
         let writer = LedgerWriter::new(queue.clone(), store, redis.clone(), context.gates.process().clone());
         let writer = writer.retaining(retention);
         let beside = tokio::spawn(run_beside(Arc::clone(&context), redis.clone(), limits, stalls));
         let refused = tokio::spawn(until_refused(LifeWatch::new(queue.clone()), stop.clone()));
         let schedule = Schedule::new(redis, context.gates.process().clone());
-        let tasks = PeriodicTasks::new(Arc::clone(&context), schedule, sources, tasks);
+        let tasks = PeriodicTasks::new(current.clone(), schedule, sources, tasks);
         let tasks = tokio::spawn(tasks.run(stop.clone()));
 
         // The writer stops after the runner: the last settlements are facts too.
         let written = CancellationToken::new();
         let me = WorkerInfo::of_this_process(context.gates.process().clone(), runner.concurrency);
-        let alive = tokio::spawn(heartbeat::run(queue.clone(), me, written.clone()));
+        let alive = tokio::spawn(heartbeat::run(queue.clone(), me, in_use, written.clone()));
         let writer = tokio::spawn(writer.run(written.clone()));
-        let result = run_queues(runner, &queue, &context, &stop).await;
+        let result = run_queues(runner, &queue, &current, &stop).await;
         tasks.await?;
+        reload.await?;
         written.cancel();
         writer.await?;
         alive.await?;
@@ -195,18 +193,19 @@ impl Worker {
 async fn run_queues(
     rows: RunnerSettings,
     queue: &Queue,
-    context: &Arc<Context>,
+    current: &CurrentContext,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let notices = RunnerSettings {
         concurrency: NOTICES_AT_ONCE,
         ..rows
     };
-    let run = |settings, queue| runner::run(settings, queue, Arc::clone(context), stop.clone());
+    let outbox = &current.get().outbox;
+    let run = |settings, queue| runner::run(settings, queue, current.clone(), stop.clone());
     tokio::try_join!(
         run(rows, queue),
-        run(notices, context.outbox.queue(Channel::Mail)),
-        run(notices, context.outbox.queue(Channel::Slack)),
+        run(notices, outbox.queue(Channel::Mail)),
+        run(notices, outbox.queue(Channel::Slack)),
     )?;
     Ok(())
 }
@@ -244,50 +243,6 @@ async fn run_beside(context: Arc<Context>, redis: Redis, limits: Limits, stalls:
         stalls::watch(&context, &redis, limits.stalls, &stalls),
         context.outbox.requeue_for_ever(),
     );
-}
-
-/// Puts the surroundings of jobs together; nothing is sent yet.
-pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result<Context> {
-    let gates = Gates::new(redis.clone(), ProcessName::unique("worker"), settings.gates);
-    let repeats = Repeats::new(redis.clone(), settings.repeat);
-    let shown = Shown::new(redis.clone());
-    let loops = Loops::new(redis.clone(), settings.loops);
-    let slack = settings.slack.as_ref().map(Slack::new).transpose();
-    let slack = slack.context("the HTTP client for Slack")?;
-    let channels = Channels {
-        mail: settings.mail,
-        slack,
-    };
-    let outbox = Outbox::new(settings.templates, channels, &redis, store.clone());
-    Ok(Context {
-        baserow: Baserow::new(&settings.baserow, gates.clone()).context("the HTTP client for Baserow")?,
-        docmost: Docmost::new(&settings.docmost, redis.clone(), gates.clone())
-            .context("the HTTP client for Docmost")?,
-        gates,
-        queue: Queue::new(redis.clone(), QueueName::Sync),
-        tables: Tables::new(store.clone(), settings.rules.locale().zone.clone()),
-        names: Names::new(store.clone()),
-        bridge: OnceCell::new(),
-        new_bridge: settings.bridge_instance.unwrap_or_else(new_instance),
-        store,
-        mail_cap: MailCap::new(redis.clone(), settings.mails_per_hour),
-        cache: Cache::new(redis),
-        rules: settings.rules,
-        zombie_window: settings.zombie_window,
-        outbox,
-        loops,
-        repeats,
-        shown,
-        row_reads: RowReads::default(),
-        ledger_turn: Mutex::new(()),
-        solo: passerelle_queue::Solo::default(),
-    })
-}
-
-/// A word for the marks of a new bridge's pages: small letters and digits.
-fn new_instance() -> String {
-    let unique = ulid::Ulid::generate().to_string().to_lowercase();
-    unique.chars().rev().take(8).collect()
 }
 
 fn stop_signal() -> std::io::Result<CancellationToken> {

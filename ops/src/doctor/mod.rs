@@ -7,6 +7,7 @@
 mod cure;
 pub(crate) mod ingress;
 mod products;
+mod rules;
 mod senders;
 mod settings;
 mod stalls;

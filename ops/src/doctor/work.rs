@@ -9,7 +9,7 @@ use passerelle_queue::gate::GateState;
 use passerelle_store::{Backlog, Deliveries, Store, WentBack};
 
 use super::stores::{Sound, mebibytes};
-use super::{Finding, stalls};
+use super::{Finding, rules, stalls};
 use crate::operator::Operator;
 use crate::trouble::Trouble;
 
@@ -34,6 +34,7 @@ pub(super) async fn look(reader: &Reader, sound: Sound) -> Vec<Finding> {
     if sound.redis {
         for (check, result) in [
             ("workers", workers(&operator).await),
+            (rules::CHECK, rules::in_use(&operator).await),
             ("pauses", pauses(&operator).await),
             ("gates", gates(&operator, limits.gate).await),
             ("ledger", ledger(&operator, sound.store).await),

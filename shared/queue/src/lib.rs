@@ -35,6 +35,7 @@
 //! | `fetch.rs` | taking jobs, and taking back those of vanished workers |
 //! | `lease.rs` | a job in a worker's hands: [`Leased`], prolonging, noticing a loss |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
+//! | `reload.rs` | the request that all workers read their rules again |
 //! | `dead.rs`, `control.rs`, `workers.rs` | what operators see and do: list, replay, discard, numbers, pause, who is alive |
 //! | `jobs.rs` | what operators see of jobs one by one, and running one now |
 //! | `enqueue.rs` | jobs that are about no row |
@@ -128,6 +129,7 @@ mod letters;
 mod life;
 mod locks;
 pub mod loops;
+mod reload;
 pub mod schedule;
 mod server;
 mod working;
@@ -160,7 +162,7 @@ pub use working::roster::{Roster, RosterEntry};
 use working::settle::SettleCommit;
 pub use working::settle::Settled;
 pub use working::validity::Lease;
-pub use working::workers::{Running, WorkerInfo};
+pub use working::workers::{RulesInUse, Running, WorkerInfo};
 
 /// The queue. Cheap to clone; clones share their groups.
 #[derive(Clone)]

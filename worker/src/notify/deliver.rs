@@ -100,7 +100,7 @@ async fn remember_sent(context: &Context, id: &JobKey) -> Result<(), Failure> {
 }
 
 async fn send(context: &Context, notice: &Notice, channel: Channel, journal: &mut Journal) -> Result<(), Failure> {
-    let words = context.outbox.templates.render(notice)?;
+    let words = context.templates.render(notice)?;
     let (gate, target) = match channel {
         Channel::Mail => (GateName::Smtp, Target::Smtp),
         Channel::Slack => (GateName::Slack, Target::Slack),

@@ -26,7 +26,6 @@ use crate::clients::slack::Slack;
 use crate::content::notice::{Audience, Notice, NoticeKind};
 use crate::crash::CrashPoint;
 use crate::failure::Failure;
-use templates::Templates;
 
 /// How often the notices that wait are looked through, and how old they are by then: a job gets to
 /// its worker far sooner.
@@ -38,7 +37,6 @@ const REQUEUED_AT_ONCE: u32 = 100;
 /// Where notices go out.
 #[derive(Debug)]
 pub struct Outbox {
-    pub templates: Templates,
     pub channels: Channels,
     store: Store,
     mail_queue: Queue,
@@ -73,9 +71,8 @@ struct Fate {
 
 impl Outbox {
     /// Over this store and Redis.
-    pub fn new(templates: Templates, channels: Channels, redis: &Redis, store: Store) -> Self {
+    pub fn new(channels: Channels, redis: &Redis, store: Store) -> Self {
         Self {
-            templates,
             channels,
             store,
             mail_queue: Queue::new(redis.clone(), QueueName::Mail),

@@ -1,13 +1,12 @@
 //! A worker whose lease is over writes nothing: another one may have the job.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use passerelle_model::ledger::Verdict;
 use passerelle_queue::Lease;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_worker::clients::lease::under_lease;
-use passerelle_worker::context::Context;
+use passerelle_worker::context::{Context, CurrentContext};
 use passerelle_worker::runner::{self, RunnerSettings};
 use test_support::{Line, eventually};
 use tokio::task::JoinHandle;
@@ -42,7 +41,8 @@ impl Worker {
         };
         let (queue, stop) = (context.queue.clone(), CancellationToken::new());
         let stopped = stop.clone();
-        let running = tokio::spawn(async move { runner::run(settings, &queue, Arc::new(context), stopped).await });
+        let running =
+            tokio::spawn(async move { runner::run(settings, &queue, CurrentContext::new(context), stopped).await });
         Self { stop, running }
     }
 

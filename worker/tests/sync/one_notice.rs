@@ -1,6 +1,7 @@
 //! A notice goes once, whatever our own store does.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -31,7 +32,8 @@ async fn with_a_waiting_notice() -> anyhow::Result<(World, Server)> {
         slack_webhook: "T1/B1/s3cret".to_owned(),
     };
     let slack = slack::start(TcpListener::bind("127.0.0.1:0")?, options)?;
-    world.context.outbox.channels.slack = Some(Slack::new(&SlackSettings {
+    let outbox = Arc::get_mut(&mut world.context.outbox).context("the outbox is in use")?;
+    outbox.channels.slack = Some(Slack::new(&SlackSettings {
         authorities: None,
         webhook: slack.webhook_url().into(),
         timeout: Duration::from_secs(10),

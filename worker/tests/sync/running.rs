@@ -1,10 +1,10 @@
 //! The runner over the real queue.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use passerelle_queue::Queue;
 use passerelle_sandbox::faults::{Fault, FaultKind};
+use passerelle_worker::context::CurrentContext;
 use passerelle_worker::runner::{self, RunnerSettings};
 use test_support::eventually;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ async fn run(world: &World, queue: &Queue) -> anyhow::Result<(CancellationToken,
         lease: Duration::from_secs(30),
     };
     let (context, queue, stop) = (
-        Arc::new(world.replica().await?),
+        CurrentContext::new(world.replica().await?),
         queue.clone(),
         CancellationToken::new(),
     );

@@ -25,6 +25,7 @@ script!(
     "held.lua",
     "hold.lua"
 );
+script!(PROBE, "../server/scripts/clock.lua", "held.lua", "probe.lua");
 
 /// A table whose jobs wait until its rule is mended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +67,15 @@ impl Queue {
         since
             .map(Timestamp::from_millis)
             .map_err(|_| QueueError::Protocol("hold answered no time".to_owned()))
+    }
+
+    /// Lets a probe of each held table through at once: its rule may be mended. The next may follow
+    /// after `first`. Returns how many tables are held.
+    pub async fn probe_held_tables(&self, first: Duration) -> Result<u64, QueueError> {
+        let keys = &self.inner.keys;
+        let mut call = PROBE.call(1);
+        call.arg(&keys.gates).arg(millis(first)).arg(&keys.wake);
+        call.send(&self.inner.redis).await
     }
 
     /// The tables that are held now, by their numbers.

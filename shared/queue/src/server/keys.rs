@@ -89,6 +89,8 @@ pub(crate) struct Keys {
     pub(crate) gates: String,
     /// The ledger stream, shared by all queues of a bridge: one order of all facts.
     pub(crate) ledger: String,
+    /// The number of the last request to read rules again; all queues of a bridge have the same.
+    pub(crate) reloads: String,
     /// Hash of what is recorded of this life of the data; all queues of a bridge have the same.
     pub(crate) life: String,
 }
@@ -119,6 +121,7 @@ impl Keys {
             gates: format!("{{{prefix}}}:gate"),
             ledger: format!("{{{prefix}}}:ledger"),
             life: format!("{{{prefix}}}:life"),
+            reloads: format!("{{{prefix}}}:reloads"),
             queue,
         }
     }

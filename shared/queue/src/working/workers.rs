@@ -32,6 +32,39 @@ pub struct WorkerInfo {
     pub started: Timestamp,
     /// Most jobs at once.
     pub concurrency: usize,
+    /// By which rules it works; workers of earlier versions do not say it.
+    #[serde(default)]
+    pub rules: Option<RulesInUse>,
+}
+
+/// The rules that a worker works by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesInUse {
+    /// Equal in two workers if `bridge.toml` and all templates are.
+    pub hash: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The last request to read them again that it has answered.
+    pub answered: u64,
+    /// Why it kept the earlier ones then, if it did.
+    pub refused: Option<String>,
+}
+
+impl RulesInUse {
+    /// As a worker has them at its start.
+    pub fn at_start(hash: String) -> Self {
+        Self {
+            hash,
+            since: Timestamp::now(),
+            answered: 0,
+            refused: None,
+        }
+    }
+
+    /// So much of a hash as people compare.
+    pub fn short(hash: &str) -> &str {
+        hash.get(..12).unwrap_or(hash)
+    }
 }
 
 /// A job in a worker's hands.
@@ -64,6 +97,7 @@ impl WorkerInfo {
             pid: std::process::id(),
             started: Timestamp::now(),
             concurrency,
+            rules: None,
         }
     }
 }

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub use lease::Memo;
 pub use settings::TaskSettings;
 
-use crate::context::Context;
+use crate::context::CurrentContext;
 use crate::failure::{Failure, Target};
 use crate::maintenance::sources::SourceWatch;
 use lease::LeasedTask;
@@ -69,7 +69,7 @@ impl PeriodicTask {
 /// All tasks of this process, and what they need.
 #[derive(Debug)]
 pub struct PeriodicTasks {
-    context: Arc<Context>,
+    current: CurrentContext,
     schedule: Schedule,
     /// Only a user of Baserow may see webhooks.
     sources: Option<SourceWatch>,
@@ -80,13 +80,13 @@ impl PeriodicTasks {
     /// Tasks that take their leases from this schedule; without `sources` nothing looks after
     /// webhooks.
     pub fn new(
-        context: Arc<Context>,
+        current: CurrentContext,
         schedule: Schedule,
         sources: Option<SourceWatch>,
         settings: TaskSettings,
     ) -> Self {
         Self {
-            context,
+            current,
             schedule,
             sources,
             settings,
@@ -128,7 +128,7 @@ impl PeriodicTasks {
 
     /// Runs a task once; it keeps its progress in the memo.
     async fn run_once(&self, kind: PeriodicTask, memo: &Memo) -> Result<(), Failure> {
-        let (context, rows_per_second) = (&*self.context, self.settings.rows_per_second);
+        let (context, rows_per_second) = (&*self.current.get(), self.settings.rows_per_second);
         match (kind, &self.sources) {
             (PeriodicTask::Reconcile, _) => reconcile::run(context, rows_per_second, memo).await,
             (PeriodicTask::WentBack, _) => went_back::run(context, rows_per_second, memo).await,
