@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::arguments::By;
 use crate::console::Console;
 use crate::operator::Operator;
+use crate::text::Text;
 use crate::trouble::Trouble;
 
 /// How long to wait for the workers, and how often to look.
@@ -116,8 +117,11 @@ fn answer(worker: WorkerInfo, request: u64, hash: &str) -> Answer {
     Answer { worker, end }
 }
 
-fn in_words(reloaded: &Reloaded) -> String {
-    let mut text = format!("the rules here are right ({})\n", RulesInUse::short(&reloaded.hash));
+fn in_words(reloaded: &Reloaded) -> Text {
+    let mut text = Text::from(format!(
+        "the rules here are right ({})\n",
+        RulesInUse::short(&reloaded.hash)
+    ));
     for Answer { worker, end } in &reloaded.workers {
         let (host, pid) = (&worker.host, worker.pid);
         let _ = write!(text, "{host}, process {pid}: ");
@@ -142,6 +146,9 @@ fn in_words(reloaded: &Reloaded) -> String {
             ),
         };
     }
-    text.push_str("Settings, [sources], owned_fields and ignored_fields change at a restart.\n");
+    let _ = writeln!(
+        text,
+        "Settings, [sources], owned_fields and ignored_fields change at a restart."
+    );
     text
 }

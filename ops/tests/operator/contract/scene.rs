@@ -11,7 +11,7 @@ use passerelle_model::id::{JobKey, ProcessName};
 use passerelle_model::ledger::{FailureClass, LedgerRecord, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::{Queue, QueueName, WorkerInfo};
+use passerelle_queue::{Queue, QueueName, RulesInUse, WorkerInfo};
 use passerelle_store::{NoticeState, StoredNotice};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -106,7 +106,9 @@ impl Scene {
         let name = ProcessName::unique("worker");
         let decide = move |job: &passerelle_model::job::Job| verdict(job.key.row().map(|row| row.row.get()), &wait);
         let worker = desk.worker_named(&name, QueueName::Sync, decide)?;
-        queue.beat(&WorkerInfo::of_this_process(name, 1)).await?;
+        let mut info = WorkerInfo::of_this_process(name, 1);
+        info.rules = Some(RulesInUse::at_start("5f1d0c".to_owned()));
+        queue.beat(&info).await?;
         let rows = [(1, Sync), (2, Sync), (3, Sync), (4, Sync), (5, Sync)];
         let _durable = queue.accept(delivery("e2", at(0), &rows)?).await?;
         until(&queue, "they are dead or wait", |stats| {
