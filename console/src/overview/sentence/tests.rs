@@ -20,6 +20,7 @@ fn idle() -> Overview {
         pid: 1,
         started: before(3600),
         concurrency: 16,
+        rules: None,
     };
     let work = Work {
         stats: QueueStats::default(),
