@@ -192,9 +192,15 @@ impl Keeper {
         let program = command.get_program().display().to_string();
         // The runtime collects its exit status.
         let child = tokio::process::Command::from(command).spawn();
-        let child = child.map_err(|error| format!("{part} cannot be started: {program}: {error}"))?;
+        let mut child = child.map_err(|error| format!("{part} cannot be started: {program}: {error}"))?;
         let pid = child.id().unwrap_or_default();
-        self.plan.folders.note(&part.to_string(), pid).map_err(failed)?;
+        if let Err(error) = self.plan.folders.note(&part.to_string(), pid) {
+            // Nobody would find it again.
+            let _ = child.start_kill();
+            return Err(format!(
+                "{part} cannot be started: its process cannot be noted (RUN_FOLDER): {error}"
+            ));
+        }
         Process::open(pid).map_err(|_| self.last_words(log_was))
     }
 
