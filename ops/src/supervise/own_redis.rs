@@ -20,7 +20,11 @@ pub(crate) fn prepare(plan: &Plan) -> Result<(), String> {
     let folders = &plan.folders;
     keep_data(folders)?;
     let made = fs::create_dir_all(folders.data_folder.join("redis"));
-    let told = made.and_then(|()| fs::write(folders.redis_url(), plan.own_redis_url().unwrap_or_default()));
+    // Where the settings name another meanwhile, that one is told.
+    let told = made.and_then(|()| match plan.own_redis_url() {
+        Some(url) => fs::write(folders.redis_url(), url),
+        None => Ok(()),
+    });
     told.map_err(|error| format!("the folders of Redis cannot be made (RUN_FOLDER, DATA_FOLDER): {error}"))
 }
 
