@@ -1,6 +1,6 @@
 //! The folder of what runs in the background: logs, and which process each part is.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,11 +75,18 @@ impl Folders {
         fs::rename(new, self.pid_file(name))
     }
 
+    /// Keeps a place for the note of a part that is wanted: until it is started, it counts as dead. A
+    /// note that is there stays.
+    pub(crate) fn expect(&self, name: &str) -> io::Result<()> {
+        let note = OpenOptions::new().create(true).append(true).open(self.pid_file(name));
+        note.map(drop)
+    }
+
     pub(crate) fn forget(&self, name: &str) {
         let _ = fs::remove_file(self.pid_file(name));
     }
 
-    /// What was started and not stopped, in the order in which it starts.
+    /// What was to be started and was not stopped, in the order in which it starts.
     pub(crate) fn parts(&self) -> Vec<Part> {
         let files = fs::read_dir(&self.run_folder).into_iter().flatten().flatten();
         let mut parts: Vec<Part> = files

@@ -127,11 +127,17 @@ impl Kept {
     /// part that does not work: the others go on as they are.
     async fn bring_about(&mut self, verb: &Supervise) -> Result<(), String> {
         let before = verb.folders.parts();
+        let wanted = self.wanted(verb);
+        // Also what is not reached is shown by `status`, and restarted.
+        for part in &wanted {
+            let noted = verb.folders.expect(&part.to_string());
+            noted.map_err(|error| format!("{part} cannot be noted (RUN_FOLDER): {error}"))?;
+        }
         // Also what waits for its turn is started again if it dies meanwhile.
         for part in before.iter().filter(|part| !part.is_worker_above(verb.workers)) {
             self.keep(*part)?;
         }
-        for part in self.wanted(verb) {
+        for part in wanted {
             if !self.parts.contains_key(&part) {
                 self.keep(part)?;
             }
@@ -190,7 +196,8 @@ async fn stop(folders: &Folders, part: Part, patience: Duration) -> Result<Strin
     Ok(told)
 }
 
-/// Stops all parts: first the workers, all at once, last the Redis.
+/// Stops all parts: first the workers, all at once, last the Redis. One that does not end keeps no
+/// other running; the error names each.
 pub(crate) async fn stop_all(folders: &Folders, patience: Duration, mut say: impl FnMut(&str)) -> Result<(), Trouble> {
     let mut stopping = JoinSet::new();
     let (workers, mut others): (Vec<_>, Vec<_>) = folders
@@ -202,13 +209,19 @@ pub(crate) async fn stop_all(folders: &Folders, patience: Duration, mut say: imp
         let folders = folders.clone();
         stopping.spawn(async move { stop(&folders, part, patience).await });
     }
+    let mut staying = Vec::new();
+    let mut hear = |told: Result<String, String>| match told {
+        Ok(line) => say(&line),
+        Err(why) => staying.push(why),
+    };
     while let Some(told) = stopping.join_next().await {
-        say(&told
-            .map_err(|error| Trouble::Failed(error.to_string()))?
-            .map_err(Trouble::Failed)?);
+        hear(told.unwrap_or_else(|error| Err(error.to_string())));
     }
     for part in others {
-        say(&stop(folders, part, patience).await.map_err(Trouble::Failed)?);
+        hear(stop(folders, part, patience).await);
+    }
+    if !staying.is_empty() {
+        return Err(Trouble::Failed(staying.join("\n")));
     }
     let _ = std::fs::remove_file(folders.redis_url());
     Ok(())
