@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use passerelle_model::config::Reader;
+use tokio::time::sleep;
 
-use super::folders::Folders;
+use super::TRY_EVERY;
+use super::folders::{Folders, SUPERVISOR};
 use super::keeper::Keeper;
 use super::part::Part;
 use super::plan::Plan;
@@ -75,7 +77,7 @@ pub(crate) struct Brought {
 
 impl Brought {
     /// Names the Redis of our own to the settings, where they name none: the one that runs already,
-    /// or one that is started now.
+    /// or one that is started now. A stop signal ends the wait, and no Redis is left behind.
     async fn unless_named(
         reader: &mut Reader,
         folders: &Folders,
@@ -86,24 +88,65 @@ impl Brought {
             return Ok(None);
         };
         *reader = reader.clone().with("REDIS_URL", &url);
-        let _alone = folders.alone(console).await?;
-        if folders.process_of(&Part::Redis.to_string()).is_some() {
+        let stop = console.stop.clone();
+        let stopped = || Trouble::Interrupted("stopped before its Redis was there. Run it again".to_owned());
+        let _alone = tokio::select! {
+            alone = folders.alone(console) => alone?,
+            () = stop.cancelled() => return Err(stopped()),
+        };
+        let name = Part::Redis.to_string();
+        if folders.process_of(&name).is_some() {
             return Ok(None);
         }
         let patience = plan.patience;
-        let process = Keeper::new(Part::Redis, plan.into())?.started().await;
-        let process = process.map_err(Trouble::Failed)?;
-        Ok(Some(Self {
+        let brought = |process| Self {
             folders: folders.clone(),
             process,
             patience,
-        }))
+        };
+        let keeper = Keeper::new(Part::Redis, plan.into())?;
+        let started = tokio::select! {
+            started = keeper.started() => started.map_err(Trouble::Failed),
+            () = stop.cancelled() => Err(stopped()),
+        };
+        match started {
+            Ok(process) => Ok(Some(brought(process))),
+            Err(trouble) => {
+                if let Some(process) = folders.process_of(&name) {
+                    brought(process).stop_alone().await;
+                }
+                Err(trouble)
+            }
+        }
     }
 
-    /// Stops it.
+    /// Stops it, unless a bridge in the background has taken it over.
     pub(crate) async fn stop(self) {
+        loop {
+            let alone = self.folders.try_alone();
+            if !matches!(alone, Ok(None)) {
+                return self.stop_alone().await;
+            }
+            // The command that starts or stops parts may go on for long; its supervisor is there soon.
+            if self.is_taken_over() {
+                return;
+            }
+            sleep(TRY_EVERY).await;
+        }
+    }
+
+    /// The same, while no other command starts or stops parts.
+    async fn stop_alone(&self) {
+        if self.is_taken_over() {
+            return;
+        }
         self.process.stop(self.patience).await;
         self.folders.forget(&Part::Redis.to_string());
         let _ = fs::remove_file(self.folders.redis_url());
+    }
+
+    /// Whether a supervisor looks after the parts by now.
+    fn is_taken_over(&self) -> bool {
+        self.folders.process_of(SUPERVISOR).is_some()
     }
 }
