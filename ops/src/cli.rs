@@ -160,12 +160,25 @@ impl Verb {
             self,
             Self::All(_)
                 | Self::Supervise(_)
+                | Self::Init(_)
                 | Self::Stats(_)
                 | Self::Sync(_)
                 | Self::Reconcile(_)
                 | Self::Console(_)
                 | Self::Dead(dead::Dead::Replay { .. })
         )
+    }
+
+    /// What is told when it is dropped at a stop signal: how to go on.
+    pub fn stopped(&self) -> &'static str {
+        match self {
+            Self::Up(_) | Self::Restart(_) => {
+                "stopped waiting: what has begun goes on in the background. Run it again: it goes on where it was. make \
+                 status shows how far it is, make down stops what has started"
+            }
+            Self::Down(_) | Self::Provision(_) => "stopped. Run it again: it goes on where it was",
+            _ => "stopped. Run it again",
+        }
     }
 
     /// Runs it.

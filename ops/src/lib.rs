@@ -102,7 +102,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
         _ => reader.with_env_file(cli.env_file.as_deref()),
     };
     let stop = console.stop.clone();
-    let ends_itself = cli.verb.ends_itself();
+    let (ends_itself, stopped) = (cli.verb.ends_itself(), cli.verb.stopped());
     let interrupted = async {
         stop.cancelled().await;
         if ends_itself {
@@ -111,7 +111,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, reader: Reader, 
     };
     let result = tokio::select! {
         result = cli.verb.run(reader, console) => result,
-        () = interrupted => Err(Trouble::Interrupted("stopped".to_owned())),
+        () = interrupted => Err(Trouble::Interrupted(stopped.to_owned())),
     };
     match result {
         Ok(()) => 0,

@@ -53,8 +53,10 @@ impl Setup<'_> {
             let client = self.docmost_of_admin(answers, admin, redis)?;
             let signed_in = self.patiently(async || client.as_admin().await).await;
             let signed_in = signed_in.map_err(|failure| as_admins(&failure, admin))?;
+            let session = self.in_session.lock().await;
             let account = signed_in.account().await;
             signed_in.sign_out().await;
+            drop(session);
             let account = account.map_err(|failure| as_admins(&failure, admin))?;
             if account.role == "member" {
                 return Err(Trouble::Usage(format!(
@@ -97,8 +99,10 @@ impl Setup<'_> {
             email,
             password: &password,
         };
+        let session = self.in_session.lock().await;
         let result = signed_in.make_account(&member).await;
         signed_in.sign_out().await;
+        drop(session);
         if !result.map_err(|failure| as_admins(&failure, admin))? {
             let file = self.settings.path.display();
             return Err(Trouble::Failed(format!(
@@ -149,8 +153,11 @@ impl Setup<'_> {
         let client = self.docmost_of_admin(answers, admin, redis)?;
         let signed_in = self.patiently(async || client.as_admin().await).await;
         let signed_in = signed_in.map_err(|failure| as_admins(&failure, admin))?;
+        let in_session = self.in_session;
+        let session = in_session.lock().await;
         let result = self.open_spaces(&signed_in, account, &wanting).await;
         signed_in.sign_out().await;
+        drop(session);
         result.map_err(|failure| as_admins(&failure, admin))
     }
 

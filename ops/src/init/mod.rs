@@ -24,6 +24,7 @@ use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_worker::failure::Failure;
 use passerelle_worker::rules::Rules;
 use secrecy::ExposeSecret as _;
+use tokio::sync::Mutex;
 
 use crate::console::Console;
 use crate::provision::{self, Given, Provision};
@@ -134,6 +135,8 @@ struct Setup<'a> {
     asker: Asker,
     console: &'a mut Console,
     steps: Vec<Step>,
+    /// Held while an admin is signed in to Docmost: a stop signal waits until the session has ended.
+    in_session: &'a Mutex<()>,
 }
 
 /// Makes what is missing, telling each step.
@@ -148,14 +151,23 @@ pub async fn run(verb: &Init, mut reader: Reader, console: &mut Console) -> Resu
 
 async fn set_up(verb: &Init, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let began = Instant::now();
+    let (stop, in_session) = (console.stop.clone(), Mutex::new(()));
     let mut setup = Setup {
         verb,
         settings: Settings::new(reader, &verb.env_file, verb.dry_run),
         asker: Asker::new(),
         console,
         steps: Vec::new(),
+        in_session: &in_session,
     };
-    let page = setup.carry_out().await?;
+    let stopped = async {
+        stop.cancelled().await;
+        drop(in_session.lock().await);
+    };
+    let page = tokio::select! {
+        page = setup.carry_out() => page?,
+        () = stopped => return Err(Trouble::Interrupted("stopped. Run it again: it goes on where it was".to_owned())),
+    };
     let set_up = SetUp {
         dry_run: verb.dry_run,
         steps: setup.steps,

@@ -42,7 +42,7 @@ pub(crate) use plan::from_here;
 use ready::Readiness;
 use supervisor::Told;
 
-/// How often `down` looks whether the command that starts parts has given way.
+/// How often a command that stops parts looks whether the one that starts them has given way.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
 /// `up`.
@@ -156,7 +156,10 @@ async fn succeed(folders: &Folders, wanted: Wanted, reader: Reader, console: &mu
         match serde_json::from_str(&line) {
             Ok(Told::Progress(line)) => console.note(&line),
             Ok(Told::Done) => return Ok(()),
-            Ok(Told::Failed(why)) => return Err(Trouble::Failed(why)),
+            Ok(Told::Failed(why)) if wanted.renew => return Err(Trouble::Failed(why)),
+            Ok(Told::Failed(why)) => {
+                return Err(Trouble::Failed(format!("{why}\nmake down stops what has started")));
+            }
             Err(_) => console.note(&line),
         }
     }
