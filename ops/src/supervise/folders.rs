@@ -77,7 +77,7 @@ impl Folders {
 
     /// Keeps a place for the note of a part that is wanted: until it is started, it counts as dead. A
     /// note that is there stays.
-    pub(crate) fn expect(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn note_wanted(&self, name: &str) -> io::Result<()> {
         let note = OpenOptions::new().create(true).append(true).open(self.pid_file(name));
         note.map(drop)
     }

@@ -22,7 +22,7 @@ pub(crate) fn prepare(plan: &Plan) -> Result<(), String> {
     let folders = &plan.folders;
     keep_data(folders)?;
     let made = fs::create_dir_all(folders.data_folder.join("redis"));
-    // Where the settings name another meanwhile, that one is told.
+    // Where the settings name another meanwhile, there is none of our own to tell.
     let told = made.and_then(|()| match plan.own_redis_url() {
         Some(url) => fs::write(folders.redis_url(), url),
         None => Ok(()),

@@ -130,7 +130,7 @@ impl Kept {
         let wanted = self.wanted(verb);
         // Also what is not reached is shown by `status`, and restarted.
         for part in &wanted {
-            let noted = verb.folders.expect(&part.to_string());
+            let noted = verb.folders.note_wanted(&part.to_string());
             noted.map_err(|error| format!("{part} cannot be noted (RUN_FOLDER): {error}"))?;
         }
         // Also what waits for its turn is started again if it dies meanwhile.
