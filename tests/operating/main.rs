@@ -4,6 +4,7 @@ mod all_in_one;
 mod background;
 mod dead_budget;
 mod init;
+mod interrupted;
 mod monitoring;
 mod package;
 mod provision;

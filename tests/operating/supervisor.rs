@@ -1,5 +1,6 @@
 //! The supervisor of `make up`, when something gets in its way.
 
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
@@ -154,6 +155,35 @@ async fn after_a_killed_supervisor_make_up_finds_what_runs_and_looks_after_it_ag
     })
     .await;
     signal(process_of(&shell, "supervisor").unwrap(), "KILL").unwrap();
+    works(&shell, "make down").unwrap();
+    nothing_is_left_behind(&shell).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_make_up_did_not_reach_is_told_by_the_status_and_brought_by_a_restart() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let shell = Shell::of(&system).unwrap();
+    let other = TcpListener::bind(shell.ingress_url().trim_start_matches("http://")).unwrap();
+    let refused = shell.typed("make up WORKERS=2").unwrap();
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success()
+            && complaint.contains("set INGRESS_BIND to a free port")
+            && complaint.contains("make down stops what has started"),
+        "{complaint}"
+    );
+    let status = shell.typed("make status").unwrap();
+    assert!(!status.status.success(), "{status:?}");
+    let told = String::from_utf8_lossy(&status.stdout);
+    for part in PARTS {
+        let is_told = |line: &str| line.starts_with(part) && line.contains("has died");
+        assert!(told.lines().any(is_told), "{part}: {told}");
+    }
+    drop(other);
+    works(&shell, "make restart").unwrap();
+    works(&shell, "make status").unwrap();
+    let running = processes(&shell, &PARTS);
+    assert!(running.iter().all(Option::is_some), "{running:?}");
     works(&shell, "make down").unwrap();
     nothing_is_left_behind(&shell).await;
 }
