@@ -99,22 +99,19 @@ impl Brought {
             return Ok(None);
         }
         let patience = plan.patience;
-        let brought = |process| Self {
-            folders: folders.clone(),
-            process,
-            patience,
-        };
         let keeper = Keeper::new(Part::Redis, plan.into())?;
         let started = tokio::select! {
             started = keeper.started() => started.map_err(Trouble::Failed),
             () = stop.cancelled() => Err(stopped()),
         };
         match started {
-            Ok(process) => Ok(Some(brought(process))),
+            Ok(process) => Ok(Some(Self {
+                folders: folders.clone(),
+                process,
+                patience,
+            })),
             Err(trouble) => {
-                if let Some(process) = folders.process_of(&name) {
-                    brought(process).stop_alone().await;
-                }
+                put_away(folders, folders.process_of(&name), patience).await;
                 Err(trouble)
             }
         }
@@ -125,28 +122,31 @@ impl Brought {
         loop {
             let alone = self.folders.try_alone();
             if !matches!(alone, Ok(None)) {
-                return self.stop_alone().await;
+                return put_away(&self.folders, Some(self.process), self.patience).await;
             }
             // The command that starts or stops parts may go on for long; its supervisor is there soon.
-            if self.is_taken_over() {
+            if is_taken_over(&self.folders) {
                 return;
             }
             sleep(TRY_EVERY).await;
         }
     }
+}
 
-    /// The same, while no other command starts or stops parts.
-    async fn stop_alone(&self) {
-        if self.is_taken_over() {
-            return;
-        }
-        self.process.stop(self.patience).await;
-        self.folders.forget(&Part::Redis.to_string());
-        let _ = fs::remove_file(self.folders.redis_url());
+/// Stops a Redis that was brought, if it runs, and forgets it, unless it is taken over. Meanwhile no
+/// other command starts or stops parts.
+async fn put_away(folders: &Folders, process: Option<Process>, patience: Duration) {
+    if is_taken_over(folders) {
+        return;
     }
+    if let Some(process) = process {
+        process.stop(patience).await;
+    }
+    folders.forget(&Part::Redis.to_string());
+    let _ = fs::remove_file(folders.redis_url());
+}
 
-    /// Whether a supervisor looks after the parts by now.
-    fn is_taken_over(&self) -> bool {
-        self.folders.process_of(SUPERVISOR).is_some()
-    }
+/// Whether a supervisor looks after the parts by now.
+fn is_taken_over(folders: &Folders) -> bool {
+    folders.process_of(SUPERVISOR).is_some()
 }
