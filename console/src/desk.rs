@@ -12,12 +12,13 @@ use tokio::sync::Semaphore;
 
 use crate::entrance::attempts::Attempts;
 use crate::entrance::once::Once;
+use crate::latest::Latest;
 use crate::letters::groups::Groups;
-use crate::letters::run::Runs;
+use crate::letters::run::Run;
 use crate::overview::pulse::Pulse;
 use crate::pages::Pages;
 use crate::pages::rules::Known;
-use crate::reconcile::Courses;
+use crate::reconcile::Course;
 use crate::rulebook::ReadsRules;
 use crate::settings::ConsoleSettings;
 
@@ -44,8 +45,8 @@ pub(crate) struct Desk {
     pub(crate) pulse: Pulse,
     pub(crate) groups: Groups,
     pub(crate) rules: Known,
-    pub(crate) runs: Runs,
-    pub(crate) courses: Courses,
+    pub(crate) runs: Latest<Run>,
+    pub(crate) courses: Latest<Course>,
     pub(crate) hashing: Semaphore,
     pub(crate) live: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
@@ -73,8 +74,8 @@ impl Desk {
             pulse: Pulse::default(),
             groups: Groups::default(),
             rules: Known::new(rules),
-            runs: Runs::default(),
-            courses: Courses::default(),
+            runs: Latest::default(),
+            courses: Latest::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             live: Arc::new(Semaphore::new(LIVE_PAGES)),
             exports: Arc::new(Semaphore::new(EXPORTED_AT_ONCE)),

@@ -12,6 +12,7 @@
 //! | `entrance/` | who comes in, and which form is real |
 //! | `overview/` | the state of the bridge, in one sentence and in numbers |
 //! | `letters/` | dead letters by cause, and many at once |
+//! | `latest` | work in the background, one at a time |
 //! | `why/` | what became of something, and why |
 //! | `pages/` | what a page shows |
 //! | `live` | pages that change by themselves |
@@ -25,6 +26,7 @@
 mod assets;
 mod desk;
 mod entrance;
+mod latest;
 mod letters;
 mod live;
 mod overview;

@@ -1,7 +1,7 @@
-//! A reconciliation that somebody has started here: the latest one, how far it is, and a way to stop it. Whoever serves the
-//! console carries it out.
+//! A reconciliation that somebody has started here: how far it is, and a way to stop it. Whoever
+//! serves the console carries it out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::web::Data;
 use passerelle_model::id::TableId;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
+use crate::latest::Work;
 
 /// What a reconciliation covers, and who wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,20 +73,35 @@ pub(crate) struct Course {
     over: Mutex<Option<Over>>,
 }
 
-/// The latest one.
-#[derive(Debug, Default)]
-pub(crate) struct Courses {
-    last: Mutex<Option<Arc<Course>>>,
+impl Work for Course {
+    type Over = Over;
+
+    fn end(&self) -> &Mutex<Option<Over>> {
+        &self.over
+    }
+
+    fn failed(why: String) -> Over {
+        Over::Failed(why)
+    }
 }
 
 impl Course {
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Starts one, unless one goes on. Says whether it did.
+    pub(crate) fn start(desk: &Data<Desk>, wanted: Wanted) -> bool {
+        let course = Self {
+            wanted,
+            began: Timestamp::now(),
+            stop: CancellationToken::new(),
+            progress: Mutex::default(),
+            over: Mutex::default(),
+        };
+        let place = desk.clone();
+        desk.courses
+            .start(course, |course| async move { course.run(&place).await })
     }
 
-    /// Why it is over; `None` while it goes on.
-    pub(crate) fn over(&self) -> Option<Over> {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn stop(&self) {
@@ -99,35 +115,5 @@ impl Course {
             Ok(()) if self.stop.is_cancelled() => Over::Stopped,
             Ok(()) => Over::Done,
         }
-    }
-}
-
-impl Courses {
-    pub(crate) fn last(&self) -> Option<Arc<Course>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Starts one, unless one goes on. Says whether it did.
-    pub(crate) fn start(desk: &Data<Desk>, wanted: Wanted) -> bool {
-        let course = Arc::new(Course {
-            wanted,
-            began: Timestamp::now(),
-            stop: CancellationToken::new(),
-            progress: Mutex::default(),
-            over: Mutex::default(),
-        });
-        {
-            let mut last = desk.courses.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.as_ref().is_some_and(|last| last.over().is_none()) {
-                return false;
-            }
-            *last = Some(Arc::clone(&course));
-        }
-        let desk = desk.clone();
-        tokio::spawn(async move {
-            let over = course.run(&desk).await;
-            *course.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
-        });
-        true
     }
 }

@@ -1,8 +1,8 @@
 //! Many letters at once: replayed at a steady rate after the first three have succeeded, or
 //! discarded in groups. One run at a time, which can be cancelled between two letters.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -12,6 +12,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::QueueName;
 
 use crate::desk::Desk;
+use crate::latest::Work;
 
 /// How many letters go ahead.
 const CANARY: usize = 3;
@@ -61,10 +62,16 @@ pub(crate) struct Run {
     over: Mutex<Option<Over>>,
 }
 
-/// The latest run.
-#[derive(Debug, Default)]
-pub(crate) struct Runs {
-    last: Mutex<Option<Arc<Run>>>,
+impl Work for Run {
+    type Over = Over;
+
+    fn end(&self) -> &Mutex<Option<Over>> {
+        &self.over
+    }
+
+    fn failed(why: String) -> Over {
+        Over::Failed(why)
+    }
 }
 
 impl Run {
@@ -105,9 +112,14 @@ impl Run {
         self.is_waiting.load(Ordering::Relaxed)
     }
 
-    /// Why it is over; `None` while it goes on.
-    pub(crate) fn over(&self) -> Option<Over> {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Starts it, unless one goes on. Says whether it did.
+    pub(crate) fn start(self, desk: &Data<Desk>) -> bool {
+        let place = desk.clone();
+        desk.runs.start(self, |run| async move {
+            let over = run.all(&place).await;
+            place.groups.forget().await;
+            over
+        })
     }
 
     pub(crate) fn cancel(&self) {
@@ -206,31 +218,5 @@ impl Run {
         let stats = desk.queue.stats().await;
         let is_letter = matches!(desk.queue_of(self.queue).dead_letter(id).await, Ok(Some(_)));
         is_letter || stats.map_or(true, |stats| stats.ledger_backlog > 0)
-    }
-}
-
-impl Runs {
-    /// The latest run.
-    pub(crate) fn last(&self) -> Option<Arc<Run>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Starts a run, unless one goes on. Says whether it did.
-    pub(crate) fn start(desk: &Data<Desk>, run: Run) -> bool {
-        let run = Arc::new(run);
-        {
-            let mut last = desk.runs.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.as_ref().is_some_and(|last| last.over().is_none()) {
-                return false;
-            }
-            *last = Some(Arc::clone(&run));
-        }
-        let desk = desk.clone();
-        tokio::spawn(async move {
-            let over = run.all(&desk).await;
-            desk.groups.forget().await;
-            *run.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
-        });
-        true
     }
 }

@@ -17,8 +17,9 @@ use crate::desk::Desk;
 use crate::entrance::form::Act;
 use crate::entrance::refusal::Refusal;
 use crate::entrance::visitor::Visitor;
+use crate::latest::Work as _;
 use crate::letters::groups::{Counted, Group};
-use crate::letters::run::{Doing, Over, RATE, Run, Runs, Who};
+use crate::letters::run::{Doing, Over, RATE, Run, Who};
 use crate::why::cause;
 use crate::words::Tongue;
 
@@ -170,7 +171,7 @@ async fn begin(act: Act) -> Result<String, Error> {
             why,
         },
     );
-    if !Runs::start(&visitor.caller.desk, run) {
+    if !run.start(&visitor.caller.desk) {
         return Err(visitor.refuse(StatusCode::CONFLICT, "refused.run", "").into());
     }
     Ok(RUN.to_owned())

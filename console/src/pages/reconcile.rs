@@ -12,7 +12,8 @@ use super::story::given_reason;
 use crate::desk::Desk;
 use crate::entrance::form::Act;
 use crate::entrance::visitor::Visitor;
-use crate::reconcile::{Course, Courses, Over, Wanted};
+use crate::latest::Work as _;
+use crate::reconcile::{Course, Over, Wanted};
 use crate::rulebook::Does;
 use crate::words::Tongue;
 
@@ -62,7 +63,7 @@ async fn begin(act: Act) -> Result<String, Error> {
         by: visitor.name.clone(),
         why: if is_plan { None } else { Some(given_reason(&act)?) },
     };
-    if !Courses::start(&visitor.caller.desk, wanted) {
+    if !Course::start(&visitor.caller.desk, wanted) {
         return Err(visitor.refuse(StatusCode::CONFLICT, "refused.run", "").into());
     }
     Ok(PAGE.to_owned())
