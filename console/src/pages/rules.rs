@@ -107,13 +107,9 @@ impl Health {
 
     /// The rule's table: as Baserow says, or as it was when it was first looked up.
     fn table(&self, rule: &RuleSheet) -> Option<TableId> {
-        let known = |name: &str| {
-            let meant = self.names.iter().find(|(known, _)| known == name);
-            meant.and_then(|(_, id)| id.parse().ok())
-        };
         rule.table_id.or_else(|| match &rule.table {
             TableRef::Id(id) => TableId::new(*id).ok(),
-            TableRef::Name(name) => known(name),
+            TableRef::Name(name) => search::meant(&self.names, name),
         })
     }
 }

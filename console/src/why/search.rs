@@ -87,7 +87,7 @@ pub(crate) async fn find(desk: &Desk, text: &str) -> Result<Found, NotFound> {
 }
 
 /// The table that a name meant when it was first looked up.
-fn meant(tables: &[(String, String)], name: &str) -> Option<TableId> {
+pub(crate) fn meant(tables: &[(String, String)], name: &str) -> Option<TableId> {
     let (_, id) = tables.iter().find(|(known, _)| known == name)?;
     id.parse().ok()
 }
