@@ -29,10 +29,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
     let (desk, tongue) = (visitor.desk(), visitor.caller.tongue);
+    let rules = desk.rules.rules().await;
     let now = reconcile_html(desk, tongue)
         .map_err(|error| visitor.refuse(StatusCode::INTERNAL_SERVER_ERROR, "refused.broken", &error))?;
-    let (_, book) = desk.rules.rules().await.map_err(|error| visitor.away(&error))?;
-    let tables = book.rules.iter().filter(|rule| rule.does == Does::Page);
+    let tables = rules.iter().flat_map(|(_, book)| &book.rules);
+    let tables = tables.filter(|rule| rule.does == Does::Page);
     let last = desk.courses.last();
     let goes_on = last.as_ref().is_some_and(|last| last.over().is_none());
     let content = context! {
@@ -42,6 +43,7 @@ async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
             id => rule.table_id?.get(),
             name => rule.table.to_string(),
         })).collect::<Vec<_>>(),
+        no_tables => rules.as_ref().err().map(String::as_str),
     };
     Ok(visitor.page("reconcile.html", content)?)
 }

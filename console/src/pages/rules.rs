@@ -1,4 +1,5 @@
-//! The rules: what each does, whether it fits, how it does; and the page that it would make of a row.
+//! The rules: what each does, whether it fits, how it does; and the page that it would make of a
+//! row.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,40 +27,47 @@ use crate::reconcile::{Progress, Wanted};
 use crate::rulebook::{ReadsRules, RuleSheet, Rulebook};
 use crate::why::search;
 
-/// How long the rules count as fresh: to compare them costs calls of Baserow.
+/// How long a reading of the rules counts, also one that failed: it costs calls of Baserow.
 const FRESH: Duration = Duration::from_secs(30);
 /// How long Baserow and Docmost may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What has failed since then counts.
 const LATELY: Duration = Duration::from_hours(24);
 
+/// The rules, or why they could not be read, in a sentence for operators.
+type Reading = Result<Arc<Rulebook>, String>;
+
 /// The rules, read for all who look.
 #[derive(Debug)]
 pub(crate) struct Known {
     reader: Arc<dyn ReadsRules>,
-    last: Mutex<Option<(Timestamp, Arc<Rulebook>)>>,
+    patience: Duration,
+    last: Mutex<Option<(Timestamp, Reading)>>,
 }
 
 impl Known {
     pub(crate) fn new(reader: Arc<dyn ReadsRules>) -> Self {
         Self {
             reader,
+            patience: PATIENCE,
             last: Mutex::default(),
         }
     }
 
-    /// The rules, and when they were read.
-    pub(crate) async fn rules(&self) -> Result<(Timestamp, Arc<Rulebook>), tokio::time::error::Elapsed> {
+    /// The rules, and when they were read. Of those who look while they are read, one reads them.
+    pub(crate) async fn rules(&self) -> Result<(Timestamp, Arc<Rulebook>), String> {
         let (mut last, now) = (self.last.lock().await, Timestamp::now());
-        if let Some((at, book)) = last.as_ref()
+        if let Some((at, reading)) = last.as_ref()
             && *at <= now
             && now.since(*at) < FRESH
         {
-            return Ok((*at, Arc::clone(book)));
+            return Ok((*at, reading.clone()?));
         }
-        let book = Arc::new(timeout(PATIENCE, self.reader.rules()).await?);
-        *last = Some((now, Arc::clone(&book)));
-        Ok((now, book))
+        let reading = timeout(self.patience, self.reader.rules()).await;
+        let reading = reading.map(Arc::new).map_err(|_| late(self.patience));
+        let read = Timestamp::now();
+        *last = Some((read, reading.clone()));
+        Ok((read, reading?))
     }
 
     /// See [`ReadsRules::reconcile`].
@@ -71,6 +79,10 @@ impl Known {
     ) -> Result<(), String> {
         self.reader.reconcile(wanted, tell, stop).await
     }
+}
+
+fn late(patience: Duration) -> String {
+    format!("Baserow or Docmost has not answered within {patience:?}")
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -190,7 +202,7 @@ async fn preview(visitor: Visitor, wanted: Query<Asked>) -> Result<HttpResponse,
         Ok(None) => Err(visitor.caller.tongue.say("preview.no_row", &[])),
         Ok(Some(row)) => timeout(PATIENCE, reader.preview(&wanted.rule, row))
             .await
-            .unwrap_or_else(|late| Err(late.to_string())),
+            .unwrap_or_else(|_| Err(late(PATIENCE))),
     };
     let content = context! {
         rule => wanted.rule.as_str(),
@@ -199,4 +211,54 @@ async fn preview(visitor: Visitor, wanted: Query<Asked>) -> Result<HttpResponse,
         why => made.as_ref().err().map(String::as_str),
     };
     Ok(visitor.page("preview.html", content)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::{BoxFuture, pending};
+    use passerelle_model::id::RowKey;
+
+    use super::*;
+    use crate::rulebook::Previewed;
+
+    /// Baserow takes the calls and answers none. How often the rules were asked for is counted.
+    #[derive(Debug, Default)]
+    struct Hangs(AtomicUsize);
+
+    impl ReadsRules for Hangs {
+        fn rules(&self) -> BoxFuture<'_, Rulebook> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(pending())
+        }
+
+        fn preview<'a>(&'a self, _rule: &'a str, _row: RowKey) -> BoxFuture<'a, Result<Previewed, String>> {
+            Box::pin(pending())
+        }
+
+        fn reconcile<'a>(
+            &'a self,
+            _wanted: &'a Wanted,
+            _tell: &'a (dyn Fn(Progress) + Send + Sync),
+            _stop: &'a CancellationToken,
+        ) -> BoxFuture<'a, Result<(), String>> {
+            Box::pin(pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn while_baserow_hangs_one_reader_waits_for_it_and_the_others_are_told_so() {
+        let reader = Arc::new(Hangs::default());
+        let known = Known {
+            patience: Duration::from_millis(10),
+            ..Known::new(reader.clone())
+        };
+        let (first, second, third) = tokio::join!(known.rules(), known.rules(), known.rules());
+        for told in [first, second, third] {
+            let why = told.unwrap_err();
+            assert!(why.contains("has not answered within 10ms"), "{why}");
+        }
+        assert_eq!(reader.0.load(Ordering::Relaxed), 1);
+    }
 }
