@@ -21,7 +21,7 @@ impl Drop for Play {
         let _ = self.0.signal("TERM");
         let began = Instant::now();
         while self.0.is_running() && began.elapsed() < STOPS_WITHIN {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }

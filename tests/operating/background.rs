@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use system_tests::System;
 use test_support::eventually;
 
-use crate::shell::Shell;
+use crate::shell::{Shell, works};
 
 const RESTARTS: usize = 30;
 
@@ -54,19 +54,15 @@ pub(crate) async fn nothing_is_left_behind(shell: &Shell<'_>) {
 async fn thirty_restarts_beside_busy_loops_take_no_process_for_dead_and_leave_nothing_behind() {
     let system = System::builder().workers(0).without_webhook().start().await.unwrap();
     let shell = Shell::without_a_redis(&system).unwrap();
-    let works = |command: &str| {
-        let output = shell.typed(command).unwrap();
-        assert!(output.status.success(), "{command}: {output:?}");
-    };
     let _busy = BusyLoops::start(2).unwrap();
-    works("make up WORKERS=1");
+    works(&shell, "make up WORKERS=1").unwrap();
     for _ in 0..RESTARTS {
-        works("make restart");
-        works("make status");
+        works(&shell, "make restart").unwrap();
+        works(&shell, "make status").unwrap();
     }
     let log = std::fs::read_to_string(shell.run_folder().join("log/supervisor.log")).unwrap();
     assert!(!log.contains("has died") && !log.contains("did not start"), "{log}");
-    works("make down");
+    works(&shell, "make down").unwrap();
     nothing_is_left_behind(&shell).await;
 }
 
@@ -165,16 +161,10 @@ async fn a_program_that_ends_at_once_is_noticed_at_once_and_its_own_last_words_a
 async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_until_make_down() {
     let system = System::builder().workers(0).without_webhook().start().await.unwrap();
     let shell = Shell::without_a_redis(&system).unwrap();
-    let typed = |command: &str| shell.typed(command).unwrap();
-    let works = |command: &str| {
-        let output = typed(command);
-        assert!(output.status.success(), "{command}: {output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    works("make up WORKERS=1");
-    assert!(works("make stats").contains("nothing is lost"));
+    works(&shell, "make up WORKERS=1").unwrap();
+    assert!(works(&shell, "make stats").unwrap().contains("nothing is lost"));
     eventually("the worker has sent a heartbeat", async || {
-        let output = typed("make workers");
+        let output = shell.typed("make workers").unwrap();
         if String::from_utf8_lossy(&output.stdout).contains("worker-") {
             Ok(())
         } else {
@@ -182,9 +172,10 @@ async fn where_no_redis_is_named_make_up_brings_one_and_every_verb_finds_it_unti
         }
     })
     .await;
-    works("make restart");
-    works("make down");
-    assert!(!typed("make stats").status.success(), "there is none any more");
+    works(&shell, "make restart").unwrap();
+    works(&shell, "make down").unwrap();
+    let stats = shell.typed("make stats").unwrap();
+    assert!(!stats.status.success(), "there is none any more: {stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,6 +142,13 @@ impl<'a> Shell<'a> {
     }
 }
 
+/// Types a command that has to work. Returns what it printed.
+pub(crate) fn works(shell: &Shell<'_>, command: &str) -> anyhow::Result<String> {
+    let output = shell.typed(command)?;
+    anyhow::ensure!(output.status.success(), "{command}: {output:?}");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 impl Drop for Shell<'_> {
     fn drop(&mut self) {
         let _ = self.run("make down");

@@ -10,16 +10,10 @@ use test_support::{eventually, free_port, signal};
 
 use crate::background::{BusyLoops, left_behind, nothing_is_left_behind, process_of};
 use crate::project;
-use crate::shell::Shell;
+use crate::shell::{Shell, works};
 
 /// How often everything is restarted under load.
 const RESTARTS: usize = 3;
-
-fn works(shell: &Shell<'_>, command: &str) -> anyhow::Result<()> {
-    let output = shell.typed(command)?;
-    anyhow::ensure!(output.status.success(), "{command}: {output:?}");
-    Ok(())
-}
 
 fn processes(shell: &Shell<'_>, parts: &[&str]) -> Vec<Option<u32>> {
     parts.iter().map(|part| process_of(shell, part)).collect()
@@ -30,16 +24,18 @@ const PARTS: [&str; 4] = ["ingress", "console", "worker-1", "worker-2"];
 /// The status of a delivery that is sent as Baserow sends it: again, where the connection was closed
 /// before an answer. One that is refused is a failure.
 async fn answered(system: &System, shell: &Shell<'_>, body: &str) -> anyhow::Result<u16> {
-    loop {
+    let is_closed = |error: &anyhow::Error| {
+        error
+            .downcast_ref::<reqwest::Error>()
+            .is_some_and(|error| !error.is_connect())
+    };
+    eventually("the ingress answers a delivery", async || {
         match system.caller_of(&shell.ingress_url()).post(body).await {
-            Ok(answer) => return Ok(answer.status),
-            Err(error)
-                if error
-                    .downcast_ref::<reqwest::Error>()
-                    .is_some_and(|error| !error.is_connect()) => {}
-            Err(error) => return Err(error),
+            Err(error) if is_closed(&error) => Err(error),
+            other => Ok(other.map(|answer| answer.status)),
         }
-    }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,13 +193,16 @@ async fn make_down_does_not_wait_for_a_part_that_does_not_get_ready() {
         "REDIS_URL=redis://127.0.0.1:{}/0 make up WORKERS=2",
         free_port().unwrap()
     );
-    let starting = std::thread::scope(|scope| {
-        let starting = scope.spawn(|| shell.run(&nowhere).unwrap());
-        while process_of(&shell, "ingress").is_none() {
-            std::thread::yield_now();
-        }
-        works(&shell, "make down").unwrap();
-        starting.join().unwrap()
+    let starting = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let starting = scope.spawn(|| shell.run(&nowhere).unwrap());
+            let begins = eventually("the ingress has begun", async || {
+                process_of(&shell, "ingress").ok_or("it has no process")
+            });
+            tokio::runtime::Handle::current().block_on(begins);
+            works(&shell, "make down").unwrap();
+            starting.join().unwrap()
+        })
     });
     let told = String::from_utf8_lossy(&starting.stderr);
     assert!(
