@@ -13,6 +13,8 @@ use crate::site::{ADMIN_PASSWORD, Said, Site};
 
 /// Steps that are told before each kill; the last run is left alone.
 const KILLED_AFTER: [usize; 8] = [1, 4, 9, 12, 14, 20, 45, 60];
+/// After so many steps every run still has work to do.
+const MIDWAY: usize = 12;
 
 /// The value of a setting in a file.
 fn setting<'a>(text: &'a str, name: &str) -> anyhow::Result<&'a str> {
@@ -109,13 +111,16 @@ async fn a_run_that_is_killed_again_and_again_goes_on_where_it_was() {
         site.http.delete(logins).send().await.unwrap();
         let mut command = site.command(&site.options()).unwrap();
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let told = BufReader::new(child.stderr.take().unwrap());
-        let lines = tokio::task::spawn_blocking(move || told.lines().take(steps).count())
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        // What it tells is taken until it is killed: else its next line would end it.
+        let (lines, _told) = tokio::task::spawn_blocking(move || ((&mut told).lines().take(steps).count(), told))
             .await
             .unwrap();
+        let ended = child.try_wait().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(lines > 0, "it was killed before it told anything");
+        assert!(steps > MIDWAY || ended.is_none(), "{steps} steps were all: {ended:?}");
     }
     let made = site.with(&[]).await.unwrap();
     assert_eq!(made.code, Some(0), "{}{}", made.out, made.err);

@@ -7,7 +7,7 @@ use std::process::Output;
 use anyhow::Context as _;
 use system_tests::System;
 use system_tests::builder::repository;
-use system_tests::process::program_path;
+use system_tests::process::{program_path, search_path};
 use tempfile::TempDir;
 use test_support::free_ports;
 
@@ -123,14 +123,12 @@ impl<'a> Shell<'a> {
             ),
             1,
         );
-        #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
-        let path = std::env::var_os("PATH").unwrap_or_default();
         let mut shell = std::process::Command::new("bash");
         shell
             .args(["-c", &command])
             .current_dir(repository())
             .env_clear()
-            .env("PATH", path)
+            .env("PATH", search_path())
             .env("USER", "lea")
             .env("RUN_FOLDER", self.run_folder())
             .env("DATA_FOLDER", self.data_folder());

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use system_tests::Process;
-use system_tests::process::program_path;
+use system_tests::process::{program_path, search_path};
 use tempfile::TempDir;
 use test_support::{TestRedis, eventually, free_port};
 
@@ -145,7 +145,11 @@ impl Site {
         let line = quoted.collect::<Vec<_>>().join(" ");
         let line = format!("trap : INT; {line}; code=$?; {next}; exit $code");
         let mut terminal = Command::new("timeout");
-        terminal.args(["60", "script", "-qec", &line, "/dev/null"]);
+        terminal
+            .args(["300", "script", "-qec", &line, "/dev/null"])
+            .env_clear()
+            .env("PATH", search_path())
+            .env("TERM", "xterm");
         for (name, value) in plain.get_envs() {
             terminal.env(name, value.unwrap_or_default());
         }

@@ -1,6 +1,7 @@
 //! One program of the product, started as users start it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -26,12 +27,10 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let path = program_path(program)?;
         let output = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
-        let search_path = std::env::var_os("PATH").unwrap_or_default();
         let child = Command::new(&path)
             .args(arguments)
             .env_clear()
-            .env("PATH", search_path)
+            .env("PATH", search_path())
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -102,6 +101,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The folders in which this machine looks for programs.
+#[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
+pub fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
 }
 
 /// Where this build put a program: beside the running test or demo.
