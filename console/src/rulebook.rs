@@ -1,5 +1,5 @@
-//! What the console asks of the rules. The program that serves it knows them: it reads their file, and asks Baserow and
-//! Docmost whether they fit.
+//! What the console asks of the rules. The program that serves it knows them: it reads their file,
+//! and asks Baserow and Docmost whether they fit.
 
 use std::fmt::Debug;
 
@@ -82,11 +82,12 @@ pub trait ReadsRules: Debug + Send + Sync {
     /// The rules as they are now, compared with Baserow.
     fn rules(&self) -> BoxFuture<'_, Rulebook>;
 
-    /// The page that a rule makes of a row. The error says why there is none, in a sentence for operators.
+    /// The page that a rule makes of a row. The error says why there is none, in a sentence for
+    /// operators.
     fn preview<'a>(&'a self, rule: &'a str, row: RowKey) -> BoxFuture<'a, Result<Previewed, String>>;
 
-    /// Compares rows with their pages, tells how far it is, and ends soon after `stop`. The error says what went wrong, in a
-    /// sentence for operators.
+    /// Compares rows with their pages, tells how far it is, and ends soon after `stop`. The error
+    /// says what went wrong, in a sentence for operators.
     fn reconcile<'a>(
         &'a self,
         wanted: &'a Wanted,

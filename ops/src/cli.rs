@@ -17,17 +17,17 @@ use crate::{
 /// Operates the Passerelle bridge: shows what happened and what is waiting, and repairs what
 /// failed.
 ///
-/// Settings are environment variables, or stand in the file .env (docs/SETTINGS.md); most verbs need
-/// REDIS_URL and DATABASE_URL. Exit codes: 0 done, 1 not found or failed, 2 wrong usage or settings, 130 stopped
-/// by Ctrl-C or SIGTERM.
+/// Settings are environment variables, or stand in the file .env (docs/SETTINGS.md); most verbs
+/// need REDIS_URL and DATABASE_URL. Exit codes: 0 done, 1 not found or failed, 2 wrong usage or
+/// settings, 130 stopped by Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "passerelle", version, max_term_width = 110)]
 pub struct Cli {
     /// Print the answer as JSON, and failures too (docs/CLI.md).
     #[arg(long, global = true)]
     pub json: bool,
-    /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working directory,
-    /// else /etc/passerelle/passerelle.env.
+    /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working
+    /// directory, else /etc/passerelle/passerelle.env.
     #[arg(long, global = true, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
     /// What to do.
@@ -45,11 +45,11 @@ pub enum Verb {
     /// finishes what it has in hand.
     #[command(after_help = "Example: passerelle all")]
     All(all::All),
-    /// Starts a whole bridge in the background: an ingress, a console and any number of workers, and a
-    /// Redis if none is named.
+    /// Starts a whole bridge in the background: an ingress, a console and any number of workers,
+    /// and a Redis if none is named.
     ///
-    /// It ends when all of them work. What dies later is started again. Typed again, it starts what is
-    /// missing, and stops the workers that are too many.
+    /// It ends when all of them work. What dies later is started again. Typed again, it starts what
+    /// is missing, and stops the workers that are too many.
     #[command(after_help = "Example: passerelle up --workers 4")]
     Up(supervise::Up),
     /// Restarts what `up` has started, one process after the other: for new settings, secrets or
@@ -70,8 +70,8 @@ pub enum Verb {
     Idle(supervise::Idle),
     /// Sets the bridge up: logins, settings, tables, token, spaces, webhooks, and a row to try it.
     ///
-    /// Asks at a terminal for what no option and no setting says. What is there is kept; run again, it goes on where it
-    /// was broken off.
+    /// Asks at a terminal for what no option and no setting says. What is there is kept; run again,
+    /// it goes on where it was broken off.
     #[command(after_help = "Example: passerelle init --example crm --tables make --dry-run")]
     Init(init::Init),
     /// Checks bridge.toml and its templates. Shows all problems at once, each with its line and its
@@ -125,8 +125,8 @@ pub enum Verb {
     /// Lists jobs one by one: running, queued, scheduled, held; each with what it waits for.
     #[command(after_help = "Example: passerelle jobs --table projet --state held")]
     Jobs(jobs::JobsVerb),
-    /// Has jobs that wait for their time run now. One that runs, or whose table's rule is broken, is
-    /// left alone.
+    /// Has jobs that wait for their time run now. One that runs, or whose table's rule is broken,
+    /// is left alone.
     #[command(after_help = "Example: passerelle run-now projet/42 --why \"the space exists again\"")]
     RunNow(jobs::RunNowVerb),
     /// Lists notices by mail and Slack: sent, waiting or failed.
@@ -154,7 +154,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Whether it ends by itself at a stop signal and says what it did until then; the others are dropped.
+    /// Whether it ends by itself at a stop signal and says what it did until then; the others are
+    /// dropped.
     pub fn ends_itself(&self) -> bool {
         matches!(
             self,
@@ -289,8 +290,8 @@ mod tests {
         let makefile = include_str!("../../Makefile");
         for (words, verb) in verbs(&Cli::command(), "") {
             let target = match words.as_str() {
-                // `up` and `make clean` type the first two; the others are typed once, where the program
-                // is installed.
+                // `up` and `make clean` type the first two; the others are typed once, where the
+                // program is installed.
                 "supervise" | "idle" | "completions" | "man" | "rules schema" => continue,
                 "all" => "run".to_owned(),
                 // `make check` is the developer's.

@@ -29,7 +29,8 @@
 //! | [`gates`] | outage mode: show, and by hand |
 //! | [`acts`] | what operators have done, and why |
 //! | [`operator`] | Redis, the store and the settings, as verbs need them |
-//! | [`console`], [`text`], [`local_time`] | where answers go; lines and tables for people; times in their zone |
+//! | [`console`] | where answers go |
+//! | [`text`], [`local_time`] | lines and tables for people; times in their zone |
 //! | [`arguments`], [`rows`], [`age`] | shared arguments; names of rows; ages in words |
 //! | [`changes`] | what a sync would change of the page of a row as it is |
 //! | [`sample`] | what a rule makes of one row, without a worker |

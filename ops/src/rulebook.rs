@@ -26,7 +26,8 @@ pub struct RuleFile {
     reader: Reader,
     path: PathBuf,
     locale: Locale,
-    /// Why the systems cannot be asked, where settings of theirs are missing: the console needs none of them.
+    /// Why the systems cannot be asked, where settings of theirs are missing: the console needs
+    /// none of them.
     systems: Result<Settings, String>,
 }
 

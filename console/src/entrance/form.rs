@@ -29,8 +29,8 @@ impl Fields {
         found.map_or("", |(_, value)| value)
     }
 
-    /// Identifies a form that was sent to an address. Each form on a page has a number of its own; a
-    /// form without a number equals no other.
+    /// Identifies a form that was sent to an address. Each form on a page has a number of its own;
+    /// a form without a number equals no other.
     fn identity(&self, address: &str) -> String {
         if self.text("once").is_empty() {
             return hex::encode(rand::random::<[u8; 16]>());

@@ -1,4 +1,5 @@
-//! How many items ended in each minute of the last day. What is counted is kept: a look counts only what may have changed.
+//! How many items ended in each minute of the last day. What is counted is kept: a look counts only
+//! what may have changed.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -26,10 +27,11 @@ const BUDGET: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_secs(10);
 /// The latest minutes are counted again after this many times as long as it took.
 const REST: u32 = 20;
-/// How far the ledger has to be read beyond a minute for it to be complete: an attempt ends a moment before its entry is made,
-/// and clocks differ.
+/// How far the ledger has to be read beyond a minute for it to be complete: an attempt ends a
+/// moment before its entry is made, and clocks differ.
 const MARGIN: Duration = Duration::from_mins(1);
-/// A complete minute is counted again after this: what the ingress has closed counts where it arrived, and may be recorded late.
+/// A complete minute is counted again after this: what the ingress has closed counts where it
+/// arrived, and may be recorded late.
 const COUNTED_AGAIN: Duration = Duration::from_hours(1);
 
 /// The minutes of the last day.
@@ -72,7 +74,8 @@ fn beginning(minute: i64) -> Timestamp {
 }
 
 impl History {
-    /// Counts what may have changed, and some of what is not counted yet. What fails costs nothing that is counted.
+    /// Counts what may have changed, and some of what is not counted yet. What fails costs nothing
+    /// that is counted.
     pub(crate) async fn refresh(&mut self, store: &Store, now: Timestamp) {
         let failed = self.failed.as_ref().map(|(at, _)| *at);
         if failed.is_some_and(|at| at <= now && now.since(at) < PAUSE) {

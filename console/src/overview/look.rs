@@ -1,4 +1,5 @@
-//! Reading the state of the bridge. Redis, the database and the charts are read apart: what is away or slow does not hide the others.
+//! Reading the state of the bridge. Redis, the database and the charts are read apart: what is away
+//! or slow does not hide the others.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Row contents for operators only: what a system said may hold a value of a row, wherever it is told.
+//! Row contents for operators only: what a system said may hold a value of a row, wherever it is
+//! told.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use crate::lines::{changed, row};
 
 const PAGES: [&str; 4] = ["/", "/waiting", "/operate", "/why?q=t2%2Fr5"];
 
-/// A table whose rule is broken, a gate that stopped, and jobs that fail: each said so with a value of a row.
+/// A table whose rule is broken, a gate that stopped, and jobs that fail: each said so with a value
+/// of a row.
 async fn in_trouble() -> anyhow::Result<House> {
     let house = House::build_with(&[("CONSOLE_ROW_CONTENTS", "operators")]).await?;
     house.errors.expect("SECRET");

@@ -1,4 +1,5 @@
-//! The console as a browser meets it: over HTTP, with a real Redis and a real store of the test's own.
+//! The console as a browser meets it: over HTTP, with a real Redis and a real store of the test's
+//! own.
 
 mod acts;
 mod contents;

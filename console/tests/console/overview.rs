@@ -1,4 +1,5 @@
-//! The overview: what stands side by side is of one moment, and what takes long keeps nothing else away.
+//! The overview: what stands side by side is of one moment, and what takes long keeps nothing else
+//! away.
 
 use passerelle_model::id::ProcessName;
 use passerelle_model::ledger::Verdict;
@@ -11,7 +12,8 @@ use test_support::eventually;
 use crate::house::{Guest, House};
 use crate::lines::{attempted, buried, changed, has_page, remember};
 
-/// The overview, while a worker is alive, once it says all of this. A look counts as fresh for a second.
+/// The overview, while a worker is alive, once it says all of this. A look counts as fresh for a
+/// second.
 async fn overview(house: &House, guest: &mut Guest, words: &[&str]) -> String {
     let worker = WorkerInfo::of_this_process(ProcessName::unique("worker"), 1);
     eventually(&format!("the overview says {words:?}"), async || {

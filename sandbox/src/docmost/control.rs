@@ -2,7 +2,7 @@
 //!
 //! | call | effect |
 //! |---|---|
-//! | `GET /_sandbox/pages` | all pages with labels, Markdown and HTML, trashed ones too, oldest first |
+//! | `GET /_sandbox/pages` | all pages with labels, Markdown and HTML, trashed too, oldest first |
 //! | `POST /_sandbox/pages` | `{space, pages}`: so many pages of the owner at the top of a space |
 //! | `PUT /_sandbox/backup` | keeps a copy of all pages and labels |
 //! | `POST /_sandbox/backup` | brings the kept pages and labels back; what came since is gone |

@@ -103,7 +103,8 @@ impl Playground {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The rows of a table, with the names of fields. The call is not logged, and no fault meets it.
+    /// The rows of a table, with the names of fields. The call is not logged, and no fault meets
+    /// it.
     async fn rows(&self, table: &str) -> anyhow::Result<Vec<Value>> {
         let url = format!("{}/_sandbox/baserow/tables/{table}/rows", self.baserow);
         self.list(&url).await

@@ -1,4 +1,5 @@
-//! How the rules do: what their tables tell, and what has failed lately. Each statement reads an index.
+//! How the rules do: what their tables tell, and what has failed lately. Each statement reads an
+//! index.
 
 use sqlx::Row as _;
 

@@ -1,4 +1,5 @@
-//! The ledger at a glance, as the console shows it. Each statement reads an index, so that it is quick on a large ledger too.
+//! The ledger at a glance, as the console shows it. Each statement reads an index, so that it is
+//! quick on a large ledger too.
 
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ pub struct InStep {
 const MOST_SOURCES: usize = 100;
 
 impl Store {
-    /// How many items ended since a moment and before another, by outcome, in stretches of one length.
+    /// How many items ended since a moment and before another, by outcome, in stretches of one
+    /// length.
     pub async fn ended_between(
         &self,
         from: Timestamp,
@@ -73,7 +75,8 @@ impl Store {
         ended.collect()
     }
 
-    /// The pages of rows and the last change, read by one statement: a change is never seen without its page.
+    /// The pages of rows and the last change, read by one statement: a change is never seen without
+    /// its page.
     pub async fn in_step(&self) -> Result<InStep, StoreError> {
         let statement = "SELECT (SELECT count(*) FROM links) AS pages, \
                          (SELECT max(closed_at) FROM items WHERE outcome = 'synced') AS last_change";
@@ -86,7 +89,8 @@ impl Store {
         })
     }
 
-    /// The newest delivery of each source, by name. It steps from name to name, and reads no event in between.
+    /// The newest delivery of each source, by name. It steps from name to name, and reads no event
+    /// in between.
     pub async fn last_deliveries(&self) -> Result<Vec<LastDelivery>, StoreError> {
         let (mut found, mut after) = (Vec::new(), String::new());
         while found.len() < MOST_SOURCES {

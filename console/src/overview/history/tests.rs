@@ -33,7 +33,8 @@ impl Filled {
         Ok(())
     }
 
-    /// So many items that have ended, the last one at a moment, the others evenly over the time before.
+    /// So many items that have ended, the last one at a moment, the others evenly over the time
+    /// before.
     async fn ended(&self, count: i64, span: Duration, last: Timestamp) -> anyhow::Result<()> {
         let (last, span) = (last.as_millis(), i64::try_from(span.as_millis())?);
         let first: i64 = sqlx::query_scalar("SELECT count(*) FROM events")
