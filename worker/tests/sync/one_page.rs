@@ -14,6 +14,7 @@ use test_support::eventually;
 use crate::world::{World, attempt};
 
 const CREATE: &str = "/api/pages/create";
+const UPDATE: &str = "/api/pages/update";
 const SPACES: &str = "/api/spaces";
 
 fn status(status: u16) -> FaultKind {
@@ -147,6 +148,28 @@ async fn a_page_without_its_label_is_found_by_its_word_and_labelled() {
     let pages = world.pages().await.unwrap();
     assert_eq!(pages.len(), 1, "{pages:?}");
     assert_eq!(pages[0]["labels"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_page_that_was_found_without_its_label_gets_it_though_the_first_update_is_not_answered() {
+    let world = World::start().await.unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    world.docmost.faults.set(vec![
+        Fault::on("/api/pages/labels/add", status(500)).times(1),
+        Fault::on(UPDATE, FaultKind::LostAnswer).times(1),
+    ]);
+    let _ = world.attempt(row).await;
+    let adopted = world.attempt(row).await;
+    assert!(matches!(adopted.verdict, Verdict::Retry { .. }), "{adopted:?}");
+    assert!(
+        adopted.steps.iter().all(|step| step.name != "page_written"),
+        "{adopted:?}"
+    );
+    assert_eq!(world.docmost.calls.count(UPDATE), 1);
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    let pages = world.pages().await.unwrap();
+    assert_eq!(pages.len(), 1, "{pages:?}");
+    assert_eq!(pages[0]["labels"].as_array().map(Vec::len), Some(2), "{pages:?}");
 }
 
 #[tokio::test]

@@ -54,11 +54,13 @@ impl Application<'_, '_> {
             Updated::Page(page) => {
                 if self.looks {
                     self.put_marks_back(&page).await?;
-                } else if link.state == LinkState::Unknown {
+                } else if matches!(link.state, LinkState::Unknown | LinkState::Unconfirmed) {
+                    // A page that was found again may have lost its label, whatever came between.
                     self.label(&page.id).await?;
                 }
                 let (state, written) = unconfirmed::end_of(self.context, &link, self.desired_state());
-                return Ok((self.save(*page, state, written, begun.version).await?, true));
+                let saved = self.save(*page, state, written, begun.version).await?;
+                return Ok((self.written(saved), true));
             }
             Updated::Left => return Ok((self.leave(begun).await?, false)),
             Updated::Gone => {}
@@ -147,7 +149,8 @@ impl Application<'_, '_> {
         } else {
             self.desired_state()
         };
-        self.save(page, state, Timestamp::now(), 0).await
+        let saved = self.save(page, state, Timestamp::now(), 0).await?;
+        Ok(self.written(saved))
     }
 
     /// A refused create made nothing, so the next attempt need not wait; a forgotten space is
@@ -209,10 +212,14 @@ impl Application<'_, '_> {
             as_of: page.updated_at,
             version,
         };
-        let saved = self.context.store.save_link(&link).await?;
-        let name = format!("{:?}, {}", self.page.title, saved.page);
+        Ok(self.context.store.save_link(&link).await?)
+    }
+
+    /// Says in the steps that the page of this link was written, which is stored now.
+    fn written(&mut self, link: Link) -> Link {
+        let name = format!("{:?}, {}", self.page.title, link.page);
         self.journal.note("page_written", name);
         CrashPoint::AfterLinkSaved.pass();
-        Ok(saved)
+        link
     }
 }
