@@ -31,13 +31,17 @@ impl Context {
         let Some(row) = self.baserow.row(journal, key).await? else {
             return Ok(None);
         };
-        self.described_row(journal, key.table, row).await.map(Some)
+        self.described_row(journal, key.table, row).await
     }
 
     /// A row, its cells read as the fields are described, also under former names.
-    pub(crate) async fn described_row(&self, journal: &mut Journal, table: TableId, row: Row) -> Result<Row, Failure> {
-        let described = self.described(journal, table, vec![row.clone()]).await?.pop();
-        Ok(described.unwrap_or(row))
+    pub(crate) async fn described_row(
+        &self,
+        journal: &mut Journal,
+        table: TableId,
+        row: Row,
+    ) -> Result<Option<Row>, Failure> {
+        Ok(self.described(journal, table, vec![row]).await?.pop())
     }
 
     /// One page (from 1) of all rows of a table, in people's own order.

@@ -262,9 +262,7 @@ impl Context {
             TableRef::Id(id) => TableId::new(*id).ok(),
             TableRef::Name(name) => {
                 let remembered = self.names.remembered(Named::Table, name).await?;
-                remembered
-                    .and_then(|id| id.parse().ok())
-                    .and_then(|id| TableId::new(id).ok())
+                remembered.and_then(|id| id.parse().ok())
             }
         })
     }

@@ -87,3 +87,11 @@ pub(super) struct Listing {
     pub(super) next: Option<String>,
     pub(super) results: Vec<Value>,
 }
+
+impl Listing {
+    /// Its rows; what is no row is left out.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
+        let rows = self.results.iter();
+        rows.filter_map(|row| Row::from_json(&row.to_string()).ok())
+    }
+}

@@ -60,7 +60,7 @@ pub(super) fn classify(answer: &Answer, effect: Effect) -> Option<Failure> {
     let json = answer.json();
     if answer.is_success() {
         // It answers a deletion with nothing at all.
-        let is_empty = effect == Effect::Repeatable && answer.status == 204 && answer.body.is_empty();
+        let is_empty = effect != Effect::Creates && answer.status == 204 && answer.body.is_empty();
         let is_own = json.is_some() || is_empty;
         return (!is_own).then(|| answer.not_reached(Target::Baserow, effect));
     }

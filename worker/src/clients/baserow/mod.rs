@@ -97,7 +97,7 @@ impl Baserow {
     pub async fn row(&self, journal: &mut Journal, key: RowKey) -> Result<Option<Row>, Failure> {
         let path = format!("rows/table/{}/{}/?user_field_names=true", key.table, key.row);
         let began = Instant::now();
-        let result = self.send(GateName::BaserowRead, self.request(Method::GET, &path)).await;
+        let result = self.read(self.request(Method::GET, &path)).await;
         journal.call("read_row", format!("GET baserow {path}"), began, &result);
         match result {
             Ok(answer) => row_in(&answer).map(Some),
@@ -125,8 +125,7 @@ impl Baserow {
         ];
         let path = format!("rows/table/{table}/?{}", query_text(&query));
         let listing: Listing = self.ask(journal, "find_linking_rows", &path).await?;
-        let rows = listing.results.iter();
-        let rows = rows.filter_map(|row| Row::from_json(&row.to_string()).ok());
+        let rows = listing.rows();
         let rows = rows.filter(|row| row.links(field).iter().any(|link| link.id == to));
         Ok(LinkingRows {
             rows: rows.map(|row| row.id()).collect(),
@@ -192,8 +191,7 @@ impl Baserow {
         let query = [("user_field_names", "true"), ("size", "200"), (&filter, text)];
         let path = format!("rows/table/{table}/?{}", query_text(&query));
         let listing: Listing = self.ask(journal, "find_row", &path).await?;
-        let rows = listing.results.iter();
-        let rows = rows.filter_map(|row| Row::from_json(&row.to_string()).ok());
+        let rows = listing.rows();
         Ok(rows.filter(|row| row.text(field) == Some(text)).collect())
     }
 
@@ -223,18 +221,8 @@ impl Baserow {
         path: &str,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let result = self
-            .send(GateName::BaserowRead, self.request(Method::GET, path))
-            .await
-            .and_then(|answer| {
-                serde_json::from_str(&answer.body).map_err(|error| {
-                    answer.failure(
-                        FailureClass::Transient,
-                        Target::Baserow,
-                        format!("unreadable answer: {error}"),
-                    )
-                })
-            });
+        let answer = self.read(self.request(Method::GET, path)).await;
+        let result = answer.and_then(|answer| parsed(&answer));
         journal.call(step, format!("GET baserow {path}"), began, &result);
         result
     }
@@ -248,7 +236,11 @@ impl Baserow {
     /// Whether it works and takes our token.
     pub async fn health(&self, patience: Duration) -> Result<(), Failure> {
         let request = self.request(Method::GET, "tokens/check/").timeout(patience);
-        self.exchange(Effect::Repeatable, request).await.map(|_| ())
+        self.exchange(Effect::Reads, request).await.map(|_| ())
+    }
+
+    async fn read(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.send_as(GateName::BaserowRead, Effect::Reads, request).await
     }
 
     async fn send(&self, gate: GateName, request: RequestBuilder) -> Result<Answer, Failure> {
@@ -266,6 +258,16 @@ impl Baserow {
         let answer = exchange(Target::Baserow, effect, request).await?;
         classify(&answer, effect).map_or(Ok(answer), Err)
     }
+}
+
+fn parsed<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, Failure> {
+    serde_json::from_str(&answer.body).map_err(|error| {
+        answer.failure(
+            FailureClass::Transient,
+            Target::Baserow,
+            format!("unreadable answer: {error}"),
+        )
+    })
 }
 
 /// A page of a list with so many rows per page.

@@ -9,7 +9,6 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::Baserow;
-use crate::clients::answer::Effect;
 use crate::failure::Failure;
 
 /// A row's number that no table reaches.
@@ -38,25 +37,20 @@ impl Baserow {
     /// Whether our token has a right on a table. Fails if Baserow does not say.
     pub async fn may(&self, right: Right, table: TableId) -> Result<bool, Failure> {
         let path = format!("rows/table/{table}/");
-        let (gate, request) = match right {
-            Right::Read => (
-                GateName::BaserowRead,
-                self.request(Method::GET, &format!("{path}?size=1")),
-            ),
+        let answer = match right {
+            Right::Read => self.read(self.request(Method::GET, &format!("{path}?size=1"))).await,
             // A row is an object: a list is refused, whoever sends it.
-            Right::Create => (
-                GateName::BaserowWrite,
-                self.request(Method::POST, &path).json(&json!([])),
-            ),
+            Right::Create => {
+                let request = self.request(Method::POST, &path).json(&json!([]));
+                self.send(GateName::BaserowWrite, request).await
+            }
             Right::Update => {
                 let path = format!("{path}{NO_ROW}/?send_webhook_events=false");
-                (
-                    GateName::BaserowWrite,
-                    self.request(Method::PATCH, &path).json(&json!({})),
-                )
+                let request = self.request(Method::PATCH, &path).json(&json!({}));
+                self.send(GateName::BaserowWrite, request).await
             }
         };
-        match self.send_as(gate, Effect::Repeatable, request).await {
+        match answer {
             Ok(_) => Ok(true),
             Err(failure) if failure.breaks_rule => Ok(false),
             Err(failure) if matches!(failure.class, FailureClass::Permanent | FailureClass::Gone) => Ok(true),

@@ -232,6 +232,7 @@ impl BaserowUser {
 
 fn effect(method: &Method) -> Effect {
     match *method {
+        Method::GET => Effect::Reads,
         Method::POST => Effect::Creates,
         _ => Effect::Repeatable,
     }

@@ -115,7 +115,7 @@ impl Admin<'_> {
         path: &'static str,
         body: Value,
     ) -> Result<T, Failure> {
-        let route = Route::repeatable(step, path);
+        let route = Route::reading(step, path);
         data_of(&self.docmost.ask_as(&self.session, &route, &body).await?, route.effect)
     }
 

@@ -4,7 +4,7 @@
 //! - The token is in Redis (`<prefix>:docmost:session`) and outlives restarts. Each process caches
 //!   it.
 //! - A replica logs in when the token has reached 80 % of its life, or was refused. One replica
-//!   logs   in at a time (`<prefix>:docmost:login:lock`), all together at most eight times a minute
+//!   logs in at a time (`<prefix>:docmost:login:lock`), all together at most eight times a minute
 //!   (`<prefix>:docmost:logins`). The others wait for the new token.
 //! - A 401 does not say why. So the replica first looks whether another one has renewed the token.
 //! - A failed login holds jobs and spends no attempts: no work on the row has begun.

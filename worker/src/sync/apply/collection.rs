@@ -124,9 +124,11 @@ async fn blame_parent(context: &Context, parent: &Link, failure: Failure) -> Res
 
 /// The link of a page whose state is not believed. One that waits for the end of a call still does.
 fn of_unknown_state(link: &Link) -> Link {
-    let state = match link.state {
-        LinkState::Unconfirmed => LinkState::Unconfirmed,
-        _ => LinkState::Unknown,
-    };
-    Link { state, ..link.clone() }
+    if link.state == LinkState::Unconfirmed {
+        return link.clone();
+    }
+    Link {
+        state: LinkState::Unknown,
+        ..link.clone()
+    }
 }
