@@ -2,15 +2,18 @@
 //! single reads.
 //!
 //! **How.** The first job that needs its row lists the rows of all jobs of its table that this
-//! process has leased ([`Roster`](passerelle_queue::Roster)): by their page's id, which the bridge has written into them,
-//! or as rows without one. The others find theirs when they begin.
+//! process has leased ([`Roster`]): by their page's id, which the bridge has written into them, or
+//! as rows without one. The others find theirs when they begin.
 //!
 //! **Properties.**
-//! 1. What serves a job was read after the job was leased: a later change is told by an event, which
-//!    marks the job dirty, and it runs again.
+//! 1. What serves a job was read after the job was leased: a later change is told by an event,
+//!    which marks the job dirty, and it runs again.
 //! 2. Each row is what Baserow answered, whatever the list was asked for: a filter that Baserow
 //!    ignores costs a call, and no wrong row.
-//! 3. A row that the list lacks is read by itself, and so are all where lists do not help.
+//! 3. A row that the list lacks is read by itself, and so are all where lists do not help. A list
+//!    that fails where single reads may work costs no job its attempt.
+//!
+//! [`Roster`]: passerelle_queue::Roster
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,30 +24,47 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_queue::RosterEntry;
 use tokio::time::timeout;
 
-use crate::clients::baserow::OfPages;
+use crate::clients::baserow::{OfPages, is_the_lists_own};
 use crate::clients::guard::is_let_through;
 use crate::clients::lease::lease_of_this_task;
 use crate::content::row::Row;
 use crate::context::Context;
-use crate::failure::{Failure, Unanswered};
+use crate::failure::Failure;
 use crate::journal::Journal;
 
 /// Fewer rows are read one by one.
 const LEAST: usize = 3;
 /// Most rows that one call asks for by their page's id: the address of the call has its limits.
 const MOST_NAMED: usize = 20;
+/// Most jobs whose pages are looked up for one call.
+const MOST_LOOKED_UP: usize = 2 * MOST_NAMED;
 /// What was read longer ago is read again: jobs may wait long in the buffer of a worker.
 const FRESH: Duration = Duration::from_secs(10);
-/// A list that takes longer is not waited for.
+/// A list that takes longer is not waited for by other jobs.
 const SLOW: Duration = Duration::from_secs(1);
-/// How long rows are read one by one after a list that lacked them.
+/// A list that takes so many times longer is given up.
+const GIVEN_UP_AFTER: u32 = 3;
+/// How long rows are read one by one after a list that lacked them, that was slow, or that failed.
 const USELESS_FOR: Duration = Duration::from_mins(1);
 /// The same after a list that Baserow refused, or that was too long.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
 
 /// What was read for leased jobs.
-#[derive(Debug, Default)]
-pub(crate) struct RowReads(Mutex<HashMap<TableId, Arc<TableReads>>>);
+#[derive(Debug)]
+pub(crate) struct RowReads {
+    tables: Mutex<HashMap<TableId, Arc<TableReads>>>,
+    /// How long jobs wait for a list that another one reads.
+    patience: Duration,
+}
+
+impl Default for RowReads {
+    fn default() -> Self {
+        Self {
+            tables: Mutex::default(),
+            patience: SLOW,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct TableReads {
@@ -108,15 +128,15 @@ impl TableReads {
 
 impl RowReads {
     fn of(&self, table: TableId) -> Arc<TableReads> {
-        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tables.entry(table).or_default())
     }
 }
 
-/// Whether Baserow refuses such a list, or gives more than is read.
-fn does_not_help(failure: &Failure) -> bool {
-    let is_refused = failure.class == FailureClass::Permanent && !failure.breaks_rule;
-    is_refused || failure.unanswered == Some(Unanswered::TooLong)
+/// How long lists are of no use after one failed; `None` if single reads would fail alike.
+fn useless_for(failure: &Failure) -> Option<Duration> {
+    let is_refused = failure.class == FailureClass::Permanent;
+    is_the_lists_own(failure).then_some(if is_refused { REFUSED_FOR } else { USELESS_FOR })
 }
 
 /// The rows of a table among leased jobs, by the numbers of the jobs.
@@ -127,6 +147,11 @@ fn of_table(entry: &RosterEntry, table: TableId) -> BTreeMap<u64, RowId> {
 }
 
 impl Context {
+    /// Lets jobs wait so long for a list that another one reads: a second, unless this is called.
+    pub fn wait_for_lists(&mut self, patience: Duration) {
+        self.row_reads.patience = patience;
+    }
+
     /// The row of the job that this task works at; `None` if it does not exist or is in the trash.
     /// `page_id` is the field that has the ids of pages, if the rule names one.
     pub(crate) async fn row_of_job(
@@ -142,7 +167,7 @@ impl Context {
         if let (Some(page_id), Some(entry)) = (page_id, entry)
             && let Some(row) = self.read_with_others(journal, key, page_id, entry).await?
         {
-            return self.described_row(journal, key.table, row).await.map(Some);
+            return self.described_row(journal, key.table, row).await;
         }
         self.row(journal, key).await
     }
@@ -165,9 +190,10 @@ impl Context {
         if is_ready {
             return Ok(served(journal));
         }
-        let Ok(mut useless) = timeout(SLOW, reads.turn.lock()).await else {
-            reads.known().take(entry.number());
-            return Ok(None);
+        let patience = self.row_reads.patience;
+        let Ok(mut useless) = timeout(patience, reads.turn.lock()).await else {
+            // It may have come just now.
+            return Ok(served(journal));
         };
         let asked = {
             let mut known = reads.known();
@@ -186,14 +212,14 @@ impl Context {
         let listed = self.list_rows_of(journal, key.table, page_id, &asked).await;
         let rows = match listed {
             Ok(rows) => rows,
-            Err(failure) if does_not_help(&failure) => {
-                *useless = Some(Instant::now() + REFUSED_FOR);
+            Err(failure) => {
+                let wait = useless_for(&failure).ok_or(failure)?;
+                *useless = Some(Instant::now() + wait);
                 Vec::new()
             }
-            Err(failure) => return Err(failure),
         };
         let mut known = reads.known();
-        if known.keep(began, &asked, &rows) < LEAST {
+        if known.keep(began, &asked, &rows) < LEAST || began.elapsed() > patience {
             *useless = (*useless).max(Some(Instant::now() + USELESS_FOR));
         }
         Ok(known.take(entry.number()))
@@ -209,11 +235,13 @@ impl Context {
     ) -> Result<Vec<Row>, Failure> {
         let mut pages: Vec<PageId> = Vec::new();
         let mut has_new = false;
-        for row in asked.values() {
+        for row in asked.values().take(MOST_LOOKED_UP) {
+            if pages.len() == MOST_NAMED {
+                break;
+            }
             let link = self.store.link(RowKey { table, row: *row }, &Slot::page()).await?;
             match link {
-                Some(link) if pages.len() < MOST_NAMED => pages.push(link.page),
-                Some(_) => {}
+                Some(link) => pages.push(link.page),
                 None => has_new = true,
             }
         }
@@ -223,85 +251,11 @@ impl Context {
             field: fields.present(page_id),
             pages: &pages,
             or_none: has_new,
+            patience: self.row_reads.patience * GIVEN_UP_AFTER,
         };
         self.baserow.rows_of_pages(journal, wanted).await
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Debug, Clone)]
-    enum Act {
-        /// A job of this row is leased.
-        Lease(u64),
-        /// The row changes.
-        Change(u64),
-        /// A list of all unread rows is sent; Baserow answers with more rows than were asked for.
-        Send,
-        /// The oldest answer that is on its way comes.
-        Answer,
-        /// The job that was leased first begins.
-        Begin,
-        /// The job that was leased first ends.
-        End,
-    }
-
-    fn acts() -> impl Strategy<Value = Vec<Act>> {
-        let act = prop_oneof![
-            (1..5_u64).prop_map(Act::Lease),
-            (1..5_u64).prop_map(Act::Change),
-            Just(Act::Send),
-            Just(Act::Answer),
-            Just(Act::Begin),
-            Just(Act::End),
-        ];
-        prop::collection::vec(act, 1..60)
-    }
-
-    fn row(id: u64, version: u64) -> Row {
-        Row::from_json(&format!(r#"{{"id": {id}, "Nom": "{version}"}}"#)).unwrap()
-    }
-
-    proptest! {
-        #[test]
-        fn no_job_gets_a_row_from_before_it_was_leased_or_gets_it_twice(acts in acts()) {
-            let (mut known, mut versions) = (Known::default(), BTreeMap::from([(1, 0), (2, 0), (3, 0), (4, 0)]));
-            let (mut leased, mut when_leased) = (BTreeMap::new(), BTreeMap::new());
-            let (mut answers, mut number, mut served) = (std::collections::VecDeque::new(), 0, BTreeSet::new());
-            for act in acts {
-                match act {
-                    Act::Lease(id) => {
-                        number += 1;
-                        leased.insert(number, RowId::new(id).unwrap());
-                        when_leased.insert(number, versions[&id]);
-                    }
-                    Act::Change(id) => *versions.entry(id).or_default() += 1,
-                    Act::Send => {
-                        let rows: Vec<Row> = versions.iter().map(|(id, version)| row(*id, *version)).collect();
-                        answers.push_back((known.unread(&leased), rows));
-                    }
-                    Act::Answer => {
-                        if let Some((asked, rows)) = answers.pop_front() {
-                            known.keep(Instant::now(), &asked, &rows);
-                        }
-                    }
-                    Act::Begin => {
-                        let Some((job, id)) = leased.first_key_value() else { continue };
-                        let Some(row) = known.take(*job) else { continue };
-                        prop_assert_eq!(row.id(), *id);
-                        let version: u64 = row.text("Nom").unwrap().parse().unwrap();
-                        prop_assert!(version >= when_leased[job], "{version} is older than job {job}");
-                        prop_assert!(served.insert(*job), "job {job} is served twice");
-                    }
-                    Act::End => drop(leased.pop_first()),
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -7,8 +7,10 @@ use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_queue::{Lease, Roster};
+use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_worker::clients::lease::under_lease;
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -119,4 +121,31 @@ async fn rows_that_a_list_lacks_are_read_by_themselves() {
     }
     let (lists, single) = world.reads();
     assert!(lists <= 4 && single <= 8, "{lists} lists, {single} single reads");
+}
+
+#[rstest]
+#[case::over_which_baserow_breaks(500, "Internal Server Error")]
+#[case::that_a_proxy_refuses(414, "<html>Request-URI Too Large</html>")]
+#[tokio::test]
+async fn a_list_costs_no_job_its_attempt(#[case] status: u16, #[case] body: &str) {
+    let world = World::start().await.unwrap();
+    let rows = world.pasted(4).await.unwrap();
+    let kind = FaultKind::Status {
+        status,
+        headers: [("content-type".to_owned(), "text/html".to_owned())].into(),
+        body: Some(json!(body)),
+    };
+    // The first read of a row is the list.
+    let list = Fault {
+        method: Some("GET".to_owned()),
+        ..Fault::on(PROJECTS, kind)
+    };
+    world.baserow.faults.set(vec![list.times(1)]);
+    let roster = Roster::default();
+    let leases: Vec<Lease> = rows.iter().map(|row| leased(&roster, *row)).collect();
+    for (lease, row) in leases.iter().zip(&rows) {
+        let settlement = world.attempt_under(lease, *row).await;
+        assert!(is_synced(&settlement), "{settlement:#?}");
+    }
+    assert_eq!(world.reads(), (1, 4), "one list that failed, and each row by itself");
 }

@@ -27,6 +27,7 @@ use crate::clients::answer::{Answer, Effect, exchange, http};
 use crate::clients::baserow::answers::Listing;
 pub use crate::clients::baserow::answers::{Field, Linking, LinkingRows, Rows, SelectOption, Table};
 pub use crate::clients::baserow::lists::OfPages;
+pub(crate) use crate::clients::baserow::lists::is_the_lists_own;
 use crate::clients::baserow::meaning::{check_echo, classify, row_in};
 pub use crate::clients::baserow::rights::Right;
 use crate::clients::baserow::writes::Writes;

@@ -6,6 +6,7 @@ mod rows;
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
@@ -101,6 +102,8 @@ impl World {
         // The rules were read; the surroundings of a second replica need the same file, so its
         // folder must live on.
         world.bridge_file = bridge_file_copy(&world)?;
+        // A list is waited for, however busy the machine is.
+        world.context.wait_for_lists(Duration::from_mins(1));
         Ok(world)
     }
 
