@@ -24,6 +24,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 
+/// Most pages that one call lists.
+const AT_ONCE: u8 = 100;
 /// Most calls for all trees: far more than a wiki needs that people find their way in. What is
 /// beyond is not judged.
 const MOST_CALLS: usize = 5_000;
@@ -68,6 +70,8 @@ impl WikiView {
         let mut journal = Journal::default();
         let seen = Timestamp::now();
         let changed = changed(context, &mut journal).await?;
+        let mut calls = 1 + changed.len() / usize::from(AT_ONCE);
+        let mut is_whole = true;
         let (mut pages, mut trashed) = (HashMap::new(), HashSet::new());
         let mut above: VecDeque<Below> = VecDeque::new();
         for space in docmost.spaces(&mut journal).await? {
@@ -75,14 +79,13 @@ impl WikiView {
             trashed.extend(list.into_iter().map(|page| page.id));
             above.push_back(Below::Space(space.id));
         }
-        let mut calls = 0;
-        let began = Timestamp::now();
         while let Some(next) = above.pop_front() {
             if calls >= MOST_CALLS {
+                is_whole = false;
                 break;
             }
             let below = below(docmost, &mut journal, &next).await?;
-            calls += 1 + below.len() / 100;
+            calls += 1 + below.len() / usize::from(AT_ONCE);
             for page in below {
                 // A page that was moved meanwhile may be listed twice; each is followed once.
                 if page.has_children && !pages.contains_key(&page.id) {
@@ -91,7 +94,7 @@ impl WikiView {
                 pages.insert(page.id.clone(), page);
             }
         }
-        let millis = Timestamp::now().since(began).as_millis();
+        let millis = Timestamp::now().since(seen).as_millis();
         tracing::info!(
             pages = pages.len(),
             calls,
@@ -103,7 +106,7 @@ impl WikiView {
             pages,
             trashed,
             changed,
-            is_whole: calls < MOST_CALLS,
+            is_whole,
             looks: 0,
         })
     }
@@ -156,7 +159,7 @@ impl WikiView {
 /// When each page with the bridge's label was changed last.
 async fn changed(context: &Context, journal: &mut Journal) -> Result<HashMap<PageId, String>, Failure> {
     let label = format!("{}{}", Marker::BRIDGE_PREFIX, context.bridge().await?.instance);
-    let pages = context.docmost.labelled(journal, &label, 100).await?.into_iter();
+    let pages = context.docmost.labelled(journal, &label, AT_ONCE).await?.into_iter();
     Ok(pages.filter_map(|page| Some((page.id, page.updated_at?))).collect())
 }
 
