@@ -95,7 +95,7 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
         }
     };
     let Some(table) = context.tables.get(&context.baserow, journal, key.table).await? else {
-        return without_table(context, key.table).await;
+        return without_table(context, key.table, journal).await;
     };
     parking::keep_out(context, &table, key).await?;
     // Whatever the event: what is remembered of this row is old now, also where it is only the
@@ -135,9 +135,9 @@ async fn attempt(context: &Context, job: &Job, journal: &mut Journal) -> Result<
     Ok(with_notices(outcome, notified?))
 }
 
-/// How the event of a row ends whose table our token does not see: a rule that means the table is
-/// broken, and without one there is nothing to do.
-async fn without_table(context: &Context, id: TableId) -> Result<Outcome, Failure> {
+/// How the event of a row ends whose table our token does not see: a rule that means the table or
+/// shows its rows is broken, and without one there is nothing to do.
+async fn without_table(context: &Context, id: TableId, journal: &mut Journal) -> Result<Outcome, Failure> {
     let pages = context.rules.pages().map(|rule| (&rule.name, &rule.table));
     let notices = context.rules.notices().map(|rule| (&rule.name, &rule.table));
     for (rule, table) in pages.chain(notices) {
@@ -148,7 +148,13 @@ async fn without_table(context: &Context, id: TableId) -> Result<Outcome, Failur
             )));
         }
     }
-    Ok(Outcome::Ignored(IgnoredReason::NoRule))
+    match dependents::shown_by(context, id, journal).await? {
+        Some(rule) => Err(Failure::broken_rule(format!(
+            "BASEROW_TOKEN does not see the table t{id}, whose rows the pages of rule {rule:?} show: take it out of \
+             Baserow's trash, or give the token rights on it"
+        ))),
+        None => Ok(Outcome::Ignored(IgnoredReason::NoRule)),
+    }
 }
 
 /// The rule that makes the pages of a table. There is at most one: two rules must not fight over a

@@ -13,4 +13,5 @@ pub mod page;
 mod reading;
 pub mod rendered;
 pub mod row;
+pub(crate) mod template_error;
 pub mod wiki;

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::content::moment;
 use crate::content::notice::{Notice, NoticeKind};
 use crate::content::rendered::{Rendered, SubjectLine};
+use crate::content::template_error;
 use crate::failure::Failure;
 
 /// Steps that a template may take: far more than any notice needs, far less than an endless loop.
@@ -97,8 +98,8 @@ impl Templates {
         let mut environment = environment(locale);
         for (name, (place, source)) in &sources {
             if let Err(error) = environment.add_template_owned(name.clone(), source.clone()) {
-                let at = error.range().map_or(0, |range| range.start);
-                let what = format!("it is no template: {}", error.detail().unwrap_or_default());
+                let at = template_error::beginning(&error, source).unwrap_or(0);
+                let what = format!("it is no template: {}", template_error::message(&error));
                 problems.push(problem(config::place(place, source, at), what));
             }
         }

@@ -2,14 +2,13 @@
 //! Each problem names the place of the word that is wrong.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
-use minijinja::Error;
 use passerelle_model::config::{Problem, did_you_mean, find_word, nearest, place};
 
 use super::compile::Check;
 use super::template;
 use super::words::{self, UnknownWord};
+use crate::content::template_error::{beginning, message};
 
 const SEE: &str = "see docs/RULES.md, Templates";
 
@@ -122,26 +121,4 @@ impl Check<'_> {
             hint,
         });
     }
-}
-
-/// What is wrong, without the name of the template: the place says it.
-fn message(error: &Error) -> String {
-    match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
-    }
-}
-
-/// The byte where the error begins.
-fn beginning(error: &Error, source: &str) -> Option<usize> {
-    let of_line = |line: usize| {
-        let before: usize = source
-            .split_inclusive('\n')
-            .take(line.saturating_sub(1))
-            .map(str::len)
-            .sum();
-        before
-    };
-    let range: Option<Range<usize>> = error.range();
-    range.map(|range| range.start).or_else(|| error.line().map(of_line))
 }

@@ -54,7 +54,7 @@ pub async fn propagate(
     job: &Job,
     journal: &mut Journal,
 ) -> Result<Option<usize>, Failure> {
-    let uses = uses_of(context, table, journal).await?;
+    let uses = uses_of(context, table.id, journal).await?;
     if uses.is_empty() {
         return Ok(None);
     }
@@ -91,7 +91,17 @@ impl Use<'_> {
     }
 }
 
-async fn uses_of<'a>(context: &'a Context, table: &Table, journal: &mut Journal) -> Result<Vec<Use<'a>>, Failure> {
+/// A rule whose pages show rows of this table, also if our token does not see the table.
+pub async fn shown_by<'a>(
+    context: &'a Context,
+    table: TableId,
+    journal: &mut Journal,
+) -> Result<Option<&'a str>, Failure> {
+    let uses = uses_of(context, table, journal).await?;
+    Ok(uses.first().map(|usage| usage.rule.name.as_str()))
+}
+
+async fn uses_of<'a>(context: &'a Context, table: TableId, journal: &mut Journal) -> Result<Vec<Use<'a>>, Failure> {
     let mut uses = Vec::new();
     for rule in context.rules.pages() {
         let dependent = match context.table(journal, &rule.table).await {
@@ -102,7 +112,7 @@ async fn uses_of<'a>(context: &'a Context, table: &Table, journal: &mut Journal)
             Err(failure) => return Err(failure),
         };
         for (field, collection) in fields_of(rule) {
-            if target_of(context, journal, dependent.id, field).await? == Some(table.id) {
+            if target_of(context, journal, dependent.id, field).await? == Some(table) {
                 uses.push(Use {
                     rule,
                     table: dependent.id,

@@ -1,5 +1,7 @@
 //! A rule that no row can be carried out by.
 
+use std::time::Duration;
+
 use passerelle_model::ledger::{Settlement, Verdict};
 use passerelle_sandbox::docmost::HUMAN_EMAIL;
 use reqwest::Method;
@@ -83,6 +85,25 @@ async fn a_table_that_people_deleted_holds_the_events_of_its_rows_and_is_told_on
 }
 
 #[tokio::test]
+async fn a_linked_table_that_people_deleted_holds_the_events_of_its_rows() {
+    let world = World::start().await.unwrap();
+    let (project, client) = world.project_of_client("Un").await.unwrap();
+    world.synced(project).await.unwrap();
+    world
+        .baserow_control(Method::DELETE, &format!("tables/{}", client.table), Value::Null)
+        .await
+        .unwrap();
+    let other = world.replica().await.unwrap();
+    let settlement = attempt(&other, client).await;
+    let why = held_because(&settlement).unwrap();
+    assert!(
+        why.contains("whose rows the pages of rule \"projet-page\" show"),
+        "{why}"
+    );
+    assert_eq!(world.told().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_wiki_rule_whose_table_is_gone_holds_its_pages_and_is_told_once() {
     let (world, pages) = World::of_reports("docmost_page_id", &["Un", "Deux"]).await.unwrap();
     world
@@ -96,6 +117,22 @@ async fn a_wiki_rule_whose_table_is_gone_holds_its_pages_and_is_told_once() {
     }
     let told = world.told().await.unwrap();
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_waits_for_its_rule_is_tried_less_and_less_often() {
+    let (world, pages) = World::of_reports("docmost_page_id", &["Un"]).await.unwrap();
+    world
+        .baserow_control(Method::DELETE, "tables/8", Value::Null)
+        .await
+        .unwrap();
+    for (hours, wanted) in [(0, 2_000..=4_000), (1, 240_000..=300_000)] {
+        let settlement = world.attempt_page_after(&pages[0], Duration::from_hours(hours)).await;
+        let Verdict::Hold { after_ms, .. } = settlement.unwrap().verdict else {
+            panic!("it is not held")
+        };
+        assert!(wanted.contains(&after_ms), "after {hours} h: {after_ms} ms");
+    }
 }
 
 #[tokio::test]

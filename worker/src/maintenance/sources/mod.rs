@@ -65,9 +65,10 @@ impl SourceWatch {
         if !self.session.opens().await? {
             return Ok(());
         }
-        let mut result = Ok(());
-        for watched in watched_tables::of(context).await? {
-            match self.look_at(context, &watched).await {
+        let watched_tables = watched_tables::of(context).await?;
+        let mut result = watched_tables.unknown.map_or(Ok(()), Err);
+        for watched in watched_tables.tables.values() {
+            match self.look_at(context, watched).await {
                 Ok(found) => gaps.extend(found),
                 // A server that does not answer will not answer for the next table.
                 Err(failure) if failure.unanswered.is_some() => return Err(failure),

@@ -19,8 +19,7 @@ const AT_ONCE: usize = 500;
 
 /// Remembers that the table of a job is to be compared, if a rule watches it.
 pub async fn request(context: &Context, table: TableId, job: &Job, journal: &mut Journal) -> Result<Outcome, Failure> {
-    let mut watched = watched_tables::of(context).await?.into_iter();
-    if !watched.any(|watched| watched.table.id == table) {
+    if watched_tables::of(context).await?.get(table)?.is_none() {
         return Ok(Outcome::Ignored(IgnoredReason::NoRule));
     }
     context
@@ -45,14 +44,22 @@ pub(super) async fn run(context: &Context, rows_per_second: u32) -> Result<(), F
     for (table, event) in requested {
         tables.entry(table).or_default().push(event);
     }
+    let mut result = Ok(());
     for (table, events) in tables {
+        let shown_on = match watched.get(table) {
+            Ok(shown_on) => shown_on,
+            // It waits until the rule that may show it is mended.
+            Err(failure) => {
+                result = Err(failure);
+                continue;
+            }
+        };
         let (mut rows, mut asked) = (0, 0);
         // The same request asks for the same events, however often the run is repeated.
         let run = format!("comparison-{table}-{}", events.first().map_or("", EventId::as_str));
         let mut requests = Requests::new(context.queue.clone(), &run, "ingress", rows_per_second)
             .because(Some("a delivery had too many rows to name them"));
-        let shown_on = watched.iter().filter(|watched| watched.table.id == table);
-        for pages in shown_on.flat_map(|watched| &watched.pages) {
+        for pages in shown_on.into_iter().flat_map(|watched| &watched.pages) {
             let scope = Scope {
                 table: Some(*pages),
                 unmapped: false,
@@ -72,5 +79,5 @@ pub(super) async fn run(context: &Context, rows_per_second: u32) -> Result<(), F
             "compared the rows of a table with their pages after a delivery that was too large"
         );
     }
-    Ok(())
+    result
 }

@@ -70,6 +70,17 @@ fn a_broken_rule_of_the_wiki_names_no_table() {
     }
 }
 
+#[test]
+fn a_table_that_cannot_be_compared_is_named_and_no_wiki() {
+    let mut values = full(NoticeKind::RuleBroken);
+    values["table"] = json!("");
+    values["compared"] = json!("projet (t1)");
+    let rendered = defaults().render(&notice(NoticeKind::RuleBroken, values)).unwrap();
+    for text in [rendered.subject.as_str(), &rendered.text, &rendered.html] {
+        assert!(text.contains("projet (t1)") && !text.contains("wiki"), "{text}");
+    }
+}
+
 fn words(kind: NoticeKind) -> String {
     let rendered = defaults().render(&notice(kind, full(kind))).unwrap();
     format!("{}\n---\n{}", rendered.subject.as_str(), rendered.text)

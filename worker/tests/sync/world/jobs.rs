@@ -1,5 +1,7 @@
 //! Attempts at jobs, and the events behind them.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use passerelle_model::config::{Reader, RedisSettings};
 use passerelle_model::event::{DeliveryKey, Disposition, EventKind, Item, NewEvent};
@@ -25,8 +27,14 @@ impl World {
 
     /// One attempt at the job of a wiki page.
     pub(crate) async fn attempt_page(&self, page: &str) -> anyhow::Result<Settlement> {
+        self.attempt_page_after(page, Duration::ZERO).await
+    }
+
+    /// The same for a job that has been waiting for so long.
+    pub(crate) async fn attempt_page_after(&self, page: &str, waiting: Duration) -> anyhow::Result<Settlement> {
         let job = Job {
             key: JobKey::Page(PageId::parse(page)?),
+            waiting_since: Timestamp::now().minus(waiting),
             ..job("t8/r1".parse()?)
         };
         Ok(process(&self.context, &job, 0.5).await)
