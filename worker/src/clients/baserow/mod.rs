@@ -134,8 +134,8 @@ impl Baserow {
         })
     }
 
-    /// One page (from 1) of all rows of a table, in people's own order. A page whose answer would be
-    /// too long is read in parts.
+    /// One page (from 1) of all rows of a table, in people's own order. A page whose answer would
+    /// be too long is read in parts.
     pub async fn rows(&self, journal: &mut Journal, table: TableId, page: u32) -> Result<Rows, Failure> {
         let wanted = Part { page, size: PAGE_SIZE };
         let mut waiting = vec![wanted];

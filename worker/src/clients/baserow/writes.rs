@@ -6,8 +6,8 @@
 //! batches. A call that is slow is not waited for: what waits goes with another call beside it.
 //!
 //! **Properties.**
-//! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow refuses
-//!    a batch as a whole, or answers 500; then each of its rows is written alone.
+//! 1. Each write has its own answer: a row that Baserow does not take spoils no other. Baserow
+//!    refuses a batch as a whole, or answers 500; then each of its rows is written alone.
 //! 2. A write whose job was given up, or whose lease is over, is not sent, unless it is on its way.
 //! 3. A job that stopped gates let through writes alone: it speaks for itself.
 //! 4. Two writes of one row are never on their way at once.
@@ -142,8 +142,8 @@ impl Writes {
     }
 }
 
-/// The turn of a task at the writes of a table. If it panics or is dropped, the waiting writes fail,
-/// and the next one begins a new turn.
+/// The turn of a task at the writes of a table. If it panics or is dropped, the waiting writes
+/// fail, and the next one begins a new turn.
 struct Turn<'a> {
     writes: &'a Writes,
     table: TableId,

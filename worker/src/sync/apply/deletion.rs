@@ -45,8 +45,8 @@ pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work:
     })
 }
 
-/// Puts a page into the trash and remembers it there. Returns the link as it is then, and whether it
-/// had to; nothing where the store believes it there and nobody forced a look.
+/// Puts a page into the trash and remembers it there. Returns the link as it is then, and whether
+/// it had to; nothing where the store believes it there and nobody forced a look.
 pub(super) async fn trash_linked(
     context: &Context,
     link: &Link,

@@ -22,7 +22,8 @@
 //! | link stored | a row that does not know its page | sees the equal hash, writes back |
 //! | row written back | nothing to do | sees no difference |
 //!
-//! **The order of an update**, of a trashing, and of a page that was found again, once its link is stored:
+//! **The order of an update**, of a trashing, and of a page that was found again, once its link is
+//! stored:
 //!
 //! | step | a crash after it leaves | the next attempt |
 //! |---|---|---|

@@ -169,8 +169,8 @@ impl Application<'_, '_> {
     }
 }
 
-/// Whether what follows the row in the text of a page is not as it should be, as far as the wiki has
-/// stored it. A section that people have taken away is, unless the rule puts it back.
+/// Whether what follows the row in the text of a page is not as it should be, as far as the wiki
+/// has stored it. A section that people have taken away is, unless the rule puts it back.
 pub(crate) async fn text_difference(
     store: &Store,
     wanted: &DesiredPage,
