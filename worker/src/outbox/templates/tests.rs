@@ -61,23 +61,15 @@ fn full(kind: NoticeKind) -> Value {
 }
 
 #[test]
-fn a_broken_rule_of_the_wiki_names_no_table() {
-    let mut values = full(NoticeKind::RuleBroken);
-    values["table"] = json!("");
-    let rendered = defaults().render(&notice(NoticeKind::RuleBroken, values)).unwrap();
-    for text in [rendered.subject.as_str(), &rendered.text, &rendered.html] {
-        assert!(text.contains("wiki") && !text.contains("table"), "{text}");
-    }
-}
-
-#[test]
-fn a_table_that_cannot_be_compared_is_named_and_no_wiki() {
-    let mut values = full(NoticeKind::RuleBroken);
-    values["table"] = json!("");
-    values["compared"] = json!("projet (t1)");
-    let rendered = defaults().render(&notice(NoticeKind::RuleBroken, values)).unwrap();
-    for text in [rendered.subject.as_str(), &rendered.text, &rendered.html] {
-        assert!(text.contains("projet (t1)") && !text.contains("wiki"), "{text}");
+fn a_broken_rule_that_holds_no_table_names_the_wiki_or_the_table_that_is_compared() {
+    for (compared, named, not_named) in [("", "wiki", "table"), ("projet (t1)", "projet (t1)", "wiki")] {
+        let mut values = full(NoticeKind::RuleBroken);
+        values["table"] = json!("");
+        values["compared"] = json!(compared);
+        let rendered = defaults().render(&notice(NoticeKind::RuleBroken, values)).unwrap();
+        for text in [rendered.subject.as_str(), &rendered.text, &rendered.html] {
+            assert!(text.contains(named) && !text.contains(not_named), "{text}");
+        }
     }
 }
 
