@@ -106,11 +106,10 @@ mod tests {
         let pages: Vec<PageId> = (0..40)
             .map(|number| PageId::parse(&format!("0199a1b2-0000-7000-8000-{number:012}")).unwrap())
             .collect();
-        for field in ["docmost_page_id", "Идентификатор страницы в вики этой компании"]
-        {
+        for field in ["docmost_page_id".to_owned(), "é".repeat(60)] {
             let wanted = OfPages {
                 table: TableId::new(2).unwrap(),
-                field,
+                field: &field,
                 pages: &pages,
                 or_none: true,
                 patience: Duration::from_secs(1),
