@@ -149,7 +149,10 @@ fn of_table(entry: &RosterEntry, table: TableId) -> BTreeMap<u64, RowId> {
 impl Context {
     /// Lets jobs wait so long for a list that another one reads: a second, unless this is called.
     pub fn wait_for_lists(&mut self, patience: Duration) {
-        self.row_reads.patience = patience;
+        self.row_reads = Arc::new(RowReads {
+            patience,
+            ..RowReads::default()
+        });
     }
 
     /// The row of the job that this task works at; `None` if it does not exist or is in the trash.
