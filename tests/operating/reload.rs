@@ -12,6 +12,8 @@ use test_support::eventually;
 use crate::project;
 
 const WORKERS: usize = 2;
+/// As an operator types it.
+const RELOAD: [&str; 3] = ["reload", "--by", "Ada"];
 /// Rows that are at least made before and after the reload.
 const ROWS: usize = 20;
 const TITLE: &str = "Projet {{ row.Nom";
@@ -98,7 +100,7 @@ async fn new_rules_are_taken_by_all_workers_under_load_and_nothing_is_lost_or_do
         .await;
         let done = async {
             files.replace(TITLE, "Dossier {{ row.Nom")?;
-            system.operator(&["reload"]).await
+            system.operator(&RELOAD).await
         };
         let done = done.await;
         reloaded.store(true, Ordering::Relaxed);
@@ -131,7 +133,7 @@ async fn wrong_rules_are_refused_with_their_place_and_the_earlier_ones_stay() {
     system.expect_errors("the rules were read again and are not taken");
     let before = hashes(&system).await.unwrap();
     files.replace(TITLE, "Dossier {{ rwo.Nom").unwrap();
-    let refused = system.operator(&["reload"]).await.unwrap_err().to_string();
+    let refused = system.operator(&RELOAD).await.unwrap_err().to_string();
     assert!(
         refused.contains("bridge.toml:") && refused.contains("did you mean \"row\"?"),
         "{refused}"
@@ -175,7 +177,7 @@ async fn workers_with_other_rules_are_named_by_doctor_until_all_have_the_same() 
         told["state"] == "warn" && told["found"].as_str().is_some_and(|found| found.contains(&other)),
         "{told}"
     );
-    system.operator(&["reload"]).await.unwrap();
+    system.operator(&RELOAD).await.unwrap();
     let told = doctor(&system).await.unwrap();
     assert_eq!(told["state"], "ok", "{told}");
 }
@@ -220,7 +222,7 @@ async fn rows_that_a_broken_rule_holds_go_on_when_it_is_mended_and_read_again() 
     files
         .replace("page_id = \"no such field\"", "page_id = \"docmost_page_id\"")
         .unwrap();
-    system.operator(&["reload"]).await.unwrap();
+    system.operator(&RELOAD).await.unwrap();
     system.drain().await;
     assert_eq!(system.queue.held_tables().await.unwrap(), []);
     let page = system.docmost.pages_of(row).await.unwrap().remove(0);
