@@ -76,6 +76,8 @@ async fn an_empty_baserow_and_docmost_get_to_the_first_page_by_options_alone() {
     );
 
     secrets_are_kept(&site, &made).unwrap();
+    let schema = serde_json::from_str::<serde_json::Value>(&site.text("bridge.schema.json"));
+    assert!(schema.is_ok_and(|schema| schema["properties"]["sources"].is_object()));
 
     let before = site.everything().await.unwrap();
     let again = site.with(&[]).await.unwrap();

@@ -5,13 +5,16 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use clap::ValueEnum;
-use passerelle_model::config::{BridgeFile, BridgeFileSettings, may_be_there};
+use passerelle_model::config::{BridgeFile, BridgeFileSettings, bridge_file_schema, may_be_there};
 use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::RuleSources;
 
 use super::{Setup, State, TablesAre};
 use crate::provision::Schema;
 use crate::trouble::Trouble;
+
+/// What editors check bridge.toml with; it stands beside it.
+const SCHEMA: &str = "bridge.schema.json";
 
 /// What there is to choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,6 +34,11 @@ impl Example {
             Self::Agence => include_str!("../../../bridge.toml"),
             Self::Crm => include_str!("../../../examples/crm/bridge.toml"),
         }
+    }
+
+    /// The text of bridge.toml where its schema stands beside it.
+    fn beside_its_schema(self) -> String {
+        self.bridge().replacen("#:schema ../../", "#:schema ./", 1)
     }
 
     const fn templates(self) -> &'static [File] {
@@ -84,8 +92,10 @@ impl Setup<'_> {
         let example = self.verb.example;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new(""));
+        let (schema, bridge) = (bridge_file_schema(), example.beside_its_schema());
         // The rules are last: with them, everything that they name is there.
-        let files = example.templates().iter().copied().chain([(name, example.bridge())]);
+        let rules = [(SCHEMA, schema.as_str()), (name, bridge.as_str())];
+        let files = example.templates().iter().copied().chain(rules);
         let mut told = Vec::new();
         for (name, text) in files {
             let path = folder.join(name);
@@ -159,4 +169,21 @@ fn write_new(path: &Path, text: &str) -> Result<bool, Trouble> {
 pub(super) fn made_up() -> String {
     use rand::distr::{Alphanumeric, SampleString as _};
     Alphanumeric.sample_string(&mut rand::rng(), 40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_names_the_schema_that_is_written_beside_it() {
+        for example in Example::value_variants() {
+            let text = example.beside_its_schema();
+            assert_eq!(
+                text.lines().next(),
+                Some("#:schema ./bridge.schema.json"),
+                "{example:?}"
+            );
+        }
+    }
 }

@@ -81,7 +81,7 @@ async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_i
     let context = world.replica_where(&[("DOCMOST_CONCURRENCY", "1")]).await.unwrap();
     let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 1);
     world.docmost.faults.set(vec![
-        Fault::on(SPACES, FaultKind::Delay { ms: 500 }),
+        Fault::on(SPACES, FaultKind::Delay { ms: 1000 }),
         Fault::on(CREATE, FaultKind::Hang).times(1),
     ]);
     let others_wait = async {
