@@ -1,6 +1,7 @@
 //! The Debian package: what is in it, and what its units let the programs do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -38,12 +39,16 @@ impl Package {
         self.root.path().join(path)
     }
 
-    /// What the units need of any system with systemd.
-    fn add_targets(&self) -> anyhow::Result<()> {
+    /// What the units need of any system with systemd, and of `procps`, which the package depends on.
+    fn add_system(&self) -> anyhow::Result<()> {
         for target in ["sysinit", "basic", "shutdown", "network-online", "multi-user"] {
             let path = self.path("usr/lib/systemd/system").join(format!("{target}.target"));
             fs::write(path, format!("[Unit]\nDescription={target}\n"))?;
         }
+        let kill = self.path("bin/kill");
+        fs::create_dir_all(self.path("bin"))?;
+        fs::write(&kill, "#!/bin/sh\n")?;
+        fs::set_permissions(kill, fs::Permissions::from_mode(0o755))?;
         Ok(())
     }
 
@@ -135,7 +140,7 @@ fn the_units_are_valid_and_confined() {
     };
     let units = package.files("usr/lib/systemd/system").unwrap();
     assert_eq!(units.len(), 4);
-    package.add_targets().unwrap();
+    package.add_system().unwrap();
     for unit in units {
         let name = unit.replace("@.", "@1.");
         let root = format!("--root={}", package.root.path().display());
