@@ -1,5 +1,6 @@
 //! Updates of a page whose outcome nobody knows, and a store that cannot note them.
 
+use passerelle_model::id::RowKey;
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
@@ -21,6 +22,36 @@ fn late(path: &str) -> Fault {
     Fault::on(path, late).times(1)
 }
 
+/// The next attempt fails and is to be retried.
+async fn is_retried(world: &World, row: RowKey) {
+    let verdict = world.attempt(row).await.verdict;
+    assert!(matches!(verdict, Verdict::Retry { .. }), "{verdict:?}");
+}
+
+/// After the next attempt the job is held.
+async fn is_held(world: &World, row: RowKey) {
+    let verdict = world.attempt(row).await.verdict;
+    assert!(matches!(verdict, Verdict::Hold { .. }), "{verdict:?}");
+}
+
+/// The late call is carried out; then these are the titles.
+async fn the_late_call_leaves(world: &World, titles: &[&str]) {
+    world.docmost.faults.clear();
+    eventually("the late call is carried out", async || match world.titles().await {
+        Ok(found) if found == titles => Ok(()),
+        other => Err(other),
+    })
+    .await;
+}
+
+/// In the end the page has this title, and there is nothing more to do.
+async fn ends_with(world: &World, row: RowKey, title: &str) -> anyhow::Result<()> {
+    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
+    assert_eq!(world.titles().await?, [title]);
+    assert_eq!(world.sync(row).await?, Outcome::NoChange);
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_page_ends_with_the_newest_text_though_an_older_update_is_carried_out_after_it() {
     let world = World::start().await.unwrap();
@@ -28,27 +59,18 @@ async fn the_page_ends_with_the_newest_text_though_an_older_update_is_carried_ou
     world.synced(row).await.unwrap();
     world.docmost_fault(late(UPDATE));
     world.change(row, json!({"Nom": "Ancien"})).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    is_retried(&world, row).await;
 
     world.change(row, json!({"Nom": "Nouveau"})).await.unwrap();
-    let second = world.attempt(row).await.verdict;
-    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    is_held(&world, row).await;
     assert_eq!(
         world.titles().await.unwrap(),
         ["Projet Nouveau - Atelier Nord"],
         "the new text does not wait"
     );
-    world.docmost.faults.clear();
-    eventually("the old update is carried out", async || match world.titles().await {
-        Ok(titles) if titles == ["Projet Ancien - Atelier Nord"] => Ok(()),
-        other => Err(other),
-    })
-    .await;
+    the_late_call_leaves(&world, &["Projet Ancien - Atelier Nord"]).await;
 
-    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
-    assert_eq!(world.titles().await.unwrap(), ["Projet Nouveau - Atelier Nord"]);
-    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+    ends_with(&world, row, "Projet Nouveau - Atelier Nord").await.unwrap();
 }
 
 /// A call is on its way, and its worker waits no longer: its patience is over, or it has vanished.
@@ -74,24 +96,15 @@ async fn a_row_that_goes_back_to_what_its_page_says_gets_it_back_after_an_update
             settlement = world.attempt(row) => panic!("it ended: {settlement:?}"),
         }
     } else {
-        let first = world.attempt(row).await.verdict;
-        assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+        is_retried(&world, row).await;
     }
 
     world.change(row, json!({"Nom": "A"})).await.unwrap();
-    let second = world.attempt(row).await.verdict;
-    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    is_held(&world, row).await;
     assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
-    world.docmost.faults.clear();
-    eventually("the update is carried out", async || match world.titles().await {
-        Ok(titles) if titles == ["Projet B - Atelier Nord"] => Ok(()),
-        other => Err(other),
-    })
-    .await;
+    the_late_call_leaves(&world, &["Projet B - Atelier Nord"]).await;
 
-    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
-    assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
-    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+    ends_with(&world, row, "Projet A - Atelier Nord").await.unwrap();
 }
 
 #[tokio::test]
@@ -106,8 +119,7 @@ async fn an_update_that_docmost_refused_leaves_nothing_to_wait_for() {
     };
     world.docmost_fault(Fault::on(UPDATE, refused).times(1));
     world.change(row, json!({"Nom": "Nouveau"})).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Hold { .. }), "{first:?}");
+    is_held(&world, row).await;
     assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
     assert_eq!(world.docmost.calls.count(UPDATE), 2);
 }
@@ -151,21 +163,12 @@ async fn a_page_that_was_found_again_ends_with_the_newest_text_though_an_older_u
     store.close().await;
     world.docmost_fault(late(UPDATE));
     world.change(row, json!({"Nom": "Ancien"})).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    is_retried(&world, row).await;
 
     world.change(row, json!({"Nom": "Nouveau"})).await.unwrap();
-    let second = world.attempt(row).await.verdict;
-    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
-    world.docmost.faults.clear();
-    eventually("the old update is carried out", async || match world.titles().await {
-        Ok(titles) if titles == ["Projet Ancien - Atelier Nord"] => Ok(()),
-        other => Err(other),
-    })
-    .await;
-    assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
-    assert_eq!(world.titles().await.unwrap(), ["Projet Nouveau - Atelier Nord"]);
-    assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
+    is_held(&world, row).await;
+    the_late_call_leaves(&world, &["Projet Ancien - Atelier Nord"]).await;
+    ends_with(&world, row, "Projet Nouveau - Atelier Nord").await.unwrap();
 }
 
 #[tokio::test]
@@ -175,19 +178,12 @@ async fn the_page_of_a_restored_row_lives_though_it_is_put_into_the_trash_late()
     world.synced(row).await.unwrap();
     world.docmost_fault(late(TRASH));
     world.delete(row).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    is_retried(&world, row).await;
 
     world.restore_row(row).await.unwrap();
-    let second = world.attempt(row).await.verdict;
-    assert!(matches!(second, Verdict::Hold { .. }), "{second:?}");
+    is_held(&world, row).await;
     assert_eq!(world.pages().await.unwrap().len(), 1);
-    world.docmost.faults.clear();
-    eventually("the page is in the trash", async || match world.pages().await {
-        Ok(pages) if pages.is_empty() => Ok(()),
-        other => Err(other),
-    })
-    .await;
+    the_late_call_leaves(&world, &[]).await;
     assert_eq!(world.sync_eventually(row).await, Outcome::Synced);
     assert_eq!(world.pages().await.unwrap().len(), 1);
     assert_eq!(world.sync(row).await.unwrap(), Outcome::NoChange);
@@ -205,8 +201,7 @@ async fn the_page_of_a_deleted_row_ends_in_the_trash_though_its_trashing_was_ref
     };
     world.docmost_fault(Fault::on(TRASH, refused).times(1));
     world.delete(row).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    is_retried(&world, row).await;
     assert_eq!(
         world.sync(row).await.unwrap(),
         Outcome::Synced,
@@ -223,8 +218,7 @@ async fn a_row_that_goes_back_gets_its_page_back_after_an_update_that_was_done_t
     world.synced(row).await.unwrap();
     world.docmost_fault(Fault::on(UPDATE, FaultKind::FailedButDone { status: 500 }).times(1));
     world.change(row, json!({"Nom": "B"})).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    is_retried(&world, row).await;
     assert_eq!(world.titles().await.unwrap(), ["Projet B - Atelier Nord"]);
 
     world.change(row, json!({"Nom": "A"})).await.unwrap();
@@ -240,8 +234,7 @@ async fn a_look_at_a_page_that_was_not_answered_leaves_nothing_to_wait_for() {
     world.synced(row).await.unwrap();
     world.docmost_fault(Fault::on("/api/pages/info", FaultKind::Hang).times(1));
     world.delete(row).await.unwrap();
-    let first = world.attempt(row).await.verdict;
-    assert!(matches!(first, Verdict::Retry { .. }), "{first:?}");
+    is_retried(&world, row).await;
     assert_eq!(world.sync(row).await.unwrap(), Outcome::Synced);
     assert!(world.pages().await.unwrap().is_empty());
 }
