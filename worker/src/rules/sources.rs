@@ -37,19 +37,20 @@ impl RuleSources {
 
     /// Where a rule has these keys: `bridge.toml:12:9 (rule projet-page)`.
     pub fn place_of(&self, rule: &str, keys: &[&str]) -> String {
-        let found = self.file.rules.iter().find(|found| found.get_ref().name == rule);
-        let start = found.map_or(0, |found| found.span().start);
-        let positions = &self.file.positions;
-        format!("{} (rule {rule})", positions.of(&positions.path("rules", start), keys))
+        format!("{} (rule {rule})", self.file.positions.of(&self.path_of(rule), keys))
     }
 
     /// Where a rule has this text below these keys.
     pub fn place_within(&self, rule: &str, keys: &[&str], text: &str) -> String {
-        let found = self.file.rules.iter().find(|found| found.get_ref().name == rule);
-        let start = found.map_or(0, |found| found.span().start);
-        let positions = &self.file.positions;
-        let place = positions.within(&positions.path("rules", start), keys, text, 0);
+        let place = self.file.positions.within(&self.path_of(rule), keys, text, 0);
         format!("{place} (rule {rule})")
+    }
+
+    fn path_of(&self, rule: &str) -> Vec<String> {
+        let found = self.file.rules.iter().find(|found| found.get_ref().name == rule);
+        self.file
+            .positions
+            .path("rules", found.map_or(0, |found| found.span().start))
     }
 
     /// Where a rule names a field that it needs: in a template, or below a key.

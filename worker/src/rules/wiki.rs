@@ -137,6 +137,7 @@ impl Check<'_> {
         }
         let path = self.sources.file.positions.path("wiki", rule.span().start);
         let name = &rule.get_ref().name;
+        let known = PAGE_FIELDS.map(|field| format!("{PAGE}.{field}")).join(", ");
         for (field, source) in &row.fields {
             let text = RuleText {
                 whose: &format!(" (wiki rule {name})"),
@@ -145,8 +146,7 @@ impl Check<'_> {
                 name: &template_of(name, field),
                 source,
                 names: &[PAGE],
-                more_names: "only `page` is known: page.title, page.url, page.id, page.icon, page.created, \
-                             page.created_on, page.space, page.author",
+                more_names: &format!("only `{PAGE}` is known: {known}"),
             };
             self.text(&text);
             self.fields(&text, PAGE, &PAGE_FIELDS);
