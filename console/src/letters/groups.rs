@@ -1,5 +1,5 @@
 //! Dead letters by their cause. To count a hundred thousand takes longer than a page may, so the
-//! groups are kept in mind and counted anew in the background.
+//! groups are kept in mind and counted again in the background.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::{DeadLetter, Queue, QueueError, QueueName};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 /// How long a count is good enough.
 const FRESH: Duration = Duration::from_secs(5);
@@ -48,39 +49,29 @@ pub(crate) struct Groups {
 #[derive(Debug, Default)]
 struct Last {
     counted: Option<(Instant, Arc<Counted>)>,
-    is_counting: bool,
+    counting: Option<AbortHandle>,
 }
 
 impl Groups {
     /// The groups; `None` while they are counted for the first time.
     pub(crate) async fn now(&self, queues: Vec<Queue>) -> Option<Arc<Counted>> {
-        let (known, is_counting) = {
-            let mut last = self.last.lock().await;
-            let known = last.counted.clone();
-            if let Some((at, counted)) = &known
-                && at.elapsed() < FRESH
-            {
-                return Some(Arc::clone(counted));
-            }
-            let is_counting = last.is_counting;
-            last.is_counting = true;
-            (known, is_counting)
-        };
-        if is_counting {
-            return known.map(|(_, counted)| counted);
+        let mut last = self.last.lock().await;
+        let known = last.counted.as_ref().map(|(_, counted)| Arc::clone(counted));
+        let is_fresh = last.counted.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH);
+        if is_fresh || last.counting.as_ref().is_some_and(|task| !task.is_finished()) {
+            return known;
         }
-        let last = Arc::clone(&self.last);
+        let shared = Arc::clone(&self.last);
         let counting = tokio::spawn(async move {
-            let counted = count(&queues).await;
-            let mut last = last.lock().await;
-            last.is_counting = false;
-            let counted = Arc::new(counted.ok()?);
-            last.counted = Some((Instant::now(), Arc::clone(&counted)));
+            let counted = Arc::new(count(&queues).await.ok()?);
+            shared.lock().await.counted = Some((Instant::now(), Arc::clone(&counted)));
             Some(counted)
         });
+        last.counting = Some(counting.abort_handle());
+        drop(last);
         match tokio::time::timeout(PATIENCE, counting).await {
             Ok(Ok(Some(counted))) => Some(counted),
-            _ => known.map(|(_, counted)| counted),
+            _ => known,
         }
     }
 
