@@ -163,7 +163,7 @@ impl Setup<'_> {
         let what = "no bridge is running: one runs for the test row, and stops then";
         self.tell(State::Note, what.to_owned());
         let stop = CancellationToken::new();
-        let reader = self.settings.reader().with("LOG_LEVEL", "off");
+        let reader = self.settings.reader();
         let bridge = async {
             let ended = Box::pin(all::parts(reader, &stop)).await;
             stop.cancel();

@@ -3,10 +3,10 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
+use super::TRY_EVERY;
 use super::part::Part;
 use super::process::{Process, started};
 use crate::console::Console;
@@ -14,8 +14,6 @@ use crate::trouble::Trouble;
 
 /// The name under which the supervisor's own process is noted.
 pub(crate) const SUPERVISOR: &str = "supervisor";
-/// How often a lock is tried that another command holds.
-const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// Where a bridge in the background keeps what is its own.
 #[derive(Debug, Clone, Args)]
@@ -67,7 +65,7 @@ impl Folders {
         Process::noted(pid.parse().ok()?, start)
     }
 
-    /// Notes a process, so that whoever comes later finds this one and no other.
+    /// Notes a process, so that later commands find this one and no other.
     pub(crate) fn note(&self, name: &str, pid: u32) -> io::Result<()> {
         let new = self.run_folder.join(format!("{name}.pid.new"));
         let start = started(pid).unwrap_or_else(|| "ended".to_owned());

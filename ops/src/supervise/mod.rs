@@ -42,7 +42,7 @@ pub(crate) use plan::from_here;
 use ready::Readiness;
 use supervisor::Told;
 
-/// How often a command that stops parts looks whether the one that starts them has given way.
+/// How often a command looks whether another one has given way.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
 /// `up`.
