@@ -1,5 +1,5 @@
-//! Work that somebody has started here and that goes on in the background: the latest of its kind,
-//! and one at a time.
+//! Work that goes on in the background once it was started here: the latest of its kind, and one at
+//! a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! A reconciliation that somebody has started here: how far it is, and a way to stop it. Whoever
+//! A reconciliation that was started here: its progress, and a way to stop it. The program that
 //! serves the console carries it out.
 
 use std::sync::{Mutex, PoisonError};

@@ -77,7 +77,7 @@ pub struct Previewed {
     pub changes: Option<Vec<String>>,
 }
 
-/// Whoever knows the rules.
+/// Knows the rules.
 pub trait ReadsRules: Debug + Send + Sync {
     /// The rules as they are now, compared with Baserow.
     fn rules(&self) -> BoxFuture<'_, Rulebook>;

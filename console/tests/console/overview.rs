@@ -41,7 +41,7 @@ async fn a_change_is_never_told_without_its_page() {
     assert!(page.contains("All is well: 1 page in step, last change"), "{page}");
 }
 
-/// Whoever asks when a dead item ended waits longer than anybody does.
+/// A query for when a dead item ended takes longer than anybody waits.
 const SLOW: [&str; 2] = [
     "ALTER TABLE items RENAME TO items_of_before",
     "CREATE VIEW items AS SELECT seq, place, item, table_id, row_id, job, outcome, reason, closed_seq, closed_place, \

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::house::House;
 use crate::lines::{attempted, buried, changed, remember, row};
 
-/// The rules of these tests, as whoever serves the console would read them.
+/// The rules of these tests, as the program that serves the console reads them.
 #[derive(Debug)]
 pub(crate) struct Book;
 

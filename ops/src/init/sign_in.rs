@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const MOST_WAITS: usize = 3;
 
 impl Setup<'_> {
-    /// Signs in to both, as whoever was told.
+    /// Signs in to both, with the answers.
     pub(super) async fn sign_in(
         &mut self,
         answers: &Answers,

@@ -36,7 +36,7 @@ impl Entrance {
         Self(Arc::new(Mutex::new(listener)))
     }
 
-    /// Takes it away, for whoever follows.
+    /// Takes it away, for the next supervisor.
     pub(crate) fn leave(&self) -> Option<TcpListener> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -82,7 +82,7 @@ impl Keeper {
         Self { entrance, ..self }
     }
 
-    /// Keeps the part running for ever. Each order is to stop it and start it anew.
+    /// Keeps the part running until the task is dropped. Each order restarts it.
     pub(crate) async fn keep(self, first: Asking, mut orders: mpsc::Receiver<Asking>) {
         let name = self.part.to_string();
         let mut asking = Some(first);

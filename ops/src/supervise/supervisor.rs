@@ -36,7 +36,7 @@ pub struct Supervise {
     pub folders: Folders,
 }
 
-/// What a supervisor tells whoever has started it, a line of JSON each.
+/// What a supervisor reports to the command that started it, a line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Told {

@@ -1,4 +1,4 @@
-//! `doctor` on calls that fail: each kind of failure has its own cure, whoever is called.
+//! `doctor` on calls that fail: each kind of failure has its own cure, in each system.
 
 use passerelle_model::config::{DocmostSettings, Reader, RedisSettings};
 use passerelle_model::id::ProcessName;

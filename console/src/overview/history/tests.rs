@@ -107,8 +107,8 @@ async fn what_is_counted_of_a_day_with_many_events_is_not_counted_again() {
     filled.ended(7, Duration::from_mins(5), later).await.unwrap();
     filled.read_until(later).await.unwrap();
     filled.counts(&mut history, later, MANY + 7).await;
-    let anew = filled.whole(&mut History::default(), later).await;
-    assert!(anew < MANY, "one that begins anew finds what is there: {anew}");
+    let again = filled.whole(&mut History::default(), later).await;
+    assert!(again < MANY, "one that starts over finds what is there: {again}");
 }
 
 #[tokio::test]
