@@ -77,9 +77,10 @@ async fn nothing_is_created_while_an_abandoned_create_may_still_run() {
 async fn the_wait_for_an_abandoned_create_begins_when_it_was_sent_and_not_when_it_got_in_line() {
     let world = World::start().await.unwrap();
     let row = world.project("Refonte").await.unwrap();
-    // While the last look-up is under way, others line up for the only permit.
+    // While the last look-up is under way, others take a permit of their own: the worker may make one
+    // call at once over all processes, the others two.
     let context = world.replica_where(&[("DOCMOST_CONCURRENCY", "1")]).await.unwrap();
-    let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 1);
+    let others = Permits::new(&world.other_gates().unwrap(), GateTarget::Docmost, 2);
     world.docmost.faults.set(vec![
         Fault::on(SPACES, FaultKind::Delay { ms: 1000 }),
         Fault::on(CREATE, FaultKind::Hang).times(1),
