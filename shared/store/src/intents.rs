@@ -36,7 +36,8 @@ impl Store {
     /// Records the intention to create a page, or joins the one that is already there with a token
     /// of its own. A start that lies ahead was written before a clock went back: it counts as now.
     pub async fn open_intent(&self, row: RowKey, slot: &Slot, now: Timestamp) -> Result<Intent, StoreError> {
-        let stored = sqlx::query(
+        // To its end, past the one row: SQLite commits there, and there alone it says that it could not.
+        let mut stored = sqlx::query(
             "INSERT INTO intents (table_id, row_id, slot, started, asked) VALUES ($1, $2, $3, $4, 1) \
              ON CONFLICT (table_id, row_id, slot) DO UPDATE SET asked = intents.asked + 1, \
              started = CASE WHEN intents.started > excluded.started THEN excluded.started ELSE intents.started END \
@@ -46,8 +47,9 @@ impl Store {
         .bind(signed(row.row.get()))
         .bind(slot.as_str().to_owned())
         .bind(now.as_millis())
-        .fetch_one(&self.pool)
+        .fetch_all(&self.pool)
         .await?;
+        let stored = stored.pop().ok_or(sqlx::Error::RowNotFound)?;
         let token: i64 = stored.try_get("asked")?;
         Ok(Intent {
             row,

@@ -5,8 +5,11 @@ use std::io::Write as _;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use passerelle_model::id::Slot;
+use passerelle_model::time::Timestamp;
 use passerelle_store::{Store, take_ledger};
 
+use crate::history::row;
 use crate::intake::{World, has_items, take_all};
 
 const EVENTS: u64 = 40;
@@ -114,4 +117,25 @@ async fn nothing_leaves_redis_while_the_disk_of_the_store_is_full() {
     fails_to_write(&world, &store).await.unwrap();
     std::fs::remove_file(disk.ballast()).unwrap();
     writes_all(&world, &store).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_intent_that_the_disk_had_no_room_for_is_an_error() {
+    let Some(disk) = SmallDisk::mount().unwrap() else {
+        // Only root may mount.
+        return;
+    };
+    let world = World::start(disk.0.path()).unwrap();
+    let (store, another) = (world.open().await.unwrap(), world.open().await.unwrap());
+    disk.fill().unwrap();
+    // The log of the database may have room that it used before.
+    for number in 1..10_000 {
+        let row = row(number).unwrap();
+        let Ok(intent) = store.open_intent(row, &Slot::page(), Timestamp::now()).await else {
+            return;
+        };
+        let stored = another.intent(row, &Slot::page()).await.unwrap();
+        assert!(stored.is_some(), "the intent of row {number} is nowhere: {intent:?}");
+    }
+    panic!("the disk was never full");
 }
