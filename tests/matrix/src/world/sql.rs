@@ -76,8 +76,15 @@ impl Sql {
                         .await?;
                 let tables: Vec<String> = tables.into_iter().map(|(name,)| name).collect();
                 let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
-                sqlx::query("BEGIN").execute(&mut connection).await?;
-                sqlx::query(AssertSqlSafe(lock)).execute(&mut connection).await?;
+                loop {
+                    sqlx::query("BEGIN").execute(&mut connection).await?;
+                    match sqlx::query(AssertSqlSafe(lock.clone())).execute(&mut connection).await {
+                        Ok(_) => break,
+                        // Each wanted what the other had, and it was ours that had to give way.
+                        Err(error) if is_deadlock(&error) => sqlx::query("ROLLBACK").execute(&mut connection).await?,
+                        Err(error) => return Err(error.into()),
+                    };
+                }
                 tokio::time::sleep(time).await;
                 sqlx::query("ROLLBACK").execute(&mut connection).await?;
             }
@@ -135,4 +142,12 @@ impl Sql {
         let _ = server.thaw();
         self.set_read_only(false).await
     }
+}
+
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .as_deref()
+        == Some("40P01")
 }
