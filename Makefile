@@ -21,9 +21,9 @@ demo: tools/redis ## the main job end to end, in a sandbox of its own; stops eve
 	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
 	@target/debug/demo
 
-play: tools/redis ## a sandbox of Baserow and Docmost, the bridge and its console, to play with in a browser until Ctrl-C
-	@$(call CARGO_BUILD,target/debug/play) --workspace --bins
-	@exec target/debug/play
+play: tools/redis ## a sandbox of both products, the bridge and its console, to play with in a browser until Ctrl-C [FILE=scenario.toml: plays that]
+	@$(call CARGO_BUILD,target/debug/passerelle-play) --workspace --bins
+	@exec target/debug/passerelle play $(FILE) $(ARGS)
 
 test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser build/tests ## all tests
 	@scripts/test
@@ -158,8 +158,9 @@ docs: ## the API documentation, without a single warning, and every link of the 
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items --all-features
 	@scripts/links
 
-settings: ## write .env.example, docs/SETTINGS.md, docs/METRICS.md and bridge.schema.json from their tables and types
+settings: ## write .env.example, docs/SETTINGS.md, docs/METRICS.md, bridge.schema.json and scenario.schema.json from their tables and types
 	@cargo run -q -p passerelle-model --example settings
+	@cargo run -q -p system-tests --bin passerelle-play -- --schema >scenario.schema.json
 
 pictures: tools/redis tools/browser ## take the pictures of docs/CONSOLE.md anew
 	@cargo build -q --workspace --bins

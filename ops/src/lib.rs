@@ -14,6 +14,7 @@
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
 //! | [`provision`] | the fields and webhooks that rules need, created in Baserow |
 //! | [`preview`] | the page that a rule makes of a row |
+//! | [`play`] | scenarios of rules, in a sandbox |
 //! | [`trace`] | the history of an event or a row, and why it ended so |
 //! | [`stats`] | the queue and the ledger in numbers |
 //! | [`browser`] | the console, and who may use it |
@@ -56,6 +57,7 @@ pub mod manual;
 pub mod notices;
 pub mod operator;
 pub mod pause;
+pub mod play;
 pub mod preview;
 pub mod provision;
 pub mod reconcile;

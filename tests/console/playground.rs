@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use system_tests::Process;
+use system_tests::builder::repository;
 use test_support::{children_of, eventually, signal};
 
 use crate::browser::{Browser, WIDE};
@@ -32,7 +33,10 @@ async fn start(folder: &Path) -> anyhow::Result<(Play, String)> {
     std::fs::create_dir(&place)?;
     let place = place.to_str().context("the folder's name is not UTF-8")?.to_owned();
     let environment = BTreeMap::from([("TMPDIR".to_owned(), place)]);
-    let play = Play(Process::start("play", &[], &environment, &folder.join("play.log"))?);
+    let rules = repository().display().to_string();
+    let arguments = ["--rules".to_owned(), rules];
+    let log = folder.join("play.log");
+    let play = Play(Process::start("passerelle-play", &arguments, &environment, &log)?);
     let address = eventually("the addresses are told", async || {
         let said = play.0.output();
         let lines = said.lines().map(str::trim).collect::<Vec<_>>();

@@ -45,6 +45,8 @@ pub struct SystemBuilder {
     earlier_build: Option<PathBuf>,
     docmost_password: String,
     playground: Option<Playground>,
+    is_open: bool,
+    leaves_anything: bool,
 }
 
 /// The sandbox's page for people.
@@ -71,6 +73,8 @@ impl Default for SystemBuilder {
             earlier_build: None,
             docmost_password: DOCMOST_PASSWORD.to_owned(),
             playground: None,
+            is_open: false,
+            leaves_anything: false,
         }
     }
 }
@@ -169,8 +173,22 @@ impl SystemBuilder {
             .fold(self, |builder, (name, value)| builder.variable(name, value))
     }
 
-    /// With the sandbox's page for people on a port, which leads to the console at an address. What
-    /// people leave in the end, nobody minds.
+    /// With an ingress that takes calls of every table, whatever the bridge file says of callers.
+    #[must_use]
+    pub fn open_to_all_tables(self) -> Self {
+        Self { is_open: true, ..self }
+    }
+
+    /// What is left in the end, nobody minds.
+    #[must_use]
+    pub fn leaving_anything(self) -> Self {
+        Self {
+            leaves_anything: true,
+            ..self
+        }
+    }
+
+    /// With the sandbox's page for people on a port, which leads to the console at an address.
     #[must_use]
     pub fn playground(self, port: u16, console_url: &str) -> Self {
         let console_url = console_url.to_owned();
@@ -210,7 +228,14 @@ impl SystemBuilder {
         let sandbox_log = folder.path().join("sandbox.log");
         let arguments = self.sandbox_arguments(&ports, &ingress_url);
         let sandbox = Process::start("passerelle-sandbox", &arguments, &BTreeMap::new(), &sandbox_log)?;
-        let ingress = start_ingress(&environment, folder.path())?;
+        let ingress = if self.is_open {
+            let callers = settings::open_to_all_tables(&self.bridge_file, folder.path())?;
+            let mut environment = environment.clone();
+            environment.insert("BRIDGE_FILE".to_owned(), callers);
+            start_ingress(&environment, folder.path())?
+        } else {
+            start_ingress(&environment, folder.path())?
+        };
 
         let redis_connection = open_redis(&environment)?;
         let mut system = System {
@@ -227,25 +252,33 @@ impl SystemBuilder {
             worker_environment: self.worker_environment.clone(),
             http,
             folder,
-            expected: if self.playground.is_some() {
+            expected: if self.leaves_anything {
                 Expected::anything()
             } else {
                 Expected::default()
             },
         };
-        system.answers(&format!("{baserow_url}/api/_health/")).await;
-        system.answers(&format!("{docmost_url}/api/health")).await;
-        if let Some(playground) = &self.playground {
-            system.answers(&format!("http://127.0.0.1:{}", playground.port)).await;
+        let mut first = vec![
+            format!("{baserow_url}/api/_health/"),
+            format!("{docmost_url}/api/health"),
+        ];
+        let playground = self.playground.as_ref();
+        first.extend(playground.map(|playground| format!("http://127.0.0.1:{}", playground.port)));
+        first.push(format!("{}/readyz", system.ingress_url));
+        for url in first {
+            let fact = format!("{url} answers");
+            system
+                .has_come_up(&fact, async |system| system.answer(&url).await)
+                .await?;
         }
-        system.answers(&format!("{}/readyz", system.ingress_url)).await;
         for _ in 0..self.workers {
             system.start_worker()?;
         }
         // A worker makes the database, which the operator's program only reads.
         if self.database_url.is_none() && self.earlier_build.is_none() {
             if self.workers > 0 {
-                system.wait_for_log("the worker takes jobs").await;
+                let line = "the worker takes jobs";
+                system.has_come_up(line, async |system| system.has_logged(line)).await?;
             } else {
                 system.store().await?;
             }
@@ -264,6 +297,11 @@ pub(crate) fn open_redis(environment: &BTreeMap<String, String>) -> anyhow::Resu
     Ok(Redis::open(&RedisSettings::read(&mut Reader::from_pairs(
         environment.clone(),
     )))?)
+}
+
+/// A path that holds whatever the working folder of a process is.
+pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    Ok(std::path::absolute(path)?)
 }
 
 /// The folder of the whole project.

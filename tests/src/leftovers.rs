@@ -69,6 +69,11 @@ impl System {
         self.expected.change(|leavings| leavings.is_broken = true);
     }
 
+    /// Lines of level `error` and panics in the logs.
+    pub(crate) fn logged_errors(&self) -> Vec<String> {
+        errors(self.folder.path(), &[])
+    }
+
     fn has_a_worker(&mut self) -> bool {
         self.workers.iter_mut().any(crate::Process::is_running)
     }
@@ -113,7 +118,7 @@ fn errors(folder: &Path, expected: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn spooled(folder: &Path) -> Option<String> {
+pub(crate) fn spooled(folder: &Path) -> Option<String> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let bytes: u64 = files
         .filter_map(|file| file.metadata().ok())

@@ -16,6 +16,7 @@ pub mod builder;
 pub mod console;
 pub mod docmost;
 mod earlier_build;
+pub mod idle;
 mod leftovers;
 pub mod people;
 pub mod process;

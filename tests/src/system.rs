@@ -146,6 +146,7 @@ impl System {
             .args(arguments)
             .env_clear()
             .envs(&self.environment)
+            .kill_on_drop(true)
             .output()
             .await?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -252,11 +253,7 @@ impl System {
 
     /// Waits until a worker has logged something.
     pub async fn wait_for_log(&self, line: &str) {
-        eventually(line, async || {
-            let logs: String = self.workers.iter().map(Process::output).collect();
-            if logs.contains(line) { Ok(()) } else { Err(self.logs()) }
-        })
-        .await;
+        eventually(line, async || self.has_logged(line)).await;
     }
 
     /// The store, as an operator's program sees it.
@@ -286,14 +283,48 @@ impl System {
 }
 
 impl System {
+    /// What a process said that has ended, though nobody has asked it to.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let processes = [&mut self.sandbox, &mut self.ingress].into_iter();
+        let mut processes = processes.chain(&mut self.workers);
+        let ended = processes.find_map(|process| (!process.is_running()).then(|| process.output()));
+        ended.map(|said| format!("a process has ended:\n{said}"))
+    }
+
+    /// Waits until a process answers.
     pub(crate) async fn answers(&self, url: &str) {
         eventually(&format!("{url} answers"), async || {
-            match self.http.get(url).send().await {
-                Ok(response) if response.status().is_success() => Ok(()),
-                Ok(response) => Err(format!("{}\n{}", response.status(), self.logs())),
-                Err(error) => Err(format!("{error}\n{}", self.logs())),
-            }
+            let answer = self.answer(url).await;
+            answer.map_err(|seen| format!("{seen}\n{}", self.logs()))
         })
         .await;
+    }
+
+    pub(crate) async fn answer(&self, url: &str) -> Result<(), String> {
+        match self.http.get(url).send().await {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(response.status().to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Waits for a fact of the start, as long as no process ends.
+    pub(crate) async fn has_come_up(
+        &mut self,
+        fact: &str,
+        look: impl AsyncFn(&Self) -> Result<(), String>,
+    ) -> anyhow::Result<()> {
+        let up = eventually(fact, async || match (look(self).await, self.ended()) {
+            (Ok(()), _) => Ok(Ok(())),
+            (Err(_), Some(ended)) => Ok(Err(ended)),
+            (Err(seen), None) => Err(format!("{seen}\n{}", self.logs())),
+        });
+        up.await.map_err(anyhow::Error::msg)
+    }
+
+    /// Whether a worker has logged something.
+    pub(crate) fn has_logged(&self, line: &str) -> Result<(), String> {
+        let logs: String = self.workers.iter().map(Process::output).collect();
+        if logs.contains(line) { Ok(()) } else { Err(self.logs()) }
     }
 }

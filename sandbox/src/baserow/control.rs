@@ -73,7 +73,9 @@ async fn state(baserow: Data<Baserow>) -> impl Responder {
         .map(|table| (table.name.clone(), json!(table.alive().len())));
     Json(json!({
         "idle": queued + running + resting == 0,
-        "deliveries": {"queued": queued, "running": running, "resting": resting},
+        "deliveries": {
+            "queued": queued, "running": running, "resting": resting, "made": state.deliveries.made(),
+        },
         "rows": Value::Object(rows.collect()),
         "settings": state.settings,
         "time_scale": baserow.tempo().scale(),

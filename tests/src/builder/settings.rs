@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
+use passerelle_model::config::BridgeFile;
 use test_support::{TestRedis, free_port};
 
 use super::{BASEROW_TOKEN, DOCMOST_EMAIL, Playground, SystemBuilder};
@@ -32,6 +33,21 @@ impl Ports {
             slack: free_port()?,
         })
     }
+}
+
+/// Writes a bridge file with the same rules into a folder, whose callers are all tables with the
+/// tests' secret; its path.
+pub(super) fn open_to_all_tables(bridge_file: &Path, folder: &Path) -> anyhow::Result<String> {
+    let mut file: toml::Table = BridgeFile::read_text(bridge_file)?.parse()?;
+    let everybody = toml::toml! {
+        "*" = { proof = "hmac", secrets = "BASEROW_WEBHOOK_SECRET" }
+    };
+    file.insert("sources".to_owned(), everybody.into());
+    let path = folder.join("callers.toml");
+    std::fs::write(&path, file.to_string())?;
+    path.to_str()
+        .map(str::to_owned)
+        .context("the temporary folder's name is not UTF-8")
 }
 
 impl SystemBuilder {

@@ -1,14 +1,17 @@
 //! What people do in a scenario.
 
+use std::fmt;
+
 use anyhow::Context as _;
 use passerelle_model::id::RowKey;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::stage::Stage;
 
 /// One thing that somebody does.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
     /// A row is created.
@@ -114,6 +117,35 @@ impl Act {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create { table, row, .. } => write!(f, "{row} is created in {table}"),
+            Self::Import { table, row, .. } => write!(f, "{row} comes into {table} by a file import"),
+            Self::Change { row, fields } => {
+                let fields: Vec<&str> = fields.keys().map(String::as_str).collect();
+                write!(f, "{} of {row} is changed", fields.join(", "))
+            }
+            Self::Delete { row } => write!(f, "{row} is deleted"),
+            Self::Restore { row } => write!(f, "{row} is restored"),
+            Self::WritePage { page, title, labels } => {
+                write!(f, "somebody writes the page {page}, {title:?}")?;
+                if labels.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ", labelled {}", labels.join(", "))
+            }
+            Self::RenamePage { page, title } => write!(f, "somebody renames the page of {page} to {title:?}"),
+            Self::SharePage { page } => write!(f, "somebody shares the page of {page}"),
+            Self::Write { page, text } => write!(f, "somebody writes {text:?} in the page of {page}"),
+            Self::TrashPage { page } => write!(f, "somebody puts the page of {page} into the trash"),
+            Self::CopyPage { page } => write!(f, "somebody copies the page of {page}"),
+            Self::Reconcile => f.write_str("an operator has all rows compared with their pages"),
+            Self::Sync { row } => write!(f, "an operator asks for a sync of {row}"),
+        }
     }
 }
 

@@ -1,129 +1,46 @@
-//! Compares what is there with what a step claims.
+//! Compares mails, outcomes and rows with what a step claims.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, ensure};
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use passerelle_store::ItemStory;
 use serde_json::{Map, Value};
 
+use super::MailSpec;
+use super::claim::Wrong;
+use super::pages::list;
 use super::stage::Stage;
-use super::{MailSpec, PageSpec};
 use crate::people::Mail;
 
-/// What every label of the bridge begins with.
-const OURS: &str = "baserow-t";
-
-/// The pages of the bridge are exactly the claimed ones; gives their ids by their names in the
-/// scenario.
-pub(super) fn pages(stage: &Stage, all: &[Value], specs: &[PageSpec]) -> anyhow::Result<BTreeMap<String, String>> {
-    let ours: Vec<&Value> = all
-        .iter()
-        .filter(|page| labels(page).any(|label| label.starts_with(OURS)))
-        .collect();
-    let mut identities = BTreeMap::new();
-    let mut last_of_family: BTreeMap<&str, &str> = BTreeMap::new();
-    for spec in specs {
-        let found = one_page(stage, &ours, spec)?;
-        page(found, spec).with_context(|| format!("the page of {}", spec.of))?;
-        let id = text(found, "id");
-        if let Some(before) = stage.identities.get(&spec.of) {
-            ensure!(
-                before == id,
-                "{} had the page {before}, and has another one now",
-                spec.of
-            );
-        }
-        identities.insert(spec.of.clone(), id.to_owned());
-        if let Some((parent, _)) = spec.of.split_once('/').filter(|_| !spec.trashed) {
-            let below = identities
-                .get(parent)
-                .with_context(|| format!("list the page of {parent} before those below it"))?;
-            ensure!(
-                found["parentPageId"] == **below,
-                "{} is not below {parent}: {found}",
-                spec.of
-            );
-            let position = text(found, "position");
-            let before = last_of_family.insert(parent, position).unwrap_or_default();
-            ensure!(
-                before < position,
-                "{} stands before the page that is listed before it",
-                spec.of
-            );
-        }
-    }
-    ensure!(
-        ours.len() == specs.len(),
-        "{} pages instead of {}: {ours:#?}",
-        ours.len(),
-        specs.len()
-    );
-    Ok(identities)
-}
-
-fn one_page<'a>(stage: &Stage, ours: &[&'a Value], spec: &PageSpec) -> anyhow::Result<&'a Value> {
-    let (row, part) = match spec.of.split_once('/') {
-        Some((row, part)) => (stage.row(row)?, Some(stage.row(part)?)),
-        None => (stage.row(&spec.of)?, None),
+/// Takes a mail out of those that no claim has named yet.
+pub(super) fn mail(left: &mut Vec<&Mail>, spec: &MailSpec) -> Result<(), Wrong> {
+    let is_meant = |mail: &&Mail| {
+        mail.to == [spec.to.as_str()]
+            && mail.subject == spec.subject
+            && spec.text.iter().all(|text| mail.text.contains(text.as_str()))
     };
-    let own = format!("{OURS}{}-r{}", row.table, row.row);
-    let is_meant = |label: &str| match part {
-        None => label == own,
-        Some(part) => {
-            let slot = label.strip_prefix(&own).and_then(|rest| rest.strip_prefix('-'));
-            slot.and_then(|slot| slot.rsplit_once('-'))
-                .is_some_and(|(_, id)| id == part.row.to_string())
-        }
-    };
-    let mut found = ours.iter().filter(|page| labels(page).any(is_meant));
-    let first = found
-        .next()
-        .with_context(|| format!("{} has no page; there are {ours:#?}", spec.of))?;
-    ensure!(found.next().is_none(), "{} has several pages: {ours:#?}", spec.of);
-    Ok(first)
-}
-
-fn page(found: &Value, spec: &PageSpec) -> anyhow::Result<()> {
-    let (title, icon, body) = (text(found, "title"), text(found, "icon"), text(found, "markdown"));
-    ensure!(title == spec.title, "its title is {title:?}, not {:?}", spec.title);
-    if let Some(wanted) = &spec.icon {
-        ensure!(icon == wanted, "its icon is {icon:?}, not {wanted:?}");
-    }
-    let is_trashed = !found["deletedAt"].is_null();
-    ensure!(
-        is_trashed == spec.trashed,
-        "it is {}in the trash",
-        if is_trashed { "" } else { "not " }
-    );
-    for wanted in &spec.body {
-        ensure!(
-            body.contains(wanted.as_str()),
-            "{wanted:?} does not stand in it:\n{body}"
-        );
-    }
-    for unwanted in &spec.without {
-        ensure!(!body.contains(unwanted.as_str()), "{unwanted:?} stands in it:\n{body}");
-    }
+    let place = left.iter().position(is_meant);
+    let place = place.ok_or_else(|| {
+        let alike = left.iter().filter(|mail| mail.subject == spec.subject);
+        let found = list(alike.map(|mail| format!("{}\n{}", told(mail), mail.text)));
+        let found = if found == "none" { mails(left) } else { found };
+        Wrong::new("the mails of this step", spec.in_words(), found)
+    })?;
+    left.remove(place);
     Ok(())
 }
 
-/// These are the mails, in any order.
-pub(super) fn mails(found: &[Mail], specs: &[MailSpec]) -> anyhow::Result<()> {
-    let mut left: Vec<&Mail> = found.iter().collect();
-    for spec in specs {
-        let is_meant = |mail: &&Mail| {
-            mail.to == [spec.to.as_str()]
-                && mail.subject == spec.subject
-                && spec.text.iter().all(|text| mail.text.contains(text.as_str()))
-        };
-        let place = left.iter().position(is_meant);
-        let place = place.with_context(|| format!("there is no mail {spec:?}; there are {left:#?}"))?;
-        left.remove(place);
-    }
-    ensure!(left.is_empty(), "nobody has claimed these mails: {left:#?}");
-    Ok(())
+/// There are no more mails.
+pub(super) fn no_more(left: &[&Mail]) -> Result<(), Wrong> {
+    let about = "the mails of this step that it does not claim";
+    Wrong::unless(left.is_empty(), about, "none", mails(left))
+}
+
+fn mails(mails: &[&Mail]) -> String {
+    list(mails.iter().map(|mail| told(mail)))
+}
+
+fn told(mail: &Mail) -> String {
+    format!("a mail to {}, {:?}", mail.to.join(", "), mail.subject)
 }
 
 /// How an event of a row ended. One that was overtaken ended as the job that was carried out in its
@@ -141,47 +58,38 @@ pub(super) fn ending(item: &ItemStory) -> String {
 }
 
 /// A row has these values, as people read them.
-pub(super) fn fields(name: &str, row: &Value, expected: &Map<String, Value>) -> anyhow::Result<()> {
+pub(super) fn fields(name: &str, row: &Value, expected: &Map<String, Value>) -> Result<(), Wrong> {
     for (field, value) in expected {
-        let found = row
-            .get(field)
-            .with_context(|| format!("{name} has no field {field}: {row}"))?;
+        let about = format!("the field {field} of {name}");
+        let Some(found) = row.get(field) else {
+            return Err(Wrong::new(about, value.to_string(), "no such field"));
+        };
         let read = found.get("value").unwrap_or(found);
-        ensure!(read == value, "{field} of {name} is {found}, not {value}");
+        Wrong::unless(read == value, about, value.to_string(), read.to_string())?;
     }
     Ok(())
 }
 
 /// A table has exactly these rows, in the order of their numbers.
 pub(super) fn table(stage: &Stage, name: &str, found: &[Value], specs: &[Map<String, Value>]) -> anyhow::Result<()> {
-    ensure!(
+    let rows = list(found.iter().map(Value::to_string));
+    let expected = specs.len().to_string();
+    Wrong::unless(
         found.len() == specs.len(),
-        "{name} has {} rows instead of {}: {found:#?}",
-        found.len(),
-        specs.len()
-    );
-    for (row, spec) in found.iter().zip(specs) {
+        format!("the number of rows of {name}"),
+        expected,
+        format!("{}\n{rows}", found.len()),
+    )?;
+    for (number, (row, spec)) in found.iter().zip(specs).enumerate() {
         let mut expected = spec.clone();
         for value in expected.values_mut() {
             if let Some(page) = value.as_str().and_then(|text| text.strip_prefix('@')) {
                 *value = Value::from(stage.page(page)?);
             }
         }
-        fields(name, row, &expected)?;
+        fields(&format!("the row number {} of {name}", number + 1), row, &expected)?;
     }
     Ok(())
-}
-
-fn labels(page: &Value) -> impl Iterator<Item = &str> {
-    page["labels"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-}
-
-fn text<'a>(page: &'a Value, key: &str) -> &'a str {
-    page[key].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ const WITHOUT_AN_ANSWER: [&str; 8] = [
 ];
 
 /// Verbs whose answer needs more than the scene has: an installation from nothing, a bridge in the
-/// background, workers that read rules.
-const ELSEWHERE: [&str; 3] = ["init", "reload", "status"];
+/// background, workers that read rules, a sandbox.
+const ELSEWHERE: [&str; 4] = ["init", "play", "reload", "status"];
 
 /// Every verb that a person can type, e.g. `dead list`.
 fn verbs(command: &clap::Command, words: &str) -> BTreeSet<String> {

@@ -68,6 +68,11 @@ impl Deliveries {
         (self.queue.len() + aside, self.busy.len(), self.resting)
     }
 
+    /// How many attempts were made so far.
+    pub(crate) fn made(&self) -> u64 {
+        self.next_log_id
+    }
+
     /// The next call that a worker can make.
     fn take(&mut self, workers: usize) -> Option<Call> {
         while self.busy.len() < workers {

@@ -37,11 +37,12 @@ pub use locale::{Language, Locale};
 pub use nearest::{did_you_mean, nearest};
 pub use notice_actions::{CapacityAction, Channel, LinkedPeople, NoticeAction};
 pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
+pub use parsing::read_toml;
 pub use positions::{Positions, find_word, place};
 pub use problem::{Problem, Problems};
 pub use reader::{Asked, Reader, may_be_there};
 pub use redis::{RedisSettings, ReplicaWait};
-pub use schema::bridge_file_schema;
+pub use schema::{bridge_file_schema, json_schema};
 pub use settings::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostCredentials, DocmostSettings,
     StoreSettings,

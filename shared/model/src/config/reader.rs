@@ -197,6 +197,15 @@ impl Reader {
             .clamp(Duration::from_millis(1), longest)
     }
 
+    /// The same, where 0 is never.
+    pub fn decimal_interval(&mut self, name: &str, default: Duration) -> Duration {
+        if self.optional(name).is_some_and(|text| text.trim() == "0") {
+            self.note(name, Some(default.as_secs_f64().to_string()));
+            return Duration::ZERO;
+        }
+        self.decimal_seconds(name, default)
+    }
+
     /// A number above 0, with a default.
     fn positive(&mut self, name: &str, default: f64) -> f64 {
         let value = self.parsed(name, default);

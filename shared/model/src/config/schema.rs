@@ -1,17 +1,22 @@
-//! The JSON Schema of `bridge.toml`, made from the types that read it: editors complete and check
-//! the file by it.
+//! The JSON Schema of a TOML file, made from the types that read it: editors complete and check the
+//! file by it.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::bridge_file::BridgeFile;
 
-/// The schema as the file `bridge.schema.json` has it. Editors understand draft 7 best.
+/// The schema as the file `bridge.schema.json` has it.
 pub fn bridge_file_schema() -> String {
+    json_schema::<BridgeFile>()
+}
+
+/// The schema of a TOML file that is read as this type. Editors understand draft 7 best.
+pub fn json_schema<T: JsonSchema>() -> String {
     let generator = SchemaSettings::draft07().into_generator();
-    let mut schema = generator.into_root_schema_for::<BridgeFile>();
+    let mut schema = generator.into_root_schema_for::<T>();
     RecursiveTransform(without_null).transform(&mut schema);
     format!("{:#}\n", schema.as_value())
 }

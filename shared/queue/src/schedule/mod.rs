@@ -84,6 +84,15 @@ impl Schedule {
         })
     }
 
+    /// When the slot of a task is due next, in ms of the clock of Redis, and whether somebody has
+    /// its turn. `None` before the first replica has asked.
+    pub async fn slot(redis: &Redis, task: &str) -> Result<Option<(u64, bool)>, QueueError> {
+        let mut command = redis::cmd("HMGET");
+        command.arg(key(redis, task)).arg("due").arg("holder");
+        let (due, holder): (Option<u64>, Option<String>) = redis.query(&command).await?;
+        Ok(due.map(|due| (due, holder.is_some_and(|holder| !holder.is_empty()))))
+    }
+
     /// Prolongs the lease and leaves a memo for whoever may have to go on. `false`: the turn was
     /// lost, and the work has to stop.
     pub async fn keep(&self, task: &Task, memo: &str) -> Result<bool, QueueError> {
@@ -102,11 +111,15 @@ impl Schedule {
 
     async fn ask(&self, task: &Task, verb: &str, span: Duration, text: &str) -> Result<Answer, QueueError> {
         let mut call = TURN.call(1);
-        call.arg(format!("{}:schedule:{}", self.redis.prefix(), task.name));
+        call.arg(key(&self.redis, task.name));
         call.arg(verb).arg(self.me.as_str()).arg(millis(span));
         call.arg(task.every.map_or(0, millis)).arg(text);
         call.send(&self.redis).await
     }
+}
+
+fn key(redis: &Redis, task: &str) -> String {
+    format!("{}:schedule:{task}", redis.prefix())
 }
 
 fn millis(duration: Duration) -> u64 {

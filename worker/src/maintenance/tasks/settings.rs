@@ -39,7 +39,7 @@ impl TaskSettings {
         Self {
             reconcile_every: Duration::from_secs(reader.parsed("WORKER_RECONCILE_SECONDS", 6 * 60 * 60)),
             clean_up_every: Duration::from_secs(reader.parsed("WORKER_SWEEP_SECONDS", 15 * 60)),
-            wiki_every: Duration::from_secs(reader.parsed("WORKER_WIKI_SECONDS", 60)),
+            wiki_every: reader.decimal_interval("WORKER_WIKI_SECONDS", Duration::from_mins(1)),
             sources_every: Duration::from_secs(reader.parsed("WORKER_SOURCES_SECONDS", 300)),
             rows_per_second: reader.parsed("WORKER_RECONCILE_ROWS_PER_SECOND", 10_u32).max(1),
         }

@@ -208,7 +208,7 @@ settings! {
             "How often all rows are compared with their pages.";
         WORKER_RECONCILE_ROWS_PER_SECOND = Value("10"), "a number, from 1", [Worker],
             "How many syncs per second a reconciliation requests.";
-        WORKER_WIKI_SECONDS = Value("60"), "seconds; 0: never", [Worker],
+        WORKER_WIKI_SECONDS = Value("60"), "seconds, decimals allowed; 0: never", [Worker],
             "How often the wiki is searched for labels and shares.";
         WORKER_SOURCES_SECONDS = Value("300"), "seconds; 0: never", [Worker],
             "How often Baserow's webhooks are checked and switched back on. Needs BASEROW_EMAIL and \

@@ -1,12 +1,14 @@
-//! The story of every rule, played through real processes. The stories are data:
-//! `tests/scenarios/*.toml`, `examples/*/scenario.toml`.
+//! The scenarios of the shipped rules, and those of the examples.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use passerelle_model::config::BridgeFile;
 use rstest::rstest;
 use system_tests::builder::repository;
-use system_tests::scenario::{self, Scenario};
+use system_tests::scenario::Scenario;
+
+use crate::play;
 
 #[rstest]
 #[tokio::test]
@@ -15,9 +17,10 @@ async fn a_rule_does_what_its_scenario_says(
     #[files("../examples/*/scenario.toml")]
     path: PathBuf,
 ) {
-    if let Err(wrong) = scenario::play(&path).await {
-        panic!("{wrong:#}");
-    }
+    let said = play(&[path.to_str().unwrap()]).await.unwrap();
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(said.out.contains("✓ in the end nothing is left undone"), "{}", said.out);
+    assert!(said.out.contains("all of it is true"), "{}", said.out);
 }
 
 #[test]
@@ -28,15 +31,16 @@ fn every_shipped_rule_has_a_scenario() {
         .iter()
         .map(|path| Scenario::load(path).unwrap())
         .collect();
-    let mut bridges: BTreeSet<&Path> = scenarios.iter().map(|scenario| scenario.bridge.as_path()).collect();
-    bridges.insert(Path::new("bridge.toml"));
+    let bridge_of = |scenario: &Scenario| scenario.bridge_file(None).canonicalize().unwrap();
+    let mut bridges: BTreeSet<PathBuf> = scenarios.iter().map(bridge_of).collect();
+    bridges.insert(repository().join("bridge.toml").canonicalize().unwrap());
     for bridge in bridges {
         let covered: BTreeSet<&str> = scenarios
             .iter()
-            .filter(|scenario| scenario.bridge == bridge)
+            .filter(|scenario| bridge_of(scenario) == bridge)
             .map(|scenario| scenario.rule.as_str())
             .collect();
-        let file = passerelle_model::config::BridgeFile::load(&repository().join(bridge)).unwrap();
+        let file = BridgeFile::load(&bridge).unwrap();
         let rules = file.rules.iter().map(|rule| rule.get_ref().name.clone());
         let rules = rules.chain(file.wiki.iter().map(|rule| rule.get_ref().name.clone()));
         missing.extend(rules.filter(|rule| !covered.contains(rule.as_str())));

@@ -1,13 +1,14 @@
-//! `make play`: a sandbox of Baserow and Docmost, the bridge and its console, for a person who
+//! The playground: a sandbox of Baserow and Docmost, the bridge and its console, for a person who
 //! wants to see what the bridge does. It runs until Ctrl-C, and leaves nothing behind.
 
-use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 use system_tests::{Console, Process, System};
 use test_support::free_port;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Ends, say};
 
 /// Who signs in to the console.
 const PERSON: &str = "play";
@@ -16,12 +17,16 @@ const STOPS_WITHIN: Duration = Duration::from_secs(5);
 /// As many webhook calls at once as on a real server: they come in any order.
 const EXPORT_WORKERS: u32 = 4;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let mut ends = Ends::new()?;
+/// Runs until one of the signals, with the rules of this file.
+pub(crate) async fn run(bridge: &Path, ends: &mut Ends) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        bridge.is_file(),
+        "there is no {}: name the folder of your rules with --rules",
+        bridge.display()
+    );
     say("Starting Redis, a sandbox of Baserow and Docmost, the bridge and its console …");
     let stage = tokio::select! {
-        stage = Stage::set() => stage?,
+        stage = Stage::set(bridge) => stage?,
         () = ends.wanted() => return Ok(()),
     };
     say(&stage.told());
@@ -30,31 +35,6 @@ async fn main() -> anyhow::Result<()> {
     stage.clear().await;
     say("Everything is stopped, and nothing is left behind.");
     Ok(())
-}
-
-/// The signals that end it: Ctrl-C, a closed terminal, `kill`.
-struct Ends {
-    interrupt: Signal,
-    hang_up: Signal,
-    terminate: Signal,
-}
-
-impl Ends {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn wanted(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.hang_up.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// All that runs.
@@ -66,10 +46,10 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set() -> anyhow::Result<Self> {
+    async fn set(bridge: &Path) -> anyhow::Result<Self> {
         let (playground, port) = (free_port()?, free_port()?);
         let console_url = format!("http://127.0.0.1:{port}");
-        let builder = System::builder().quick_gates();
+        let builder = System::builder().quick_gates().leaving_anything().bridge_file(bridge);
         let system = builder.playground(playground, &console_url).start().await?;
         let workers = json!({"export_workers": EXPORT_WORKERS});
         let settings = "/_sandbox/baserow/settings";
@@ -110,8 +90,4 @@ impl Stage {
         let stops = bridge.map(|process: &mut Process| process.stop(STOPS_WITHIN));
         futures::future::join_all(stops).await;
     }
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

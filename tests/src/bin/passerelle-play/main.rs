@@ -1,0 +1,106 @@
+//! `passerelle play`: plays scenarios of rules, or is the playground where none is named. It is no
+//! part of the bridge: it brings a sandbox of both products, and a bridge that is thrown away.
+
+mod playground;
+mod told;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use passerelle_model::config::Problems;
+use system_tests::scenario::{self, Told};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use told::Teller;
+
+/// Plays scenarios of rules through a bridge and a sandbox of its own, which are thrown away.
+/// Without a file: the playground, until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "passerelle-play", version)]
+struct Options {
+    /// The scenarios.
+    files: Vec<PathBuf>,
+    /// The folder of bridge.toml and its templates.
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Print the JSON Schema of scenarios.
+    #[arg(long)]
+    schema: bool,
+    /// Tell of each step as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut teller = Teller::new(options.json);
+    if options.schema {
+        say(scenario::schema().trim_end());
+        return ExitCode::SUCCESS;
+    }
+    let ended = match Ends::new() {
+        Ok(mut ends) if options.files.is_empty() => {
+            let folder = options.rules.as_deref().unwrap_or(Path::new("."));
+            let played = playground::run(&folder.join("bridge.toml"), &mut ends).await;
+            played.map(|()| ExitCode::SUCCESS)
+        }
+        Ok(mut ends) => tokio::select! {
+            played = play(&options, &mut teller) => Ok(played),
+            () = ends.wanted() => Ok(teller.interrupted()),
+        },
+        Err(error) => Err(error.into()),
+    };
+    ended.unwrap_or_else(|error| teller.failed(&error))
+}
+
+/// All of them, whatever becomes of one; the worst exit code.
+async fn play(options: &Options, teller: &mut Teller) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for file in &options.files {
+        teller.begins(file);
+        let tell = |told: &Told| teller.step(told);
+        match scenario::play(file, options.rules.as_deref(), tell).await {
+            Ok(true) => teller.is_true(),
+            Ok(false) => code = teller.is_wrong(file),
+            Err(error) => {
+                code = match error.downcast::<Problems>() {
+                    Ok(problems) => teller.problems(&problems),
+                    Err(error) => teller.failed(&error),
+                }
+            }
+        }
+    }
+    code
+}
+
+/// The signals that end it: Ctrl-C, a closed terminal, `kill`.
+struct Ends {
+    interrupt: Signal,
+    hang_up: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wanted(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.hang_up.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,121 @@
+//! What is told of a scenario, to people or as JSON (docs/CLI.md).
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use passerelle_model::config::Problems;
+use serde_json::json;
+use system_tests::scenario::{Told, Wrong};
+
+use super::say;
+
+/// Where both texts of a wrong claim begin.
+const INDENT: &str = "      ";
+
+pub(crate) struct Teller {
+    is_json: bool,
+    began: Instant,
+}
+
+impl Teller {
+    pub(crate) fn new(is_json: bool) -> Self {
+        let began = Instant::now();
+        Self { is_json, began }
+    }
+
+    pub(crate) fn begins(&mut self, file: &Path) {
+        self.began = Instant::now();
+        self.to_people(&file.display().to_string());
+    }
+
+    pub(crate) fn step(&self, told: &Told) {
+        if self.is_json {
+            say(&serde_json::to_string(told).unwrap_or_default());
+            return;
+        }
+        let mark = if told.wrong().is_none() { '✓' } else { '✗' };
+        say(&format!("{mark} {}", told.that));
+        for act in &told.acts {
+            say(&format!("  · {act}"));
+        }
+        for claim in &told.claims {
+            let mark = if claim.wrong.is_none() { '✓' } else { '✗' };
+            say(&format!("  {mark} {}", claim.claim));
+        }
+        if let Some(wrong) = told.wrong() {
+            say(&wrong_in_words(wrong));
+            say(&format!("    claimed at {}; the bridge is idle", told.place));
+            for fact in &told.facts {
+                say(&format!("    {fact}"));
+            }
+        }
+    }
+
+    pub(crate) fn is_true(&self) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.to_people(&format!("all of it is true ({seconds:.1} s)\n"));
+    }
+
+    pub(crate) fn is_wrong(&self, file: &Path) -> ExitCode {
+        let what = format!("{}: a claim is not true", file.display());
+        let cure = "mend the rule, its templates or the claim";
+        self.trouble("wrong_claim", &what, cure, &Problems(Vec::new()))
+    }
+
+    /// Of a file.
+    pub(crate) fn problems(&self, problems: &Problems) -> ExitCode {
+        let what: Vec<String> = problems
+            .0
+            .iter()
+            .map(|problem| format!("{}\n  {}\n  → {}", problem.place, problem.what, problem.hint))
+            .collect();
+        let cure = "correct what `problems` names";
+        self.trouble("problems", &what.join("\n"), cure, problems)
+    }
+
+    pub(crate) fn failed(&self, error: &anyhow::Error) -> ExitCode {
+        let cure = "the message says what to do";
+        self.trouble("failed", &format!("{error:#}"), cure, &Problems(Vec::new()))
+    }
+
+    pub(crate) fn interrupted(&self) -> ExitCode {
+        let what = "stopped; nothing is left behind. Run it again";
+        self.trouble("interrupted", what, "run it again", &Problems(Vec::new()))
+    }
+
+    fn to_people(&self, line: &str) {
+        if !self.is_json {
+            say(line);
+        }
+    }
+
+    fn trouble(&self, code: &str, what: &str, cure: &str, problems: &Problems) -> ExitCode {
+        let status = match code {
+            "problems" => 2,
+            "interrupted" => 130,
+            _ => 1,
+        };
+        let line = if self.is_json {
+            let mut error = json!({"code": code, "message": what, "cure": cure, "exit_status": status});
+            if !problems.0.is_empty() {
+                error["problems"] = json!(problems.0);
+            }
+            json!({ "error": error }).to_string()
+        } else {
+            what.to_owned()
+        };
+        let _ = writeln!(std::io::stderr(), "{line}");
+        ExitCode::from(status)
+    }
+}
+
+fn wrong_in_words(wrong: &Wrong) -> String {
+    let indented = |text: &str| text.replace('\n', &format!("\n{INDENT}          "));
+    let (expected, found) = (indented(&wrong.expected), indented(&wrong.found));
+    format!(
+        "    {}\n{INDENT}expected  {expected}\n{INDENT}found     {found}",
+        wrong.about
+    )
+}
