@@ -3,9 +3,9 @@
 //! facts of the ledger that are not in the store, the notices that are not sent, and whether the
 //! wiki was looked through.
 //!
-//! A job that waits for its retry is work, whenever it is due. So is one that is held for a moment
-//! (up to [`MOMENT`]). One that is held for longer is not: somebody has to mend its rule, or the
-//! system that is down.
+//! A job that waits for its retry is work, whenever it is due. So is one that is held for a while (up
+//! to [`A_WHILE`]). One that is held for longer is not, or whose rule is broken: somebody has to
+//! mend it.
 //!
 //! No moment shows all facts, and work may pass from one place to another between two questions. So
 //! the bridge is idle when two looks find no work, and the count of all facts and of all calls of
@@ -24,7 +24,7 @@ use crate::builder::open_redis;
 use crate::leftovers::spooled;
 
 /// A job that is held for so long goes on by itself soon enough to be waited for.
-const MOMENT: Duration = Duration::from_secs(5);
+const A_WHILE: Duration = Duration::from_mins(1);
 /// Jobs that are looked at one by one.
 const MOST_JOBS: usize = 1000;
 /// What looks through the wiki: stock Docmost tells nobody of its pages.
@@ -144,7 +144,8 @@ impl Watch {
         Ok(looks.0.iter().map(task).collect())
     }
 
-    /// From the senders to the receivers, the counts last.
+    /// From the senders to the receivers, the counts last. Enough is seen with the first that has
+    /// work.
     async fn look(&self, system: &System) -> anyhow::Result<Look> {
         let mut look = Look::default();
         let path = "/_sandbox/baserow/state";
@@ -154,6 +155,9 @@ impl Watch {
         }
         look.calls = state["deliveries"]["made"].as_u64().unwrap_or_default();
         look.work.extend(spooled(&system.spool()));
+        if !look.work.is_empty() {
+            return Ok(look);
+        }
         for queue in &self.queues {
             self.jobs(queue, &mut look).await?;
         }
@@ -183,7 +187,7 @@ impl Watch {
         if stats.scheduled + stats.held == 0 {
             return Ok(());
         }
-        let soon = queue.clock().await?.as_millis() + i64::try_from(MOMENT.as_millis())?;
+        let soon = queue.clock().await?.as_millis() + i64::try_from(A_WHILE.as_millis())?;
         let waiting = [JobState::Scheduled, JobState::Held, JobState::TableHeld];
         for job in queue.jobs(&JobsOf::Queue, &waiting, None, MOST_JOBS).await?.jobs {
             let SeenJob {
@@ -197,7 +201,7 @@ impl Watch {
             match state {
                 JobState::Scheduled => look.work.push(format!("{} waits for its retry", job.key)),
                 JobState::Held if is_soon && table_trouble.is_none() => {
-                    look.work.push(format!("{} is held for a moment", job.key));
+                    look.work.push(format!("{} is held for a while", job.key));
                 }
                 _ => look.held.push(Held {
                     job: job.key,

@@ -32,7 +32,7 @@ async fn played(text: &str) -> (Said, Value) {
     PROJECT,
     r#"pages = [{ of = "a", title = "Projet Alpha - (sans client)", body = ["Gamma"] }]"#,
     "\"Gamma\"",
-    "Alpha"
+    "Statut"
 )]
 #[case::trash(
     PROJECT,
