@@ -45,8 +45,16 @@ pub struct SystemBuilder {
     earlier_build: Option<PathBuf>,
     docmost_password: String,
     playground: Option<Playground>,
-    is_open: bool,
-    leaves_anything: bool,
+    purpose: Purpose,
+}
+
+/// What a system is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A test of the product.
+    Test,
+    /// Somebody tries rules.
+    Play,
 }
 
 /// The sandbox's page for people.
@@ -73,8 +81,7 @@ impl Default for SystemBuilder {
             earlier_build: None,
             docmost_password: DOCMOST_PASSWORD.to_owned(),
             playground: None,
-            is_open: false,
-            leaves_anything: false,
+            purpose: Purpose::Test,
         }
     }
 }
@@ -173,19 +180,12 @@ impl SystemBuilder {
             .fold(self, |builder, (name, value)| builder.variable(name, value))
     }
 
-    /// With an ingress that takes calls of every table, whatever the bridge file says of callers.
+    /// For somebody who tries rules: calls of every table are taken, whatever the bridge file says of
+    /// callers, and nobody minds what is left in the end.
     #[must_use]
-    pub fn open_to_all_tables(self) -> Self {
-        Self { is_open: true, ..self }
-    }
-
-    /// What is left in the end, nobody minds.
-    #[must_use]
-    pub fn leaving_anything(self) -> Self {
-        Self {
-            leaves_anything: true,
-            ..self
-        }
+    pub fn for_play(self) -> Self {
+        let purpose = Purpose::Play;
+        Self { purpose, ..self }
     }
 
     /// With the sandbox's page for people on a port, which leads to the console at an address.
@@ -228,14 +228,7 @@ impl SystemBuilder {
         let sandbox_log = folder.path().join("sandbox.log");
         let arguments = self.sandbox_arguments(&ports, &ingress_url);
         let sandbox = Process::start("passerelle-sandbox", &arguments, &BTreeMap::new(), &sandbox_log)?;
-        let ingress = if self.is_open {
-            let callers = settings::open_to_all_tables(&self.bridge_file, folder.path())?;
-            let mut environment = environment.clone();
-            environment.insert("BRIDGE_FILE".to_owned(), callers);
-            start_ingress(&environment, folder.path())?
-        } else {
-            start_ingress(&environment, folder.path())?
-        };
+        let ingress = start_ingress(&self.ingress_environment(&environment, folder.path())?, folder.path())?;
 
         let redis_connection = open_redis(&environment)?;
         let mut system = System {
@@ -252,15 +245,35 @@ impl SystemBuilder {
             worker_environment: self.worker_environment.clone(),
             http,
             folder,
-            expected: if self.leaves_anything {
+            expected: if self.purpose == Purpose::Play {
                 Expected::anything()
             } else {
                 Expected::default()
             },
         };
+        self.make_ready(&mut system).await?;
+        Ok(system)
+    }
+
+    /// The ingress of a play takes calls that its bridge file may not name.
+    fn ingress_environment(
+        &self,
+        environment: &BTreeMap<String, String>,
+        folder: &Path,
+    ) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut environment = environment.clone();
+        if self.purpose == Purpose::Play {
+            let callers = settings::open_to_all_tables(&self.bridge_file, folder)?;
+            environment.insert("BRIDGE_FILE".to_owned(), callers);
+        }
+        Ok(environment)
+    }
+
+    /// Waits for what was started, and starts the workers.
+    async fn make_ready(&self, system: &mut System) -> anyhow::Result<()> {
         let mut first = vec![
-            format!("{baserow_url}/api/_health/"),
-            format!("{docmost_url}/api/health"),
+            format!("{}/api/_health/", system.baserow.url),
+            format!("{}/api/health", system.docmost.url),
         ];
         let playground = self.playground.as_ref();
         first.extend(playground.map(|playground| format!("http://127.0.0.1:{}", playground.port)));
@@ -275,15 +288,15 @@ impl SystemBuilder {
             system.start_worker()?;
         }
         // A worker makes the database, which the operator's program only reads.
-        if self.database_url.is_none() && self.earlier_build.is_none() {
-            if self.workers > 0 {
-                let line = "the worker takes jobs";
-                system.has_come_up(line, async |system| system.has_logged(line)).await?;
-            } else {
-                system.store().await?;
-            }
+        if self.database_url.is_some() || self.earlier_build.is_some() {
+            return Ok(());
         }
-        Ok(system)
+        if self.workers == 0 {
+            system.store().await?;
+            return Ok(());
+        }
+        let line = "the worker takes jobs";
+        system.has_come_up(line, async |system| system.has_logged(line)).await
     }
 }
 

@@ -119,7 +119,9 @@ impl PageSpec {
 
 impl MailSpec {
     pub(super) fn in_words(&self) -> String {
-        let texts: String = self.text.iter().map(|text| format!(", with {text:?}")).collect();
-        format!("a mail to {}, {:?}{texts}", self.to, self.subject)
+        let texts = self.text.iter().map(|text| format!("with {text:?}"));
+        let head = format!("a mail to {}, {:?}", self.to, self.subject);
+        let parts: Vec<String> = std::iter::once(head).chain(texts).collect();
+        parts.join(", ")
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set(scenario: &Scenario, bridge: &Path, file: &BridgeFile) -> anyhow::Result<Self> {
         let builder = System::builder().without_webhook().with_mail().bridge_file(bridge);
-        let builder = builder.spaces(&scenario.spaces).open_to_all_tables().leaving_anything();
+        let builder = builder.spaces(&scenario.spaces).for_play();
         // As often as a worker looks at its clock for it.
         let builder = builder.worker_variable("WORKER_WIKI_SECONDS", "0.1");
         let settings = scenario.settings.iter();

@@ -10,25 +10,25 @@ async fn everything_that_is_wrong_with_a_scenario_is_told_with_its_place_and_wha
     let path = write(
         folder.path(),
         r#"rule = "projet-page"
-spcaes = ["General"]
+spacess = ["General"]
 
 [[step]]
 that = "it has a page"
 when = [
-  { do = "create", tabel = "client", row = "nord", fields = {} },
-  { do = "chnage", row = "nord", fields = {} },
+  { do = "create", tabble = "client", row = "nord", fields = {} },
+  { do = "deletee", row = "nord" },
 ]
-pages = [{ of = "refonte", titel = "Refonte" }]
+pages = [{ of = "refonte", titlle = "Refonte" }]
 "#,
     )
     .unwrap();
     let said = play(&[path.to_str().unwrap()]).await.unwrap();
     assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
     for (place, what, hint) in [
-        ("3:1", "there is no key \"spcaes\" here", "did you mean \"spaces\"?"),
-        ("8:20", "there is no key \"tabel\" here", "did you mean \"table\"?"),
-        ("9:10", "\"chnage\" cannot stand here", "did you mean \"change\"?"),
-        ("11:28", "there is no key \"titel\" here", "did you mean \"title\"?"),
+        ("3:1", "there is no key \"spacess\" here", "did you mean \"spaces\"?"),
+        ("8:20", "there is no key \"tabble\" here", "did you mean \"table\"?"),
+        ("9:10", "\"deletee\" cannot stand here", "did you mean \"delete\"?"),
+        ("11:28", "there is no key \"titlle\" here", "did you mean \"title\"?"),
     ] {
         let told = format!("{}:{place}\n  {what}\n  → {hint}", path.display());
         assert!(said.err.contains(&told), "{told}\nis not in\n{}", said.err);

@@ -26,9 +26,8 @@ struct Said {
 
 impl Said {
     /// The steps, as `--json` tells them.
-    fn steps(&self) -> Vec<Value> {
-        let lines = self.out.lines();
-        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    fn steps(&self) -> serde_json::Result<Vec<Value>> {
+        self.out.lines().map(serde_json::from_str).collect()
     }
 
     /// The failure, as `--json` tells it.

@@ -9,15 +9,16 @@ use system_tests::scenario::{Scenario, schema};
 const NAME: &str = "scenario.schema.json";
 
 /// What is wrong with a file by the schema; nothing if it is valid.
-fn complaints(text: &str) -> String {
+fn complaints(text: &str) -> anyhow::Result<String> {
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    let read = |error: boon::CompileError| anyhow::anyhow!("{error}");
     compiler
-        .add_resource(NAME, serde_json::from_str(&schema()).unwrap())
-        .unwrap();
-    let schema = compiler.compile(NAME, &mut schemas).unwrap();
-    let file: Value = toml::from_str(text).unwrap();
+        .add_resource(NAME, serde_json::from_str(&schema())?)
+        .map_err(read)?;
+    let schema = compiler.compile(NAME, &mut schemas).map_err(read)?;
+    let file: Value = toml::from_str(text)?;
     let checked = schemas.validate(&file, schema);
-    checked.err().map_or_else(String::new, |error| format!("{error:#}"))
+    Ok(checked.err().map_or_else(String::new, |error| format!("{error:#}")))
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn every_shipped_scenario_names_the_schema_and_is_valid() {
         let named = text.lines().next().and_then(|line| line.strip_prefix("#:schema "));
         let named = named.unwrap_or_else(|| panic!("{} names no schema", path.display()));
         assert!(path.with_file_name(named).is_file(), "{}: {named}", path.display());
-        assert_eq!(complaints(&text), "", "{}", path.display());
+        assert_eq!(complaints(&text).unwrap(), "", "{}", path.display());
     }
 }
 
@@ -48,6 +49,6 @@ fn every_shipped_scenario_names_the_schema_and_is_valid() {
 )]
 #[case::page("rule = \"a\"\n[[step]]\nthat = \"b\"\npages = [{ of = \"c\" }]", "title")]
 fn a_wrong_file_is_refused_at_the_place(#[case] text: &str, #[case] place: &str) {
-    let found = complaints(text);
+    let found = complaints(text).unwrap();
     assert!(found.contains(place), "{found}");
 }

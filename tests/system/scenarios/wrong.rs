@@ -1,5 +1,6 @@
 //! A claim that is not true fails as soon as the bridge is idle, with what is there instead.
 
+use anyhow::Context as _;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -11,14 +12,14 @@ const AT_ONCE: f64 = 30.0;
 const PROJECT: &str = r#"when = [{ do = "create", table = "projet", row = "a", fields = { Nom = "Alpha" } }]"#;
 const RIGHT: &str = r#"{ of = "a", title = "Projet Alpha - (sans client)" }"#;
 
-async fn played(text: &str) -> (Said, Value) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = write(folder.path(), text).unwrap();
-    let said = play(&["--json", path.to_str().unwrap()]).await.unwrap();
-    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    assert_eq!(said.error()["code"], "wrong_claim", "{}", said.err);
-    let last = said.steps().pop().unwrap();
-    (said, last)
+async fn played(text: &str) -> anyhow::Result<(Said, Value)> {
+    let folder = tempfile::tempdir()?;
+    let path = write(folder.path(), text)?;
+    let said = play(&["--json", &path.display().to_string()]).await?;
+    anyhow::ensure!(said.code == Some(1), "{}{}", said.out, said.err);
+    anyhow::ensure!(said.error()["code"] == "wrong_claim", "{}", said.err);
+    let last = said.steps()?.pop().context("no step was told")?;
+    Ok((said, last))
 }
 
 #[rstest]
@@ -68,7 +69,7 @@ async fn a_wrong_claim_fails_as_soon_as_the_bridge_is_idle_and_says_what_is_ther
         format!("pages = [{RIGHT}]\n")
     };
     let text = format!("rule = \"projet-page\"\n[[step]]\nthat = \"it is so\"\n{when}\n{pages}{claim}\n");
-    let (said, step) = played(&text).await;
+    let (said, step) = played(&text).await.unwrap();
     let wrong = &step["claims"].as_array().unwrap().last().unwrap()["wrong"];
     let holds = |field: &str, text: &str| wrong[field].as_str().unwrap().contains(text);
     assert!(holds("expected", expected), "{wrong:#}");
@@ -93,9 +94,10 @@ async fn the_steps_before_a_wrong_claim_are_told_and_those_behind_it_are_not_pla
         step("wrong", "Beta", ""),
         step("behind", right, "")
     );
-    let (said, _) = played(&text).await;
+    let (said, _) = played(&text).await.unwrap();
     let told: Vec<(Value, usize)> = said
         .steps()
+        .unwrap()
         .iter()
         .map(|step| (step["that"].clone(), step["acts"].as_array().unwrap().len()))
         .collect();
@@ -124,7 +126,7 @@ body = "p.md"
     std::fs::write(&path, format!("rule = \"page\"\n{step}\n")).unwrap();
     let said = play(&["--json", path.to_str().unwrap()]).await.unwrap();
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    let last = said.steps().pop().unwrap();
+    let last = said.steps().unwrap().pop().unwrap();
     let facts = last["facts"].to_string();
     assert!(
         facts.contains("a (t") && facts.contains("is held") && facts.contains("Nowhere"),

@@ -49,7 +49,7 @@ impl Stage {
     async fn set(bridge: &Path) -> anyhow::Result<Self> {
         let (playground, port) = (free_port()?, free_port()?);
         let console_url = format!("http://127.0.0.1:{port}");
-        let builder = System::builder().quick_gates().leaving_anything().bridge_file(bridge);
+        let builder = System::builder().quick_gates().for_play().bridge_file(bridge);
         let system = builder.playground(playground, &console_url).start().await?;
         let workers = json!({"export_workers": EXPORT_WORKERS});
         let settings = "/_sandbox/baserow/settings";
