@@ -6,10 +6,7 @@ SHELL := bash
 # A first build takes minutes and shows its progress; later ones are silent.
 CARGO_BUILD = cargo build $(if $(wildcard $1),-q)
 BUILD = $(call CARGO_BUILD,target/release/passerelle) --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
-# Where no Redis is named, `make up` and `make run` bring one and leave its address here while it runs.
-OWN_REDIS := own=$${RUN_FOLDER:-.run}/redis.url; if [ -z "$${REDIS_URL:-}" ] && [ -f "$$own" ] && ! grep -qs '^REDIS_URL=.' .env; then export REDIS_URL=$$(cat "$$own"); fi;
-PROGRAM := cargo run -q -p passerelle-ops --bin passerelle --
-PASSERELLE := $(OWN_REDIS) $(PROGRAM)
+PASSERELLE := cargo run -q -p passerelle-ops --bin passerelle --
 RELEASED := target/release/passerelle
 
 ##@ Start here
@@ -60,7 +57,7 @@ down: ## stop what `make up` started; what is in hand is finished
 ##@ Set up
 
 init: tools/redis ## set the bridge up, step by step: logins, settings, tables, spaces, webhooks, a row to try it [ARGS="--tables make --dry-run"]
-	@$(PROGRAM) init --own-redis $(ARGS)
+	@$(PASSERELLE) init --own-redis $(ARGS)
 
 check-rules: ## whether bridge.toml and its templates are right [ARGS=--live: and fit the real tables, fields and spaces]
 	@$(PASSERELLE) check $(ARGS)

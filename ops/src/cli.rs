@@ -189,8 +189,28 @@ impl Verb {
         }
     }
 
+    /// Whether it decides itself if there is a Redis of our own.
+    fn starts_or_stops_parts(&self) -> bool {
+        matches!(
+            self,
+            Self::All(_)
+                | Self::Up(_)
+                | Self::Restart(_)
+                | Self::Status(_)
+                | Self::Down(_)
+                | Self::Supervise(_)
+                | Self::Idle(_)
+                | Self::Init(_)
+        )
+    }
+
     /// Runs it.
     pub async fn run(self, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+        let reader = if self.starts_or_stops_parts() {
+            reader
+        } else {
+            supervise::with_own_redis(reader)
+        };
         // Boxed, so that the future of the whole program stays small: each verb's is large, and one
         // of them runs.
         match self {
@@ -200,7 +220,7 @@ impl Verb {
             Self::Status(verb) => Box::pin(supervise::status(verb, reader, console)).await,
             Self::Down(verb) => Box::pin(supervise::down(verb, reader, console)).await,
             Self::Supervise(verb) => Box::pin(supervise::supervisor::run(verb, reader, &console.stop)).await,
-            Self::Idle(verb) => supervise::idle(&verb, console),
+            Self::Idle(verb) => supervise::idle(&verb, &reader, console),
             Self::Init(verb) => Box::pin(init::run(&verb, reader, console)).await,
             Self::Check(verb) => Box::pin(check::run(&verb, reader, console)).await,
             Self::Doctor => Box::pin(doctor::run(reader, console)).await,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use system_tests::System;
+use system_tests::process::program_path;
 use test_support::eventually;
 
 use crate::shell::{Shell, works};
@@ -99,6 +100,19 @@ async fn what_dies_is_started_again_and_what_was_stopped_is_not() {
     );
     assert_eq!(process_of(&shell, "worker-2"), None);
     assert!(typed("make down").status.success());
+    nothing_is_left_behind(&shell).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_finds_the_redis_that_up_has_brought() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let shell = Shell::without_a_redis(&system).unwrap();
+    works(&shell, "make up WORKERS=1").unwrap();
+    let program = program_path("passerelle").unwrap();
+    let workers = works(&shell, &format!("'{}' --json workers", program.display())).unwrap();
+    let workers: serde_json::Value = serde_json::from_str(&workers).unwrap();
+    assert_eq!(workers["workers"].as_array().map(Vec::len), Some(1), "{workers}");
+    works(&shell, "make down").unwrap();
     nothing_is_left_behind(&shell).await;
 }
 

@@ -118,7 +118,7 @@ impl<'a> Shell<'a> {
         let command = command.replacen(
             "make ",
             &format!(
-                "make --no-print-directory PROGRAM='{program}' RELEASED='{program}' BUILD=true ",
+                "make --no-print-directory PASSERELLE='{program}' RELEASED='{program}' BUILD=true ",
                 program = program.display()
             ),
             1,

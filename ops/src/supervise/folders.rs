@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
+use passerelle_model::config::Reader;
 
 use super::TRY_EVERY;
 use super::part::Part;
@@ -15,15 +16,38 @@ use crate::trouble::Trouble;
 /// The name under which the supervisor's own process is noted.
 pub(crate) const SUPERVISOR: &str = "supervisor";
 
+/// The folders, where a command names others than the settings.
+#[derive(Debug, Default, Args)]
+pub struct OtherFolders {
+    /// Where logs and the numbers of processes are. Default: RUN_FOLDER, else .run.
+    #[arg(long, value_name = "FOLDER")]
+    pub run_folder: Option<PathBuf>,
+    /// Where a Redis of its own keeps its data. Default: DATA_FOLDER, else data.
+    #[arg(long, value_name = "FOLDER")]
+    pub data_folder: Option<PathBuf>,
+}
+
+impl OtherFolders {
+    /// The folders of the command, else those of the settings.
+    pub(crate) fn or(&self, reader: &Reader) -> Folders {
+        let setting = |name, default| PathBuf::from(reader.text(name, default));
+        Folders {
+            run_folder: self.run_folder.clone().unwrap_or_else(|| setting("RUN_FOLDER", ".run")),
+            data_folder: self
+                .data_folder
+                .clone()
+                .unwrap_or_else(|| setting("DATA_FOLDER", "data")),
+        }
+    }
+}
+
 /// Where a bridge in the background keeps what is its own.
-#[derive(Debug, Clone, Args)]
-pub struct Folders {
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
     /// Where logs and the numbers of processes are.
-    #[arg(long, env = "RUN_FOLDER", default_value = ".run", value_name = "FOLDER")]
-    pub run_folder: PathBuf,
+    pub(crate) run_folder: PathBuf,
     /// Where a Redis of its own keeps its data.
-    #[arg(long, env = "DATA_FOLDER", default_value = "data", value_name = "FOLDER")]
-    pub data_folder: PathBuf,
+    pub(crate) data_folder: PathBuf,
 }
 
 /// Held by the one command that starts or stops parts.

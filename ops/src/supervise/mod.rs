@@ -27,15 +27,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args;
-pub use folders::Folders;
+pub use folders::OtherFolders;
 pub use own_redis::OwnRedis;
+pub(crate) use own_redis::with_own_redis;
 use passerelle_model::config::Reader;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::console::Console;
 use crate::trouble::Trouble;
-use folders::SUPERVISOR;
+use folders::{Folders, SUPERVISOR};
 use part::Part;
 use plan::Plan;
 pub(crate) use plan::from_here;
@@ -52,14 +53,14 @@ pub struct Up {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub workers: u16,
     #[command(flatten)]
-    pub folders: Folders,
+    pub folders: OtherFolders,
 }
 
 /// `restart`, `status` and `down`.
 #[derive(Debug, Args)]
 pub struct Background {
     #[command(flatten)]
-    pub folders: Folders,
+    pub folders: OtherFolders,
 }
 
 /// `idle`.
@@ -68,15 +69,16 @@ pub struct Idle {
     /// A folder of programs, which shall not run either.
     pub built: PathBuf,
     #[command(flatten)]
-    pub folders: Folders,
+    pub folders: OtherFolders,
 }
 
 /// Starts what is missing, with the settings of now, and stops the workers that are too many.
 pub async fn up(verb: Up, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    Plan::read(reader.clone(), &verb.folders, verb.workers)?;
-    let _alone = verb.folders.alone(console).await?;
+    let folders = verb.folders.or(&reader);
+    Plan::read(reader.clone(), &folders, verb.workers)?;
+    let _alone = folders.alone(console).await?;
     succeed(
-        &verb.folders,
+        &folders,
         Wanted {
             workers: verb.workers,
             renew: false,
@@ -85,15 +87,16 @@ pub async fn up(verb: Up, reader: Reader, console: &mut Console) -> Result<(), T
         console,
     )
     .await?;
-    let logs = verb.folders.run_folder.join("log");
+    let logs = folders.run_folder.join("log");
     console.note(&format!("Logs: {}. Stop with: make down", logs.display()));
     Ok(())
 }
 
 /// Restarts what was started, one process after the other: the workers, the ingress, the console.
 pub async fn restart(verb: Background, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    let _alone = verb.folders.alone(console).await?;
-    let parts = verb.folders.parts();
+    let folders = verb.folders.or(&reader);
+    let _alone = folders.alone(console).await?;
+    let parts = folders.parts();
     let workers = parts.iter().filter_map(|part| match part {
         Part::Worker(number) => Some(*number),
         _ => None,
@@ -102,7 +105,7 @@ pub async fn restart(verb: Background, reader: Reader, console: &mut Console) ->
     if parts.is_empty() {
         return Err(nothing_runs());
     }
-    succeed(&verb.folders, Wanted { workers, renew: true }, reader, console).await
+    succeed(&folders, Wanted { workers, renew: true }, reader, console).await
 }
 
 fn nothing_runs() -> Trouble {
@@ -194,11 +197,12 @@ struct PartStatus {
 
 /// Shows how each part is; fails if one is not as it should be.
 pub async fn status(verb: Background, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    let parts = verb.folders.parts();
+    let folders = verb.folders.or(&reader);
+    let parts = folders.parts();
     if parts.is_empty() {
         return Err(nothing_runs());
     }
-    let plan = Plan::read(reader, &verb.folders, 0)?;
+    let plan = Plan::read(reader, &folders, 0)?;
     let readiness = Readiness::new(&plan)?;
     let mut answer = Status { parts: Vec::new() };
     for (name, part) in parts
@@ -206,14 +210,14 @@ pub async fn status(verb: Background, reader: Reader, console: &mut Console) -> 
         .map(|part| (part.to_string(), Some(part)))
         .chain([(SUPERVISOR.to_owned(), None)])
     {
-        let process = verb.folders.process_of(&name).map(|process| process.pid);
+        let process = folders.process_of(&name).map(|process| process.pid);
         let state = match (process, part) {
             (None, _) => State::Dead,
             (Some(_), None) => State::Ready,
             (Some(pid), Some(part)) if readiness.of(&plan, part, pid).await => State::Ready,
             _ => State::NotReady,
         };
-        let log = verb.folders.log(&name);
+        let log = folders.log(&name);
         answer.parts.push(PartStatus {
             part: name,
             state,
@@ -252,28 +256,30 @@ fn in_words(parts: &[PartStatus]) -> String {
 
 /// Stops everything; what is in hand is finished. It waits for no command that starts something.
 pub async fn down(verb: Background, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let folders = verb.folders.or(&reader);
     let _alone = loop {
         // Whoever starts parts ends as soon as its supervisor has gone.
-        handover::dismiss(&verb.folders).await;
-        if let Some(alone) = verb.folders.try_alone()? {
+        handover::dismiss(&folders).await;
+        if let Some(alone) = folders.try_alone()? {
             break alone;
         }
         tokio::time::sleep(TRY_EVERY).await;
     };
     // One that was started in between.
-    let entrance = handover::dismiss(&verb.folders).await;
-    let stopped = supervisor::stop_all(&verb.folders, plan::patience(&reader), |line| console.note(line)).await;
+    let entrance = handover::dismiss(&folders).await;
+    let stopped = supervisor::stop_all(&folders, plan::patience(&reader), |line| console.note(line)).await;
     drop(entrance);
     stopped
 }
 
 /// For `make clean`: fails and says what runs, if something does: by its note, or out of a folder
 /// of programs.
-pub fn idle(verb: &Idle, console: &mut Console) -> Result<(), Trouble> {
-    let parts = verb.folders.parts().into_iter().map(|part| part.to_string());
+pub fn idle(verb: &Idle, reader: &Reader, console: &mut Console) -> Result<(), Trouble> {
+    let folders = verb.folders.or(reader);
+    let parts = folders.parts().into_iter().map(|part| part.to_string());
     let mut found = false;
     for name in parts.chain([SUPERVISOR.to_owned()]) {
-        if let Some(process) = verb.folders.process_of(&name) {
+        if let Some(process) = folders.process_of(&name) {
             console.note(&format!("{name} runs (process {})", process.pid));
             found = true;
         }
@@ -295,5 +301,5 @@ pub fn idle(verb: &Idle, console: &mut Console) -> Result<(), Trouble> {
             "Stop it first: make down, or Ctrl-C where it runs.".to_owned(),
         ));
     }
-    own_redis::keep_data(&verb.folders).map_err(Trouble::Failed)
+    own_redis::keep_data(&folders).map_err(Trouble::Failed)
 }

@@ -9,7 +9,7 @@ use passerelle_model::config::Reader;
 use tokio::time::sleep;
 
 use super::TRY_EVERY;
-use super::folders::{Folders, SUPERVISOR};
+use super::folders::{Folders, OtherFolders, SUPERVISOR};
 use super::keeper::Keeper;
 use super::part::Part;
 use super::plan::Plan;
@@ -47,6 +47,18 @@ pub(crate) fn keep_data(folders: &Folders) -> Result<(), String> {
     moved.map_err(|error: io::Error| format!("{} cannot be moved: {error}", earlier.display()))
 }
 
+/// The settings; where they name no Redis, with the one of our own that runs.
+pub(crate) fn with_own_redis(reader: Reader) -> Reader {
+    if reader.optional("REDIS_URL").is_some() {
+        return reader;
+    }
+    let told = OtherFolders::default().or(&reader).redis_url();
+    match fs::read_to_string(told) {
+        Ok(url) => reader.with("REDIS_URL", url.trim()),
+        Err(_) => reader,
+    }
+}
+
 /// Whether a verb brings a Redis.
 #[derive(Debug, Args)]
 pub struct OwnRedis {
@@ -54,7 +66,7 @@ pub struct OwnRedis {
     #[arg(long)]
     pub own_redis: bool,
     #[command(flatten)]
-    pub folders: Folders,
+    pub folders: OtherFolders,
 }
 
 impl OwnRedis {
@@ -63,7 +75,8 @@ impl OwnRedis {
         if !self.own_redis {
             return Ok(None);
         }
-        Brought::unless_named(reader, &self.folders, console).await
+        let folders = self.folders.or(reader);
+        Brought::unless_named(reader, &folders, console).await
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::folders::{Folders, SUPERVISOR};
+use super::folders::{Folders, OtherFolders, SUPERVISOR};
 use super::handover::{Follower, give};
 use super::keeper::{Asking, Entrance, Keeper, stopped};
 use super::part::Part;
@@ -33,7 +33,7 @@ pub struct Supervise {
     #[arg(long)]
     pub renew: bool,
     #[command(flatten)]
-    pub folders: Folders,
+    pub folders: OtherFolders,
 }
 
 /// What a supervisor reports to the command that started it, a line of JSON each.
@@ -68,7 +68,7 @@ pub async fn run(verb: Supervise, reader: Reader, stop: &CancellationToken) -> R
 }
 
 async fn supervise(verb: &Supervise, reader: Reader, stop: &CancellationToken) -> Result<(), Trouble> {
-    let folders = &verb.folders;
+    let folders = &verb.folders.or(&reader);
     let failed = |error: std::io::Error| Trouble::Failed(format!("the supervisor cannot start: {error}"));
     let entrance = Entrance::of(inherited_listener().map_err(failed)?);
     // Else it would listen for ever there.
@@ -126,11 +126,12 @@ impl Kept {
     /// Starts what is missing, restarts what shall be, stops what is too many. It ends at the first
     /// part that does not work: the others go on as they are.
     async fn bring_about(&mut self, verb: &Supervise) -> Result<(), String> {
-        let before = verb.folders.parts();
+        let plan = self.plan.clone();
+        let before = plan.folders.parts();
         let wanted = self.wanted(verb);
         // Also what is not reached is shown by `status`, and restarted.
         for part in &wanted {
-            let noted = verb.folders.note_wanted(&part.to_string());
+            let noted = plan.folders.note_wanted(&part.to_string());
             noted.map_err(|error| format!("{part} cannot be noted (RUN_FOLDER): {error}"))?;
         }
         // Also what waits for its turn is started again if it dies meanwhile.
@@ -146,7 +147,7 @@ impl Kept {
             Told::Progress(line).tell();
         }
         for part in before.into_iter().filter(|part| part.is_worker_above(verb.workers)) {
-            Told::Progress(stop(&verb.folders, part, self.plan.patience).await?).tell();
+            Told::Progress(stop(&plan.folders, part, plan.patience).await?).tell();
         }
         Ok(())
     }

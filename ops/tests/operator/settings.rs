@@ -148,6 +148,8 @@ fn is_a_setting(literal: &str) -> bool {
         "NOTICE_",
         "PASSERELLE_ENV_",
         "OWN_",
+        "RUN_",
+        "DATA_",
     ];
     groups.iter().any(|group| literal.starts_with(group))
         && literal

@@ -159,6 +159,10 @@ settings! {
              the environment: the file cannot name another.";
         OWN_REDIS_PORT = Value("6399"), "a port", [Cli],
             "Where `passerelle up` and `make run` start a Redis of their own if REDIS_URL is not set.";
+        RUN_FOLDER = Value(".run"), "the path of a folder", [Cli],
+            "Where `passerelle up` keeps its logs, and which processes it has started.";
+        DATA_FOLDER = Value("data"), "the path of a folder", [Cli],
+            "Where a Redis of its own keeps its data.";
         [secret] POSTGRES_PASSWORD = Unset, "text", [Scripts],
             "The password of PostgreSQL in compose.yaml.";
     }
@@ -222,6 +226,8 @@ settings! {
     "Console" {
         CONSOLE_BIND = Value("127.0.0.1:8090"), "address:port", [Cli],
             "Where `passerelle console` listens.";
+        CONSOLE_PORT = Value("8090"), "a port", [Scripts],
+            "The port of the console on this machine alone, in compose.yaml.";
         CONSOLE_URL = Unset, e.g. "https://bridge.example.org", "the http:// or https:// address of a site", [Cli],
             "The address that people use, where a proxy stands in front. With https:// a session is kept to TLS.";
         CONSOLE_SESSION_HOURS = Value("12"), "hours, from 1", [Cli],
