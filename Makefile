@@ -30,6 +30,14 @@ test-faults: tools/redis tools/postgres ## break real processes on schedule: mak
 	@target/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED)$(FILE),,--state .run/fault-matrix.state)
 
+test-images: ## build the images, and run compose.yaml against the sandbox: a kill, new rules, a scale (needs docker compose)
+	@cargo build -q --workspace --bins
+	@cargo test -q -p system-tests --test images -- --ignored --nocapture
+
+test-package: ## install, upgrade and purge the Debian package in a fresh system (needs root, and debootstrap)
+	@cargo build -q --workspace --bins
+	@cargo test -q -p system-tests --test operating package -- --ignored --nocapture
+
 soak: tools/redis ## load and faults for a long time; says what grows: make soak [MINUTES=30]; table and chart in target/soak
 	@cargo build -q --workspace --bins --all-features
 	@target/debug/soak --minutes $(or $(MINUTES),30)
@@ -217,5 +225,5 @@ clean: ## remove what was built, and the logs of what has run; the data stay. Re
 	  elif compgen -G '$(or $(RUN_FOLDER),.run)/*.pid' >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
-.PHONY: help demo play test test-faults soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
+.PHONY: help demo play test test-faults test-images test-package soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

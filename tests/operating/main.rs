@@ -7,6 +7,7 @@ mod init;
 mod interrupted;
 mod monitoring;
 mod package;
+mod package_installed;
 mod provision;
 mod reload;
 mod replay;

@@ -23,15 +23,8 @@ impl Package {
         let Some(mut unpack) = program_of_package("dpkg-deb", "dpkg") else {
             return Ok(None);
         };
-        let programs = program_path("passerelle")?;
-        let programs = programs.parent().context("no folder")?;
         let (made, root) = (tempfile::tempdir()?, tempfile::tempdir()?);
-        let built = ran(Command::new(repository().join("scripts/deb"))
-            .arg(programs)
-            .arg(made.path())
-            .arg("none"))?;
-        let package = String::from_utf8(built.stdout)?;
-        ran(unpack.arg("--raw-extract").arg(package.trim()).arg(root.path()))?;
+        ran(unpack.arg("--raw-extract").arg(built(made.path())?).arg(root.path()))?;
         Ok(Some(Self { root }))
     }
 
@@ -63,7 +56,16 @@ impl Package {
     }
 }
 
-fn ran(command: &mut Command) -> anyhow::Result<Output> {
+/// Builds the package of the programs under test into a folder.
+pub(crate) fn built(folder: &Path) -> anyhow::Result<PathBuf> {
+    let programs = program_path("passerelle")?;
+    let programs = programs.parent().context("no folder")?;
+    let mut deb = Command::new(repository().join("scripts/deb"));
+    let printed = ran(deb.arg(programs).arg(folder).arg("none"))?.stdout;
+    Ok(PathBuf::from(String::from_utf8(printed)?.trim()))
+}
+
+pub(crate) fn ran(command: &mut Command) -> anyhow::Result<Output> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
     let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     anyhow::ensure!(output.status.success(), "{command:?}: {told}");
