@@ -50,6 +50,7 @@ pub(crate) async fn accept(queue: &Queue, row: u64) -> anyhow::Result<()> {
         kind: EventKind::Updated,
         table: Some(TableId::new(2)?),
         received: Timestamp::now(),
+        trace: None,
         items: vec![Item {
             row: Some(RowId::new(row)?),
             disposition: Disposition::Sync,

@@ -94,6 +94,7 @@ pub(crate) fn parse(body: ProvenBody, quiet: &QuietFields, received: Timestamp) 
         kind,
         table,
         received,
+        trace: None,
         items,
         payload: bytes,
     };

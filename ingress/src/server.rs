@@ -148,6 +148,7 @@ impl Server {
             redis: self.redis.clone(),
             spool: Arc::clone(&self.spool),
             bodies: Arc::new(Bodies::new(*limits)),
+            sampled: self.settings.sampled,
         }
     }
 

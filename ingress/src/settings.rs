@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::http::header::HeaderName;
 use passerelle_model::config::{
     BridgeFile, BridgeFileSettings, Problems, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig,
-    StallSettings,
+    StallSettings, TraceSettings,
 };
 use passerelle_queue::loops::LoopPolicy;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -42,6 +42,9 @@ pub struct Settings {
     /// `STALL_SPOOLED_SECONDS`: how long the oldest spooled delivery may wait before `/readyz`
     /// warns.
     pub(crate) longest_spooled: Duration,
+    /// `OTEL_TRACES_SAMPLER_ARG`: of which share of the deliveries spans are made; `None` while no
+    /// collector is set.
+    pub(crate) sampled: Option<f64>,
     /// What the ingress needs of `bridge.toml`.
     pub(crate) bridge: Bridge,
 }
@@ -96,6 +99,7 @@ impl Settings {
                 folder: reader.text("INGRESS_SPOOL_DIR", "data/spool").into(),
                 most_bytes: reader.parsed("INGRESS_SPOOL_BYTES", 512 * 1024 * 1024),
             },
+            sampled: TraceSettings::sampled(reader),
             bridge: Bridge::read(reader),
         }
     }

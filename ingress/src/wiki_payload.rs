@@ -59,6 +59,7 @@ pub(crate) fn parse(body: ProvenBody, _: &QuietFields, received: Timestamp) -> R
         kind,
         table: None,
         received,
+        trace: None,
         items: vec![item],
         payload: bytes,
     };

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use passerelle_model::config::{DeadLetterSettings, Reader, RedisSettings, StoreSettings};
+use passerelle_model::config::{DeadLetterSettings, Reader, RedisSettings, StoreSettings, TraceSettings};
 use passerelle_model::id::ProcessName;
 use passerelle_queue::gate::{GatePolicy, Gates};
 use passerelle_queue::loops::{LoopPolicy, Loops};
 use passerelle_queue::{Queue, QueueError, QueueName, Redis};
 use passerelle_store::{Intake, Schema, Store, take_ledger};
+use passerelle_traces::Traces;
 use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -22,6 +23,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 const BATCH: usize = 500;
 /// How long a verb may spend on catching up before it answers with what there is.
 const CATCH_UP: Duration = Duration::from_secs(10);
+
+/// How long a verb waits for the collector of traces.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// The bridge as an operator reaches it. Nothing is connected until a verb needs it, so that a verb
 /// works without what it does not need.
@@ -40,7 +44,8 @@ pub struct Operator {
     user: Option<String>,
     settings: Reader,
     store_settings: StoreSettings,
-    store: OnceCell<Store>,
+    traces: Option<TraceSettings>,
+    store: OnceCell<(Store, Traces)>,
 }
 
 /// Whether the ledger has every fact at this moment.
@@ -63,6 +68,7 @@ impl Operator {
         let policy = GatePolicy::read(&mut reader);
         let source = Source::read(&mut reader);
         let dead_letters = DeadLetterSettings::read(&mut reader);
+        let traces = TraceSettings::read(&mut reader);
         let user = reader.optional("USER");
         reader.finish(())?;
         let redis = Redis::open(&redis)?;
@@ -77,6 +83,7 @@ impl Operator {
             user,
             settings,
             store_settings,
+            traces,
             store: OnceCell::new(),
         })
     }
@@ -97,11 +104,20 @@ impl Operator {
     /// The ledger as it is; connects at the first call. It is neither created nor migrated, and may
     /// be read-only: what it cannot answer is an error of that call alone.
     pub async fn store(&self) -> Result<&Store, Trouble> {
-        let opened = self
-            .store
-            .get_or_try_init(|| Store::open_as_is(&self.store_settings))
-            .await;
-        Ok(opened?)
+        let open = async || {
+            let store = Store::open_as_is(&self.store_settings).await?;
+            let followed = Traces::follow(self.traces.clone(), store);
+            followed.map_err(|error| Trouble::Failed(format!("the HTTP client for traces: {error}")))
+        };
+        let (store, _) = self.store.get_or_try_init(open).await?;
+        Ok(store)
+    }
+
+    /// Sends the spans of what this verb has taken into the store.
+    pub async fn finish(self) {
+        if let Some((_, traces)) = self.store.into_inner() {
+            traces.finish(LAST_SPANS).await;
+        }
     }
 
     /// The queue with this name; that of rows is also [`Operator::queue`].

@@ -17,6 +17,7 @@ mod secrets;
 mod shell;
 mod site;
 mod supervisor;
+mod traces;
 
 use passerelle_model::id::RowKey;
 use serde_json::json;

@@ -11,6 +11,7 @@ pub struct Caller {
     http: reqwest::Client,
     url: String,
     secret: String,
+    traceparent: Option<String>,
 }
 
 /// The body of a delivery about rows, as Baserow words it. `rows` are the items as JSON: for a
@@ -37,6 +38,16 @@ impl Caller {
             http,
             url: format!("{url}/api/webhooks/baserow/{source}"),
             secret: secret.to_owned(),
+            traceparent: None,
+        }
+    }
+
+    /// The same caller, within a trace: a proxy that takes part in tracing.
+    #[must_use]
+    pub fn within(&self, traceparent: &str) -> Self {
+        Self {
+            traceparent: Some(traceparent.to_owned()),
+            ..self.clone()
         }
     }
 
@@ -64,7 +75,10 @@ impl Caller {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())?;
         mac.update(body.as_bytes());
         let signature = hex::encode(mac.finalize().into_bytes());
-        let request = self.http.post(url).header("X-Baserow-Signature", signature);
+        let mut request = self.http.post(url).header("X-Baserow-Signature", signature);
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         let response = request
             .header("Content-Type", "application/json")
             .body(body)

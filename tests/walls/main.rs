@@ -93,7 +93,13 @@ fn the_crate_backoff_is_named_in_one_file() {
 fn counted() -> anyhow::Result<BTreeSet<String>> {
     let found = Command::new("git")
         .args(["grep", "-ohE", r#""passerelle_[a-z_]+""#, "--"])
-        .args(["ingress/src", "worker/src", "shared/queue/src", "shared/store/src"])
+        .args([
+            "ingress/src",
+            "worker/src",
+            "shared/queue/src",
+            "shared/store/src",
+            "shared/traces/src",
+        ])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()?;
     let found = String::from_utf8(found.stdout)?;

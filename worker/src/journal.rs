@@ -1,6 +1,6 @@
 //! What was done in one attempt, step by step: the material of `trace`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use passerelle_model::ledger::Step;
 
@@ -10,9 +10,19 @@ use crate::failure::Failure;
 const MOST_STEPS: usize = 100;
 
 /// The steps of one attempt, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Journal {
+    began: Instant,
     steps: Vec<Step>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            steps: Vec::new(),
+        }
+    }
 }
 
 impl Journal {
@@ -23,22 +33,25 @@ impl Journal {
             request: None,
             status: None,
             duration_ms: 0,
+            at_ms: Some(millis(self.began.elapsed())),
+            class: None,
             note: Some(note.into()),
         });
     }
 
     /// Records a call to a foreign system, whatever came of it.
     pub(crate) fn call<T>(&mut self, name: &str, request: String, began: Instant, result: &Result<T, Failure>) {
-        let (status, note) = match result {
-            Ok(_) => (Some(200), None),
-            Err(failure) => (failure.status, Some(failure.message.clone())),
+        let (status, class, note) = match result {
+            Ok(_) => (Some(200), None, None),
+            Err(failure) => (failure.status, Some(failure.class), Some(failure.message.clone())),
         };
-        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.push(Step {
             name: name.to_owned(),
             request: Some(request),
             status,
-            duration_ms,
+            duration_ms: millis(began.elapsed()),
+            at_ms: Some(millis(began.saturating_duration_since(self.began))),
+            class,
             note,
         });
     }
@@ -59,4 +72,8 @@ impl Journal {
             self.steps.push(step);
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
-    MailSettings, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings,
+    MailSettings, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings, TraceSettings,
 };
 
 use passerelle_queue::gate::GatePolicy;
@@ -55,6 +55,8 @@ pub struct Settings {
     pub dead_letters: DeadLetterSettings,
     /// `STALL_…`: how long things may wait.
     pub stalls: StallSettings,
+    /// `OTEL_…`: where spans are sent, if a collector is set.
+    pub traces: Option<TraceSettings>,
     /// What to do for which table, and what notices say.
     pub loaded: Loaded,
     /// `BRIDGE_FILE`: where the rules were read.
@@ -94,6 +96,7 @@ impl Settings {
         let tasks = TaskSettings::read(&mut reader);
         let dead_letters = DeadLetterSettings::read(&mut reader);
         let stalls = StallSettings::read(&mut reader);
+        let traces = TraceSettings::read(&mut reader);
         let loops = LoopPolicy::read(&mut reader);
         let loaded = reader.finish(loaded)?.ok_or(Problems(Vec::new()))?;
         Ok(Self {
@@ -113,6 +116,7 @@ impl Settings {
             tasks,
             dead_letters,
             stalls,
+            traces,
             loaded,
             bridge_file: path,
             loops,

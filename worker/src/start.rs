@@ -11,6 +11,7 @@ use passerelle_model::telemetry;
 use passerelle_queue::schedule::Schedule;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis, WorkerInfo};
 use passerelle_store::{Store, StoreError};
+use passerelle_traces::Traces;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ pub use assemble::context;
 const LOOK_FOR_STORE_EVERY: Duration = Duration::from_secs(3);
 /// How long Redis may take to say at the start which version has written it.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// How long a stopping process waits for the collector of traces.
+const LAST_SPANS: Duration = Duration::from_secs(3);
 /// Notices that a process sends at once over one channel: mail servers and Slack ask for little.
 const NOTICES_AT_ONCE: usize = 2;
 
@@ -146,7 +149,7 @@ impl Worker {
             stalls,
             hangup,
         } = self;
-        let store = opened.get_or_init(|| store).clone();
+        let (store, traces) = Traces::follow(settings.traces.clone(), opened.get_or_init(|| store).clone())?;
         let queue = Queue::new(redis.clone(), QueueName::Sync);
         let (runner, tasks, retention) = (settings.runner, settings.tasks, settings.retention);
         let limits = Limits {
@@ -179,6 +182,7 @@ impl Worker {
         reload.await?;
         written.cancel();
         writer.await?;
+        traces.finish(LAST_SPANS).await;
         alive.await?;
         beside.abort();
         refused.abort();

@@ -161,6 +161,7 @@ fn event_of(story: &EventStory, tongue: Tongue) -> Value {
         table => story.table.map(|table| table.to_string()),
         received => story.received.as_millis(),
         recorded => story.seq.moment().as_millis(),
+        trace => story.trace.as_ref().map(Serde),
         asked => story.asked.as_ref().map(Serde),
         duplicates => story.duplicates,
         last_duplicate => story.last_duplicate.map(Timestamp::as_millis),

@@ -36,6 +36,7 @@ pub(crate) fn changed(n: i64, event: &str, number: u64) -> anyhow::Result<Ledger
         kind: EventKind::Updated,
         table: Some(TableId::new(2)?),
         received: at(n),
+        trace: None,
         items: vec![Item {
             row: Some(RowId::new(number)?),
             disposition: Disposition::Sync,
@@ -58,6 +59,8 @@ pub(crate) fn attempted(n: i64, number: u64, covers: i64, verdict: Verdict) -> a
             request: Some("POST docmost pages/update".to_owned()),
             status: Some(200),
             duration_ms: 101,
+            at_ms: None,
+            class: None,
             note: None,
         }],
     }))

@@ -17,6 +17,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures::future::{Either, select};
 use passerelle_model::event::NewEvent;
 use passerelle_model::time::Timestamp;
+use passerelle_model::trace_context::TraceContext;
 use passerelle_queue::{AcceptStatus, Accepted, Queue, Redis};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -47,6 +48,8 @@ pub(crate) struct Entrance {
     pub(crate) redis: Redis,
     pub(crate) spool: Arc<Spool>,
     pub(crate) bodies: Arc<Bodies>,
+    /// Of which share of the deliveries spans are made, if of any.
+    pub(crate) sampled: Option<f64>,
 }
 
 impl Entrance {
@@ -158,7 +161,8 @@ impl Entrance {
             is_unfinished,
             share,
         } = reading;
-        let Understood { event, contents } = parse(body, &self.quiet, received)?;
+        let Understood { mut event, contents } = parse(body, &self.quiet, received)?;
+        event.trace = self.trace_of(request);
         self.sources.check_table(&event.source, event.table)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event, share).await? {
@@ -186,6 +190,13 @@ impl Entrance {
             event_id: event_id.as_str(),
             status,
         }))
+    }
+
+    /// The trace of a delivery: its caller's, or one that begins here.
+    fn trace_of(&self, request: &HttpRequest) -> Option<TraceContext> {
+        let given = request.headers().get("traceparent");
+        let given = given.and_then(|given| TraceContext::of_caller(given.as_bytes()));
+        given.or_else(|| TraceContext::begun(rand::random(), rand::random_bool(self.sampled?)))
     }
 
     /// A delivery keeps its share of the memory until it is durable, or in no hands here any more.

@@ -10,4 +10,5 @@ mod mutations;
 mod replicas;
 mod set_aside;
 mod spool;
+mod traces;
 mod watched;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use passerelle_console::why::why;
 use passerelle_console::words::Tongue;
 use passerelle_model::ledger::{AttemptRecord, FailureRecord, Verdict};
-use passerelle_store::{Asked, EventStory, ItemStory, NoticeStory, OperatorAct};
+use passerelle_store::{Asked, EventStory, EventTrace, ItemStory, NoticeStory, OperatorAct};
 
 use crate::notices;
 use crate::text::{Table, Text};
@@ -33,6 +33,14 @@ pub(crate) fn story_in_words(story: &EventStory) -> Text {
         story.seq.moment(),
         story.seq
     );
+    if let Some(EventTrace { id, sampled }) = &story.trace {
+        let found = if *sampled {
+            ""
+        } else {
+            "   not sampled: it has no spans"
+        };
+        let _ = writeln!(text, "  trace      {id}{found}");
+    }
     if let Some(Asked { by, why }) = &story.asked {
         let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
         let _ = writeln!(text, "  requested  by {by}{why}");

@@ -275,6 +275,7 @@ pub(crate) fn delivery(event: &str, received: Timestamp, items: &[(u64, Disposit
         kind: EventKind::Updated,
         table: Some(TableId::new(2)?),
         received,
+        trace: None,
         items: items.collect::<anyhow::Result<_>>()?,
         payload: b"{}".to_vec(),
     })
@@ -293,6 +294,8 @@ pub(crate) fn attempt(n: i64, covers: i64, number: u32, verdict: Verdict) -> any
         request: Some(request.to_owned()),
         status: Some(status),
         duration_ms,
+        at_ms: None,
+        class: None,
         note: None,
     };
     let status = if matches!(verdict, Verdict::Done(_)) { 200 } else { 503 };

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{EventId, InvalidId, JobKey, RowId, SourceName, TableId, WebhookId};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
+use crate::trace_context::TraceContext;
 
 /// What happened to the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -104,6 +105,9 @@ pub struct NewEvent {
     pub table: Option<TableId>,
     /// When the request arrived.
     pub received: Timestamp,
+    /// The trace that it belongs to, if any. Versions without traces leave it out, and pass over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
     /// One per row, at least one.
     pub items: Vec<Item>,
     /// The raw body, as received. Not part of the JSON: it follows it.
@@ -151,6 +155,7 @@ impl OwnEvent<'_> {
             kind: self.kind,
             table,
             received: Timestamp::now(),
+            trace: None,
             items: jobs.into_iter().map(item).collect(),
             payload: self.payload,
         })
@@ -208,6 +213,7 @@ mod tests {
                 kind: EventKind::Created,
                 table: TableId::new(12).ok(),
                 received: Timestamp::from_millis(1_732_280_000_120),
+                trace: None,
                 items: (1..=rows).map(item).collect(),
                 payload,
             };

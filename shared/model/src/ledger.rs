@@ -77,6 +77,12 @@ pub struct Step {
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// How long after the attempt it began, in milliseconds; earlier versions did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
+    /// What kind of failure it was, if the call failed; earlier versions did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FailureClass>,
     /// What came of it, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

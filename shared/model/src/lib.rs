@@ -15,6 +15,7 @@
 //! | [`metrics`] | every metric, its labels and its help text |
 //! | [`shown`] | what people may see of a text: no secret, no control character |
 //! | [`telemetry`] | the format of logs |
+//! | [`trace_context`] | under which trace an event stands |
 
 #![warn(missing_docs)]
 
@@ -30,3 +31,4 @@ pub mod seq;
 pub mod shown;
 pub mod telemetry;
 pub mod time;
+pub mod trace_context;

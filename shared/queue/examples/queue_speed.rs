@@ -129,6 +129,7 @@ fn delivery(row: u64) -> anyhow::Result<NewEvent> {
         kind: EventKind::Created,
         table: Some(TableId::new(1)?),
         received: Timestamp::now(),
+        trace: None,
         items: vec![Item {
             row: Some(RowId::new(row)?),
             disposition: Disposition::Sync,

@@ -236,6 +236,7 @@ mod tests {
             kind: EventKind::Created,
             table: TableId::new(12).ok(),
             received: Timestamp::from_millis(1_732_280_000_120),
+            trace: None,
             items: vec![Item {
                 row: RowId::new(7).ok(),
                 disposition: Disposition::Sync,

@@ -4,6 +4,7 @@ use super::StoreError;
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{InvalidId, RowId, TableId};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
+use passerelle_model::trace_context::TraceContext;
 
 /// An id as a column value. Ids are below 2^63 by construction; any other number keeps its bits, so
 /// that it reads back unchanged.
@@ -73,6 +74,11 @@ pub(super) fn outcome(name: &str, reason: Option<String>) -> Result<Outcome, Sto
         },
         other => return Err(unreadable("items.outcome", other)),
     })
+}
+
+/// A trace read back.
+pub(super) fn trace(text: &str) -> Result<TraceContext, StoreError> {
+    text.parse().map_err(|_| unreadable("events.trace", text))
 }
 
 /// The error for a column value that is not what we store.

@@ -29,6 +29,8 @@
 //! | `wiki.rs` | rows made for wiki pages, known shares |
 //! | `column.rs` | how our values become column values and back |
 //! | `fold.rs` | the ledger rule: what each fact does to which items (pure) |
+//! | `follower.rs` | who hears of what was written |
+//! | `traced.rs` | the traces of the events that an attempt answered for |
 //! | `record.rs` | the one transaction that writes a batch of facts exactly once |
 //! | `known.rs` | which entries of a batch the store has already |
 //! | `write.rs` | the rows of such a batch |
@@ -55,6 +57,7 @@ mod conservation;
 mod counts;
 mod error;
 mod fold;
+mod follower;
 mod groups;
 mod health;
 mod intake;
@@ -77,6 +80,7 @@ mod sections;
 mod shortages;
 mod story;
 mod story_rows;
+mod traced;
 mod unconfirmed_creates;
 mod wiki;
 mod write;
@@ -87,6 +91,7 @@ pub use bridge::Bridge;
 pub use conservation::{Backlog, Deliveries, WentBack};
 pub use counts::Counts;
 pub use error::StoreError;
+pub use follower::{Follower, Recorded};
 pub use groups::Group;
 pub use intake::{Intake, IntakeError, take_ledger};
 pub use intents::Intent;
@@ -102,6 +107,7 @@ pub use pending::PendingEvent;
 pub use retention::{EventAge, Retired};
 pub use schema::Schema;
 pub use sections::StoredSection;
-pub use story::{EventStory, ItemStory, NoticeStory, OperatorAct};
+pub use story::{EventStory, EventTrace, ItemStory, NoticeStory, OperatorAct};
+pub use traced::{TracedAttempt, TracedEvent};
 pub use unconfirmed_creates::UnconfirmedCreate;
 pub use wiki::PageRow;

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -11,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::StoreError;
 use super::bounded_pool::BoundedPool;
+use super::follower::Follower;
 use passerelle_model::config::{StoreSettings, shown_url};
 
 /// Connections per process: the ledger writer, and a few workers that save links.
@@ -32,6 +34,9 @@ const SQLITE_HINT: &str = "Is its folder writable, and is DATABASE_URL right (sq
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) pool: BoundedPool,
+    /// `sqlite` or `postgresql`.
+    pub(super) database: &'static str,
+    pub(super) follower: Option<Arc<dyn Follower>>,
 }
 
 impl Store {
@@ -59,12 +64,16 @@ impl Store {
     async fn connect(settings: &StoreSettings, mode: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let (url, limit) = (settings.url.expose_secret(), settings.timeout);
-        let pool = if sqlite_file(url).is_some() {
-            open_sqlite(url, mode, limit).await
+        let (database, pool) = if sqlite_file(url).is_some() {
+            ("sqlite", open_sqlite(url, mode, limit).await?)
         } else {
-            open_postgres(url, limit).await
-        }?;
-        Ok(Self { pool })
+            ("postgresql", open_postgres(url, limit).await?)
+        };
+        Ok(Self {
+            pool,
+            database,
+            follower: None,
+        })
     }
 
     /// Whether the database answers: the readiness check.

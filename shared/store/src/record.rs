@@ -18,6 +18,7 @@ use super::{Store, StoreError, lives, write};
 use passerelle_model::id::{JobKey, RowKey};
 use passerelle_model::ledger::LedgerEntry;
 use passerelle_model::seq::Seq;
+use passerelle_model::time::Timestamp;
 
 impl Store {
     /// The stream id of the last ledger entry in the store.
@@ -33,6 +34,7 @@ impl Store {
     /// skipped.
     pub async fn record(&self, entries: &[LedgerEntry], after: Option<&str>) -> Result<(), StoreError> {
         let Some(last) = entries.last() else { return Ok(()) };
+        let began = Timestamp::now();
         let write = async {
             let mut transaction = self.pool.begin().await?;
             move_position(&mut transaction, after, &last.id).await?;
@@ -45,6 +47,7 @@ impl Store {
             changes.again.retain(|delivery, _| known.contains(delivery));
             write::changes(&mut transaction, &changes).await?;
             transaction.commit().await?;
+            self.tell_follower(entries, began);
             Ok(())
         };
         self.pool.within(write).await

@@ -14,6 +14,7 @@ use passerelle_model::ledger::AttemptRecord;
 use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
+use passerelle_model::trace_context::TraceContext;
 
 /// One accepted delivery and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +37,9 @@ pub struct EventStory {
     pub duplicates: i64,
     /// When it came again last.
     pub last_duplicate: Option<Timestamp>,
+    /// The trace that it belongs to, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<EventTrace>,
     /// Who asked for it and why, where it is an event of the bridge's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
@@ -43,6 +47,24 @@ pub struct EventStory {
     pub items: Vec<ItemStory>,
     /// Notices to people because of it.
     pub notices: Vec<NoticeStory>,
+}
+
+/// Where the spans of an event are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventTrace {
+    /// The trace's id: 32 hexadecimal digits.
+    pub id: String,
+    /// Whether its spans are exported.
+    pub sampled: bool,
+}
+
+impl From<TraceContext> for EventTrace {
+    fn from(context: TraceContext) -> Self {
+        Self {
+            id: context.id(),
+            sampled: context.is_sampled(),
+        }
+    }
 }
 
 /// A notice, and what operators did about it.
@@ -101,7 +123,7 @@ const ATTEMPTS_PER_ITEM: i64 = 50;
 macro_rules! select_events {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, place, event_id, webhook_id, batch, source, kind, table_id, received, duplicates, last_duplicate FROM events ",
+            "SELECT seq, place, event_id, webhook_id, batch, source, kind, table_id, received, duplicates, last_duplicate, trace FROM events ",
             $rest
         )
     };

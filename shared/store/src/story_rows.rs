@@ -34,6 +34,11 @@ pub(super) fn read_event(row: &AnyRow) -> Result<EventStory, StoreError> {
         last_duplicate: row
             .try_get::<Option<i64>, _>("last_duplicate")?
             .map(Timestamp::from_millis),
+        trace: row
+            .try_get::<Option<&str>, _>("trace")?
+            .map(column::trace)
+            .transpose()?
+            .map(Into::into),
         asked: None,
         items: Vec::new(),
         notices: Vec::new(),

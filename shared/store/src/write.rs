@@ -45,9 +45,9 @@ async fn count_again(connection: &mut AnyConnection, changes: &Changes<'_>) -> R
 
 const EVENTS: Bulk = Bulk {
     before: "INSERT INTO events (seq, place, delivery_key, event_id, webhook_id, batch, source, kind, table_id, received, payload, \
-             duplicates, last_duplicate) VALUES ",
+             duplicates, last_duplicate, trace) VALUES ",
     after: "",
-    columns: 13,
+    columns: 14,
 };
 
 async fn insert_events(connection: &mut AnyConnection, events: &[NewEventRow<'_>]) -> Result<(), StoreError> {
@@ -67,6 +67,7 @@ async fn insert_events(connection: &mut AnyConnection, events: &[NewEventRow<'_>
                 .bind(lz4_flex::compress_prepend_size(&record.payload))
                 .bind(again.times)
                 .bind(again.last.map(Timestamp::as_millis))
+                .bind(record.trace.map(String::from))
         })
         .await?;
     Ok(())

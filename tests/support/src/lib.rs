@@ -6,6 +6,7 @@
 
 mod certificate;
 mod clock;
+mod collector;
 mod errors;
 mod fuzz;
 mod line;
@@ -28,9 +29,11 @@ use std::time::Duration;
 
 pub use certificate::{TestCertificate, TlsFront};
 pub use clock::WrongClock;
+pub use collector::{Collecting, TestCollector, attribute, hex};
 pub use errors::ErrorLog;
 pub use fuzz::fuzz;
 pub use line::Line;
+pub use opentelemetry_proto::tonic::trace::v1::Span;
 pub use pgbouncer::TestPgBouncer;
 pub use port::{free_port, free_ports};
 pub use postfix::{PostfixOptions, TestPostfix};

@@ -138,6 +138,7 @@ fn past_event(number: u64, received: Timestamp) -> anyhow::Result<LedgerEntry> {
             kind: EventKind::Updated,
             table: Some(TableId::new(2)?),
             received,
+            trace: None,
             items: vec![Item {
                 row: Some(RowId::new(number)?),
                 disposition: Disposition::Closed(Outcome::Echo),

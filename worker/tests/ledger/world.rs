@@ -182,6 +182,7 @@ fn event(number: u64) -> anyhow::Result<NewEvent> {
         kind: EventKind::Updated,
         table: Some(TableId::new(2)?),
         received: Timestamp::now(),
+        trace: None,
         items: vec![Item {
             row: Some(RowId::new(number)?),
             disposition: Disposition::Sync,

@@ -23,6 +23,7 @@ mod settings;
 mod shown_url;
 mod source;
 mod stalls;
+mod traces;
 mod unknown;
 mod wiki;
 
@@ -50,4 +51,5 @@ pub use settings::{
 pub use shown_url::shown_url;
 pub use source::{ProofKind, Proofs, SourceConfig};
 pub use stalls::StallSettings;
+pub use traces::TraceSettings;
 pub use wiki::{AlertAudience, RowAction, RowUpdates, WikiRule};

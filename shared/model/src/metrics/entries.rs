@@ -125,6 +125,12 @@ metrics! {
         passerelle_ledger_events_retired_total = Counter, [],
             "Finished events that were removed after LEDGER_KEEP_DAYS.";
     }
+    "Traces" {
+        passerelle_spans_sent_total = Counter, [],
+            "Spans that the collector took (OTEL_EXPORTER_OTLP_ENDPOINT).";
+        passerelle_spans_dropped_total = Counter, ["reason"],
+            "Spans that nobody will see: full, collector, store. Nothing else suffers.";
+    }
     "Outage mode" {
         passerelle_gate_state = Gauge, ["gate"],
             "0 flowing, 1 ramping, 2 probing, 3 stopped.";

@@ -246,6 +246,7 @@ pub(crate) fn delivery(id: &str, rows: &[u64]) -> anyhow::Result<NewEvent> {
         kind: EventKind::Created,
         table: Some(TableId::new(12)?),
         received: Timestamp::now(),
+        trace: None,
         items: rows.iter().map(item).collect::<Result<_, _>>()?,
         payload: format!("{{\"event\":\"{id}\"}}").into_bytes(),
     })

@@ -65,6 +65,7 @@ pub(crate) fn accepted(n: i64, event: &str, rows: &[(u64, Disposition)]) -> anyh
         kind: EventKind::Updated,
         table: Some(TableId::new(2)?),
         received: at(n),
+        trace: None,
         items,
         payload: format!("{{\"event_id\":\"{event}\"}}").into_bytes(),
     }))
@@ -85,6 +86,8 @@ pub(crate) fn attempt(n: i64, row: RowKey, covers: i64, verdict: Verdict) -> any
             request: Some("GET baserow row".to_owned()),
             status: Some(200),
             duration_ms: 12,
+            at_ms: None,
+            class: None,
             note: None,
         }],
     }))

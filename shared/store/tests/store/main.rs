@@ -18,4 +18,5 @@ mod pages;
 mod retention;
 mod schema;
 mod secured;
+mod traces;
 mod upgrade;

@@ -149,6 +149,7 @@ mod tests {
                 kind: EventKind::Updated,
                 table: Some(TableId::new(2)?),
                 received,
+                trace: None,
                 items: vec![Item {
                     row: Some(RowId::new(number)?),
                     disposition: Disposition::Closed(Outcome::Echo),

@@ -90,6 +90,7 @@ impl World {
             kind: EventKind::Updated,
             table: Some(row.table),
             received: Timestamp::now(),
+            trace: None,
             items: vec![Item {
                 row: Some(row.row),
                 disposition: Disposition::Sync,

@@ -223,6 +223,20 @@ settings! {
             "error, warn, info, debug, trace, or a filter such as info,passerelle_worker=debug", [Ingress, Worker],
             "What is logged.";
     }
+    "Traces" {
+        OTEL_EXPORTER_OTLP_ENDPOINT = Unset, e.g. "http://127.0.0.1:4318",
+            "an http:// or https:// address", [Ingress, Worker, Cli],
+            "A collector that takes OTLP over HTTP (protobuf), such as Jaeger, Tempo or the OpenTelemetry Collector; \
+             `/v1/traces` is added. Without it no spans are made.";
+        [secret] OTEL_EXPORTER_OTLP_HEADERS = Unset, "name=value, separated by commas; values may be percent-encoded",
+            [Worker, Cli],
+            "Headers of each call of the collector, such as a key.";
+        OTEL_SERVICE_NAME = Value("passerelle"), "text", [Worker, Cli],
+            "The name under which the spans are found.";
+        OTEL_TRACES_SAMPLER_ARG = Value("1"), "a number from 0 to 1", [Ingress],
+            "The share of the deliveries of which spans are made. A delivery that comes with a `traceparent` follows \
+             its caller's decision.";
+    }
     "Console" {
         CONSOLE_BIND = Value("127.0.0.1:8090"), "address:port", [Cli],
             "Where `passerelle console` listens.";
