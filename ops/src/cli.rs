@@ -231,12 +231,7 @@ impl Verb {
             Self::Completions(verb) => manual::completions(&verb, console),
             Self::Man(verb) => manual::man(&verb, console),
             Self::Console(verb) => Box::pin(browser::run(verb, reader, console)).await,
-            verb => {
-                let operator = Operator::new(reader)?;
-                let done = Box::pin(verb.operate(&operator, console)).await;
-                operator.finish().await;
-                done
-            }
+            verb => Operator::during(reader, async |operator| verb.operate(operator, console).await).await,
         }
     }
 

@@ -88,6 +88,16 @@ impl Operator {
         })
     }
 
+    /// Carries out a verb, and sends the spans of what it has taken into the store.
+    pub async fn during(reader: Reader, verb: impl AsyncFnOnce(&Self) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        let operator = Self::new(reader)?;
+        let done = Box::pin(verb(&operator)).await;
+        if let Some((_, traces)) = operator.store.into_inner() {
+            traces.finish(LAST_SPANS).await;
+        }
+        done
+    }
+
     /// A Redis that a later version has written is left alone. One that does not answer is the
     /// verb's affair.
     pub async fn refuse_later_layout(&self) -> Result<(), Trouble> {
@@ -111,13 +121,6 @@ impl Operator {
         };
         let (store, _) = self.store.get_or_try_init(open).await?;
         Ok(store)
-    }
-
-    /// Sends the spans of what this verb has taken into the store.
-    pub async fn finish(self) {
-        if let Some((_, traces)) = self.store.into_inner() {
-            traces.finish(LAST_SPANS).await;
-        }
     }
 
     /// The queue with this name; that of rows is also [`Operator::queue`].
