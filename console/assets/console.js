@@ -3,6 +3,7 @@
 
 const language = document.documentElement.lang;
 const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const FOCUSABLE = "a[href], button, input, select, summary";
 const ISO = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
 function tellMoments(part) {
@@ -24,7 +25,14 @@ function tellMoments(part) {
 function replace(part, html) {
   const fresh = new DOMParser().parseFromString(html, "text/html").body;
   tellMoments(fresh);
+  const open = [...part.querySelectorAll("details")].map((one) => one.open);
+  fresh.querySelectorAll("details").forEach((one, place) => { one.open = open[place] ?? one.open; });
+  const before = [...part.querySelectorAll(FOCUSABLE)];
+  const place = before.indexOf(document.activeElement);
+  const after = [...fresh.querySelectorAll(FOCUSABLE)];
+  const focused = after.find((one) => one.isEqualNode(before[place])) ?? after[place];
   part.replaceChildren(...fresh.childNodes);
+  focused?.focus({ preventScroll: true });
 }
 
 function follow(part) {
@@ -44,4 +52,6 @@ function follow(part) {
 }
 
 tellMoments(document);
+// On a phone the sections scroll.
+document.querySelector(".sections [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 for (const part of document.querySelectorAll("[data-live]")) follow(part);

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::entrance::attempts::Attempts;
 use crate::entrance::once::Once;
+use crate::examination::Examination;
 use crate::latest::Latest;
 use crate::letters::groups::Groups;
 use crate::letters::run::Run;
@@ -47,6 +48,7 @@ pub(crate) struct Desk {
     pub(crate) rules: Known,
     pub(crate) runs: Latest<Run>,
     pub(crate) courses: Latest<Course>,
+    pub(crate) examinations: Latest<Examination>,
     pub(crate) hashing: Semaphore,
     pub(crate) live: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
@@ -76,6 +78,7 @@ impl Desk {
             rules: Known::new(rules),
             runs: Latest::default(),
             courses: Latest::default(),
+            examinations: Latest::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             live: Arc::new(Semaphore::new(LIVE_PAGES)),
             exports: Arc::new(Semaphore::new(EXPORTED_AT_ONCE)),

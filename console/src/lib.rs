@@ -16,6 +16,8 @@
 //! | `why/` | what became of something, and why |
 //! | `pages/` | what a page shows |
 //! | `live` | pages that change by themselves |
+//! | [`diagnosis`] | what `check --live` and `doctor` say |
+//! | `examination` | an examination of the rules and of what the bridge needs |
 //! | [`reconcile`] | a reconciliation, from its plan to its end |
 //! | [`rulebook`] | what is asked of the rules, and of whom |
 //! | [`words`] | English and French |
@@ -25,7 +27,9 @@
 
 mod assets;
 mod desk;
+pub mod diagnosis;
 mod entrance;
+mod examination;
 mod latest;
 mod letters;
 mod live;

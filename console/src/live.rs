@@ -11,10 +11,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, ServiceConfig, get, resource};
 use actix_web::{Error, HttpResponse};
 use futures::stream::{Stream, unfold};
+use passerelle_store::Role;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::entrance::visitor::Visitor;
+use crate::pages::examination::examination_html;
 use crate::pages::letters::run_html;
 use crate::pages::reconcile::reconcile_html;
 
@@ -27,7 +29,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/live/overview").route(get().to(overview)))
         .service(resource("/live/run").route(get().to(run)))
-        .service(resource("/live/reconcile").route(get().to(reconcile)));
+        .service(resource("/live/reconcile").route(get().to(reconcile)))
+        .service(resource("/live/examination").route(get().to(examination)));
 }
 
 async fn overview(visitor: Visitor) -> Result<HttpResponse, Error> {
@@ -40,6 +43,13 @@ async fn run(visitor: Visitor) -> Result<HttpResponse, Error> {
 
 async fn reconcile(visitor: Visitor) -> Result<HttpResponse, Error> {
     follow(visitor, Part::Reconcile)
+}
+
+async fn examination(visitor: Visitor) -> Result<HttpResponse, Error> {
+    if visitor.role != Role::Operator {
+        return Err(visitor.refuse(StatusCode::FORBIDDEN, "refused.reader", "").into());
+    }
+    follow(visitor, Part::Examination)
 }
 
 fn follow(visitor: Visitor, part: Part) -> Result<HttpResponse, Error> {
@@ -71,6 +81,8 @@ enum Part {
     Run,
     /// How far a reconciliation is.
     Reconcile,
+    /// What the latest examination found.
+    Examination,
 }
 
 /// One reader's stream.
@@ -106,6 +118,7 @@ impl Watch {
                 Part::Overview => desk.pulse.html(desk, tongue).await.ok()?,
                 Part::Run => run_html(desk, tongue).ok()?.into(),
                 Part::Reconcile => reconcile_html(desk, tongue).ok()?.into(),
+                Part::Examination => examination_html(desk, tongue).ok()?.into(),
             };
             if self.shown.as_ref() != Some(&html) {
                 self.shown = Some(Arc::clone(&html));

@@ -10,6 +10,7 @@ use passerelle_model::id::{RowKey, TableId};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::diagnosis::Examined;
 use crate::reconcile::{Progress, Wanted};
 
 /// What a rule does.
@@ -70,6 +71,9 @@ pub struct Previewed {
     pub icon: Option<String>,
     /// The text after a sync, line by line: what people wrote is a part of it.
     pub body: Vec<String>,
+    /// The blocks of the same text, as the wiki keeps them.
+    #[serde(skip)]
+    pub blocks: Vec<serde_json::Value>,
     /// The page of the first linked row, for a rule with a collection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub below: Option<Box<Previewed>>,
@@ -85,6 +89,9 @@ pub trait ReadsRules: Debug + Send + Sync {
     /// The page that a rule makes of a row. The error says why there is none, in a sentence for
     /// operators.
     fn preview<'a>(&'a self, rule: &'a str, row: RowKey) -> BoxFuture<'a, Result<Previewed, String>>;
+
+    /// Compares the rules with Baserow and Docmost, and examines all that the bridge needs.
+    fn examine(&self) -> BoxFuture<'_, Examined>;
 
     /// Compares rows with their pages, tells how far it is, and ends soon after `stop`. The error
     /// says what went wrong, in a sentence for operators.

@@ -14,7 +14,9 @@ use passerelle_store::{Store, StoreError};
 
 use crate::desk::Desk;
 use crate::entrance::{login, visitor::Caller};
-use crate::pages::{Pages, export, letters, lists, operate, overview, reconcile, rows, rules, story, waiting};
+use crate::pages::{
+    Pages, examination, export, letters, lists, operate, overview, reconcile, rows, rules, story, waiting,
+};
 use crate::rulebook::ReadsRules;
 use crate::settings::ConsoleSettings;
 use crate::{assets, live};
@@ -136,6 +138,7 @@ impl Server {
                 .configure(waiting::routes)
                 .configure(rows::routes)
                 .configure(rules::routes)
+                .configure(examination::routes)
                 .configure(reconcile::routes)
                 .configure(export::routes)
                 .route("/healthz", web::get().to(|| async { "ok\n" }))

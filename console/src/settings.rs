@@ -10,6 +10,8 @@ use passerelle_queue::gate::GatePolicy;
 
 /// How long a person stays signed in, in hours.
 const SESSION_HOURS: u64 = 12;
+/// Most lines of a list as a file. The pages say so.
+const EXPORTED_LINES: usize = 100_000;
 
 /// What the console needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct ConsoleSettings {
     pub row_contents: RowContents,
     /// `DOCMOST_PUBLIC_URL` or `DOCMOST_URL`: for links to pages.
     pub docmost_url: Option<String>,
+    /// Most lines of a list as a file: 100,000.
+    pub exported_lines: usize,
     /// The queue.
     pub redis: RedisSettings,
     /// The ledger.
@@ -96,6 +100,7 @@ impl ConsoleSettings {
                 .or_else(|| reader.optional("DOCMOST_URL"))
                 .map(|url| url.trim_end_matches('/').to_owned())
                 .filter(|url| is_web_address(url)),
+            exported_lines: EXPORTED_LINES,
             redis: RedisSettings::read(reader),
             store: StoreSettings::read(reader),
             gates: GatePolicy::read(reader),

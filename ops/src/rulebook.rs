@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
+use passerelle_console::diagnosis::Examined;
 use passerelle_console::reconcile::{Progress, Wanted};
 use passerelle_console::rulebook::{Does, Previewed, ReadsRules, RuleSheet, Rulebook};
 use passerelle_model::config::{
@@ -14,7 +15,8 @@ use passerelle_worker::rule_files::{self, read_rule_sources};
 use passerelle_worker::rules::{RuleSources, Rules};
 use tokio_util::sync::CancellationToken;
 
-use crate::check::reach;
+use crate::check::{self, reach};
+use crate::doctor;
 use crate::preview::{self, Systems};
 use crate::reconcile;
 use crate::survey::{Products, Survey};
@@ -158,6 +160,19 @@ impl ReadsRules for RuleFile {
 
     fn preview<'a>(&'a self, rule: &'a str, row: RowKey) -> BoxFuture<'a, Result<Previewed, String>> {
         Box::pin(async move { self.made(rule, row).await.map_err(|trouble| trouble.to_string()) })
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Examined> {
+        Box::pin(async move {
+            let (rules, findings) = tokio::join!(
+                check::live(self.reader.afresh()),
+                Box::pin(doctor::examine(&self.reader))
+            );
+            Examined {
+                rules: rules.map_err(|trouble| trouble.to_string()),
+                findings,
+            }
+        })
     }
 
     fn reconcile<'a>(

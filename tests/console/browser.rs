@@ -1,6 +1,6 @@
 //! A browser without a screen, as a person drives it.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -10,6 +10,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use test_support::{eventually, free_port};
 
+use crate::driver::Driver;
+
 /// A desk's window.
 pub(crate) const WIDE: (u32, u32) = (1280, 900);
 
@@ -18,14 +20,7 @@ pub(crate) struct Browser {
     http: reqwest::Client,
     /// Where the driver knows this session.
     session: String,
-    driver: Child,
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-    }
+    pub(crate) driver: Driver,
 }
 
 /// Where a program is, if it is installed.
@@ -52,12 +47,7 @@ impl Browser {
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let port = free_port()?;
-        let mut command = Command::new("chromedriver");
-        let command = command
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let driver = command.spawn().context("chromedriver")?;
+        let driver = Driver::start(port)?;
         let (http, url) = (
             reqwest::Client::builder().timeout(Duration::from_mins(1)).build()?,
             format!("http://127.0.0.1:{port}"),
@@ -227,6 +217,12 @@ impl Browser {
         Ok(Some(name))
     }
 
+    /// Puts the focus there.
+    pub(crate) async fn focus(&self, selector: &str) -> anyhow::Result<()> {
+        let script = format!("document.querySelector({}).focus()", json!(selector));
+        self.run(&script).await.map(|_| ())
+    }
+
     /// How many elements there are.
     pub(crate) async fn count(&self, selector: &str) -> anyhow::Result<usize> {
         Ok(self.client.find_all(Locator::Css(selector)).await?.len())
@@ -245,9 +241,11 @@ impl Browser {
     pub(crate) async fn fits(&self) -> anyhow::Result<()> {
         let widest = self
             .run(
-                "const wide = [...document.querySelectorAll('body *')].filter(e => { const r = e.getBoundingClientRect(); \
-                 return r.width > 2 && r.right > innerWidth + 1 && !e.closest('.sections, svg'); }); \
-                 return [document.documentElement.scrollWidth - innerWidth, wide.map(e => e.outerHTML.slice(0, 80))]",
+                // On a phone, the inner width grows with what is too wide.
+                "const root = document.documentElement; \
+                 const wide = [...document.querySelectorAll('body *')].filter(e => { const r = e.getBoundingClientRect(); \
+                 return r.width > 2 && r.right > root.clientWidth + 1 && !e.closest('.sections, svg'); }); \
+                 return [root.scrollWidth - root.clientWidth, wide.map(e => e.outerHTML.slice(0, 80))]",
             )
             .await?;
         ensure!(widest[0].as_i64() <= Some(0), "the page is too wide: {widest}");

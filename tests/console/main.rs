@@ -2,9 +2,11 @@
 
 mod acts;
 mod browser;
+mod driver;
 mod pictures;
 mod playground;
 mod reconcile;
+mod rules;
 mod site;
 
 use serde_json::json;
@@ -121,26 +123,6 @@ async fn a_pasted_address_of_a_page_tells_its_story_and_a_button_syncs_the_row()
 }
 
 #[tokio::test]
-async fn a_rule_fits_the_real_table_and_shows_the_page_that_it_makes_of_a_row() {
-    let Some(browser) = Browser::open("en", WIDE).await.unwrap() else {
-        return;
-    };
-    let site = Site::build().await.unwrap();
-    let row = site.project("Refonte du site").await.unwrap();
-    browser.goto(&site.address("/")).await.unwrap();
-    browser.sign_in("camille", &site.password).await.unwrap();
-    browser.goto(&site.address("/rules")).await.unwrap();
-    browser.reads("Each row of projet has a page in").await;
-    browser.reads("It does well.").await;
-    browser.fill(".look input[name=row]", &row.to_string()).await.unwrap();
-    browser.press("Show its page").await.unwrap();
-    browser.reads("Projet Refonte du site").await;
-    browser.reads("The page is so already.").await;
-    browser.has_shown_no_error().await.unwrap();
-    browser.close().await.unwrap();
-}
-
-#[tokio::test]
 async fn a_dead_letter_is_replayed_from_the_story_of_its_row() {
     let Some(browser) = Browser::open("en", WIDE).await.unwrap() else {
         return;
@@ -187,6 +169,26 @@ async fn a_reader_sees_no_button_and_on_a_phone_every_page_fits() {
         browser.fits().await.unwrap();
         assert_eq!(browser.count("form.act, .acts button").await.unwrap(), 0, "{page}");
     }
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_the_focus_keeps_it_while_the_page_changes() {
+    let Some(browser) = Browser::open("en", WIDE).await.unwrap() else {
+        return;
+    };
+    let site = Site::build().await.unwrap();
+    site.dead_projects(&["Refonte du site"]).await.unwrap();
+    site.system.break_docmost(&[]).await.unwrap();
+    browser.goto(&site.address("/")).await.unwrap();
+    browser.sign_in("camille", &site.password).await.unwrap();
+    browser.reads("1 dead letter waits for your decision").await;
+    browser.focus("#now a[href='/letters']").await.unwrap();
+    let focused = browser.focused().await.unwrap();
+    assert!(focused.is_some());
+    site.project("Gare du Nord").await.unwrap();
+    browser.reads("1 page in step").await;
+    assert_eq!(browser.focused().await.unwrap(), focused);
     browser.close().await.unwrap();
 }
 

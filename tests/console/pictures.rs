@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::browser::{Browser, WIDE};
+use crate::playground::{FIRST, start};
 use crate::site::Site;
 
 const PHONE: (u32, u32) = (390, 844);
@@ -50,6 +51,10 @@ async fn the_pictures_of_the_documentation() {
     browser.goto(&site.address("/rules")).await.unwrap();
     browser.reads("It does well.").await;
     take(&browser, "rules").await.unwrap();
+    let preview = format!("/rules/preview?rule=projet-page&row={row}");
+    browser.goto(&site.address(&preview)).await.unwrap();
+    browser.reads("The page is so already.").await;
+    take(&browser, "preview").await.unwrap();
     browser.goto(&address).await.unwrap();
     browser.prefers("dark").await.unwrap();
     site.system.expect_errors("docmost is in trouble");
@@ -65,4 +70,22 @@ async fn the_pictures_of_the_documentation() {
     browser.reads("All is well: 24 pages").await;
     browser.close().await.unwrap();
     phone.close().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "writes into docs/pictures: make pictures"]
+async fn the_picture_of_the_playground() {
+    let Some(browser) = Browser::open("en", WIDE).await.unwrap() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (_play, address) = start(folder.path()).await.unwrap();
+    browser.goto(&address).await.unwrap();
+    browser.reads("Projet Gare du Nord - Ville de Lille of row 2").await;
+    let name = format!("{FIRST} input[name=name]");
+    browser.retype(&name, "Maison des arts").await.unwrap();
+    browser.enter(&name).await.unwrap();
+    browser.reads("Projet Maison des arts - Atelier Nord of row 1").await;
+    take(&browser, "playground").await.unwrap();
+    browser.close().await.unwrap();
 }

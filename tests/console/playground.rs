@@ -11,11 +11,11 @@ use test_support::{children_of, eventually, signal};
 
 use crate::browser::{Browser, WIDE};
 
-const FIRST: &str = "tbody tr:first-child";
+pub(crate) const FIRST: &str = "tbody tr:first-child";
 const STOPS_WITHIN: Duration = Duration::from_mins(1);
 
 /// It runs. However a test ends, it stops what it has started.
-struct Play(Process);
+pub(crate) struct Play(Process);
 
 impl Drop for Play {
     fn drop(&mut self) {
@@ -28,7 +28,7 @@ impl Drop for Play {
 }
 
 /// Starts it in a folder of its own; gives its address, once it says so.
-async fn start(folder: &Path) -> anyhow::Result<(Play, String)> {
+pub(crate) async fn start(folder: &Path) -> anyhow::Result<(Play, String)> {
     let place = folder.join("place");
     std::fs::create_dir(&place)?;
     let place = place.to_str().context("the folder's name is not UTF-8")?.to_owned();

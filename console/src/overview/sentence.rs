@@ -184,5 +184,16 @@ pub(crate) fn target_name(gate: &str, tongue: Tongue) -> String {
     tongue.system(gate.split(':').next().unwrap_or(gate))
 }
 
+/// The calls behind a gate, where a system has several; `None` where it has one.
+pub(crate) fn call_of(gate: &str, tongue: Tongue) -> Option<String> {
+    let (_, call) = gate.split_once(':')?;
+    let key = format!("gate.{call}");
+    Some(if tongue.knows(&key) {
+        tongue.say(&key, &[])
+    } else {
+        call.to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests;

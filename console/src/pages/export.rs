@@ -16,8 +16,6 @@ use super::lists::listed;
 use super::sheet::{Sheet, Which};
 use crate::entrance::visitor::Visitor;
 
-/// Most lines of a file.
-const MOST: usize = 100_000;
 /// Lines that are read at once.
 const AT_ONCE: u32 = 500;
 
@@ -75,6 +73,7 @@ async fn export(visitor: Visitor, path: Path<(String, String)>, wanted: Query<Wa
     let named = format!("attachment; filename=\"passerelle-{list}.{ending}\"");
     let file = File {
         form,
+        most: visitor.desk().settings.exported_lines,
         sheet: Sheet::new(visitor, which),
         written: 0,
         at: At::Head,
@@ -97,6 +96,8 @@ enum At {
 /// A file that is being written.
 struct File {
     form: Form,
+    /// Most lines.
+    most: usize,
     sheet: Sheet,
     written: usize,
     at: At,
@@ -128,7 +129,7 @@ impl File {
             At::Lines(after) => after.clone(),
             At::End => return Ok(None),
         };
-        let room = u32::try_from(MOST - self.written).unwrap_or(AT_ONCE).min(AT_ONCE);
+        let room = u32::try_from(self.most - self.written).unwrap_or(AT_ONCE).min(AT_ONCE);
         let (lines, next) = self.sheet.page(&after, room).await?;
         let mut text = String::new();
         for line in &lines {
@@ -136,7 +137,7 @@ impl File {
             self.written += 1;
         }
         let has_more = match next {
-            Some(next) if self.written < MOST => {
+            Some(next) if self.written < self.most => {
                 self.at = At::Lines(next);
                 return Ok(Some(text));
             }
@@ -176,7 +177,7 @@ impl File {
 
     fn end(&self, has_more: bool) -> String {
         match self.form {
-            Form::Csv if has_more => format!("{}\r\n", csv_cell(&format!("only the first {MOST} lines"))),
+            Form::Csv if has_more => format!("{}\r\n", csv_cell(&format!("only the first {} lines", self.most))),
             Form::Csv => String::new(),
             Form::Json => format!("\n],\"complete\":{}}}\n", !has_more),
         }

@@ -1,6 +1,7 @@
 //! Pages are made here, by templates. Whatever a template inserts is shown as text: markup is
 //! escaped, control characters are spelled out, and no secret of this process passes.
 
+pub(crate) mod examination;
 pub(crate) mod export;
 pub(crate) mod letters;
 pub(crate) mod lists;
@@ -15,6 +16,7 @@ mod sheet;
 pub(crate) mod story;
 mod timeline;
 pub(crate) mod waiting;
+mod wiki_page;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -38,6 +40,7 @@ templates!(
     "acts.html",
     "base.html",
     "events.html",
+    "examination_now.html",
     "forms.html",
     "icons.html",
     "letters.html",

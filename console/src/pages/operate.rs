@@ -17,7 +17,7 @@ use super::story::given_reason;
 use crate::entrance::form::Act;
 use crate::entrance::refusal::Refusal;
 use crate::entrance::visitor::Visitor;
-use crate::overview::sentence::target_name;
+use crate::overview::sentence::{call_of, target_name};
 
 /// The latest incidents that are told.
 const INCIDENTS: usize = 20;
@@ -60,7 +60,7 @@ async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
         gates => gates.iter().map(|gate| context! {
             gate => gate.gate,
             name => target_name(gate.gate, tongue),
-            call => gate.gate.split_once(':').map(|(_, call)| call),
+            call => call_of(gate.gate, tongue),
             is_flowing => gate.state == GateState::Flowing,
             state => tongue.say(match gate.state {
                 GateState::Flowing => "gates.flowing",

@@ -15,7 +15,7 @@ use crate::entrance::visitor::Visitor;
 use crate::overview::chart;
 use crate::overview::history::Charts;
 use crate::overview::look::{Ledger, Overview, Work};
-use crate::overview::sentence::{self, target_name};
+use crate::overview::sentence::{self, call_of, target_name};
 use crate::words::Tongue;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -57,7 +57,7 @@ fn work_of(work: &Work, now: Timestamp, tongue: Tongue) -> Value {
             context! {
                 gate => gate.gate,
                 name => target_name(gate.gate, tongue),
-                call => gate.gate.split_once(':').map(|(_, call)| call),
+                call => call_of(gate.gate, tongue),
                 state => Serde(gate.state),
                 is_flowing => gate.state == GateState::Flowing,
                 since => gate.down_since.or(gate.since).map(Timestamp::as_millis),

@@ -14,17 +14,20 @@ use passerelle_model::config::{Problem, TableRef};
 use passerelle_model::id::TableId;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::HeldTable;
-use passerelle_store::Named;
+use passerelle_store::{Named, Role};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::examination::{examination_html, goes_on};
 use super::of_before;
 use super::operate::told;
+use super::wiki_page;
+use crate::diagnosis::Examined;
 use crate::entrance::visitor::Visitor;
 use crate::reconcile::{Progress, Wanted};
-use crate::rulebook::{ReadsRules, RuleSheet, Rulebook};
+use crate::rulebook::{Previewed, ReadsRules, RuleSheet, Rulebook};
 use crate::why::search;
 
 /// How long a reading of the rules counts, also one that failed: it costs calls of Baserow.
@@ -68,6 +71,11 @@ impl Known {
         let read = Timestamp::now();
         *last = Some((read, reading.clone()));
         Ok((read, reading?))
+    }
+
+    /// See [`ReadsRules::examine`].
+    pub(crate) async fn examine(&self) -> Examined {
+        self.reader.examine().await
     }
 
     /// See [`ReadsRules::reconcile`].
@@ -134,7 +142,16 @@ async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
     for rule in &book.rules {
         rules.push(rule_of(rule, &health, &visitor).await?);
     }
+    let examination = match visitor.role {
+        Role::Operator => Some(examination_html(visitor.desk(), visitor.caller.tongue)),
+        Role::Reader => None,
+    };
+    let examination = examination.transpose();
+    let examination =
+        examination.map_err(|error| visitor.refuse(StatusCode::INTERNAL_SERVER_ERROR, "refused.broken", &error))?;
     let content = context! {
+        examination => examination.map(Value::from_safe_string),
+        examination_goes_on => goes_on(visitor.desk()),
         rules => rules,
         problems => problems(&book.problems),
         of_before => of_before(read, Timestamp::now()),
@@ -143,7 +160,7 @@ async fn page(visitor: Visitor) -> Result<HttpResponse, Error> {
     Ok(visitor.page("rules.html", content)?)
 }
 
-fn problems(problems: &[Problem]) -> Vec<Value> {
+pub(super) fn problems(problems: &[Problem]) -> Vec<Value> {
     problems.iter().map(|problem| Value::from(Serde(problem))).collect()
 }
 
@@ -207,10 +224,18 @@ async fn preview(visitor: Visitor, wanted: Query<Asked>) -> Result<HttpResponse,
     let content = context! {
         rule => wanted.rule.as_str(),
         row => wanted.row.as_str(),
-        page => made.as_ref().ok().map(Serde),
+        page => made.as_ref().ok().map(|page| page_of(page, visitor.desk().settings.docmost_url.as_deref())),
         why => made.as_ref().err().map(String::as_str),
     };
     Ok(visitor.page("preview.html", content)?)
+}
+
+fn page_of(page: &Previewed, wiki: Option<&str>) -> Value {
+    context! {
+        shown => wiki_page::html(&page.blocks, wiki),
+        below => page.below.as_ref().map(|below| page_of(below, wiki)),
+        ..Value::from(Serde(page))
+    }
 }
 
 #[cfg(test)]
@@ -221,7 +246,6 @@ mod tests {
     use passerelle_model::id::RowKey;
 
     use super::*;
-    use crate::rulebook::Previewed;
 
     /// Baserow takes the calls and answers none. How often the rules were asked for is counted.
     #[derive(Debug, Default)]
@@ -234,6 +258,10 @@ mod tests {
         }
 
         fn preview<'a>(&'a self, _rule: &'a str, _row: RowKey) -> BoxFuture<'a, Result<Previewed, String>> {
+            Box::pin(pending())
+        }
+
+        fn examine(&self) -> BoxFuture<'_, Examined> {
             Box::pin(pending())
         }
 

@@ -17,7 +17,19 @@ pub enum Tongue {
 type Table = BTreeMap<String, String>;
 
 static ENGLISH: LazyLock<Table> = LazyLock::new(|| read(include_str!("en.toml")));
-static FRENCH: LazyLock<Table> = LazyLock::new(|| read(include_str!("fr.toml")));
+static FRENCH: LazyLock<Table> = LazyLock::new(|| {
+    let texts = read(include_str!("fr.toml")).into_iter();
+    texts.map(|(key, text)| (key, unbroken(&text))).collect()
+});
+
+/// No line begins with a sign before which French has a space.
+fn unbroken(text: &str) -> String {
+    let signs = [":", ";", "!", "?", "»"];
+    let text = signs.iter().fold(text.to_owned(), |text, sign| {
+        text.replace(&format!(" {sign}"), &format!("\u{a0}{sign}"))
+    });
+    text.replace("« ", "«\u{a0}")
+}
 
 /// A test reads both tables: they are part of the program.
 fn read(text: &str) -> Table {

@@ -82,6 +82,15 @@ fn the_reader_gets_the_language_that_the_browser_asks_for_first() {
 }
 
 #[test]
+fn no_line_begins_with_a_sign_before_which_french_has_a_space() {
+    assert!(Tongue::French.say("export.label", &[]).ends_with("fichier\u{a0}:"));
+    let broken = [" :", " ;", " !", " ?", " »", "« "];
+    for (key, text) in FRENCH.iter() {
+        assert!(!broken.iter().any(|sign| text.contains(sign)), "{key}: {text}");
+    }
+}
+
+#[test]
 fn numbers_and_durations_are_written_as_in_the_language() {
     assert_eq!(Tongue::English.number(1_204_567), "1,204,567");
     assert_eq!(Tongue::French.number(1204), "1\u{202f}204");

@@ -14,7 +14,8 @@ use crate::house::{Guest, House, encoded};
 use crate::lines::{attempted, buried, changed, has_page, remember};
 
 /// Every form that there is, with fields that it would accept.
-const FORMS: [(&str, &[(&str, &str)]); 10] = [
+const FORMS: [(&str, &[(&str, &str)]); 11] = [
+    ("/act/examine", &[]),
     (
         "/act/run-now",
         &[("queue", "sync"), ("job", "t2/r5"), ("why", "because")],

@@ -65,6 +65,14 @@ impl House {
 
     /// With more settings.
     pub(crate) async fn build_with(more: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::build_as(more, |_| ()).await
+    }
+
+    /// With other settings, also where they are no variable of the environment.
+    pub(crate) async fn build_as(
+        more: &[(&str, &str)],
+        set: impl FnOnce(&mut ConsoleSettings),
+    ) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (folder, redis, errors) = (tempfile::tempdir()?, TestRedis::start()?, ErrorLog::watch());
         let mut pairs = vec![
@@ -81,7 +89,8 @@ impl House {
         );
         let mut reader = Reader::from_pairs(pairs);
         let database = reader.text("DATABASE_URL", "");
-        let settings = ConsoleSettings::read(&mut reader);
+        let mut settings = ConsoleSettings::read(&mut reader);
+        set(&mut settings);
         let connection = Redis::open(&RedisSettings::read(&mut reader))?;
         let store = Store::open(&StoreSettings::read(&mut reader)).await?;
         reader.finish(())?;
@@ -219,18 +228,19 @@ impl Guest {
         self.post("/login", &fields).await
     }
 
+    /// What the browser sends of its cookies.
+    pub(crate) fn cookie(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
     async fn ask(&mut self, method: Method, path: &str, fields: &[(&str, &str)]) -> anyhow::Result<Answer> {
         let mut request = self
             .http
             .request(method.clone(), format!("{}{path}", self.base))
             .headers(self.headers.clone());
         if !self.cookies.is_empty() {
-            let pairs: Vec<String> = self
-                .cookies
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            request = request.header("cookie", pairs.join("; "));
+            request = request.header("cookie", self.cookie());
         }
         if method == Method::POST {
             let encoded: Vec<String> = fields

@@ -1,8 +1,10 @@
 //! The rules: what they do, whether they fit, how they did.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
+use passerelle_console::diagnosis::{Examined, Finding};
 use passerelle_console::reconcile::{Progress, Wanted};
 use passerelle_console::rulebook::{Does, Previewed, ReadsRules, RuleSheet, Rulebook};
 use passerelle_model::config::{Problem, TableRef};
@@ -10,7 +12,9 @@ use passerelle_model::event::EventKind;
 use passerelle_model::id::{JobKey, RowKey};
 use passerelle_store::{Named, Role};
 use reqwest::StatusCode;
+use serde_json::json;
 use test_support::eventually;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::house::House;
@@ -20,13 +24,19 @@ use crate::lines::{attempted, buried, changed, remember, row};
 #[derive(Debug)]
 pub(crate) struct Book;
 
+/// Whether an examination may come to its end.
+static MAY_END: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+
+fn missing() -> Problem {
+    Problem {
+        place: "bridge.toml:15 (rule projet-page) title".to_owned(),
+        what: "the table \"projet\" has no field \"Nmo\"".to_owned(),
+        hint: "correct the name".to_owned(),
+    }
+}
+
 impl ReadsRules for Book {
     fn rules(&self) -> BoxFuture<'_, Rulebook> {
-        let missing = Problem {
-            place: "bridge.toml:15 (rule projet-page) title".to_owned(),
-            what: "the table \"projet\" has no field \"Nmo\"".to_owned(),
-            hint: "correct the name".to_owned(),
-        };
         let rule = |name: &str, does, problems| RuleSheet {
             name: name.to_owned(),
             table: TableRef::Name("projet".to_owned()),
@@ -38,7 +48,7 @@ impl ReadsRules for Book {
         };
         Box::pin(ready(Rulebook {
             rules: vec![
-                rule("projet-page", Does::Page, vec![missing]),
+                rule("projet-page", Does::Page, vec![missing()]),
                 rule("projet-mail", Does::Notice, Vec::new()),
             ],
             problems: Vec::new(),
@@ -54,9 +64,29 @@ impl ReadsRules for Book {
             title: format!("SECRET {row}"),
             icon: None,
             body: vec!["<b>one</b>".to_owned()],
+            blocks: vec![json!({"type": "paragraph", "content": [
+                {"type": "text", "text": "<b>one</b>\u{1b}", "marks": [{"type": "bold"}]},
+                {"type": "text", "text": "two", "marks": [{"type": "link", "attrs": {"href": "javascript:alert(1)"}}]},
+                {"type": "text", "text": "three", "marks": [{"type": "link", "attrs": {"href": "/s/projets"}}]},
+            ]})],
             below: None,
             changes: Some(vec!["- title: a".to_owned()]),
         })))
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Examined> {
+        Box::pin(async {
+            let mut may_end = MAY_END.subscribe();
+            let _ = may_end.wait_for(|may_end| *may_end).await;
+            Examined {
+                rules: Ok(vec![missing()]),
+                findings: vec![
+                    Finding::ok("redis", "Redis answers"),
+                    Finding::fail("baserow", "SECRET <b>no answer</b>", "start Baserow"),
+                    Finding::warn("notices", "no mail server", "set SMTP_URL"),
+                ],
+            }
+        })
     }
 
     /// Goes on until it is told to stop.
@@ -120,15 +150,18 @@ async fn a_rule_tells_its_last_event_what_failed_and_what_does_not_fit() {
 
 #[tokio::test]
 async fn a_preview_shows_the_page_of_a_row_to_those_who_may_see_it() {
-    let house = House::build_with(&[("CONSOLE_ROW_CONTENTS", "operators")])
-        .await
-        .unwrap();
+    let settings = [
+        ("CONSOLE_ROW_CONTENTS", "operators"),
+        ("DOCMOST_PUBLIC_URL", "https://wiki.example.org"),
+    ];
+    let house = House::build_with(&settings).await.unwrap();
     let mut operator = house.guest("camille", Role::Operator).await.unwrap();
     let preview = "/rules/preview?rule=projet-page&row=t2%2Fr5";
     let page = operator.get(preview).await.unwrap().body;
     for part in [
         "SECRET t2/r5",
-        "&lt;b&gt;one&lt;/b&gt;",
+        "<p><strong>&lt;b&gt;one&lt;/b&gt;\\u001b</strong>two<a href=\"https://wiki.example.org/s/projets\"",
+        "<pre>&lt;b&gt;one&lt;/b&gt;",
         "- title: a",
         "A sync would change",
     ] {
@@ -186,4 +219,62 @@ async fn a_reconciliation_shows_how_far_it_is_is_the_only_one_and_stops_when_tol
         if page.contains("Stopped.") { Ok(()) } else { Err(page) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_examination_is_started_by_an_operator_one_at_a_time_and_says_when_it_was() {
+    let house = House::build().await.unwrap();
+    let mut operator = house.guest("camille", Role::Operator).await.unwrap();
+    let page = operator.get("/rules").await.unwrap().body;
+    assert!(page.contains("Nothing has been examined here"), "{page}");
+    let begun = operator
+        .submit_from("/rules", "/act/examine", &[("once", "1")])
+        .await
+        .unwrap();
+    assert_eq!(begun.header("location"), "/rules#examination");
+    let page = operator.get("/rules").await.unwrap().body;
+    assert!(page.contains("It is being examined, for camille."), "{page}");
+    assert!(page.contains("data-live=\"/live/examination\""), "{page}");
+    let second = operator
+        .submit_from("/rules", "/act/examine", &[("once", "2")])
+        .await
+        .unwrap();
+    assert_eq!(second.status, StatusCode::CONFLICT, "{}", second.body);
+
+    MAY_END.send_replace(true);
+    let page = eventually("it is over", async || {
+        let page = operator.get("/rules").await.map_err(|error| error.to_string())?.body;
+        if page.contains("3 things are not as they should be.") {
+            Ok(page)
+        } else {
+            Err(page)
+        }
+    })
+    .await;
+    for part in [
+        "Examined for camille <time",
+        "SECRET &lt;b&gt;no answer&lt;/b&gt;",
+        "start Baserow",
+        "set SMTP_URL",
+        "1 thing is as it should be",
+        "Redis answers",
+        "Examine now",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert_eq!(
+        page.matches("has no field").count(),
+        2,
+        "at its rule, and in the examination: {page}"
+    );
+
+    let mut reader = house.guest("dominique", Role::Reader).await.unwrap();
+    let page = reader.get("/rules").await.unwrap().body;
+    assert!(!page.contains("SECRET") && !page.contains("Examine"), "{page}");
+    for refused in [
+        reader.submit("/act/examine", &[("once", "3")]).await.unwrap(),
+        reader.get("/live/examination").await.unwrap(),
+    ] {
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    }
 }

@@ -27,11 +27,16 @@ async fn end(leased: Leased, ending: Data<Ending>) {
 impl House {
     /// A worker whose every job ends so.
     pub(crate) fn worker(&self, verdict: Verdict) -> JoinHandle<()> {
+        self.busy_worker(verdict, 1)
+    }
+
+    /// The same with several jobs at once.
+    pub(crate) fn busy_worker(&self, verdict: Verdict, at_once: usize) -> JoinHandle<()> {
         let (name, crashes) = (ProcessName::unique("worker"), CrashPolicy::of_seconds(1, 10));
         let worker = WorkerBuilder::new(name.as_str())
-            .backend(self.queue.backend(BackendSettings::new(name.clone(), 1, crashes)))
+            .backend(self.queue.backend(BackendSettings::new(name.clone(), at_once, crashes)))
             .data(Ending(verdict))
-            .concurrency(1)
+            .concurrency(at_once)
             .build(end);
         tokio::spawn(async move {
             let _ = worker.run().await;

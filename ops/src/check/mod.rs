@@ -46,25 +46,8 @@ struct Checked {
 }
 
 /// Checks the file; fails if anything is wrong with it.
-pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    let path = match &verb.file {
-        Some(path) => path.clone(),
-        None => BridgeFileSettings::read(&reader).path,
-    };
-    let systems = verb.live.then(|| Systems::read(&mut reader));
-    let locale = Locale::read(&mut reader);
-    reader.finish(())?;
-    let mut checked = Checked {
-        file: path.display().to_string(),
-        rules: Vec::new(),
-        wiki_rules: Vec::new(),
-        live: verb.live,
-        problems: Vec::new(),
-    };
-    match read_rule_sources(&path) {
-        Ok(sources) => checked.judge(&path, &sources, &locale, systems).await?,
-        Err(problems) => checked.problems = problems.0,
-    }
+pub async fn run(verb: &Check, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let checked = Checked::of(verb, reader).await?;
     console.answer(&checked, in_words)?;
     match checked.problems.len() {
         0 => Ok(()),
@@ -72,7 +55,35 @@ pub async fn run(verb: &Check, mut reader: Reader, console: &mut Console) -> Res
     }
 }
 
+/// What `check --live` finds.
+pub(crate) async fn live(reader: Reader) -> Result<Vec<Problem>, Trouble> {
+    let verb = Check { live: true, file: None };
+    Ok(Checked::of(&verb, reader).await?.problems)
+}
+
 impl Checked {
+    async fn of(verb: &Check, mut reader: Reader) -> Result<Self, Trouble> {
+        let path = match &verb.file {
+            Some(path) => path.clone(),
+            None => BridgeFileSettings::read(&reader).path,
+        };
+        let systems = verb.live.then(|| Systems::read(&mut reader));
+        let locale = Locale::read(&mut reader);
+        reader.finish(())?;
+        let mut checked = Self {
+            file: path.display().to_string(),
+            rules: Vec::new(),
+            wiki_rules: Vec::new(),
+            live: verb.live,
+            problems: Vec::new(),
+        };
+        match read_rule_sources(&path) {
+            Ok(sources) => checked.judge(&path, &sources, &locale, systems).await?,
+            Err(problems) => checked.problems = problems.0,
+        }
+        Ok(checked)
+    }
+
     async fn judge(
         &mut self,
         path: &Path,

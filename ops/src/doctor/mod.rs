@@ -17,6 +17,7 @@ mod work;
 use std::future::Future;
 use std::time::Duration;
 
+use passerelle_console::diagnosis::{Finding, State};
 use passerelle_model::config::Reader;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -28,62 +29,6 @@ use crate::trouble::Trouble;
 /// How long one part may take: longer than a single call, whose own error says more.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The state of one thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    /// As it should be.
-    Ok,
-    /// Nothing is lost, but look at it.
-    Warn,
-    /// The bridge cannot work, or may lose something.
-    Fail,
-}
-
-/// One thing that was examined.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    found: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            check,
-            state: State::Ok,
-            found: found.into(),
-            fix: None,
-        }
-    }
-
-    fn warn(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::ok(check, found).worse(State::Warn, fix)
-    }
-
-    fn fail(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::ok(check, found).worse(State::Fail, fix)
-    }
-
-    /// A thing whose settings are wrong; the configuration's own findings say how.
-    fn skipped(check: &'static str) -> Self {
-        Self::warn(
-            check,
-            "not examined: its settings are wrong",
-            "fix the configuration first",
-        )
-    }
-
-    fn worse(self, state: State, fix: impl Into<String>) -> Self {
-        let fix = Some(fix.into());
-        Self { state, fix, ..self }
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct Diagnosis {
     /// The worst of all.
@@ -91,14 +36,14 @@ struct Diagnosis {
     findings: Vec<Finding>,
 }
 
-/// Examines everything. Exit code 0: all is well, 1: warnings, 2: something is broken.
-pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
-    let mut findings = settings::look(&reader);
+/// Examines everything.
+pub(crate) async fn examine(reader: &Reader) -> Vec<Finding> {
+    let mut findings = settings::look(reader);
     let (stores, ingress, products, senders) = tokio::join!(
-        stores::look(&reader),
-        within("ingress", ingress::look(&reader)),
-        within("products", products::look(&reader)),
-        within("notices", senders::look(&reader)),
+        stores::look(reader),
+        within("ingress", ingress::look(reader)),
+        within("products", products::look(reader)),
+        within("notices", senders::look(reader)),
     );
     let sound = stores.sound;
     findings.extend(
@@ -109,7 +54,13 @@ pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
             .chain(products)
             .chain(senders),
     );
-    findings.extend(within("work", work::look(&reader, sound)).await);
+    findings.extend(within("work", work::look(reader, sound)).await);
+    findings
+}
+
+/// Examines everything. Exit code 0: all is well, 1: warnings, 2: something is broken.
+pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+    let findings = Box::pin(examine(&reader)).await;
     let state = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
     let diagnosis = Diagnosis { state, findings };
     console.answer(&diagnosis, in_words)?;

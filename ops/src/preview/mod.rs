@@ -193,6 +193,7 @@ fn failed(failure: Failure) -> Trouble {
 
 /// `after`: all that the page will say, if it exists already.
 fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Previewed {
+    let blocks = after.unwrap_or_else(|| page.body.nodes());
     Previewed {
         rule: rule.to_owned(),
         space: page.space.clone(),
@@ -202,7 +203,11 @@ fn shown(rule: &str, page: &DesiredPage, after: Option<&[Node]>) -> Previewed {
             DesiredIcon::Is(icon) => icon.clone(),
             DesiredIcon::Anything => None,
         },
-        body: lines(after.unwrap_or_else(|| page.body.nodes())),
+        body: lines(blocks),
+        blocks: blocks
+            .iter()
+            .filter_map(|block| serde_json::to_value(block).ok())
+            .collect(),
         below: None,
         changes: None,
     }
