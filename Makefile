@@ -171,8 +171,8 @@ pictures: tools/redis tools/browser ## take the pictures of docs/CONSOLE.md anew
 	@cargo build -q --workspace --bins
 	@cargo test -q -p system-tests --test console pictures -- --ignored
 
-console-figures: tools/redis tools/postgres ## what the console's pages cost with a million events
-	@cargo test -q -p passerelle-console --test console figures -- --ignored --nocapture --test-threads=1
+console-figures: tools/redis tools/postgres ## what the console's pages cost with a million events (release build)
+	@cargo test -q --release -p passerelle-console --test console figures -- --ignored --nocapture --test-threads=1
 
 deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
 	@cargo deny --all-features check bans licenses sources

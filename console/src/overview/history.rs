@@ -22,7 +22,7 @@ const HALF_HOURS: u16 = 48;
 /// Most minutes that one statement counts.
 const RUN: usize = 5;
 /// After so long, a look leaves what is not counted yet to the next one.
-const BUDGET: Duration = Duration::from_millis(300);
+const BUDGET: Duration = Duration::from_millis(100);
 /// How long after a failure it is tried again.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The latest minutes are counted again after this many times as long as it took.
