@@ -35,6 +35,8 @@ pub(crate) struct Link {
     port: u16,
     shared: Arc<Shared>,
     acceptor: JoinHandle<()>,
+    /// Whose fault it has: the end of one is not the end of another.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,12 @@ impl Link {
             trips: watch::Sender::new(0),
         });
         let acceptor = tokio::spawn(accept(listener, shared.clone()));
-        Ok(Self { port, shared, acceptor })
+        Ok(Self {
+            port,
+            shared,
+            acceptor,
+            turn: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Where to connect to.

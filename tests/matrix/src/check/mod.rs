@@ -57,6 +57,7 @@ pub(crate) async fn judge(world: &World, schedule: &Schedule, deeds: &Deeds) -> 
     loop {
         looks += 1;
         repair::replay_poisoned(world).await?;
+        repair::switch_on_webhooks(world).await?;
         let is_last = looks == LOOKS || tokio::time::Instant::now() > deadline;
         let mut violations = look(world, schedule, deeds, is_last).await?;
         if violations.is_empty() {

@@ -22,6 +22,29 @@ pub(super) async fn release_gates(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The part of the message by which the bridge tells that it leaves a webhook alone for ten minutes
+/// and more.
+const RESTS: &str = "il reste désactivé jusqu’au";
+
+/// Baserow has switched a webhook off again, soon after the bridge had switched it on: the deliveries
+/// still failed. The admin was told so, and need not wait.
+pub(super) async fn switch_on_webhooks(world: &World) -> anyhow::Result<()> {
+    let is_off = |webhook: &Value| webhook["active"] == false;
+    let off: Vec<Value> = world.sandbox.webhooks().await?.into_iter().filter(is_off).collect();
+    if off.is_empty() {
+        return Ok(());
+    }
+    let mails = world.sandbox.mails().await?;
+    let texts: Vec<String> = mails.iter().map(ToString::to_string).collect();
+    for webhook in off.iter().filter_map(|webhook| webhook["id"].as_u64()) {
+        let name = format!("Le webhook {webhook} de la table");
+        if texts.iter().any(|text| text.contains(&name) && text.contains(RESTS)) {
+            world.sandbox.switch_on(webhook).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The row that nobody survived is harmless now.
 pub(super) async fn replay_poisoned(world: &World) -> anyhow::Result<()> {
     let poisoned = world.poisoned.lock().await.clone();

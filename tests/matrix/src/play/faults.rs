@@ -25,6 +25,7 @@ pub(super) async fn happen(world: &World, fault: &Fault) -> anyhow::Result<Vec<V
         FaultKind::Sql(kind) => return sql(world, kind, fault).await,
         FaultKind::Line(line, damage) => {
             let carrier = world.links.get(line);
+            let _turn = carrier.turn.lock().await;
             carrier.set(mode(damage));
             let seen = last(world, fault).await;
             carrier.set(Mode::Pass);
@@ -181,7 +182,7 @@ async fn sql(world: &World, kind: SqlFault, fault: &Fault) -> anyhow::Result<Vec
         SqlFault::Locked => return sql.lock_for(fault.lasts).await.map(|()| Vec::new()),
         SqlFault::Restored => return restore(world, &sql, fault.lasts).await.map(|()| Vec::new()),
         SqlFault::ReadOnly => sql.set_read_only(true).await?,
-        SqlFault::Full => world.fill_disk(sql.size()).await?,
+        SqlFault::Full => world.fill_disk().await?,
         SqlFault::Kill => sql.on_server(TestPostgres::kill).await?,
         SqlFault::Freeze => sql.on_server(TestPostgres::freeze).await?,
     }

@@ -20,6 +20,8 @@ pub(crate) struct Place {
     recipe: Recipe,
     process: Option<Process>,
     pub(crate) port: u16,
+    /// Of whichever process is here, in the words of `prlimit`.
+    limit: Option<String>,
 }
 
 impl Place {
@@ -40,12 +42,21 @@ impl Place {
             recipe,
             process: None,
             port,
+            limit: None,
         }
     }
 
     /// Starts it for the first time.
     pub(crate) fn start(&mut self) -> anyhow::Result<()> {
-        self.process = Some(self.recipe.start(&[])?);
+        self.start_with(&[])
+    }
+
+    fn start_with(&mut self, extra: &[(&str, &str)]) -> anyhow::Result<()> {
+        let process = self.recipe.start(extra)?;
+        if let Some(limit) = &self.limit {
+            process.limit(limit)?;
+        }
+        self.process = Some(process);
         Ok(())
     }
 
@@ -76,16 +87,16 @@ impl Place {
         self.process.as_ref().context("it does not run")?.signal(name)
     }
 
-    /// Sets a limit of the running process, in the words of `prlimit`.
-    pub(crate) fn limit(&self, limit: &str) -> anyhow::Result<()> {
+    /// Sets a limit of the running process and of its successors, in the words of `prlimit`.
+    pub(crate) fn limit(&mut self, limit: &str) -> anyhow::Result<()> {
+        self.limit = Some(limit.to_owned());
         self.process.as_ref().map_or(Ok(()), |process| process.limit(limit))
     }
 
     /// Starts it so that it ends at a point of its way.
     pub(crate) fn start_fragile(&mut self, point: &str) -> anyhow::Result<()> {
         self.kill();
-        self.process = Some(self.recipe.start(&[("PASSERELLE_CRASH_AT", point)])?);
-        Ok(())
+        self.start_with(&[("PASSERELLE_CRASH_AT", point)])
     }
 
     /// Waits for its end.
@@ -104,7 +115,6 @@ impl Place {
         if runs {
             return self.signal("CONT");
         }
-        self.process = Some(self.recipe.start(&[])?);
-        Ok(())
+        self.start_with(&[])
     }
 }

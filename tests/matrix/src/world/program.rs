@@ -29,11 +29,7 @@ impl Recipe {
         let path = program_path(self.name)?;
         #[expect(clippy::disallowed_methods, reason = "PATH is no setting of the product")]
         let search_path = std::env::var_os("PATH").unwrap_or_default();
-        // A file that may not grow is an error of the write, as on a full disk, and not the end of
-        // the process.
-        let child = Command::new("sh")
-            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-            .arg(&path)
+        let child = Command::new(&path)
             .args(&self.arguments)
             .env_clear()
             .env("PATH", search_path)

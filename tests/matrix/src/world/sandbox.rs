@@ -87,14 +87,25 @@ impl Sandbox {
 
     /// Takes a row out of Baserow's trash, as a person does.
     pub(crate) async fn restore(&self, item: Value) -> anyhow::Result<()> {
+        self.administer("/api/trash/restore/", item).await
+    }
+
+    /// Switches a webhook on, as an admin does.
+    pub(crate) async fn switch_on(&self, webhook: u64) -> anyhow::Result<()> {
+        let path = format!("/api/database/webhooks/{webhook}/");
+        self.administer(&path, json!({"active": true})).await
+    }
+
+    /// Changes something in Baserow as its admin.
+    async fn administer(&self, path: &str, change: Value) -> anyhow::Result<()> {
         let account = json!({"email": "admin@example.com", "password": "Baserow-pass-1"});
         let session = self
             .baserow(Method::POST, "/api/user/token-auth/", Some(account))
             .await?;
         let session = session["access_token"].as_str().context("Baserow gave no session")?;
-        let url = format!("{}/api/trash/restore/", http_url(self.doors.baserow));
+        let url = format!("{}{path}", http_url(self.doors.baserow));
         let request = self.http.patch(url).header("Authorization", format!("JWT {session}"));
-        called(request, Some(item)).await.map(|_| ())
+        called(request, Some(change)).await.map(|_| ())
     }
 
     /// A list that the sandbox shows to who watches it.
@@ -117,6 +128,11 @@ impl Sandbox {
     /// Every attempt of every delivery of a webhook.
     pub(crate) async fn attempts(&self) -> anyhow::Result<Vec<Value>> {
         self.shown(self.doors.baserow, "baserow/attempts").await
+    }
+
+    /// The webhooks of all tables.
+    pub(crate) async fn webhooks(&self) -> anyhow::Result<Vec<Value>> {
+        self.shown(self.doors.baserow, "baserow/webhooks").await
     }
 
     pub(crate) async fn mails(&self) -> anyhow::Result<Vec<Value>> {

@@ -44,17 +44,6 @@ impl Sql {
         }
     }
 
-    /// How large the largest of its files is, in bytes; nothing if it is a server.
-    pub(crate) fn size(&self) -> u64 {
-        let Self::Sqlite(file) = self else { return u64::MAX };
-        let sizes = ["", "-wal"].map(|suffix| {
-            let mut path = file.clone().into_os_string();
-            path.push(suffix);
-            std::fs::metadata(path).map_or(0, |metadata| metadata.len())
-        });
-        sizes[0].max(sizes[1])
-    }
-
     /// Somebody else has the lock of everything for so long.
     pub(crate) async fn lock_for(&self, time: Duration) -> anyhow::Result<()> {
         match self {
