@@ -66,6 +66,9 @@ impl Console {
 
     /// Says why a verb failed; with `--json` as an object `{"error": …}` on one line.
     pub(crate) fn trouble(&mut self, trouble: &Trouble) {
+        if matches!(trouble, Trouble::Unread) {
+            return;
+        }
         if self.json {
             let _ = writeln!(self.err, "{}", json!({ "error": trouble.told() }));
         } else {
@@ -79,7 +82,7 @@ impl Console {
             return Ok(());
         }
         let cleared = self.out.command("\x1b[H\x1b[2J");
-        cleared.map_err(|error| Trouble::Output(error.to_string()))
+        cleared.map_err(Trouble::output)
     }
 
     /// Writes an answer: as JSON, or in words.
@@ -96,19 +99,19 @@ impl Console {
                     serde_json::to_string_pretty(answer)
                 }
             });
-            let text = text.map_err(|error| Trouble::Output(error.to_string()))?;
+            let text = text.map_err(Trouble::output)?;
             writeln!(self.out, "{text}")
         } else {
             let text = words(answer).into().laid_out(&self.screen);
             self.out.command(&format!("{}\n", text.trim_end()))
         };
-        written.map_err(|error| Trouble::Output(error.to_string()))
+        written.map_err(Trouble::output)
     }
 
     /// Writes a file's text: a script, a page, a schema.
     pub(crate) fn text(&mut self, text: &[u8]) -> Result<(), Trouble> {
         let written = self.out.write_all(text);
-        written.map_err(|error| Trouble::Output(error.to_string()))
+        written.map_err(Trouble::output)
     }
 
     /// Where an answer goes that is written line by line.

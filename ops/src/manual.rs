@@ -46,7 +46,7 @@ pub fn man(verb: &Man, console: &mut Console) -> Result<(), Trouble> {
     let Some(folder) = &verb.to else {
         let mut page = Vec::new();
         let made = clap_mangen::Man::new(Cli::command()).render(&mut page);
-        made.map_err(|error| Trouble::Output(error.to_string()))?;
+        made.map_err(Trouble::output)?;
         return console.text(&page);
     };
     let pages = pages(folder).map_err(|error| Trouble::Failed(format!("{}: {error}", folder.display())))?;

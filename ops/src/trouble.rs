@@ -1,6 +1,8 @@
 //! What can go wrong with a verb. Each message says what to do; the exit code says which kind it
 //! is.
 
+use std::io::ErrorKind;
+
 use passerelle_model::config::{Problem, Problems};
 use passerelle_queue::QueueError;
 use passerelle_store::StoreError;
@@ -44,15 +46,29 @@ pub enum Trouble {
     /// From the terminal or the file.
     #[error("the answer cannot be written: {0}")]
     Output(String),
+    /// Whoever read the answer has closed it, like `head`: there is nobody to tell.
+    #[error("nobody reads the answer")]
+    Unread,
 }
 
 impl Trouble {
+    /// An answer that cannot be written.
+    pub(crate) fn output(error: impl Into<std::io::Error>) -> Self {
+        let error = error.into();
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Output(error.to_string()),
+        }
+    }
+
     /// 2 for wrong usage or settings and for what `doctor` finds broken, 130 for Ctrl-C and
-    /// SIGTERM, 1 for everything else.
+    /// SIGTERM, 141 where nobody reads the answer (as for any program that SIGPIPE ends), 1 for
+    /// everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Usage(_) | Self::Broken(_) => 2,
             Self::Interrupted(_) => 130,
+            Self::Unread => 141,
             Self::NotFound(_)
             | Self::Failed(_)
             | Self::Found { .. }
@@ -84,7 +100,7 @@ impl Trouble {
             Self::Interrupted(_) => "interrupted",
             Self::Queue(_) => "redis",
             Self::Store(_) => "store",
-            Self::Output(_) => "output",
+            Self::Output(_) | Self::Unread => "output",
         }
     }
 
@@ -105,7 +121,7 @@ impl Trouble {
             Self::Interrupted(_) => "the message says how to go on",
             Self::Queue(_) => "start Redis, or correct REDIS_URL; `passerelle doctor` says more",
             Self::Store(_) => "start the database, or correct DATABASE_URL; `passerelle doctor` says more",
-            Self::Output(_) => "give another place for the output, or make room there",
+            Self::Output(_) | Self::Unread => "give another place for the output, or make room there",
         };
         Told {
             code: self.code(),

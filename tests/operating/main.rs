@@ -3,6 +3,8 @@
 mod all_in_one;
 mod background;
 mod dead_budget;
+mod full_logs;
+mod handover;
 mod init;
 mod interrupted;
 mod monitoring;

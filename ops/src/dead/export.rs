@@ -63,9 +63,8 @@ async fn write_queue(
                 continue;
             }
             let found = Found { queue: name, letter };
-            let line =
-                as_rfc_3339(|| serde_json::to_string(&found)).map_err(|error| Trouble::Output(error.to_string()))?;
-            writeln!(out, "{line}").map_err(|error| Trouble::Output(error.to_string()))?;
+            let line = as_rfc_3339(|| serde_json::to_string(&found)).map_err(Trouble::output)?;
+            writeln!(out, "{line}").map_err(Trouble::output)?;
             written += 1;
         }
     }

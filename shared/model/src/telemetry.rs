@@ -1,15 +1,25 @@
 //! Structured JSON logs: one place for the format, so that every process logs alike. Field names
 //! are in docs/LOGGING.md.
 
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::shown::Shown;
 
+/// `SIGXFSZ`: a file has reached the limit of its size.
+const FILE_SIZE_EXCEEDED: SignalKind = SignalKind::from_raw(25);
+
 /// Sends logs as JSON lines to standard error, filtered by `LOG_LEVEL` syntax (`info`,
 /// `info,passerelle_worker=debug`). A filter that cannot be read falls back to `info`. A second
-/// call changes nothing.
+/// call changes nothing. What cannot be written, because the disk is full or the file has reached
+/// its limit, is left out, and the process works on.
+///
+/// # Panics
+/// Outside of a runtime of tokio.
 pub fn start(filter: &str) {
+    // Once it is listened to, it ends no process: the write fails, as on a full disk.
+    let _ = signal(FILE_SIZE_EXCEEDED);
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .json()
@@ -18,6 +28,9 @@ pub fn start(filter: &str) {
         .with_span_list(false)
         .with_span_events(FmtSpan::NONE)
         .with_env_filter(filter)
+        // Else a line that cannot be written is reported to standard error, where it was meant to
+        // go: that panics.
+        .log_internal_errors(false)
         .with_writer(|| Shown::new(std::io::stderr()))
         .try_init();
 }
