@@ -7,6 +7,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, get, post};
 use actix_web::{App, HttpServer, Resource, Route};
 use futures::FutureExt as _;
@@ -186,13 +187,14 @@ impl Server {
             })
             .shutdown_timeout(limits.shutdown_timeout.as_secs())
             .disable_signals()
-            .shutdown_signal(stop)
             .listen(self.listener)?
             .run();
+        let stopping = stop_in_order(stop, running.handle(), connections.clone());
         tracing::info!(address = %self.address, threads = limits.threads, "the ingress listens");
         let watch = LifeWatch::new(queue.clone());
         let ended = tokio::select! {
             ended = running => ended,
+            () = stopping => Ok(()),
             ended = elsewhere => ended,
             () = fold_samples(self.export, measured) => Ok(()),
             () = connections.end_idle(limits.keep_alive + limits.header_timeout) => Ok(()),
@@ -210,6 +212,15 @@ impl Server {
         tracing::info!("the ingress has stopped");
         ended
     }
+}
+
+/// Takes no more connections once `stop` ends: who comes now waits for the next server that listens.
+/// What was taken already is answered before the server stops.
+async fn stop_in_order(stop: impl Future<Output = ()>, server: ServerHandle, connections: Connections) {
+    stop.await;
+    server.pause().await;
+    connections.have_begun().await;
+    server.stop(true).await;
 }
 
 /// Health and metrics at an address of their own, if they have one; else it never ends.

@@ -41,6 +41,18 @@ impl Entrance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Takes a copy from an ingress that runs, where its last supervisor was killed. Without the
+    /// right to it, callers are refused while the ingress is restarted for the first time.
+    fn copy_from(&self, ingress: &Process) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let given = ingress.stdin().ok();
+            *held = given
+                .filter(|given| rustix::net::sockopt::socket_acceptconn(given).unwrap_or(false))
+                .map(TcpListener::from);
+        }
+    }
+
     /// For an ingress at this address; the address is taken if it is not held yet.
     fn for_ingress(&self, address: std::net::SocketAddr) -> std::io::Result<OwnedFd> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,6 +100,9 @@ impl Keeper {
         let mut asking = Some(first);
         let mut rest = Duration::ZERO;
         let mut running = self.plan.folders.process_of(&name);
+        if let Some(ingress) = running.as_ref().filter(|_| self.part == Part::Ingress) {
+            self.entrance.copy_from(ingress);
+        }
         loop {
             let since = Instant::now();
             let life = async {

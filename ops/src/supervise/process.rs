@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
@@ -64,6 +64,11 @@ impl Process {
         let descriptor = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
         let start = started(pid).ok_or_else(|| io::Error::other("it has ended"))?;
         Ok(Self { pid, start, descriptor })
+    }
+
+    /// A copy of its standard input.
+    pub(crate) fn stdin(&self) -> io::Result<OwnedFd> {
+        Ok(pidfd_getfd(self.descriptor.get_ref(), 0, PidfdGetfdFlags::empty())?)
     }
 
     pub(crate) fn runs(&self) -> bool {
