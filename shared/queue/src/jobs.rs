@@ -70,8 +70,8 @@ impl JobState {
     /// Of a record, without regard to its table.
     fn of(record: &[u8]) -> Self {
         match record.split(|byte| *byte == b'\n').next().unwrap_or_default() {
-            b"w" => Self::Scheduled,
-            b"w held" => Self::Held,
+            state if state.starts_with(b"w held") => Self::Held,
+            state if state.starts_with(b"w") => Self::Scheduled,
             state if state.starts_with(b"r ") => Self::Running,
             _ => Self::Queued,
         }

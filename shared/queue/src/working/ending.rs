@@ -2,6 +2,7 @@
 //! be read.
 
 use crate::QueueError;
+use crate::gate::GateTarget;
 use crate::ledger_stream::encode_fact;
 use crate::letters::{DeadLetter, encode_letter};
 use crate::server::scripts::Call;
@@ -62,6 +63,8 @@ pub(crate) struct Ending {
     pub(crate) holder: Holder,
     word: &'static str,
     delay_ms: u64,
+    /// Whose recovery ends the wait before its time.
+    blamed: Option<GateTarget>,
     fact: Vec<u8>,
     letter: Option<(String, Vec<u8>)>,
 }
@@ -80,11 +83,16 @@ impl Ending {
             Verdict::Bury { reason, failure } => Some(letter_of(job, reason, failure, job.attempts + 1)?),
             _ => None,
         };
+        let blamed = match &settlement.verdict {
+            Verdict::Retry { failure, .. } | Verdict::Hold { failure, .. } => GateTarget::parse(&failure.target),
+            _ => None,
+        };
         let fact = attempt_fact(job, &held.leases.worker, settlement)?;
         Ok(Self {
             holder: held.into(),
             word,
             delay_ms: delay_ms.min(LONGEST_DELAY_MS),
+            blamed,
             fact,
             letter,
         })
@@ -96,6 +104,7 @@ impl Ending {
             holder: held.into(),
             word: "return",
             delay_ms: 0,
+            blamed: None,
             fact: Vec::new(),
             letter: None,
         }
@@ -123,6 +132,7 @@ impl Ending {
             holder,
             word,
             delay_ms,
+            blamed: None,
             letter,
         })
     }
@@ -162,6 +172,7 @@ impl Ending {
             holder,
             word: "bury",
             delay_ms: 0,
+            blamed: None,
             letter,
         })
     }
@@ -175,6 +186,7 @@ impl Ending {
         }
         let only_expired = matches!(self.holder, Holder::Nobody { .. });
         call.arg(u8::from(only_expired)).arg(self.delay_ms);
+        call.arg(self.blamed.map_or("", GateTarget::as_str));
         match &self.letter {
             Some((id, letter)) => call.arg(id).arg(letter),
             None => call.arg("").arg(""),

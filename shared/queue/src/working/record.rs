@@ -3,7 +3,7 @@
 //!
 //! | line | what it says |
 //! |---|---|
-//! | 1 | its state: `q` queued · `w` waiting for its time · `w held` waiting, and news do not end it (an outage, a crash) · `r` running, with its token, its owner, and when it began |
+//! | 1 | its state: `q` queued · `w` waiting for its time · `w held` waiting, and news do not end it (an outage, a crash); behind either, the target that is to blame, if one is · `r` running, with its token, its owner, and when it began |
 //! | 2 | the job: last ledger entry, kinds of events and last event that it covers; when the first of them was accepted; counted attempts, crashes in a row, when its failures began (`-`: none) |
 //! | 3 | only while it runs: what arrived meanwhile, as the first four of line 2 |
 //!

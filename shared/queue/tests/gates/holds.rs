@@ -6,11 +6,14 @@ use passerelle_model::id::{RowId, RowKey, TableId};
 use passerelle_model::ledger::{FailureClass, FailureRecord, Settlement, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_model::time::Timestamp;
-use passerelle_queue::gate::{CallResult, GateState, LONGEST_ASKED, Operation};
+use passerelle_queue::gate::{CallResult, GateState, GateTarget, LONGEST_ASKED, Operation, ProbeFinding};
+use passerelle_queue::{JobState, JobsOf, QueueName};
 use rstest::rstest;
 use test_support::PATIENCE;
 
 use crate::world::{READ, WRITE, Worker, World, policy};
+
+const TEN_MINUTES_MS: u64 = 600_000;
 
 #[rstest]
 #[case::a_day(Duration::from_hours(24))]
@@ -56,28 +59,45 @@ fn ending(verdict: Verdict) -> Settlement {
     }
 }
 
+fn failure(class: FailureClass, target: &str) -> FailureRecord {
+    FailureRecord {
+        class,
+        target: target.to_owned(),
+        message: "it is away".to_owned(),
+        status: None,
+        body: None,
+    }
+}
+
+fn held_for(target: &str) -> Verdict {
+    Verdict::Hold {
+        after_ms: TEN_MINUTES_MS,
+        failure: failure(FailureClass::Throttled, target),
+    }
+}
+
+fn tried_again_for(target: &str) -> Verdict {
+    Verdict::Retry {
+        after_ms: TEN_MINUTES_MS,
+        failure: failure(FailureClass::Ambiguous, target),
+    }
+}
+
+/// A worker whose next jobs, one for each verdict, have ended so.
+async fn ended(world: &World, verdicts: Vec<Verdict>) -> anyhow::Result<Worker> {
+    world.accept(verdicts.len()).await?;
+    let mut worker = world.worker(&world.replica(), 1);
+    for verdict in verdicts {
+        let job = worker.next_within(PATIENCE).await;
+        let job = job.ok_or_else(|| anyhow::anyhow!("no job"))?;
+        let _settled = job.settle(ending(verdict)).await;
+    }
+    Ok(worker)
+}
+
 /// A job that its worker holds for ten minutes.
 async fn held(world: &World) -> anyhow::Result<Worker> {
-    world.accept(1).await?;
-    let mut worker = world.worker(&world.replica(), 1);
-    let job = worker
-        .next_within(PATIENCE)
-        .await
-        .ok_or_else(|| anyhow::anyhow!("no job"))?;
-    let failure = FailureRecord {
-        class: FailureClass::Throttled,
-        target: "docmost".to_owned(),
-        message: "too many requests".to_owned(),
-        status: Some(429),
-        body: None,
-    };
-    let _settled = job
-        .settle(ending(Verdict::Hold {
-            after_ms: 600_000,
-            failure,
-        }))
-        .await;
-    Ok(worker)
+    ended(world, vec![held_for("docmost")]).await
 }
 
 #[rstest]
@@ -109,5 +129,64 @@ async fn a_requested_sync_ends_the_hold_of_its_row() {
     world.queue.force(row, "anna", "now").await.unwrap();
     let job = worker.next_within(PATIENCE).await.expect("it is still held");
     assert_eq!(job.job().attempts, 0);
+    let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
+}
+
+/// The rows of the jobs in these states.
+async fn rows(world: &World, states: &[JobState]) -> anyhow::Result<Vec<u64>> {
+    let seen = world.queue.jobs(&JobsOf::Queue, states, None, 100).await?;
+    let rows = seen.jobs.iter().filter_map(|seen| seen.job.key.row());
+    Ok(rows.map(|row| row.row.get()).collect())
+}
+
+#[tokio::test]
+async fn what_waits_for_a_target_alone_runs_when_its_gate_lets_jobs_through_and_nothing_else_does() {
+    let world = World::start(policy()).unwrap();
+    let verdicts = vec![
+        tried_again_for("docmost"),
+        held_for("docmost"),
+        tried_again_for("baserow"),
+        held_for("bridge"),
+        tried_again_for("docmost"),
+    ];
+    drop(ended(&world, verdicts).await.unwrap());
+    assert_eq!(rows(&world, &[JobState::Scheduled]).await.unwrap(), [1, 3, 5]);
+    assert_eq!(rows(&world, &[JobState::Held]).await.unwrap(), [2, 4]);
+    let replica = world.replica();
+    replica.stop(WRITE).await;
+    replica.take_probe().await;
+    let mut worker = world.worker(&replica, 4);
+    replica.gates.checked(GateTarget::Docmost, Ok(())).await.unwrap();
+    // Its attempts do not count: it may as well find out.
+    let probe = worker.next_within(PATIENCE).await.expect("nothing probes");
+    assert!(probe.is_probe());
+    assert_eq!(probe.job().key.row().unwrap().row.get(), 2);
+    let _settled = probe.settle(ending(Verdict::Done(Outcome::Synced))).await;
+    assert_eq!(rows(&world, &[JobState::Scheduled]).await.unwrap(), [1, 3, 5]);
+    replica
+        .gates
+        .job_ended(QueueName::Sync, ProbeFinding::Done)
+        .await
+        .unwrap();
+    let mut run = Vec::new();
+    for _ in 0..2 {
+        let job = worker.next_within(PATIENCE).await.expect("it still waits");
+        assert_eq!(job.job().attempts, 1);
+        run.push(job.job().key.row().unwrap().row.get());
+        let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
+    }
+    run.sort_unstable();
+    assert_eq!(run, [1, 5]);
+    assert_eq!(rows(&world, &[JobState::Scheduled]).await.unwrap(), [3]);
+    assert_eq!(rows(&world, &[JobState::Held]).await.unwrap(), [4]);
+}
+
+#[tokio::test]
+async fn a_row_that_changes_does_not_wait_for_its_next_try() {
+    let world = World::start(policy()).unwrap();
+    let mut worker = ended(&world, vec![tried_again_for("docmost")]).await.unwrap();
+    world.accept_again(1).await.unwrap();
+    let job = worker.next_within(PATIENCE).await.expect("it still waits");
+    assert_eq!(job.job().attempts, 1);
     let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
 }

@@ -86,6 +86,14 @@ impl World {
         Ok(())
     }
 
+    /// Accepts another delivery of a row.
+    pub(crate) async fn accept_again(&self, row: u64) -> anyhow::Result<()> {
+        let mut again = delivery(row)?;
+        again.key.event = EventId::parse(&format!("another-event-{row}"))?;
+        let _durable = self.queue.accept(again).await?;
+        Ok(())
+    }
+
     /// A raw command, to look behind the scenes.
     pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> anyhow::Result<T> {
         Ok(command.query_async(&mut self.redis.clone()).await?)

@@ -24,6 +24,8 @@ local base, policy, process, chance = KEYS[1], cjson.decode(ARGV[1]), ARGV[2], t
 -- Jobs in flight, over all replicas, with which a ramp begins. (admit.lua has it too.)
 local RAMP_START = 4
 local KEPT_INCIDENTS, KEPT_HOURS, HOUR, SLOTS = 1000, 800, 3600000, 6
+-- Waits that are ended at once; those behind them are ended by time.
+local MOST_ENDED = 10000
 local QUEUES = { docmost = 0, baserow = 0, smtp = 1, slack = 2, store = 0 }
 
 local happened = {}
@@ -137,6 +139,27 @@ local function stop_again(name, gate, why)
   clear_probe(name)
 end
 
+-- What waits because of this target alone is due now, in whichever queue. `only_held`: without what has failed while its gate was flowing,
+-- whose attempts count.
+local function end_waits(target, only_held)
+  local blamed = {}
+  for _, state in ipairs(only_held and { 'w held ' } or { 'w held ', 'w ' }) do blamed[state .. target .. '\n'] = true end
+  for queue = 0, 2 do
+    local at = 1 + queue * 5
+    local scheduled = KEYS[at + 2]
+    local jobs = redis.call('ZRANGEBYSCORE', scheduled, '(' .. ms(now), '+inf', 'LIMIT', 0, MOST_ENDED)
+    local due = {}
+    for i, text in ipairs(read_records(KEYS[at + 5], jobs)) do
+      if text and blamed[string.match(text, '^[^\n]*\n')] then
+        due[#due + 1] = ms(now)
+        due[#due + 1] = jobs[i]
+      end
+    end
+    call_with_all(due, 'ZADD', scheduled)
+    if #due > 0 then redis.call('PUBLISH', KEYS[at + 4], '') end
+  end
+end
+
 local function start_ramp(name, gate, by, why)
   if gate.stopped_from then account(name, tonumber(gate.stopped_from), now) end
   clear_probe(name)
@@ -151,6 +174,7 @@ local function start_ramp(name, gate, by, why)
   local incident = key('incident:' .. target_of(name))
   if redis.call('HEXISTS', incident, 'since') == 1 then redis.call('HSET', incident, 'recovered', ms(now)) end
   note({ kind = 'ramping', target = target_of(name), gate = name, why = why })
+  end_waits(target_of(name))
   wake(target_of(name))
 end
 

@@ -15,6 +15,8 @@ for _, name in ipairs(not_flowing()) do
         stop_again(name, gate, why)
       else
         redis.call('HSET', key(name), 'phase', 'job', 'phase_since', ms(now))
+        -- One of them is the probe; the others wait for its end in the queue.
+        end_waits(target, true)
         wake(target)
       end
     end

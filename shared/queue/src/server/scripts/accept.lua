@@ -110,7 +110,8 @@ local function enqueue(job, event, seq, moment)
   else
     -- News end a wait after a failure of the row itself. A job that is held for an outage waits on, unless its sync was requested; one
     -- that crashed waits in any case, and then runs alone.
-    if state == 'w' or (state == 'w held' and bit.band(tonumber(kinds), FORCED) ~= 0 and not has_crashed(work)) then
+    local is_waiting, is_held = string.sub(state, 1, 1) == 'w', string.sub(state, 1, 6) == 'w held'
+    if is_waiting and (not is_held or (bit.band(tonumber(kinds), FORCED) ~= 0 and not has_crashed(work))) then
       state = 'q'
       woken[#woken + 1] = job
       ready[#ready + 1] = job

@@ -5,7 +5,7 @@
 --      11 base of the gates · 12 life
 -- ARGV 1 call · 2 answer seconds · 3 wake channel · 4 number of endings n, then n job keys, then for each ending:
 --      token · fact (may be empty) · ending, and where that is not `done`:
---      '1' if it holds only for an expired lease · delay in milliseconds · letter id · letter
+--      '1' if it holds only for an expired lease · delay in milliseconds · target that is to blame (empty: none) · letter id · letter
 -- Endings: done · retry · hold · bury · return (to the front, untouched; see lanes.lua) · crash
 -- Answer: one digit per ending: 1 recorded, 0 the lease was lost and nothing was changed
 local ledger, active, scheduled, leases, records = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -33,8 +33,9 @@ for i = 1, number do
   at = at + 3
   local only_expired = false
   if it.ending ~= 'done' then
-    only_expired, it.delay, it.letter_id, it.letter = ARGV[at] == '1', tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3]
-    at = at + 4
+    only_expired, it.delay, it.blamed = ARGV[at] == '1', tonumber(ARGV[at + 1]), ARGV[at + 2] ~= '' and ' ' .. ARGV[at + 2] or ''
+    it.letter_id, it.letter = ARGV[at + 3], ARGV[at + 4]
+    at = at + 5
   end
   local is_held = is_held_by(texts[i], token) and not (only_expired and not has_expired(job))
   answers[i] = is_held and '1' or '0'
@@ -92,12 +93,12 @@ for _, it in ipairs(endings) do
     begin_anew(it.job, news)
   elseif it.ending == 'retry' then
     local is_new = news ~= ''
-    live_on(it, work, news, is_new and 'q' or 'w', function(attempts, _, failing)
+    live_on(it, work, news, is_new and 'q' or 'w' .. it.blamed, function(attempts, _, failing)
       return attempts + 1, 0, failing == '-' and string.format('%.0f', now) or failing
     end)
     if is_new then back[#back + 1] = it.job else wait(it) end
   elseif it.ending == 'hold' then
-    live_on(it, work, news, 'w held', function(attempts, _, failing) return attempts, 0, failing end)
+    live_on(it, work, news, 'w held' .. it.blamed, function(attempts, _, failing) return attempts, 0, failing end)
     wait(it)
   elseif it.ending == 'crash' then
     live_on(it, work, news, 'w held', function(attempts, crashes, failing) return attempts, crashes + 1, failing end)
