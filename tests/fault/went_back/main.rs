@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use passerelle_model::id::RowKey;
+use passerelle_model::time::{LongAgo, Timestamp};
 use serde_json::{Value, json};
 use system_tests::people::{ADMIN, Mail};
 use system_tests::{System, SystemBuilder};
@@ -14,6 +15,10 @@ use test_support::{eventually, free_port};
 
 fn builder() -> SystemBuilder {
     System::builder().webhooks_of(&["projet", "attribution"]).with_mail()
+}
+
+fn long_ago() -> LongAgo {
+    LongAgo::of_age(Duration::ZERO, Timestamp::now().plus(Duration::from_secs(1)))
 }
 
 async fn project(system: &System, name: &str) -> anyhow::Result<RowKey> {
@@ -124,6 +129,41 @@ async fn a_redis_that_was_replaced_by_an_older_copy_is_told_once_and_repaired_an
     have_pages(&system, &rows).await;
     is_whole_again(&system).await.unwrap();
     was_sent_once(&system, &to_zoe[0]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_of_an_event_that_the_store_knows_is_sent_once_although_redis_has_lost_its_job() {
+    let mut system = builder().workers(1).start().await.unwrap();
+    let person = json!({"Nom": "Zoe", "Email": "zoe@example.org", "heures_max": 40});
+    let zoe = system.baserow.create("personne", person).await.unwrap();
+    let _earlier = project(&system, "Avant").await.unwrap();
+    system.drain().await;
+    let copy = system.redis.copy().unwrap();
+    switch(&system, "pause").await.unwrap();
+    let given = json!({"Libelle": "Rust avancé", "Personne": [zoe.row.get()], "heures": 14});
+    system.baserow.create("attribution", given).await.unwrap();
+    system.drained_webhooks().await;
+    let store = system.store().await.unwrap();
+    eventually("the store knows the event", async || {
+        match store.open_rows(None, long_ago(), 10).await {
+            Ok(open) if open.len() == 1 => Ok(()),
+            other => Err(format!("{other:?}\n{}", system.logs())),
+        }
+    })
+    .await;
+    system.workers[0].stop(Duration::from_mins(1)).await.unwrap();
+    // The copy knows no pause.
+    system.redis.go_back_to(&copy).unwrap();
+    system.start_worker().unwrap();
+    alarms(&system).await;
+    is_whole_again(&system).await.unwrap();
+    let to_zoe = eventually("Zoe is told", async || {
+        let mails = system.people.mails().await.map_err(|error| error.to_string())?;
+        let to_zoe = mails.into_iter().find(|mail| mail.to == ["zoe@example.org"]);
+        to_zoe.ok_or_else(|| system.logs())
+    })
+    .await;
+    was_sent_once(&system, &to_zoe).await.unwrap();
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::NoticeRule;
+use crate::sync::request::Requester;
 
 /// What came of the notice rules of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +56,10 @@ pub async fn rules_for<'a>(
     journal: &mut Journal,
 ) -> Result<Vec<&'a NoticeRule>, Failure> {
     let mut rules = Vec::new();
+    // Which events it is about only the store knows.
+    let was_lost = Requester::WentBack.made(&job.last_event);
     for rule in context.rules.notices() {
-        let reacts = job.kinds.iter().any(|kind| rule.hears(kind));
+        let reacts = was_lost || job.kinds.iter().any(|kind| rule.hears(kind));
         if reacts && context.is_table(journal, &rule.table, table).await? {
             rules.push(rule);
         }

@@ -18,6 +18,8 @@ pub(crate) enum Requester {
     CleanUp,
     Wiki,
     Orphans,
+    /// The jobs of a Redis that went back while the store stayed whole.
+    WentBack,
 }
 
 impl Requester {
@@ -30,6 +32,7 @@ impl Requester {
             Self::CleanUp => "sweep",
             Self::Wiki => "wiki-round",
             Self::Orphans => "orphans",
+            Self::WentBack => "went-back",
         }
     }
 
