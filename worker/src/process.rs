@@ -228,8 +228,8 @@ async fn sync(
     };
     CrashPoint::AfterPlan.pass();
     let state = repeats::state_of(&plan);
-    if repeats::applies_to(job)
-        && let Some(wait) = context.repeats.wait(key, &state).await
+    if let Some(wait) = context.repeats.wait(key, &state).await
+        && repeats::applies_to(job)
         && !is_applied(context, rule, &subject, &plan.page).await?
     {
         return Err(repeats::too_soon(wait));

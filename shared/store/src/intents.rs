@@ -10,7 +10,7 @@
 
 use sqlx::Row as _;
 
-use super::column::signed;
+use super::column::{self, signed};
 use super::pages::only_one;
 use super::{Store, StoreError};
 use passerelle_model::id::{RowKey, Slot};
@@ -76,6 +76,22 @@ impl Store {
             existed: true,
             token: found.try_get("asked")?,
         }))
+    }
+
+    /// The same for each of a row's pages.
+    pub async fn intents(&self, row: RowKey) -> Result<Vec<Intent>, StoreError> {
+        let slots: Vec<String> =
+            sqlx::query_scalar("SELECT slot FROM intents WHERE table_id = $1 AND row_id = $2 ORDER BY slot")
+                .bind(signed(row.table.get()))
+                .bind(signed(row.row.get()))
+                .fetch_all(&self.pool)
+                .await?;
+        let mut intents = Vec::new();
+        for slot in slots {
+            let slot = column::parsed("intents.slot", &slot, Slot::parse)?;
+            intents.extend(self.intent(row, &slot).await?);
+        }
+        Ok(intents)
     }
 
     /// Moves an intent to the present right before a create is sent, whose answer may be lost too.

@@ -35,7 +35,8 @@ impl Repeats {
         Self { redis, apart }
     }
 
-    /// How long to wait if this very state of a row was synced lately.
+    /// How long to wait if this very state of a row was synced lately. Another one is forgotten: it
+    /// is about to be overwritten, whatever comes of that, so who wants it again undoes nothing.
     pub async fn wait(&self, row: RowKey, state: &str) -> Option<Duration> {
         if self.apart.is_zero() {
             return None;
@@ -47,8 +48,11 @@ impl Repeats {
         let (last, left) = answer
             .inspect_err(|error| tracing::warn!(%error, "the last sync of the row could not be looked up"))
             .ok()?;
-        let left = u64::try_from(left).ok().map(Duration::from_millis);
-        left.filter(|_| last.as_deref() == Some(state))
+        if last? != state {
+            self.forget(row).await;
+            return None;
+        }
+        u64::try_from(left).ok().map(Duration::from_millis)
     }
 
     /// Remembers that this state was written.
@@ -63,8 +67,8 @@ impl Repeats {
         }
     }
 
-    /// Forgets a row that is gone: if it comes back as it was, its page has to come back with it at
-    /// once.
+    /// Forgets what was synced of a row. One that is gone may come back as it was: its page has to
+    /// come back with it at once.
     pub async fn forget(&self, row: RowKey) {
         let forgotten: Result<(), _> = self.redis.clone().del(self.key(row)).await;
         if let Err(error) = forgotten {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use passerelle_model::event::EventKind;
 use passerelle_model::id::RowKey;
+use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -118,6 +120,49 @@ async fn the_page_of_an_unlinked_bloc_goes_to_the_trash_and_comes_back_with_the_
     let order: Vec<&str> = linked.iter().filter_map(|link| link["value"].as_str()).collect();
     the_tree_is(&world, "Formation Rust", &order).await.unwrap();
     assert_eq!(world.all_pages().await.unwrap().len(), 3, "no page was made twice");
+}
+
+/// How a page becomes unwanted before it has its label.
+enum Gone {
+    Unlinked,
+    Deleted,
+    WithItsCourse,
+}
+
+#[rstest]
+#[case::unlinked(Gone::Unlinked)]
+#[case::deleted(Gone::Deleted)]
+#[case::with_its_course(Gone::WithItsCourse)]
+#[tokio::test]
+async fn a_bloc_that_goes_before_its_page_has_a_label_leaves_no_page(#[case] gone: Gone) {
+    let world = World::start().await.unwrap();
+    let (formation, blocs) = course(&world, "Rust", &["Un"]).await.unwrap();
+    world.synced(formation).await.unwrap();
+    let fields = json!({"Titre": "Deux", "Formation": ids(&[formation])});
+    let late = world.create(BLOC, fields).await.unwrap();
+    let failed = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    world.docmost_fault(Fault::on("/api/labels", failed).times(1));
+    let failed = world.attempt(formation).await;
+    assert!(matches!(failed.verdict, Verdict::Retry { .. }), "{failed:?}");
+    the_tree_is(&world, "Formation Rust", &["Un", "Deux"]).await.unwrap();
+    match gone {
+        Gone::Unlinked => drop(world.change(formation, json!({ "bloc": ids(&blocs) })).await.unwrap()),
+        Gone::Deleted => world.delete(late).await.unwrap(),
+        Gone::WithItsCourse => world.delete(formation).await.unwrap(),
+    }
+    if matches!(gone, Gone::WithItsCourse) {
+        let ended = world.sync_as(formation, EventKind::Deleted, "deleted").await.unwrap();
+        assert_eq!(ended, Outcome::Synced);
+        assert_eq!(tree(&world).await.unwrap(), BTreeMap::new());
+    } else {
+        world.sync_eventually(formation).await;
+        the_tree_is(&world, "Formation Rust", &["Un"]).await.unwrap();
+    }
+    assert_eq!(world.context.store.intents(formation).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! Updates of a page whose outcome nobody knows, and a store that cannot note them.
 
 use passerelle_model::id::RowKey;
-use passerelle_model::ledger::Verdict;
+use passerelle_model::ledger::{FailureClass, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use rstest::rstest;
 use serde_json::json;
 use test_support::eventually;
 
-use crate::world::World;
+use crate::world::{World, attempt};
 
 const UPDATE: &str = "/api/pages/update";
 const TRASH: &str = "/api/pages/delete";
@@ -104,6 +104,30 @@ async fn a_row_that_goes_back_to_what_its_page_says_gets_it_back_after_an_update
     assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
     the_late_call_leaves(&world, &["Projet B - Atelier Nord"]).await;
 
+    ends_with(&world, row, "Projet A - Atelier Nord").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_goes_back_after_an_update_that_failed_is_not_kept_back_as_undone() {
+    let world = World::start().await.unwrap();
+    let context = world.replica_where(&[("WORKER_REPEAT_SECONDS", "300")]).await.unwrap();
+    let row = world.project("A").await.unwrap();
+    let first = attempt(&context, row).await;
+    assert_eq!(first.verdict, Verdict::Done(Outcome::Synced));
+    let failed = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    world.docmost_fault(Fault::on(UPDATE, failed).times(1));
+    world.change(row, json!({"Nom": "B"})).await.unwrap();
+    let second = attempt(&context, row).await;
+    assert!(matches!(second.verdict, Verdict::Retry { .. }), "{second:?}");
+    world.change(row, json!({"Nom": "A"})).await.unwrap();
+    let third = attempt(&context, row).await;
+    let is_kept_back =
+        matches!(&third.verdict, Verdict::Hold { failure, .. } if failure.class == FailureClass::Throttled);
+    assert!(!is_kept_back, "{third:?}");
     ends_with(&world, row, "Projet A - Atelier Nord").await.unwrap();
 }
 

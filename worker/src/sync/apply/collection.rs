@@ -5,14 +5,12 @@
 //! removed rows too. So before the parent is written these are marked as possibly alive, and
 //! afterwards they go to the trash again: a crash in between leaves the mark, not the page.
 
-use std::collections::HashSet;
-
 use passerelle_model::config::{CollectionAction, RowDeleted};
 use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_store::{Link, LinkState};
 
-use super::deletion::{mark_linked, trash_linked};
+use super::deletion::{mark_linked, trash_linked, trash_unlinked};
 use super::unconfirmed::check_again_later;
 use super::write_back::unlink_row;
 use super::{Application, Work, WriteBackTarget};
@@ -92,6 +90,10 @@ pub(super) async fn apply_sub_pages(
             swept = swept.and(check_again_later(context, &link));
         }
     }
+    if collection.removed != RowDeleted::Keep {
+        let is_removed = |slot: &Slot| is_removed(collection, plan, slot);
+        has_changed |= trash_unlinked(context, parent.row, is_removed, journal).await?;
+    }
     swept.map(|()| has_changed)
 }
 
@@ -102,11 +104,15 @@ async fn removed(
     owner: RowKey,
     plan: &Plan<'_>,
 ) -> Result<Vec<Link>, Failure> {
-    let kept: HashSet<&Slot> = plan.sub_pages.iter().map(|(_, page)| &page.slot).collect();
-    let prefix = format!("{}-", collection.slot);
     let mut links = context.store.links(owner).await?;
-    links.retain(|link| link.slot.as_str().starts_with(&prefix) && !kept.contains(&link.slot));
+    links.retain(|link| is_removed(collection, plan, &link.slot));
     Ok(links)
+}
+
+/// Whether a slot is one of a row that is linked no more.
+fn is_removed(collection: &CollectionAction, plan: &Plan<'_>, slot: &Slot) -> bool {
+    let is_below = slot.as_str().strip_prefix(collection.slot.as_str());
+    is_below.is_some_and(|rest| rest.starts_with('-')) && plan.sub_pages.iter().all(|(_, page)| page.slot != *slot)
 }
 
 /// Nothing can be put below a parent that people have put into the trash: the next attempt takes it

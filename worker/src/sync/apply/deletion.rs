@@ -38,6 +38,7 @@ pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work:
         }
     }
     swept?;
+    has_changed |= trash_unlinked(context, row, |_| true, journal).await?;
     Ok(if has_changed {
         Outcome::Synced
     } else {
@@ -100,6 +101,23 @@ pub(super) async fn mark_linked(
     }
     let marked = unconfirmed::end(context, link, begun, LinkState::Marked).await?;
     Ok(Some((marked, true)))
+}
+
+/// Puts into the trash what creates have left behind that came to no link, of the slots that are
+/// wanted no more. Says whether there was something.
+pub(super) async fn trash_unlinked(
+    context: &Context,
+    row: RowKey,
+    is_unwanted: impl Fn(&Slot) -> bool,
+    journal: &mut Journal,
+) -> Result<bool, Failure> {
+    let mut has_changed = false;
+    for intent in context.store.intents(row).await? {
+        if is_unwanted(&intent.slot) {
+            has_changed |= unlinked(context, row, &intent.slot, journal).await? == Outcome::Synced;
+        }
+    }
+    Ok(has_changed)
 }
 
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its
