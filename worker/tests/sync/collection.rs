@@ -145,7 +145,7 @@ async fn a_bloc_that_goes_before_its_page_has_a_label_leaves_no_page(#[case] gon
         headers: [].into(),
         body: None,
     };
-    world.docmost_fault(Fault::on("/api/labels", failed).times(1));
+    world.docmost_fault(Fault::on("/api/pages/labels/add", failed).times(1));
     let failed = world.attempt(formation).await;
     assert!(matches!(failed.verdict, Verdict::Retry { .. }), "{failed:?}");
     the_tree_is(&world, "Formation Rust", &["Un", "Deux"]).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_bloc_that_goes_before_its_page_has_a_label_leaves_no_page(#[case] gon
         assert_eq!(ended, Outcome::Synced);
         assert_eq!(tree(&world).await.unwrap(), BTreeMap::new());
     } else {
-        world.sync_eventually(formation).await;
+        let _ended = world.sync_eventually(formation).await;
         the_tree_is(&world, "Formation Rust", &["Un"]).await.unwrap();
     }
     assert_eq!(world.context.store.intents(formation).await.unwrap(), []);

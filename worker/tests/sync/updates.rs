@@ -128,7 +128,8 @@ async fn a_row_that_goes_back_after_an_update_that_failed_is_not_kept_back_as_un
     let is_kept_back =
         matches!(&third.verdict, Verdict::Hold { failure, .. } if failure.class == FailureClass::Throttled);
     assert!(!is_kept_back, "{third:?}");
-    ends_with(&world, row, "Projet A - Atelier Nord").await.unwrap();
+    let _ended = world.sync_eventually(row).await;
+    assert_eq!(world.titles().await.unwrap(), ["Projet A - Atelier Nord"]);
 }
 
 #[tokio::test]
