@@ -23,6 +23,8 @@ async fn main() -> ExitCode {
             });
         }
     }
+    // Once it is listened to, an answer or a note that has reached the limit of its file ends nothing.
+    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
     let screen = Screen::new(stdout().is_terminal());
     let mut console = Console::new(Box::new(stdout()), Box::new(stderr()), screen, stop);
     ExitCode::from(passerelle_ops::run(std::env::args_os(), Reader::from_process(), &mut console).await)
