@@ -124,9 +124,7 @@ async fn a_supervisor_whose_log_takes_nothing_more_starts_again_what_dies() {
 #[case::a_list(&["jobs"])]
 #[case::json(&["--json", "workers"])]
 #[case::a_watch(&["stats", "--watch"])]
-#[case::a_wait(&["sync", "projet/1", "--wait"])]
 #[case::a_text(&["rules", "schema"])]
-#[case::lines(&["dead", "export"])]
 #[tokio::test]
 async fn a_verb_whose_answer_nobody_reads_ends_without_a_word(#[case] verb: &[&str]) {
     let system = System::builder().start().await.unwrap();
