@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Context as _;
-use futures::future::join_all;
+use futures::future::try_join_all;
 use passerelle_model::id::TableId;
 use serde_json::json;
 use system_tests::process::{program_path, search_path};
@@ -52,9 +52,9 @@ struct Seen {
 }
 
 /// Sends deliveries, one after the other, until the restarts are over.
-async fn send(http: reqwest::Client, url: &str, sender: usize, seen: &Seen) {
+async fn send(http: reqwest::Client, url: &str, sender: usize, seen: &Seen) -> anyhow::Result<()> {
     let caller = Caller::new(http, url, "projet-changed", SECRET);
-    let (table, mut number) = (TableId::new(2).unwrap(), 0);
+    let (table, mut number) = (TableId::new(2)?, 0);
     while !seen.is_over.load(Ordering::Relaxed) {
         let row = json!({"id": sender * 100_000 + number + 1});
         let body = delivery("rows.updated", table, &format!("{sender}-{number}"), &[row]);
@@ -64,7 +64,6 @@ async fn send(http: reqwest::Client, url: &str, sender: usize, seen: &Seen) {
                 Ok(answer) if answer.status == 200 => Ok(()),
                 Ok(answer) => Err(format!("{answer:?}")),
                 Err(error) => {
-                    println!("{error:?}");
                     seen.unanswered.fetch_add(1, Ordering::Relaxed);
                     Err(format!("{error:#}"))
                 }
@@ -74,6 +73,7 @@ async fn send(http: reqwest::Client, url: &str, sender: usize, seen: &Seen) {
         seen.answered.fetch_add(1, Ordering::Relaxed);
         number += 1;
     }
+    Ok(())
 }
 
 /// Waits until so many more deliveries were answered.
@@ -100,33 +100,31 @@ async fn restart(system: &System, listener: &TcpListener, seen: &Seen) -> anyhow
     Ok(running)
 }
 
-/// Restarts an ingress under load over connections of this kind; returns what its senders have seen.
-async fn restarted(system: &mut System, connections: fn() -> reqwest::ClientBuilder) -> Seen {
-    system.ingress.stop(STOPS_WITHIN).await.unwrap();
-    let listener = TcpListener::bind(system.ingress_url.trim_start_matches("http://")).unwrap();
+/// Restarts an ingress under load; returns what its senders have seen.
+async fn restarted(system: &mut System, http: &reqwest::Client) -> anyhow::Result<Seen> {
+    system.ingress.stop(STOPS_WITHIN).await?;
+    let listener = TcpListener::bind(system.ingress_url.trim_start_matches("http://"))?;
     let seen = Seen::default();
-    let senders = (0..SENDERS).map(|sender| {
-        let http = connections().build().unwrap();
-        send(http, &system.ingress_url, sender, &seen)
-    });
+    let senders = (0..SENDERS).map(|sender| send(http.clone(), &system.ingress_url, sender, &seen));
     let restarts = async {
         let running = restart(system, &listener, &seen).await;
         seen.is_over.store(true, Ordering::Relaxed);
         running
     };
     // The last ingress goes on until all senders have their answer.
-    let (running, _) = tokio::join!(restarts, join_all(senders));
-    drop(running.unwrap());
-    system.expect_open(u64::try_from(seen.answered.load(Ordering::Relaxed)).unwrap());
-    seen
+    let (running, sent) = tokio::join!(restarts, try_join_all(senders));
+    sent?;
+    drop(running?);
+    system.expect_open(u64::try_from(seen.answered.load(Ordering::Relaxed))?);
+    Ok(seen)
 }
 
 /// A webhook of Baserow is a connection of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_restarts_under_load_leave_no_connection_unanswered() {
     let mut system = System::builder().workers(0).without_webhook().start().await.unwrap();
-    let fresh = || reqwest::Client::builder().pool_max_idle_per_host(0);
-    let seen = restarted(&mut system, fresh).await;
+    let fresh = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let seen = restarted(&mut system, &fresh).await.unwrap();
     assert_eq!(seen.unanswered.load(Ordering::Relaxed), 0);
 }
 
