@@ -92,6 +92,7 @@ fn names_in_sources() -> BTreeMap<String, String> {
         "shared/model/src",
         "shared/queue/src",
         "shared/store/src",
+        "shared/traces/src",
     ];
     let mut paths: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(path) = paths.pop() {
@@ -147,6 +148,7 @@ fn is_a_setting(literal: &str) -> bool {
         "EXTRA_",
         "NOTICE_",
         "PASSERELLE_ENV_",
+        "OTEL_",
         "OWN_",
         "RUN_",
         "DATA_",
