@@ -24,11 +24,11 @@ use crate::{
 #[command(name = "passerelle", version, max_term_width = 110)]
 pub struct Cli {
     /// Print the answer as JSON, and failures too (docs/CLI.md).
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every command")]
     pub json: bool,
     /// The file with the settings. Default: PASSERELLE_ENV_FILE, else .env in the working
     /// directory, else /etc/passerelle/passerelle.env.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options of every command")]
     pub env_file: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -101,7 +101,8 @@ pub enum Verb {
     /// Exit codes for monitoring: 0 all is well, 1 there are warnings, 2 something is broken.
     #[command(after_help = "Example: passerelle doctor")]
     Doctor,
-    /// Creates the fields and webhooks in Baserow that the rules need. Idempotent; deletes nothing.
+    /// Creates the fields and webhooks in Baserow that the rules need. Idempotent. Deletes nothing but
+    /// webhooks of an earlier address, with --remove-earlier.
     #[command(after_help = "Example: passerelle provision --url https://bridge.example.org --dry-run")]
     Provision(provision::Provision),
     /// Shows the history of an event or a row, and why it ended as it did.
@@ -136,6 +137,13 @@ pub enum Verb {
     /// is left alone.
     #[command(after_help = "Example: passerelle run-now projet/42 --why \"the space exists again\"")]
     RunNow(jobs::RunNowVerb),
+    /// Shows which targets get no calls at present (outage mode), since when and why.
+    #[command(after_help = "Example: passerelle gates")]
+    Gates {
+        /// Operates a gate by hand. Without it the gates are only shown.
+        #[command(subcommand)]
+        verb: Option<gates::GatesVerb>,
+    },
     /// Lists notices by mail and Slack: sent, waiting or failed.
     #[command(after_help = "Example: passerelle notices --state failed")]
     Notices(notices::Notices),
@@ -151,13 +159,6 @@ pub enum Verb {
     /// Prints the manual page of the program, or writes one for each command.
     #[command(after_help = "Example: passerelle man --to /usr/local/share/man/man1")]
     Man(manual::Man),
-    /// Shows which targets get no calls at present (outage mode), since when and why.
-    #[command(after_help = "Example: passerelle gates")]
-    Gates {
-        /// Operates a gate by hand. Without it the gates are only shown.
-        #[command(subcommand)]
-        verb: Option<gates::GatesVerb>,
-    },
 }
 
 impl Verb {
@@ -181,8 +182,8 @@ impl Verb {
     pub fn stopped(&self) -> &'static str {
         match self {
             Self::Up(_) | Self::Restart(_) => {
-                "stopped waiting: what has begun goes on in the background. Run it again: it goes on where it was. make \
-                 status shows how far it is, make down stops what has started"
+                "stopped waiting: what has begun goes on in the background. Run it again: it goes on where it was. \
+                 `passerelle status` shows how far it is, `passerelle down` stops what has started"
             }
             Self::Down(_) | Self::Provision(_) => "stopped. Run it again: it goes on where it was",
             _ => "stopped. Run it again",

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
-use passerelle_queue::HeldTable;
 use passerelle_queue::gate::{GateName, GateState, GateStatus, Incident, Operation};
+use passerelle_queue::{ByHand, HeldTable};
 use serde::Serialize;
 
 use crate::arguments::By;
@@ -22,30 +22,30 @@ const INCIDENTS_SHOWN: usize = 10;
 pub enum GatesVerb {
     /// Stops all jobs that need it, until you ramp or release it.
     #[command(after_help = "Example: passerelle gates stop docmost:write --why \"upgrade\"")]
-    Stop(ByHand),
+    Stop(Hand),
     /// Lets a few jobs through at once, and more while all goes well, as after a recovery.
     #[command(after_help = "Example: passerelle gates ramp docmost:write --why \"upgrade done\"")]
-    Ramp(ByHand),
+    Ramp(Hand),
     /// Lets jobs through at once, without a ramp: what waits is sent as fast as the workers can.
     #[command(after_help = "Example: passerelle gates release docmost:write --why \"it works again\"")]
-    Release(ByHand),
+    Release(Hand),
     /// The former word for `stop`.
     #[command(
         hide = true,
         after_help = "Example: passerelle gates close docmost:write --why \"upgrade\""
     )]
-    Close(ByHand),
+    Close(Hand),
     /// The former word for `release`.
     #[command(
         hide = true,
         after_help = "Example: passerelle gates open docmost:write --why \"it works again\""
     )]
-    Open(ByHand),
+    Open(Hand),
 }
 
 /// Which gate, who and why.
 #[derive(Debug, Args)]
-pub struct ByHand {
+pub struct Hand {
     /// docmost:write, docmost:read, docmost:login, baserow:read, baserow:write, smtp, slack or
     /// store.
     #[arg(value_parser = parse)]
@@ -97,16 +97,19 @@ pub async fn run(operator: &Operator, verb: Option<GatesVerb>, console: &mut Con
     console.answer(&shown, in_words)
 }
 
-async fn operate(operator: &Operator, operation: Operation, hand: ByHand) -> Result<(), Trouble> {
+async fn operate(operator: &Operator, operation: Operation, hand: Hand) -> Result<(), Trouble> {
     let why = hand.why.trim();
     if why.is_empty() {
         let advice = "give a reason with --why: the ledger and the list of incidents keep it";
         return Err(Trouble::Usage(advice.to_owned()));
     }
     let by = operator.acting(hand.by)?;
-    operator.gates().operate(hand.gate, operation, &by, why).await?;
-    let gate = format!("gate/{}", hand.gate);
-    Ok(operator.queue.note_act(&gate, operation.as_str(), &by, why).await?)
+    let act = ByHand {
+        operation,
+        by: &by,
+        why,
+    };
+    Ok(operator.queue.operate_gate(&operator.gates(), hand.gate, act).await?)
 }
 
 /// A gate's name on the command line.

@@ -15,7 +15,7 @@ use passerelle_worker::rule_files::{self, read_rule_sources};
 use passerelle_worker::rules::{RuleSources, Rules};
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{self, reach};
+use crate::check;
 use crate::doctor;
 use crate::preview::{self, Systems};
 use crate::reconcile;
@@ -85,19 +85,14 @@ impl RuleFile {
                 };
             }
         };
-        let (mut problems, mut survey, mut unasked) = (Vec::new(), None, None);
-        match rule_files::compile(&sources, &self.path, &self.locale) {
-            Err(found) => problems = found.0,
-            Ok(loaded) => {
-                let rules = loaded.rules;
-                problems.extend(reach::problems(&sources, &rules));
-                match self.survey(&rules).await {
-                    Err(why) => unasked = Some(why),
-                    Ok(seen) => {
-                        problems.extend(seen.problems(&sources, &rules));
-                        problems.extend(seen.icon_problems(&sources, &rules));
-                        survey = Some(seen);
-                    }
+        let (rules, mut problems) = check::compiled(&sources, &self.path, &self.locale);
+        let (mut survey, mut unasked) = (None, None);
+        if let Some(rules) = rules {
+            match self.survey(&rules).await {
+                Err(why) => unasked = Some(why),
+                Ok(seen) => {
+                    problems.extend(seen.all_problems(&sources, &rules));
+                    survey = Some(seen);
                 }
             }
         }

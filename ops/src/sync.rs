@@ -105,14 +105,9 @@ pub async fn run(operator: &Operator, verb: SyncRow, console: &mut Console) -> R
 
 /// Why it may not begin at once.
 async fn notes(operator: &Operator) -> Result<Vec<String>, Trouble> {
-    let mut notes = Vec::new();
-    if let Some(pause) = operator.queue.stats().await?.paused {
-        notes.push(format!("The queue is paused by {} ({}).", pause.by, pause.why));
-    }
-    if operator.queue.workers().await?.is_empty() {
-        notes.push("No worker is alive: the sync runs when one starts.".to_owned());
-    }
-    Ok(notes)
+    let circumstances = Circumstances::look(operator, QueueName::Sync, &[]).await?;
+    let standstill = circumstances.standstill.into_iter();
+    Ok(standstill.map(|why| format!("It may wait: {why}.")).collect())
 }
 
 /// Says what the row's job is doing, whenever that changes. Never ends by itself.

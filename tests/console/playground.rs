@@ -104,6 +104,31 @@ async fn on_the_playground_pages_follow_their_rows_through_an_outage_lost_answer
 }
 
 #[tokio::test]
+async fn a_playground_that_is_killed_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut play, _address) = start(folder.path()).await.unwrap();
+    let children = children_of(play.0.pid()).unwrap();
+    assert!(children.len() >= 5, "{children:?}");
+    play.0.kill().unwrap();
+    eventually("its processes have ended", async || {
+        let alive: Vec<&u32> = children.iter().filter(|pid| is_alive(**pid)).collect();
+        if alive.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{alive:?} are alive"))
+        }
+    })
+    .await;
+}
+
+/// Whether a process runs. One that has ended may still wait for somebody to ask how.
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_the_playground_and_leaves_no_process_and_no_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (mut play, _address) = start(folder.path()).await.unwrap();

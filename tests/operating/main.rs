@@ -1,6 +1,7 @@
 //! What operators do to a running bridge of real processes: rolling restarts, replaying old letters, and every command of the runbook.
 
 mod all_in_one;
+mod answers;
 mod background;
 mod dead_budget;
 mod full_logs;

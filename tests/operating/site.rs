@@ -97,10 +97,16 @@ impl Site {
 
     /// `passerelle init` in the folder, with only what the machine needs among its settings.
     pub(crate) fn command(&self, options: &[String]) -> anyhow::Result<Command> {
+        let mut command = self.passerelle()?;
+        command.arg("init").args(options);
+        Ok(command)
+    }
+
+    /// The program without a verb, likewise.
+    pub(crate) fn passerelle(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(program_path("passerelle")?);
         command
-            .args(["--env-file", ".env", "init"])
-            .args(options)
+            .args(["--env-file", ".env"])
             .current_dir(self.folder.path())
             .env_clear()
             .env("USER", "lea")

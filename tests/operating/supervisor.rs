@@ -165,7 +165,7 @@ async fn what_make_up_did_not_reach_is_told_by_the_status_and_brought_by_a_resta
     assert!(
         !refused.status.success()
             && complaint.contains("set INGRESS_BIND to a free port")
-            && complaint.contains("make down stops what has started"),
+            && complaint.contains("`passerelle down` stops what has started"),
         "{complaint}"
     );
     let status = shell.typed("make status").unwrap();

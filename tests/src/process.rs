@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-/// A running program; killed when dropped. Its output goes to a file, which is shown when something
+/// A running program; killed when dropped, and when the thread ends that has started it. Its output goes to a file, which is shown when something
 /// fails.
 #[derive(Debug)]
 pub struct Process {
@@ -27,7 +27,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let path = program_path(program)?;
         let output = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let child = Command::new(&path)
+        let child = test_support::bound_command(&path)
             .args(arguments)
             .env_clear()
             .env("PATH", search_path())

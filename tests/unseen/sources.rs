@@ -128,6 +128,76 @@ async fn a_webhook_that_was_switched_off_is_switched_on_again_and_the_rows_of_th
     assert_eq!(calls(&system, "/user/token-auth/").await.unwrap(), 1, "one sign-in");
 }
 
+/// Another bridge on the same Baserow has a webhook of the same table: it calls this address, with
+/// the headers of a webhook.
+async fn webhook_of_another_bridge(system: &System, headers: Value) -> anyhow::Result<()> {
+    let url = "http://127.0.0.1:9/api/webhooks/baserow/projet-changed";
+    let hook = json!({"name": "Other", "url": url, "headers": headers, "include_all_events": true});
+    let made = system
+        .baserow
+        .as_person(Method::POST, "/api/database/webhooks/table/2/", hook);
+    made.await.map(drop)
+}
+
+#[tokio::test]
+async fn a_webhook_of_another_bridge_on_the_same_baserow_is_not_switched_on() {
+    let mut system = watched(PASSWORD).start().await.unwrap();
+    let header = json!({"X-Bridge-Token": "the-secret-of-another-bridge"});
+    webhook_of_another_bridge(&system, header).await.unwrap();
+    // One that carries no secret, and of which this bridge has never heard.
+    webhook_of_another_bridge(&system, json!({})).await.unwrap();
+    system.ingress.kill().unwrap();
+    rows_that_nobody_hears(&system).await.unwrap();
+    let active = async || -> anyhow::Result<Vec<bool>> {
+        let list = "/_sandbox/baserow/webhooks";
+        let webhooks = system.baserow.control(Method::GET, list, None).await?;
+        let webhooks = webhooks.as_array().cloned().unwrap_or_default();
+        Ok(webhooks.iter().map(|webhook| webhook["active"] == true).collect())
+    };
+    eventually("all are off", async || match active().await {
+        Ok(active) if active == [false; 3] => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    system.start_ingress().unwrap();
+    system.start_worker().unwrap();
+    system.wait_for_log("nothing shows that it is of this bridge").await;
+    system
+        .wait_for_log("compared the rows that a webhook may have missed")
+        .await;
+    two_more_looks(&system).await;
+    assert_eq!(active().await.unwrap(), [true, false, false]);
+    assert_eq!(system.people.mails().await.unwrap().len(), 1);
+    system.drain().await;
+}
+
+#[tokio::test]
+async fn a_webhook_without_a_secret_is_known_by_the_deliveries_that_it_has_made() {
+    let mut system = watched(PASSWORD).start().await.unwrap();
+    let path = format!("/api/database/webhooks/{}/", webhook(&system).await.unwrap()["id"]);
+    // A proxy signs: the webhook itself carries nothing.
+    let bare = system.baserow.as_person(Method::PATCH, &path, json!({"headers": {}}));
+    bare.await.unwrap();
+    system
+        .baserow
+        .create("projet", json!({"Nom": "Entendu"}))
+        .await
+        .unwrap();
+    system.drained_webhooks().await;
+    system.start_worker().unwrap();
+    system.drain().await;
+    system.ingress.kill().unwrap();
+    for number in 1..=BORNE {
+        let fields = json!({"Nom": format!("Inouï {number}"), "Statut": "En cours"});
+        system.baserow.create("projet", fields).await.unwrap();
+    }
+    system
+        .wait_for_log("a webhook was switched off, and is switched on again")
+        .await;
+    system.start_ingress().unwrap();
+    system.drain().await;
+}
+
 #[tokio::test]
 async fn a_table_whose_webhooks_cannot_be_listed_does_not_hold_up_the_others() {
     let mut system = watched(PASSWORD).start().await.unwrap();

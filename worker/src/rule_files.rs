@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use passerelle_model::config::{BridgeFile, Locale, Problem, Problems, nearest};
+use passerelle_model::config::{BridgeFile, Locale, Problem, Problems, SourceConfig, nearest};
 use sha2::{Digest as _, Sha256};
 
 use crate::outbox::templates::Templates;
@@ -22,6 +22,8 @@ pub struct Loaded {
     pub hash: String,
     /// The same of what only the ingress reads.
     pub of_the_ingress: String,
+    /// Who may call the ingress.
+    pub callers: BTreeMap<String, SourceConfig>,
 }
 
 /// Reads and checks all files, or reports everything that is wrong with them.
@@ -42,6 +44,7 @@ pub fn compile(sources: &RuleSources, path: &Path, locale: &Locale) -> Result<Lo
         (Ok(rules), Ok(templates)) if problems.is_empty() => Ok(Loaded {
             hash: hash(sources, &templates),
             of_the_ingress: of_the_ingress(sources),
+            callers: sources.file.sources.clone(),
             rules: rules.speaking(locale.clone()),
             templates,
         }),

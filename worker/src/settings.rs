@@ -8,6 +8,7 @@ use std::time::Duration;
 use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
     MailSettings, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings, TraceSettings,
+    WebhookSecrets,
 };
 
 use passerelle_queue::gate::GatePolicy;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub baserow: BaserowSettings,
     /// A user of it who may see webhooks, if one is named.
     pub baserow_user: Option<BaserowUserSettings>,
+    /// The secrets that webhooks of this bridge carry, as far as the worker is given them.
+    pub webhook_secrets: WebhookSecrets,
     pub docmost: DocmostSettings,
     /// `GATE_…`: when to spare a target that is down.
     pub gates: GatePolicy,
@@ -91,6 +94,8 @@ impl Settings {
         let store = StoreSettings::read(&mut reader);
         let baserow = BaserowSettings::read(&mut reader);
         let baserow_user = BaserowUserSettings::read(&mut reader);
+        let callers = loaded.iter().flat_map(|loaded: &Loaded| &loaded.callers);
+        let webhook_secrets = WebhookSecrets::read(&reader, callers.map(|(_, caller)| caller));
         let docmost = DocmostSettings::read(&mut reader);
         let gates = GatePolicy::read(&mut reader);
         let tasks = TaskSettings::read(&mut reader);
@@ -111,6 +116,7 @@ impl Settings {
             store,
             baserow,
             baserow_user,
+            webhook_secrets,
             docmost,
             gates,
             tasks,

@@ -20,7 +20,7 @@ use crate::context::{Context, CurrentContext};
 use crate::maintenance::health::{MetricsPage, OpenedStore};
 use crate::maintenance::ledger_writer::LedgerWriter;
 use crate::maintenance::reload::Reload;
-use crate::maintenance::sources::SourceWatch;
+use crate::maintenance::sources::{SourceWatch, UserSession};
 use crate::maintenance::stalls::{self, Stalls};
 use crate::maintenance::tasks::PeriodicTasks;
 use crate::maintenance::{health, heartbeat, probe};
@@ -158,7 +158,10 @@ impl Worker {
         };
         refuse_later_layout(&queue).await?;
         let user = settings.baserow_user.clone();
-        let sources = user.map(|user| SourceWatch::new(&settings.baserow, user, redis.clone()));
+        let sources = user.map(|user| {
+            let secrets = settings.webhook_secrets.clone();
+            SourceWatch::new(UserSession::new(settings.baserow.clone(), user), secrets, redis.clone())
+        });
         let reload = Reload::new(&settings, queue.clone());
         let in_use = reload.in_use();
         let current = CurrentContext::new(context(settings, redis.clone(), store.clone())?);

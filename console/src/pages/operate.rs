@@ -6,8 +6,8 @@ use actix_web::{Error, HttpResponse};
 use minijinja::{Value, context};
 use passerelle_model::id::{EventId, JobKey};
 use passerelle_model::time::Timestamp;
-use passerelle_queue::QueueName;
 use passerelle_queue::gate::{GateName, GateState, Operation};
+use passerelle_queue::{ByHand, QueueName};
 use passerelle_store::{NoticeState, StoredNotice};
 use serde::Deserialize;
 
@@ -106,11 +106,13 @@ async fn switch_gate(act: Act) -> Result<String, Error> {
         return Err(unreadable(visitor).into());
     };
     let (desk, why) = (visitor.desk(), given_reason(&act)?);
-    let operated = desk.gates.operate(gate, operation, &visitor.name, &why).await;
+    let act = ByHand {
+        operation,
+        by: &visitor.name,
+        why: &why,
+    };
+    let operated = desk.queue.operate_gate(&desk.gates, gate, act).await;
     operated.map_err(|error| visitor.away(&error))?;
-    let on = format!("gate/{gate}");
-    let noted = desk.queue.note_act(&on, operation.as_str(), &visitor.name, &why).await;
-    noted.map_err(|error| visitor.away(&error))?;
     Ok("/operate".to_owned())
 }
 

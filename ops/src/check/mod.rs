@@ -2,7 +2,7 @@
 //! worker's compiler and the ingress' reader judge the file; with `--live` the real tables, fields
 //! and spaces do too. All problems are reported at once.
 
-pub(crate) mod reach;
+mod reach;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -95,19 +95,26 @@ impl Checked {
         self.rules = rules.collect();
         let wiki = sources.file.wiki.iter().map(|rule| rule.get_ref().name.clone());
         self.wiki_rules = wiki.collect();
-        match rule_files::compile(sources, path, locale) {
-            Ok(Loaded { rules, .. }) => {
-                self.problems.extend(reach::problems(sources, &rules));
-                if let Some(systems) = systems {
-                    self.problems.extend(systems.look(sources, &rules).await?);
-                }
-            }
-            Err(problems) => self.problems.extend(problems.0),
+        let (rules, problems) = compiled(sources, path, locale);
+        self.problems.extend(problems);
+        if let (Some(rules), Some(systems)) = (rules, systems) {
+            self.problems.extend(systems.look(sources, &rules).await?);
         }
         let callers = caller_problems(path).into_iter();
         let others: Vec<Problem> = callers.filter(|problem| !self.problems.contains(problem)).collect();
         self.problems.extend(others);
         Ok(())
+    }
+}
+
+/// The rules of the files, if they can be used, and what is wrong with them.
+pub(crate) fn compiled(sources: &RuleSources, path: &Path, locale: &Locale) -> (Option<Rules>, Vec<Problem>) {
+    match rule_files::compile(sources, path, locale) {
+        Ok(Loaded { rules, .. }) => {
+            let problems = reach::problems(sources, &rules);
+            (Some(rules), problems)
+        }
+        Err(problems) => (None, problems.0),
     }
 }
 
@@ -138,8 +145,7 @@ impl Systems {
         let (survey, account) = tokio::join!(Survey::look(&products.baserow, rules), products.docmost.account());
         let mut problems = match survey {
             Ok(survey) => {
-                let mut found = survey.problems(sources, rules);
-                found.extend(survey.icon_problems(sources, rules));
+                let mut found = survey.all_problems(sources, rules);
                 match survey.missing_rights(&products.baserow, sources, rules).await {
                     Ok(missing) => found.extend(missing),
                     Err(failure) => found.push(unasked("BASEROW_URL", failure.message)),

@@ -31,7 +31,7 @@ pub(super) const DOCMOST: Called = Called {
 };
 
 pub(super) const INGRESS: Called = Called {
-    name: "passerelle-ingress (make up, docker compose up -d)",
+    name: "passerelle-ingress (passerelle up, docker compose up -d)",
     address: "INGRESS_URL",
     login: "INGRESS_URL",
 };

@@ -1,7 +1,8 @@
 //! Baserow and Docmost: do they accept our accounts, and do they have what the rules need?
 
 use passerelle_model::config::{
-    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings,
+    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Owner, Problem, Reader, RedisSettings,
+    WebhookSecrets,
 };
 use passerelle_model::id::ProcessName;
 use passerelle_model::ledger::FailureClass;
@@ -15,8 +16,8 @@ use passerelle_worker::journal::Journal;
 use passerelle_worker::rule_files::read_rule_sources;
 use passerelle_worker::rules::{RuleSources, Rules};
 
+use super::Finding;
 use super::cure::{BASEROW, BASEROW_USER, Called, DOCMOST};
-use super::{Finding, State};
 use crate::survey::{Survey, baserow_client, space_problems};
 
 pub(super) async fn look(reader: &Reader) -> Vec<Finding> {
@@ -73,7 +74,8 @@ async fn baserow(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
                 Finding::warn("baserow options", format!("{place}: {what}"), hint)
             }));
             findings.extend(rights(&client, &survey, sources, rules).await);
-            findings.extend(webhooks(&settings, user.as_ref(), &survey, rules).await);
+            let secrets = WebhookSecrets::read(reader, sources.file.sources.values());
+            findings.extend(webhooks(&settings, user.as_ref(), &survey, rules, &secrets).await);
         }
         Err(failure) => findings.push(broken("baserow fields", BASEROW, failure)),
     }
@@ -95,6 +97,7 @@ async fn webhooks(
     user: Option<&BaserowUserSettings>,
     survey: &Survey,
     rules: &Rules,
+    secrets: &WebhookSecrets,
 ) -> Vec<Finding> {
     const CHECK: &str = "baserow webhooks";
     let Some(user) = user else {
@@ -115,7 +118,7 @@ async fn webhooks(
     for (table, _) in &tables {
         let name = &table.name;
         match user.webhooks(table.id).await {
-            Ok(hooks) => findings.extend(webhook(name, &hooks)),
+            Ok(hooks) => findings.extend(webhook(name, &hooks, secrets)),
             Err(failure) => {
                 let fix = match failure.class {
                     FailureClass::Auth | FailureClass::Permanent => {
@@ -137,9 +140,12 @@ async fn webhooks(
 }
 
 /// What is wrong with the webhooks of one table.
-fn webhook(table: &str, hooks: &[Webhook]) -> Option<Finding> {
+fn webhook(table: &str, hooks: &[Webhook], secrets: &WebhookSecrets) -> Option<Finding> {
     const CHECK: &str = "baserow webhooks";
-    let ours: Vec<&Webhook> = hooks.iter().filter(|hook| hook.calls_the_bridge()).collect();
+    let bridges = hooks.iter().filter(|hook| hook.calls_the_bridge());
+    let ours: Vec<&Webhook> = bridges
+        .filter(|hook| secrets.owner(&hook.call.headers) != Owner::Another)
+        .collect();
     let again = "passerelle provision --url <address of the ingress>";
     if ours.is_empty() {
         let found = format!("no webhook of the table {table} calls the bridge");
@@ -180,22 +186,7 @@ async fn docmost(reader: &Reader, redis: &Redis, rules: Option<&(RuleSources, Ru
     let mut findings = Vec::new();
     let account = match client.account().await {
         Ok(account) => account,
-        Err(failure) => {
-            // The login alone is limited: the workers go on, and so may the rest of this.
-            let by_workers = match failure.class {
-                FailureClass::Throttled => client.account_of_workers().await,
-                _ => None,
-            };
-            let finding = broken(CHECK, DOCMOST, failure);
-            let Some(account) = by_workers else {
-                return vec![finding];
-            };
-            findings.push(Finding {
-                state: State::Warn,
-                ..finding
-            });
-            account
-        }
+        Err(failure) => return vec![broken(CHECK, DOCMOST, failure)],
     };
     let (email, role, spaces) = (&account.email, &account.role, account.spaces.len());
     let found = format!("signed in as {email}, {role} of the workspace, in {spaces} spaces");

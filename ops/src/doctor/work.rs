@@ -70,7 +70,7 @@ async fn workers(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     const CHECK: &str = "workers";
     let alive = operator.queue.workers().await?;
     if alive.is_empty() {
-        let fix = "start passerelle-worker (make up, docker compose up -d), or read its log";
+        let fix = "start a worker (passerelle up, docker compose up -d), or read its log";
         return Ok(vec![Finding::fail(
             CHECK,
             "no worker is alive: events are accepted and wait",
@@ -95,8 +95,8 @@ async fn pauses(operator: &Operator) -> Result<Vec<Finding>, Trouble> {
     for name in QueueName::ALL {
         let stats = operator.queue_of(name).stats().await?;
         if let Some(pause) = stats.paused {
-            let (queue, by, why, since) = (name.as_str(), pause.by, pause.why, pause.since);
-            let found = format!("the queue {queue} is paused since {since} by {by} ({why})");
+            let queue = name.as_str();
+            let found = format!("the queue {queue} is {pause}, since {}", pause.since);
             let fix = format!("when the reason is gone: passerelle resume --queue {queue} --why …");
             findings.push(Finding::warn("pauses", found, fix));
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use passerelle_model::config::BaserowUserSettings;
+use passerelle_model::config::{BaserowUserSettings, secret_in};
 use passerelle_model::shown::keep_secret;
 use secrecy::SecretString;
 
@@ -280,11 +280,11 @@ fn is_address(option: &str, address: &str) -> Result<(), Trouble> {
     )))
 }
 
-/// The only line of a file.
+/// The password that a file holds.
 fn of_file(path: &Path) -> Result<String, Trouble> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))?;
-    Ok(text.trim().to_owned())
+    let file = path.display();
+    let secret = secret_in(path).map_err(|error| Trouble::Usage(format!("{file}: {error}")))?;
+    secret.ok_or_else(|| Trouble::Usage(format!("{file} is empty: it must hold a password")))
 }
 
 fn secret(text: String) -> SecretString {

@@ -82,6 +82,17 @@ impl Example {
 }
 
 impl Setup<'_> {
+    /// Whether there is an installation; says so where there is none.
+    pub(super) fn has_rules(&mut self) -> bool {
+        let path = BridgeFileSettings::read(&self.settings.reader()).path;
+        let is_there = may_be_there(&path);
+        if !is_there {
+            let what = format!("there is no {}, and so no test row of it", path.display());
+            self.tell(State::Kept, what);
+        }
+        is_there
+    }
+
     /// The rules that are there, or else those of the example.
     pub(super) fn rules(&mut self) -> Result<RuleSources, Trouble> {
         let path = BridgeFileSettings::read(&self.settings.reader()).path;

@@ -12,9 +12,9 @@ mod docmost;
 mod example;
 mod settings;
 mod sign_in;
+mod tables;
 mod trial;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -27,10 +27,10 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
 
 use crate::console::Console;
-use crate::provision::{self, Given, Provision};
+use crate::provision::{Given, Provisioned};
 use crate::supervise::OwnRedis;
 use crate::trouble::Trouble;
-use answer::{SetUp, State, Step, in_words};
+use answer::{SetUp, Stage, State, Step, in_words};
 use answers::{Answers, WikiLogin};
 use ask::Asker;
 pub use example::Example;
@@ -135,6 +135,9 @@ struct Setup<'a> {
     asker: Asker,
     console: &'a mut Console,
     steps: Vec<Step>,
+    left: Vec<Stage>,
+    /// What was done to Baserow's tables, and is not yet among the steps.
+    provisioned: Provisioned,
     /// Held while an admin is signed in to Docmost: a stop signal waits until the session has ended.
     in_session: &'a Mutex<()>,
 }
@@ -158,27 +161,42 @@ async fn set_up(verb: &Init, reader: Reader, console: &mut Console) -> Result<()
         asker: Asker::new(),
         console,
         steps: Vec::new(),
+        left: Stage::of(verb.test_row),
+        provisioned: Provisioned::default(),
         in_session: &in_session,
     };
     let stopped = async {
         stop.cancelled().await;
         drop(in_session.lock().await);
     };
-    let page = tokio::select! {
-        page = setup.carry_out() => page?,
-        () = stopped => return Err(Trouble::Interrupted("stopped. Run it again: it goes on where it was".to_owned())),
+    let carried_out = tokio::select! {
+        carried_out = setup.carry_out() => carried_out,
+        () = stopped => Err(Trouble::Interrupted("stopped. Run it again: it goes on where it was".to_owned())),
+    };
+    setup.take_provisioned();
+    let (page, trouble) = match carried_out {
+        Ok(page) => (page, None),
+        Err(trouble) => (None, Some(trouble)),
     };
     let set_up = SetUp {
         dry_run: verb.dry_run,
         steps: setup.steps,
+        left: if trouble.is_some() { setup.left } else { Vec::new() },
         page,
         seconds: began.elapsed().as_secs_f64(),
+        only_removes: verb.test_row == TestRow::Remove,
     };
-    setup.console.answer(&set_up, in_words)
+    if trouble.is_none() || setup.console.json || set_up.did_something() {
+        setup.console.answer(&set_up, in_words)?;
+    }
+    trouble.map_or(Ok(()), Err)
 }
 
 impl Setup<'_> {
     async fn carry_out(&mut self) -> Result<Option<String>, Trouble> {
+        if self.verb.test_row == TestRow::Remove && !self.has_rules() {
+            return Ok(None);
+        }
         let redis = self.redis().await?;
         // Every login is tried before anything is made or kept.
         let (answers, user, known) = loop {
@@ -192,17 +210,23 @@ impl Setup<'_> {
                 Err(trouble) => return Err(trouble),
             }
         };
+        self.ends(Stage::Logins);
         let sources = self.rules()?;
         let rules = Rules::compile(&sources)?;
         if self.verb.test_row == TestRow::Remove {
             return self.trial(&redis, &rules, &user).await;
         }
+        self.ends(Stage::Rules);
         self.keep_answers(&answers)?;
         self.keep_webhook_secrets(&sources)?;
+        self.ends(Stage::Settings);
         let account = self.wiki_account(known, &answers, &redis).await?;
+        self.ends(Stage::Account);
         let workspace = self.database(&user, &rules, answers.tables).await?;
         let has_token = self.token(&user, workspace, &redis).await?;
+        self.ends(Stage::Token);
         self.spaces(account.as_ref(), &rules, &answers, &redis).await?;
+        self.ends(Stage::Spaces);
         let given = Given {
             sources,
             schema: self.schema(answers.tables)?,
@@ -213,6 +237,7 @@ impl Setup<'_> {
         } else {
             self.provision(given, answers.url).await?;
         }
+        self.ends(Stage::Tables);
         self.trial(&redis, &rules, &user).await
     }
 
@@ -247,57 +272,9 @@ impl Setup<'_> {
         Ok(redis)
     }
 
-    /// What there will be in a database that a dry run does not make.
-    fn plan_tables(&mut self, given: &Given, url: &str) {
-        for change in given.schema.iter().flat_map(provision::planned) {
-            self.tell(State::Planned, format!("{}: {}", change.table, change.what));
-        }
-        let tables: BTreeSet<String> = given
-            .sources
-            .file
-            .rules
-            .iter()
-            .map(|rule| rule.get_ref().table.to_string())
-            .collect();
-        for table in tables {
-            self.tell(State::Planned, format!("{table}: create a webhook to {url}"));
-        }
-    }
-
-    /// Tables, fields and webhooks.
-    async fn provision(&mut self, given: Given, url: String) -> Result<(), Trouble> {
-        let verb = Provision {
-            url: Some(url),
-            schema: None,
-            database: self.verb.database,
-            remove_earlier: false,
-            dry_run: self.verb.dry_run,
-            by: self.verb.by.clone(),
-        };
-        let reader = self.settings.reader();
-        let reader = if given.as_user {
-            reader.with("BASEROW_TOKEN", "-")
-        } else {
-            reader
-        };
-        let done = provision::carry_out(&verb, given, &reader, self.console).await?;
-        if done.changes.is_empty() {
-            self.tell(
-                State::Kept,
-                "tables, fields and webhooks are as the rules need them".to_owned(),
-            );
-        }
-        // Each was told as it was made.
-        let state = self.made();
-        let steps = done.changes.into_iter().map(|change| Step {
-            state,
-            what: format!("{}: {}", change.table, change.what),
-        });
-        self.steps.extend(steps);
-        for note in done.notes {
-            self.tell(State::Note, note);
-        }
-        Ok(())
+    /// Nothing of this stage is left.
+    fn ends(&mut self, stage: Stage) {
+        self.left.retain(|left| *left != stage);
     }
 
     /// What is done now, or would be.

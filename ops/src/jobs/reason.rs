@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 #[derive(Debug, Default)]
 pub(crate) struct Circumstances {
     /// Why no job of the queue is taken at present, or few are.
-    pub(super) standstill: Option<String>,
+    pub(crate) standstill: Option<String>,
     parked: BTreeMap<RowKey, Parked>,
     now: Timestamp,
 }
@@ -70,7 +70,7 @@ fn vanished(crashes: u32) -> String {
 /// Why no job of a queue is taken at present, or few are.
 async fn standstill(operator: &Operator, queue: QueueName) -> Result<Option<String>, Trouble> {
     if let Some(pause) = operator.queue_of(queue).stats().await?.paused {
-        return Ok(Some(format!("the queue is paused by {} ({})", pause.by, pause.why)));
+        return Ok(Some(format!("the queue is {pause}")));
     }
     let passed: Vec<&str> = GateName::passed_by(queue).map(GateName::as_str).collect();
     let gates = operator.gates().list().await?.into_iter();

@@ -9,14 +9,21 @@ use super::plan::Deed;
 use super::schema::Making;
 use crate::text::{Table, Text};
 
-/// The answer. Never shows a header of a webhook: it is a secret.
-#[derive(Debug, Serialize)]
+/// What a run did, also one that failed. Never shows a header of a webhook: it is a secret.
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Provisioned {
-    pub(crate) dry_run: bool,
     /// What was done, or would be.
     pub(crate) changes: Vec<Change>,
     /// What else an operator must know.
     pub(crate) notes: Vec<String>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    pub(super) dry_run: bool,
+    #[serde(flatten)]
+    pub(super) provisioned: Provisioned,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,16 +82,17 @@ impl Change {
     }
 }
 
-pub(super) fn in_words(provisioned: &Provisioned) -> Text {
+pub(super) fn in_words(answer: &Answer) -> Text {
+    let Answer { dry_run, provisioned } = answer;
     let mut changes = Table::plain(2);
     // A change that was made was told then.
-    for Change { table, what, .. } in provisioned.changes.iter().filter(|_| provisioned.dry_run) {
+    for Change { table, what, .. } in provisioned.changes.iter().filter(|_| *dry_run) {
         changes.row([table.as_str().into(), what.as_str().into()]);
     }
     let mut text = Text::default();
     text.table(changes);
     let count = provisioned.changes.len();
-    let _ = match (count, provisioned.dry_run) {
+    let _ = match (count, *dry_run) {
         (0, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),
         (_, true) => writeln!(text, "{count} changes would be made. Nothing was changed."),
         (_, false) => writeln!(text, "{count} changes made."),

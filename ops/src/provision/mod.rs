@@ -12,7 +12,9 @@ mod tables;
 use std::path::PathBuf;
 
 use clap::Args;
-use passerelle_model::config::{BaserowSettings, BaserowUserSettings, Reader, RedisSettings, shown_url};
+use passerelle_model::config::{
+    BaserowSettings, BaserowUserSettings, Reader, RedisSettings, WebhookSecrets, shown_url,
+};
 use passerelle_queue::{Queue, QueueName, Redis};
 use passerelle_worker::clients::baserow::user::{BaserowUser, Webhook};
 use passerelle_worker::clients::baserow::{Baserow, Table};
@@ -25,7 +27,8 @@ use crate::console::Console;
 use crate::operator::who;
 use crate::survey::{SeenTable, Survey, baserow_client};
 use crate::trouble::Trouble;
-use answer::{Change, Provisioned, in_words};
+pub(crate) use answer::Provisioned;
+use answer::{Answer, Change, in_words};
 pub(crate) use given::{Given, planned};
 use plan::{Deed, Wanted};
 pub(crate) use schema::Schema;
@@ -73,24 +76,29 @@ struct Provisioning<'a> {
     by: String,
     dry_run: bool,
     console: &'a mut Console,
-    changes: Vec<Change>,
-    notes: Vec<String>,
+    done: &'a mut Provisioned,
 }
 
 /// Plans, and unless it is a dry run carries out the plan, reporting each step.
 pub async fn run(verb: &Provision, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let given = Given::read(verb, &reader)?;
-    let provisioned = carry_out(verb, given, &reader, console).await?;
-    console.answer(&provisioned, in_words)
+    let mut provisioned = Provisioned::default();
+    let carried_out = carry_out(verb, given, &reader, console, &mut provisioned).await;
+    if carried_out.is_ok() || !provisioned.changes.is_empty() {
+        let dry_run = verb.dry_run;
+        console.answer(&Answer { dry_run, provisioned }, in_words)?;
+    }
+    carried_out
 }
 
-/// The same without the answer, which the caller gives.
+/// The same without the answer, which the caller gives: `done` is right also where it fails.
 pub(crate) async fn carry_out(
     verb: &Provision,
     given: Given,
     reader: &Reader,
     console: &mut Console,
-) -> Result<Provisioned, Trouble> {
+    done: &mut Provisioned,
+) -> Result<(), Trouble> {
     let site = Site::open(reader, given.sources).await?;
     let by = By { by: verb.by.clone() };
     let user = reader.optional("USER").or_else(|| Some(site.email.clone()));
@@ -99,8 +107,7 @@ pub(crate) async fn carry_out(
         site,
         dry_run: verb.dry_run,
         console,
-        changes: Vec::new(),
-        notes: Vec::new(),
+        done,
     };
     let planned = match given.schema {
         Some(schema) => run.tables(&schema, verb.database).await?,
@@ -114,14 +121,14 @@ pub(crate) async fn carry_out(
     let survey = survey.map_err(|failure| failed(&failure))?;
     for seen in &planned {
         if !verb.dry_run && !survey.sees(&seen.table) {
-            run.notes.push(format!(
+            run.done.notes.push(format!(
                 "{}: BASEROW_TOKEN does not see this table: give the token rights to it in Baserow.",
                 seen.table.name
             ));
         }
     }
     let survey = if verb.dry_run { survey.with(planned) } else { survey };
-    let deeds = run.site.plan(verb, &survey, reader, &mut run.notes).await?;
+    let deeds = run.site.plan(verb, &survey, reader, &mut run.done.notes).await?;
     for deed in deeds {
         let result = if verb.dry_run {
             Ok(())
@@ -130,11 +137,7 @@ pub(crate) async fn carry_out(
         };
         run.end(Change::of(&deed), result).await?;
     }
-    Ok(Provisioned {
-        dry_run: verb.dry_run,
-        changes: run.changes,
-        notes: run.notes,
-    })
+    Ok(())
 }
 
 fn failed(failure: &Failure) -> Trouble {
@@ -145,7 +148,7 @@ impl Provisioning<'_> {
     /// Makes the tables of the schema where they are missing, or plans that. Returns all of them.
     async fn tables(&mut self, schema: &Schema, database: Option<u64>) -> Result<Vec<SeenTable>, Trouble> {
         let mut tables = Tables::look(&self.site.user, schema, database).await?;
-        self.notes.append(&mut tables.notes);
+        self.done.notes.append(&mut tables.notes);
         for making in std::mem::take(&mut tables.makings) {
             let result = if self.dry_run {
                 tables.plan(&making);
@@ -162,7 +165,7 @@ impl Provisioning<'_> {
     async fn end(&mut self, change: Change, result: Result<(), Failure>) -> Result<(), Trouble> {
         let Change { table, what, .. } = &change;
         result.map_err(|failure| {
-            let done = self.changes.len();
+            let done = self.done.changes.len();
             let advice = "Run it again: finished changes are not repeated";
             let why = failure.message;
             Trouble::Failed(format!(
@@ -170,12 +173,12 @@ impl Provisioning<'_> {
             ))
         })?;
         if !self.dry_run {
-            self.site.keep(&change, &self.by, &mut self.notes).await;
+            self.site.keep(&change, &self.by, &mut self.done.notes).await;
             if !self.console.json {
                 self.console.note(&format!("done: {table}: {what}"));
             }
         }
-        self.changes.push(change);
+        self.done.changes.push(change);
         Ok(())
     }
 }
@@ -234,6 +237,7 @@ impl Site {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Trouble::Usage("--url must begin with http:// or https://".to_owned()));
         }
+        let secrets = WebhookSecrets::read(reader, self.sources.file.sources.values());
         for (table, events) in survey.heard(&self.rules) {
             let wanted: Wanted = plan::wanted(table, events, &self.sources.file, reader, url)?;
             if wanted.call.headers.is_empty() {
@@ -249,7 +253,7 @@ impl Site {
             for earlier in plan::earlier(&wanted, &existing) {
                 let (table, id, address) = (&wanted.table, earlier.id, shown_url(&earlier.call.url));
                 let name = &table.name;
-                if !plan::is_known(earlier, table, &self.sources.file, reader, url)? {
+                if !plan::is_known(earlier, &secrets, url) {
                     notes.push(format!(
                         "{name}: webhook {id} calls {address} without a secret of this bridge: it may be another bridge's, \
                          and stays. If nothing of yours is there any more, delete it in Baserow."

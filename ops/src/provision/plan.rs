@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passerelle_model::config::{BridgeFile, ProofKind, Reader, SourceConfig};
+use passerelle_model::config::{BridgeFile, Owner, ProofKind, Reader, SourceConfig, WebhookSecrets};
 use passerelle_worker::clients::baserow::Table;
 use passerelle_worker::clients::baserow::user::{BRIDGE_PATH, Webhook, WebhookCall};
 use secrecy::ExposeSecret as _;
@@ -143,23 +143,9 @@ pub(super) fn earlier<'a>(wanted: &Wanted, existing: &'a [Webhook]) -> impl Iter
 
 /// Whether a webhook is known to be of this bridge, and not of another on the same Baserow: it
 /// calls this bridge's address, or carries a secret that is live here.
-pub(super) fn is_known(
-    hook: &Webhook,
-    table: &Table,
-    file: &BridgeFile,
-    reader: &Reader,
-    base: &str,
-) -> Result<bool, Trouble> {
+pub(super) fn is_known(hook: &Webhook, secrets: &WebhookSecrets, base: &str) -> bool {
     let own = format!("{}{BRIDGE_PATH}", base.trim_end_matches('/'));
-    if hook.call.url.starts_with(&own) {
-        return Ok(true);
-    }
-    let (_, config) = source_of(table, file)?;
-    let header = config.header_of(ProofKind::Token);
-    let mut headers = hook.call.headers.iter();
-    let carried = headers.find(|(name, _)| name.eq_ignore_ascii_case(header));
-    let secrets = reader.secrets(&config.secrets);
-    Ok(carried.is_some_and(|(_, carried)| secrets.iter().any(|secret| secret.expose_secret() == carried)))
+    hook.call.url.starts_with(&own) || secrets.owner(&hook.call.headers) == Owner::ThisBridge
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ impl Folders {
                 return Ok(alone);
             }
             if !has_told {
-                console.note("waiting for another command to finish (make down ends it)");
+                console.note("waiting for another command to finish (`passerelle down` ends it)");
                 has_told = true;
             }
             tokio::time::sleep(TRY_EVERY).await;

@@ -41,7 +41,7 @@ use part::Part;
 use plan::Plan;
 pub(crate) use plan::from_here;
 use ready::Readiness;
-use supervisor::Told;
+use supervisor::Report;
 
 /// How often a command looks whether another one has given way.
 const TRY_EVERY: Duration = Duration::from_millis(50);
@@ -88,7 +88,7 @@ pub async fn up(verb: Up, reader: Reader, console: &mut Console) -> Result<(), T
     )
     .await?;
     let logs = folders.run_folder.join("log");
-    console.note(&format!("Logs: {}. Stop with: make down", logs.display()));
+    console.note(&format!("Logs: {}. Stop with: passerelle down", logs.display()));
     Ok(())
 }
 
@@ -109,7 +109,7 @@ pub async fn restart(verb: Background, reader: Reader, console: &mut Console) ->
 }
 
 fn nothing_runs() -> Trouble {
-    Trouble::Failed("nothing was started here: make up starts the bridge".to_owned())
+    Trouble::Failed("nothing was started here: `passerelle up` starts the bridge".to_owned())
 }
 
 struct Wanted {
@@ -157,18 +157,20 @@ async fn succeed(folders: &Folders, wanted: Wanted, reader: Reader, console: &mu
     let mut lines = BufReader::new(told).lines();
     while let Some(line) = lines.next_line().await.map_err(failed)? {
         match serde_json::from_str(&line) {
-            Ok(Told::Progress(line)) => console.note(&line),
-            Ok(Told::Done) => return Ok(()),
-            Ok(Told::Failed(why)) if wanted.renew => return Err(Trouble::Failed(why)),
-            Ok(Told::Failed(why)) => {
-                return Err(Trouble::Failed(format!("{why}\nmake down stops what has started")));
+            Ok(Report::Progress(line)) => console.note(&line),
+            Ok(Report::Done) => return Ok(()),
+            Ok(Report::Failed(why)) if wanted.renew => return Err(Trouble::Failed(why)),
+            Ok(Report::Failed(why)) => {
+                return Err(Trouble::Failed(format!(
+                    "{why}\n`passerelle down` stops what has started"
+                )));
             }
             Err(_) => console.note(&line),
         }
     }
     let log = log.display();
     Err(Trouble::Failed(format!(
-        "another command has taken over, or the supervisor has ended: see make status and {log}"
+        "another command has taken over, or the supervisor has ended: see `passerelle status` and {log}"
     )))
 }
 
@@ -230,7 +232,7 @@ pub async fn status(verb: Background, reader: Reader, console: &mut Console) -> 
         return Ok(());
     }
     Err(Trouble::Failed(
-        "not everything is ready: make up starts what is missing".to_owned(),
+        "not everything is ready: `passerelle up` starts what is missing".to_owned(),
     ))
 }
 
@@ -298,7 +300,7 @@ pub fn idle(verb: &Idle, reader: &Reader, console: &mut Console) -> Result<(), T
     }
     if found {
         return Err(Trouble::Failed(
-            "Stop it first: make down, or Ctrl-C where it runs.".to_owned(),
+            "Stop it first: passerelle down, or Ctrl-C where it runs.".to_owned(),
         ));
     }
     own_redis::keep_data(&folders).map_err(Trouble::Failed)

@@ -39,16 +39,16 @@ pub struct Supervise {
 /// What a supervisor reports to the command that started it, a line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Told {
+pub(crate) enum Report {
     Progress(String),
     /// All is as it was wanted.
     Done,
     Failed(String),
 }
 
-impl Told {
+impl Report {
     /// Nobody listens any more once `up` was interrupted.
-    fn tell(&self) {
+    fn send(&self) {
         let line = serde_json::to_string(self).unwrap_or_default();
         let _ = writeln!(std::io::stdout(), "{line}");
     }
@@ -62,7 +62,7 @@ pub async fn run(verb: Supervise, reader: Reader, stop: &CancellationToken) -> R
     let _ = rustix::process::setsid();
     let supervised = supervise(&verb, reader, stop).await;
     if let Err(trouble) = &supervised {
-        Told::Failed(trouble.to_string()).tell();
+        Report::Failed(trouble.to_string()).send();
     }
     supervised
 }
@@ -86,8 +86,8 @@ async fn supervise(verb: &Supervise, reader: Reader, stop: &CancellationToken) -
     };
     let works = async {
         match kept.bring_about(verb).await {
-            Ok(()) => Told::Done.tell(),
-            Err(why) => Told::Failed(why).tell(),
+            Ok(()) => Report::Done.send(),
+            Err(why) => Report::Failed(why).send(),
         }
         // What it has to say from now on is in its log.
         let _ = rustix::stdio::dup2_stdout(std::io::stderr());
@@ -144,10 +144,10 @@ impl Kept {
             }
             let renews = verb.renew && part != Part::Redis && before.contains(&part);
             let line = self.works(part, renews).await?;
-            Told::Progress(line).tell();
+            Report::Progress(line).send();
         }
         for part in before.into_iter().filter(|part| part.is_worker_above(verb.workers)) {
-            Told::Progress(stop(&plan.folders, part, plan.patience).await?).tell();
+            Report::Progress(stop(&plan.folders, part, plan.patience).await?).send();
         }
         Ok(())
     }

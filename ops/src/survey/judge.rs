@@ -35,6 +35,13 @@ impl Survey {
         problems
     }
 
+    /// Everything in Baserow's tables that does not fit the rules.
+    pub fn all_problems(&self, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
+        let mut problems = self.problems(sources, rules);
+        problems.extend(self.icon_problems(sources, rules));
+        problems
+    }
+
     /// Icons of choices that nobody can make: rows with the option's new name get another icon.
     pub fn icon_problems(&self, sources: &RuleSources, rules: &Rules) -> Vec<Problem> {
         let needs = rules.icon_needs();

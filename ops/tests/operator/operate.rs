@@ -48,7 +48,7 @@ async fn waiting_for_a_sync_tells_how_it_ended() {
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("synced"), "{}", said.out);
     assert!(
-        said.err.contains("No worker is alive"),
+        said.err.contains("It may wait: no worker is alive."),
         "this one sends no heartbeat: {}",
         said.err
     );

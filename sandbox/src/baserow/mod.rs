@@ -161,6 +161,11 @@ impl State {
             hook.name.clone_from(&webhook.table);
             hook.url.clone_from(&webhook.url);
             hook.sign_with.clone_from(&options.webhook_secret);
+            // As one that `provision` makes carries it.
+            let carried = options.webhook_secret.iter();
+            hook.headers = carried
+                .map(|secret| ("X-Bridge-Token".to_owned(), secret.clone()))
+                .collect();
             state.hooks.insert(hook.id, hook);
         }
         Ok(state)

@@ -1,7 +1,10 @@
 //! What operators see and switch: numbers, pause, resume.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use crate::gate::{GateName, Gates, Operation};
 use crate::ledger_stream::encode_fact;
 use crate::server::scripts::{NOTE, STATS, SWITCH};
 use crate::{Queue, QueueError};
@@ -29,6 +32,17 @@ pub struct QueueStats {
     pub paused: Option<Pause>,
 }
 
+/// What a person does to a gate, who it is, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct ByHand<'a> {
+    /// What is done.
+    pub operation: Operation,
+    /// Who does it.
+    pub by: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
 /// Why a queue stands still.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
@@ -38,6 +52,13 @@ pub struct Pause {
     pub by: String,
     /// Why.
     pub why: String,
+}
+
+/// Who paused it, and why: `paused by Ada (Docmost is being upgraded)`.
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "paused by {} ({})", self.by, self.why)
+    }
 }
 
 impl Pause {
@@ -121,6 +142,15 @@ impl Queue {
         call.arg(&self.inner.keys.ledger).arg(&self.inner.keys.life).arg(fact);
         let _entry: String = call.send(&self.inner.redis).await?;
         Ok(())
+    }
+
+    /// Stops, ramps or releases a gate by hand. The ledger keeps who and why first: whoever dies in
+    /// between has changed nothing that it does not know of.
+    pub async fn operate_gate(&self, gates: &Gates, gate: GateName, act: ByHand<'_>) -> Result<(), QueueError> {
+        let ByHand { operation, by, why } = act;
+        self.note_act(&format!("gate/{gate}"), operation.as_str(), by, why)
+            .await?;
+        gates.operate(gate, operation, by, why).await
     }
 
     async fn switch(&self, act: &str, stored: Vec<u8>, Pause { since, by, why }: Pause) -> Result<bool, QueueError> {

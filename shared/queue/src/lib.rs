@@ -142,7 +142,7 @@ pub use accepting::accept::{AcceptStatus, Accepted};
 use accepting::group_commit::GroupCommit;
 pub use ages::Oldest;
 pub use comparisons::Comparison;
-pub use control::{Pause, QueueStats};
+pub use control::{ByHand, Pause, QueueStats};
 pub use held::HeldTable;
 pub use jobs::{JobState, JobsOf, RunNow, SeenJob, SeenJobs};
 pub use letters::{DeadLetter, DeadLoad};

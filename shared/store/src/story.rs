@@ -184,6 +184,17 @@ impl Store {
         Ok(found > 0)
     }
 
+    /// Whether a delivery of this webhook about this table was accepted, as far as the ledger goes
+    /// back.
+    pub async fn has_delivery_of(&self, table: TableId, webhook: u64) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT 1 FROM events WHERE table_id = $1 AND webhook_id = $2 LIMIT 1")
+            .bind(signed(table.get()))
+            .bind(signed(webhook))
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// The latest attempt at a job.
     pub async fn last_attempt(&self, job: &JobKey) -> Result<Option<AttemptRecord>, StoreError> {
         let found = sqlx::query(

@@ -7,6 +7,7 @@
 mod certificate;
 mod clock;
 mod collector;
+pub mod contract;
 mod errors;
 mod fuzz;
 mod line;
@@ -23,7 +24,7 @@ mod redis_server;
 mod signal;
 
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -50,6 +51,17 @@ pub use signal::{children_of, signal};
 /// on a machine that does other things too. Leases and retries of seconds fit in several times, and
 /// several such waits in the time that a test is given.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A program that the kernel kills when the thread which starts it ends, however that ends: whoever
+/// is killed leaves no process behind. `setpriv` becomes the program, so the number stays the same.
+pub fn bound_command(program: &Path) -> Command {
+    let Some(setpriv) = find_program("setpriv", &[]) else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
 
 /// Finds a program on `PATH` or in one of the folders where Debian hides its servers.
 pub(crate) fn find_program(name: &str, hidden_in: &[PathBuf]) -> Option<PathBuf> {

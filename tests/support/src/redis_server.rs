@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -154,7 +154,7 @@ impl TestRedis {
 
     /// Starts it again on the same port with the same data.
     pub fn boot(&mut self) -> anyhow::Result<()> {
-        let child = Command::new(program()?)
+        let child = crate::bound_command(&program()?)
             .args(self.arguments())
             .envs(self.options.environment.iter().cloned())
             .envs(self.clock.iter().flat_map(WrongClock::environment))

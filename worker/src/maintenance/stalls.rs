@@ -167,10 +167,7 @@ async fn cause(context: &Context, kind: &str) -> String {
     if let Ok(stats) = context.queue.stats().await
         && let Some(pause) = stats.paused
     {
-        return format!(
-            "the queue is paused since {} by {} ({})",
-            pause.since, pause.by, pause.why
-        );
+        return format!("the queue is {pause}, since {}", pause.since);
     }
     if let Some(gate) = stopped_gate(&context.gates).await {
         return gate;

@@ -1,9 +1,7 @@
 //! `--json` is a contract: the names and types of every verb's answer, from a real queue and store,
 //! are those of `docs/CLI.md`, and stay.
 
-mod pages;
 mod scene;
-mod shape;
 
 use std::collections::BTreeSet;
 
@@ -12,9 +10,8 @@ use passerelle_ops::cli::Cli;
 use serde_json::Value;
 
 use crate::desk::Desk;
-use pages::Page;
 use scene::Scene;
-use shape::Shape;
+use test_support::contract::{Page, Shape};
 
 /// Verbs that give no answer: they run until they are stopped, or write a text that another program
 /// reads as it is.
@@ -30,7 +27,8 @@ const WITHOUT_AN_ANSWER: [&str; 8] = [
 ];
 
 /// Verbs whose answer needs more than the scene has: an installation from nothing, a bridge in the
-/// background, workers that read rules, a sandbox.
+/// background, workers that read rules, a sandbox. `tests/operating/answers.rs` types all of them but
+/// `play`.
 const ELSEWHERE: [&str; 4] = ["init", "play", "reload", "status"];
 
 /// Every verb that a person can type, e.g. `dead list`.

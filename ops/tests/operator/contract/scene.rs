@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use test_support::eventually;
 use tokio::task::JoinHandle;
 
-use super::shape::Shape;
 use crate::desk::{accepted, at, attempt, delivery, failure};
 use crate::town::Town;
+use test_support::contract::Shape;
 
 const HOUR: u64 = 3_600_000;
 

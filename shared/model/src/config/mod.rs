@@ -25,6 +25,7 @@ mod source;
 mod stalls;
 mod traces;
 mod unknown;
+mod webhook_secrets;
 mod wiki;
 
 pub use authorities::Authorities;
@@ -41,7 +42,7 @@ pub use notices::{MailSettings, SlackSettings, SmtpLogin, SmtpTls};
 pub use parsing::read_toml;
 pub use positions::{Positions, find_word, place};
 pub use problem::{Problem, Problems};
-pub use reader::{Asked, Reader, may_be_there};
+pub use reader::{Asked, Reader, may_be_there, secret_in};
 pub use redis::{RedisSettings, ReplicaWait};
 pub use schema::{bridge_file_schema, json_schema};
 pub use settings::{
@@ -52,4 +53,5 @@ pub use shown_url::shown_url;
 pub use source::{ProofKind, Proofs, SourceConfig};
 pub use stalls::StallSettings;
 pub use traces::TraceSettings;
+pub use webhook_secrets::{Owner, WebhookSecrets};
 pub use wiki::{AlertAudience, RowAction, RowUpdates, WikiRule};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -107,9 +108,9 @@ impl Reader {
         let Some(path) = self.written(&by_file) else {
             return value;
         };
-        let (what, hint) = match (&value, std::fs::read_to_string(&path)) {
+        let (what, hint) = match (&value, secret_in(Path::new(&path))) {
             (Some(_), _) => (format!("is set, and {name} too"), "leave one of them out"),
-            (None, Ok(text)) => return Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            (None, Ok(text)) => return text,
             (None, Err(error)) => (
                 format!("{path} cannot be read: {error}"),
                 "correct the path, or let this user read the file",
@@ -300,6 +301,6 @@ fn keep_what_is_secret(name: &str, value: &str) {
 }
 
 mod file;
-pub use file::may_be_there;
+pub use file::{may_be_there, secret_in};
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
-//! What Docmost lets our account do, looked at anew: for checks, which must not believe a session
-//! that was opened before a password changed, and must work while Redis, where the replicas share
-//! their session, is away.
+//! What Docmost lets our account do, for checks. They must find a wrong password, spare the few
+//! logins that Docmost allows, and work while Redis, where the replicas share their session, is
+//! away.
 
 use passerelle_model::ledger::FailureClass;
 use serde::Deserialize;
@@ -57,8 +57,16 @@ impl Account {
 }
 
 impl Docmost {
-    /// Signs in, asks who we are and which spaces we are in, and signs out.
+    /// Asks who we are and which spaces we are in: with the session of the workers if it was opened
+    /// with this login, else by signing in and out. Docmost ends all sessions of an account whose
+    /// password changes: one that it takes shows that the password is right.
     pub async fn account(&self) -> Result<Account, Failure> {
+        if let Some(session) = self.session_of_this_login().await {
+            match self.look_around(&session).await {
+                Err(failure) if failure.class == FailureClass::Auth => {}
+                looked => return looked,
+            }
+        }
         let session = self.sign_in().await?;
         let account = self.look_around(&session).await;
         // Each login leaves a session behind, and Docmost keeps only 25; a fixed token must stay
@@ -68,13 +76,6 @@ impl Docmost {
             let _ = self.ask_as(&session, &logout, &json!({})).await;
         }
         account
-    }
-
-    /// The same without a login, by the session of the workers: for when Docmost takes no more
-    /// logins. None if they have no session, or not one that Docmost takes.
-    pub async fn account_of_workers(&self) -> Option<Account> {
-        let session = self.shared_session().await?;
-        self.look_around(&session).await.ok()
     }
 
     pub(super) async fn look_around(&self, session: &Session) -> Result<Account, Failure> {

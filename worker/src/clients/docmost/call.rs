@@ -10,7 +10,7 @@ use passerelle_model::time::Timestamp;
 use passerelle_queue::Redis;
 use passerelle_queue::gate::{GateName, GateTarget, Gates, Permit, Permits};
 use reqwest::{Client, RequestBuilder};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -106,9 +106,23 @@ impl Docmost {
         self.settings.timeout
     }
 
-    /// The session of the workers, if they have one.
-    pub(super) async fn shared_session(&self) -> Option<Session> {
-        self.session.shared().await
+    /// The session of the workers, if they have one that was opened with the login of these
+    /// settings.
+    pub(super) async fn session_of_this_login(&self) -> Option<Session> {
+        let login = self.login()?;
+        let session = self.session.shared().await?;
+        session.was_opened_with(&login).then_some(session)
+    }
+
+    /// What a session depends on: the server, the account and the password; none with a fixed token.
+    fn login(&self) -> Option<SecretString> {
+        match &self.settings.credentials {
+            DocmostCredentials::Token(_) => None,
+            DocmostCredentials::Password { email, password } => {
+                let (url, password) = (&self.settings.url, password.expose_secret());
+                Some(SecretString::from(format!("{url}\n{email}\n{password}")))
+            }
+        }
     }
 
     /// The user id of our account.
@@ -275,6 +289,9 @@ impl Login for Docmost {
     async fn log_in(&self) -> Result<Session, Failure> {
         let result = self.sign_in().await;
         self.guard.report(GateName::DocmostLogin, &result);
-        result
+        result.map(|session| match self.login() {
+            Some(login) => session.opened_with(&login),
+            None => session,
+        })
     }
 }

@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use argon2::Argon2;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use passerelle_model::id::ProcessName;
@@ -20,6 +21,7 @@ use passerelle_model::ledger::FailureClass;
 use passerelle_model::time::Timestamp;
 use passerelle_queue::{Lock, Redis};
 use redis::AsyncCommands as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -47,6 +49,10 @@ pub(super) struct Session {
     /// The account's user id: what it created is recognised by it.
     pub(super) user: String,
     renew_at: Timestamp,
+    /// A slow hash of the login, with the token as its salt: it shows whether another process has the
+    /// same login.
+    #[serde(default)]
+    login_hash: Option<String>,
 }
 
 impl std::fmt::Debug for Session {
@@ -61,11 +67,34 @@ impl Session {
     /// A session with a fresh token.
     pub(super) fn new(token: String, user: String, now: Timestamp) -> Self {
         let renew_at = now.plus(life_of(&token, now).mul_f64(0.8));
-        Self { token, user, renew_at }
+        Self {
+            token,
+            user,
+            renew_at,
+            login_hash: None,
+        }
     }
 
     pub(super) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Notes the login that it was opened with.
+    pub(super) fn opened_with(mut self, login: &SecretString) -> Self {
+        self.login_hash = self.hash_of(login);
+        self
+    }
+
+    pub(super) fn was_opened_with(&self, login: &SecretString) -> bool {
+        self.login_hash.is_some() && self.login_hash == self.hash_of(login)
+    }
+
+    /// None where the token is no salt, as it is too short.
+    fn hash_of(&self, login: &SecretString) -> Option<String> {
+        let (login, salt) = (login.expose_secret().as_bytes(), self.token.as_bytes());
+        let mut hash = [0; 32];
+        Argon2::default().hash_password_into(login, salt, &mut hash).ok()?;
+        Some(hex::encode(hash))
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {

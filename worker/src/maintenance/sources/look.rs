@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use passerelle_model::config::Owner;
 use passerelle_model::id::TableId;
 use passerelle_model::time::Timestamp;
 
@@ -39,7 +40,10 @@ impl SourceWatch {
             }
             Err(failure) => return Err(failure),
         };
-        let ours: Vec<Webhook> = webhooks.into_iter().filter(Webhook::calls_the_bridge).collect();
+        let (secrets, bridges) = (&self.secrets, webhooks.into_iter().filter(Webhook::calls_the_bridge));
+        let ours: Vec<Webhook> = bridges
+            .filter(|webhook| secrets.owner(&webhook.call.headers) != Owner::Another)
+            .collect();
         if ours.is_empty() {
             found("missing");
             if self.is_new(table.id) {
@@ -50,9 +54,13 @@ impl SourceWatch {
             }
             return Ok(Vec::new());
         }
-        self.is_well(table.id);
-        let mut gaps = Vec::new();
+        let (mut gaps, mut unproven) = (Vec::new(), None);
         for webhook in &ours {
+            if !webhook.active && !self.is_proven(context, table.id, webhook).await? {
+                found("unproven");
+                unproven = Some(webhook.id);
+                continue;
+            }
             let history = self.look_at_one(context, watched, webhook).await?;
             gaps.extend(history.open_gap().map(|since| Gap {
                 webhook: webhook.id,
@@ -60,7 +68,32 @@ impl SourceWatch {
                 pages: watched.pages.clone(),
             }));
         }
+        match unproven {
+            None => self.is_well(table.id),
+            Some(webhook) => self.complain_of_unproven(watched, webhook),
+        }
         Ok(gaps)
+    }
+
+    fn complain_of_unproven(&self, watched: &WatchedTable, webhook: u64) {
+        let table = &watched.table;
+        if self.is_new(table.id) {
+            tracing::warn!(
+                row.table = table.name,
+                webhook,
+                "a webhook is switched off, and stays so: nothing shows that it is of this bridge. `passerelle provision` repairs one that is; a worker that has BASEROW_WEBHOOK_SECRET knows its own"
+            );
+        }
+    }
+
+    /// Whether a webhook is of this bridge for certain.
+    async fn is_proven(&self, context: &Context, table: TableId, webhook: &Webhook) -> Result<bool, Failure> {
+        match self.secrets.owner(&webhook.call.headers) {
+            Owner::ThisBridge => Ok(true),
+            Owner::Another => Ok(false),
+            // The ingress has taken its deliveries, so their proof was right.
+            Owner::Unknown => Ok(context.store.has_delivery_of(table, webhook.id).await?),
+        }
     }
 
     async fn look_at_one(

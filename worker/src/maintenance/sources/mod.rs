@@ -15,6 +15,10 @@
 //! for 10, 20, 40 … minutes, six hours at most, after each time. A day without failure makes it
 //! new. Meanwhile the reconciliation brings what webhooks miss.
 //!
+//! **Only ours.** Another bridge may use the same Baserow. A webhook is of this bridge if it carries
+//! a live secret of it, or, where it carries none, if the ledger has a delivery of it. All others
+//! are left alone.
+//!
 //! **Never made.** A webhook that a person has deleted stays deleted: `passerelle provision` makes
 //! webhooks. One that shall stay silent is deleted, not switched off: who switched it off cannot be
 //! seen.
@@ -28,21 +32,22 @@ pub(super) mod watched_tables;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use passerelle_model::config::{BaserowSettings, BaserowUserSettings};
+use passerelle_model::config::WebhookSecrets;
 use passerelle_model::id::TableId;
 use passerelle_queue::Redis;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use history::Histories;
-use session::UserSession;
 
 pub use look::Gap;
+pub use session::UserSession;
 
 /// What is needed to look after webhooks.
 #[derive(Debug)]
 pub struct SourceWatch {
     session: UserSession,
+    secrets: WebhookSecrets,
     histories: Histories,
     /// Tables of which this process has said already that something is wrong with them.
     complained: Mutex<BTreeSet<TableId>>,
@@ -50,9 +55,10 @@ pub struct SourceWatch {
 
 impl SourceWatch {
     /// In the name of a user.
-    pub fn new(server: &BaserowSettings, user: BaserowUserSettings, redis: Redis) -> Self {
+    pub fn new(session: UserSession, secrets: WebhookSecrets, redis: Redis) -> Self {
         Self {
-            session: UserSession::new(server.clone(), user),
+            session,
+            secrets,
             histories: Histories::new(redis),
             complained: Mutex::default(),
         }

@@ -19,7 +19,7 @@ const SESSION_IS_NEW: Duration = Duration::from_mins(1);
 const REFUSED_REST: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
-pub(super) struct UserSession {
+pub struct UserSession {
     server: BaserowSettings,
     user: BaserowUserSettings,
     session: Mutex<SessionState>,
@@ -33,7 +33,7 @@ enum SessionState {
 }
 
 impl UserSession {
-    pub(super) fn new(server: BaserowSettings, user: BaserowUserSettings) -> Self {
+    pub fn new(server: BaserowSettings, user: BaserowUserSettings) -> Self {
         Self {
             server,
             user,

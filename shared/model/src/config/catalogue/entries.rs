@@ -78,8 +78,9 @@ settings! {
     }
     "Webhooks" {
         [secret] BASEROW_WEBHOOK_SECRET = Required,
-            "at least 16 characters; two, separated by a comma, during a rotation", [Ingress, Cli],
-            "The secret of the webhooks. `[sources]` in bridge.toml names this variable, and may name others.";
+            "at least 16 characters; two, separated by a comma, during a rotation", [Ingress, Worker, Cli],
+            "The secret of the webhooks. `[sources]` in bridge.toml names this variable, and may name others. A worker that \
+             switches webhooks back on (BASEROW_EMAIL) knows by it which are of this bridge.";
     }
     "Pages and messages" {
         BRIDGE_LOCALE = Value("fr"), "fr, en or de", [Worker, Cli],

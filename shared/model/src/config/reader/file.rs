@@ -79,3 +79,9 @@ pub fn may_be_there(path: &Path) -> bool {
     path.try_exists()
         .unwrap_or_else(|error| error.kind() != ErrorKind::NotADirectory)
 }
+
+/// The secret that a file holds, without the blanks around it; none if it is empty.
+pub fn secret_in(path: &Path) -> std::io::Result<Option<String>> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}

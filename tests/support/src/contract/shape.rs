@@ -6,22 +6,23 @@ use std::fmt;
 use serde_json::Value;
 
 /// Fields whose texts are words from a fixed list.
-const WORDS: [&str; 12] = [
-    "became", "channel", "class", "decision", "done", "kind", "ledger", "outcome", "queue", "reason", "role", "state",
+const WORDS: [&str; 14] = [
+    "became", "channel", "class", "decision", "done", "end", "kind", "ledger", "left[]", "outcome", "queue", "reason",
+    "role", "state",
 ];
 
 /// The types that each path has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Shape(pub(crate) BTreeMap<String, BTreeSet<String>>);
+pub struct Shape(pub BTreeMap<String, BTreeSet<String>>);
 
 impl Shape {
-    pub(crate) fn of(answer: &Value) -> Self {
+    pub fn of(answer: &Value) -> Self {
         let mut shape = Self::default();
         shape.add("", answer);
         shape
     }
 
-    pub(crate) fn join(&mut self, other: Self) {
+    pub fn join(&mut self, other: Self) {
         for (path, kinds) in other.0 {
             self.0.entry(path).or_default().extend(kinds);
         }

@@ -8,15 +8,15 @@ use super::shape::Shape;
 
 /// The page.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub struct Page {
     text: String,
     /// By heading: path and type of each row of its tables.
     sections: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Page {
-    pub(crate) fn read() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/CLI.md");
+    pub fn read() -> Self {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CLI.md");
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let mut sections: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
         let mut heading = String::new();
@@ -31,12 +31,12 @@ impl Page {
         Self { text, sections }
     }
 
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Fails unless the verb's section has every path of the answer, with its type.
-    pub(crate) fn holds(&self, verb: &str, answer: &Shape) -> anyhow::Result<()> {
+    pub fn holds(&self, verb: &str, answer: &Shape) -> anyhow::Result<()> {
         let documented = self.paths(verb)?;
         let mut wrong = Vec::new();
         for (path, kinds) in &answer.0 {
