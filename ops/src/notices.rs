@@ -115,7 +115,7 @@ pub async fn run(operator: &Operator, verb: Notices, console: &mut Console) -> R
             return retry(operator, id, &by, why.trim(), console).await;
         }
         Some(NoticesVerb::Discard { rule, why, dry_run, by }) => {
-            let by = operator.acting(by)?;
+            let by = operator.acting_unless(dry_run, by)?;
             let discarded = discard(operator, rule, &by, why.trim(), dry_run).await?;
             return console.answer(&discarded, |discarded| {
                 let Discarded { rule, dry_run, count } = discarded;

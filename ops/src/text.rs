@@ -232,6 +232,11 @@ fn safe(text: &str, screen: &Screen) -> String {
     shown(&local_times(text, &screen.zone)).into_owned()
 }
 
+/// So many things of this name: `1 rule`, `2 rules`.
+pub(crate) fn number(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::sample::Samples;
 use crate::survey::{Products, Survey, space_problems};
+use crate::text::number;
 use crate::trouble::Trouble;
 
 /// `check`.
@@ -243,8 +244,4 @@ fn in_words(checked: &Checked) -> String {
 
 fn counted(problems: usize) -> String {
     number(problems, "problem")
-}
-
-fn number(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -135,7 +135,7 @@ pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Resu
         }
         Dead::Replay { which, pace, why, by } => {
             let why = replay::reason(&which, why)?;
-            let by = operator.acting(by)?;
+            let by = operator.acting_unless(which.dry_run, by)?;
             let stop = console.stop.clone();
             let who = Who { by: &by, why: &why };
             let which = which.resolved(operator).await?;
@@ -147,7 +147,7 @@ pub async fn run(operator: &Operator, verb: Dead, console: &mut Console) -> Resu
                 let advice = "give a reason with --why: the ledger keeps it";
                 return Err(Trouble::Usage(advice.to_owned()));
             }
-            let by = operator.acting(by)?;
+            let by = operator.acting_unless(which.dry_run, by)?;
             let who = Who {
                 by: &by,
                 why: why.trim(),

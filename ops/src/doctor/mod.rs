@@ -23,7 +23,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::console::Console;
-use crate::text::{Table, Text, Tone};
+use crate::text::{Table, Text, Tone, number};
 use crate::trouble::Trouble;
 
 /// How long one part may take: longer than a single call, whose own error says more.
@@ -75,13 +75,13 @@ pub async fn run(reader: Reader, console: &mut Console) -> Result<(), Trouble> {
         State::Ok => Ok(()),
         State::Warn => Err(Trouble::found(
             "warnings",
-            format!("{} warnings", count(State::Warn)),
+            number(count(State::Warn), "warning"),
             "each says what to do",
         )),
         State::Fail => Err(Trouble::Broken(format!(
-            "{} failures, {} warnings",
-            count(State::Fail),
-            count(State::Warn)
+            "{}, {}",
+            number(count(State::Fail), "failure"),
+            number(count(State::Warn), "warning")
         ))),
     }
 }

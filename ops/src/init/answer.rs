@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::TestRow;
+use crate::text::number;
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -119,10 +120,12 @@ pub(super) fn in_words(set_up: &SetUp) -> String {
         let _ = writeln!(text, "{:<6} {what}", state.word());
     }
     let _ = match (set_up.count(State::Planned), set_up.count(State::Made)) {
-        (planned, _) if set_up.dry_run => writeln!(text, "{planned} things would be done. Nothing was changed."),
+        (planned, _) if set_up.dry_run => {
+            writeln!(text, "{} would be done. Nothing was changed.", number(planned, "thing"))
+        }
         (_, 0) if set_up.only_removes => writeln!(text, "Nothing to do: there is no test row."),
         (_, 0) => writeln!(text, "Nothing to do: everything is there."),
-        (_, made) => writeln!(text, "{made} things done in {:.1} s.", set_up.seconds),
+        (_, made) => writeln!(text, "{} done in {:.1} s.", number(made, "thing"), set_up.seconds),
     };
     if !set_up.left.is_empty() {
         let left: Vec<&str> = set_up.left.iter().map(|stage| stage.words()).collect();

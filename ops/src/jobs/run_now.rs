@@ -74,7 +74,7 @@ struct Act<'a> {
 
 /// Makes the jobs ready; fails if one could not be.
 pub async fn run(operator: &Operator, verb: RunNowVerb, console: &mut Console) -> Result<(), Trouble> {
-    let (by, why) = (operator.acting(verb.by)?, verb.why.trim());
+    let (by, why) = (operator.acting_unless(verb.dry_run, verb.by)?, verb.why.trim());
     if why.is_empty() {
         return Err(Trouble::Usage(
             "give a reason with --why: the ledger keeps it".to_owned(),

@@ -96,7 +96,7 @@ struct Reconciled {
 
 /// Runs it.
 pub async fn run(operator: &Operator, verb: Reconcile, console: &mut Console) -> Result<(), Trouble> {
-    let by = operator.acting(verb.by.clone())?;
+    let by = operator.acting_unless(verb.dry_run, verb.by.clone())?;
     let (bar, stop) = (progress(), console.stop.clone());
     let mut tell = |said: Said<'_>| match said {
         Said::Note(line) => console.note(line),

@@ -40,6 +40,28 @@ async fn who_asked_for_a_sync_and_why_is_told_by_its_trace() {
 }
 
 #[tokio::test]
+async fn a_dry_run_asks_nobody_for_a_name_and_an_act_does() {
+    let desk = Desk::new().unwrap();
+    desk.with_schema().await;
+    let nobody = [("USER", "")];
+    for verb in [
+        &["run-now", "t2/r42", "--why", "a test"][..],
+        &["notices", "discard", "--rule", "projet-page", "--why", "a test"],
+        &["dead", "replay", "--all", "--why", "a test"],
+        &["dead", "discard", "--all", "--why", "a test"],
+    ] {
+        let planned = desk.passerelle_with(&[verb, &["--dry-run"]].concat(), &nobody).await;
+        assert!(!planned.err.contains("--by"), "{verb:?}: {}", planned.err);
+        let acted = desk.passerelle_with(verb, &nobody).await;
+        assert!(
+            acted.err.contains("say who you are with --by"),
+            "{verb:?}: {}",
+            acted.err
+        );
+    }
+}
+
+#[tokio::test]
 async fn waiting_for_a_sync_tells_how_it_ended() {
     let desk = Desk::new().unwrap();
     let worker = desk.worker(|_| Verdict::Done(Outcome::Synced)).unwrap();
