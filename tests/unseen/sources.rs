@@ -148,9 +148,10 @@ async fn a_webhook_of_another_bridge_on_the_same_baserow_is_not_switched_on() {
     webhook_of_another_bridge(&system, json!({})).await.unwrap();
     system.ingress.kill().unwrap();
     rows_that_nobody_hears(&system).await.unwrap();
+    let baserow = system.baserow.clone();
     let active = async || -> anyhow::Result<Vec<bool>> {
         let list = "/_sandbox/baserow/webhooks";
-        let webhooks = system.baserow.control(Method::GET, list, None).await?;
+        let webhooks = baserow.control(Method::GET, list, None).await?;
         let webhooks = webhooks.as_array().cloned().unwrap_or_default();
         Ok(webhooks.iter().map(|webhook| webhook["active"] == true).collect())
     };
