@@ -26,6 +26,13 @@ impl Drop for Typed {
 }
 
 impl Typed {
+    /// What an answer has and `docs/CLI.md` does not.
+    fn differs_from_the_page(&self) -> Vec<String> {
+        let page = Page::read();
+        let wrong = self.answers.iter().map(|(verb, answer)| page.holds(verb, answer));
+        wrong.filter_map(|held| Some(format!("{:#}", held.err()?))).collect()
+    }
+
     /// Types a verb; every line beside the answer is an object.
     async fn types(&mut self, verb: &'static str, options: &[String]) -> anyhow::Result<(Said, Value)> {
         let mut command = self.site.passerelle()?;
@@ -51,6 +58,13 @@ impl Typed {
         self.answers.entry(verb).or_default().join(Shape::of(&answer));
         Ok((said, answer))
     }
+}
+
+/// Whether a run of `init` has made this.
+fn made(answer: &Value, what: &str) -> bool {
+    let steps = answer["steps"].as_array().cloned().unwrap_or_default();
+    let mut steps = steps.iter().filter(|step| step["state"] == "made");
+    steps.any(|step| step["what"].as_str().is_some_and(|words| words.contains(what)))
 }
 
 #[tokio::test]
@@ -81,11 +95,6 @@ async fn an_installation_and_a_bridge_in_the_background_answer_with_the_fields_t
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
     assert!(said.err.contains(r#""error":{"code":"failed""#), "{}", said.err);
     assert_eq!(answer["left"], json!(["spaces", "tables", "test_row"]), "{}", said.err);
-    let made = |answer: &Value, what: &str| {
-        let steps = answer["steps"].as_array().cloned().unwrap_or_default();
-        let mut steps = steps.iter().filter(|step| step["state"] == "made");
-        steps.any(|step| step["what"].as_str().is_some_and(|words| words.contains(what)))
-    };
     assert!(made(&answer, "the account passerelle@passerelle.test"), "{answer:#}");
     assert!(made(&answer, "the database token"), "{answer:#}");
 
@@ -116,12 +125,7 @@ async fn an_installation_and_a_bridge_in_the_background_answer_with_the_fields_t
         assert_eq!((said.code, answer), (Some(0), Value::Null), "{verb}: {}", said.err);
     }
 
-    let page = Page::read();
-    let wrong = typed
-        .answers
-        .iter()
-        .filter_map(|(verb, answer)| page.holds(verb, answer).err());
-    let wrong: Vec<String> = wrong.map(|error| format!("{error:#}")).collect();
+    let wrong = typed.differs_from_the_page();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let shapes = typed.answers.iter().map(|(verb, shape)| format!("# {verb}\n{shape}"));
     insta::assert_snapshot!(shapes.collect::<Vec<_>>().join("\n"));
