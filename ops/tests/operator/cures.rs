@@ -165,39 +165,40 @@ async fn wrong_logins_are_told_by_their_settings() {
 }
 
 /// A worker signs in to Docmost.
-async fn a_worker_signs_in(town: &Town) {
+async fn a_worker_signs_in(town: &Town) -> anyhow::Result<()> {
     let mut reader = Reader::from_pairs(town.pairs());
-    let redis = Redis::open(&RedisSettings::read(&mut reader)).unwrap();
+    let redis = Redis::open(&RedisSettings::read(&mut reader))?;
     let gates = Gates::new(redis.clone(), ProcessName::unique("worker"), GatePolicy::default());
-    let client = Docmost::new(&DocmostSettings::read(&mut reader), redis, gates).unwrap();
-    client.account_id().await.unwrap();
+    let client = Docmost::new(&DocmostSettings::read(&mut reader), redis, gates)?;
+    client.account_id().await?;
+    Ok(())
 }
 
 /// How often somebody has tried to sign in to Docmost.
-async fn logins(town: &Town) -> usize {
+async fn logins(town: &Town) -> anyhow::Result<usize> {
     let log = town.http.get(format!("{}/_sandbox/log", town.docmost.url()));
-    let calls: Vec<Value> = log.send().await.unwrap().json().await.unwrap();
-    calls.iter().filter(|call| call["path"] == "/api/auth/login").count()
+    let calls: Vec<Value> = log.send().await?.json().await?;
+    Ok(calls.iter().filter(|call| call["path"] == "/api/auth/login").count())
 }
 
 #[tokio::test]
 async fn doctor_and_check_sign_in_no_more_where_the_workers_have_a_session_of_the_same_login() {
     let town = Town::start().unwrap();
-    a_worker_signs_in(&town).await;
-    assert_eq!(logins(&town).await, 1);
+    a_worker_signs_in(&town).await.unwrap();
+    assert_eq!(logins(&town).await.unwrap(), 1);
     for _ in 0..2 {
         let (_, findings) = examined(&town, &[]).await.unwrap();
         assert!(complaints(&findings, "docmost").is_empty(), "{findings:?}");
     }
     let checked = town.passerelle(&["check", "--live"]).await;
     assert!(!checked.out.contains("DOCMOST_URL"), "{}", checked.out);
-    assert_eq!(logins(&town).await, 1);
+    assert_eq!(logins(&town).await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_found_out_although_the_workers_have_a_session() {
     let town = Town::start().unwrap();
-    a_worker_signs_in(&town).await;
+    a_worker_signs_in(&town).await.unwrap();
     let wrong = [("DOCMOST_PASSWORD", "wrong-password-1234")];
     let (_, findings) = examined(&town, &wrong).await.unwrap();
     assert!(
@@ -211,16 +212,16 @@ async fn a_wrong_password_is_found_out_although_the_workers_have_a_session() {
         body: None,
     };
     town.docmost.faults.add(Fault::on("/api/users/me", refused));
-    let before = logins(&town).await;
+    let before = logins(&town).await.unwrap();
     let (_, findings) = examined(&town, &[]).await.unwrap();
     assert!(!cures(&findings, "docmost").is_empty(), "{findings:?}");
-    assert_eq!(logins(&town).await, before + 1);
+    assert_eq!(logins(&town).await.unwrap(), before + 1);
 }
 
 #[tokio::test]
 async fn where_docmost_takes_no_more_logins_the_workers_session_shows_everything() {
     let town = Town::start().unwrap();
-    a_worker_signs_in(&town).await;
+    a_worker_signs_in(&town).await.unwrap();
     let limited = FaultKind::Status {
         status: 429,
         headers: [("retry-after-auth".to_owned(), "33".to_owned())].into(),
