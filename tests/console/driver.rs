@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use test_support::{children_of, eventually, signal};
+use test_support::{children_of, eventually, is_alive, signal};
 
 use crate::browser::{Browser, WIDE};
 
@@ -62,12 +62,7 @@ async fn a_browser_that_nobody_closes_leaves_no_process_behind() {
     assert!(family.len() >= 2, "{family:?}");
     drop(browser);
     eventually("they have ended", async || {
-        let is_alive = |pid: &&u32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // One that has ended may wait for whoever has inherited it.
-            !stat.is_empty() && !stat.contains(") Z ")
-        };
-        let alive: Vec<&u32> = family.iter().filter(is_alive).collect();
+        let alive: Vec<&u32> = family.iter().filter(|pid| is_alive(**pid)).collect();
         if alive.is_empty() {
             Ok(())
         } else {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use system_tests::Process;
 use system_tests::builder::repository;
-use test_support::{children_of, eventually, signal};
+use test_support::{children_of, eventually, is_alive, signal};
 
 use crate::browser::{Browser, WIDE};
 
@@ -121,13 +121,6 @@ async fn a_playground_that_is_killed_leaves_no_process_behind() {
     .await;
 }
 
-/// Whether a process runs. One that has ended may still wait for somebody to ask how.
-fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
-}
-
 #[tokio::test]
 async fn ctrl_c_ends_the_playground_and_leaves_no_process_and_no_file_behind() {
     let folder = tempfile::tempdir().unwrap();
@@ -140,10 +133,7 @@ async fn ctrl_c_ends_the_playground_and_leaves_no_process_and_no_file_behind() {
     }
     let status = play.0.ended(STOPS_WITHIN).await.unwrap();
     assert!(status.success(), "{status}: {}", play.0.output());
-    let alive: Vec<&u32> = children
-        .iter()
-        .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
-        .collect();
+    let alive: Vec<&u32> = children.iter().filter(|pid| is_alive(**pid)).collect();
     assert!(alive.is_empty(), "{alive:?} are alive");
     let left: Vec<_> = std::fs::read_dir(folder.path().join("place"))
         .unwrap()

@@ -45,7 +45,7 @@ pub use prometheus::{TestPrometheus, promtool};
 pub use redis_copy::RedisCopy;
 pub use redis_sentinels::TestSentinels;
 pub use redis_server::{Fsync, RedisOptions, TestRedis};
-pub use signal::{children_of, signal};
+pub use signal::{children_of, is_alive, signal};
 
 /// The longest that a test waits for a fact before it fails: what takes two seconds takes many more
 /// on a machine that does other things too. Leases and retries of seconds fit in several times, and

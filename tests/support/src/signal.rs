@@ -23,9 +23,19 @@ pub fn children_of(parent: u32) -> anyhow::Result<Vec<u32>> {
     Ok(numbers.filter(|pid| parent_of(*pid) == Some(parent)).collect())
 }
 
-/// None if it has ended meanwhile. The fields behind the program's name, which may hold anything,
-/// are the state and the parent.
+/// Whether a process runs. One that has ended may still wait for somebody to ask how.
+pub fn is_alive(pid: u32) -> bool {
+    let state = stat_of(pid).and_then(|fields| fields.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// None if it has ended meanwhile.
 fn parent_of(pid: u32) -> Option<u32> {
+    stat_of(pid)?.split(' ').nth(1)?.parse().ok()
+}
+
+/// The fields behind the program's name, which may hold anything: the state, the parent, …
+fn stat_of(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
+    Some(stat.rsplit_once(") ")?.1.to_owned())
 }

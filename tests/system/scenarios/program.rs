@@ -1,14 +1,13 @@
 //! The program itself: what it leaves behind, and what it says where it is not installed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use rstest::rstest;
 use system_tests::Process;
 use system_tests::process::program_path;
 use system_tests::scenario::Scenario;
-use test_support::{children_of, eventually, signal};
+use test_support::{children_of, eventually, is_alive, signal};
 
 const STOPS_WITHIN: Duration = Duration::from_mins(1);
 
@@ -48,8 +47,7 @@ async fn a_scenario_that_is_stopped_leaves_no_process_and_no_file_behind(
     let status = play.ended(STOPS_WITHIN).await.unwrap();
     assert_eq!(status.code(), Some(130), "{}", play.output());
     assert!(play.output().contains("nothing is left behind"), "{}", play.output());
-    let is_alive = |pid: &&u32| Path::new(&format!("/proc/{pid}")).exists();
-    let alive: Vec<&u32> = children.iter().filter(is_alive).collect();
+    let alive: Vec<&u32> = children.iter().filter(|pid| is_alive(**pid)).collect();
     assert!(alive.is_empty(), "{alive:?} are alive");
     let left: Vec<_> = std::fs::read_dir(&place).unwrap().flatten().collect();
     assert!(left.is_empty(), "{left:?}");
