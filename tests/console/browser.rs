@@ -14,6 +14,8 @@ use crate::driver::Driver;
 
 /// A desk's window.
 pub(crate) const WIDE: (u32, u32) = (1280, 900);
+/// A phone's.
+pub(crate) const PHONE: (u32, u32) = (390, 844);
 
 pub(crate) struct Browser {
     client: Client,

@@ -11,7 +11,7 @@ mod site;
 
 use serde_json::json;
 
-use browser::{Browser, WIDE};
+use browser::{Browser, PHONE, WIDE};
 use site::Site;
 
 /// Every page that a link of the console leads to.
@@ -149,7 +149,7 @@ async fn a_dead_letter_is_replayed_from_the_story_of_its_row() {
 
 #[tokio::test]
 async fn a_reader_sees_no_button_and_on_a_phone_every_page_fits() {
-    let Some(browser) = Browser::open("fr", (390, 844)).await.unwrap() else {
+    let Some(browser) = Browser::open("fr", PHONE).await.unwrap() else {
         return;
     };
     let site = Site::build().await.unwrap();

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::browser::{Browser, WIDE};
+use crate::browser::{Browser, PHONE, WIDE};
 use crate::playground::{FIRST, start};
 use crate::site::Site;
-
-const PHONE: (u32, u32) = (390, 844);
 
 fn folder() -> PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures")

@@ -2,10 +2,8 @@
 
 use serde_json::json;
 
-use crate::browser::{Browser, WIDE};
+use crate::browser::{Browser, PHONE, WIDE};
 use crate::site::Site;
-
-const PHONE: (u32, u32) = (390, 844);
 
 #[tokio::test]
 async fn a_rule_fits_the_real_table_and_shows_the_page_that_it_makes_of_a_row() {
@@ -66,6 +64,8 @@ async fn an_operator_examines_the_bridge_with_the_keyboard_alone_and_reads_what_
     };
     let site = Site::build().await.unwrap();
     site.project("Refonte du site").await.unwrap();
+    // If a worker looks there meanwhile.
+    site.system.expect_errors("docmost is in trouble");
     site.system
         .break_docmost(&[json!({"path": "*", "kind": "reset"})])
         .await
