@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use system_tests::builder::repository;
 use system_tests::process::program_path;
+use test_support::contract::{Page, Shape};
 use tokio::process::Command;
 
 /// What `passerelle play` has said.
@@ -25,9 +26,14 @@ struct Said {
 }
 
 impl Said {
-    /// The steps, as `--json` tells them.
-    fn steps(&self) -> serde_json::Result<Vec<Value>> {
-        self.out.lines().map(serde_json::from_str).collect()
+    /// The steps, as `--json` tells them: each has the fields that `docs/CLI.md` documents.
+    fn steps(&self) -> anyhow::Result<Vec<Value>> {
+        let steps: Vec<Value> = self.out.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let page = Page::read();
+        for step in &steps {
+            page.holds("play", &Shape::of(step))?;
+        }
+        Ok(steps)
     }
 
     /// The failure, as `--json` tells it.

@@ -105,6 +105,16 @@ async fn the_steps_before_a_wrong_claim_are_told_and_those_behind_it_are_not_pla
 }
 
 #[tokio::test]
+async fn of_several_scenarios_the_worst_exit_status_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("rule = \"projet-page\"\n[[step]]\nthat = \"it is so\"\n{PROJECT}\npages = []\n");
+    let path = write(folder.path(), &text).unwrap();
+    let said = play(&["no-such-scenario.toml", path.to_str().unwrap()]).await.unwrap();
+    assert!(said.err.contains("a claim is not true"), "{}{}", said.out, said.err);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+}
+
+#[tokio::test]
 async fn a_rule_that_is_broken_is_named_where_its_job_is_held() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("p.md"), "Texte").unwrap();

@@ -27,8 +27,8 @@ const WITHOUT_AN_ANSWER: [&str; 8] = [
 ];
 
 /// Verbs whose answer needs more than the scene has: an installation from nothing, a bridge in the
-/// background, workers that read rules, a sandbox. `tests/operating/answers.rs` types all of them but
-/// `play`.
+/// background, workers that read rules, a sandbox. `tests/operating/answers.rs` types them, and
+/// `tests/system/scenarios/` types `play`.
 const ELSEWHERE: [&str; 4] = ["init", "play", "reload", "status"];
 
 /// Every verb that a person can type, e.g. `dead list`.

@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         Ok(mut ends) if options.files.is_empty() => {
             let folder = options.rules.as_deref().unwrap_or(Path::new("."));
             let played = playground::run(&folder.join("bridge.toml"), &mut ends).await;
-            played.map(|()| ExitCode::SUCCESS)
+            played.map(|()| 0)
         }
         Ok(mut ends) => tokio::select! {
             played = play(&options, &mut teller) => Ok(played),
@@ -53,27 +53,26 @@ async fn main() -> ExitCode {
         },
         Err(error) => Err(error.into()),
     };
-    ended.unwrap_or_else(|error| teller.failed(&error))
+    ExitCode::from(ended.unwrap_or_else(|error| teller.failed(&error)))
 }
 
-/// All of them, whatever becomes of one; the worst exit code.
-async fn play(options: &Options, teller: &mut Teller) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
+/// All of them, whatever becomes of one; the worst exit status.
+async fn play(options: &Options, teller: &mut Teller) -> u8 {
+    let mut worst = 0;
     for file in &options.files {
         teller.begins(file);
         let tell = |told: &Told| teller.step(told);
-        match scenario::play(file, options.rules.as_deref(), tell).await {
+        let status = match scenario::play(file, options.rules.as_deref(), tell).await {
             Ok(true) => teller.is_true(),
-            Ok(false) => code = teller.is_wrong(file),
-            Err(error) => {
-                code = match error.downcast::<Problems>() {
-                    Ok(problems) => teller.problems(&problems),
-                    Err(error) => teller.failed(&error),
-                }
-            }
-        }
+            Ok(false) => teller.is_wrong(file),
+            Err(error) => match error.downcast::<Problems>() {
+                Ok(problems) => teller.problems(&problems),
+                Err(error) => teller.failed(&error),
+            },
+        };
+        worst = worst.max(status);
     }
-    code
+    worst
 }
 
 /// The signals that end it: Ctrl-C, a closed terminal, `kill`.

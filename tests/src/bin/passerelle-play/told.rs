@@ -1,8 +1,7 @@
-//! What is told of a scenario, to people or as JSON (docs/CLI.md).
+//! What is told of a scenario, to people or as JSON (docs/CLI.md), and the exit status of it.
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use passerelle_model::config::Problems;
@@ -53,19 +52,20 @@ impl Teller {
         }
     }
 
-    pub(crate) fn is_true(&self) {
+    pub(crate) fn is_true(&self) -> u8 {
         let seconds = self.began.elapsed().as_secs_f64();
         self.to_people(&format!("all of it is true ({seconds:.1} s)\n"));
+        0
     }
 
-    pub(crate) fn is_wrong(&self, file: &Path) -> ExitCode {
+    pub(crate) fn is_wrong(&self, file: &Path) -> u8 {
         let what = format!("{}: a claim is not true", file.display());
         let cure = "mend the rule, its templates or the claim";
         self.trouble("wrong_claim", &what, cure, &Problems(Vec::new()))
     }
 
     /// Of a file.
-    pub(crate) fn problems(&self, problems: &Problems) -> ExitCode {
+    pub(crate) fn problems(&self, problems: &Problems) -> u8 {
         let what: Vec<String> = problems
             .0
             .iter()
@@ -75,12 +75,12 @@ impl Teller {
         self.trouble("problems", &what.join("\n"), cure, problems)
     }
 
-    pub(crate) fn failed(&self, error: &anyhow::Error) -> ExitCode {
+    pub(crate) fn failed(&self, error: &anyhow::Error) -> u8 {
         let cure = "the message says what to do";
         self.trouble("failed", &format!("{error:#}"), cure, &Problems(Vec::new()))
     }
 
-    pub(crate) fn interrupted(&self) -> ExitCode {
+    pub(crate) fn interrupted(&self) -> u8 {
         let what = "stopped; nothing is left behind. Run it again";
         self.trouble("interrupted", what, "run it again", &Problems(Vec::new()))
     }
@@ -91,7 +91,7 @@ impl Teller {
         }
     }
 
-    fn trouble(&self, code: &str, what: &str, cure: &str, problems: &Problems) -> ExitCode {
+    fn trouble(&self, code: &str, what: &str, cure: &str, problems: &Problems) -> u8 {
         let status = match code {
             "problems" => 2,
             "interrupted" => 130,
@@ -107,7 +107,7 @@ impl Teller {
             what.to_owned()
         };
         let _ = writeln!(std::io::stderr(), "{line}");
-        ExitCode::from(status)
+        status
     }
 }
 
