@@ -165,7 +165,7 @@ fn is_confined(bridge: &Bridge) -> anyhow::Result<()> {
                 "POSTGRES_PASSWORD",
             ][..],
         ),
-        ("console", &["BASEROW_WEBHOOK_SECRET", "POSTGRES_PASSWORD"]),
+        ("console", &["POSTGRES_PASSWORD"]),
     ] {
         let containers = bridge.compose.containers(service)?;
         let variables = containers[0]["Config"]["Env"].as_array().context("no environment")?;

@@ -56,7 +56,13 @@ fn the_container_of_the_console_gets_every_setting_that_the_console_asks_for_and
     let mut asked: BTreeSet<String> = reader.asked().into_keys().collect();
     // Who acts has signed in.
     assert!(asked.remove("USER"));
+    // An operator examines the bridge there: without these, it would be told to be broken.
+    asked.extend(["INGRESS_URL", "BASEROW_WEBHOOK_SECRET"].map(str::to_owned));
     assert_eq!(environment(console), asked);
+    assert_eq!(
+        console["environment"]["INGRESS_URL"],
+        services().unwrap()["ops"]["environment"]["INGRESS_URL"]
+    );
 }
 
 #[test]
