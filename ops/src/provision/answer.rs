@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::plan::Deed;
 use super::schema::Making;
-use crate::text::{Table, Text};
+use crate::text::{Table, Text, number};
 
 /// What a run did, also one that failed. Never shows a header of a webhook: it is a secret.
 #[derive(Debug, Default, Serialize)]
@@ -91,11 +91,11 @@ pub(super) fn in_words(answer: &Answer) -> Text {
     }
     let mut text = Text::default();
     text.table(changes);
-    let count = provisioned.changes.len();
-    let _ = match (count, *dry_run) {
-        (0, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),
-        (_, true) => writeln!(text, "{count} changes would be made. Nothing was changed."),
-        (_, false) => writeln!(text, "{count} changes made."),
+    let count = number(provisioned.changes.len(), "change");
+    let _ = match (provisioned.changes.is_empty(), *dry_run) {
+        (true, _) => writeln!(text, "Nothing to do: Baserow has what the rules need."),
+        (_, true) => writeln!(text, "{count} would be made. Nothing was changed."),
+        (_, false) => writeln!(text, "{count} made."),
     };
     for note in &provisioned.notes {
         let _ = writeln!(text, "Note: {note}");
