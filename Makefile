@@ -225,5 +225,5 @@ clean: ## remove what was built, and the logs of what has run; the data stay. Re
 	  elif compgen -G '$(or $(RUN_FOLDER),.run)/*.pid' >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi
 	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
 
-.PHONY: help demo play test test-faults test-images test-package soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures deny bench fuzz deb ci \
+.PHONY: help demo play test test-faults test-images test-package soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures console-figures deny bench fuzz deb ci \
 	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

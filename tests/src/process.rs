@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-/// A running program; killed when dropped, and when the thread ends that has started it. Its output goes to a file, which is shown when something
-/// fails.
+/// A running program; killed when dropped, and when the thread ends that has started it. Its output
+/// goes to a file, which is shown when something fails.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
