@@ -77,9 +77,9 @@ async fn measured(house: &House, guest: &mut Guest, page: &str) -> anyhow::Resul
     took.sort_by(f64::total_cmp);
     let (middle, high, most) = (took[took.len() / 2], took[took.len() * 95 / 100], took[took.len() - 1]);
     let (longest, call) = longest_call(house)?;
-    let micros = used.as_secs_f64() * 1000.0;
+    let cpu_millis = used.as_secs_f64() * 1000.0;
     say(&format!(
-        "| `{page}` | {middle:.1} | {high:.1} | {most:.1} | {micros:.1} | {:.1} |",
+        "| `{page}` | {middle:.1} | {high:.1} | {most:.1} | {cpu_millis:.1} | {:.1} |",
         longest.as_secs_f64() * 1000.0
     ));
     if longest > LONG {

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use passerelle_ops::cli::Cli;
 use serde_json::Value;
+use test_support::contract::{Page, Shape};
 
 use crate::desk::Desk;
 use scene::Scene;
-use test_support::contract::{Page, Shape};
 
 /// Verbs that give no answer: they run until they are stopped, or write a text that another program
 /// reads as it is.

@@ -15,12 +15,12 @@ use passerelle_queue::{Queue, QueueName, RulesInUse, WorkerInfo};
 use passerelle_store::{NoticeState, StoredNotice};
 use reqwest::Method;
 use serde_json::{Value, json};
+use test_support::contract::Shape;
 use test_support::eventually;
 use tokio::task::JoinHandle;
 
 use crate::desk::{accepted, at, attempt, delivery, failure};
 use crate::town::Town;
-use test_support::contract::Shape;
 
 const HOUR: u64 = 3_600_000;
 
