@@ -83,7 +83,7 @@ fn all_is_well_in_one_sentence() {
     assert_eq!(english, "All is well: 1,204 pages in step, last change 12 s ago.");
     assert_eq!(
         french,
-        "Tout va bien : 1\u{202f}204 pages à jour, dernier changement il y a 12 s."
+        "Tout va bien\u{a0}: 1\u{202f}204 pages à jour, dernier changement il y a 12 s."
     );
 }
 
@@ -105,7 +105,7 @@ fn an_outage_says_who_is_away_how_many_wait_and_when_it_is_tried_again() {
     );
     assert_eq!(
         french,
-        "Docmost est absent depuis 4 min : 36 lignes attendent, rien n’est perdu, prochain essai dans 20 s."
+        "Docmost est absent depuis 4 min\u{a0}: 36 lignes attendent, rien n’est perdu, prochain essai dans 20 s."
     );
 }
 
