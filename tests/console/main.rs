@@ -178,6 +178,7 @@ async fn what_has_the_focus_keeps_it_while_the_page_changes() {
         return;
     };
     let site = Site::build().await.unwrap();
+    site.system.expect_dead(1);
     site.dead_projects(&["Refonte du site"]).await.unwrap();
     site.system.break_docmost(&[]).await.unwrap();
     browser.goto(&site.address("/")).await.unwrap();
@@ -187,7 +188,7 @@ async fn what_has_the_focus_keeps_it_while_the_page_changes() {
     let focused = browser.focused().await.unwrap();
     assert!(focused.is_some());
     site.project("Gare du Nord").await.unwrap();
-    browser.reads("1 page in step").await;
+    browser.reads("Pages in step 1").await;
     assert_eq!(browser.focused().await.unwrap(), focused);
     browser.close().await.unwrap();
 }

@@ -33,8 +33,9 @@ async fn a_preview_is_drawn_as_the_wiki_shows_the_page_and_hostile_values_are_te
     let site = Site::build().await.unwrap();
     let hostile =
         "<img src=x onerror=alert(1)> [ici](javascript:alert(1)) ![](https://evil.example.org/a.png) \u{1b}\u{202e}";
-    let fields =
-        json!({"Nom": hostile, "Statut": "En cours", "Description": format!("{hostile}\n\nhttps://ok.example.org/")});
+    let named = json!({"Name": format!("{hostile} https://ok.example.org/")});
+    let client = site.system.baserow.create("client", named).await.unwrap();
+    let fields = json!({"Nom": hostile, "Statut": "En cours", "Client": [client.row.get()]});
     let row = site.system.baserow.create("projet", fields).await.unwrap();
     site.system.drain().await;
     browser.goto(&site.address("/")).await.unwrap();
