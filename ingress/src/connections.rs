@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream as ServedStream;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 /// The answer to this request ends the connection. What its sender has sent already is answered
 /// too.
@@ -86,9 +86,10 @@ impl Connections {
     /// that stops closes those that have not, and their senders get no answer.
     pub(crate) async fn have_begun(&self) {
         let begun = async {
-            let (mut looks, mut quiet) = (interval(LOOK_BEFORE_STOP), 0);
+            let mut quiet = 0;
             while quiet < QUIET_LOOKS {
-                looks.tick().await;
+                // No interval: after a stall it makes up for its ticks, and many looks are one.
+                sleep(LOOK_BEFORE_STOP).await;
                 let is_quiet = self.waiting.load(Ordering::Relaxed) == 0;
                 quiet = if is_quiet { quiet + 1 } else { 0 };
             }

@@ -7,7 +7,7 @@
 //! | `routes/webhook.rs` | the way of one delivery: prove, parse, accept, answer |
 //! | `routes/health.rs` | alive, ready, measured |
 //! | `body/` | how a body is read, with bounded memory and time |
-//! | `connections.rs` | how long a connection is kept |
+//! | `connections.rs` | how long a connection is kept, and whom a stop waits for |
 //! | `proof.rs` | who may call |
 //! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
 //! | `items.rs` | how rows become the delivery's items |
