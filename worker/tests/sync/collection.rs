@@ -122,6 +122,29 @@ async fn the_page_of_an_unlinked_bloc_goes_to_the_trash_and_comes_back_with_the_
     assert_eq!(world.all_pages().await.unwrap().len(), 3, "no page was made twice");
 }
 
+/// Fails a call once.
+fn failing_once(path: &str) -> Fault {
+    let failed = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    Fault::on(path, failed).times(1)
+}
+
+/// A course, its bloc, and a late bloc whose page has no label.
+async fn with_a_bare_page(world: &World) -> anyhow::Result<(RowKey, RowKey, RowKey)> {
+    let (formation, blocs) = course(world, "Rust", &["Un"]).await?;
+    world.synced(formation).await?;
+    let fields = json!({"Titre": "Deux", "Formation": ids(&[formation])});
+    let late = world.create(BLOC, fields).await?;
+    world.docmost_fault(failing_once("/api/pages/labels/add"));
+    let failed = world.attempt(formation).await;
+    anyhow::ensure!(matches!(failed.verdict, Verdict::Retry { .. }), "{failed:?}");
+    the_tree_is(world, "Formation Rust", &["Un", "Deux"]).await?;
+    Ok((formation, blocs[0], late))
+}
+
 /// How a page becomes unwanted before it has its label.
 enum Gone {
     Unlinked,
@@ -136,21 +159,9 @@ enum Gone {
 #[tokio::test]
 async fn a_bloc_that_goes_before_its_page_has_a_label_leaves_no_page(#[case] gone: Gone) {
     let world = World::start().await.unwrap();
-    let (formation, blocs) = course(&world, "Rust", &["Un"]).await.unwrap();
-    world.synced(formation).await.unwrap();
-    let fields = json!({"Titre": "Deux", "Formation": ids(&[formation])});
-    let late = world.create(BLOC, fields).await.unwrap();
-    let failed = FaultKind::Status {
-        status: 500,
-        headers: [].into(),
-        body: None,
-    };
-    world.docmost_fault(Fault::on("/api/pages/labels/add", failed).times(1));
-    let failed = world.attempt(formation).await;
-    assert!(matches!(failed.verdict, Verdict::Retry { .. }), "{failed:?}");
-    the_tree_is(&world, "Formation Rust", &["Un", "Deux"]).await.unwrap();
+    let (formation, bloc, late) = with_a_bare_page(&world).await.unwrap();
     match gone {
-        Gone::Unlinked => drop(world.change(formation, json!({ "bloc": ids(&blocs) })).await.unwrap()),
+        Gone::Unlinked => drop(world.change(formation, json!({ "bloc": ids(&[bloc]) })).await.unwrap()),
         Gone::Deleted => world.delete(late).await.unwrap(),
         Gone::WithItsCourse => world.delete(formation).await.unwrap(),
     }
@@ -162,6 +173,19 @@ async fn a_bloc_that_goes_before_its_page_has_a_label_leaves_no_page(#[case] gon
         let _ended = world.sync_eventually(formation).await;
         the_tree_is(&world, "Formation Rust", &["Un"]).await.unwrap();
     }
+    assert_eq!(world.context.store.intents(formation).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_unwanted_page_without_a_label_that_is_not_trashed_at_once_is_found_again() {
+    let world = World::start().await.unwrap();
+    let (formation, _, late) = with_a_bare_page(&world).await.unwrap();
+    world.delete(late).await.unwrap();
+    world.docmost_fault(failing_once("/api/pages/delete"));
+    let failed = world.attempt(formation).await;
+    assert!(matches!(failed.verdict, Verdict::Retry { .. }), "{failed:?}");
+    let _ended = world.sync_eventually(formation).await;
+    the_tree_is(&world, "Formation Rust", &["Un"]).await.unwrap();
     assert_eq!(world.context.store.intents(formation).await.unwrap(), []);
 }
 

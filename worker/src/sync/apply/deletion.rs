@@ -5,6 +5,7 @@ use passerelle_model::config::{Mark, RowDeleted};
 use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_model::outcome::Outcome;
+use passerelle_model::time::Timestamp;
 use passerelle_store::{Link, LinkState};
 
 use super::super::ownership::Claims;
@@ -113,7 +114,8 @@ pub(super) async fn trash_unlinked(
 ) -> Result<bool, Failure> {
     let mut has_changed = false;
     for intent in context.store.intents(row).await? {
-        if is_unwanted(&intent.slot) {
+        // A linked page is none of these, whatever else its slot may still get.
+        if is_unwanted(&intent.slot) && context.store.link(row, &intent.slot).await?.is_none() {
             has_changed |= unlinked(context, row, &intent.slot, journal).await? == Outcome::Synced;
         }
     }
@@ -123,16 +125,24 @@ pub(super) async fn trash_unlinked(
 /// No link is known, but an attempt may have died between page and link: no page shall outlive its
 /// row unseen.
 async fn unlinked(context: &Context, row: RowKey, slot: &Slot, journal: &mut Journal) -> Result<Outcome, Failure> {
+    let intent = match context.store.intent(row, slot).await? {
+        // Joined, so that no earlier attempt creates a page behind this look.
+        Some(_) => Some(context.store.open_intent(row, slot, Timestamp::now()).await?),
+        None => None,
+    };
     let claims = Claims::of(context, row, slot).await?;
     let mut orphans = claims.by_label(journal).await?;
-    if let Some(intent) = context.store.intent(row, slot).await? {
+    if intent.is_some() {
         orphans.extend(claims.by_token(journal).await?);
         orphans.dedup_by(|a, b| a.id == b.id);
-        context.store.close_intent(&intent).await?;
     }
     for page in &orphans {
         trash_alone(context, &page.id, row, journal).await?;
         journal.note("orphan", format!("{} had no link: it is in the trash now", page.id));
+    }
+    // Not before: by it alone the next attempt finds a page without a label.
+    if let Some(intent) = intent {
+        context.store.close_intent(&intent).await?;
     }
     Ok(if orphans.is_empty() {
         Outcome::RowNotFound
