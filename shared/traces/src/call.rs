@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use passerelle_model::ledger::Step;
 use passerelle_model::time::Timestamp;
 use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::attributes::{Said as _, span};
 
@@ -16,9 +17,9 @@ use crate::attributes::{Said as _, span};
 pub(crate) struct Servers(BTreeMap<&'static str, (String, Option<u16>)>);
 
 impl Servers {
-    pub(crate) fn new(addresses: &BTreeMap<&'static str, String>) -> Self {
-        let host = |(word, address): (&&'static str, &String)| {
-            let url = Url::parse(address).ok()?;
+    pub(crate) fn new(addresses: &BTreeMap<&'static str, SecretString>) -> Self {
+        let host = |(word, address): (&&'static str, &SecretString)| {
+            let url = Url::parse(address.expose_secret()).ok()?;
             Some((*word, (url.host_str()?.to_owned(), url.port_or_known_default())))
         };
         Self(addresses.iter().filter_map(host).collect())
@@ -114,9 +115,13 @@ mod tests {
 
     fn said(request: &str) -> (String, String) {
         let servers = BTreeMap::from([
-            ("baserow", "https://user:secret@baserow.example.org/sub".to_owned()),
-            ("slack", "https://hooks.slack.com/services/T1/B2/secret".to_owned()),
+            ("baserow", "https://user:secret@baserow.example.org/sub"),
+            ("slack", "https://hooks.slack.com/services/T1/B2/secret"),
         ]);
+        let servers = servers
+            .into_iter()
+            .map(|(word, address)| (word, SecretString::from(address)))
+            .collect();
         let time = (Timestamp::from_millis(1), Timestamp::from_millis(2));
         let span = call_span(&step(Some(200), None), request, &Servers::new(&servers), time);
         let attributes = span.attributes.iter().filter(|said| said.key != "passerelle.step");

@@ -1,6 +1,8 @@
 //! From the writer of the ledger to the task that sends: only what spans need, and never more than
 //! [`MOST_FACTS`].
 
+use std::collections::BTreeSet;
+
 use passerelle_model::event::{Disposition, NewEvent};
 use passerelle_model::id::JobKey;
 use passerelle_model::ledger::{AttemptRecord, FailureClass, LedgerRecord, Step, Verdict};
@@ -135,8 +137,10 @@ fn delivery(event: &NewEvent, entry: Seq) -> Option<Delivery> {
         Disposition::Closed(outcome) => Some(outcome.clone()),
         Disposition::Sync | Disposition::Job(_) => None,
     };
-    let mut closed: Vec<Outcome> = event.items.iter().filter_map(closed).collect();
-    closed.dedup();
+    // One span for each word, however many rows ended so.
+    let mut words = BTreeSet::new();
+    let closed = event.items.iter().filter_map(closed);
+    let closed = closed.filter(|outcome| words.insert(outcome.name())).collect();
     Some(Delivery {
         trace: event.trace.filter(|trace| trace.is_sampled())?,
         key: event.key.to_string(),
@@ -161,6 +165,7 @@ fn attempt(record: &AttemptRecord, entry: Seq, written: Written) -> Attempt {
     };
     let bare = |step: &Step| Step {
         note: None,
+        request: step.request.as_deref().map(without_query),
         // Facts of earlier versions say only so that a call failed.
         class: step
             .class
@@ -181,5 +186,49 @@ fn attempt(record: &AttemptRecord, entry: Seq, written: Written) -> Attempt {
         outcome,
         steps: record.steps.iter().map(bare).collect(),
         written,
+    }
+}
+
+/// A request without its query, which may hold what people wrote.
+fn without_query(request: &str) -> String {
+    request.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_model::id::ProcessName;
+
+    use super::*;
+
+    #[test]
+    fn of_a_call_neither_its_query_nor_its_note_is_kept() {
+        let (time, seq) = (Timestamp::from_millis(1), Seq::from_i64(1));
+        let step = Step {
+            name: "look".to_owned(),
+            request: Some("GET baserow rows/table/2/?search=Confidentiel".to_owned()),
+            status: Some(200),
+            duration_ms: 1,
+            at_ms: None,
+            class: None,
+            note: Some("Confidentiel".to_owned()),
+        };
+        let record = AttemptRecord {
+            job: JobKey::parse("t2/r5").unwrap(),
+            covers: seq,
+            attempt: 1,
+            worker: ProcessName::unique("worker"),
+            started: time,
+            ended: time,
+            verdict: Verdict::GiveBack,
+            steps: vec![step],
+        };
+        let written = Written {
+            began: time,
+            ended: time,
+            database: "sqlite",
+        };
+        let kept = attempt(&record, seq, written);
+        assert_eq!(kept.steps[0].request.as_deref(), Some("GET baserow rows/table/2/"));
+        assert!(!format!("{kept:?}").contains("Confidentiel"), "{kept:?}");
     }
 }

@@ -22,8 +22,9 @@ pub struct TraceSettings {
     pub service: String,
     /// `OTEL_EXPORTER_OTLP_HEADERS`: names and values of headers of each call.
     pub headers: Vec<(String, SecretString)>,
-    /// The addresses of the systems that spans are about, by their word in the ledger.
-    pub servers: BTreeMap<&'static str, String>,
+    /// The addresses of the systems that spans are about, by their word in the ledger. Some hold a
+    /// secret; spans tell their hosts alone.
+    pub servers: BTreeMap<&'static str, SecretString>,
     /// `EXTRA_CA_FILE`.
     pub authorities: Option<Authorities>,
 }
@@ -39,7 +40,7 @@ impl TraceSettings {
             ("docmost", "DOCMOST_URL"),
             ("slack", "SLACK_WEBHOOK_URL"),
         ];
-        let server = |(word, name)| Some((word, reader.optional(name)?));
+        let server = |(word, name)| Some((word, SecretString::from(reader.optional(name)?)));
         let servers = servers.into_iter().filter_map(server).collect();
         Some(Self {
             endpoint,
@@ -121,9 +122,15 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_decoded_and_kept_from_being_shown() {
+    fn headers_are_decoded_and_no_secret_is_shown() {
         let given = "Authorization=Basic%20c2VjcmV0LWtleQ==, x-scope=a%2Cb";
-        let (settings, problems) = read(&[(ENDPOINT, "http://collector:4318/"), (HEADERS, given)]);
+        let slack = "https://hooks.slack.com/services/T1/B2/c2VjcmV0";
+        let pairs = [
+            (ENDPOINT, "http://collector:4318/"),
+            (HEADERS, given),
+            ("SLACK_WEBHOOK_URL", slack),
+        ];
+        let (settings, problems) = read(&pairs);
         assert!(problems.is_empty(), "{problems:?}");
         let settings = settings.unwrap();
         let headers = settings.headers.iter();
