@@ -22,6 +22,8 @@ pub struct Report {
     pub took: Duration,
     /// How long the bridge took to be whole again.
     pub healed_in: Duration,
+    /// Why the world did not start at first, each time.
+    pub false_starts: Vec<String>,
     /// Where the logs are, if it is red.
     pub logs: Option<PathBuf>,
 }
@@ -42,6 +44,9 @@ impl fmt::Display for Report {
             self.healed_in.as_secs_f32(),
         );
         write!(f, "seed {seed}: {word} in {took:.1} s, whole again after {healed:.1} s")?;
+        for why in &self.false_starts {
+            write!(f, "\n  it did not start at first: {why}")?;
+        }
         for violation in self.violations.iter().take(12) {
             write!(f, "\n  {violation}")?;
         }
@@ -55,16 +60,17 @@ impl fmt::Display for Report {
 }
 
 /// What this machine may refuse beside other work (a port that somebody else took, processes) says
-/// nothing about the bridge.
+/// nothing about the bridge. Whoever reads the report judges which it was.
 const STARTS: usize = 3;
 
 /// Plays a seed in a world of its own.
 pub async fn run(seed: &Seed) -> Report {
     let schedule = Schedule::of(seed);
     let began = Instant::now();
-    let mut world = World::start(&schedule).await;
+    let (mut world, mut false_starts) = (World::start(&schedule).await, Vec::new());
     for _ in 1..STARTS {
-        if world.is_err() {
+        if let Err(error) = &world {
+            false_starts.push(format!("{error:#}"));
             world = World::start(&schedule).await;
         }
     }
@@ -81,6 +87,7 @@ pub async fn run(seed: &Seed) -> Report {
         violations,
         took: began.elapsed(),
         healed_in,
+        false_starts,
         logs,
     }
 }
