@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::process::ExitCode;
 
 use passerelle_model::config::Reader;
+use passerelle_model::telemetry;
 use passerelle_ops::{Console, Screen};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -23,8 +24,7 @@ async fn main() -> ExitCode {
             });
         }
     }
-    // Once it is listened to, an answer or a note that has reached the limit of its file ends nothing.
-    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+    telemetry::outlive_full_files();
     let screen = Screen::new(stdout().is_terminal());
     let mut console = Console::new(Box::new(stdout()), Box::new(stderr()), screen, stop);
     ExitCode::from(passerelle_ops::run(std::env::args_os(), Reader::from_process(), &mut console).await)

@@ -1,25 +1,19 @@
 //! Structured JSON logs: one place for the format, so that every process logs alike. Field names
 //! are in docs/LOGGING.md.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::Arc;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::shown::Shown;
 
-/// `SIGXFSZ`: a file has reached the limit of its size.
-const FILE_SIZE_EXCEEDED: SignalKind = SignalKind::from_raw(25);
-
 /// Sends logs as JSON lines to standard error, filtered by `LOG_LEVEL` syntax (`info`,
 /// `info,passerelle_worker=debug`). A filter that cannot be read falls back to `info`. A second
 /// call changes nothing. What cannot be written, because the disk is full or the file has reached
 /// its limit, is left out, and the process works on.
-///
-/// # Panics
-/// Outside of a runtime of tokio.
 pub fn start(filter: &str) {
-    // Once it is listened to, it ends no process: the write fails, as on a full disk.
-    let _ = signal(FILE_SIZE_EXCEEDED);
+    outlive_full_files();
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .json()
@@ -33,4 +27,11 @@ pub fn start(filter: &str) {
         .log_internal_errors(false)
         .with_writer(|| Shown::new(std::io::stderr()))
         .try_init();
+}
+
+/// A file that has reached the limit of its size ends the process no more (`SIGXFSZ`): the write
+/// fails, as on a full disk.
+pub fn outlive_full_files() {
+    // Once it is listened to, it does nothing else. Where it cannot be, it ends the process as before.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
