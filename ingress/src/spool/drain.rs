@@ -120,6 +120,10 @@ impl Drain {
             return self.spool.status().trouble.is_some();
         };
         self.spool.state.quarantined.store(quarantined, Ordering::Relaxed);
+        if is_empty && self.spool.status().used > 0 {
+            // What a killed process had begun to make was counted at the start, and is gone.
+            self.measure().await;
+        }
         !is_empty || self.spool.status().trouble.is_some()
     }
 

@@ -73,6 +73,15 @@ async fn what_is_set_aside_is_counted_from_the_start_until_it_is_taken_away() {
     shows(&ingress, "passerelle_ingress_spool_quarantined 0").await;
 }
 
+#[tokio::test]
+async fn what_a_killed_process_had_begun_to_make_is_not_counted_for_ever() {
+    let spool = tempfile::tempdir().unwrap();
+    std::fs::write(spool.path().join("01J.new"), b"PSPOOL1\n").unwrap();
+    let ingress = Ingress::start_with(&[("INGRESS_SPOOL_DIR", spool.path().to_str().unwrap())]).unwrap();
+    shows(&ingress, "passerelle_ingress_spool_bytes 0").await;
+    is_empty(spool.path()).await;
+}
+
 async fn shows(ingress: &Ingress, line: &str) {
     eventually(&format!("{line} at /metrics"), async || {
         let metrics = ingress.get("/metrics").await.map_err(|error| error.to_string())?;
