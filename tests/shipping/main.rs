@@ -1,8 +1,9 @@
-//! What ships beside the programs: compose file, Kubernetes base, workflows. No engine is needed:
+//! What ships beside the programs: compose file, Kubernetes base, workflows, scripts. No engine is needed:
 //! each name that they use is looked up where it is defined.
 
 mod compose;
 mod kubernetes;
+mod tools;
 mod workflows;
 
 use std::fs;
