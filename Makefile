@@ -26,7 +26,7 @@ test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus 
 	@scripts/test
 
 test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
-	@cargo build -q --workspace --bins --all-features
+	@cargo build -q --workspace --bins
 	@target/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED)$(FILE),,--state .run/fault-matrix.state)
 
@@ -39,7 +39,7 @@ test-package: ## install, upgrade and purge the Debian package in a fresh system
 	@cargo test -q -p system-tests --test operating package -- --ignored --nocapture
 
 soak: tools/redis ## load and faults for a long time; says what grows: make soak [MINUTES=30]; table and chart in target/soak
-	@cargo build -q --workspace --bins --all-features
+	@cargo build -q --workspace --bins
 	@target/debug/soak --minutes $(or $(MINUTES),30)
 
 ##@ Run
@@ -150,7 +150,7 @@ fmt: ## check the formatting
 	@cargo fmt --all --check
 
 lint: ## clippy without a single warning
-	@cargo clippy -q --workspace --all-targets --all-features -- -D warnings
+	@cargo clippy -q --workspace --all-targets -- -D warnings
 
 size: ## files and functions within the sizes that keep them readable
 	@scripts/size
@@ -160,7 +160,7 @@ tidy: ## no unused dependency, no snapshot without a test, no typo, no fault in 
 
 # Private items are documented, so links to them resolve: that lint is about published documentation.
 docs: ## the API documentation, without a single warning, and every link of the hand-written pages
-	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items --all-features
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items
 	@scripts/links
 
 settings: ## write .env.example, docs/SETTINGS.md, docs/METRICS.md, bridge.schema.json and scenario.schema.json from their tables and types
@@ -175,7 +175,7 @@ console-figures: tools/redis tools/postgres ## what the console's pages cost wit
 	@cargo test -q --release -p passerelle-console --test console figures -- --ignored --nocapture --test-threads=1
 
 deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
-	@cargo deny --all-features check bans licenses sources
+	@cargo deny check bans licenses sources
 
 bench: tools/redis ## measure against the limits of this machine (release build)
 	@cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops -p passerelle-sandbox -p passerelle-bench
@@ -193,7 +193,7 @@ deb: ## the Debian package, from a release build
 ci: check docs demo test ## what .ci/run runs
 
 build/tests:
-	@cargo build -q --workspace --all-targets --all-features
+	@cargo build -q --workspace --all-targets
 
 ##@ Tools
 

@@ -1,9 +1,10 @@
 //! Places where a test may kill the worker: one between any two steps of a sync, so that "what if
 //! the power fails here?" has an answer for every *here*.
 //!
-//! Without the feature `crash-points` all of this is compiled to nothing. With it, the process ends
-//! at once, without any clean-up, when the variable `PASSERELLE_CRASH_AT` names the point;
+//! A release build has none of it. In an unoptimised build the process ends at once, without any
+//! clean-up, when the variable `PASSERELLE_CRASH_AT` names the point;
 //! `passerelle-worker --list-crash-points` prints them all, so that no point stays without a test.
+//! A feature of its own would have everything built once more for the tests.
 
 /// One place between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl CrashPoint {
     }
 
     /// Ends the process here if the test asked for it.
-    #[cfg(feature = "crash-points")]
+    #[cfg(debug_assertions)]
     pub fn pass(self) {
         #[expect(
             clippy::disallowed_methods,
@@ -112,12 +113,12 @@ impl CrashPoint {
     }
 
     /// Nothing: this build has no crash points.
-    #[cfg(not(feature = "crash-points"))]
+    #[cfg(not(debug_assertions))]
     pub fn pass(self) {}
 }
 
 /// SIGKILL, as `kill -9` sends it: nothing is cleaned up, nothing is flushed.
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 fn kill_this_process() -> ! {
     let kill = format!("kill -KILL {}", std::process::id());
     let _ = std::process::Command::new("sh").args(["-c", &kill]).status();

@@ -46,8 +46,8 @@ const NOTICES_AT_ONCE: usize = 2;
 #[command(name = "passerelle-worker", version)]
 pub struct Options {
     /// Print the places where a test may kill this process, and stop.
-    #[cfg(feature = "crash-points")]
-    #[arg(long)]
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
     pub list_crash_points: bool,
 }
 
@@ -266,7 +266,7 @@ fn stop_signal() -> std::io::Result<CancellationToken> {
 }
 
 /// Questions that need no worker.
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 #[expect(clippy::print_stdout, reason = "the answer to a question on the command line")]
 fn answered(options: &Options) -> bool {
     if options.list_crash_points {
@@ -277,7 +277,7 @@ fn answered(options: &Options) -> bool {
     options.list_crash_points
 }
 
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 fn answered(_options: &Options) -> bool {
     false
 }

@@ -5,7 +5,7 @@ mod broken_rule;
 mod clean_up;
 mod collection;
 mod compared;
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 mod crash;
 mod exact;
 mod groups;

@@ -158,7 +158,7 @@ impl World {
     }
 
     /// The settings of a worker process in this world.
-    #[cfg(feature = "crash-points")]
+    #[cfg(debug_assertions)]
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         self.surroundings().environment()
     }
