@@ -5,9 +5,14 @@ SHELL := bash
 
 # A first build takes minutes and shows its progress; later ones are silent.
 CARGO_BUILD = cargo build $(if $(wildcard $1),-q)
-BUILD = $(call CARGO_BUILD,target/release/passerelle) --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
-PASSERELLE := cargo run -q -p passerelle-ops --bin passerelle --
-RELEASED := target/release/passerelle
+BUILD = $(call CARGO_BUILD,$(RELEASED)) --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+RELEASED := $(TARGET)/release/passerelle
+# Cargo chooses the features of dependencies by what is asked for. Asked for the programs alone, it compiles nearly all of them
+# once more for the tests. One target that needs the dependencies of tests makes both the same build.
+PROGRAMS := --workspace --bins --example settings
+# What `make up` built, where it did; else what `make demo` and `make test` build.
+PASSERELLE = $(if $(wildcard $(RELEASED)),$(BUILD) && $(RELEASED),$(call CARGO_BUILD,$(TARGET)/debug/passerelle) $(PROGRAMS) && $(TARGET)/debug/passerelle)
 
 ##@ Start here
 
@@ -15,32 +20,32 @@ help: ## print this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z\/-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools/redis ## the main job end to end, in a sandbox of its own; stops everything it started
-	@$(call CARGO_BUILD,target/debug/demo) --workspace --bins
-	@target/debug/demo
+	@$(call CARGO_BUILD,$(TARGET)/debug/demo) $(PROGRAMS)
+	@$(TARGET)/debug/demo
 
 play: tools/redis ## a sandbox of both products, the bridge and its console, to play with in a browser until Ctrl-C [FILE=scenario.toml: plays that]
-	@$(call CARGO_BUILD,target/debug/passerelle-play) --workspace --bins
-	@exec target/debug/passerelle play $(FILE) $(ARGS)
+	@$(call CARGO_BUILD,$(TARGET)/debug/passerelle-play) $(PROGRAMS)
+	@exec $(TARGET)/debug/passerelle play $(FILE) $(ARGS)
 
 test: tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser build/tests ## all tests
 	@scripts/test
 
 test-faults: tools/redis tools/postgres ## break real processes on schedule: make test-faults [ROUNDS=20 SEED=17 FILE=… JOBS=2]
-	@cargo build -q --workspace --bins
-	@target/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
+	@cargo build -q $(PROGRAMS)
+	@$(TARGET)/debug/fault-matrix $(if $(SEED),--seed "$(SEED)",$(if $(FILE),--file "$(FILE)",--rounds $(or $(ROUNDS),20) --from $(or $(FROM),0))) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED)$(FILE),,--state .run/fault-matrix.state)
 
 test-images: ## build the images, and run compose.yaml against the sandbox: a kill, new rules, a scale (needs docker compose)
-	@cargo build -q --workspace --bins
-	@cargo test -q -p system-tests --test images -- --ignored --nocapture
+	@cargo build -q $(PROGRAMS)
+	@cargo test -q --workspace --test images -- --ignored --nocapture
 
 test-package: ## install, upgrade and purge the Debian package in a fresh system (needs root, and debootstrap)
-	@cargo build -q --workspace --bins
-	@cargo test -q -p system-tests --test operating package -- --ignored --nocapture
+	@cargo build -q $(PROGRAMS)
+	@cargo test -q --workspace --test operating package -- --ignored --nocapture
 
 soak: tools/redis ## load and faults for a long time; says what grows: make soak [MINUTES=30]; table and chart in target/soak
-	@cargo build -q --workspace --bins
-	@target/debug/soak --minutes $(or $(MINUTES),30)
+	@cargo build -q $(PROGRAMS)
+	@$(TARGET)/debug/soak --minutes $(or $(MINUTES),30)
 
 ##@ Run
 
@@ -160,16 +165,17 @@ tidy: ## no unused dependency, no snapshot without a test, no typo, no fault in 
 
 # Private items are documented, so links to them resolve: that lint is about published documentation.
 docs: ## the API documentation, without a single warning, and every link of the hand-written pages
-	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --no-deps --document-private-items
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc -q --workspace --lib --bin bench --example settings --no-deps --document-private-items
 	@scripts/links
 
 settings: ## write .env.example, docs/SETTINGS.md, docs/METRICS.md, bridge.schema.json and scenario.schema.json from their tables and types
-	@cargo run -q -p passerelle-model --example settings
-	@cargo run -q -p system-tests --bin passerelle-play -- --schema >scenario.schema.json
+	@cargo build -q $(PROGRAMS)
+	@$(TARGET)/debug/examples/settings
+	@$(TARGET)/debug/passerelle-play --schema >scenario.schema.json
 
 pictures: tools/redis tools/browser ## take the pictures of docs/CONSOLE.md anew
-	@cargo build -q --workspace --bins
-	@cargo test -q -p system-tests --test console pictures -- --ignored
+	@cargo build -q $(PROGRAMS)
+	@cargo test -q --workspace --test console pictures -- --ignored
 
 console-figures: tools/redis tools/postgres ## what the console's pages cost with a million events (release build)
 	@cargo test -q --release -p passerelle-console --test console figures -- --ignored --nocapture --test-threads=1
@@ -179,7 +185,7 @@ deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
 
 bench: tools/redis ## measure against the limits of this machine (release build)
 	@cargo build -q --release -p passerelle-ingress -p passerelle-worker -p passerelle-ops -p passerelle-sandbox -p passerelle-bench
-	@target/release/bench
+	@$(TARGET)/release/bench
 
 MINUTES ?= 20
 fuzz: ## feed a reader with damaged inputs: make fuzz TARGET=payload|push|shortener|proof|baserow_answer|docmost_answer|rules [MINUTES=20]
@@ -191,6 +197,9 @@ deb: ## the Debian package, from a release build
 	@scripts/deb
 
 ci: check docs demo test ## what .ci/run runs
+
+build/programs:
+	@cargo build -q $(PROGRAMS)
 
 build/tests:
 	@cargo build -q --workspace --all-targets
@@ -221,9 +230,9 @@ tools/systemd:
 	@scripts/tools systemd
 
 clean: ## remove what was built, and the logs of what has run; the data stay. Refuses while something runs
-	@if $(RELEASED) idle --help >/dev/null 2>&1; then $(RELEASED) idle $(or $(CARGO_TARGET_DIR),target); \
+	@if $(RELEASED) idle --help >/dev/null 2>&1; then $(RELEASED) idle $(TARGET); \
 	  elif compgen -G '$(or $(RUN_FOLDER),.run)/*.pid' >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi
-	@rm -rf $(or $(CARGO_TARGET_DIR),target) $(or $(RUN_FOLDER),.run)
+	@rm -rf $(TARGET) $(or $(RUN_FOLDER),.run)
 
 .PHONY: help demo play test test-faults test-images test-package soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures console-figures deny bench fuzz deb ci \
-	build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean
+	build/programs build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean
