@@ -1,9 +1,11 @@
 //! A row becomes a page, and the page follows it.
 
+use passerelle_model::event::EventKind;
 use passerelle_model::id::RowKey;
 use passerelle_model::ledger::Verdict;
 use passerelle_model::outcome::{IgnoredReason, Outcome};
 use passerelle_sandbox::faults::{Fault, FaultKind};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -203,4 +205,40 @@ async fn every_step_of_a_first_sync_is_in_the_story() {
     assert_eq!(names, expected);
     let mut calls = steps.iter().filter(|step| step.request.is_some());
     assert!(calls.all(|step| step.status == Some(200)), "{steps:?}");
+}
+
+#[rstest]
+#[case::kept("keep", "Refonte")]
+#[case::marked("mark", "[supprimé] Refonte")]
+#[tokio::test]
+async fn a_page_whose_row_goes_before_it_has_a_label_stays_where_the_rule_wants_that(
+    #[case] row_deleted: &str,
+    #[case] title: &str,
+) {
+    let world = World::with_page(&format!("row_deleted = \"{row_deleted}\""), "{{ row.Nom }}")
+        .await
+        .unwrap();
+    let row = world.project("Refonte").await.unwrap();
+    let failed = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    world.docmost_fault(Fault::on("/api/pages/labels/add", failed).times(1));
+    assert!(matches!(world.attempt(row).await.verdict, Verdict::Retry { .. }));
+    world.delete(row).await.unwrap();
+    let ended = world.sync_as(row, EventKind::Deleted, "deleted").await.unwrap();
+    assert_eq!(ended, Outcome::Synced);
+    let pages = world.pages().await.unwrap();
+    assert_eq!(pages.len(), 1, "{pages:?}");
+    assert_eq!(pages[0]["title"], title);
+    assert_eq!(world.context.store.intents(row).await.unwrap(), []);
+    let again = world.sync_as(row, EventKind::Deleted, "again").await.unwrap();
+    assert_eq!(again, Outcome::NoChange);
+
+    world.restore_row(row).await.unwrap();
+    let _ended = world.sync_eventually(row).await;
+    let own = world.pages().await.unwrap();
+    assert_eq!((own.len(), &own[0]["id"]), (1, &pages[0]["id"]));
+    assert_eq!(own[0]["title"], "Refonte");
 }

@@ -10,7 +10,7 @@ use passerelle_model::id::{RowKey, Slot};
 use passerelle_model::ledger::FailureClass;
 use passerelle_store::{Link, LinkState};
 
-use super::deletion::{mark_linked, trash_linked, trash_unlinked};
+use super::deletion::{Policy, leave_unlinked, mark_linked, trash_linked};
 use super::unconfirmed::check_again_later;
 use super::write_back::unlink_row;
 use super::{Application, Work, WriteBackTarget};
@@ -76,13 +76,17 @@ pub(super) async fn apply_sub_pages(
         has_changed |= changed;
         swept = swept.and(check_again_later(context, &link));
     }
+    let policy = Policy {
+        removed: collection.removed,
+        mark: &rule.page.mark,
+    };
     for link in removed(context, collection, parent.row, plan).await? {
-        let handled = match collection.removed {
+        let handled = match policy.removed {
             RowDeleted::Trash => {
                 unlink_row(context, collection, &link, journal).await?;
                 trash_linked(context, &link, looks, journal).await?
             }
-            RowDeleted::Mark => mark_linked(context, &rule.page.mark, &link, journal).await?,
+            RowDeleted::Mark => mark_linked(context, policy.mark, &link, journal).await?,
             RowDeleted::Keep => None,
         };
         if let Some((link, had_to)) = handled {
@@ -90,10 +94,8 @@ pub(super) async fn apply_sub_pages(
             swept = swept.and(check_again_later(context, &link));
         }
     }
-    if collection.removed != RowDeleted::Keep {
-        let is_removed = |slot: &Slot| is_removed(collection, plan, slot);
-        has_changed |= trash_unlinked(context, parent.row, is_removed, journal).await?;
-    }
+    let is_removed = |slot: &Slot| is_removed(collection, plan, slot);
+    has_changed |= leave_unlinked(context, parent.row, policy, is_removed, journal).await?;
     swept.map(|()| has_changed)
 }
 
