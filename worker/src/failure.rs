@@ -17,15 +17,16 @@
 //!
 //! A transient or ambiguous failure of a target whose gate does not flow is a hold: the outage is
 //! to blame, not the job. (Unless the target is healthy and this job fails its probe again and
-//! again: `outage.rs` tells the two apart.) An ambiguous or transient failure that knows when to
-//! come back (`retry_after`) is a hold too: nothing was tried, so nothing is counted. So is a rule
-//! that is broken (a field, a right or a space is gone): no row of its table can succeed, so the
-//! table is held and nothing dies. So is an outage of the store, from the first failure on: it is
-//! never the row's fault. So is an answer of a proxy or a login page in the target's place,
-//! whatever its status: the target was not reached. The first three attempts are the quick ones
-//! (within 6 s on average); after the third the admin is told. The schedule has no chance of its
-//! own: chance comes into [`verdict`] as a value. A job whose worker or handler vanishes is judged
-//! by [`CRASH_POLICY`], which the queue carries out.
+//! again: `outage.rs` tells the two apart.) An attempt that was counted before the gate stopped is
+//! given back when the gate lets jobs through again (`gate.lua`). An ambiguous or transient failure
+//! that knows when to come back (`retry_after`) is a hold too: nothing was tried, so nothing is
+//! counted. So is a rule that is broken (a field, a right or a space is gone): no row of its table
+//! can succeed, so the table is held and nothing dies. So is an outage of the store, from the first
+//! failure on: it is never the row's fault. So is an answer of a proxy or a login page in the
+//! target's place, whatever its status: the target was not reached. The first three attempts are
+//! the quick ones (within 6 s on average); after the third the admin is told. The schedule has no
+//! chance of its own: chance comes into [`verdict`] as a value. A job whose worker or handler
+//! vanishes is judged by [`CRASH_POLICY`], which the queue carries out.
 
 mod ours;
 mod unanswered;

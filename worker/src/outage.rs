@@ -76,6 +76,8 @@ pub struct Attempted {
     /// Counted attempts, this one included.
     pub attempts: u32,
     pub verdict: Verdict,
+    /// Whether a job of a row is done that had failed before.
+    pub has_recovered: bool,
 }
 
 /// Reports an attempt to the gates: `None` if the handler panicked. `probe_of` is the queue whose
@@ -90,11 +92,15 @@ pub async fn report(gates: &Gates, probe_of: Option<QueueName>, attempted: Optio
         job,
         attempts: ATTEMPTS_TO_NOTIFY,
         verdict: Verdict::Retry { failure, .. },
+        ..
     }) = attempted
         && let Some(target) = GateTarget::parse(&failure.target)
     {
         let why = format!("{job}: {}", failure.message);
         reported = reported.and(gates.third_failure(target, &cause_of(failure), &why).await);
+    }
+    if attempted.is_some_and(|attempted| attempted.has_recovered) {
+        reported = reported.and(gates.recovered().await);
     }
     if let Err(error) = reported {
         // The gates give up a probe by themselves if its end is not reported.

@@ -134,6 +134,9 @@ async fn attempt_and_settle(leased: Leased, context: Arc<Context>, job_context: 
         job: leased.job().key.to_string(),
         attempts: leased.job().attempts + 1,
         verdict: settlement.verdict.clone(),
+        has_recovered: queue == QueueName::Sync
+            && leased.job().failing_since.is_some()
+            && matches!(settlement.verdict, Verdict::Done(_)),
     };
     CrashPoint::BeforeSettle.pass();
     if leased.settle(settlement).await == Settled::LeaseLost {

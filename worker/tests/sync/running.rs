@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use passerelle_model::time::Timestamp;
 use passerelle_queue::Queue;
 use passerelle_sandbox::faults::{Fault, FaultKind};
 use passerelle_worker::context::CurrentContext;
@@ -50,6 +51,56 @@ async fn jobs_are_done_as_they_come_and_a_stop_ends_the_runner() {
     stop.cancel();
     running.await.unwrap().unwrap();
     assert_eq!(queue.stats().await.unwrap().dead, 0);
+}
+
+/// Lets all jobs that wait do so for ten minutes more; says how many they are.
+fn delay(world: &World) -> anyhow::Result<usize> {
+    const KEY: &str = "{bridge}:sync:scheduled";
+    let mut redis = redis::Client::open(world.redis.url())?.get_connection()?;
+    let waiting: Vec<String> = redis::cmd("ZRANGE").arg(KEY).arg(0).arg(-1).query(&mut redis)?;
+    let later = Timestamp::now().plus(Duration::from_mins(10)).as_millis();
+    for job in &waiting {
+        redis::cmd("ZADD")
+            .arg(KEY)
+            .arg("XX")
+            .arg(later)
+            .arg(job)
+            .exec(&mut redis)?;
+    }
+    Ok(waiting.len())
+}
+
+#[tokio::test]
+async fn rows_that_wait_after_a_failure_run_as_soon_as_another_one_is_done_again() {
+    let world = World::start().await.unwrap();
+    let queue = world.queue().unwrap();
+    let failed = FaultKind::Status {
+        status: 500,
+        headers: [].into(),
+        body: None,
+    };
+    world.docmost_fault(Fault::on("/api/pages/create", failed));
+    let mut rows = Vec::new();
+    for number in 0..3 {
+        let row = world.project(&format!("P{number}")).await.unwrap();
+        world.event(&queue, row, &format!("event-{number}")).await.unwrap();
+        rows.push(row);
+    }
+    let (stop, running) = run(&world, &queue).await.unwrap();
+    eventually("three rows wait", async || match delay(&world) {
+        Ok(3) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    world.docmost.faults.clear();
+    world.event(&queue, rows[0], "again").await.unwrap();
+    eventually("three pages", async || match world.pages().await {
+        Ok(pages) if pages.len() == 3 => Ok(()),
+        other => Err(other.map(|pages| pages.len())),
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }
 
 #[tokio::test]

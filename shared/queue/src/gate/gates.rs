@@ -183,6 +183,12 @@ impl Gates {
         self.send(&call).await
     }
 
+    /// A job of a row is done that had failed before: a few of those that wait long after a failure
+    /// are due at once, and their last attempt does not count.
+    pub async fn recovered(&self) -> Result<(), QueueError> {
+        self.send(&self.call(&scripts::RECOVERED)).await
+    }
+
     pub(super) fn call(&self, script: &'static LuaScript) -> Call {
         self.call_as(script, self.inner.process.as_str())
     }

@@ -26,5 +26,6 @@ script!(
     "scripts/permit.lua"
 );
 gate_script!(PROBED, "scripts/probed.lua");
+gate_script!(RECOVERED, "scripts/recovered.lua");
 gate_script!(REPORT, "scripts/ramp.lua", "scripts/report.lua");
 gate_script!(TEND, "scripts/ramp.lua", "scripts/tend.lua");

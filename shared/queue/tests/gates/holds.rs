@@ -176,7 +176,7 @@ async fn what_waits_for_a_target_alone_runs_when_its_gate_lets_jobs_through_and_
     let mut run = Vec::new();
     for _ in 0..2 {
         let job = worker.next_within(PATIENCE).await.expect("it still waits");
-        assert_eq!(job.job().attempts, 1);
+        assert_eq!(job.job().attempts, 0, "the trouble that stopped the gate is to blame");
         run.push(job.job().key.row().unwrap().row.get());
         let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
     }
@@ -184,6 +184,55 @@ async fn what_waits_for_a_target_alone_runs_when_its_gate_lets_jobs_through_and_
     assert_eq!(run, [1, 5]);
     assert_eq!(rows(&world, &[JobState::Scheduled]).await.unwrap(), [3]);
     assert_eq!(rows(&world, &[JobState::Held]).await.unwrap(), [4]);
+}
+
+#[tokio::test]
+async fn a_target_that_goes_up_and_down_uses_up_no_attempts_of_the_jobs_that_wait_for_it() {
+    let world = World::start(GatePolicy {
+        lease: PATIENCE,
+        ..policy()
+    })
+    .unwrap();
+    let replica = world.replica();
+    let mut worker = world.worker(&replica, 4);
+    world.accept(1).await.unwrap();
+    for flap in 0..12 {
+        let job = worker.next_within(PATIENCE).await.expect("it still waits");
+        assert_eq!(job.job().attempts, 0, "flap {flap}");
+        let _settled = job.settle(ending(tried_again_for("docmost"))).await;
+        replica.stop(WRITE).await;
+        world.accept(1).await.unwrap();
+        replica.take_probe().await;
+        replica.gates.checked(GateTarget::Docmost, Ok(())).await.unwrap();
+        let probe = worker.next_within(PATIENCE).await.expect("nothing probes");
+        assert!(probe.is_probe());
+        let _settled = probe.settle(ending(Verdict::Done(Outcome::Synced))).await;
+        let ended = replica.gates.job_ended(QueueName::Sync, ProbeFinding::Done);
+        ended.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_done_after_failures_lets_a_few_others_try_at_once_and_for_nothing() {
+    let world = World::start(policy()).unwrap();
+    let verdicts = vec![
+        tried_again_for("docmost"),
+        held_for("docmost"),
+        tried_again_for("docmost"),
+        tried_again_for("bridge"),
+        tried_again_for("docmost"),
+    ];
+    let mut worker = ended(&world, verdicts).await.unwrap();
+    let replica = world.replica();
+    for left in [&[1, 4][..], &[4]] {
+        replica.gates.recovered().await.unwrap();
+        while rows(&world, &[JobState::Scheduled]).await.unwrap() != left {
+            let job = worker.next_within(PATIENCE).await.expect("it still waits");
+            assert_eq!(job.job().attempts, 0);
+            let _settled = job.settle(ending(Verdict::Done(Outcome::Synced))).await;
+        }
+    }
+    assert_eq!(rows(&world, &[JobState::Held]).await.unwrap(), [2]);
 }
 
 #[tokio::test]

@@ -139,22 +139,35 @@ local function stop_again(name, gate, why)
   clear_probe(name)
 end
 
+-- The record of a job whose last attempt does not count any more.
+local function without_last_attempt(text)
+  return (string.gsub(text, ' (%d+)( %d+ %S+)$', function(attempts, rest)
+    return ' ' .. ms(math.max(0, tonumber(attempts) - 1)) .. rest
+  end))
+end
+
 -- What waits because of this target alone is due now, in whichever queue. `only_held`: without what has failed while its gate was flowing,
--- whose attempts count.
+-- whose attempts count. With them, each gets its last attempt back: the trouble that stopped the gate had failed it, or it is tried earlier
+-- than it would be. Else a target that goes up and down would use up the attempts of its jobs.
 local function end_waits(target, only_held)
-  local blamed = {}
-  for _, state in ipairs(only_held and { 'w held ' } or { 'w held ', 'w ' }) do blamed[state .. target .. '\n'] = true end
+  local held, counted = 'w held ' .. target .. '\n', not only_held and 'w ' .. target .. '\n'
   for queue = 0, 2 do
     local at = 1 + queue * 5
-    local scheduled = KEYS[at + 2]
+    local scheduled, records = KEYS[at + 2], KEYS[at + 5]
     local jobs = redis.call('ZRANGEBYSCORE', scheduled, '(' .. ms(now), '+inf', 'LIMIT', 0, MOST_ENDED)
-    local due = {}
-    for i, text in ipairs(read_records(KEYS[at + 5], jobs)) do
-      if text and blamed[string.match(text, '^[^\n]*\n')] then
+    local due, given_back = {}, {}
+    for i, text in ipairs(read_records(records, jobs)) do
+      local state = text and string.match(text, '^[^\n]*\n')
+      if state and (state == held or state == counted) then
         due[#due + 1] = ms(now)
         due[#due + 1] = jobs[i]
       end
+      if state and state == counted then
+        given_back[#given_back + 1] = jobs[i]
+        given_back[#given_back + 1] = without_last_attempt(text)
+      end
     end
+    call_with_all(given_back, 'HSET', records)
     call_with_all(due, 'ZADD', scheduled)
     if #due > 0 then redis.call('PUBLISH', KEYS[at + 4], '') end
   end
