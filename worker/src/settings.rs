@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use passerelle_model::config::{
     BaserowSettings, BaserowUserSettings, BridgeFileSettings, DeadLetterSettings, DocmostSettings, Locale,
-    MailSettings, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings, TraceSettings,
+    MailSettings, Problem, Problems, Reader, RedisSettings, SlackSettings, StallSettings, StoreSettings, TraceSettings,
     WebhookSecrets,
 };
 
@@ -49,6 +49,8 @@ pub struct Settings {
     pub baserow_user: Option<BaserowUserSettings>,
     /// The secrets that webhooks of this bridge carry, as far as the worker is given them.
     pub webhook_secrets: WebhookSecrets,
+    /// Why some of these could not be read. Only the ingress needs them, so that ends no start.
+    pub unread_secrets: Vec<Problem>,
     pub docmost: DocmostSettings,
     /// `GATE_…`: when to spare a target that is down.
     pub gates: GatePolicy,
@@ -95,7 +97,9 @@ impl Settings {
         let baserow = BaserowSettings::read(&mut reader);
         let baserow_user = BaserowUserSettings::read(&mut reader);
         let callers = loaded.iter().flat_map(|loaded: &Loaded| &loaded.callers);
-        let webhook_secrets = WebhookSecrets::read(&reader, callers.map(|(_, caller)| caller));
+        let of_ingress = reader.afresh();
+        let webhook_secrets = WebhookSecrets::read(&of_ingress, callers.map(|(_, caller)| caller));
+        let unread_secrets = of_ingress.problems();
         let docmost = DocmostSettings::read(&mut reader);
         let gates = GatePolicy::read(&mut reader);
         let tasks = TaskSettings::read(&mut reader);
@@ -117,6 +121,7 @@ impl Settings {
             baserow,
             baserow_user,
             webhook_secrets,
+            unread_secrets,
             docmost,
             gates,
             tasks,
@@ -162,5 +167,29 @@ fn retention(reader: &mut Reader) -> Retention {
     Retention {
         keep: (days > 0).then(|| Duration::from_hours(24 * u64::from(days))),
         may_remove_most: reader.parsed("LEDGER_REMOVE_MOST", false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_the_webhooks_that_only_the_ingress_may_read_ends_no_start() {
+        let reader = Reader::from_pairs([
+            ("BRIDGE_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../bridge.toml")),
+            ("REDIS_URL", "redis://127.0.0.1:1"),
+            ("BASEROW_URL", "http://127.0.0.1:1"),
+            ("BASEROW_TOKEN", "token"),
+            ("DOCMOST_URL", "http://127.0.0.1:1"),
+            ("DOCMOST_EMAIL", "bridge@example.org"),
+            ("DOCMOST_PASSWORD", "password"),
+            ("BASEROW_WEBHOOK_SECRET_FILE", "/nowhere/secret"),
+        ]);
+        let unread = Settings::read(reader).unwrap().unread_secrets;
+        let [Problem { place, .. }] = unread.as_slice() else {
+            panic!("{unread:?}")
+        };
+        assert_eq!(place, "BASEROW_WEBHOOK_SECRET_FILE");
     }
 }

@@ -6,7 +6,7 @@ mod assemble;
 use std::sync::Arc;
 use std::time::Duration;
 
-use passerelle_model::config::{Channel, DeadLetterSettings, Reader, StallSettings};
+use passerelle_model::config::{Channel, DeadLetterSettings, Problem, Reader, StallSettings};
 use passerelle_model::telemetry;
 use passerelle_queue::schedule::Schedule;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis, WorkerInfo};
@@ -159,6 +159,7 @@ impl Worker {
         refuse_later_layout(&queue).await?;
         let user = settings.baserow_user.clone();
         let sources = user.map(|user| {
+            warn_of_unread(&settings.unread_secrets);
             let secrets = settings.webhook_secrets.clone();
             SourceWatch::new(UserSession::new(settings.baserow.clone(), user), secrets, redis.clone())
         });
@@ -193,6 +194,15 @@ impl Worker {
             Ok(later) => Err(later.into()),
             Err(_aborted) => result,
         }
+    }
+}
+
+/// Without the secrets of the webhooks a worker does all but one thing.
+fn warn_of_unread(secrets: &[Problem]) {
+    for Problem { place, what, hint } in secrets {
+        tracing::warn!(
+            "{place}: {what}: this worker switches on only webhooks that have delivered to this bridge; {hint}"
+        );
     }
 }
 

@@ -58,8 +58,9 @@ fn secrets(reader: &Reader) -> Vec<Finding> {
     };
     let names: BTreeSet<&String> = file.sources.values().map(|source| &source.secrets).collect();
     let mut findings = Vec::new();
+    let own = reader.afresh();
     for name in names {
-        let live = reader.secrets(name);
+        let live = own.secrets(name);
         let is_weak = |secret: &str| secret.chars().collect::<BTreeSet<_>>().len() <= FEW_CHARACTERS;
         if live.iter().any(|secret| is_weak(secret.expose_secret())) {
             let found = format!("{name} has a secret with few different characters: it can be guessed");
@@ -76,5 +77,12 @@ fn secrets(reader: &Reader) -> Vec<Finding> {
             findings.push(Finding::ok(CHECK, format!("{name} has one live secret")));
         }
     }
+    findings.extend(own.problems().into_iter().map(|Problem { place, what, hint }| {
+        let found = format!(
+            "{place}: {what}: workers of this user start all the same, and switch on only webhooks that have \
+             delivered to this bridge"
+        );
+        Finding::warn(CHECK, found, hint)
+    }));
     findings
 }

@@ -187,6 +187,13 @@ async fn weak_and_rotating_secrets_and_wrong_settings_are_found() {
         let found = complaints(&findings, "webhook secrets");
         assert!(found[0]["found"].as_str().unwrap().contains(expected), "{found:?}");
     }
+    let unread = [
+        ("BASEROW_WEBHOOK_SECRET", ""),
+        ("BASEROW_WEBHOOK_SECRET_FILE", "/nowhere/secret"),
+    ];
+    let (_, findings) = examined(&town, &unread).await.unwrap();
+    let found = complaints(&findings, "webhook secrets");
+    assert!(found[0]["found"].as_str().unwrap().contains("workers"), "{findings:?}");
     let wrong = [("BASEROW_WEBHOOK_SECRET", "short"), ("WORKER_CONCURRENCY", "many")];
     let (code, findings) = examined(&town, &wrong).await.unwrap();
     assert_eq!(code, 2);

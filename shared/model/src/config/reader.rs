@@ -274,15 +274,19 @@ impl Reader {
 
     /// The settings, if nothing was wrong; else all the problems, and the names that may be their
     /// cause.
-    pub fn finish<T>(mut self, settings: T) -> Result<T, Problems> {
-        let unreadable = std::mem::take(&mut *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner));
-        self.problems.extend(unreadable.into_values());
-        if self.problems.is_empty() {
+    pub fn finish<T>(self, settings: T) -> Result<T, Problems> {
+        let mut problems = self.problems();
+        if problems.is_empty() {
             return Ok(settings);
         }
-        let unknown = self.unknown();
-        self.problems.extend(unknown);
-        Err(Problems(self.problems))
+        problems.extend(self.unknown());
+        Err(Problems(problems))
+    }
+
+    /// What was found wrong so far.
+    pub fn problems(&self) -> Vec<Problem> {
+        let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        self.problems.iter().chain(unreadable.values()).cloned().collect()
     }
 }
 
