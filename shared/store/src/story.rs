@@ -184,12 +184,14 @@ impl Store {
         Ok(found > 0)
     }
 
-    /// Whether a delivery of this webhook about this table was accepted, as far as the ledger goes
-    /// back.
-    pub async fn has_delivery_of(&self, table: TableId, webhook: u64) -> Result<bool, StoreError> {
-        let found = sqlx::query("SELECT 1 FROM events WHERE table_id = $1 AND webhook_id = $2 LIMIT 1")
+    /// Whether a delivery of this webhook is among the latest `of` events of this table.
+    pub async fn has_delivery_of(&self, table: TableId, webhook: u64, of: u32) -> Result<bool, StoreError> {
+        let statement = "SELECT 1 FROM (SELECT webhook_id FROM events WHERE table_id = $1 ORDER BY seq DESC LIMIT $3) AS latest \
+             WHERE webhook_id = $2 LIMIT 1";
+        let found = sqlx::query(statement)
             .bind(signed(table.get()))
             .bind(signed(webhook))
+            .bind(i64::from(of))
             .fetch_optional(&self.pool)
             .await?;
         Ok(found.is_some())
