@@ -12,10 +12,18 @@ use tempfile::TempDir;
 fn asked(tool: &str) -> anyhow::Result<Output> {
     let bare = TempDir::new()?;
     for program in ["bash", "env"] {
-        symlink(fs::canonicalize(format!("/usr/bin/{program}"))?, bare.path().join(program))?;
+        symlink(
+            fs::canonicalize(format!("/usr/bin/{program}"))?,
+            bare.path().join(program),
+        )?;
     }
     let script = repository().join("scripts/tools");
-    Ok(Command::new(bare.path().join("bash")).arg(script).arg(tool).env_clear().env("PATH", bare.path()).output()?)
+    Ok(Command::new(bare.path().join("bash"))
+        .arg(script)
+        .arg(tool)
+        .env_clear()
+        .env("PATH", bare.path())
+        .output()?)
 }
 
 #[rstest]
