@@ -12,19 +12,9 @@ use crate::entrance::visitor::Visitor;
 use crate::words::Tongue;
 
 /// The lists of events, by the words in their addresses.
-const LISTS: [&str; 11] = [
-    "all",
-    "open",
-    "synced",
-    "no_change",
-    "dead",
-    "ignored",
-    "superseded",
-    "echo",
-    "duplicate",
-    "row_not_found",
-    "rejected",
-];
+fn lists() -> impl Iterator<Item = &'static str> {
+    ["all", "open"].into_iter().chain(Outcome::NAMES)
+}
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
@@ -42,14 +32,14 @@ struct Wanted {
 
 async fn events(visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Error> {
     let tongue = visitor.caller.tongue;
-    let list = LISTS.into_iter().find(|list| *list == wanted.list).unwrap_or("all");
+    let list = lists().find(|list| *list == wanted.list).unwrap_or("all");
     let (store, after) = (&visitor.desk().store, key(&wanted.after));
     let found = store.lines(&listed(list), after, ONE_MORE.into()).await;
     let mut lines = found.map_err(|error| visitor.away(&error))?;
     let next = cut(&mut lines, |line| written(&line.key));
     let content = context! {
         list => list,
-        lists => LISTS.into_iter().map(|name| context! { name => name, text => list_name(name, tongue) }).collect::<Vec<_>>(),
+        lists => lists().map(|name| context! { name => name, text => list_name(name, tongue) }).collect::<Vec<_>>(),
         lines => lines.iter().map(|line| line_of(line, tongue)).collect::<Vec<_>>(),
         next => next,
         is_first => wanted.after.is_empty(),

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use passerelle_model::outcome::Outcome;
+
 use super::*;
 
 #[test]
@@ -60,6 +62,8 @@ fn everything_that_a_page_says_is_in_the_tables() {
     named_keys(&root.join("templates"), &mut named);
     named_keys(&root.join("src"), &mut named);
     assert!(named.len() > 80, "{named:?}");
+    let outcomes = Outcome::NAMES.map(|name| (format!("outcome.{name}"), "Outcome::NAMES".to_owned()));
+    named.extend(outcomes);
     let missing: Vec<_> = named
         .iter()
         .filter(|(key, place)| !place.ends_with("words/tests.rs") && !Tongue::English.knows(key))

@@ -2,6 +2,7 @@
 //! exist.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,22 +48,45 @@ pub enum Outcome {
     Rejected(String),
 }
 
-impl Outcome {
-    /// The stored name, as in metrics, logs and the `outcome` column.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Synced => "synced",
-            Self::NoChange => "no_change",
-            Self::Echo => "echo",
-            Self::Duplicate => "duplicate",
-            Self::Superseded => "superseded",
-            Self::Ignored(_) => "ignored",
-            Self::RowNotFound => "row_not_found",
-            Self::Dead(_) => "dead",
-            Self::Rejected(_) => "rejected",
-        }
-    }
+/// The one table of the stored names: each with its variant, and what its stored reason is read as.
+/// Lists of outcomes are in its order.
+macro_rules! stored {
+    ($($variant:ident $(($reason:ty))? => $name:literal),+ $(,)?) => {
+        impl Outcome {
+            /// All stored names.
+            pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
 
+            /// The stored name, as in metrics, logs and the `outcome` column.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name),+
+                }
+            }
+
+            /// Reads one back from its stored form; `None` if we never store such a name or reason.
+            pub fn of_stored(name: &str, reason: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant $((reason.parse::<$reason>().ok()?))?),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+stored! {
+    Synced => "synced",
+    NoChange => "no_change",
+    Dead(String) => "dead",
+    Ignored(IgnoredReason) => "ignored",
+    Superseded => "superseded",
+    Echo => "echo",
+    Duplicate => "duplicate",
+    RowNotFound => "row_not_found",
+    Rejected(String) => "rejected",
+}
+
+impl Outcome {
     /// The stored reason, where the outcome has one.
     pub fn reason(&self) -> Option<&str> {
         match self {
@@ -74,6 +98,9 @@ impl Outcome {
 }
 
 impl IgnoredReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::NoRule, Self::TestCall, Self::UnknownEvent, Self::NoRows];
+
     /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,11 +112,45 @@ impl IgnoredReason {
     }
 }
 
+impl FromStr for IgnoredReason {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|reason| reason.as_str() == word);
+        found.ok_or_else(|| format!("{word:?} is no reason to ignore an event"))
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason() {
             Some(reason) => write!(f, "{} ({reason})", self.name()),
             None => f.write_str(self.name()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_reads_back_as_it_was_stored_under_the_name_that_it_has_in_json() {
+        for name in Outcome::NAMES {
+            let reasons = match name {
+                "ignored" => IgnoredReason::ALL.map(IgnoredReason::as_str).to_vec(),
+                "dead" | "rejected" => vec!["", "permanent"],
+                _ => vec![""],
+            };
+            for reason in reasons {
+                let outcome = Outcome::of_stored(name, reason).unwrap();
+                assert_eq!((outcome.name(), outcome.reason().unwrap_or_default()), (name, reason));
+                let json = serde_json::to_value(&outcome).unwrap();
+                assert_eq!(json["outcome"], name);
+                assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), outcome);
+            }
+        }
+        assert_eq!(Outcome::of_stored("lost", ""), None);
+        assert_eq!(Outcome::of_stored("ignored", "lost"), None);
     }
 }

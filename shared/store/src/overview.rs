@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::column::{self, unreadable};
 use super::{Store, StoreError};
 use passerelle_model::id::SourceName;
+use passerelle_model::outcome::Outcome;
 use passerelle_model::seq::Seq;
 use passerelle_model::time::Timestamp;
 
@@ -54,16 +55,17 @@ impl Store {
     ) -> Result<Vec<Ended>, StoreError> {
         let length = i64::try_from(stretch.as_millis()).unwrap_or(i64::MAX).max(1);
         // Every outcome by name: a range of the index for each.
-        let found = sqlx::query(
-            "SELECT closed_at / $3 AS stretch, outcome, count(*) AS items FROM items WHERE outcome IN \
-             ('synced', 'no_change', 'echo', 'duplicate', 'superseded', 'row_not_found', 'dead', 'rejected', 'ignored') \
-             AND closed_at >= $1 AND closed_at < $2 GROUP BY 1, 2 ORDER BY 1, 2",
-        )
-        .bind(from.as_millis())
-        .bind(until.as_millis())
-        .bind(length)
-        .fetch_all(&self.pool)
-        .await?;
+        let outcomes = Outcome::NAMES.map(|name| format!("'{name}'")).join(", ");
+        let statement = format!(
+            "SELECT closed_at / $3 AS stretch, outcome, count(*) AS items FROM items WHERE outcome IN ({outcomes}) \
+             AND closed_at >= $1 AND closed_at < $2 GROUP BY 1, 2 ORDER BY 1, 2"
+        );
+        let found = sqlx::query(AssertSqlSafe(statement))
+            .bind(from.as_millis())
+            .bind(until.as_millis())
+            .bind(length)
+            .fetch_all(&self.pool)
+            .await?;
         let ended = found.iter().map(|row| {
             let stretch: i64 = row.try_get("stretch")?;
             Ok(Ended {

@@ -2,22 +2,10 @@
 //! a word that is no outcome.
 
 use passerelle_model::config::{Problem, did_you_mean};
+use passerelle_model::outcome::Outcome;
 use serde_json::Value;
 
 use super::{Act, Scenario, Step};
-
-/// How an event may end, as `outcomes` says it; some have a reason behind them.
-const OUTCOMES: [&str; 9] = [
-    "synced",
-    "no_change",
-    "echo",
-    "duplicate",
-    "superseded",
-    "ignored",
-    "row_not_found",
-    "dead",
-    "rejected",
-];
 
 /// The names that nothing has where they are used.
 pub(super) fn problems(scenario: &Scenario) -> Vec<Problem> {
@@ -108,10 +96,11 @@ impl<'a> Names<'a> {
             self.row(Use { path, keys, name });
             for (number, end) in ends.iter().enumerate() {
                 let word = end.split(" (").next().unwrap_or_default();
-                if !OUTCOMES.contains(&word) {
+                // Some have a reason behind the word.
+                if !Outcome::NAMES.contains(&word) {
                     let keys = &["outcomes", name.as_str(), &number.to_string()];
                     let name = word;
-                    self.note(Use { path, keys, name }, "no event ends so", &OUTCOMES);
+                    self.note(Use { path, keys, name }, "no event ends so", &Outcome::NAMES);
                 }
             }
         }
