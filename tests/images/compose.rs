@@ -10,7 +10,7 @@ use passerelle_model::config::env_line;
 use serde_json::Value;
 use system_tests::builder::repository;
 use tempfile::TempDir;
-use test_support::{program_of_package, skipped};
+use test_support::needed_program;
 
 /// The services that call Baserow and Docmost.
 const CALLERS: [&str; 3] = ["worker", "console", "ops"];
@@ -24,26 +24,20 @@ pub(crate) struct Compose {
 }
 
 impl Compose {
-    /// `None`, said aloud, where no engine runs.
-    pub(crate) fn in_a_folder() -> anyhow::Result<Option<Self>> {
-        let Some(mut docker) = program_of_package("docker", "docker.io") else {
-            return Ok(None);
-        };
+    pub(crate) fn in_a_folder() -> anyhow::Result<Self> {
+        let mut docker = needed_program("docker", "docker.io")?;
         let version = docker.args(["version", "--format", "{{.Server.Version}}"]).output()?;
-        if !version.status.success() {
-            let why = String::from_utf8_lossy(&version.stderr).into_owned();
-            return Ok(skipped(&format!("no container engine answers: {why}")));
-        }
+        let why = String::from_utf8_lossy(&version.stderr);
+        anyhow::ensure!(version.status.success(), "no container engine answers: {why}");
         let compose = Command::new("docker").args(["compose", "version"]).output()?;
-        if !compose.status.success() {
-            return Ok(skipped("docker compose was not found: install its plugin"));
-        }
+        let is_there = compose.status.success();
+        anyhow::ensure!(is_there, "docker compose was not found: install its plugin");
         let compose = Self {
             folder: tempfile::tempdir()?,
             project: format!("passerelle-test-{}", std::process::id()),
         };
         compose.write_sources()?;
-        Ok(Some(compose))
+        Ok(compose)
     }
 
     /// The images are built from this checkout; containers find this machine by its name.

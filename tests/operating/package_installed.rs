@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use test_support::{program_of_package, skipped};
+use test_support::needed_program;
 
 use crate::package::{built, ran};
 
@@ -23,14 +23,10 @@ struct FreshSystem {
 }
 
 impl FreshSystem {
-    /// `None`, said aloud, where it cannot be made.
-    fn made() -> anyhow::Result<Option<Self>> {
-        if ran(Command::new("id").arg("-u"))?.stdout.trim_ascii() != b"0" {
-            return Ok(skipped("a system can only be made by root"));
-        }
-        let Some(mut debootstrap) = program_of_package("debootstrap", "debootstrap") else {
-            return Ok(None);
-        };
+    fn made() -> anyhow::Result<Self> {
+        let is_root = ran(Command::new("id").arg("-u"))?.stdout.trim_ascii() == b"0";
+        anyhow::ensure!(is_root, "a system can only be made by root: sudo make test-package");
+        let mut debootstrap = needed_program("debootstrap", "debootstrap")?;
         let about = fs::read_to_string("/etc/os-release")?;
         let release = about.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
         let system = Self {
@@ -40,7 +36,7 @@ impl FreshSystem {
             .args(["--variant=minbase", INCLUDED])
             .arg(release.context("no release")?);
         ran(debootstrap.arg(system.path("/")))?;
-        Ok(Some(system))
+        Ok(system)
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -100,9 +96,7 @@ fn earlier(package: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
 #[test]
 #[ignore = "makes a system in a folder, by root: make test-package"]
 fn the_package_is_installed_upgraded_beside_what_an_admin_has_changed_and_purged() {
-    let Some(system) = FreshSystem::made().unwrap() else {
-        return;
-    };
+    let system = FreshSystem::made().unwrap();
     let package = built(system.folder.path()).unwrap();
     system
         .install(&earlier(&package, system.folder.path()).unwrap())

@@ -28,6 +28,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 pub use certificate::{TestCertificate, TlsFront};
 pub use clock::WrongClock;
 pub use collector::{Collecting, TestCollector, attribute, hex};
@@ -75,12 +77,13 @@ pub(crate) fn find_program(name: &str, hidden_in: &[PathBuf]) -> Option<PathBuf>
 
 /// A program of which a test needs no more than to run it. `None`, said aloud, where it is missing.
 pub fn program_of_package(name: &str, package: &str) -> Option<Command> {
+    needed_program(name, package).map_or_else(|missing| skipped(&missing.to_string()), Some)
+}
+
+/// The same for a test that somebody asks for by name: it fails where its program is missing.
+pub fn needed_program(name: &str, package: &str) -> anyhow::Result<Command> {
     let found = find_program(name, &[]).map(Command::new);
-    found.or_else(|| {
-        skipped(&format!(
-            "{name} was not found: run `make tools`, or install the package {package}"
-        ))
-    })
+    found.with_context(|| format!("{name} was not found: run `make tools`, or install the package {package}"))
 }
 
 /// Nothing to test with, said aloud.
