@@ -98,7 +98,7 @@ stats: ## the queue and all outcomes in numbers [ARGS=--watch]
 notices: ## what people were told [ARGS="--state failed" | "retry <id>"]
 	@$(PASSERELLE) notices $(ARGS)
 
-reload: ## has all workers read bridge.toml and its templates again; wrong ones are not taken
+reload: ## has all processes read bridge.toml and its templates again; wrong ones are not taken
 	@$(PASSERELLE) reload $(ARGS)
 
 workers: ## which workers are alive, and what they have in hand
@@ -192,9 +192,11 @@ fuzz: ## feed a reader with damaged inputs: make fuzz TARGET=payload|push|shorte
 	@test -n "$(TARGET)" || { echo 'name a TARGET: make help' >&2; exit 1; }
 	@FUZZ_SECONDS=$$(($(MINUTES) * 60)) nice -n 19 cargo test -q -p passerelle-ingress -p passerelle-worker --lib --release "fuzz_$(TARGET)" -- --nocapture
 
-deb: ## the Debian package, from a release build
+deb: ## the Debian packages, from a release build: the bridge, and passerelle-play, which plays scenarios
 	@$(BUILD)
+	@cargo build -q --release -p passerelle-sandbox -p system-tests --bin passerelle-sandbox --bin passerelle-play
 	@scripts/deb
+	@scripts/deb target/release target xz passerelle-play
 
 ci: check docs demo test ## what .ci/run runs
 
@@ -230,9 +232,10 @@ tools/systemd:
 	@scripts/tools systemd
 
 clean: ## remove what was built, and the logs of what has run; the data stay. Refuses while something runs
-	@if $(RELEASED) idle --help >/dev/null 2>&1; then $(RELEASED) idle $(TARGET); \
-	  elif compgen -G '$(or $(RUN_FOLDER),.run)/*.pid' >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi
-	@rm -rf $(TARGET) $(or $(RUN_FOLDER),.run)
+	@run='$(or $(RUN_FOLDER),.run)'; \
+	if $(RELEASED) idle --help >/dev/null 2>&1; then run=$$($(RELEASED) idle $(TARGET)); \
+	elif compgen -G "$$run/*.pid" >/dev/null; then echo 'something may still run: make down, with the programs that started it' >&2; exit 1; fi; \
+	rm -rf $(TARGET) "$${run:-.run}"
 
 .PHONY: help demo play test test-faults test-images test-package soak run up restart status down init check-rules reload preview provision doctor console gates trace acts stats notices workers jobs run-now sync reconcile pause resume dead-list dead-show dead-replay dead-export dead-discard check fmt lint size tidy docs settings pictures console-figures deny bench fuzz deb ci \
 	build/programs build/tests tools tools/redis tools/postgres tools/pgbouncer tools/postfix tools/prometheus tools/systemd tools/browser clean

@@ -146,7 +146,11 @@ async fn make_clean_refuses_while_something_runs_and_never_removes_the_data() {
     // Where an earlier version had the queue.
     let queue = shell.data_folder().join("redis");
     std::fs::rename(&queue, shell.run_folder().join("redis")).unwrap();
-    let cleaned = shell.typed(&clean).unwrap();
+    // The file alone names the folder.
+    let file = shell.folder.path().join("clean.env");
+    std::fs::write(&file, format!("RUN_FOLDER={}\n", shell.run_folder().display())).unwrap();
+    let by_file = format!("env -u RUN_FOLDER PASSERELLE_ENV_FILE='{}' {clean}", file.display());
+    let cleaned = shell.typed(&by_file).unwrap();
     assert!(cleaned.status.success(), "{cleaned:?}");
     assert!(!built.exists() && !shell.run_folder().exists());
     assert!(queue.join("appendonlydir").exists(), "the queue is there");

@@ -275,7 +275,7 @@ pub async fn down(verb: Background, reader: Reader, console: &mut Console) -> Re
 }
 
 /// For `make clean`: fails and says what runs, if something does: by its note, or out of a folder
-/// of programs.
+/// of programs. Else the answer is the folder of logs, which may be removed.
 pub fn idle(verb: &Idle, reader: &Reader, console: &mut Console) -> Result<(), Trouble> {
     let folders = verb.folders.or(reader);
     let parts = folders.parts().into_iter().map(|part| part.to_string());
@@ -303,5 +303,6 @@ pub fn idle(verb: &Idle, reader: &Reader, console: &mut Console) -> Result<(), T
             "Stop it first: passerelle down, or Ctrl-C where it runs.".to_owned(),
         ));
     }
-    own_redis::keep_data(&folders).map_err(Trouble::Failed)
+    own_redis::keep_data(&folders).map_err(Trouble::Failed)?;
+    console.answer(&folders.run_folder, |folder| folder.display().to_string())
 }
