@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use passerelle_console::ConsoleSettings;
-use passerelle_model::config::Reader;
 use passerelle_model::config::catalogue::{Program, SETTINGS};
+use passerelle_model::config::{MailSettings, Reader, SlackSettings};
 use passerelle_ops::operator::Operator;
 use passerelle_ops::rulebook::RuleFile;
 use serde_json::{Value, json};
@@ -48,15 +48,21 @@ fn the_container_of_the_ingress_gets_every_setting_of_the_ingress_and_no_other()
 fn the_container_of_the_console_gets_every_setting_that_the_console_asks_for_and_no_other() {
     let console = &services().unwrap()["console"];
     assert_eq!(console.get("env_file"), None, "a file with every secret");
-    let mut reader = Reader::from_pairs([("DATABASE_URL", "postgres://passerelle@postgres/passerelle")]);
+    let mut reader = Reader::from_pairs([
+        ("DATABASE_URL", "postgres://passerelle@postgres/passerelle"),
+        ("SMTP_URL", "smtp://mail.example.org"),
+        ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/x"),
+    ]);
     ConsoleSettings::read(&mut reader);
     RuleFile::read(&reader);
     // Settings that are required are missing: they have been asked for all the same.
     let _ = Operator::new(reader.clone());
+    // An operator examines the bridge there: without these, it would be told to be broken, or to tell nobody of trouble.
+    let (mail, slack) = (MailSettings::read(&mut reader), SlackSettings::read(&mut reader));
+    assert!(mail.is_some() && slack.is_some());
     let mut asked: BTreeSet<String> = reader.asked().into_keys().collect();
     // Who acts has signed in.
     assert!(asked.remove("USER"));
-    // An operator examines the bridge there: without these, it would be told to be broken.
     asked.extend(["INGRESS_URL", "BASEROW_WEBHOOK_SECRET"].map(str::to_owned));
     assert_eq!(environment(console), asked);
     assert_eq!(
