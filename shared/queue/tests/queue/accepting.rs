@@ -4,6 +4,7 @@ use passerelle_model::event::{Disposition, EventKind, Item};
 use passerelle_model::ledger::{LedgerEntry, LedgerRecord};
 use passerelle_model::outcome::{IgnoredReason, Outcome};
 use passerelle_queue::AcceptStatus;
+use tokio::sync::Notify;
 
 use crate::world::{World, delivery};
 
@@ -76,6 +77,25 @@ async fn a_delivery_of_two_hundred_rows_and_a_thousand_at_once_are_all_accepted(
     assert!(futures::future::join_all(accepting).await.iter().all(Result::is_ok));
     assert_eq!(world.queue.stats().await.unwrap().active, 1200);
     assert_eq!(world.facts().await.unwrap().len(), 1001);
+}
+
+#[tokio::test]
+async fn the_first_fact_of_an_empty_ledger_wakes_whoever_writes_it_down() {
+    let world = World::start().unwrap();
+    let wake = Notify::new();
+    let told = async {
+        wake.notified().await;
+        for row in 1..=3 {
+            world.accept(&[row]).await.unwrap();
+            wake.notified().await;
+            let written = world.queue.read_ledger(None, 10).await.unwrap();
+            world.queue.trim_ledger(&written.last().unwrap().id).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        () = world.queue.listen_to_ledger(&wake) => {}
+    }
 }
 
 #[tokio::test]

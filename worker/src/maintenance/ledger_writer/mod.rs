@@ -19,12 +19,13 @@ use std::time::Duration;
 use passerelle_model::id::ProcessName;
 use passerelle_queue::{Lock, Queue, QueueError, Redis};
 use passerelle_store::{Intake, IntakeError, Store, take_ledger};
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use retirement::Retention;
 use retirement::Retirement;
-use waits::Waits;
+use waits::{Waits, rest};
 
 /// Most entries per transaction: enough to spread the cost of a commit. Heavy entries make smaller
 /// batches, and so does a slow database.
@@ -67,26 +68,29 @@ impl LedgerWriter {
     /// Writes until `stop`, then once more what is there. Stop it after everything that still adds
     /// facts.
     pub async fn run(self, stop: CancellationToken) {
+        let fact = Notify::new();
         tokio::select! {
             // A step that is dropped halfway has written nothing, or all of it.
-            () = self.write_for_ever() => {}
+            () = self.write_for_ever(&fact) => {}
+            () = self.queue.listen_to_ledger(&fact) => {}
             () = measure::for_ever(&self.queue, &self.store) => {}
             () = stop.cancelled() => {}
         }
         self.finish().await;
     }
 
-    async fn write_for_ever(&self) {
+    async fn write_for_ever(&self, fact: &Notify) {
         let mut waits = Waits::default();
         let mut batch = LARGEST_BATCH;
         let mut retirement = Retirement::new(self.retention);
         loop {
-            let wait = match self.careful_step(waits.is_outage(), batch).await {
+            let (wait, ends_it) = match self.careful_step(waits.is_outage(), batch).await {
                 Ok(found) => {
                     batch = (batch * 2).min(LARGEST_BATCH);
                     let wait = waits.after(found);
                     let has_more = self.retire(found, &mut retirement).await;
-                    if has_more { Duration::ZERO } else { wait }
+                    let wait = if has_more { Duration::ZERO } else { wait };
+                    (wait, (found == Found::Nothing).then_some(fact))
                 }
                 Err(trouble) => {
                     // A batch that a slow database does not finish in time would be rolled back for
@@ -95,10 +99,10 @@ impl LedgerWriter {
                     if let Err(error) = self.lease.let_go().await {
                         tracing::debug!(%error, "the lease could not be let go; it will lapse");
                     }
-                    waits.after_trouble(&trouble)
+                    (waits.after_trouble(&trouble), None)
                 }
             };
-            sleep(wait).await;
+            rest(wait, ends_it).await;
         }
     }
 

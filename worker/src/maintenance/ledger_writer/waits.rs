@@ -1,17 +1,20 @@
 //! How long to wait before the next step: nothing while there is much to do, longer and longer
 //! while there is nothing, and by a growing schedule with chance in it while Redis or the database
-//! is away.
+//! is away. A fact ends the rest of a quiet ledger, and no other wait.
 
 use std::time::Duration;
 
 use passerelle_queue::backoff::Growing;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use super::LEASE;
 use super::{Found, Trouble};
 
-/// First wait when there is nothing to take; it doubles up to [`LONGEST_IDLE`].
+/// First wait when there is nothing to take; it doubles up to [`LONGEST_IDLE`]. A fact does not end
+/// it: what comes meanwhile is written together.
 const SHORTEST_IDLE: Duration = Duration::from_millis(50);
-/// The ledger is at most about this late while the bridge is quiet.
+/// The ledger is at most about this late where the call that wakes the writer is lost.
 const LONGEST_IDLE: Duration = Duration::from_secs(1);
 /// First wait when Redis or the database is away; it doubles up to [`LONGEST_WAIT_OF_OUTAGE`].
 const FIRST_WAIT_OF_OUTAGE: Duration = Duration::from_millis(200);
@@ -58,9 +61,20 @@ impl Waits {
     }
 }
 
+/// Waits, less long where a fact may end it.
+pub(super) async fn rest(wait: Duration, fact: Option<&Notify>) {
+    sleep(wait.min(SHORTEST_IDLE)).await;
+    let rest = wait.saturating_sub(SHORTEST_IDLE);
+    match fact {
+        Some(fact) => drop(timeout(rest, fact.notified()).await),
+        None => sleep(rest).await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use passerelle_queue::QueueError;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -71,6 +85,15 @@ mod tests {
         assert_eq!(idle, [50, 100, 200, 400, 800, 1000, 1000]);
         assert_eq!(waits.after(Found::Little), SHORTEST_IDLE);
         assert_eq!(waits.after(Found::Much), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_fact_ends_the_rest_of_a_quiet_ledger_but_not_the_time_in_which_facts_gather() {
+        let (fact, began) = (Notify::new(), Instant::now());
+        fact.notify_one();
+        rest(Duration::from_mins(10), Some(&fact)).await;
+        let took = began.elapsed();
+        assert!(took >= SHORTEST_IDLE && took < Duration::from_mins(5), "{took:?}");
     }
 
     #[test]

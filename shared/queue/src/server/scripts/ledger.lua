@@ -9,7 +9,12 @@ local function add_entry(ledger, life, pairs)
   pairs[#pairs + 1] = 'e'
   pairs[#pairs + 1] = string.format('%.0f', number)
   local added = redis.pcall('XADD', ledger, '*', unpack(pairs))
-  if type(added) ~= 'table' or not added.err then return added end
+  if type(added) ~= 'table' or not added.err then
+    -- The writer rests only while the ledger is empty; whoever writes already looks again anyway. A group of deliveries is two entries, and
+    -- one more for each time that its script was not known.
+    if redis.call('XLEN', ledger) <= 4 then redis.pcall('PUBLISH', ledger .. ':wake', '') end
+    return added
+  end
   redis.call('HINCRBY', life, 'entries', -1)
   -- Refused again, in the words of Redis.
   return redis.call('XADD', ledger, '*', unpack(pairs))
