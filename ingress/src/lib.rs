@@ -8,6 +8,8 @@
 //! | `routes/health.rs` | alive, ready, measured |
 //! | `body/` | how a body is read, with bounded memory and time |
 //! | `connections.rs` | how long a connection is kept, and whom a stop waits for |
+//! | [`bridge`] | what the ingress needs of `bridge.toml`, and what is wrong with it |
+//! | `reload.rs` | a new `bridge.toml` while the ingress runs |
 //! | `proof.rs` | who may call |
 //! | `payload.rs` | what Baserow's JSON means; the wire format is known nowhere else |
 //! | `items.rs` | how rows become the delivery's items |
@@ -22,6 +24,7 @@
 //! (`worker/src/rules/`).
 
 mod body;
+pub mod bridge;
 mod connections;
 mod echo;
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod metrics;
 mod payload;
 mod proof;
 mod rejection;
+mod reload;
 mod routes;
 pub mod server;
 pub mod settings;

@@ -14,10 +14,12 @@ use futures::FutureExt as _;
 use passerelle_model::metrics::{BuildError, FOLDING_INTERVAL, PrometheusHandle};
 use passerelle_queue::loops::Loops;
 use passerelle_queue::{LifeWatch, Queue, QueueError, QueueName, Redis};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::body::Bodies;
 use crate::connections::Connections;
 use crate::loop_guard::LoopGuard;
+use crate::reload::{self, CurrentBridge, Reload};
 use crate::routes::health::{alive, measured, ready};
 use crate::routes::refused::{method_not_allowed, not_found};
 use crate::routes::webhook::{Entrance, receive, receive_push};
@@ -77,6 +79,9 @@ pub enum StartError {
     /// The thread of the spool cannot be started.
     #[error("the thread that writes the spool cannot be started: {0}")]
     Spool(#[source] io::Error),
+    /// SIGHUP cannot be listened to.
+    #[error("the signal for a reload cannot be listened to: {0}")]
+    Signal(#[source] io::Error),
     /// The numbers at `/metrics` cannot be prepared.
     #[error("the metrics cannot be prepared: {0}")]
     Metrics(#[from] BuildError),
@@ -104,6 +109,8 @@ pub struct Server {
     redis: Redis,
     spool: Arc<Spool>,
     export: PrometheusHandle,
+    /// Until it is listened to, SIGHUP would end the process.
+    hangup: Signal,
 }
 
 impl Server {
@@ -127,6 +134,7 @@ impl Server {
             redis: Redis::open(&settings.redis)?,
             spool: Arc::new(Spool::open(settings.spool.clone()).map_err(StartError::Spool)?),
             export,
+            hangup: signal(SignalKind::hangup()).map_err(StartError::Signal)?,
             settings,
         })
     }
@@ -136,13 +144,10 @@ impl Server {
         self.address
     }
 
-    fn entrance(&self, queue: &Queue) -> Entrance {
-        let Settings {
-            limits, bridge, loops, ..
-        } = &self.settings;
+    fn entrance(&self, queue: &Queue, bridge: &CurrentBridge) -> Entrance {
+        let Settings { limits, loops, .. } = &self.settings;
         Entrance {
-            sources: Arc::new(bridge.sources.clone()),
-            quiet: Arc::new(bridge.quiet.clone()),
+            bridge: bridge.clone(),
             limits: *limits,
             queue: queue.clone(),
             loop_guard: Arc::new(LoopGuard::new(Loops::new(self.redis.clone(), *loops))),
@@ -153,20 +158,24 @@ impl Server {
         }
     }
 
+    fn all_of_health(&self) -> Health {
+        Health {
+            redis: Data::new(self.redis.clone()),
+            spool: Data::from(Arc::clone(&self.spool)),
+            export: Data::new(self.export.clone()),
+            longest: Data::new(self.settings.longest_spooled),
+        }
+    }
+
     /// Serves until `stop` ends, then finishes the requests that are under way.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn run(mut self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let limits = self.settings.limits;
         let queue = Queue::new(self.redis.clone(), QueueName::Sync);
-        let entrance = self.entrance(&queue);
-        let (redis, export) = (Data::new(self.redis.clone()), Data::new(self.export.clone()));
-        let spool = Data::from(Arc::clone(&self.spool));
-        let measured = Arc::clone(&self.spool);
-        let health = Health {
-            longest: Data::new(self.settings.longest_spooled),
-            redis,
-            spool,
-            export,
-        };
+        let bridge = CurrentBridge::new(std::mem::take(&mut self.settings.bridge));
+        let entrance = self.entrance(&queue, &bridge);
+        let (health, measured) = (self.all_of_health(), Arc::clone(&self.spool));
+        let reload = Reload::new(self.settings.reading, bridge, queue.clone());
+        let (name, leaving) = (reload.name(), queue.clone());
         let here = self.health.is_none().then(|| health.clone());
         let stop = stop.shared();
         let elsewhere = serve_health(self.health, stop.clone(), health);
@@ -199,8 +208,10 @@ impl Server {
             () = fold_samples(self.export, measured) => Ok(()),
             () = connections.end_idle(limits.keep_alive + limits.header_timeout) => Ok(()),
             () = drain_for_ever(Arc::clone(&self.spool), queue, self.redis) => Ok(()),
+            () = reload.run(self.hangup) => Ok(()),
             newer = watch.run() => Err(io::Error::other(newer)),
         };
+        reload::leave(&leaving, &name).await;
         self.spool.seal().await;
         let waiting = self.spool.status().used;
         if waiting > 0 {

@@ -1,26 +1,17 @@
 //! The ingress' settings. All that is wrong with them, and with the sources of `bridge.toml`, is
 //! reported at once, each with the way to mend it.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use actix_web::http::header::HeaderName;
-use passerelle_model::config::{
-    BridgeFile, BridgeFileSettings, Problems, ProofKind, Reader, RedisSettings, ReplicaWait, SourceConfig,
-    StallSettings, TraceSettings,
-};
+use passerelle_model::config::{Reader, RedisSettings, ReplicaWait, StallSettings, TraceSettings};
 use passerelle_queue::loops::LoopPolicy;
-use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::body::LONGEST_WHOLE;
-use crate::echo::QuietFields;
-use crate::proof::{Proof, Source, Sources, Way};
+use crate::bridge::{Bridge, Reading};
 use crate::spool::SpoolSettings;
 
-/// A shorter secret can be guessed.
-const SHORTEST_SECRET: usize = 16;
 /// actix-web refuses more threads.
 const MOST_THREADS: usize = 512;
 
@@ -47,6 +38,8 @@ pub struct Settings {
     pub(crate) sampled: Option<f64>,
     /// What the ingress needs of `bridge.toml`.
     pub(crate) bridge: Bridge,
+    /// How that is read again.
+    pub(crate) reading: Reading,
 }
 
 /// What one client, and all together, may cost.
@@ -75,16 +68,10 @@ pub(crate) struct Limits {
     pub(crate) shutdown_timeout: Duration,
 }
 
-/// What the ingress needs of `bridge.toml`.
-#[derive(Debug, Default)]
-pub(crate) struct Bridge {
-    pub(crate) sources: Sources,
-    pub(crate) quiet: QuietFields,
-}
-
 impl Settings {
     /// Reads everything; problems are noted in the reader.
     pub fn read(reader: &mut Reader) -> Self {
+        let reading = Reading::by(reader);
         Self {
             bind: reader.parsed("INGRESS_BIND", SocketAddr::from(([127, 0, 0, 1], 8080))),
             health_bind: health_bind(reader),
@@ -100,7 +87,8 @@ impl Settings {
                 most_bytes: reader.parsed("INGRESS_SPOOL_BYTES", 512 * 1024 * 1024),
             },
             sampled: TraceSettings::sampled(reader),
-            bridge: Bridge::read(reader),
+            bridge: reading.read(reader),
+            reading,
         }
     }
 }
@@ -150,106 +138,6 @@ fn at_least_one(reader: &mut Reader, name: &str, default: usize) -> usize {
         reader.problem(name, "must not be 0", &format!("give a number like {default}"));
     }
     number.max(1)
-}
-
-impl Bridge {
-    fn read(reader: &mut Reader) -> Self {
-        let path = BridgeFileSettings::read(reader).path;
-        let place = path.display().to_string();
-        let (file, problems) = match BridgeFile::read_text(&path) {
-            Ok(text) => BridgeFile::parse_partly(&text, &place),
-            Err(Problems(problems)) => (None, problems),
-        };
-        let is_whole = problems.is_empty();
-        reader.add(Problems(problems));
-        let Some(file) = file else { return Self::default() };
-        let mut bridge = Self {
-            sources: Sources::default(),
-            quiet: QuietFields {
-                owned: file.owned_fields,
-                ignored: file.ignored_fields,
-                order_is_shown: file.rules.iter().any(|rule| rule.get_ref().collection.is_some()),
-            },
-        };
-        if file.sources.is_empty() && is_whole {
-            let hint = "e.g. \"*\" = { proof = [\"hmac\", \"token\"], secrets = \"BASEROW_WEBHOOK_SECRET\" }";
-            reader.problem(&place, "[sources] is empty: no call could be accepted", hint);
-        }
-        for (name, config) in &file.sources {
-            let path = ["sources".to_owned(), name.clone()];
-            let place = format!("{} (source {name})", file.positions.of(&path, &[]));
-            let Some(proof) = proof(reader, &place, config) else {
-                continue;
-            };
-            if config.tables.as_ref().is_some_and(BTreeSet::is_empty) {
-                let hint = "give the numbers of its tables, or leave `tables` out for all";
-                reader.problem(&place, "`tables` names no table: no call could be accepted", hint);
-            }
-            let tables = config.tables.clone();
-            if let Err(error) = bridge.sources.add(name, Source { proof, tables }) {
-                let hint =
-                    "use letters, digits, - _ . as in the address that Baserow calls, or \"*\" for every other source";
-                reader.problem(&place, &error.to_string(), hint);
-            }
-        }
-        bridge
-    }
-}
-
-/// The proof of a source, unless something is wrong with it.
-fn proof(reader: &mut Reader, place: &str, config: &SourceConfig) -> Option<Proof> {
-    let kinds = config.proof.kinds();
-    if config.header.is_some() && kinds.len() > 1 {
-        let hint = "leave `header` out, or name one proof";
-        reader.problem(place, "`header` names one header for several proofs", hint);
-        return None;
-    }
-    let headers: Vec<_> = kinds.iter().map(|kind| header(reader, place, config, *kind)).collect();
-    let secrets = secrets(reader, place, &config.secrets)?;
-    let ways = kinds
-        .iter()
-        .zip(headers)
-        .map(|(kind, header)| Some(Way::new(*kind, header?, &secrets)));
-    match ways.collect::<Option<Result<Vec<Way>, _>>>()? {
-        Ok(ways) => Some(Proof::by(ways)),
-        Err(error) => {
-            reader.problem(&config.secrets, &error.to_string(), "use another secret");
-            None
-        }
-    }
-}
-
-fn header(reader: &mut Reader, place: &str, config: &SourceConfig, kind: ProofKind) -> Option<HeaderName> {
-    let name = config.header_of(kind);
-    let header = HeaderName::try_from(name).ok();
-    if header.is_none() {
-        let hint = format!("leave `header` out for {}", kind.default_header());
-        reader.problem(place, &format!("{name:?} cannot be the name of a header"), &hint);
-    }
-    header
-}
-
-/// The live secrets of a variable, if there are any and all are long enough to resist guessing.
-fn secrets(reader: &mut Reader, place: &str, variable: &str) -> Option<Vec<SecretString>> {
-    let secrets = reader.secrets(variable);
-    if secrets.is_empty() {
-        let hint = format!("make one with `openssl rand -hex 32` and set {variable} to it ({place} asks for it)");
-        reader.problem(variable, "is not set", &hint);
-        return None;
-    }
-    let short = secrets
-        .iter()
-        .filter(|secret| secret.expose_secret().len() < SHORTEST_SECRET);
-    let count = short.count();
-    if count > 0 {
-        let what = format!(
-            "{count} of its {} secrets have fewer than {SHORTEST_SECRET} characters",
-            secrets.len()
-        );
-        reader.problem(variable, &what, "make a long one with `openssl rand -hex 32`");
-        return None;
-    }
-    Some(secrets)
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub enum Verb {
     /// cure.
     #[command(after_help = "Example: passerelle check --live")]
     Check(check::Check),
-    /// Has all workers read bridge.toml and its templates again, each those of its own machine. If
+    /// Has all processes read bridge.toml and its templates again, each those of its own machine. If
     /// they are wrong, the earlier rules stay.
     #[command(after_help = "Example: passerelle reload")]
     Reload(reload::ReloadVerb),

@@ -9,7 +9,7 @@
 //! | [`init`] | a new installation, step by step |
 //! | [`supervise`] | the whole bridge in the background: up, restart, status, down |
 //! | [`check`] | whether `bridge.toml` is right, and fits the real tables and spaces |
-//! | [`reload`] | new rules for all workers |
+//! | [`reload`] | new rules for all processes |
 //! | [`rules`] | what `bridge.toml` may say, for editors |
 //! | [`doctor`] | whether everything that the bridge needs is there and sound |
 //! | [`provision`] | the fields and webhooks that rules need, created in Baserow |

@@ -20,8 +20,6 @@ pub struct Loaded {
     pub templates: Templates,
     /// Equal in two processes if all their files are.
     pub hash: String,
-    /// The same of what only the ingress reads.
-    pub of_the_ingress: String,
     /// Who may call the ingress.
     pub callers: BTreeMap<String, SourceConfig>,
 }
@@ -43,7 +41,6 @@ pub fn compile(sources: &RuleSources, path: &Path, locale: &Locale) -> Result<Lo
     match (rules, templates) {
         (Ok(rules), Ok(templates)) if problems.is_empty() => Ok(Loaded {
             hash: hash(sources, &templates),
-            of_the_ingress: of_the_ingress(sources),
             callers: sources.file.sources.clone(),
             rules: rules.speaking(locale.clone()),
             templates,
@@ -124,13 +121,6 @@ fn missing_templates(sources: &RuleSources, templates: &Templates) -> Vec<Proble
         },
     };
     missing.map(problem).collect()
-}
-
-/// `[sources]`, `owned_fields` and `ignored_fields`.
-fn of_the_ingress(sources: &RuleSources) -> String {
-    let file = &sources.file;
-    let said = format!("{:?}{:?}{:?}", file.sources, file.owned_fields, file.ignored_fields);
-    hex::encode(Sha256::digest(said))
 }
 
 fn hash(sources: &RuleSources, templates: &Templates) -> String {

@@ -28,8 +28,9 @@ use crate::echo::QuietFields;
 use crate::loop_guard::LoopGuard;
 use crate::metrics::{self, ItemCounts};
 use crate::payload::{self, Understood};
-use crate::proof::{ProvenBody, Sources};
+use crate::proof::ProvenBody;
 use crate::rejection::Rejection;
+use crate::reload::CurrentBridge;
 use crate::routes::refused::{method_not_allowed, not_found};
 use crate::settings::Limits;
 use crate::spool::{Spool, Spooled};
@@ -40,8 +41,7 @@ use crate::wiki_payload;
 /// another's sake.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrance {
-    pub(crate) sources: Arc<Sources>,
-    pub(crate) quiet: Arc<QuietFields>,
+    pub(crate) bridge: CurrentBridge,
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
     pub(crate) loop_guard: Arc<LoopGuard>,
@@ -154,16 +154,17 @@ impl Entrance {
         body: Payload,
     ) -> Result<HttpResponse, Rejection> {
         let received = Timestamp::now();
-        let claim = self.sources.claim(source, request.headers())?;
+        let bridge = self.bridge.get();
+        let claim = bridge.sources.claim(source, request.headers())?;
         let reading = self.bodies.read(claim, announced_length(request), body).await?;
         let Reading {
             body,
             is_unfinished,
             share,
         } = reading;
-        let Understood { mut event, contents } = parse(body, &self.quiet, received)?;
+        let Understood { mut event, contents } = parse(body, &bridge.quiet, received)?;
         event.trace = self.trace_of(request);
-        self.sources.check_table(&event.source, event.table)?;
+        bridge.sources.check_table(&event.source, event.table)?;
         let (event_id, table) = (event.key.event.clone(), event.table);
         let status = match self.make_durable(event, share).await? {
             Durable::Accepted(accepted) => {

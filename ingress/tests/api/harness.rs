@@ -143,22 +143,25 @@ impl Ingress {
         }
     }
 
-    /// How many keys Redis holds, but for what is recorded of its life.
-    pub(crate) async fn keys(&self) -> anyhow::Result<u64> {
+    /// The keys that Redis holds, but for what is recorded of its life, and of the ingress itself.
+    pub(crate) async fn keys(&self) -> anyhow::Result<Vec<String>> {
         let client = redis::Client::open(self.redis.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        let (keys, life): (u64, u64) = redis::pipe()
-            .cmd("DBSIZE")
-            .cmd("EXISTS")
-            .arg("{bridge}:life")
-            .query_async(&mut connection)
-            .await?;
-        Ok(keys - life)
+        let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await?;
+        keys.retain(|key| key != "{bridge}:life" && !key.starts_with("{bridge}:ingresses"));
+        Ok(keys)
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(self) -> anyhow::Result<()> {
         Ok(self.running.await??)
+    }
+
+    /// Asks it to stop and waits for its end; its Redis goes on.
+    pub(crate) async fn stop_and_keep_redis(self) -> anyhow::Result<TestRedis> {
+        let _ = self.stop.send(());
+        self.running.await??;
+        Ok(self.redis)
     }
 
     /// Asks it to stop and waits for its end.

@@ -7,6 +7,7 @@ mod deliveries;
 mod harness;
 mod health;
 mod mutations;
+mod reload;
 mod replicas;
 mod set_aside;
 mod spool;

@@ -35,7 +35,8 @@
 //! | `fetch.rs` | taking jobs, and taking back those of vanished workers |
 //! | `lease.rs` | a job in a worker's hands: [`Leased`], prolonging, noticing a loss |
 //! | `ending.rs`, `settle.rs` | how attempts end, and how that is recorded |
-//! | `reload.rs` | the request that all workers read their rules again |
+//! | `reload.rs` | the request that all processes read their rules again |
+//! | `ingresses.rs` | which ingress processes are alive, and by which `bridge.toml` each works |
 //! | `dead.rs`, `control.rs`, `workers.rs` | what operators see and do: list, replay, discard, numbers, pause, who is alive |
 //! | `jobs.rs` | what operators see of jobs one by one, and running one now |
 //! | `enqueue.rs` | jobs that are about no row |
@@ -122,6 +123,7 @@ mod control;
 mod enqueue;
 pub mod gate;
 mod held;
+mod ingresses;
 mod jobs;
 mod laws;
 mod ledger_stream;
@@ -144,6 +146,7 @@ pub use ages::Oldest;
 pub use comparisons::Comparison;
 pub use control::{ByHand, Pause, QueueStats};
 pub use held::HeldTable;
+pub use ingresses::IngressInfo;
 pub use jobs::{JobState, JobsOf, RunNow, SeenJob, SeenJobs};
 pub use letters::{DeadLetter, DeadLoad};
 use life::Memory;

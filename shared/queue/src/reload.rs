@@ -1,13 +1,13 @@
-//! The request that all workers read their rules again.
+//! The request that all workers and ingresses read their rules again.
 //!
-//! **Properties.** (1) A request is a number in Redis that only rises: a worker that was away sees
-//! it when it looks again. (2) Each worker says in its heartbeat which request it has answered, by
+//! **Properties.** (1) A request is a number in Redis that only rises: a process that was away sees
+//! it when it looks again. (2) Each process says in its heartbeat which request it has answered, by
 //! which rules it works since, and why it kept the earlier ones if it did.
 
 use crate::{Queue, QueueError};
 
 impl Queue {
-    /// Asks all workers to read their rules again. Kept in the ledger. Returns the request's number.
+    /// Asks all processes to read their rules again. Kept in the ledger. Returns the request's number.
     pub async fn request_reload(&self, by: &str, why: &str) -> Result<u64, QueueError> {
         let mut next = redis::cmd("INCR");
         next.arg(&self.inner.keys.reloads);

@@ -29,8 +29,6 @@ pub struct Reload {
     queue: Queue,
     /// What the heartbeat says.
     in_use: watch::Sender<RulesInUse>,
-    /// `[sources]`, `owned_fields` and `ignored_fields` at the start.
-    of_the_ingress: String,
 }
 
 impl Reload {
@@ -42,7 +40,6 @@ impl Reload {
             locale: loaded.rules.locale().clone(),
             queue,
             in_use: watch::Sender::new(RulesInUse::at_start(loaded.hash.clone())),
-            of_the_ingress: loaded.of_the_ingress.clone(),
         }
     }
 
@@ -105,11 +102,6 @@ impl Reload {
                 "the rules were read again: nothing has changed"
             );
             return;
-        }
-        if loaded.of_the_ingress != self.of_the_ingress {
-            tracing::warn!(
-                "[sources], owned_fields or ignored_fields have changed: the ingress reads them at its start, restart it"
-            );
         }
         current.take(loaded);
         tracing::info!(

@@ -18,6 +18,8 @@ use secrecy::SecretString;
 #[derive(Debug, Clone)]
 pub struct Reader {
     variables: BTreeMap<String, Variable>,
+    /// The file over which the environment stands, if one was read.
+    file: Option<String>,
     problems: Vec<Problem>,
     /// Files of secrets that could not be read, by the setting: a look-up changes nothing else.
     unreadable: Arc<Mutex<BTreeMap<String, Problem>>>,
@@ -55,6 +57,7 @@ impl Reader {
             .collect();
         Self {
             variables,
+            file: None,
             problems: Vec::new(),
             unreadable: Arc::default(),
             asked: Arc::default(),
@@ -266,6 +269,7 @@ impl Reader {
     pub fn afresh(&self) -> Self {
         Self {
             variables: self.variables.clone(),
+            file: self.file.clone(),
             problems: Vec::new(),
             unreadable: Arc::default(),
             asked: Arc::clone(&self.asked),

@@ -79,6 +79,8 @@ pub(crate) struct Keys {
     pub(crate) paused: String,
     /// Sorted set of the worker processes by their last heartbeat.
     pub(crate) workers: String,
+    /// Sorted set of the ingress processes by their last heartbeat; all queues of a bridge have the same.
+    pub(crate) ingresses: String,
     /// The channel that wakes sleeping workers.
     pub(crate) wake: String,
     /// Start of the key under which a caller's last answer is remembered.
@@ -115,6 +117,7 @@ impl Keys {
             letters: own("letter"),
             paused: own("paused"),
             workers: own("workers"),
+            ingresses: format!("{{{prefix}}}:ingresses"),
             wake: own("wake"),
             answers: own("answers"),
             comparisons: format!("{{{prefix}}}:comparisons"),
@@ -129,11 +132,6 @@ impl Keys {
     /// The claim of a delivery: who has it has accepted the delivery.
     pub(crate) fn claim(&self, delivery: &str) -> String {
         format!("{}:webhook:event:{delivery}", self.prefix)
-    }
-
-    /// What is known of a worker; expires when it sends no heartbeat.
-    pub(crate) fn worker(&self, name: &str) -> String {
-        format!("{}:{name}", self.workers)
     }
 
     /// The size of all dead letters together; the scripts that make and remove letters keep it. No

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::server::scripts::BEAT;
@@ -37,10 +38,11 @@ pub struct WorkerInfo {
     pub rules: Option<RulesInUse>,
 }
 
-/// The rules that a worker works by.
+/// The rules that a process works by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RulesInUse {
-    /// Equal in two workers if `bridge.toml` and all templates are.
+    /// Equal in two workers if `bridge.toml` and all templates are; in two ingresses if what they read
+    /// of `bridge.toml` is.
     pub hash: String,
     /// Since when.
     pub since: Timestamp,
@@ -51,7 +53,7 @@ pub struct RulesInUse {
 }
 
 impl RulesInUse {
-    /// As a worker has them at its start.
+    /// As a process has them at its start.
     pub fn at_start(hash: String) -> Self {
         Self {
             hash,
@@ -79,7 +81,7 @@ pub struct Running {
 }
 
 impl WorkerInfo {
-    /// How often a worker sends a heartbeat.
+    /// How often a process sends a heartbeat.
     pub const BEAT: Duration = Duration::from_secs(5);
 
     /// The name of this machine.
@@ -102,55 +104,72 @@ impl WorkerInfo {
     }
 }
 
+/// The key of what is known of a process; it expires without a heartbeat.
+fn known(list: &str, name: &str) -> String {
+    format!("{list}:{name}")
+}
+
 impl Queue {
     /// Sends a heartbeat.
     pub async fn beat(&self, worker: &WorkerInfo) -> Result<(), QueueError> {
-        let keys = &self.inner.keys;
-        let stored = serde_json::to_vec(worker).map_err(|error| QueueError::Protocol(error.to_string()))?;
-        let name = worker.name.as_str();
-        let mut call = BEAT.call(2);
-        call.arg(&keys.workers).arg(keys.worker(name));
-        call.arg(name).arg(stored);
-        call.arg(millis(ALIVE_FOR)).arg(millis(FORGOTTEN_AFTER));
-        call.arg(MOST).arg(keys.worker(""));
-        call.send(&self.inner.redis).await
+        self.beat_in(&self.inner.keys.workers, &worker.name, worker).await
     }
 
     /// The last sign: the process ends.
     pub async fn leave(&self, name: &ProcessName) -> Result<(), QueueError> {
-        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
-        redis
-            .query::<()>(redis::cmd("DEL").arg(keys.worker(name.as_str())))
-            .await?;
-        redis
-            .query(redis::cmd("ZREM").arg(&keys.workers).arg(name.as_str()))
-            .await
+        self.leave_from(&self.inner.keys.workers, name).await
     }
 
     /// The worker processes that sent a heartbeat within the last 15 seconds; the oldest first, at
     /// most 500.
     pub async fn workers(&self) -> Result<Vec<WorkerInfo>, QueueError> {
-        let (keys, redis) = (&self.inner.keys, &self.inner.redis);
+        let mut workers: Vec<WorkerInfo> = self.alive_in(&self.inner.keys.workers).await?;
+        workers.sort_by_key(|worker| worker.started);
+        Ok(workers)
+    }
+
+    /// A heartbeat in this list of processes: what a process says of itself.
+    pub(crate) async fn beat_in(
+        &self,
+        list: &str,
+        name: &ProcessName,
+        said: &impl Serialize,
+    ) -> Result<(), QueueError> {
+        let stored = serde_json::to_vec(said).map_err(|error| QueueError::Protocol(error.to_string()))?;
+        let name = name.as_str();
+        let mut call = BEAT.call(2);
+        call.arg(list).arg(known(list, name));
+        call.arg(name).arg(stored);
+        call.arg(millis(ALIVE_FOR)).arg(millis(FORGOTTEN_AFTER));
+        call.arg(MOST).arg(known(list, ""));
+        call.send(&self.inner.redis).await
+    }
+
+    pub(crate) async fn leave_from(&self, list: &str, name: &ProcessName) -> Result<(), QueueError> {
+        let redis = &self.inner.redis;
+        redis
+            .query::<()>(redis::cmd("DEL").arg(known(list, name.as_str())))
+            .await?;
+        redis.query(redis::cmd("ZREM").arg(list).arg(name.as_str())).await
+    }
+
+    /// What those say of themselves that have sent a heartbeat lately.
+    pub(crate) async fn alive_in<T: DeserializeOwned>(&self, list: &str) -> Result<Vec<T>, QueueError> {
+        let redis = &self.inner.redis;
         let mut latest = redis::cmd("ZREVRANGE");
-        latest.arg(&keys.workers).arg(0).arg(MOST - 1);
+        latest.arg(list).arg(0).arg(MOST - 1);
         let names: Vec<String> = redis.query(&latest).await?;
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let mut ask = redis::cmd("MGET");
         for name in &names {
-            ask.arg(keys.worker(name));
+            ask.arg(known(list, name));
         }
         let stored: Vec<Option<Vec<u8>>> = redis.query(&ask).await?;
         let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes);
-        let mut workers: Vec<WorkerInfo> = stored
-            .into_iter()
-            .flatten()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(|error| QueueError::Protocol(error.to_string()))?;
-        workers.sort_by_key(|worker| worker.started);
-        Ok(workers)
+        let alive = stored.into_iter().flatten().map(read).collect::<Result<_, _>>();
+        alive.map_err(|error| QueueError::Protocol(error.to_string()))
     }
 
     /// The jobs in workers' hands, at most 500. A job that ends while this looks is left out.

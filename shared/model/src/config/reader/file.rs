@@ -31,6 +31,7 @@ impl Reader {
 
     /// Over the settings of this file.
     pub(super) fn over(mut self, path: &str) -> Self {
+        self.file = Some(path.to_owned());
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 let file = EnvFile::parse(&text, path);
@@ -50,6 +51,17 @@ impl Reader {
             }
         }
         self
+    }
+
+    /// The same environment over what the file has now, with nothing found wrong yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut again = self.afresh();
+        let Some(file) = again.file.take() else {
+            return again;
+        };
+        again.variables.retain(|_, variable| variable.place.is_none());
+        again.over(&file)
     }
 
     /// The file that [`Reader::with_env_file`] reads; `.env` where there is none yet.
