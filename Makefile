@@ -195,8 +195,8 @@ fuzz: ## feed a reader with damaged inputs: make fuzz TARGET=payload|push|shorte
 deb: ## the Debian packages, from a release build: the bridge, and passerelle-play, which plays scenarios
 	@$(BUILD)
 	@cargo build -q --release -p passerelle-sandbox -p system-tests --bin passerelle-sandbox --bin passerelle-play
-	@scripts/deb
-	@scripts/deb target/release target xz passerelle-play
+	@scripts/deb $(TARGET)/release $(TARGET)
+	@scripts/deb $(TARGET)/release $(TARGET) xz passerelle-play
 
 ci: check docs demo test ## what .ci/run runs
 

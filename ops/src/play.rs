@@ -33,8 +33,8 @@ pub fn run(verb: &Play, console: &Console) -> Result<(), Trouble> {
     let program = beside.ok().filter(|program| program.is_file());
     let program = program.ok_or_else(|| {
         Trouble::NotFound(format!(
-            "{PROGRAM} is not installed beside this program: in the sources, `make play FILE=scenario.toml` builds and \
-             starts it"
+            "{PROGRAM} is not installed beside this program: install the package passerelle-play of this version, or type \
+             `make play FILE=scenario.toml` in the sources; the images do not have it"
         ))
     })?;
     let failed = Command::new(&program).args(arguments(verb, console.json)).exec();

@@ -58,10 +58,14 @@ impl Package {
 
 /// Builds the package of the programs under test into a folder.
 pub(crate) fn built(folder: &Path) -> anyhow::Result<PathBuf> {
+    built_as("passerelle", folder)
+}
+
+fn built_as(name: &str, folder: &Path) -> anyhow::Result<PathBuf> {
     let programs = program_path("passerelle")?;
     let programs = programs.parent().context("no folder")?;
     let mut deb = Command::new(repository().join("scripts/deb"));
-    let printed = ran(deb.arg(programs).arg(folder).arg("none"))?.stdout;
+    let printed = ran(deb.arg(programs).arg(folder).args(["none", name]))?.stdout;
     Ok(PathBuf::from(String::from_utf8(printed)?.trim()))
 }
 
@@ -116,6 +120,28 @@ fn the_package_has_all_programs_and_keeps_what_an_admin_changes() {
         String::from_utf8_lossy(&said.stdout).contains("no problems"),
         "{said:?}"
     );
+}
+
+/// Both are installed into one system.
+#[test]
+fn the_package_of_play_has_what_play_needs_beside_the_bridge() {
+    let Some(package) = Package::unpacked().unwrap() else {
+        return;
+    };
+    let made = tempfile::tempdir().unwrap();
+    let mut unpack = Command::new("dpkg-deb");
+    unpack
+        .arg("--extract")
+        .arg(built_as("passerelle-play", made.path()).unwrap());
+    ran(unpack.arg(package.root.path())).unwrap();
+    let play = |arguments: &[&str]| {
+        let mut play = Command::new(package.path("usr/bin/passerelle"));
+        ran(play.arg("play").args(arguments)).map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(play(&["--schema"]).unwrap().contains("\"$schema\""));
+    let example = package.path("usr/share/doc/passerelle-play/examples/crm/scenario.toml");
+    let said = play(&[example.to_str().unwrap()]).unwrap();
+    assert!(said.contains("all of it is true"), "{said}");
 }
 
 #[test]

@@ -277,16 +277,15 @@ impl SystemBuilder {
         ];
         let playground = self.playground.as_ref();
         first.extend(playground.map(|playground| format!("http://127.0.0.1:{}", playground.port)));
-        first.push(format!("{}/readyz", system.ingress_url));
         for url in first {
-            let fact = format!("{url} answers");
-            system
-                .has_come_up(&fact, async |system| system.answer(&url).await)
-                .await?;
+            has_answered(system, &url).await?;
         }
+        // Beside the ingress, which may take its time.
         for _ in 0..self.workers {
             system.start_worker()?;
         }
+        let ingress = format!("{}/readyz", system.ingress_url);
+        has_answered(system, &ingress).await?;
         // A worker makes the database, which the operator's program only reads.
         if self.database_url.is_some() || self.earlier_build.is_some() {
             return Ok(());
@@ -298,6 +297,12 @@ impl SystemBuilder {
         let line = "the worker takes jobs";
         system.has_come_up(line, async |system| system.has_logged(line)).await
     }
+}
+
+async fn has_answered(system: &mut System, url: &str) -> anyhow::Result<()> {
+    let fact = format!("{url} answers");
+    let answers = async |system: &System| system.answer(url).await;
+    system.has_come_up(&fact, answers).await
 }
 
 /// Starts an ingress that logs behind whatever an earlier one has logged.

@@ -1,5 +1,6 @@
 //! Plays a scenario, from its first step to its last.
 
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -18,8 +19,12 @@ use crate::process::program_path;
 /// true.
 ///
 /// # Errors
-/// [`Problems`] of the scenario or of the rules; what kept it from being played.
-pub async fn play(path: &Path, rules: Option<&Path>, mut tell: impl FnMut(&Told)) -> anyhow::Result<bool> {
+/// [`Problems`] of the scenario or of the rules; what kept it from being played, or from being told.
+pub async fn play(
+    path: &Path,
+    rules: Option<&Path>,
+    mut tell: impl FnMut(&Told) -> io::Result<()>,
+) -> anyhow::Result<bool> {
     let scenario = Scenario::load(path)?;
     let bridge = absolute(&scenario.bridge_file(rules))?;
     let file = judged(&scenario, &bridge).await?;
@@ -60,12 +65,17 @@ pub async fn play(path: &Path, rules: Option<&Path>, mut tell: impl FnMut(&Told)
 }
 
 /// Tells of a step; whether all its claims are true.
-async fn finish(told: &mut Told, stage: &Stage, began: Instant, tell: &mut impl FnMut(&Told)) -> anyhow::Result<bool> {
+async fn finish(
+    told: &mut Told,
+    stage: &Stage,
+    began: Instant,
+    tell: &mut impl FnMut(&Told) -> io::Result<()>,
+) -> anyhow::Result<bool> {
     told.seconds = began.elapsed().as_secs_f64();
     if told.wrong().is_some() {
         told.facts = stage.facts().await?;
     }
-    tell(told);
+    tell(told)?;
     Ok(told.wrong().is_none())
 }
 

@@ -1,6 +1,7 @@
 //! The program itself: what it leaves behind, and what it says where it is not installed.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rstest::rstest;
@@ -51,6 +52,28 @@ async fn a_scenario_that_is_stopped_leaves_no_process_and_no_file_behind(
     assert!(alive.is_empty(), "{alive:?} are alive");
     let left: Vec<_> = std::fs::read_dir(&place).unwrap().flatten().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_play_that_nobody_reads_ends_and_starts_nothing() {
+    let (program, file) = (
+        program_path("passerelle").unwrap(),
+        Scenario::files().unwrap().remove(0),
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let play = tokio::process::Command::new(program)
+        .arg("play")
+        .arg(file)
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let ended = tokio::time::timeout(STOPS_WITHIN, play.wait_with_output());
+    let ended = ended.await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(141));
 }
 
 #[tokio::test]

@@ -38,8 +38,8 @@ async fn main() -> ExitCode {
     let options = Options::parse();
     let mut teller = Teller::new(options.json);
     if options.schema {
-        say(scenario::schema().trim_end());
-        return ExitCode::SUCCESS;
+        let written = say(scenario::schema().trim_end());
+        return written.map_or_else(|error| teller.failed(&error.into()).into(), |()| ExitCode::SUCCESS);
     }
     let ended = match Ends::new() {
         Ok(mut ends) if options.files.is_empty() => {
@@ -60,10 +60,8 @@ async fn main() -> ExitCode {
 async fn play(options: &Options, teller: &mut Teller) -> u8 {
     let mut worst = 0;
     for file in &options.files {
-        teller.begins(file);
-        let tell = |told: &Told| teller.step(told);
-        let status = match scenario::play(file, options.rules.as_deref(), tell).await {
-            Ok(true) => teller.is_true(),
+        let status = match play_one(file, options.rules.as_deref(), teller).await {
+            Ok(true) => 0,
             Ok(false) => teller.is_wrong(file),
             Err(error) => match error.downcast::<Problems>() {
                 Ok(problems) => teller.problems(&problems),
@@ -71,8 +69,20 @@ async fn play(options: &Options, teller: &mut Teller) -> u8 {
             },
         };
         worst = worst.max(status);
+        if status == told::UNREAD {
+            break;
+        }
     }
     worst
+}
+
+async fn play_one(file: &Path, rules: Option<&Path>, teller: &mut Teller) -> anyhow::Result<bool> {
+    teller.begins(file)?;
+    let is_true = scenario::play(file, rules, |told: &Told| teller.step(told)).await?;
+    if is_true {
+        teller.is_true()?;
+    }
+    Ok(is_true)
 }
 
 /// The signals that end it: Ctrl-C, a closed terminal, `kill`.
@@ -100,6 +110,7 @@ impl Ends {
     }
 }
 
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// An error: nobody reads it any more, or it cannot be written.
+fn say(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
 }

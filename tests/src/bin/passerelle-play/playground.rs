@@ -24,16 +24,17 @@ pub(crate) async fn run(bridge: &Path, ends: &mut Ends) -> anyhow::Result<()> {
         "there is no {}: name the folder of your rules with --rules",
         bridge.display()
     );
-    say("Starting Redis, a sandbox of Baserow and Docmost, the bridge and its console …");
+    say("Starting Redis, a sandbox of Baserow and Docmost, the bridge and its console …")?;
     let stage = tokio::select! {
         stage = Stage::set(bridge) => stage?,
         () = ends.wanted() => return Ok(()),
     };
-    say(&stage.told());
+    say(&stage.told())?;
     ends.wanted().await;
-    say("Stopping …");
+    // Whoever has closed the terminal reads no more.
+    let _ = say("Stopping …");
     stage.clear().await;
-    say("Everything is stopped, and nothing is left behind.");
+    let _ = say("Everything is stopped, and nothing is left behind.");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What is told of a scenario, to people or as JSON (docs/CLI.md), and the exit status of it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,6 +10,8 @@ use system_tests::scenario::{Told, Wrong};
 
 use super::say;
 
+/// The exit status where nobody reads what is told, as of any program that SIGPIPE ends.
+pub(crate) const UNREAD: u8 = 141;
 /// Where both texts of a wrong claim begin.
 const INDENT: &str = "      ";
 
@@ -24,38 +26,37 @@ impl Teller {
         Self { is_json, began }
     }
 
-    pub(crate) fn begins(&mut self, file: &Path) {
+    pub(crate) fn begins(&mut self, file: &Path) -> io::Result<()> {
         self.began = Instant::now();
-        self.to_people(&file.display().to_string());
+        self.to_people(&file.display().to_string())
     }
 
-    pub(crate) fn step(&self, told: &Told) {
+    pub(crate) fn step(&self, told: &Told) -> io::Result<()> {
         if self.is_json {
-            say(&serde_json::to_string(told).unwrap_or_default());
-            return;
+            return say(&serde_json::to_string(told)?);
         }
         let mark = if told.wrong().is_none() { '✓' } else { '✗' };
-        say(&format!("{mark} {}", told.that));
+        say(&format!("{mark} {}  ({:.1} s)", told.that, told.seconds))?;
         for act in &told.acts {
-            say(&format!("  · {act}"));
+            say(&format!("  · {act}"))?;
         }
         for claim in &told.claims {
             let mark = if claim.wrong.is_none() { '✓' } else { '✗' };
-            say(&format!("  {mark} {}", claim.claim));
+            say(&format!("  {mark} {}", claim.claim))?;
         }
         if let Some(wrong) = told.wrong() {
-            say(&wrong_in_words(wrong));
-            say(&format!("    claimed at {}; the bridge is idle", told.place));
+            say(&wrong_in_words(wrong))?;
+            say(&format!("    claimed at {}; the bridge is idle", told.place))?;
             for fact in &told.facts {
-                say(&format!("    {fact}"));
+                say(&format!("    {fact}"))?;
             }
         }
+        Ok(())
     }
 
-    pub(crate) fn is_true(&self) -> u8 {
+    pub(crate) fn is_true(&self) -> io::Result<()> {
         let seconds = self.began.elapsed().as_secs_f64();
-        self.to_people(&format!("all of it is true ({seconds:.1} s)\n"));
-        0
+        self.to_people(&format!("all of it is true ({seconds:.1} s)\n"))
     }
 
     pub(crate) fn is_wrong(&self, file: &Path) -> u8 {
@@ -76,6 +77,10 @@ impl Teller {
     }
 
     pub(crate) fn failed(&self, error: &anyhow::Error) -> u8 {
+        let unwritten = error.downcast_ref::<io::Error>();
+        if unwritten.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return UNREAD;
+        }
         let cure = "the message says what to do";
         self.trouble("failed", &format!("{error:#}"), cure, &Problems(Vec::new()))
     }
@@ -85,10 +90,8 @@ impl Teller {
         self.trouble("interrupted", what, "run it again", &Problems(Vec::new()))
     }
 
-    fn to_people(&self, line: &str) {
-        if !self.is_json {
-            say(line);
-        }
+    fn to_people(&self, line: &str) -> io::Result<()> {
+        if self.is_json { Ok(()) } else { say(line) }
     }
 
     fn trouble(&self, code: &str, what: &str, cure: &str, problems: &Problems) -> u8 {
