@@ -1,6 +1,8 @@
 //! What shall be done: a job means "make the page of this row equal to the row", whatever events
 //! asked for it.
 
+use std::ops::BitOr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::EventKind;
@@ -47,9 +49,27 @@ impl EventKinds {
     pub fn contains(self, kind: EventKind) -> bool {
         self.0 & Self::bit(kind) != 0
     }
+    /// Whether all kinds of another set are in the set.
+    pub fn has_all(self, others: Self) -> bool {
+        others.0 & !self.0 == 0
+    }
     /// The kinds in the set.
     pub fn iter(self) -> impl Iterator<Item = EventKind> {
         Self::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl BitOr for EventKinds {
+    type Output = Self;
+
+    fn bitor(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+}
+
+impl FromIterator<EventKind> for EventKinds {
+    fn from_iter<T: IntoIterator<Item = EventKind>>(kinds: T) -> Self {
+        kinds.into_iter().map(Self::of).fold(Self::default(), Self::bitor)
     }
 }
 

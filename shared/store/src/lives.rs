@@ -195,6 +195,20 @@ impl Store {
             .map(|[present, former]| (present, former)))
     }
 
+    /// Whether the store is no older copy of itself, for all that is known: it has seen no new life
+    /// of Redis' data begin, or it had read more than Redis had left. Such a store knows which
+    /// notices were sent.
+    pub async fn is_whole(&self) -> Result<bool, StoreError> {
+        let mut lives = self.last_lives().await?.into_iter();
+        let (present, former) = (lives.next(), lives.next());
+        let had_read = |former: StoredLife| {
+            present
+                .and_then(|life| life.base)
+                .is_some_and(|base| base < former.answered)
+        };
+        Ok(former.is_none_or(had_read))
+    }
+
     /// The ends of all lives before this one have been made up for; `lost` deliveries of the last
     /// one are nowhere.
     pub async fn end_repair(&self, life: &StoredLife, lost: i64) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use super::column::{self, signed, unreadable};
 use super::{EventPlace, Store, StoreError};
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{EventId, RowKey};
+use passerelle_model::job::EventKinds;
 use passerelle_model::seq::Seq;
 
 /// An event of a row that has no outcome yet.
@@ -42,6 +43,20 @@ impl Store {
         .bind(signed(row.row.get()))
         .bind(before.seq.as_i64())
         .bind(before.place)
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(|event| column::kind(event.try_get("kind")?)).collect()
+    }
+
+    /// The kinds of the open events of a row up to one entry.
+    pub async fn open_kinds(&self, row: RowKey, up_to: Seq) -> Result<EventKinds, StoreError> {
+        let found = sqlx::query(
+            "SELECT DISTINCT events.kind AS kind FROM events WHERE (events.seq, events.place) IN (SELECT items.seq, items.place FROM items \
+             WHERE items.table_id = $1 AND items.row_id = $2 AND items.outcome IS NULL AND items.seq <= $3)",
+        )
+        .bind(signed(row.table.get()))
+        .bind(signed(row.row.get()))
+        .bind(up_to.as_i64())
         .fetch_all(&self.pool)
         .await?;
         found.iter().map(|event| column::kind(event.try_get("kind")?)).collect()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use passerelle_model::job::Job;
 use passerelle_model::ledger::FailureClass;
+use passerelle_model::seq::Seq;
 use passerelle_store::{Intake, take_ledger};
 
 use crate::context::Context;
@@ -18,10 +19,21 @@ const LEDGER_WAIT: Duration = Duration::from_millis(250);
 /// Writes the ledger to the store until it has the events of the job. Fails with a hold if that
 /// takes too long.
 pub(crate) async fn reach(context: &Context, job: &Job) -> Result<(), Failure> {
+    reach_entry(context, job.covers).await
+}
+
+/// The same until the store has all that Redis has at this moment.
+pub(super) async fn reach_present(context: &Context) -> Result<(), Failure> {
+    let newest = context.queue.life(None).await?.newest;
+    let newest = newest.and_then(|id| Seq::from_stream_id(&id).ok());
+    reach_entry(context, newest.unwrap_or(Seq::ZERO)).await
+}
+
+async fn reach_entry(context: &Context, entry: Seq) -> Result<(), Failure> {
     // One job of a process does it: others would only compete for the same entries.
     let _turn = context.ledger_turn.lock().await;
     for _ in 0..MOST_BATCHES {
-        if context.store.has_ledger_up_to(job.covers).await? {
+        if context.store.has_ledger_up_to(entry).await? {
             return Ok(());
         }
         let written = take_ledger(&context.queue, &context.store, ENTRIES_PER_BATCH).await;

@@ -25,7 +25,7 @@ mod newly_linked;
 mod row_notices;
 mod shortages;
 
-use passerelle_model::job::Job;
+use passerelle_model::job::{EventKinds, Job};
 
 pub use row_notices::RowNotices;
 pub use shortages::look_again;
@@ -35,7 +35,6 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::rules::NoticeRule;
-use crate::sync::request::Requester;
 
 /// What came of the notice rules of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +54,33 @@ pub async fn rules_for<'a>(
     job: &Job,
     journal: &mut Journal,
 ) -> Result<Vec<&'a NoticeRule>, Failure> {
+    let hears = |rule: &NoticeRule, kinds: EventKinds| kinds.iter().any(|kind| rule.hears(kind));
     let mut rules = Vec::new();
-    // Which events it is about only the store knows.
-    let was_lost = Requester::WentBack.made(&job.last_event);
     for rule in context.rules.notices() {
-        let reacts = was_lost || job.kinds.iter().any(|kind| rule.hears(kind));
-        if reacts && context.is_table(journal, &rule.table, table).await? {
+        if context.is_table(journal, &rule.table, table).await? {
             rules.push(rule);
         }
     }
+    if rules.iter().any(|rule| !hears(rule, job.kinds)) {
+        let kinds = job.kinds | lost_kinds(context, job).await?;
+        rules.retain(|rule| hears(rule, kinds));
+    }
     Ok(rules)
+}
+
+/// The kinds of open events that the job closes although they are none of its own: Redis has lost
+/// theirs. Whatever job of the row comes first answers for them. None where the store may be an
+/// older copy: it does not know which notices were sent.
+async fn lost_kinds(context: &Context, job: &Job) -> Result<EventKinds, Failure> {
+    let none = EventKinds::default();
+    let Some(row) = job.key.row() else { return Ok(none) };
+    if job.kinds.has_all(context.store.open_kinds(row, job.covers).await?) {
+        return Ok(none);
+    }
+    // Their end may be on its way into the store, and so is what shows that it is an older copy.
+    ledger::reach_present(context).await?;
+    if !context.store.is_whole().await? {
+        return Ok(none);
+    }
+    Ok(context.store.open_kinds(row, job.covers).await?)
 }

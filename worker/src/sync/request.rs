@@ -18,8 +18,6 @@ pub(crate) enum Requester {
     CleanUp,
     Wiki,
     Orphans,
-    /// The jobs of a Redis that went back while the store stayed whole.
-    WentBack,
 }
 
 impl Requester {
@@ -32,7 +30,6 @@ impl Requester {
             Self::CleanUp => "sweep",
             Self::Wiki => "wiki-round",
             Self::Orphans => "orphans",
-            Self::WentBack => "went-back",
         }
     }
 

@@ -1,9 +1,11 @@
 //! The ledger rule on real databases: which fact closes which items, and exactly once.
 
 use crate::databases::Database;
-use crate::history::{accepted, at, attempt, entry, failure, key, row};
+use crate::history::{accepted, at, attempt, entry, failure, key, row, seq};
 use passerelle_model::event::Disposition::{Closed, Sync};
+use passerelle_model::event::EventKind;
 use passerelle_model::id::EventId;
+use passerelle_model::job::EventKinds;
 use passerelle_model::ledger::{LedgerEntry, LedgerRecord, UnreadableRecord, Verdict};
 use passerelle_model::outcome::Outcome;
 use passerelle_store::{Store, StoreError};
@@ -132,6 +134,35 @@ async fn a_job_that_is_given_up_is_the_answer_to_all_its_events(#[case] database
     let stories = store.trace_row(row(5).unwrap(), 10).await.unwrap();
     assert_eq!(stories.len(), 2);
     assert_eq!(stories[1].items[0].acts[0].why.as_deref(), Some("obsolete\u{FFFD}"));
+}
+
+#[rstest]
+#[case::sqlite(Database::sqlite())]
+#[case::postgres(Database::postgres())]
+#[tokio::test]
+async fn a_delivery_of_a_webhook_is_looked_for_among_the_latest_events_of_its_table(
+    #[case] database: anyhow::Result<Database>,
+) {
+    let database = database.unwrap();
+    let store = database.open().await.unwrap();
+    let LedgerRecord::Accepted(event) = accepted(2, "e2", &[(5, Sync)]).unwrap() else {
+        panic!("no delivery")
+    };
+    let mut own = event;
+    own.key.webhook = None;
+    let entries = [
+        entry(1, vec![accepted(1, "e1", &[(5, Sync)]).unwrap()]),
+        entry(2, vec![LedgerRecord::Accepted(own)]),
+    ];
+    store.record(&entries, None).await.unwrap();
+    let table = row(5).unwrap().table;
+    assert!(store.has_delivery_of(table, 7, 2).await.unwrap());
+    assert!(!store.has_delivery_of(table, 7, 1).await.unwrap());
+    assert!(!store.has_delivery_of(table, 8, 2).await.unwrap());
+    assert_eq!(
+        store.open_kinds(row(5).unwrap(), seq(2)).await.unwrap(),
+        EventKinds::of(EventKind::Updated)
+    );
 }
 
 #[rstest]

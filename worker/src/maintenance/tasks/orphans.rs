@@ -30,11 +30,6 @@ const ENTRIES: usize = 500;
 /// Requests the jobs of items that are open since long ago and have no job; returns how
 /// many.
 pub async fn run(context: &Context, old: LongAgo) -> Result<usize, Failure> {
-    request_lost(context, old, Requester::Orphans).await
-}
-
-/// The same in the name of another requester.
-pub(super) async fn request_lost(context: &Context, old: LongAgo, by: Requester) -> Result<usize, Failure> {
     let suspects = without_job(context, old).await?;
     if suspects.is_empty() {
         return Ok(0);
@@ -43,7 +38,7 @@ pub(super) async fn request_lost(context: &Context, old: LongAgo, by: Requester)
     let mut requested = 0;
     for job in suspects {
         if context.store.is_open(&job, old).await? && !context.queue.has_job(&job).await? {
-            request_job(context, &job, old, by).await?;
+            request_job(context, &job, old).await?;
             requested += 1;
         }
     }
@@ -106,7 +101,8 @@ async fn write_ledger(context: &Context) -> Result<(), Failure> {
 }
 
 /// One event per job and run.
-async fn request_job(context: &Context, job: &JobKey, old: LongAgo, by: Requester) -> Result<(), Failure> {
+async fn request_job(context: &Context, job: &JobKey, old: LongAgo) -> Result<(), Failure> {
+    let by = Requester::Orphans;
     let payload = json!({"by": by.as_str(), "why": "Redis has lost the job of an open event", "job": job.to_string()});
     let event = by.event(&format!("{job} {}", old.before.as_millis()), &payload);
     let event = event.map(|event| match job.row() {

@@ -15,11 +15,10 @@ use super::{Memo, orphans, reconcile};
 use crate::content::notice::{NoticeKind, notice_values};
 use crate::context::Context;
 use crate::failure::{Failure, Target};
-use crate::sync::request::Requester;
 
 /// Repairs, if there is something to repair.
 pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) -> Result<(), Failure> {
-    let Some((life, former)) = context.store.unrepaired_life().await? else {
+    let Some((life, _)) = context.store.unrepaired_life().await? else {
         return Ok(());
     };
     let went_back = context.store.went_back(&context.queue).await;
@@ -27,14 +26,7 @@ pub(super) async fn run(context: &Context, rows_per_second: u32, memo: &Memo) ->
         went_back.map_err(|error| Failure::new(FailureClass::Transient, Target::Store, error.to_string()))?;
     let lost = went_back.map_or(0, |went_back| went_back.lost);
     notify_admin(context, &life, lost).await?;
-    // A store that had read more than Redis had left is no older copy: it knows which notices were
-    // sent, so those of the lost jobs may be.
-    let by = if life.base.is_some_and(|base| base < former.answered) {
-        Requester::WentBack
-    } else {
-        Requester::Orphans
-    };
-    while orphans::request_lost(context, LongAgo::of_age(Duration::ZERO, Timestamp::now()), by).await? > 0 {}
+    while orphans::run(context, LongAgo::of_age(Duration::ZERO, Timestamp::now())).await? > 0 {}
     reconcile::run(context, rows_per_second, memo).await?;
     context.store.end_repair(&life, lost).await?;
     tracing::info!(

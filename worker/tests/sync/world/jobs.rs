@@ -78,8 +78,31 @@ impl World {
         Ok(Queue::new(Redis::open(&settings)?, QueueName::Sync))
     }
 
-    /// An event of a row, as the ingress would accept it.
+    /// One attempt at the row's job, which answers for all events so far and was requested.
+    pub(crate) async fn sync_requested(&self, queue: &Queue, row: RowKey) -> anyhow::Result<Outcome> {
+        let last_event = queue.force(row, "anna", "a look").await?;
+        let newest = queue.life(None).await?.newest.context("the ledger is empty")?;
+        let job = Job {
+            covers: Seq::from_stream_id(&newest)?,
+            kinds: EventKinds::of(EventKind::Forced),
+            last_event,
+            ..job(row)
+        };
+        outcome_of(process(&self.context, &job, 0.5).await)
+    }
+
+    /// An update of a row, as the ingress would accept it.
     pub(crate) async fn event(&self, queue: &Queue, row: RowKey, id: &str) -> anyhow::Result<()> {
+        self.event_of(queue, row, (EventKind::Updated, id)).await
+    }
+
+    /// An event of a row.
+    pub(crate) async fn event_of(
+        &self,
+        queue: &Queue,
+        row: RowKey,
+        (kind, id): (EventKind, &str),
+    ) -> anyhow::Result<()> {
         let event = NewEvent {
             key: DeliveryKey {
                 webhook: None,
@@ -87,7 +110,7 @@ impl World {
                 batch: 0,
             },
             source: SourceName::parse("test")?,
-            kind: EventKind::Updated,
+            kind,
             table: Some(row.table),
             received: Timestamp::now(),
             trace: None,
