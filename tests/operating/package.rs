@@ -122,25 +122,26 @@ fn the_package_has_all_programs_and_keeps_what_an_admin_changes() {
     );
 }
 
-/// Both are installed into one system.
+/// As it is installed beside the programs of the bridge.
 #[test]
 fn the_package_of_play_has_what_play_needs_beside_the_bridge() {
-    let Some(package) = Package::unpacked().unwrap() else {
+    let Some(mut unpack) = program_of_package("dpkg-deb", "dpkg") else {
         return;
     };
-    let made = tempfile::tempdir().unwrap();
-    let mut unpack = Command::new("dpkg-deb");
-    unpack
-        .arg("--extract")
-        .arg(built_as("passerelle-play", made.path()).unwrap());
-    ran(unpack.arg(package.root.path())).unwrap();
-    let play = |arguments: &[&str]| {
-        let mut play = Command::new(package.path("usr/bin/passerelle"));
-        ran(play.arg("play").args(arguments)).map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    assert!(play(&["--schema"]).unwrap().contains("\"$schema\""));
-    let example = package.path("usr/share/doc/passerelle-play/examples/crm/scenario.toml");
-    let said = play(&[example.to_str().unwrap()]).unwrap();
+    let programs = program_path("passerelle").unwrap();
+    let programs = programs.parent().unwrap();
+    let root = tempfile::tempdir_in(programs).unwrap();
+    let package = built_as("passerelle-play", root.path()).unwrap();
+    ran(unpack.arg("--extract").arg(package).arg(root.path())).unwrap();
+    let installed = root.path().join("usr/bin");
+    for program in ["passerelle", "passerelle-ingress", "passerelle-worker"] {
+        fs::hard_link(programs.join(program), installed.join(program)).unwrap();
+    }
+    let example = root
+        .path()
+        .join("usr/share/doc/passerelle-play/examples/crm/scenario.toml");
+    let said = ran(Command::new(installed.join("passerelle")).arg("play").arg(example)).unwrap();
+    let said = String::from_utf8_lossy(&said.stdout);
     assert!(said.contains("all of it is true"), "{said}");
 }
 
