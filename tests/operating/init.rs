@@ -50,7 +50,8 @@ async fn an_empty_baserow_and_docmost_get_to_the_first_page_by_options_alone() {
     let planned = site.with(&["--dry-run"]).await.unwrap();
     assert_eq!(planned.code, Some(0), "{}{}", planned.out, planned.err);
     for line in [
-        "the database \"Passerelle\" in the workspace \"Agence\"",
+        "the workspace \"Passerelle\"",
+        "the database \"Passerelle\" in the workspace \"Passerelle\"",
         "the database token \"Passerelle\"",
         "the account passerelle@passerelle.test",
         "the space \"Agence\"",

@@ -64,8 +64,8 @@ impl Site {
             })
             .await;
         }
-        let databases = format!("{}/_sandbox/baserow/databases/1", site.baserow);
-        site.http.delete(databases).send().await?.error_for_status()?;
+        let workspaces = format!("{}/_sandbox/baserow/workspaces", site.baserow);
+        site.http.delete(workspaces).send().await?.error_for_status()?;
         Ok(site)
     }
 

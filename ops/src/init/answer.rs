@@ -100,6 +100,9 @@ pub(super) struct SetUp {
     /// Whether the test row was to be taken away, and nothing else.
     #[serde(skip)]
     pub(super) only_removes: bool,
+    /// Whether no Redis stays behind: the next run has to bring one again.
+    #[serde(skip)]
+    pub(super) brings_redis: bool,
 }
 
 impl SetUp {
@@ -135,13 +138,14 @@ pub(super) fn in_words(set_up: &SetUp) -> String {
     if set_up.only_removes {
         return text;
     }
+    let option = if set_up.brings_redis { " --own-redis" } else { "" };
     if let Some(page) = &set_up.page {
         let _ = writeln!(text, "The page of the test row: {page}");
-        let _ = writeln!(text, "To take both away: passerelle init --test-row remove");
+        let _ = writeln!(text, "To take both away: passerelle init{option} --test-row remove");
     }
     let _ = writeln!(
         text,
-        "Next: `passerelle all` runs the bridge, `passerelle doctor` looks at all of it."
+        "Next: `passerelle all{option}` runs the bridge, `passerelle doctor` looks at all of it."
     );
     text
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use passerelle_model::config::{BaserowSettings, TableRef};
 use passerelle_queue::Redis;
+use passerelle_worker::clients::baserow::setup::Workspace;
 use passerelle_worker::clients::baserow::user::{BaserowUser, Database};
 use passerelle_worker::clients::baserow::{Baserow, Table};
 use passerelle_worker::journal::Journal;
@@ -79,21 +80,41 @@ impl Setup<'_> {
             .workspaces()
             .await
             .map_err(|failure| failed(&failure, "Run it again"))?;
-        let [workspace] = workspaces.as_slice() else {
-            return Err(Trouble::Usage(format!(
-                "the Baserow user is in {} workspaces: make a database in one of them, and give its number with --database",
-                workspaces.len()
-            )));
+        let workspace = match workspaces.as_slice() {
+            [] => self.make_workspace(user).await?,
+            [workspace] => Some(workspace.clone()),
+            several => {
+                return Err(Trouble::Usage(format!(
+                    "the Baserow user is in {} workspaces: make a database in one of them, and give its number with \
+                     --database",
+                    several.len()
+                )));
+            }
         };
-        let made = format!("Baserow: the database {OURS:?} in the workspace {:?}", workspace.name);
-        if self.verb.dry_run {
+        let name = workspace.as_ref().map_or(OURS, |workspace| workspace.name.as_str());
+        let made = format!("Baserow: the database {OURS:?} in the workspace {name:?}");
+        let Some(workspace) = workspace.filter(|_| !self.verb.dry_run) else {
             self.tell(State::Planned, made);
             return Ok(None);
-        }
+        };
         let database = user.create_database(workspace.id, OURS).await;
         database.map_err(|failure| failed(&failure, "Make a database in Baserow, or be an admin of the workspace"))?;
         self.tell(State::Made, made);
         Ok(Some(workspace.id))
+    }
+
+    /// A user who has just signed up is in no workspace. None in a dry run.
+    async fn make_workspace(&mut self, user: &BaserowUser) -> Result<Option<Workspace>, Trouble> {
+        let made = format!("Baserow: the workspace {OURS:?}");
+        if self.verb.dry_run {
+            self.tell(State::Planned, made);
+            return Ok(None);
+        }
+        let workspace = user.create_workspace(OURS).await;
+        let cure = "Make a workspace in Baserow, or have an admin of one invite the user; then run it again";
+        let workspace = workspace.map_err(|failure| failed(&failure, cure))?;
+        self.tell(State::Made, made);
+        Ok(Some(workspace))
     }
 
     /// The token with which the bridge reads and writes rows: the one that is set, or one that is

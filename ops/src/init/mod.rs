@@ -145,14 +145,14 @@ struct Setup<'a> {
 /// Makes what is missing, telling each step.
 pub async fn run(verb: &Init, mut reader: Reader, console: &mut Console) -> Result<(), Trouble> {
     let brought = verb.redis.bring(&mut reader, console).await?;
-    let done = Box::pin(set_up(verb, reader, console)).await;
+    let done = Box::pin(set_up(verb, reader, console, brought.is_some())).await;
     if let Some(redis) = brought {
         redis.stop().await;
     }
     done
 }
 
-async fn set_up(verb: &Init, reader: Reader, console: &mut Console) -> Result<(), Trouble> {
+async fn set_up(verb: &Init, reader: Reader, console: &mut Console, brings_redis: bool) -> Result<(), Trouble> {
     let began = Instant::now();
     let (stop, in_session) = (console.stop.clone(), Mutex::new(()));
     let mut setup = Setup {
@@ -185,6 +185,7 @@ async fn set_up(verb: &Init, reader: Reader, console: &mut Console) -> Result<()
         page,
         seconds: began.elapsed().as_secs_f64(),
         only_removes: verb.test_row == TestRow::Remove,
+        brings_redis,
     };
     if trouble.is_none() || setup.console.json || set_up.did_something() {
         setup.console.answer(&set_up, in_words)?;

@@ -8,7 +8,7 @@
 //! | `POST /tables` `{"name":"Deals","primary":"Name"}` | adds a table with one text field; `database` (1) |
 //! | `PATCH /tables/{table}` `{"name":"Offers"}` | renames a table |
 //! | `DELETE /tables/{table}` | deletes a table with its rows and webhooks |
-//! | `DELETE /databases/{database}` | deletes a database with its tables |
+//! | `DELETE /workspaces` | deletes all workspaces with their databases and tables |
 //! | `GET /tables/{table}/rows` | the rows of a table, with field names |
 //! | `POST /tables/{table}/rows` | adds an array of rows, without any webhook call |
 //! | `GET /webhooks` | all webhooks as the API shows them, with `table_id` and `sign_with` |
@@ -43,7 +43,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .route("/settings", web::patch().to(change_settings))
             .route("/time-scale", web::put().to(set_time_scale))
             .route("/tables", web::post().to(add_table))
-            .route("/databases/{database}", web::delete().to(delete_database))
+            .route("/workspaces", web::delete().to(delete_workspaces))
             .route("/tables/{table}", web::patch().to(rename_table))
             .route("/tables/{table}", web::delete().to(delete_table))
             .route("/tables/{table}/rows", web::get().to(list_rows))
@@ -165,12 +165,13 @@ async fn delete_table(baserow: Data<Baserow>, table: Path<String>) -> HttpRespon
     HttpResponse::NoContent().finish()
 }
 
-async fn delete_database(baserow: Data<Baserow>, database: Path<u64>) -> impl Responder {
+async fn delete_workspaces(baserow: Data<Baserow>) -> impl Responder {
     let mut state = baserow.lock();
     let State { store, hooks, .. } = &mut *state;
-    store.databases.remove(&database);
-    store.tables.retain(|_, table| table.database != *database);
-    hooks.retain(|_, hook| store.tables.contains_key(&hook.table));
+    store.workspace = None;
+    store.databases.clear();
+    store.tables.clear();
+    hooks.clear();
     HttpResponse::NoContent()
 }
 

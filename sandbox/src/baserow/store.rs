@@ -14,7 +14,7 @@ use super::values::LinkTo;
 
 pub(crate) const DATABASE: u64 = 1;
 pub(crate) const WORKSPACE: u64 = 1;
-pub(crate) const WORKSPACE_NAME: &str = "Agence";
+const WORKSPACE_NAME: &str = "Agence";
 const DATABASE_NAME: &str = "Formation";
 
 /// One unit of a row's order; orders between two rows are fractions.
@@ -23,6 +23,8 @@ pub(crate) const ORDER_UNIT: u128 = 100_000_000_000_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) tables: BTreeMap<u64, Table>,
+    /// The name of the one workspace; none before a user makes it.
+    pub(crate) workspace: Option<String>,
     /// The names of the databases.
     pub(crate) databases: BTreeMap<u64, String>,
     links: HashMap<u64, BTreeMap<u64, BTreeSet<u64>>>,
@@ -97,6 +99,7 @@ impl Store {
     pub(crate) fn new() -> Self {
         let mut store = Self {
             tables: BTreeMap::new(),
+            workspace: Some(WORKSPACE_NAME.to_owned()),
             databases: BTreeMap::from([(DATABASE, DATABASE_NAME.to_owned())]),
             links: HashMap::new(),
             next_field: schema::NEXT_FIELD_ID,

@@ -102,7 +102,7 @@ fn read(baserow: &Baserow, route: Route, caller: &Caller, request: &Request) -> 
     match route {
         Route::TokenCheck => Ok(Answer::ok(&json!({"token": "OK"}))),
         Route::AllTables => Ok(tables::all(&state.store)),
-        Route::Workspaces => Ok(setup::workspaces()),
+        Route::Workspaces => Ok(setup::workspaces(&state.store)),
         Route::Tokens => Ok(setup::tokens(state, caller)),
         Route::Applications => Ok(tables::applications(&state.store)),
         Route::Rows(table) => list::rows(&state.store, table, caller, request),
@@ -127,6 +127,7 @@ async fn write(baserow: &Baserow, route: Route, caller: &Caller, request: &Reque
             (Route::Batch(table), "POST") => batches::create(state, table, caller, request)?,
             (Route::Batch(table), _) => batches::update(state, table, caller, request)?,
             (Route::BatchDelete(table), _) => batches::delete(state, table, caller, request)?,
+            (Route::Workspaces, _) => (setup::create_workspace(state, request)?, None),
             (Route::Databases(workspace), _) => (setup::create_database(state, workspace, request)?, None),
             (Route::Tokens, _) => (setup::create_token(state, caller, request)?, None),
             (Route::Tables(database), _) => tables::create(state, database, request)?,

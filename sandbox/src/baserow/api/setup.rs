@@ -3,24 +3,36 @@
 use serde_json::{Map, Value, json};
 
 use super::super::State;
-use super::super::store::{WORKSPACE, WORKSPACE_NAME};
+use super::super::store::{Store, WORKSPACE};
 use super::super::tokens::{Act, Caller, Token};
 use super::answer::{Answer, Answered};
 use super::request::Request;
 use super::tables::application;
 
-/// `GET /api/workspaces/`
-pub(crate) fn workspaces() -> Answer {
-    let workspace = json!({
-        "id": WORKSPACE, "name": WORKSPACE_NAME, "users": [], "order": 1, "permissions": "ADMIN",
+/// `GET /api/workspaces/`: none for a user who has just signed up.
+pub(crate) fn workspaces(store: &Store) -> Answer {
+    let shown = store.workspace.iter().map(|name| workspace(name));
+    Answer::ok(&Value::Array(shown.collect()))
+}
+
+/// `POST /api/workspaces/`. There is room for one.
+pub(crate) fn create_workspace(state: &mut State, request: &Request) -> Answered {
+    let name = text(&request.object()?, "name")?;
+    let answer = Answer::ok(&workspace(&name));
+    state.store.workspace = Some(name);
+    Ok(answer)
+}
+
+fn workspace(name: &str) -> Value {
+    json!({
+        "id": WORKSPACE, "name": name, "users": [], "order": 1, "permissions": "ADMIN",
         "unread_notifications_count": 0, "generative_ai_models_enabled": {},
-    });
-    Answer::ok(&json!([workspace]))
+    })
 }
 
 /// `POST /api/applications/workspace/{workspace}/`: a database without tables.
 pub(crate) fn create_database(state: &mut State, workspace: u64, request: &Request) -> Answered {
-    in_workspace(workspace)?;
+    in_workspace(&state.store, workspace)?;
     let body = request.object()?;
     let name = text(&body, "name")?;
     if text(&body, "type")? != "database" {
@@ -44,14 +56,14 @@ pub(crate) fn create_token(state: &mut State, caller: &Caller, request: &Request
     let body = request.object()?;
     let name = text(&body, "name")?;
     let workspace = body.get("workspace").and_then(Value::as_u64);
-    in_workspace(workspace.ok_or_else(|| required("workspace"))?)?;
+    in_workspace(&state.store, workspace.ok_or_else(|| required("workspace"))?)?;
     let id = state.doors.make_token(caller.user(), &name);
     let token = state.doors.tokens.last();
     Ok(Answer::ok(&token.map_or(Value::Null, |token| shown(id, token))))
 }
 
-fn in_workspace(workspace: u64) -> Result<(), Answer> {
-    if workspace == WORKSPACE {
+fn in_workspace(store: &Store, workspace: u64) -> Result<(), Answer> {
+    if workspace == WORKSPACE && store.workspace.is_some() {
         return Ok(());
     }
     let detail = "The requested workspace does not exist.";

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::State;
-use super::super::store::{Store, WORKSPACE, WORKSPACE_NAME};
+use super::super::store::{Store, WORKSPACE};
 use super::Written;
 use super::answer::Answer;
 use super::request::Request;
@@ -34,7 +34,7 @@ pub(super) fn application(store: &Store, id: u64, name: &str) -> Value {
         "name": name,
         "order": id,
         "type": "database",
-        "workspace": {"id": WORKSPACE, "name": WORKSPACE_NAME, "generative_ai_models_enabled": {}},
+        "workspace": {"id": WORKSPACE, "name": store.workspace, "generative_ai_models_enabled": {}},
         "created_on": "2026-11-22T10:48:05.462815Z",
         "tables": tables,
     })

@@ -1,5 +1,5 @@
-//! What an installation is made of, as a user of Baserow makes it: databases, database tokens, a
-//! row to try it with.
+//! What an installation is made of, as a user of Baserow makes it: a workspace, databases, database
+//! tokens, a row to try it with.
 
 use std::collections::BTreeMap;
 
@@ -51,6 +51,11 @@ impl BaserowUser {
     /// The workspaces that the user is in.
     pub async fn workspaces(&self) -> Result<Vec<Workspace>, Failure> {
         self.ask(Method::GET, "workspaces/", None).await
+    }
+
+    /// Makes a workspace, of which the user is the admin. A lost answer is ambiguous.
+    pub async fn create_workspace(&self, name: &str) -> Result<Workspace, Failure> {
+        self.ask(Method::POST, "workspaces/", Some(json!({"name": name}))).await
     }
 
     /// Makes a database without tables. A lost answer is ambiguous.
