@@ -104,6 +104,17 @@ async fn what_dies_is_started_again_and_what_was_stopped_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_makes_the_store_before_the_console_reads_it() {
+    let system = System::builder().workers(0).without_webhook().start().await.unwrap();
+    let shell = Shell::without_a_redis(&system).unwrap();
+    let store = shell.folder.path().join("first/store.sqlite");
+    let up = format!("DATABASE_URL='sqlite://{}' make up WORKERS=1", store.display());
+    works(&shell, &up).unwrap();
+    assert!(process_of(&shell, "console").is_some() && store.exists());
+    works(&shell, "make down").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_verb_finds_the_redis_that_up_has_brought() {
     let system = System::builder().workers(0).without_webhook().start().await.unwrap();
     let shell = Shell::without_a_redis(&system).unwrap();

@@ -152,11 +152,12 @@ impl Kept {
         Ok(())
     }
 
-    /// In the order in which they start; in a restart, the workers come first.
+    /// In the order in which they start; in a restart, the workers come first. The console reads the
+    /// store that the workers make.
     fn wanted(&self, verb: &Supervise) -> Vec<Part> {
         let mut parts = vec![Part::Ingress, Part::Console];
         let workers = (1..=verb.workers).map(Part::Worker);
-        parts.splice(if verb.renew { 0..0 } else { 2..2 }, workers);
+        parts.splice(if verb.renew { 0..0 } else { 1..1 }, workers);
         if self.plan.has_redis {
             parts.insert(0, Part::Redis);
         }
