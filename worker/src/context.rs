@@ -18,6 +18,7 @@ use crate::clients::docmost::{Docmost, PageSpace, Space};
 use crate::failure::{Failure, Target};
 use crate::journal::Journal;
 use crate::lookups::cache::Cache;
+use crate::lookups::linked_reads::LinkedReads;
 use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::row_reads::RowReads;
@@ -71,6 +72,8 @@ pub struct Context {
     pub cache: Cache,
     /// The rows of leased jobs that were read together.
     pub(crate) row_reads: Arc<RowReads>,
+    /// The linked rows that leased jobs read once for all of them.
+    pub(crate) linked_reads: Arc<LinkedReads>,
     /// What to do for which table.
     pub rules: Arc<Rules>,
     /// What notices say.

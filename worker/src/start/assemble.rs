@@ -15,6 +15,7 @@ use crate::clients::docmost::Docmost;
 use crate::clients::slack::Slack;
 use crate::context::Context;
 use crate::lookups::cache::Cache;
+use crate::lookups::linked_reads::LinkedReads;
 use crate::lookups::names::Names;
 use crate::lookups::repeats::Repeats;
 use crate::lookups::row_reads::RowReads;
@@ -60,6 +61,7 @@ pub fn context(settings: Settings, redis: Redis, store: Store) -> anyhow::Result
         repeats,
         shown,
         row_reads: Arc::new(RowReads::default()),
+        linked_reads: Arc::new(LinkedReads::default()),
         ledger_turn: Arc::new(Mutex::new(())),
         solo: passerelle_queue::Solo::default(),
     })

@@ -24,7 +24,8 @@ pub(crate) trait RowReader {
     async fn current(&mut self, table: &Table, id: RowId) -> Result<Option<Row>, Failure>;
 }
 
-/// Reads the rows for one job: shown rows through the cache, the others from Baserow.
+/// Reads the rows for one job: shown rows through the cache or with other jobs, the rest from
+/// Baserow.
 pub(crate) struct JobRows<'a> {
     pub(crate) context: &'a Context,
     pub(crate) journal: &'a mut Journal,
@@ -43,7 +44,7 @@ impl RowReader for JobRows<'_> {
         if let Some(row) = self.context.cache.row(key).await {
             return Ok(Some(row));
         }
-        let row = self.current(table, id).await?;
+        let row = self.context.linked_row(self.journal, key).await?;
         if let Some(row) = &row {
             self.context.cache.keep_row(table.id, row).await;
         }

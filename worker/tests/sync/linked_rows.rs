@@ -1,12 +1,15 @@
 //! A row changes that the pages of other rows show.
 
+use futures::future::join_all;
 use passerelle_model::event::EventKind;
 use passerelle_model::id::{RowKey, TableId};
 use passerelle_model::outcome::Outcome;
+use passerelle_queue::{Lease, Roster};
 use passerelle_worker::content::field::Described;
 use passerelle_worker::content::row::Row;
 use serde_json::json;
 
+use crate::read_together::leased;
 use crate::world::World;
 
 #[tokio::test]
@@ -36,6 +39,37 @@ async fn a_job_that_had_read_the_old_client_does_not_bring_its_name_back() {
     world.context.cache.keep_row(client.table, &old).await;
     world.synced(row).await.unwrap();
     assert_eq!(world.titles().await.unwrap(), ["Projet Refonte - Atelier Sud"]);
+}
+
+/// As after a burst of new projects: Baserow tells of the client, too, at each of them.
+#[tokio::test]
+async fn projects_of_a_client_that_has_just_changed_read_it_once_for_all_that_are_leased() {
+    let world = World::start().await.unwrap();
+    let (first, client) = world.project_of_client("Refonte").await.unwrap();
+    let mut rows = vec![first];
+    for number in 0..5 {
+        rows.push(world.project_for(&format!("Projet {number}"), client).await.unwrap());
+    }
+    let roster = Roster::default();
+    let reads = |world: &World| {
+        let path = format!("/api/database/rows/table/{}/{}/", client.table, client.row);
+        let calls = world.baserow.calls.list().into_iter();
+        calls.filter(|call| call.method == "GET" && call.path == path).count()
+    };
+    for name in ["Atelier Sud", "Atelier Est"] {
+        let before = reads(&world);
+        world.change(client, json!({"Name": name})).await.unwrap();
+        world.context.cache.forget_row(client).await;
+        let leases: Vec<Lease> = rows.iter().map(|row| leased(&roster, *row)).collect();
+        let attempts = leases
+            .iter()
+            .zip(&rows)
+            .map(|(lease, row)| world.attempt_under(lease, *row));
+        join_all(attempts).await;
+        assert_eq!(reads(&world) - before, 1, "{name}");
+        let titles = world.titles().await.unwrap();
+        assert!(titles.iter().all(|title| title.ends_with(name)), "{titles:?}");
+    }
 }
 
 #[tokio::test]

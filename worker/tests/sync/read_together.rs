@@ -29,7 +29,7 @@ impl World {
     }
 
     /// One attempt at a job with this lease.
-    async fn attempt_under(&self, lease: &Lease, row: RowKey) -> Settlement {
+    pub(crate) async fn attempt_under(&self, lease: &Lease, row: RowKey) -> Settlement {
         under_lease(lease.clone(), self.attempt(row)).await
     }
 
@@ -42,7 +42,7 @@ impl World {
     }
 }
 
-fn leased(roster: &Roster, row: RowKey) -> Lease {
+pub(crate) fn leased(roster: &Roster, row: RowKey) -> Lease {
     Lease::lasting(Duration::from_mins(5)).entered(roster.enter(&JobKey::Row(row)))
 }
 

@@ -50,6 +50,11 @@ impl RosterEntry {
         self.number
     }
 
+    /// The number of the job that was leased last, by whichever job.
+    pub fn latest(&self) -> u64 {
+        self.roster.locked().entered
+    }
+
     /// Everything that is leased now, this job among them, by number.
     pub fn all(&self) -> BTreeMap<u64, JobKey> {
         self.roster.locked().jobs.clone()
