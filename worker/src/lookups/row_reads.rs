@@ -40,12 +40,18 @@ const MOST_NAMED: usize = 20;
 const MOST_LOOKED_UP: usize = 2 * MOST_NAMED;
 /// What was read longer ago is read again: jobs may wait long in the buffer of a worker.
 const FRESH: Duration = Duration::from_secs(10);
-/// A list that takes longer is not waited for by other jobs.
-const SLOW: Duration = Duration::from_secs(1);
+/// A list that takes longer is not waited for by other jobs, unless single reads are slow, too.
+const SLOW: Duration = Duration::from_secs(2);
+/// A list may take as long as so many single reads: it is worth that many.
+const SINGLE_READS: u32 = 3;
+/// However slow single reads are, a list is not waited for longer.
+const SLOWEST: Duration = Duration::from_secs(5);
 /// A list that takes so many times longer is given up.
 const GIVEN_UP_AFTER: u32 = 3;
 /// How long rows are read one by one after a list that lacked them, that was slow, or that failed.
 const USELESS_FOR: Duration = Duration::from_mins(1);
+/// The same after a slow list where nobody knows how long a single read takes: until somebody does.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// The same after a list that Baserow refused, or that was too long.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
 
@@ -71,6 +77,8 @@ struct TableReads {
     /// Held by the job that lists. Until when lists are of no use.
     turn: tokio::sync::Mutex<Option<Instant>>,
     known: Mutex<Known>,
+    /// How long the latest read of a single row took.
+    single: Mutex<Option<Duration>>,
 }
 
 /// What is known of the rows of leased jobs, by the numbers of the jobs.
@@ -124,6 +132,28 @@ impl TableReads {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn single(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.single.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a list is waited for: Baserow may be slow as a whole, and then lists help most.
+    fn patience(&self, least: Duration) -> Duration {
+        let single = self.single().unwrap_or_default();
+        least.max((single * SINGLE_READS).min(SLOWEST))
+    }
+
+    /// How long lists are of no use after one that took so long.
+    fn useless_for(&self, took: Duration, least: Duration) -> Option<Duration> {
+        let is_slow = took > self.patience(least);
+        is_slow.then(|| {
+            if self.single().is_some() {
+                USELESS_FOR
+            } else {
+                UNKNOWN_FOR
+            }
+        })
+    }
 }
 
 impl RowReads {
@@ -147,7 +177,7 @@ fn of_table(entry: &RosterEntry, table: TableId) -> BTreeMap<u64, RowId> {
 }
 
 impl Context {
-    /// Lets jobs wait so long for a list that another one reads: a second, unless this is called.
+    /// Lets jobs wait so long for a list that another one reads: two seconds, unless this is called.
     pub fn wait_for_lists(&mut self, patience: Duration) {
         self.row_reads = Arc::new(RowReads {
             patience,
@@ -172,7 +202,10 @@ impl Context {
         {
             return self.described_row(journal, key.table, row).await;
         }
-        self.row(journal, key).await
+        let began = Instant::now();
+        let row = self.row(journal, key).await?;
+        *self.row_reads.of(key.table).single() = Some(began.elapsed());
+        Ok(row)
     }
 
     /// The row of a job among those that were read together; `None`: it is to be read alone.
@@ -193,7 +226,7 @@ impl Context {
         if is_ready {
             return Ok(served(journal));
         }
-        let patience = self.row_reads.patience;
+        let patience = reads.patience(self.row_reads.patience);
         let Ok(mut useless) = timeout(patience, reads.turn.lock()).await else {
             // It may have come just now.
             return Ok(served(journal));
@@ -222,8 +255,10 @@ impl Context {
             }
         };
         let mut known = reads.known();
-        if known.keep(began, &asked, &rows) < LEAST || began.elapsed() > patience {
-            *useless = (*useless).max(Some(Instant::now() + USELESS_FOR));
+        let lacks = known.keep(began, &asked, &rows) < LEAST;
+        let slow = reads.useless_for(began.elapsed(), self.row_reads.patience);
+        if let Some(wait) = lacks.then_some(USELESS_FOR).or(slow) {
+            *useless = (*useless).max(Some(Instant::now() + wait));
         }
         Ok(known.take(entry.number()))
     }
@@ -254,7 +289,7 @@ impl Context {
             field: fields.present(page_id),
             pages: &pages,
             or_none: has_new,
-            patience: self.row_reads.patience * GIVEN_UP_AFTER,
+            patience: self.row_reads.of(table).patience(self.row_reads.patience) * GIVEN_UP_AFTER,
         };
         self.baserow.rows_of_pages(journal, wanted).await
     }

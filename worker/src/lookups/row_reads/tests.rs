@@ -38,6 +38,25 @@ fn row(id: u64, version: u64) -> Row {
     Row::from_json(&format!(r#"{{"id": {id}, "Nom": "{version}"}}"#)).unwrap()
 }
 
+#[test]
+fn a_slow_list_is_of_use_as_long_as_single_reads_are_slow_too() {
+    let (reads, seconds) = (TableReads::default(), Duration::from_secs);
+    assert_eq!(
+        reads.useless_for(seconds(3), SLOW),
+        Some(UNKNOWN_FOR),
+        "nobody has read alone"
+    );
+    for (single, list, useless) in [(0, 3, true), (1, 3, false), (1, 4, true), (60, 4, false), (60, 6, true)] {
+        *reads.single() = Some(seconds(single));
+        let expected = useless.then_some(USELESS_FOR);
+        assert_eq!(
+            reads.useless_for(seconds(list), SLOW),
+            expected,
+            "{list} s for a list, {single} s alone"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn no_job_gets_a_row_from_before_it_was_leased_or_gets_it_twice(acts in acts()) {
