@@ -27,7 +27,7 @@ pub(crate) fn create(state: &mut State, table: u64, caller: &Caller, request: &R
     Ok((answer, Some(Event::Rows(change))))
 }
 
-/// `PATCH …/batch/`
+/// `PATCH …/batch/`. The rows of the answer stand in the order of their ids, however they came.
 pub(crate) fn update(state: &mut State, table: u64, caller: &Caller, request: &Request) -> Written {
     let found = allowed(&state.store, table, caller, Act::Update)?;
     let items = items(request)?;
@@ -37,7 +37,9 @@ pub(crate) fn update(state: &mut State, table: u64, caller: &Caller, request: &R
     let change = state
         .store
         .update(table, ids.into_iter().zip(values).collect(), caller.user());
-    let answer = shown(&state.store, table, &change.rows, request.names());
+    let mut sorted = change.rows.clone();
+    sorted.sort_unstable();
+    let answer = shown(&state.store, table, &sorted, request.names());
     Ok((answer, Some(Event::Rows(change))))
 }
 

@@ -1,11 +1,11 @@
 //! Which rows a list shows.
 //!
-//! The trap that is kept: a filter on a field that does not exist is ignored, and the list shows
-//! everything.
+//! The trap that is kept: a simple filter on a field that does not exist is ignored, and the list
+//! shows everything. The JSON of `filters` is refused there.
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::schema::Kind;
 use super::super::snapshot::Snapshot;
@@ -113,7 +113,7 @@ impl Filters {
             Answer::refusal(
                 400,
                 "ERROR_FILTERS_PARAM_VALIDATION_ERROR",
-                "The provided filters are not valid JSON.",
+                json!({"error": "The provided filters are not valid JSON.", "code": "invalid_json"}),
             )
         };
         let tree: Value = serde_json::from_str(text).map_err(|_| invalid())?;
@@ -125,18 +125,22 @@ impl Filters {
                 test: &part("type"),
                 value: &part("value"),
             };
-            self.add(table, &wanted, names)?;
+            if !self.add(table, &wanted, names)? {
+                let detail = "The field None was not found in the table.";
+                return Err(Answer::refusal(400, "ERROR_FILTER_FIELD_NOT_FOUND", detail));
+            }
         }
         Ok(())
     }
 
-    fn add(&mut self, table: &Table, wanted: &Wanted<'_>, names: bool) -> Result<(), Answer> {
+    /// Adds a condition. False if the table has no such field.
+    fn add(&mut self, table: &Table, wanted: &Wanted<'_>, names: bool) -> Result<bool, Answer> {
         let test = Test::named(wanted.test)?;
         let field = wanted.field;
         let found = table.fields.iter().find(|known| {
             field == format!("field_{}", known.id) || field == known.id.to_string() || (names && field == known.name)
         });
-        let Some(found) = found else { return Ok(()) };
+        let Some(found) = found else { return Ok(false) };
         if !test.suits(&found.kind) {
             return Err(Answer::refusal(
                 400,
@@ -149,7 +153,7 @@ impl Filters {
             test,
             value: wanted.value.to_owned(),
         });
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the list shows a row.

@@ -65,13 +65,14 @@ pub(in super::super) fn restore(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::data(data))
 }
 
-/// `pages/trash`: the trashed pages of a space, latest first. Without pages below a trashed one.
+/// `pages/trash`: the trashed pages of a space, latest first, for who may write there. Without
+/// pages below a trashed one.
 pub(in super::super) fn list(world: &mut World, call: &Call) -> Answer {
     let paging = Paging::of(&call.fields)?;
     let mut check = Check::of(&call.fields);
     let space = check.uuid("spaceId");
     check.done()?;
-    world.require(&call.user, &space, Role::Reader)?;
+    world.require(&call.user, &space, Role::Writer)?;
     let rows = world
         .pages
         .values()
