@@ -78,9 +78,8 @@ pub(crate) fn is_the_lists_own(failure: &Failure) -> bool {
 }
 
 impl Baserow {
-    /// At most 200 rows of pages, in people's own order. There may be others among them: Baserow
-    /// ignores a filter on a field that it does not know, and lists everything. The gate hears
-    /// nothing of what is the list's own trouble.
+    /// At most 200 rows of pages, in people's own order. Unlike a simple filter, this one is refused
+    /// if Baserow does not know the field. The gate hears nothing of what is the list's own trouble.
     pub async fn rows_of_pages(&self, journal: &mut Journal, wanted: OfPages<'_>) -> Result<Vec<Row>, Failure> {
         let path = format!("rows/table/{}/?{}", wanted.table, wanted.longest_query());
         let (gate, began) = (GateName::BaserowRead, Instant::now());
