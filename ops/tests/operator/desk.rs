@@ -85,6 +85,8 @@ impl Desk {
         let pairs = [
             ("REDIS_URL", self.redis.url()),
             ("DATABASE_URL", store),
+            // Nothing answers there, whatever else runs on the machine.
+            ("INGRESS_BIND", "127.0.0.1:0".to_owned()),
             ("USER", "camille".to_owned()),
             ("TZ", "UTC".to_owned()),
         ];

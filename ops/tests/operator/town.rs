@@ -82,7 +82,6 @@ impl Town {
     pub(crate) fn ingress(&self) -> anyhow::Result<String> {
         let mut pairs = self.pairs();
         let spool = self.folder.path().join("spool").display().to_string();
-        pairs.push(("INGRESS_BIND".to_owned(), "127.0.0.1:0".to_owned()));
         pairs.push(("INGRESS_SPOOL_DIR".to_owned(), spool));
         let mut reader = Reader::from_pairs(pairs);
         let settings = passerelle_ingress::settings::Settings::read(&mut reader);
