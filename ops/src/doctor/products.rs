@@ -1,7 +1,7 @@
 //! Baserow and Docmost: do they accept our accounts, and do they have what the rules need?
 
 use passerelle_model::config::{
-    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Owner, Problem, Reader, RedisSettings,
+    BaserowSettings, BaserowUserSettings, BridgeFileSettings, DocmostSettings, Problem, Reader, RedisSettings,
     WebhookSecrets,
 };
 use passerelle_model::id::ProcessName;
@@ -142,10 +142,7 @@ async fn webhooks(
 /// What is wrong with the webhooks of one table.
 fn webhook(table: &str, hooks: &[Webhook], secrets: &WebhookSecrets) -> Option<Finding> {
     const CHECK: &str = "baserow webhooks";
-    let bridges = hooks.iter().filter(|hook| hook.calls_the_bridge());
-    let ours: Vec<&Webhook> = bridges
-        .filter(|hook| secrets.owner(&hook.call.headers) != Owner::Another)
-        .collect();
+    let ours: Vec<&Webhook> = hooks.iter().filter(|hook| hook.may_be_ours(secrets)).collect();
     let again = "passerelle provision --url <address of the ingress>";
     if ours.is_empty() {
         let found = format!("no webhook of the table {table} calls the bridge");

@@ -145,7 +145,7 @@ pub(super) fn earlier<'a>(wanted: &Wanted, existing: &'a [Webhook]) -> impl Iter
 /// calls this bridge's address, or carries a secret that is live here.
 pub(super) fn is_known(hook: &Webhook, secrets: &WebhookSecrets, base: &str) -> bool {
     let own = format!("{}{BRIDGE_PATH}", base.trim_end_matches('/'));
-    hook.call.url.starts_with(&own) || secrets.owner(&hook.call.headers) == Owner::ThisBridge
+    hook.call.url.starts_with(&own) || hook.owner(secrets) == Owner::ThisBridge
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_model::config::{BaserowSettings, BaserowUserSettings};
+use passerelle_model::config::{BaserowSettings, BaserowUserSettings, Owner, WebhookSecrets};
 use passerelle_model::id::TableId;
 use passerelle_model::ledger::FailureClass;
 use reqwest::{Client, Method};
@@ -74,6 +74,16 @@ impl Webhook {
     /// Whether it calls a bridge.
     pub fn calls_the_bridge(&self) -> bool {
         self.call.url.contains(BRIDGE_PATH)
+    }
+
+    /// Whose it is, by the secrets that are live here.
+    pub fn owner(&self, secrets: &WebhookSecrets) -> Owner {
+        secrets.owner(&self.call.headers)
+    }
+
+    /// Whether it calls a bridge, and nothing shows that it is another than this one.
+    pub fn may_be_ours(&self, secrets: &WebhookSecrets) -> bool {
+        self.calls_the_bridge() && self.owner(secrets) != Owner::Another
     }
 }
 

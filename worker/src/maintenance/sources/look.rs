@@ -43,10 +43,8 @@ impl SourceWatch {
             }
             Err(failure) => return Err(failure),
         };
-        let (secrets, bridges) = (&self.secrets, webhooks.into_iter().filter(Webhook::calls_the_bridge));
-        let ours: Vec<Webhook> = bridges
-            .filter(|webhook| secrets.owner(&webhook.call.headers) != Owner::Another)
-            .collect();
+        let webhooks = webhooks.into_iter();
+        let ours: Vec<Webhook> = webhooks.filter(|webhook| webhook.may_be_ours(&self.secrets)).collect();
         if ours.is_empty() {
             found("missing");
             if self.is_new(table.id) {
@@ -91,7 +89,7 @@ impl SourceWatch {
 
     /// Whether a webhook is of this bridge for certain.
     async fn is_proven(&self, context: &Context, table: TableId, webhook: &Webhook) -> Result<bool, Failure> {
-        match self.secrets.owner(&webhook.call.headers) {
+        match webhook.owner(&self.secrets) {
             Owner::ThisBridge => Ok(true),
             Owner::Another => Ok(false),
             // The ingress has taken its deliveries, so their proof was right.
