@@ -146,6 +146,22 @@ local function without_last_attempt(text)
   end))
 end
 
+-- Jobs of a queue are due now. Those with their record in `given_back` get their last attempt back.
+local function make_due(at, jobs, given_back)
+  local scores, records = {}, {}
+  for _, job in ipairs(jobs) do
+    scores[#scores + 1] = ms(now)
+    scores[#scores + 1] = job
+    if given_back[job] then
+      records[#records + 1] = job
+      records[#records + 1] = without_last_attempt(given_back[job])
+    end
+  end
+  call_with_all(records, 'HSET', KEYS[at + 5])
+  call_with_all(scores, 'ZADD', KEYS[at + 2])
+  if #jobs > 0 then redis.call('PUBLISH', KEYS[at + 4], '') end
+end
+
 -- What waits because of this target alone is due now, in whichever queue. `only_held`: without what has failed while its gate was flowing,
 -- whose attempts count. With them, each gets its last attempt back: the trouble that stopped the gate had failed it, or it is tried earlier
 -- than it would be. Else a target that goes up and down would use up the attempts of its jobs.
@@ -158,18 +174,10 @@ local function end_waits(target, only_held)
     local due, given_back = {}, {}
     for i, text in ipairs(read_records(records, jobs)) do
       local state = text and string.match(text, '^[^\n]*\n')
-      if state and (state == held or state == counted) then
-        due[#due + 1] = ms(now)
-        due[#due + 1] = jobs[i]
-      end
-      if state and state == counted then
-        given_back[#given_back + 1] = jobs[i]
-        given_back[#given_back + 1] = without_last_attempt(text)
-      end
+      if state and (state == held or state == counted) then due[#due + 1] = jobs[i] end
+      if state and state == counted then given_back[jobs[i]] = text end
     end
-    call_with_all(given_back, 'HSET', records)
-    call_with_all(due, 'ZADD', scheduled)
-    if #due > 0 then redis.call('PUBLISH', KEYS[at + 4], '') end
+    make_due(at, due, given_back)
   end
 end
 
