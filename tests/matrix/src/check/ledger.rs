@@ -137,9 +137,9 @@ fn in_the_ledger(
     for (key, delivery) in sent {
         let (webhook, event, _) = key;
         let times = found.get(key).copied().unwrap_or(0);
-        // With the end of its data Redis loses which deliveries it knows: one that is sent again is
-        // new to it.
-        let is_spared = schedule.loses_data() && times <= delivery.times;
+        // With the end of its data Redis loses which deliveries it knows: one that is sent again, by
+        // Baserow or by people, is new to it.
+        let is_spared = schedule.loses_data() && times <= delivery.times + schedule.repeats();
         if times == 1 || (times == 0 && !delivery.answered) || is_spared {
             continue;
         }

@@ -80,6 +80,12 @@ impl Schedule {
         self.faults.iter().any(|fault| fault.kind.loses_data())
     }
 
+    /// How often people send a delivery again that was answered.
+    pub fn repeats(&self) -> usize {
+        let changes = self.changes.iter().map(|step| &step.change);
+        changes.filter(|change| matches!(change, Change::Repeat(_))).count()
+    }
+
     /// Whether a product asks for a rest that is longer than the world lasts.
     pub fn holds_long(&self) -> bool {
         let is_long = |fault: &ApiFault| matches!(fault, ApiFault::RetryAfter(after) if after.len() > 1);
