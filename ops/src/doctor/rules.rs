@@ -38,22 +38,25 @@ pub(super) async fn in_use(operator: &Operator) -> Result<Vec<Finding>, Trouble>
 
 /// Workers of earlier versions do not say it.
 fn of_workers(workers: &[WorkerInfo]) -> Vec<InUse<'_>> {
-    let in_use = workers.iter().filter_map(|WorkerInfo { pid, host, rules, .. }| {
-        let who = format!("process {pid} on {host}");
+    let in_use = workers.iter().filter_map(|worker| {
         Some(InUse {
-            who,
-            rules: rules.as_ref()?,
+            who: named(worker.pid, &worker.host),
+            rules: worker.rules.as_ref()?,
         })
     });
     in_use.collect()
 }
 
 fn of_ingresses(ingresses: &[IngressInfo]) -> Vec<InUse<'_>> {
-    let in_use = ingresses.iter().map(|IngressInfo { pid, host, rules, .. }| InUse {
-        who: format!("process {pid} on {host}"),
-        rules,
+    let in_use = ingresses.iter().map(|ingress| InUse {
+        who: named(ingress.pid, &ingress.host),
+        rules: &ingress.rules,
     });
     in_use.collect()
+}
+
+fn named(pid: u32, host: &str) -> String {
+    format!("process {pid} on {host}")
 }
 
 fn refused(process: &InUse<'_>) -> Option<Finding> {

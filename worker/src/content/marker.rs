@@ -29,6 +29,11 @@ impl Marker {
     /// What the label of a bridge begins with.
     pub const BRIDGE_PREFIX: &'static str = "baserow-bridge-";
 
+    /// The labels of its page.
+    pub fn labels(&self) -> [&str; 2] {
+        [&self.label, &self.bridge]
+    }
+
     /// The line of a page that holds the token, as a link to where the page comes from; `words`
     /// stand before it.
     pub fn line(&self, words: Node, address: &str) -> Node {

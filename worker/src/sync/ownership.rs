@@ -89,8 +89,10 @@ impl<'a> Claims<'a> {
 
     /// Puts the row's labels on a page of ours.
     pub(crate) async fn label(&self, page: &PageId, journal: &mut Journal) -> Result<(), Failure> {
-        let labels = [self.marker.label.as_str(), self.marker.bridge.as_str()];
-        self.context.docmost.add_labels(journal, page, &labels).await
+        self.context
+            .docmost
+            .add_labels(journal, page, &self.marker.labels())
+            .await
     }
 
     /// The living pages with the row's word in their text, if they are ours: their label may be

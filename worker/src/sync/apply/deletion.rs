@@ -36,7 +36,7 @@ pub async fn delete_pages(context: &Context, rule: &PageRule, row: RowKey, work:
     };
     let links = context.store.links(row).await?;
     if links.is_empty() {
-        return unlinked(context, (row, &Slot::page()), policy, journal).await;
+        return unlinked(context, row, &Slot::page(), policy, journal).await;
     }
     let (mut has_changed, mut swept) = (false, Ok(()));
     for link in &links {
@@ -136,8 +136,7 @@ pub(super) async fn leave_unlinked(
     for intent in context.store.intents(row).await? {
         // A linked page is none of these, whatever else its slot may still get.
         if is_unwanted(&intent.slot) && context.store.link(row, &intent.slot).await?.is_none() {
-            let of = (row, &intent.slot);
-            has_changed |= unlinked(context, of, policy, journal).await? == Outcome::Synced;
+            has_changed |= unlinked(context, row, &intent.slot, policy, journal).await? == Outcome::Synced;
         }
     }
     Ok(has_changed)
@@ -147,7 +146,8 @@ pub(super) async fn leave_unlinked(
 /// row unseen, and none shall go that the rule wants to stay.
 async fn unlinked(
     context: &Context,
-    (row, slot): (RowKey, &Slot),
+    row: RowKey,
+    slot: &Slot,
     policy: Policy<'_>,
     journal: &mut Journal,
 ) -> Result<Outcome, Failure> {

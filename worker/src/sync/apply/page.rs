@@ -186,7 +186,7 @@ impl Application<'_, '_> {
     pub(super) async fn label(&mut self, id: &PageId) -> Result<(), Failure> {
         self.context
             .docmost
-            .add_labels(self.journal, id, &[&self.page.marker.label, &self.page.marker.bridge])
+            .add_labels(self.journal, id, &self.page.marker.labels())
             .await?;
         CrashPoint::AfterLabel.pass();
         Ok(())
